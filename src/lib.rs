@@ -1,0 +1,1 @@
+//! dbdoctor says why a PostgreSQL connection fails, and what to do about it.

@@ -1,0 +1,1 @@
+//! The fault lab: real servers on loopback, each with one injected fault.
