@@ -1,1 +1,39 @@
 //! dbdoctor says why a PostgreSQL connection fails, and what to do about it.
+//!
+//! # The map
+//!
+//! ```text
+//! arguments, environment, files ─► Target ─► Address ─► Stream ─► Wire ─► Session ─► facts
+//!                                    │          │          │        │        │
+//!                                    └──────────┴─ every stage leaves a record in the Report
+//!                                         Report ─► bytes (table, JSON) ─► exit status
+//! ```
+//!
+//! - [`cli`]: every flag and subcommand, no logic
+//! - [`command`]: the subcommands that are more than a run of the pipeline
+//! - [`target`]: what the user asked for, resolved as libpq resolves it
+//! - [`pipeline`]: the one order of stages
+//! - [`stage`]: one file per failure class: `probe` does the I/O, a pure
+//!   function turns the evidence into a cause
+//! - [`cause`]: the catalogue, one file per stage, prose as data
+//! - [`wire`]: what carries bytes
+//! - [`finding`], [`report`]: what was found, and the shape of the JSON
+//! - [`render`]: reports as bytes
+//!
+//! A database that does not answer is a [`finding::Finding`], never an error:
+//! errors are for dbdoctor's own failures.
+
+pub mod cause;
+pub mod cli;
+pub mod command;
+pub mod ctx;
+pub mod finding;
+pub mod pipeline;
+pub mod render;
+pub mod report;
+pub mod secret;
+pub mod stage;
+pub mod surroundings;
+pub mod target;
+pub mod text;
+pub mod wire;

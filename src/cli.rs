@@ -1,0 +1,353 @@
+//! Every flag and subcommand, and nothing else: no logic, no defaults that
+//! depend on the surroundings.
+//!
+//! The values of connection flags are plain strings here on purpose: whether
+//! they make sense is decided in the `config` stage, with a cause.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::target::{HostKeyCheck, ServerRole};
+
+/// Say why a PostgreSQL connection fails, and what to do about it
+#[derive(Debug, Parser)]
+#[command(
+    name = "dbdoctor",
+    version,
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Exit status: 0 nothing failed, 1 a cause was found, 2 wrong usage, 3 a defect of dbdoctor, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Print help
+    #[arg(short = '?', long, global = true, action = clap::ArgAction::Help, help_heading = "Output")]
+    pub help: Option<bool>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run every stage over one connection and name the first that fails
+    Check(RunArgs),
+    /// Show which settings are in force and where each came from, without any network
+    Config(RunArgs),
+    /// Check name resolution: what applications get beside what each name server says
+    Dns(RunArgs),
+    /// Check reachability of every address
+    Tcp(RunArgs),
+    /// Check SSH private keys: format, permissions, passphrase
+    Key(KeyArgs),
+    /// Check the SSH session and the forward to the database
+    Tunnel(TunnelArgs),
+    /// Check the TLS handshake and the certificates
+    Tls(RunArgs),
+    /// Check start-up, authentication, authorisation and capacity
+    Auth(RunArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of dbdoctor or of one of its commands
+    Man {
+        /// A command; without it, the main page
+        command: Option<String>,
+    },
+}
+
+/// What every run over a target takes.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What to connect to.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How long it may take.
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `key`.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// The private key file; without it, the keys that the target's SSH settings name
+    pub path: Option<PathBuf>,
+    /// Where keys are named.
+    #[command(flatten)]
+    pub ssh: SshArgs,
+    /// How long it may take.
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `tunnel`.
+#[derive(Debug, Args)]
+pub struct TunnelArgs {
+    /// The run itself.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// The target and the way to it.
+#[derive(Debug, Default, Args)]
+pub struct TargetArgs {
+    /// A postgres:// URI, a key=value connection string, or host[:port]
+    #[arg(value_name = "TARGET", help_heading = "Target")]
+    pub target: Option<String>,
+
+    /// The same as TARGET
+    #[arg(long, value_name = "TARGET", help_heading = "Target")]
+    pub url: Option<String>,
+
+    /// Database server host or socket directory
+    #[arg(short = 'h', long, value_name = "HOST", help_heading = "Target")]
+    pub host: Option<String>,
+
+    /// Database server port
+    #[arg(
+        short,
+        long,
+        value_name = "PORT",
+        help_heading = "Target",
+        allow_hyphen_values = true
+    )]
+    pub port: Option<String>,
+
+    /// Database user name
+    #[arg(short = 'U', long, value_name = "NAME", help_heading = "Target")]
+    pub username: Option<String>,
+
+    /// Database name, or a URI or connection string
+    #[arg(short, long, value_name = "NAME", help_heading = "Target")]
+    pub dbname: Option<String>,
+
+    /// Ask for the password before connecting
+    #[arg(
+        short = 'W',
+        long,
+        conflicts_with = "no_password",
+        help_heading = "Target"
+    )]
+    pub password: bool,
+
+    /// Never ask for a password
+    #[arg(short = 'w', long, help_heading = "Target")]
+    pub no_password: bool,
+
+    /// Read DATABASE_URL and PG* from a dotenv file, and hide the environment's
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    pub env_file: Option<PathBuf>,
+
+    /// The way over SSH.
+    #[command(flatten)]
+    pub ssh: SshArgs,
+
+    /// What must be true of it.
+    #[command(flatten)]
+    pub guards: GuardArgs,
+}
+
+/// The way over SSH.
+#[derive(Debug, Default, Args)]
+pub struct SshArgs {
+    /// Go through this SSH server; repeat it, or separate by commas, for jumps
+    #[arg(
+        long,
+        value_name = "[USER@]HOST[:PORT]",
+        value_delimiter = ',',
+        help_heading = "SSH"
+    )]
+    pub ssh: Vec<String>,
+
+    /// Offer this private key too
+    #[arg(long, value_name = "PATH", help_heading = "SSH")]
+    pub ssh_key: Vec<PathBuf>,
+
+    /// Read this instead of ~/.ssh/config
+    #[arg(long, value_name = "PATH", help_heading = "SSH")]
+    pub ssh_config: Option<PathBuf>,
+
+    /// Read this instead of ~/.ssh/known_hosts
+    #[arg(long, value_name = "PATH", help_heading = "SSH")]
+    pub ssh_known_hosts: Option<PathBuf>,
+
+    /// What to do about an unknown host key [default: the SSH configuration's, else yes]
+    #[arg(long, value_name = "HOW", help_heading = "SSH")]
+    pub ssh_host_key_check: Option<HostKeyCheck>,
+}
+
+/// Guards against the right settings of the wrong environment.
+#[derive(Debug, Default, Args)]
+pub struct GuardArgs {
+    /// Fail unless the database that answers has this name
+    #[arg(long, value_name = "NAME", help_heading = "Guards")]
+    pub expect_database: Option<String>,
+
+    /// Fail unless the server is a primary or a standby
+    #[arg(long, value_name = "ROLE", help_heading = "Guards")]
+    pub expect_role: Option<ServerRole>,
+
+    /// Fail unless the server has this major version
+    #[arg(long, value_name = "MAJOR", help_heading = "Guards")]
+    pub expect_server_version: Option<u32>,
+
+    /// Fail unless the server has this cluster_name
+    #[arg(long, value_name = "NAME", help_heading = "Guards")]
+    pub expect_cluster_name: Option<String>,
+
+    /// Fail before any packet leaves if host or hostaddr matches this pattern
+    #[arg(long, value_name = "GLOB", help_heading = "Guards")]
+    pub not_host: Vec<String>,
+}
+
+/// How long a run may take.
+#[derive(Clone, Debug, Args)]
+pub struct TimeArgs {
+    /// The time of each stage, per address [default: connect_timeout where set, else 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
+    pub timeout: Option<Duration>,
+
+    /// The time of the whole run
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s", help_heading = "Time")]
+    pub deadline: Duration,
+}
+
+/// What is printed.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// The form of the report
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        help_heading = "Output"
+    )]
+    pub format: Format,
+
+    /// Short for --format json
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// Also write the JSON report to this file
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+
+    /// When to use colour
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
+    pub color: When,
+
+    /// Print the verdict alone
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Add evidence and the details of what passed
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+
+    /// Which verdict makes the exit status 1
+    #[arg(
+        long,
+        value_name = "VERDICT",
+        default_value = "fail",
+        help_heading = "Output"
+    )]
+    pub fail_on: FailOn,
+}
+
+impl OutputArgs {
+    /// The form that was asked for.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which verdict makes the exit status 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Warnings too.
+    Warn,
+    /// Failures only.
+    Fail,
+}
+
+/// Reads a DURATION: `500ms`, `5s`, `2m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("use a number with ms, s, m or h".to_owned()),
+    };
+    let seconds: f64 = number
+        .parse()
+        .map_err(|_| "use a number with ms, s, m or h".to_owned())?;
+    match Duration::try_from_secs_f64(seconds * scale) {
+        Ok(time) if time.is_zero() => Err("it must be more than 0".to_owned()),
+        Ok(time) if time <= Duration::from_secs(366 * 86_400) => Ok(time),
+        _ => Err("it is too long".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        for bad in ["0", "0ms", "", "s", "5x", "-1", "1e3", "99999999h", "."] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

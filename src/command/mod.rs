@@ -1,0 +1,3 @@
+//! The subcommands that are more than a run of the pipeline.
+
+pub mod generate;

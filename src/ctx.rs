@@ -1,0 +1,47 @@
+//! What every stage may use: the time it has, the surroundings, the flags.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::report::Environment;
+use crate::surroundings::Surroundings;
+
+/// The run's limits and surroundings, shared by all stages.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// When the run began.
+    pub started: Instant,
+    /// The bound of one stage, per address.
+    pub timeout: Duration,
+    /// The end of the whole run.
+    pub deadline: Instant,
+    /// The outside world.
+    pub surroundings: Arc<Surroundings>,
+    /// The kind of place it runs in.
+    pub environment: Arc<Environment>,
+}
+
+/// The time for a step was used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late;
+
+impl Ctx {
+    /// When a step that begins now must end: after `--timeout`, or at the
+    /// `--deadline` if that comes first.
+    pub fn limit(&self) -> Instant {
+        (Instant::now() + self.timeout).min(self.deadline)
+    }
+
+    /// Runs a step within its time.
+    pub async fn within<F: Future>(&self, step: F) -> Result<F::Output, Late> {
+        self.until(self.limit(), step).await
+    }
+
+    /// Runs a step until a limit taken earlier, for a stage of several steps.
+    pub async fn until<F: Future>(&self, limit: Instant, step: F) -> Result<F::Output, Late> {
+        tokio::time::timeout_at(limit.into(), step)
+            .await
+            .map_err(|_| Late)
+    }
+}

@@ -1,0 +1,251 @@
+//! A finding: a cause, the evidence for it, and its words filled from both.
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::cause::{Cause, Severity};
+use crate::text;
+
+/// How a stage, or the whole run, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It did not run.
+    Skip,
+    /// It works.
+    Pass,
+    /// It works, with something worth a word.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+impl From<Severity> for Status {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Fail => Status::Fail,
+            Severity::Warn => Status::Warn,
+        }
+    }
+}
+
+/// A step that mends a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Fix {
+    /// What to do, as a sentence.
+    pub text: String,
+    /// What to paste into a shell, if there is something.
+    pub command: Option<String>,
+}
+
+/// One cause that was found, with its evidence. Its sentence and its fixes
+/// are filled from the evidence when they are asked for.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The catalogue's row.
+    pub cause: &'static Cause,
+    /// `Warn` or `Fail`.
+    pub status: Status,
+    /// What convinced us; values are already safe to show.
+    pub evidence: Map<String, Value>,
+    /// Fixes only this sighting knows, put before the catalogue's.
+    extra_fixes: Vec<Fix>,
+    /// Whether trying again may help; the cause's own unless overridden.
+    pub retryable: bool,
+    /// What libpq would still try after this failure.
+    pub onward: Onward,
+}
+
+/// What libpq would still try after a failure (interface.md, Promises).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Onward {
+    /// The next address or host of the list.
+    pub next_host: bool,
+    /// The same address with the other encryption, under `prefer` and `allow`.
+    pub other_encryption: bool,
+}
+
+impl Finding {
+    /// A finding of this cause with its usual severity.
+    pub fn new(cause: &'static Cause) -> Self {
+        Self {
+            cause,
+            status: cause.severity.into(),
+            evidence: Map::new(),
+            extra_fixes: Vec::new(),
+            retryable: cause.retryable,
+            onward: Onward::default(),
+        }
+    }
+
+    /// Adds evidence. Text is cleaned here, once, for every output; a null is
+    /// left out, so that templates can tell what is unknown.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        match cleaned(value.into()) {
+            Value::Null => {}
+            value => {
+                self.evidence.insert(name.to_owned(), value);
+            }
+        }
+        self
+    }
+
+    /// The same finding as a warning.
+    pub fn as_warning(mut self) -> Self {
+        self.status = Status::Warn;
+        self
+    }
+
+    /// The same finding as a failure.
+    pub fn as_failure(mut self) -> Self {
+        self.status = Status::Fail;
+        self
+    }
+
+    /// The same finding, marked as one that may heal (or not).
+    pub fn retryable(mut self, retryable: bool) -> Self {
+        self.retryable = retryable;
+        self
+    }
+
+    /// The same finding, after which libpq goes on to the next host.
+    pub fn then_next_host(mut self) -> Self {
+        self.onward.next_host = true;
+        self
+    }
+
+    /// The same finding, after which libpq tries the other encryption where
+    /// `sslmode` has one.
+    pub fn then_other_encryption(mut self) -> Self {
+        self.onward.other_encryption = true;
+        self
+    }
+
+    /// Adds a fix that only the stage can word. It comes before the
+    /// catalogue's own.
+    pub fn fix(mut self, text: impl Into<String>, command: Option<String>) -> Self {
+        self.extra_fixes.push(Fix {
+            text: text::clean(&text.into()),
+            command: command.map(|c| text::clean(&c)),
+        });
+        self
+    }
+
+    /// The sentence for people: the cause's template filled from the evidence,
+    /// or its title where a value is missing.
+    pub fn summary(&self) -> String {
+        fill(self.cause.summary, &self.evidence, Quoting::None)
+            .unwrap_or_else(|| format!("{}.", self.cause.title))
+    }
+
+    /// What to do, in order; fixes whose values are unknown are left out.
+    pub fn fixes(&self) -> Vec<Fix> {
+        let rows = self.cause.fixes.iter().filter_map(|row| {
+            Some(Fix {
+                text: fill(row.text, &self.evidence, Quoting::None)?,
+                command: match row.command {
+                    Some(command) => Some(fill(command, &self.evidence, Quoting::Shell)?),
+                    None => None,
+                },
+            })
+        });
+        self.extra_fixes.iter().cloned().chain(rows).collect()
+    }
+}
+
+/// How values are put into a template.
+#[derive(Clone, Copy, PartialEq)]
+enum Quoting {
+    None,
+    Shell,
+}
+
+/// Replaces each `{name}` by the evidence of that name; `None` if one is missing.
+/// `{{` and `}}` stand for the braces themselves.
+fn fill(template: &str, evidence: &Map<String, Value>, quoting: Quoting) -> Option<String> {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        out.push_str(&rest[..at]);
+        let brace = &rest[at..at + 1];
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix(brace) {
+            out.push_str(brace);
+            rest = after;
+            continue;
+        }
+        let (name, after) = rest.split_once('}')?;
+        let value = shown(evidence.get(name)?);
+        out.push_str(&match quoting {
+            Quoting::None => Cow::Borrowed(value.as_str()),
+            Quoting::Shell => shlex::try_quote(&value).ok()?,
+        });
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// A value as it stands in a sentence.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// A value with every text in it made safe to show.
+pub fn cleaned(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text::clean(&text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(cleaned).collect()),
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(name, value)| (text::clean(&name), cleaned(value)))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::{fix, run};
+
+    static ROW: Cause = Cause {
+        code: "x.y",
+        severity: Severity::Fail,
+        retryable: true,
+        title: "A title",
+        summary: "Port {port} of {host} is shut",
+        meaning: "",
+        fixes: &[
+            fix("Open {port}"),
+            run("Call {name}", "ping {host}"),
+            fix("Wait"),
+        ],
+        seen_as: &[],
+    };
+
+    #[test]
+    fn values_fill_the_templates_and_are_quoted_in_commands() {
+        let finding = Finding::new(&ROW)
+            .with("port", 5432)
+            .with("host", "a b\x1b")
+            .with("name", "x");
+        assert_eq!(finding.summary(), "Port 5432 of a b is shut");
+        assert_eq!(finding.fixes()[1].command.as_deref(), Some("ping 'a b'"));
+    }
+
+    #[test]
+    fn nothing_unfilled_is_shown() {
+        let finding = Finding::new(&ROW).with("port", 1).with("host", Value::Null);
+        assert_eq!(finding.summary(), "A title.");
+        assert_eq!(finding.fixes().len(), 2);
+    }
+}

@@ -1,0 +1,15 @@
+//! The contract's JSON object.
+
+use crate::report::Report;
+
+/// The report as one JSON object and a line end.
+pub fn render(report: &Report) -> Vec<u8> {
+    let mut out = serde_json::to_vec_pretty(&report.to_json()).unwrap_or_default();
+    out.push(b'\n');
+    out
+}
+
+/// The JSON Schema of the object.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(crate::report::ReportJson).to_value()
+}

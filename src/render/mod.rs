@@ -1,0 +1,4 @@
+//! Reports as bytes: one file per form.
+
+pub mod json;
+pub mod table;

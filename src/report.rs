@@ -1,0 +1,539 @@
+//! The report: what every run leaves behind, and the shape of its JSON.
+//!
+//! Stages write facts and findings into their [`StageRecord`]; nothing is
+//! rendered until the run is over or the record is complete. The types here
+//! that derive `Serialize` are the contract's JSON, key by key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::finding::{Finding, Fix, Status, cleaned};
+
+/// The version of the JSON's shape; keys may be added within one.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The failure classes, in the order of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Which settings are in force.
+    Config,
+    /// The SSH private keys.
+    Key,
+    /// Name resolution.
+    Dns,
+    /// Reachability.
+    Tcp,
+    /// The SSH session, hop by hop.
+    Ssh,
+    /// The forward to the database.
+    Tunnel,
+    /// Who answers there.
+    Protocol,
+    /// Encryption and certificates.
+    Tls,
+    /// Start-up, authentication, authorisation.
+    Auth,
+    /// The server's own state.
+    Server,
+    /// What happens to a connection left alone.
+    Idle,
+    /// What happens over many attempts.
+    Stress,
+    /// This side: other client stacks, processes sharing a socket.
+    Client,
+}
+
+impl Stage {
+    /// The stages that `check` lists.
+    pub const RUN: [Stage; 11] = [
+        Stage::Config,
+        Stage::Key,
+        Stage::Dns,
+        Stage::Tcp,
+        Stage::Ssh,
+        Stage::Tunnel,
+        Stage::Protocol,
+        Stage::Tls,
+        Stage::Auth,
+        Stage::Server,
+        Stage::Idle,
+    ];
+
+    /// The stage's name in codes, reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Config => "config",
+            Stage::Key => "key",
+            Stage::Dns => "dns",
+            Stage::Tcp => "tcp",
+            Stage::Ssh => "ssh",
+            Stage::Tunnel => "tunnel",
+            Stage::Protocol => "protocol",
+            Stage::Tls => "tls",
+            Stage::Auth => "auth",
+            Stage::Server => "server",
+            Stage::Idle => "idle",
+            Stage::Stress => "stress",
+            Stage::Client => "client",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What one stage found.
+#[derive(Clone, Debug)]
+pub struct StageRecord {
+    /// Which stage.
+    pub stage: Stage,
+    /// `Skip` until it has run.
+    pub status: Status,
+    /// Why it did not run.
+    pub reason: Option<String>,
+    /// One line for people: what is so.
+    pub summary: String,
+    /// What was observed, by name.
+    pub facts: Map<String, Value>,
+    /// What is worth a word, the most important first.
+    pub findings: Vec<Finding>,
+    /// Failures that something later may still make good: a key while another
+    /// may be accepted, a dead host while another may answer. They are
+    /// warnings in a run that passes; see [`StageRecord::condemn`].
+    provisional: Vec<Finding>,
+    begun: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl StageRecord {
+    /// A record of a stage that has not run.
+    pub fn new(stage: Stage) -> Self {
+        Self {
+            stage,
+            status: Status::Skip,
+            reason: None,
+            summary: String::new(),
+            facts: Map::new(),
+            findings: Vec::new(),
+            provisional: Vec::new(),
+            begun: None,
+            ended: None,
+        }
+    }
+
+    /// Notes a fact. A null is kept: the key says that it was looked for.
+    pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
+        self.facts.insert(name.to_owned(), cleaned(value.into()));
+    }
+
+    /// Notes a warning that rides along.
+    pub fn warn(&mut self, finding: Finding) {
+        self.findings.push(finding.as_warning());
+    }
+
+    /// Notes a failure that something later may still make good.
+    pub fn provisional(&mut self, finding: Finding) {
+        self.provisional.push(finding);
+    }
+
+    /// Whether a failure here waits for what comes later.
+    pub fn has_provisional(&self) -> bool {
+        !self.provisional.is_empty()
+    }
+
+    /// Makes the provisional failures count: nothing made them good.
+    pub fn condemn(&mut self) {
+        if self.provisional.is_empty() {
+            return;
+        }
+        let failures = self.provisional.drain(..).map(Finding::as_failure);
+        self.findings.splice(0..0, failures);
+        self.status = Status::Fail;
+    }
+
+    /// Marks the beginning of the stage.
+    pub fn begin(&mut self) {
+        self.begun.get_or_insert_with(Instant::now);
+        self.status = Status::Pass;
+    }
+
+    /// Marks the end, with the finding that stops the run, if one does.
+    pub fn end(&mut self, failure: Option<Finding>) {
+        self.ended = Some(Instant::now());
+        if let Some(finding) = failure {
+            self.findings.insert(0, finding.as_failure());
+        }
+        self.settle();
+    }
+
+    /// Marks the stage as not run.
+    pub fn skip(&mut self, reason: impl Into<String>) {
+        self.status = Status::Skip;
+        self.reason = Some(reason.into());
+    }
+
+    /// Whether the stage has begun.
+    pub fn has_run(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// The time the stage took, so far or in all.
+    pub fn duration(&self) -> Duration {
+        match (self.begun, self.ended) {
+            (Some(begun), Some(ended)) => ended - begun,
+            (Some(begun), None) => begun.elapsed(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// All findings; what is still provisional counts as a warning.
+    pub fn all_findings(&self) -> impl Iterator<Item = Finding> + '_ {
+        let provisional = self.provisional.iter().cloned().map(Finding::as_warning);
+        self.findings.iter().cloned().chain(provisional)
+    }
+
+    /// The status follows from the findings.
+    fn settle(&mut self) {
+        if self.has_run() {
+            self.status = self
+                .all_findings()
+                .map(|finding| finding.status)
+                .max()
+                .unwrap_or(Status::Pass);
+        }
+    }
+}
+
+/// Everything that one run found.
+#[derive(Debug)]
+pub struct Report {
+    /// The subcommand.
+    pub command: &'static str,
+    /// When it began, on the wall clock.
+    pub started_at: time::OffsetDateTime,
+    /// When it began, for durations.
+    pub started: Instant,
+    /// How long it took; set when it is over.
+    pub took: Duration,
+    /// Whether it was cut off by Ctrl-C.
+    pub interrupted: bool,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What was asked for.
+    pub target: TargetReport,
+    /// The stages that the command lists, in order.
+    pub stages: Vec<StageRecord>,
+}
+
+impl Report {
+    /// A report in which no stage has run yet.
+    pub fn new(command: &'static str, stages: &[Stage], environment: Environment) -> Self {
+        Self {
+            command,
+            started_at: time::OffsetDateTime::now_utc(),
+            started: Instant::now(),
+            took: Duration::ZERO,
+            interrupted: false,
+            environment,
+            target: TargetReport::default(),
+            stages: stages.iter().copied().map(StageRecord::new).collect(),
+        }
+    }
+
+    /// The record of a stage, added if the command did not list it.
+    pub fn stage(&mut self, stage: Stage) -> &mut StageRecord {
+        let at = match self.stages.iter().position(|record| record.stage == stage) {
+            Some(at) => at,
+            None => {
+                self.stages.push(StageRecord::new(stage));
+                self.stages.len() - 1
+            }
+        };
+        &mut self.stages[at]
+    }
+
+    /// Closes the report: stages that did not run say which one blocked them,
+    /// and the clock stops.
+    pub fn finish(&mut self, interrupted: bool) {
+        self.interrupted = interrupted;
+        for record in &mut self.stages {
+            if record.has_run() && record.ended.is_none() {
+                record.end(None);
+            }
+            record.settle();
+        }
+        let blocker = self
+            .stages
+            .iter()
+            .find(|record| record.status == Status::Fail)
+            .map(|record| record.stage);
+        for record in &mut self.stages {
+            if !record.has_run() && record.reason.is_none() {
+                record.skip(match blocker {
+                    Some(stage) => format!("not run: {stage} failed"),
+                    None if interrupted => "not run: interrupted".to_owned(),
+                    None => "not asked for".to_owned(),
+                });
+            }
+        }
+        self.took = self.started.elapsed();
+    }
+
+    /// The verdict: the first failing stage's first failure, else the first warning.
+    pub fn verdict(&self) -> Verdict {
+        let first = |status: Status| {
+            self.stages.iter().find_map(|record| {
+                record
+                    .all_findings()
+                    .find(|finding| finding.status == status)
+                    .map(|finding| (record.stage, finding))
+            })
+        };
+        match first(Status::Fail).or_else(|| first(Status::Warn)) {
+            Some((stage, finding)) => Verdict {
+                status: finding.status,
+                stage: Some(stage),
+                cause: Some(finding.cause.code.to_owned()),
+                summary: finding.summary(),
+                fixes: finding.fixes(),
+                retryable: finding.status == Status::Fail && finding.retryable,
+            },
+            None => Verdict {
+                status: if self.interrupted {
+                    Status::Skip
+                } else {
+                    Status::Pass
+                },
+                stage: None,
+                cause: None,
+                summary: match self.interrupted {
+                    true => "Interrupted before anything was found.".to_owned(),
+                    false => "Everything that was checked works.".to_owned(),
+                },
+                fixes: Vec::new(),
+                retryable: false,
+            },
+        }
+    }
+
+    /// The contract's JSON object.
+    pub fn to_json(&self) -> ReportJson {
+        ReportJson {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool::this(),
+            run: Run {
+                command: self.command.to_owned(),
+                started_at: self
+                    .started_at
+                    .format(&time::format_description::well_known::Rfc3339)
+                    .unwrap_or_default(),
+                duration_ms: ms(self.took),
+                interrupted: self.interrupted,
+                environment: self.environment.clone(),
+            },
+            target: self.target.clone(),
+            verdict: self.verdict(),
+            stages: self.stages.iter().map(|r| self.stage_json(r)).collect(),
+        }
+    }
+
+    fn stage_json(&self, record: &StageRecord) -> StageJson {
+        StageJson {
+            stage: record.stage,
+            status: record.status,
+            reason: record.reason.clone(),
+            start_ms: record.begun.map(|at| ms(at - self.started)),
+            duration_ms: record.has_run().then(|| ms(record.duration())),
+            summary: (!record.summary.is_empty()).then(|| crate::text::clean(&record.summary)),
+            facts: record.facts.clone(),
+            findings: record
+                .all_findings()
+                .map(|finding| FindingJson {
+                    cause: finding.cause.code.to_owned(),
+                    status: finding.status,
+                    summary: finding.summary(),
+                    fixes: finding.fixes(),
+                    retryable: finding.retryable,
+                    evidence: finding.evidence,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A duration as JSON has it: milliseconds, to the microsecond.
+pub fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The report as JSON.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReportJson {
+    /// The version of this shape.
+    pub schema_version: u32,
+    /// Which program wrote it.
+    pub tool: Tool,
+    /// How it was run.
+    pub run: Run,
+    /// What was checked.
+    pub target: TargetReport,
+    /// The outcome in one piece.
+    pub verdict: Verdict,
+    /// What each stage found.
+    pub stages: Vec<StageJson>,
+}
+
+/// The program that wrote a report.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Tool {
+    /// Always `dbdoctor`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// How a run went.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Run {
+    /// The subcommand.
+    pub command: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// Milliseconds.
+    pub duration_ms: f64,
+    /// Whether Ctrl-C ended it.
+    pub interrupted: bool,
+    /// Where it ran.
+    pub environment: Environment,
+}
+
+/// Where dbdoctor runs; it decides which advice is given.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Environment {
+    /// The operating system.
+    pub os: String,
+    /// The processor architecture.
+    pub arch: String,
+    /// The kind of container, if in one: `docker`, `podman`, `kubernetes`, `lxc`, ….
+    pub container: Option<String>,
+    /// Whether under the Windows Subsystem for Linux.
+    pub wsl: bool,
+    /// The continuous-integration system, if in one.
+    pub ci: Option<String>,
+}
+
+/// What was asked for, as it was understood.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct TargetReport {
+    /// The target as a URI, without the password; null where it could not be read.
+    pub url: Option<String>,
+    /// Every parameter with where it came from.
+    pub parameters: BTreeMap<String, ParameterReport>,
+}
+
+/// A parameter's value and history.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ParameterReport {
+    /// The string that libpq would hold; `(hidden)` for a secret that is set.
+    pub value: String,
+    /// Where it came from.
+    pub origin: OriginReport,
+    /// What it won over, the strongest first.
+    pub shadows: Vec<ShadowReport>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct OriginReport {
+    /// `flag`, `target`, `service`, `environment`, `env-file`, `passfile`, `default`, ….
+    pub kind: String,
+    /// The flag's, variable's or service's name.
+    pub name: Option<String>,
+    /// The file, where it was one.
+    pub file: Option<String>,
+    /// The line in it, from 1.
+    pub line: Option<usize>,
+}
+
+/// A value that lost.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ShadowReport {
+    /// As [`ParameterReport::value`].
+    pub value: String,
+    /// Where it came from.
+    pub origin: OriginReport,
+}
+
+/// The outcome in one piece.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Verdict {
+    /// `pass`, `warn` or `fail` (`skip` where nothing was found before an interruption).
+    pub status: Status,
+    /// The stage of the cause.
+    pub stage: Option<Stage>,
+    /// The code of the first failing stage's cause, else of the first warning.
+    pub cause: Option<String>,
+    /// One sentence.
+    pub summary: String,
+    /// What to do, in order.
+    pub fixes: Vec<Fix>,
+    /// Whether trying again may help.
+    pub retryable: bool,
+}
+
+/// One stage of the report.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StageJson {
+    /// Which stage.
+    pub stage: Stage,
+    /// How it ended.
+    pub status: Status,
+    /// Why it did not run.
+    pub reason: Option<String>,
+    /// When it began, in milliseconds after the run did.
+    pub start_ms: Option<f64>,
+    /// Milliseconds.
+    pub duration_ms: Option<f64>,
+    /// One line for people.
+    pub summary: Option<String>,
+    /// What was observed, by name.
+    pub facts: Map<String, Value>,
+    /// What is worth a word.
+    pub findings: Vec<FindingJson>,
+}
+
+/// One finding of a stage.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FindingJson {
+    /// The code.
+    pub cause: String,
+    /// `warn` or `fail`.
+    pub status: Status,
+    /// One sentence.
+    pub summary: String,
+    /// What convinced us.
+    pub evidence: Map<String, Value>,
+    /// What to do, in order.
+    pub fixes: Vec<Fix>,
+    /// Whether trying again may help.
+    pub retryable: bool,
+}

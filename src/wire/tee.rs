@@ -1,0 +1,166 @@
+//! A transport that remembers what passed through it, below everything that
+//! might hide it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many of the peer's first bytes are kept.
+const KEPT: usize = 4096;
+
+/// What a [`Tee`] saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The peer's first bytes, up to 4,096.
+    pub first_bytes: Vec<u8>,
+    /// All bytes received.
+    pub received: u64,
+    /// All bytes sent.
+    pub sent: u64,
+    /// When the peer's first byte came.
+    pub first_byte_at: Option<Instant>,
+    /// When the peer's last byte came.
+    pub last_byte_at: Option<Instant>,
+    /// Whether the peer closed its side in order (FIN).
+    pub closed: bool,
+    /// The error that ended reading.
+    pub read_error: Option<io::ErrorKind>,
+    /// The first error of a write. It is remembered here and not raised: the
+    /// peer's last words are still to be read, and under TLS 1.3 they may be
+    /// the alert that explains it.
+    pub write_error: Option<io::ErrorKind>,
+}
+
+/// The shared memory of a [`Tee`].
+#[derive(Debug, Default)]
+pub struct TeeLog(Mutex<Seen>);
+
+impl TeeLog {
+    /// What was seen so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A transport under watch.
+pub struct Tee<S> {
+    inner: S,
+    log: Arc<TeeLog>,
+}
+
+impl<S> Tee<S> {
+    /// Watches a transport.
+    pub fn new(inner: S) -> (Self, Arc<TeeLog>) {
+        let log = Arc::new(TeeLog::default());
+        (
+            Self {
+                inner,
+                log: Arc::clone(&log),
+            },
+            log,
+        )
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tee<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = buf.remaining();
+        let before = buf.filled().len();
+        let result = std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
+        let mut seen = self.log.seen();
+        match &result {
+            Ok(()) => {
+                let new = &buf.filled()[before..];
+                if new.is_empty() {
+                    seen.closed |= room > 0;
+                } else {
+                    let now = Instant::now();
+                    seen.first_byte_at.get_or_insert(now);
+                    seen.last_byte_at = Some(now);
+                    seen.received += new.len() as u64;
+                    let keep = (KEPT - seen.first_bytes.len()).min(new.len());
+                    seen.first_bytes.extend_from_slice(&new[..keep]);
+                }
+            }
+            Err(error) => seen.read_error = Some(error.kind()),
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tee<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.log.seen().write_error.is_some() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let result = std::task::ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
+        let mut seen = self.log.seen();
+        Poll::Ready(Ok(match result {
+            Ok(written) => {
+                seen.sent += written as u64;
+                written
+            }
+            Err(error) => {
+                seen.write_error = Some(error.kind());
+                buf.len()
+            }
+        }))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.log.seen().write_error.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        if let Err(error) = std::task::ready!(Pin::new(&mut self.inner).poll_flush(cx)) {
+            self.log.seen().write_error = Some(error.kind());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn first_bytes_and_the_end_are_remembered() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let (mut tee, log) = Tee::new(ours);
+        theirs.write_all(b"hello").await.unwrap();
+        drop(theirs);
+        let mut all = Vec::new();
+        tee.read_to_end(&mut all).await.unwrap();
+        let seen = log.seen();
+        assert_eq!(seen.first_bytes, b"hello");
+        assert!(seen.closed);
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_is_remembered_and_not_raised() {
+        let (ours, theirs) = tokio::io::duplex(64);
+        let (mut tee, log) = Tee::new(ours);
+        drop(theirs);
+        tee.write_all(b"x").await.unwrap();
+        tee.flush().await.unwrap();
+        assert_eq!(log.seen().write_error, Some(io::ErrorKind::BrokenPipe));
+    }
+}
