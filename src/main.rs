@@ -64,8 +64,9 @@ async fn check(name: &'static str, until: Stage, args: &RunArgs) -> u8 {
     let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= until).collect();
     let mut report = Report::new(name, &stages, Environment::default());
     let surroundings = Arc::new(Surroundings::of_process());
+    let mut quiet = ();
     let outcome = tokio::select! {
-        outcome = pipeline::run(&mut report, &args.target, &args.time, until, surroundings, &mut ()) => Some(outcome),
+        outcome = pipeline::run(&mut report, &args.target, &args.time, until, surroundings, &mut quiet) => Some(outcome),
         _ = tokio::signal::ctrl_c() => None,
     };
     let interrupted = outcome.is_none();
