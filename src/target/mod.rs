@@ -1,0 +1,279 @@
+//! What the user asked for: every setting resolved as libpq resolves it, with
+//! where it came from and what it won over.
+
+pub mod settings;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::report::TargetReport;
+use crate::secret::Secret;
+pub use settings::{
+    AuthMethod, ChannelBinding, LoadBalance, RequireAuth, SslCertMode, SslMode, SslNegotiation,
+    TargetSessionAttrs, TlsVersion,
+};
+
+/// The resolved target: the input of every stage after `config`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The parameters as reported, origins and shadows included.
+    pub report: TargetReport,
+    /// libpq's host list, in the order it is to be tried (already shuffled
+    /// under `load_balance_hosts=random`). Never empty.
+    pub endpoints: Vec<Endpoint>,
+    /// The role to log in as.
+    pub user: String,
+    /// The database.
+    pub dbname: String,
+    /// `application_name` as it is sent: the target's, else `dbdoctor`.
+    pub application_name: String,
+    /// `options`, sent as they are.
+    pub options: Option<String>,
+    /// `replication`, sent as it is.
+    pub replication: Option<String>,
+    /// `client_encoding` where the target sets one; `auto` is resolved.
+    pub client_encoding: Option<String>,
+    /// Encryption.
+    pub tls: TlsSettings,
+    /// `channel_binding`.
+    pub channel_binding: ChannelBinding,
+    /// `require_auth`.
+    pub require_auth: RequireAuth,
+    /// `target_session_attrs`.
+    pub session_attrs: TargetSessionAttrs,
+    /// `connect_timeout`, where it is set and bounds anything.
+    pub connect_timeout: Option<Duration>,
+    /// TCP keepalives.
+    pub keepalives: Keepalives,
+    /// The way to the database over SSH, if one is asked for.
+    pub ssh: Option<SshPlan>,
+    /// What must be true of the server that answers.
+    pub guards: Guards,
+}
+
+/// One entry of libpq's host list.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The `host` parameter's entry: a name, an address, a socket directory;
+    /// empty where only `hostaddr` is given.
+    pub host: String,
+    /// Where to connect.
+    pub place: Place,
+    /// The port; part of the socket's file name for a unix socket.
+    pub port: u16,
+    /// The password for this entry, and where it came from.
+    pub password: Option<Password>,
+}
+
+impl Endpoint {
+    /// How the entry is named in sentences: `db.test:5432`, `[::1]:5432`, a socket's path.
+    pub fn label(&self) -> String {
+        match &self.place {
+            Place::Unix(path) => path.display().to_string(),
+            Place::Ip(ip, _) if self.host.is_empty() => {
+                std::net::SocketAddr::new(*ip, self.port).to_string()
+            }
+            _ if self.host.contains(':') => format!("[{}]:{}", self.host, self.port),
+            _ => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Where an entry connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A unix socket's file.
+    Unix(PathBuf),
+    /// A literal address (`hostaddr`, or an address as host), with its IPv6
+    /// scope id (0 for none).
+    Ip(IpAddr, u32),
+    /// A name to resolve.
+    Name(String),
+}
+
+impl Place {
+    /// Reads a host as getaddrinfo would: an address (with an IPv6 zone), else a name.
+    pub fn of_host(host: &str) -> Self {
+        let (address, zone) = match host.split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (host, None),
+        };
+        match (address.parse(), zone) {
+            (Ok(ip), None) => Place::Ip(ip, 0),
+            (Ok(ip @ IpAddr::V6(_)), Some(zone)) => {
+                let index = zone
+                    .parse()
+                    .ok()
+                    .or_else(|| nix::net::if_::if_nametoindex(zone).ok());
+                index.map_or_else(|| Place::Name(host.to_owned()), |i| Place::Ip(ip, i))
+            }
+            _ => Place::Name(host.to_owned()),
+        }
+    }
+}
+
+/// A place and a port: what `dns` and `tcp` look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Where.
+    pub place: Place,
+    /// The port; meaningless for a unix socket.
+    pub port: u16,
+}
+
+/// A password and where it was found.
+#[derive(Clone, Debug)]
+pub struct Password {
+    /// The password itself.
+    pub secret: Secret,
+    /// Where it came from, as people say it: `~/.pgpass line 2`, `PGPASSWORD`, `the URL`.
+    pub source: String,
+}
+
+/// A file that a setting names, or its default place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The path.
+    pub path: PathBuf,
+    /// Whether the user named it; else it is the default place, which may be empty.
+    pub named: bool,
+}
+
+/// Where trusted root certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// `sslrootcert=system`: OpenSSL's default places.
+    System,
+    /// A file (`sslrootcert`, else `~/.postgresql/root.crt`).
+    File(NamedFile),
+    /// No file is named and there is no home directory to look in.
+    Nowhere,
+}
+
+/// The `ssl*` parameters.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// `sslmode`.
+    pub mode: SslMode,
+    /// `sslnegotiation`.
+    pub negotiation: SslNegotiation,
+    /// `sslrootcert`.
+    pub roots: Roots,
+    /// `sslcert`.
+    pub certificate: Option<NamedFile>,
+    /// `sslkey`.
+    pub key: Option<NamedFile>,
+    /// `sslpassword`.
+    pub key_password: Option<Secret>,
+    /// `sslcertmode`.
+    pub certificate_mode: SslCertMode,
+    /// `sslcrl`.
+    pub crl: Option<NamedFile>,
+    /// `sslcrldir`.
+    pub crl_dir: Option<PathBuf>,
+    /// `sslsni`.
+    pub sni: bool,
+    /// `ssl_min_protocol_version`.
+    pub min_version: Option<TlsVersion>,
+    /// `ssl_max_protocol_version`.
+    pub max_version: Option<TlsVersion>,
+}
+
+/// The `keepalives*` and `tcp_user_timeout` parameters; 0 means the system's default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalives {
+    /// `keepalives`.
+    pub enabled: bool,
+    /// `keepalives_idle`, seconds.
+    pub idle: u32,
+    /// `keepalives_interval`, seconds.
+    pub interval: u32,
+    /// `keepalives_count`.
+    pub count: u32,
+    /// `tcp_user_timeout`, milliseconds.
+    pub user_timeout: u32,
+}
+
+/// The guards for CI: `--expect-…`. (`--not-host` is checked in `config`.)
+#[derive(Clone, Debug, Default)]
+pub struct Guards {
+    /// `--expect-database`.
+    pub database: Option<String>,
+    /// `--expect-role`.
+    pub role: Option<ServerRole>,
+    /// `--expect-server-version`, a major version.
+    pub server_version: Option<u32>,
+    /// `--expect-cluster-name`.
+    pub cluster_name: Option<String>,
+}
+
+/// What a server is in its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ServerRole {
+    /// It takes writes.
+    Primary,
+    /// It is in recovery.
+    Standby,
+}
+
+/// The way to the database over SSH: every hop's settings, resolved from
+/// flags and `ssh_config`.
+#[derive(Clone, Debug)]
+pub struct SshPlan {
+    /// The hops in the order they are passed, the last one being the bastion
+    /// that reaches the database. Never empty.
+    pub hops: Vec<Hop>,
+    /// `DBDOCTOR_SSH_PASSPHRASE`; `Some("")` means "none, and do not ask".
+    pub passphrase: Option<Secret>,
+    /// `DBDOCTOR_SSH_PASSWORD`.
+    pub password: Option<Secret>,
+}
+
+/// One SSH server on the way.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// As it was written: what `Host` patterns matched.
+    pub alias: String,
+    /// `HostName`: what is resolved and dialled.
+    pub host: String,
+    /// `Port`.
+    pub port: u16,
+    /// `User`.
+    pub user: String,
+    /// `--ssh-key` and `IdentityFile`, in the order they are offered; the
+    /// default files, where none is named.
+    pub identity_files: Vec<NamedFile>,
+    /// `CertificateFile`.
+    pub certificate_files: Vec<PathBuf>,
+    /// `IdentitiesOnly`.
+    pub identities_only: bool,
+    /// The agent's socket (`IdentityAgent`, else `SSH_AUTH_SOCK`), if there is to be one.
+    pub agent: Option<PathBuf>,
+    /// `UserKnownHostsFile` or `--ssh-known-hosts`.
+    pub known_hosts: Vec<PathBuf>,
+    /// `GlobalKnownHostsFile`.
+    pub global_known_hosts: Vec<PathBuf>,
+    /// `HostKeyAlias`.
+    pub host_key_alias: Option<String>,
+    /// `StrictHostKeyChecking` or `--ssh-host-key-check`.
+    pub host_key_check: HostKeyCheck,
+}
+
+impl Hop {
+    /// How the hop is named in sentences: `ops@bastion:22`.
+    pub fn label(&self) -> String {
+        format!("{}@{}:{}", self.user, self.host, self.port)
+    }
+}
+
+/// What to do about a host key that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HostKeyCheck {
+    /// Only a known key is accepted.
+    Yes,
+    /// An unknown key is accepted (and not written down), a changed one is not.
+    AcceptNew,
+    /// Any key is accepted; with a changed one only public keys are offered.
+    No,
+}

@@ -1,0 +1,171 @@
+//! libpq's enumerated parameters, with the spellings that libpq accepts
+//! (PostgreSQL documentation, "Parameter Key Words").
+
+use std::str::FromStr;
+
+/// A value that is none of a parameter's spellings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownValue;
+
+/// Declares an enum with libpq's spelling of each value.
+macro_rules! keyword {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// Every value, in the documentation's order.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// libpq's spelling.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownValue;
+            fn from_str(text: &str) -> Result<Self, UnknownValue> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or(UnknownValue)
+            }
+        }
+    };
+}
+
+keyword! {
+    /// `sslmode`.
+    SslMode {
+        /// Never TLS.
+        Disable = "disable",
+        /// TLS only if the server insists.
+        Allow = "allow",
+        /// TLS if the server offers it.
+        Prefer = "prefer",
+        /// Always TLS; the chain is verified if a root file is there.
+        Require = "require",
+        /// And the chain must verify.
+        VerifyCa = "verify-ca",
+        /// And the name must match.
+        VerifyFull = "verify-full",
+    }
+}
+
+impl SslMode {
+    /// Whether a connection without TLS is a failure.
+    pub fn demands_tls(self) -> bool {
+        self >= SslMode::Require
+    }
+}
+
+keyword! {
+    /// `sslnegotiation`.
+    SslNegotiation {
+        /// SSLRequest first.
+        Postgres = "postgres",
+        /// TLS from the first byte, with ALPN `postgresql`.
+        Direct = "direct",
+    }
+}
+
+keyword! {
+    /// `sslcertmode`.
+    SslCertMode {
+        /// Never send a client certificate.
+        Disable = "disable",
+        /// Send one if asked and there is one.
+        Allow = "allow",
+        /// The server must ask for one.
+        Require = "require",
+    }
+}
+
+keyword! {
+    /// `channel_binding`.
+    ChannelBinding {
+        /// Not used.
+        Disable = "disable",
+        /// Used where possible.
+        Prefer = "prefer",
+        /// Without it no authentication.
+        Require = "require",
+    }
+}
+
+keyword! {
+    /// `target_session_attrs`.
+    TargetSessionAttrs {
+        /// Any server.
+        Any = "any",
+        /// Sessions are read-write by default.
+        ReadWrite = "read-write",
+        /// Sessions are read-only by default.
+        ReadOnly = "read-only",
+        /// Not in recovery.
+        Primary = "primary",
+        /// In recovery.
+        Standby = "standby",
+        /// In recovery if one is found, else any.
+        PreferStandby = "prefer-standby",
+    }
+}
+
+keyword! {
+    /// `load_balance_hosts`.
+    LoadBalance {
+        /// In the order given.
+        Disable = "disable",
+        /// In random order.
+        Random = "random",
+    }
+}
+
+keyword! {
+    /// A protocol version for `ssl_min_protocol_version` and `ssl_max_protocol_version`.
+    TlsVersion {
+        /// TLS 1.0.
+        V1_0 = "TLSv1",
+        /// TLS 1.1.
+        V1_1 = "TLSv1.1",
+        /// TLS 1.2.
+        V1_2 = "TLSv1.2",
+        /// TLS 1.3.
+        V1_3 = "TLSv1.3",
+    }
+}
+
+keyword! {
+    /// A method that `require_auth` can name.
+    AuthMethod {
+        /// Cleartext password.
+        Password = "password",
+        /// MD5.
+        Md5 = "md5",
+        /// Kerberos through GSSAPI.
+        Gss = "gss",
+        /// Kerberos through Windows.
+        Sspi = "sspi",
+        /// SCRAM-SHA-256, with channel binding or without.
+        ScramSha256 = "scram-sha-256",
+        /// OAuth bearer token.
+        Oauth = "oauth",
+        /// No authentication exchange at all.
+        None = "none",
+    }
+}
+
+/// `require_auth`: a list of allowed methods, or of forbidden ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequireAuth {
+    /// Whether `methods` are the forbidden ones (`!method`).
+    pub negated: bool,
+    /// The methods; empty means that everything is allowed.
+    pub methods: Vec<AuthMethod>,
+}
+
+impl RequireAuth {
+    /// Whether the server may ask for this method.
+    pub fn allows(&self, method: AuthMethod) -> bool {
+        self.methods.is_empty() || self.methods.contains(&method) != self.negated
+    }
+}
