@@ -2,7 +2,7 @@
 //! for every stage command, which only ends earlier.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::{TargetArgs, TimeArgs};
 use crate::ctx::Ctx;
@@ -293,7 +293,7 @@ impl Run<'_> {
         }
         let verdict = tls::probe(greeted, attempt, target, endpoint, &ctx, &mut record).await;
         let wire = self.step(record, verdict, false)?;
-        if self.until == Stage::Tls {
+        if self.until <= Stage::Tls {
             return Ok(None);
         }
         let in_clear = wire.tls.is_none();
@@ -301,6 +301,9 @@ impl Run<'_> {
         let mut record = self.begin(Stage::Auth);
         let verdict = auth::probe(wire, target, endpoint, &ctx, &mut record).await;
         let mut session = self.step(record, verdict, in_clear)?;
+        if self.until == Stage::Auth {
+            return Ok(Some(session));
+        }
 
         let mut record = self.begin(Stage::Server);
         let verdict = server::probe(&mut session, target, endpoint, &ctx, &mut record).await;
@@ -326,11 +329,26 @@ impl Run<'_> {
         verdict
     }
 
-    /// The records of the stages that an attempt writes, taken out of the report.
+    /// The records of the stages that the last attempt wrote, taken out of the report.
     fn take_records(&mut self) -> Vec<StageRecord> {
-        SESSION_STAGES
+        self.attempted()
             .into_iter()
             .map(|stage| std::mem::replace(self.report.stage(stage), StageRecord::new(stage)))
+            .collect()
+    }
+
+    /// The stages that an attempt writes; without SSH `tunnel` is not one.
+    fn attempted(&self) -> Vec<Stage> {
+        let tunnel = self
+            .report
+            .stages
+            .iter()
+            .any(|record| record.stage == Stage::Tunnel && record.has_run());
+        let listed = |stage: &Stage| self.report.stages.iter().any(|r| r.stage == *stage);
+        SESSION_STAGES
+            .into_iter()
+            .filter(|stage| *stage != Stage::Tunnel || tunnel)
+            .filter(listed)
             .collect()
     }
 
@@ -392,7 +410,7 @@ impl Run<'_> {
     }
 
     fn tell_session_stages(&mut self) {
-        for stage in SESSION_STAGES {
+        for stage in self.attempted() {
             let record = self.report.stage(stage).clone();
             if record.has_run() || record.reason.is_some() {
                 self.progress.ended(&record);
@@ -468,7 +486,7 @@ impl Run<'_> {
     /// Adds what the looks to the side found. They had the whole run's time
     /// already; what is not back soon is given up.
     async fn gather_asides(&mut self) {
-        let limit = self.ctx.limit().min(Instant::now() + self.ctx.timeout);
+        let limit = self.ctx.limit();
         for aside in std::mem::take(&mut self.asides) {
             let abort = aside.task.abort_handle();
             match self.ctx.until(limit, aside.task).await {
