@@ -76,7 +76,9 @@ impl Need {
     /// Why it is not met, if so.
     pub fn missing(self) -> Option<String> {
         let program = |name: &str| {
-            find_program(name).is_none().then(|| format!("{name} is not installed"))
+            find_program(name)
+                .is_none()
+                .then(|| format!("{name} is not installed"))
         };
         let root = || (!is_root()).then(|| "needs root".to_owned());
         match self {
@@ -128,7 +130,13 @@ impl SshRoute {
     /// Through this end, without a key and without known hosts.
     pub fn new(destination: &str) -> Self {
         let hops = vec![destination.to_owned()];
-        SshRoute { hops, key: None, known_hosts: None, config: None, options: Vec::new() }
+        SshRoute {
+            hops,
+            key: None,
+            known_hosts: None,
+            config: None,
+            options: Vec::new(),
+        }
     }
 
     /// With this key.
@@ -238,20 +246,29 @@ impl Case {
 
     /// `dbdoctor check CONNINFO`.
     pub fn check(conn: Conn) -> Self {
-        Case { conn: Some(conn.clone()), ..Case::target(conn) }
+        Case {
+            conn: Some(conn.clone()),
+            ..Case::target(conn)
+        }
     }
 
     /// `dbdoctor check TARGET`, for a URI or a conninfo string of one's own writing.
     pub fn target(target: impl Display) -> Self {
         let case = Case::new("check").arg(&target);
-        Case { target: Some(target.to_string()), ..case }
+        Case {
+            target: Some(target.to_string()),
+            ..case
+        }
     }
 
     /// `dbdoctor key PATH`.
     pub fn key(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
         let case = Case::new("key").arg(path.display());
-        Case { key: Some(path), ..case }
+        Case {
+            key: Some(path),
+            ..case
+        }
     }
 
     /// Another subcommand with the same target.
@@ -285,7 +302,8 @@ impl Case {
 
     /// The key's passphrase; a secret.
     pub fn passphrase(self, passphrase: &str) -> Self {
-        self.env("DBDOCTOR_SSH_PASSPHRASE", passphrase).secret(passphrase)
+        self.env("DBDOCTOR_SSH_PASSPHRASE", passphrase)
+            .secret(passphrase)
     }
 
     /// The SSH password; a secret.

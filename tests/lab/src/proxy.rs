@@ -76,7 +76,9 @@ struct State {
 
 impl Peer {
     /// Runs `script` for each connection; when it returns, the connection is closed.
-    pub fn script(script: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) -> Result<Self> {
+    pub fn script(
+        script: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
         Peer::script_on("127.0.0.1", script)
     }
 
@@ -180,7 +182,10 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.addr); // wakes the listener
-        for stream in lock(&self.shared.open).drain(..).filter_map(|weak| weak.upgrade()) {
+        for stream in lock(&self.shared.open)
+            .drain(..)
+            .filter_map(|weak| weak.upgrade())
+        {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -240,7 +245,10 @@ impl Write for Stream {
 }
 
 fn forward(client: Stream, to: &str, fault: Fault) -> io::Result<()> {
-    let server = Stream { stream: Arc::new(TcpStream::connect(to)?), state: Arc::default() };
+    let server = Stream {
+        stream: Arc::new(TcpStream::connect(to)?),
+        state: Arc::default(),
+    };
     server.stream.set_nodelay(true)?;
     client.stream.set_nodelay(true)?;
     if matches!(fault, Fault::CloseAfterConnect) {
@@ -248,7 +256,10 @@ fn forward(client: Stream, to: &str, fault: Fault) -> io::Result<()> {
     }
     let flow = Arc::new(Flow {
         fault,
-        ends: [Arc::downgrade(&client.stream), Arc::downgrade(&server.stream)],
+        ends: [
+            Arc::downgrade(&client.stream),
+            Arc::downgrade(&server.stream),
+        ],
         passed: AtomicUsize::new(0),
         last: Mutex::new(Instant::now()),
         stalled: [AtomicBool::new(false), AtomicBool::new(false)],
@@ -376,10 +387,15 @@ impl Blackhole {
         let mut sockets = vec![listener];
         for _ in 0..16 {
             let client = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-            let full = client.connect_timeout(&addr, Duration::from_millis(150)).is_err();
+            let full = client
+                .connect_timeout(&addr, Duration::from_millis(150))
+                .is_err();
             sockets.push(client);
             if full {
-                return Ok(Blackhole { port, _sockets: sockets });
+                return Ok(Blackhole {
+                    port,
+                    _sockets: sockets,
+                });
             }
         }
         bail!("the kernel goes on accepting connections that nobody takes")
@@ -393,4 +409,81 @@ impl Blackhole {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(peer: &Peer, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(peer.addr())?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        stream.write_all(bytes)?;
+        let mut answer = vec![0; 100];
+        let n = stream.read(&mut answer)?;
+        answer.truncate(n);
+        Ok(answer)
+    }
+
+    fn echo() -> Peer {
+        Peer::script(|mut stream| {
+            loop {
+                let bytes = stream.receive()?;
+                stream.write_all(&bytes)?;
+            }
+        })
+        .unwrap()
+    }
+
+    fn through(fault: Fault) -> io::Result<Vec<u8>> {
+        let echo = echo();
+        ask(
+            &Peer::forward(echo.addr().to_string(), fault).unwrap(),
+            b"hello",
+        )
+    }
+
+    #[test]
+    fn peers_end_as_they_say() {
+        assert_eq!(ask(&Peer::closing().unwrap(), b"hello").unwrap(), b"");
+        let reset = ask(&Peer::resetting().unwrap(), b"hello").unwrap_err();
+        assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+        let silent = Peer::silent().unwrap();
+        assert_eq!(
+            ask(&silent, b"hello").unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        assert_eq!(
+            (silent.connections(), silent.received()),
+            (1, b"hello".to_vec())
+        );
+    }
+
+    #[test]
+    fn forwards_spoil_as_they_say() {
+        let ms = Duration::from_millis;
+        assert_eq!(through(Fault::None).unwrap(), b"hello");
+        assert_eq!(through(Fault::CloseAfterConnect).unwrap(), b"");
+        assert_eq!(through(Fault::CloseAfter(7)).unwrap(), b"");
+        let reset = through(Fault::ResetAfter(7)).unwrap_err();
+        assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(through(Fault::StallAbove(5)).unwrap(), b"hello");
+        assert_eq!(
+            through(Fault::StallAbove(4)).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        let started = Instant::now();
+        assert_eq!(through(Fault::Delay(ms(60))).unwrap(), b"hello");
+        assert!(started.elapsed() >= ms(120));
+    }
+
+    #[test]
+    fn idle_connections_are_ended() {
+        let echo = echo();
+        let fault = Fault::Idle(Duration::from_millis(100), IdleEnd::Reset);
+        let peer = Peer::forward(echo.addr().to_string(), fault).unwrap();
+        let mut stream = TcpStream::connect(peer.addr()).unwrap();
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
 }

@@ -27,7 +27,10 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().hba("host all all 192.0.2.0/24 scram-sha-256").start()?;
+            let pg = lab
+                .new_postgres()
+                .hba("host all all 192.0.2.0/24 scram-sha-256")
+                .start()?;
             let conn = pg.conn().set("sslmode", "disable");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },

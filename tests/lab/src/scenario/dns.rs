@@ -15,8 +15,15 @@ pub const SCENARIOS: &[Scenario] = &[
             let door = Peer::forward_on(&ns.host_ip(), pg.addr(), Fault::None)?;
             let record = format!("host-record=db.corp.test,{}", ns.host_ip());
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
-            let conn = pg.conn().set("host", "db.corp.test").set("port", door.port());
-            Ok(Case::check(conn).password(lab.password()).keep(server).keep(door).netns(ns))
+            let conn = pg
+                .conn()
+                .set("host", "db.corp.test")
+                .set("port", door.port());
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep(server)
+                .keep(door)
+                .netns(ns))
         },
     },
     Scenario {
@@ -28,7 +35,9 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let ns = lab.netns()?;
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
-            Ok(Case::target("host=db.corp.test user=app").keep(server).netns(ns))
+            Ok(Case::target("host=db.corp.test user=app")
+                .keep(server)
+                .netns(ns))
         },
     },
     Scenario {

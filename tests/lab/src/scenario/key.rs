@@ -72,7 +72,10 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let key = lab.client_key()?;
             let ppk = lab.dir("key")?.join("id.ppk");
-            let tool = crate::Tool::new("puttygen").arg(key.display()).arg("-o").arg(ppk.display());
+            let tool = crate::Tool::new("puttygen")
+                .arg(key.display())
+                .arg("-o")
+                .arg(ppk.display());
             tool.succeed()?;
             write_mode(&ppk, std::fs::read(&ppk)?, 0o600)?;
             Ok(Case::key(ppk))

@@ -33,5 +33,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
 
 /// Every scenario.
 pub fn all() -> Vec<&'static Scenario> {
-    STAGES.iter().flat_map(|(_, scenarios)| scenarios.iter()).collect()
+    STAGES
+        .iter()
+        .flat_map(|(_, scenarios)| scenarios.iter())
+        .collect()
 }

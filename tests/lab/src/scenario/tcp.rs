@@ -3,7 +3,11 @@
 use crate::{Blackhole, Case, Conn, Expect, Need, Oracle, Scenario, free_port};
 
 fn conn(port: u16) -> Conn {
-    Conn::new().set("host", "127.0.0.1").set("port", port).set("user", "app").set("connect_timeout", 2)
+    Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", port)
+        .set("user", "app")
+        .set("connect_timeout", 2)
 }
 
 /// Reachability.
@@ -65,6 +69,10 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("tcp.socket-missing"),
         oracle: Oracle::Psql,
         needs: &[],
-        setup: |lab| Ok(Case::check(conn(5432).set("host", lab.dir("empty")?.display()))),
+        setup: |lab| {
+            Ok(Case::check(
+                conn(5432).set("host", lab.dir("empty")?.display()),
+            ))
+        },
     },
 ];

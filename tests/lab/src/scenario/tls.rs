@@ -7,11 +7,14 @@ use crate::{Ca, Case, CertSpec, Conn, Expect, Issued, Lab, Need, Oracle, Scenari
 /// A server with this certificate, and a client that verifies it in full against the lab's CA.
 fn with_cert(lab: &Lab, issued: Issued) -> Result<Case> {
     let pg = lab.new_postgres().tls(issued).start()?;
-    Ok(Case::check(verified(lab, pg.conn())).password(lab.password()).keep(pg))
+    Ok(Case::check(verified(lab, pg.conn()))
+        .password(lab.password())
+        .keep(pg))
 }
 
 fn verified(lab: &Lab, conn: Conn) -> Conn {
-    conn.set("sslmode", "verify-full").set("sslrootcert", lab.ca_file().display())
+    conn.set("sslmode", "verify-full")
+        .set("sslrootcert", lab.ca_file().display())
 }
 
 /// TLS.
@@ -34,7 +37,15 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("tls.cert.expired"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
-        setup: |lab| with_cert(lab, lab.issue(CertSpec { not_after: -3, ..lab.cert() })?),
+        setup: |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    not_after: -3,
+                    ..lab.cert()
+                })?,
+            )
+        },
     },
     Scenario {
         name: "tls-cert-not-yet-valid",
@@ -42,7 +53,15 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("tls.cert.not-yet-valid"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
-        setup: |lab| with_cert(lab, lab.issue(CertSpec { not_before: 1, ..lab.cert() })?),
+        setup: |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    not_before: 1,
+                    ..lab.cert()
+                })?,
+            )
+        },
     },
     Scenario {
         name: "tls-cert-expires-soon",
@@ -50,7 +69,15 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Warn("tls.cert.expires-soon"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
-        setup: |lab| with_cert(lab, lab.issue(CertSpec { not_after: 10, ..lab.cert() })?),
+        setup: |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    not_after: 10,
+                    ..lab.cert()
+                })?,
+            )
+        },
     },
     Scenario {
         name: "tls-cert-hostname",
@@ -96,7 +123,9 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres],
         setup: |lab| {
             let issued = lab.issue(lab.cert())?;
-            let crl = lab.ca().crl(&lab.dir("crl")?.join("lab.crl"), &[&issued], -1, 30)?;
+            let crl = lab
+                .ca()
+                .crl(&lab.dir("crl")?.join("lab.crl"), &[&issued], -1, 30)?;
             let pg = lab.new_postgres().tls(issued).start()?;
             let conn = verified(lab, pg.conn()).set("sslcrl", crl.display());
             Ok(Case::check(conn).password(lab.password()).keep(pg))

@@ -3,7 +3,11 @@
 use crate::{Case, Conn, Expect, Need, Oracle, Scenario, free_port};
 
 fn conn(host: &str, port: u16) -> Conn {
-    Conn::new().set("host", host).set("port", port).set("user", "app").set("dbname", "appdb")
+    Conn::new()
+        .set("host", host)
+        .set("port", port)
+        .set("user", "app")
+        .set("dbname", "appdb")
 }
 
 /// The forward.
@@ -17,7 +21,10 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let sshd = lab.new_sshd().password("right-canary")?.start()?;
             let case = Case::check(lab.postgres()?.conn()).password(lab.password());
-            Ok(case.ssh(sshd.route().without_key()).ssh_password("right-canary").keep(sshd))
+            Ok(case
+                .ssh(sshd.route().without_key())
+                .ssh_password("right-canary")
+                .keep(sshd))
         },
     },
     Scenario {
@@ -28,7 +35,9 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let sshd = lab.new_sshd().config("AllowTcpForwarding no").start()?;
-            Ok(Case::check(lab.postgres()?.conn()).ssh(sshd.route()).keep(sshd))
+            Ok(Case::check(lab.postgres()?.conn())
+                .ssh(sshd.route())
+                .keep(sshd))
         },
     },
     Scenario {
@@ -45,8 +54,6 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("tunnel.target.unresolved"),
         oracle: Oracle::Ssh,
         needs: &[Need::Sshd],
-        setup: |lab| {
-            Ok(Case::check(conn("nonexistent.invalid", 5432)).ssh(lab.sshd()?.route()))
-        },
+        setup: |lab| Ok(Case::check(conn("nonexistent.invalid", 5432)).ssh(lab.sshd()?.route())),
     },
 ];
