@@ -88,7 +88,8 @@ impl fmt::Display for Conn {
     }
 }
 
-fn percent(text: &str) -> String {
+/// The text as it stands in a URI.
+pub(crate) fn percent(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
     let encode = |b| {
         if keep(b) {

@@ -379,3 +379,10 @@ impl Postgres {
         })
     }
 }
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.service.stop();
+        let _ = fs::remove_dir_all(&self.dir); // some dozens of megabytes
+    }
+}

@@ -69,6 +69,8 @@ pub struct Peer {
 struct State {
     stop: AtomicBool,
     connections: AtomicUsize,
+    turns: AtomicUsize,
+    server_spoke: AtomicBool,
     received: Mutex<Vec<u8>>,
     // Weak, because a reset is only sent when the last owner of a socket lets it go.
     open: Mutex<Vec<Weak<TcpStream>>>,
@@ -154,7 +156,23 @@ impl Peer {
     /// The same on another address, such as the host's end of a namespace.
     pub fn forward_on(host: &str, to: impl Into<String>, fault: Fault) -> Result<Self> {
         let to = to.into();
-        Peer::script_on(host, move |stream| forward(stream, &to, fault))
+        Peer::script_on(host, move |client| {
+            let server = connect(&to)?;
+            forward(client, server, fault)
+        })
+    }
+
+    /// Passes everything on once `prelude` has dealt with the client (first) and the server.
+    pub fn forward_after(
+        to: impl Into<String>,
+        prelude: impl Fn(&mut Stream, &mut Stream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let to = to.into();
+        Peer::script(move |mut client| {
+            let mut server = connect(&to)?;
+            prelude(&mut client, &mut server)?;
+            forward(client, server, Fault::None)
+        })
     }
 
     /// Its port.
@@ -170,6 +188,12 @@ impl Peer {
     /// How many connections it has seen.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How often a client spoke to a forward after it had been spoken to, or first: the number
+    /// of round trips, where there is one connection at a time.
+    pub fn round_trips(&self) -> usize {
+        self.shared.turns.load(Ordering::Relaxed)
     }
 
     /// All it has received from clients, of all connections.
@@ -244,11 +268,16 @@ impl Write for Stream {
     }
 }
 
-fn forward(client: Stream, to: &str, fault: Fault) -> io::Result<()> {
-    let server = Stream {
-        stream: Arc::new(TcpStream::connect(to)?),
+fn connect(to: &str) -> io::Result<Stream> {
+    let stream = Arc::new(TcpStream::connect(to)?);
+    Ok(Stream {
+        stream,
         state: Arc::default(),
-    };
+    })
+}
+
+fn forward(client: Stream, server: Stream, fault: Fault) -> io::Result<()> {
+    client.state.server_spoke.store(true, Ordering::Relaxed);
     server.stream.set_nodelay(true)?;
     client.stream.set_nodelay(true)?;
     if matches!(fault, Fault::CloseAfterConnect) {
@@ -300,6 +329,13 @@ impl Flow {
                 break;
             }
             *lock(&self.last) = Instant::now();
+            let was = self
+                .state
+                .server_spoke
+                .swap(direction == 1, Ordering::Relaxed);
+            if was && direction == 0 {
+                self.state.turns.fetch_add(1, Ordering::Relaxed);
+            }
             let before = self.passed.fetch_add(bytes.len(), Ordering::Relaxed);
             let after = before + bytes.len();
             match self.fault {
@@ -461,8 +497,12 @@ mod tests {
 
     #[test]
     fn forwards_spoil_as_they_say() {
-        let ms = Duration::from_millis;
         assert_eq!(through(Fault::None).unwrap(), b"hello");
+        let (echo, ms) = (echo(), Duration::from_millis);
+        let peer = Peer::forward(echo.addr().to_string(), Fault::None).unwrap();
+        ask(&peer, b"one").unwrap();
+        ask(&peer, b"two").unwrap();
+        assert_eq!(peer.round_trips(), 2);
         assert_eq!(through(Fault::CloseAfterConnect).unwrap(), b"");
         assert_eq!(through(Fault::CloseAfter(7)).unwrap(), b"");
         let reset = through(Fault::ResetAfter(7)).unwrap_err();

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::case::{Case, Expect, Oracle, Scenario, SshRoute};
 use crate::certs::write_mode;
+use crate::conn::percent;
 use crate::lab::Lab;
 use crate::process::{Finished, Service, Tool};
 use crate::proxy::free_port;
@@ -144,7 +145,9 @@ fn surroundings(lab: &Lab, case: &Case, mut tool: Tool) -> Result<Tool> {
 }
 
 fn psql(target: Option<&str>) -> Tool {
-    let tool = Tool::new("psql").args(["-XAtw", "-c", "select 'connected'"]);
+    // Another libpq may be asked, by a program that takes the same arguments.
+    let program = std::env::var("LAB_PSQL").unwrap_or_else(|_| "psql".to_owned());
+    let tool = Tool::new(program).args(["-XAtw", "-c", "select 'connected'"]);
     match target {
         Some(target) => tool.arg("-d").arg(target),
         None => tool,
@@ -316,13 +319,10 @@ fn problems(lab: &Lab, scenario: &Scenario, case: &Case, outcome: &Outcome) -> V
             problems.push(format!("a finding {cause}"));
         }
     }
-    for secret in case
-        .secrets
-        .iter()
-        .map(String::as_str)
-        .chain([lab.password()])
-    {
-        if run.stdout.contains(secret) || run.stderr.contains(secret) {
+    let own = case.secrets.iter().map(String::as_str);
+    for secret in own.chain([lab.password()]) {
+        let shown = |form: &str| run.stdout.contains(form) || run.stderr.contains(form);
+        if shown(secret) || shown(&percent(secret)) {
             problems.push(format!("a secret is shown: {secret}"));
         }
     }
@@ -382,4 +382,62 @@ fn describe(scenario: &Scenario, outcome: &Outcome, problems: &[String]) -> Stri
         None => drop(writeln!(text, "reference client: {:?}", scenario.oracle)),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `verify` says of a dbdoctor that answers so.
+    fn verdict_on(lab: &Lab, report: &str, status: i32) -> Result<Outcome, String> {
+        let script = format!("#!/bin/sh\necho '{report}'\nexit {status}\n");
+        let bin = lab.file("dbdoctor", script, 0o755).unwrap();
+        let scenario = Scenario {
+            name: "test",
+            about: "fails as it should",
+            expect: Expect::Fail("tcp.refused"),
+            oracle: Oracle::Own,
+            needs: &[],
+            setup: |_| {
+                let case = Case::target("host=db")
+                    .asks(Tool::new("false"))
+                    .warns("dns.slow");
+                Ok(case.forbids("dns.disagree").secret("s3cr3t%"))
+            },
+        };
+        verify(lab, &scenario, &bin)
+    }
+
+    #[test]
+    fn holds_dbdoctor_to_the_scenario() {
+        let lab = Lab::new().unwrap();
+        let report = |cause: &str, warning: &str| {
+            format!(
+                r#"{{"verdict": {{"status": "fail", "cause": "{cause}"}},
+                "stages": [{{"findings": [{{"cause": "{warning}", "status": "warn"}}]}}]}}"#
+            )
+        };
+        let good = report("tcp.refused", "dns.slow");
+        assert!(
+            verdict_on(&lab, &good, 0)
+                .unwrap_err()
+                .contains("exit status Some(0), not 1")
+        );
+        assert!(
+            verdict_on(&lab, "oops", 1)
+                .unwrap_err()
+                .contains("not a JSON report")
+        );
+        let other = verdict_on(&lab, &report("tcp.timeout", "dns.slow"), 1).unwrap_err();
+        assert!(
+            other.contains("cause Some(\"tcp.timeout\"), not \"tcp.refused\""),
+            "{other}"
+        );
+        let warning = verdict_on(&lab, &report("tcp.refused", "dns.disagree"), 1).unwrap_err();
+        assert!(warning.contains("no warning dns.slow"), "{warning}");
+        assert!(warning.contains("a finding dns.disagree"), "{warning}");
+        let leak = verdict_on(&lab, &report("tcp.refused", "s3cr3t%25"), 1).unwrap_err();
+        assert!(leak.contains("a secret is shown"), "{leak}");
+        verdict_on(&lab, &good, 1).unwrap();
+    }
 }

@@ -1,8 +1,10 @@
 //! TLS that cannot be agreed on, and certificates that do not hold.
 
+use std::io::{Read, Write};
+
 use anyhow::Result;
 
-use crate::{Ca, Case, CertSpec, Conn, Expect, Issued, Lab, Need, Oracle, Scenario};
+use crate::{Ca, Case, CertSpec, Conn, Expect, HaProxy, Issued, Lab, Need, Oracle, Peer, Scenario};
 
 /// A server with this certificate, and a client that verifies it in full against the lab's CA.
 fn with_cert(lab: &Lab, issued: Issued) -> Result<Case> {
@@ -16,6 +18,9 @@ fn verified(lab: &Lab, conn: Conn) -> Conn {
     conn.set("sslmode", "verify-full")
         .set("sslrootcert", lab.ca_file().display())
 }
+
+/// What a client asks before TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// TLS.
 pub const SCENARIOS: &[Scenario] = &[
@@ -129,6 +134,66 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = lab.new_postgres().tls(issued).start()?;
             let conn = verified(lab, pg.conn()).set("sslcrl", crl.display());
             Ok(Case::check(conn).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "tls-direct-only",
+        about: "an end that speaks TLS from the first byte",
+        expect: Expect::Fail("tls.direct-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::HaProxy],
+        setup: |lab| {
+            let (pg, bundle) = (lab.postgres()?, lab.dir("tls")?.join("server.pem"));
+            lab.issue(lab.cert())?.write_bundle(&bundle)?;
+            let proxy = HaProxy::start(
+                lab,
+                &format!(
+                    "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+                     listen database\n bind 127.0.0.1:{{port}} ssl crt {} alpn postgresql\n\
+                     server one {}\n",
+                    bundle.display(),
+                    pg.addr()
+                ),
+            )?;
+            let conn = pg
+                .conn()
+                .set("port", proxy.port())
+                .set("sslmode", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(proxy))
+        },
+    },
+    Scenario {
+        name: "tls-intercepted",
+        about: "somebody terminates TLS in between, with a certificate of the same authority",
+        expect: Expect::Fail("tls.intercepted"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::HaProxy],
+        setup: |lab| {
+            let (pg, bundle) = (lab.postgres()?, lab.dir("tls")?.join("other.pem"));
+            lab.issue(lab.cert())?.write_bundle(&bundle)?;
+            // HAProxy does the TLS on both sides; the request for it is dealt with around it.
+            let far = Peer::forward_after(pg.addr(), |_, server| {
+                server.write_all(&SSL_REQUEST)?;
+                server.read_exact(&mut [0])
+            })?;
+            let proxy = HaProxy::start(
+                lab,
+                &format!(
+                    "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+                     listen database\n bind 127.0.0.1:{{port}} ssl crt {}\n\
+                     server one {} ssl verify none\n",
+                    bundle.display(),
+                    far.addr()
+                ),
+            )?;
+            let near = Peer::forward_after(format!("127.0.0.1:{}", proxy.port()), |client, _| {
+                client.read_exact(&mut [0; 8])?;
+                client.write_all(b"S")
+            })?;
+            let conn = verified(lab, pg.conn().set("port", near.port()));
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((near, proxy, far)))
         },
     },
 ];
