@@ -126,7 +126,9 @@ fn serve(scenario: &'static Scenario, bin: PathBuf) -> Result<ExitCode> {
     let case = (scenario.setup)(&lab)?;
     println!("# {}: {}", scenario.name, scenario.about);
     println!("# expected: {}", expected(scenario));
-    println!("{}", command(&lab, &case, &bin)?);
+    let mut tool = command(&lab, &case, &bin)?;
+    tool.args.retain(|arg| arg != "--format" && arg != "json"); // for people
+    println!("{tool}");
     println!("# Ctrl-C ends it");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
