@@ -77,6 +77,28 @@ pub async fn run(
     surroundings: Arc<Surroundings>,
     progress: &mut dyn Progress,
 ) -> Result<Option<Connected>, NotApplicable> {
+    let Some((target, ctx)) = settings(report, args, time, surroundings, progress).await else {
+        return Ok(None);
+    };
+    if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(&target, e)) {
+        return Err(NotApplicable(
+            "TLS is not used here: sslmode is disable, or the target is a unix socket",
+        ));
+    }
+    if until == Stage::Tunnel && target.ssh.is_none() {
+        return Err(NotApplicable("there is no tunnel without --ssh"));
+    }
+    Ok(connect(report, target, ctx, until, None, progress).await)
+}
+
+/// The `config` stage alone: the target, and the limits of a run that begins now.
+pub async fn settings(
+    report: &mut Report,
+    args: &TargetArgs,
+    time: &TimeArgs,
+    surroundings: Arc<Surroundings>,
+    progress: &mut dyn Progress,
+) -> Option<(Target, Ctx)> {
     let ctx = Ctx {
         started: report.started,
         timeout: time.timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -88,41 +110,32 @@ pub async fn run(
         ctx,
         report,
         progress,
-        until,
+        until: Stage::Config,
         only: None,
         asides: Vec::new(),
     };
-    let Ok(target) = run.config(args).await else {
-        return Ok(None);
-    };
+    let target = run.config(args).await.ok()?;
     run.ctx.timeout = time
         .timeout
         .or(target.connect_timeout)
         .unwrap_or(DEFAULT_TIMEOUT);
-    if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(&target, e)) {
-        return Err(NotApplicable(
-            "TLS is not used here: sslmode is disable, or the target is a unix socket",
-        ));
-    }
-    if until == Stage::Tunnel && target.ssh.is_none() {
-        return Err(NotApplicable("there is no tunnel without --ssh"));
-    }
-    Ok(run.connect(target).await.ok())
+    Some((target, run.ctx))
 }
 
-/// The same for settings that are already read, from the keys on. With `only`,
-/// one address of each name is used: the one of that number, counted round.
+/// All stages after `config`. With `only`, one address of each name is used:
+/// the one of that number, counted round; the fact `picked` says which.
 pub async fn connect(
     report: &mut Report,
     target: Target,
     ctx: Ctx,
     until: Stage,
     only: Option<usize>,
+    progress: &mut dyn Progress,
 ) -> Option<Connected> {
     let run = Run {
         ctx,
         report,
-        progress: &mut (),
+        progress,
         until,
         only,
         asides: Vec::new(),
@@ -197,7 +210,10 @@ impl Run<'_> {
         let mut resolved = self.end(record, verdict)?;
         if let Some(number) = self.only {
             for addresses in resolved.iter_mut().filter(|a| a.len() > 1) {
-                *addresses = vec![addresses.swap_remove(number % addresses.len())];
+                let picked = addresses.swap_remove(number % addresses.len());
+                let name = picked.to_string();
+                self.report.stage(Stage::Dns).fact("picked", name);
+                *addresses = vec![picked];
             }
         }
         if self.until == Stage::Dns {
