@@ -244,8 +244,3 @@ mod tests {
         assert_eq!(row(b"\x7f\xff"), None);
     }
 }
-
-impl Session {
-    /// Ends the session in order.
-    pub async fn close(self) {}
-}
