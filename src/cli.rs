@@ -108,7 +108,12 @@ pub struct TargetArgs {
     pub target: Option<String>,
 
     /// The same as TARGET
-    #[arg(long, value_name = "TARGET", help_heading = "Target")]
+    #[arg(
+        long,
+        conflicts_with = "target",
+        value_name = "TARGET",
+        help_heading = "Target"
+    )]
     pub url: Option<String>,
 
     /// Database server host or socket directory
@@ -157,6 +162,14 @@ pub struct TargetArgs {
     /// What must be true of it.
     #[command(flatten)]
     pub guards: GuardArgs,
+}
+
+impl TargetArgs {
+    /// Whether `-d` is a target too, as in psql, and there is another one.
+    pub fn names_two_targets(&self) -> bool {
+        let whole = |name: &String| name.contains("://") || name.contains('=');
+        self.dbname.as_ref().is_some_and(whole) && (self.target.is_some() || self.url.is_some())
+    }
 }
 
 /// The way over SSH.
