@@ -14,6 +14,12 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     out
 }
 
+/// The name of the file that a shell looks for.
+pub fn completions_file(shell: Shell) -> String {
+    use clap_complete::Generator;
+    shell.file_name("dbdoctor")
+}
+
 /// The manual page of dbdoctor, or of one of its commands; `None` if there is
 /// no such command.
 ///

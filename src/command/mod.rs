@@ -5,6 +5,8 @@ pub mod check;
 pub mod generate;
 pub mod interrupt;
 pub mod output;
+pub mod stress;
+pub mod wait;
 
 /// How the process ends (interface.md, Exit status).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
