@@ -63,6 +63,10 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
     if let Some(suggested) = suggested {
         let _ = write!(out, "; did you mean {suggested}?");
     }
+    if args.is_empty() {
+        let _ = write!(out, "\n\n{}", Cli::command().render_help());
+        return out.trim_end().to_owned();
+    }
     let command = command_of(args)
         .map(|name| format!(" {name}"))
         .unwrap_or_default();
