@@ -1,0 +1,45 @@
+//! Real name servers, each inside a network namespace, where port 53 is free.
+
+use anyhow::Result;
+
+use crate::lab::Lab;
+use crate::netns::Netns;
+use crate::process::Service;
+
+/// A running name server.
+pub struct Dnsmasq {
+    service: Service,
+}
+
+impl Dnsmasq {
+    /// Answers on port 53 of `listen` (an address inside the namespace, such as 127.0.0.1) as
+    /// told by lines of its configuration: `address=/db.test/10.0.0.1`, `host-record=…`. All
+    /// else does not exist.
+    pub fn start(lab: &Lab, netns: &Netns, listen: &str, lines: &[&str]) -> Result<Self> {
+        let dir = lab.dir("dnsmasq")?;
+        let tool = netns.tool("dnsmasq").args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--bind-interfaces",
+            "--except-interface=none",
+            "--log-facility=-",
+            "--log-queries",
+            "--user=root",
+            "--pid-file=",
+            // Without an upstream, what is not configured is refused; this makes it not exist.
+            "--address=/#/",
+        ]);
+        let tool = tool.arg(format!("--listen-address={listen}"));
+        let tool = tool.args(lines.iter().map(|line| format!("--{line}")));
+        let service = tool.serve(dir.join("log"), "TERM")?;
+        service.wait_ready(|| service.log().contains("started"))?;
+        Ok(Dnsmasq { service })
+    }
+
+    /// What it was asked and what it answered.
+    pub fn log(&self) -> String {
+        self.service.log()
+    }
+}
