@@ -16,5 +16,19 @@ pub static UNCLASSIFIED: Cause = Cause {
     seen_as: &[],
 };
 
+/// `target_session_attrs` cannot be met.
+pub static READ_ONLY: Cause = Cause {
+    code: "server.read-only",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server's role is not the one that target_session_attrs asks for",
+    summary: "The server's role is not the one that target_session_attrs asks for.",
+    meaning: "The server answers and lets us in, but it is a primary where a standby is asked for, or the other way round.",
+    fixes: &[fix(
+        "Name the right server, or another target_session_attrs.",
+    )],
+    seen_as: &["session is read-only"],
+};
+
 /// The rows of this file.
-pub static ALL: &[&Cause] = &[&UNCLASSIFIED];
+pub static ALL: &[&Cause] = &[&UNCLASSIFIED, &READ_ONLY];

@@ -1,3 +1,5 @@
 //! The subcommands that are more than a run of the pipeline.
 
 pub mod generate;
+pub mod stress;
+pub mod wait;

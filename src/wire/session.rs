@@ -13,3 +13,8 @@ pub struct Session {
     /// BackendKeyData's process id.
     pub backend_pid: Option<i32>,
 }
+
+impl Session {
+    /// Ends the session in order.
+    pub async fn close(self) {}
+}

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -76,7 +77,9 @@ impl Need {
     /// Why it is not met, if so.
     pub fn missing(self) -> Option<String> {
         let program = |name: &str| {
-            find_program(name).is_none().then(|| format!("{name} is not installed"))
+            find_program(name)
+                .is_none()
+                .then(|| format!("{name} is not installed"))
         };
         let root = || (!is_root()).then(|| "needs root".to_owned());
         match self {
@@ -128,7 +131,13 @@ impl SshRoute {
     /// Through this end, without a key and without known hosts.
     pub fn new(destination: &str) -> Self {
         let hops = vec![destination.to_owned()];
-        SshRoute { hops, key: None, known_hosts: None, config: None, options: Vec::new() }
+        SshRoute {
+            hops,
+            key: None,
+            known_hosts: None,
+            config: None,
+            options: Vec::new(),
+        }
     }
 
     /// With this key.
@@ -199,6 +208,8 @@ pub struct Case {
     pub stdin: Option<String>,
     /// The reference client, where it is not the usual call.
     pub oracle: Option<Tool>,
+    /// How long the reference client may take; if longer, it has failed.
+    pub patience: Duration,
     /// What must never be shown, beside the lab's password.
     pub secrets: Vec<String>,
     /// Warnings that must be among the findings.
@@ -228,6 +239,7 @@ impl Case {
             run_as: None,
             stdin: None,
             oracle: None,
+            patience: Duration::from_secs(20),
             secrets: Vec::new(),
             warns: Vec::new(),
             forbids: Vec::new(),
@@ -238,20 +250,29 @@ impl Case {
 
     /// `dbdoctor check CONNINFO`.
     pub fn check(conn: Conn) -> Self {
-        Case { conn: Some(conn.clone()), ..Case::target(conn) }
+        Case {
+            conn: Some(conn.clone()),
+            ..Case::target(conn)
+        }
     }
 
     /// `dbdoctor check TARGET`, for a URI or a conninfo string of one's own writing.
     pub fn target(target: impl Display) -> Self {
         let case = Case::new("check").arg(&target);
-        Case { target: Some(target.to_string()), ..case }
+        Case {
+            target: Some(target.to_string()),
+            ..case
+        }
     }
 
     /// `dbdoctor key PATH`.
     pub fn key(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
         let case = Case::new("key").arg(path.display());
-        Case { key: Some(path), ..case }
+        Case {
+            key: Some(path),
+            ..case
+        }
     }
 
     /// Another subcommand with the same target.
@@ -285,7 +306,8 @@ impl Case {
 
     /// The key's passphrase; a secret.
     pub fn passphrase(self, passphrase: &str) -> Self {
-        self.env("DBDOCTOR_SSH_PASSPHRASE", passphrase).secret(passphrase)
+        self.env("DBDOCTOR_SSH_PASSPHRASE", passphrase)
+            .secret(passphrase)
     }
 
     /// The SSH password; a secret.
@@ -332,6 +354,12 @@ impl Case {
     /// Asks the reference client in this way. Environment, namespace and user are added.
     pub fn asks(mut self, tool: Tool) -> Self {
         self.oracle = Some(tool);
+        self
+    }
+
+    /// Waits so many seconds for the reference client, which by itself would wait forever.
+    pub fn patience(mut self, seconds: u64) -> Self {
+        self.patience = Duration::from_secs(seconds);
         self
     }
 

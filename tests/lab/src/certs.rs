@@ -44,7 +44,9 @@ impl KeyKind {
     /// Makes a private key.
     pub fn generate(self) -> Result<PKey<Private>> {
         let ec = |curve| -> Result<PKey<Private>> {
-            Ok(PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(curve)?)?)?)
+            Ok(PKey::from_ec_key(EcKey::generate(
+                &*EcGroup::from_curve_name(curve)?,
+            )?)?)
         };
         match self {
             KeyKind::P256 => ec(Nid::X9_62_PRIME256V1),
@@ -115,12 +117,20 @@ impl CertSpec {
 
     /// A client's certificate; its common name is the role it logs in as.
     pub fn client(cn: &str) -> Self {
-        CertSpec { usage: Usage::Client, ..Self::server(cn, &[], &[]) }
+        CertSpec {
+            usage: Usage::Client,
+            ..Self::server(cn, &[], &[])
+        }
     }
 
     /// A certificate authority's.
     pub fn authority(cn: &str) -> Self {
-        CertSpec { ca: true, usage: Usage::Any, not_after: 3650, ..Self::server(cn, &[], &[]) }
+        CertSpec {
+            ca: true,
+            usage: Usage::Any,
+            not_after: 3650,
+            ..Self::server(cn, &[], &[])
+        }
     }
 }
 
@@ -140,7 +150,11 @@ impl Issued {
     pub fn self_signed(spec: &CertSpec) -> Result<Self> {
         let key = spec.key.generate()?;
         let cert = build(spec, &key, None)?;
-        Ok(Issued { cert, key, chain: Vec::new() })
+        Ok(Issued {
+            cert,
+            key,
+            chain: Vec::new(),
+        })
     }
 
     /// The certificate followed by its intermediates, in PEM.
@@ -160,7 +174,10 @@ impl Issued {
 
     /// Writes `NAME.crt` (with the chain) and `NAME.key` (mode 0600), and returns their paths.
     pub fn write(&self, dir: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
-        let (cert, key) = (dir.join(format!("{name}.crt")), dir.join(format!("{name}.key")));
+        let (cert, key) = (
+            dir.join(format!("{name}.crt")),
+            dir.join(format!("{name}.key")),
+        );
         write_mode(&cert, self.chain_pem()?, 0o644)?;
         write_mode(&key, self.key.private_key_to_pem_pkcs8()?, 0o600)?;
         Ok((cert, key))
@@ -189,12 +206,18 @@ impl Ca {
 
     /// A root with a certificate of one's own design.
     pub fn with(spec: &CertSpec) -> Result<Self> {
-        Ok(Ca { own: Issued::self_signed(spec)?, root: true })
+        Ok(Ca {
+            own: Issued::self_signed(spec)?,
+            root: true,
+        })
     }
 
     /// An authority below this one.
     pub fn intermediate(&self, cn: &str) -> Result<Self> {
-        Ok(Ca { own: self.issue(&CertSpec::authority(cn))?, root: false })
+        Ok(Ca {
+            own: self.issue(&CertSpec::authority(cn))?,
+            root: false,
+        })
     }
 
     /// Issues a certificate.
@@ -227,16 +250,30 @@ impl Ca {
         let (cert, key) = self.own.write(dir.path(), "ca")?;
         let mut index = String::new();
         for issued in revoked {
-            let serial = issued.cert.serial_number().to_bn()?.to_hex_str()?.to_string();
-            index += &format!("R\t{0}\t{0}\t{serial}\tunknown\t/CN=revoked\n", utc_time(-1)?);
+            let serial = issued
+                .cert
+                .serial_number()
+                .to_bn()?
+                .to_hex_str()?
+                .to_string();
+            index += &format!(
+                "R\t{0}\t{0}\t{serial}\tunknown\t/CN=revoked\n",
+                utc_time(-1)?
+            );
         }
         fs::write(dir.path().join("index.txt"), index)?;
         fs::write(dir.path().join("crlnumber"), "01\n")?;
         let config = dir.path().join("ca.cnf");
         let text = "[ca]\ndefault_ca=lab\n[lab]\ndatabase=DIR/index.txt\ncrlnumber=DIR/crlnumber\ndefault_md=sha256\n";
         fs::write(&config, text.replace("DIR", &dir.path().to_string_lossy()))?;
-        let mut tool = Tool::new("openssl").args(["ca", "-gencrl", "-config"]).arg(config.display());
-        tool = tool.arg("-cert").arg(cert.display()).arg("-keyfile").arg(key.display());
+        let mut tool = Tool::new("openssl")
+            .args(["ca", "-gencrl", "-config"])
+            .arg(config.display());
+        tool = tool
+            .arg("-cert")
+            .arg(cert.display())
+            .arg("-keyfile")
+            .arg(key.display());
         tool = tool.arg("-crl_lastupdate").arg(utc_time(from)?);
         tool = tool.arg("-crl_nextupdate").arg(utc_time(until)?);
         tool.arg("-out").arg(path.display()).succeed()?;
@@ -274,11 +311,21 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
     }
     if spec.ca {
         builder.append_extension(BasicConstraints::new().critical().ca().build()?)?;
-        builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
+        builder.append_extension(
+            KeyUsage::new()
+                .critical()
+                .key_cert_sign()
+                .crl_sign()
+                .build()?,
+        )?;
     }
     match spec.usage {
-        Usage::Server => builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?,
-        Usage::Client => builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?,
+        Usage::Server => {
+            builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?
+        }
+        Usage::Client => {
+            builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?
+        }
         Usage::Any => {}
     }
     if !spec.dns.is_empty() || !spec.ips.is_empty() {
@@ -322,6 +369,8 @@ fn days_from_now(days: i64) -> Result<Asn1Time> {
 /// `YYMMDDHHMMSSZ`, as `openssl ca` reads it.
 fn utc_time(days: i64) -> Result<String> {
     let at = format!("@{}", seconds_from_now(days)?);
-    let text = Tool::new("date").args(["-u", "-d", &at, "+%y%m%d%H%M%SZ"]).succeed()?;
+    let text = Tool::new("date")
+        .args(["-u", "-d", &at, "+%y%m%d%H%M%SZ"])
+        .succeed()?;
     Ok(text.trim().to_owned())
 }

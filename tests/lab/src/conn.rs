@@ -30,7 +30,10 @@ impl Conn {
 
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The same as a URI; host, port, user, password and database in their usual places.
@@ -45,15 +48,26 @@ impl Conn {
             url.push('@');
         }
         let host = self.get("host").unwrap_or_default();
-        url += &if host.contains(':') { format!("[{host}]") } else { percent(host) };
+        url += &if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            percent(host)
+        };
         if let Some(port) = self.get("port") {
             url += &format!(":{port}");
         }
         url += &format!("/{}", part("dbname"));
         let placed = ["user", "password", "host", "port", "dbname"];
-        let rest = self.0.iter().filter(|(name, _)| !placed.contains(&name.as_str()));
+        let rest = self
+            .0
+            .iter()
+            .filter(|(name, _)| !placed.contains(&name.as_str()));
         for (i, (name, value)) in rest.enumerate() {
-            url += &format!("{}{name}={}", if i == 0 { '?' } else { '&' }, percent(value));
+            url += &format!(
+                "{}{name}={}",
+                if i == 0 { '?' } else { '&' },
+                percent(value)
+            );
         }
         url
     }
@@ -74,8 +88,15 @@ impl fmt::Display for Conn {
     }
 }
 
-fn percent(text: &str) -> String {
+/// The text as it stands in a URI.
+pub(crate) fn percent(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    let encode = |b| if keep(b) { (b as char).to_string() } else { format!("%{b:02X}") };
+    let encode = |b| {
+        if keep(b) {
+            (b as char).to_string()
+        } else {
+            format!("%{b:02X}")
+        }
+    };
     text.bytes().map(encode).collect()
 }

@@ -33,10 +33,14 @@ pub struct Lab {
 impl Lab {
     /// An empty lab.
     pub fn new() -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("dbdoctor-lab-").tempdir()?;
+        sweep();
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let dir = tempfile::Builder::new().prefix(&prefix).tempdir()?;
         // Servers that run as other users must be able to pass.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        let random = Tool::new("openssl").args(["rand", "-hex", "6"]).succeed()?;
+        let mut random = [0; 6];
+        openssl::rand::rand_bytes(&mut random)?;
+        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let ca = Ca::new("Lab CA")?;
         ca.write(&dir.path().join("ca.crt"))?;
         Ok(Lab {
@@ -46,7 +50,7 @@ impl Lab {
             client_key: Shared::default(),
             user: Shared::default(),
             ca,
-            password: format!("s3cret-canary-{}", random.trim()),
+            password: format!("s3cret-canary-{}", random),
             counter: AtomicUsize::new(0),
             dir,
         })
@@ -159,6 +163,25 @@ impl Lab {
     /// A host of one's own; needs root.
     pub fn netns(&self) -> Result<Netns> {
         Netns::new()
+    }
+}
+
+const PREFIX: &str = "dbdoctor-lab-";
+
+/// Removes the directories of labs that were killed.
+fn sweep() {
+    for entry in fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! * [`Postgres`], [`Sshd`], [`PgBouncer`], [`HaProxy`], [`Dnsmasq`]: real servers
 //! * [`Peer`]: ends that misbehave, and forwards that spoil what passes through them
 //! * [`Netns`]: hosts of one's own
-//! * [`Ca`]: certificates
+//! * [`Ca`] and [`CertSpec`]: certificates
 
 mod case;
 mod certs;
@@ -37,5 +37,5 @@ pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use process::Tool;
 pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, free_port};
-pub use run::{Outcome, command, ask_oracle, oracle_agrees, verify};
+pub use run::{Outcome, ask_oracle, command, oracle_agrees, verify};
 pub use sshd::{Agent, Sshd, SshdBuilder};

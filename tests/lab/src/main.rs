@@ -31,11 +31,18 @@ fn run() -> Result<ExitCode> {
         bin = bin.canonicalize().unwrap_or(bin);
         args.drain(i..i + 2);
     }
-    let Some((first, names)) = args.split_first() else { bail!("{USAGE}") };
+    let Some((first, names)) = args.split_first() else {
+        bail!("{USAGE}")
+    };
     match first.as_str() {
         "list" => {
             for scenario in scenario::all() {
-                println!("{:<32} {:<36} {}", scenario.name, expected(scenario), scenario.about);
+                println!(
+                    "{:<32} {:<36} {}",
+                    scenario.name,
+                    expected(scenario),
+                    scenario.about
+                );
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -47,7 +54,10 @@ fn run() -> Result<ExitCode> {
                 Some(oracle) => format!("{oracle}"),
                 None => format!("{:?}", scenario.oracle),
             };
-            Ok((oracle_agrees(scenario, oracle.as_ref()), text.trim().replace('\n', "\n        ")))
+            Ok((
+                oracle_agrees(scenario, oracle.as_ref()),
+                text.trim().replace('\n', "\n        "),
+            ))
         }),
         "run" => each(&select(names)?, |lab, scenario| {
             Ok(match verify(lab, scenario, &bin) {
@@ -66,9 +76,15 @@ fn select(names: &[String]) -> Result<Vec<&'static Scenario>> {
         let exact: Vec<_> = all.iter().copied().filter(|s| s.name == name).collect();
         let mut found = exact;
         if found.is_empty() {
-            found = all.into_iter().filter(|s| name == "all" || s.name.starts_with(name)).collect();
+            found = all
+                .into_iter()
+                .filter(|s| name == "all" || s.name.starts_with(name))
+                .collect();
         }
-        anyhow::ensure!(!found.is_empty(), "no scenario {name}; see dbdoctor-lab list");
+        anyhow::ensure!(
+            !found.is_empty(),
+            "no scenario {name}; see dbdoctor-lab list"
+        );
         chosen.extend(found);
     }
     anyhow::ensure!(!chosen.is_empty(), "{USAGE}");
@@ -91,10 +107,18 @@ fn each(
             },
         };
         failed += usize::from(mark == "WRONG" || mark == "ERROR");
-        println!("{mark:<8}{} ({})\n        {text}", scenario.name, expected(scenario));
+        println!(
+            "{mark:<8}{} ({})\n        {text}",
+            scenario.name,
+            expected(scenario)
+        );
     }
     println!("{failed} of {} went wrong", scenarios.len());
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn serve(scenario: &'static Scenario, bin: PathBuf) -> Result<ExitCode> {
@@ -102,9 +126,13 @@ fn serve(scenario: &'static Scenario, bin: PathBuf) -> Result<ExitCode> {
     let case = (scenario.setup)(&lab)?;
     println!("# {}: {}", scenario.name, scenario.about);
     println!("# expected: {}", expected(scenario));
-    println!("{}", command(&lab, &case, &bin)?);
+    let mut tool = command(&lab, &case, &bin)?;
+    tool.args.retain(|arg| arg != "--format" && arg != "json"); // for people
+    println!("{tool}");
     println!("# Ctrl-C ends it");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(tokio::signal::ctrl_c())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -36,17 +36,37 @@ impl Netns {
         let start = std::process::id() as usize + n;
         let try_net = |i: usize| {
             let net = (start + i) % 256;
-            let cable = ["link", "add", &format!("{PREFIX}{net}"), "type", "veth"].map(str::to_owned);
+            let cable =
+                ["link", "add", &format!("{PREFIX}{net}"), "type", "veth"].map(str::to_owned);
             let far = ["peer", "name", "eth0", "netns", &netns.name].map(str::to_owned);
-            Tool::new("ip").args(cable).args(far).succeed().ok().map(|_| net)
+            Tool::new("ip")
+                .args(cable)
+                .args(far)
+                .succeed()
+                .ok()
+                .map(|_| net)
         };
         let Some(net) = (0..256).find_map(try_net) else {
             bail!("no address range is left for a network namespace");
         };
         netns.net = net;
         let cable = format!("{PREFIX}{net}");
-        ip(&["addr", "add", &format!("{}/24", netns.host_ip()), "dev", &cable])?;
-        ip(&["-6", "addr", "add", &format!("fd00:200:{net:x}::1/64"), "dev", &cable, "nodad"])?;
+        ip(&[
+            "addr",
+            "add",
+            &format!("{}/24", netns.host_ip()),
+            "dev",
+            &cable,
+        ])?;
+        ip(&[
+            "-6",
+            "addr",
+            "add",
+            &format!("fd00:200:{net:x}::1/64"),
+            "dev",
+            &cable,
+            "nodad",
+        ])?;
         ip(&["link", "set", &cable, "up"])?;
         let own = format!("{}/24", netns.ip());
         netns.run(&["ip", "addr", "add", &own, "dev", "eth0"])?;

@@ -22,7 +22,13 @@ pub struct PgBouncerBuilder<'a> {
 impl<'a> PgBouncerBuilder<'a> {
     pub(crate) fn new(lab: &'a Lab) -> Self {
         let users = vec![("app".to_owned(), lab.password().to_owned())];
-        PgBouncerBuilder { lab, databases: Vec::new(), users, settings: Vec::new(), tls: None }
+        PgBouncerBuilder {
+            lab,
+            databases: Vec::new(),
+            users,
+            settings: Vec::new(),
+            tls: None,
+        }
     }
 
     /// A line of `[databases]`: `database("appdb", "host=127.0.0.1 port=5432")`.
@@ -53,7 +59,11 @@ impl<'a> PgBouncerBuilder<'a> {
     pub fn start(self) -> Result<PgBouncer> {
         let dir = self.lab.dir("pgbouncer")?;
         let port = free_port();
-        let users: String = self.users.iter().map(|(u, p)| format!("\"{u}\" \"{p}\"\n")).collect();
+        let users: String = self
+            .users
+            .iter()
+            .map(|(u, p)| format!("\"{u}\" \"{p}\"\n"))
+            .collect();
         write_mode(&dir.join("users.txt"), users, 0o600)?;
         let d = dir.display();
         let mut ini = format!(
@@ -72,9 +82,14 @@ impl<'a> PgBouncerBuilder<'a> {
         ini += &(self.settings.join("\n") + "\n");
         write_mode(&dir.join("pgbouncer.ini"), ini, 0o600)?;
         if is_root() {
-            Tool::new("chown").args(["-R", "postgres"]).arg(d).succeed()?;
+            Tool::new("chown")
+                .args(["-R", "postgres"])
+                .arg(d)
+                .succeed()?;
         }
-        let tool = Tool::new("pgbouncer").arg(dir.join("pgbouncer.ini").display()).user("postgres");
+        let tool = Tool::new("pgbouncer")
+            .arg(dir.join("pgbouncer.ini").display())
+            .user("postgres");
         let service = tool.serve(dir.join("log"), "TERM")?;
         service.wait_ready(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         Ok(PgBouncer { service, port })
@@ -95,7 +110,11 @@ impl PgBouncer {
 
     /// How `app` connects to `appdb` through it, without the password.
     pub fn conn(&self) -> Conn {
-        Conn::new().set("host", "127.0.0.1").set("port", self.port).set("user", "app").set("dbname", "appdb")
+        Conn::new()
+            .set("host", "127.0.0.1")
+            .set("port", self.port)
+            .set("user", "app")
+            .set("dbname", "appdb")
     }
 
     /// What it has logged.

@@ -24,7 +24,9 @@ pub fn bin_dir() -> Option<PathBuf> {
     }
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let number = |dir: &PathBuf| -> Option<u32> { dir.file_name()?.to_str()?.parse().ok() };
-    let newest = versions.map(|v| v.path()).filter(|d| d.join("bin/postgres").exists());
+    let newest = versions
+        .map(|v| v.path())
+        .filter(|d| d.join("bin/postgres").exists());
     newest.max_by_key(number).map(|dir| dir.join("bin"))
 }
 
@@ -35,7 +37,10 @@ fn program(name: &str) -> Result<Tool> {
 
 fn give_to_owner(path: &Path) -> Result<()> {
     if crate::process::is_root() {
-        Tool::new("chown").args(["-R", OWNER]).arg(path.display()).succeed()?;
+        Tool::new("chown")
+            .args(["-R", OWNER])
+            .arg(path.display())
+            .succeed()?;
     }
     Ok(())
 }
@@ -46,7 +51,12 @@ pub(crate) fn make_template(lab: &Lab) -> Result<PathBuf> {
     give_to_owner(&dir)?;
     let data = dir.join("data");
     let initdb = program("initdb")?
-        .args(["--no-sync", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8"])
+        .args([
+            "--no-sync",
+            "--auth=trust",
+            "--locale=C.UTF-8",
+            "--encoding=UTF8",
+        ])
         .args(["--wal-segsize=1", "--username=postgres", "-D"]);
     initdb.arg(data.display()).succeed()?; // every copy gets a pg_hba.conf of its own
     let sql = format!(
@@ -54,7 +64,8 @@ pub(crate) fn make_template(lab: &Lab) -> Result<PathBuf> {
         lab.password()
     );
     // A standby must not have fewer slots than its primary had, so this one has very few.
-    let single = program("postgres")?.args(["--single", "-j", "-F", "-c", "max_connections=4", "-D"]);
+    let single =
+        program("postgres")?.args(["--single", "-j", "-F", "-c", "max_connections=4", "-D"]);
     let single = single.arg(data.display());
     single.arg("postgres").stdin(sql).succeed()?;
     Ok(data)
@@ -105,7 +116,8 @@ impl<'a> PostgresBuilder<'a> {
 
     /// A file in the data directory (`standby.signal`, `pg_ident.conf`).
     pub fn file(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        self.files.push((name.to_owned(), content.as_ref().to_vec()));
+        self.files
+            .push((name.to_owned(), content.as_ref().to_vec()));
         self
     }
 
@@ -147,11 +159,18 @@ impl<'a> PostgresBuilder<'a> {
         let dir = self.lab.dir("pg")?;
         let data = dir.join("data");
         let template = self.lab.template()?;
-        Tool::new("cp").args(["-a", "--reflink=auto"]).args([template.display(), data.display()]).succeed()?;
+        Tool::new("cp")
+            .args(["-a", "--reflink=auto"])
+            .args([template.display(), data.display()])
+            .succeed()?;
 
         let port = free_port();
         let first = self.listen.split(',').next().unwrap_or_default().to_owned();
-        let host = self.host.unwrap_or(if first == "*" { "127.0.0.1".to_owned() } else { first });
+        let host = self.host.unwrap_or(if first == "*" {
+            "127.0.0.1".to_owned()
+        } else {
+            first
+        });
         let mut conf = String::new();
         let mut set = |name: &str, value: &str| {
             conf += &format!("{name} = '{}'\n", value.replace('\'', "''"));
@@ -187,10 +206,20 @@ impl<'a> PostgresBuilder<'a> {
         }
         give_to_owner(&dir)?;
 
-        let tool = program("postgres")?.arg("-D").arg(data.display()).netns(self.netns.clone());
+        let tool = program("postgres")?
+            .arg("-D")
+            .arg(data.display())
+            .netns(self.netns.clone());
         // Immediate shutdown: nobody needs the data any more.
         let service = tool.serve(dir.join("log"), "QUIT")?;
-        let postgres = Postgres { service, tool, dir, host, port, password: self.lab.password().to_owned() };
+        let postgres = Postgres {
+            service,
+            tool,
+            dir,
+            host,
+            port,
+            password: self.lab.password().to_owned(),
+        };
         postgres.wait(self.unready)?;
         for sql in &self.sql {
             postgres.sql(sql)?;
@@ -223,7 +252,11 @@ impl Postgres {
     /// `127.0.0.1:PORT`, for forwards.
     pub fn addr(&self) -> String {
         let host = &self.host;
-        if host.contains(':') { format!("[{host}]:{}", self.port) } else { format!("{host}:{}", self.port) }
+        if host.contains(':') {
+            format!("[{host}]:{}", self.port)
+        } else {
+            format!("{host}:{}", self.port)
+        }
     }
 
     /// The directory of its unix socket.
@@ -238,7 +271,11 @@ impl Postgres {
 
     /// How `app` connects to `appdb`, without the password.
     pub fn conn(&self) -> Conn {
-        Conn::new().set("host", &self.host).set("port", self.port).set("user", "app").set("dbname", "appdb")
+        Conn::new()
+            .set("host", &self.host)
+            .set("port", self.port)
+            .set("user", "app")
+            .set("dbname", "appdb")
     }
 
     /// Runs SQL as superuser in `appdb`, one transaction for each call.
@@ -247,20 +284,50 @@ impl Postgres {
     }
 
     fn psql(&self, database: &str) -> Tool {
-        let conn = Conn::new().set("host", self.dir.display()).set("port", self.port);
+        let conn = Conn::new()
+            .set("host", self.dir.display())
+            .set("port", self.port);
         let conn = conn.set("user", "postgres").set("dbname", database);
-        Tool::new("psql").args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d"]).arg(conn)
+        Tool::new("psql")
+            .args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d"])
+            .arg(conn)
     }
 
-    /// A session of `app` that stays open after this query, until dropped.
+    /// A session of `app` that first runs this query and then stays until dropped.
     pub fn session(&self, sql: &str) -> Result<Service> {
-        let conn = self.conn().set("password", self.password.as_str());
-        let tool = Tool::new("psql").args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d"]).arg(conn);
-        let tool = tool.args(["-c", sql, "-c", r"\warn at rest", "-c", "select pg_sleep(3600)"]);
-        let log = tempfile::NamedTempFile::new_in(&self.dir)?.into_temp_path().keep()?;
-        let service = tool.netns(self.tool.netns.clone()).serve(log, "TERM")?;
-        service.wait_ready(|| service.log().contains("at rest"))?;
-        Ok(service)
+        let session = self.start_session(sql)?;
+        session.wait_ready(|| session.log().contains("at rest"))?;
+        Ok(session)
+    }
+
+    /// So many sessions of `app`, which stay until dropped.
+    pub fn sessions(&self, count: usize) -> Result<Vec<Service>> {
+        let sessions = (0..count)
+            .map(|_| self.start_session("select 1"))
+            .collect::<Result<Vec<_>>>()?;
+        for session in &sessions {
+            session.wait_ready(|| session.log().contains("at rest"))?;
+        }
+        Ok(sessions)
+    }
+
+    fn start_session(&self, sql: &str) -> Result<Service> {
+        let conn = self.conn().set("password", &self.password);
+        let tool = Tool::new("psql")
+            .args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d"])
+            .arg(conn);
+        let tool = tool.args([
+            "-c",
+            sql,
+            "-c",
+            r"\warn at rest",
+            "-c",
+            "select pg_sleep(3600)",
+        ]);
+        let log = tempfile::NamedTempFile::new_in(&self.dir)?
+            .into_temp_path()
+            .keep()?;
+        tool.netns(self.tool.netns.clone()).serve(log, "TERM")
     }
 
     /// Waits until the server has logged this.
@@ -303,7 +370,19 @@ impl Postgres {
             });
         }
         let probe = self.psql("postgres").args(["-c", "select 1"]);
-        let log = || self.log().contains("ready to accept connections");
-        self.service.wait_ready(|| log() && probe.run(Duration::from_secs(5)).is_ok_and(|d| d.status == Some(0)))
+        let log = || self.log().contains("ready to accept");
+        self.service.wait_ready(|| {
+            log()
+                && probe
+                    .run(Duration::from_secs(5))
+                    .is_ok_and(|d| d.status == Some(0))
+        })
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.service.stop();
+        let _ = fs::remove_dir_all(&self.dir); // some dozens of megabytes
     }
 }

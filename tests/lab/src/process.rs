@@ -138,7 +138,10 @@ impl Tool {
     pub fn serve(&self, log: PathBuf, stop_signal: &'static str) -> Result<Service> {
         let out = File::create(&log)?;
         let mut command = self.command(&["setpriv", "--pdeathsig", "KILL"]);
-        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        command
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out);
         let child = spawn_from_lasting_thread(command)
             .with_context(|| format!("cannot start {}", self.program))?;
         Ok(Service {
@@ -158,7 +161,14 @@ impl Tool {
         }
         if let Some(user) = &self.user {
             let group = primary_group(user);
-            add(&["setpriv", "--reuid", user, "--regid", &group, "--init-groups"]);
+            add(&[
+                "setpriv",
+                "--reuid",
+                user,
+                "--regid",
+                &group,
+                "--init-groups",
+            ]);
         }
         add(first); // innermost: a change of user clears the death signal
         add(&[&self.program]);
@@ -213,7 +223,13 @@ impl fmt::Display for Finished {
             Some(status) => write!(f, "status {status}")?,
             None => write!(f, "stopped at the time limit")?,
         }
-        write!(f, " after {:?}\n{}\n{}", self.elapsed, self.stdout.trim_end(), self.stderr.trim_end())
+        write!(
+            f,
+            " after {:?}\n{}\n{}",
+            self.elapsed,
+            self.stdout.trim_end(),
+            self.stderr.trim_end()
+        )
     }
 }
 
@@ -254,7 +270,11 @@ impl Service {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        bail!("{} is not ready after 30 seconds:\n{}", self.name, self.log())
+        bail!(
+            "{} is not ready after 30 seconds:\n{}",
+            self.name,
+            self.log()
+        )
     }
 
     /// Stops it, first politely.
@@ -295,7 +315,9 @@ pub fn current_user() -> String {
 
 /// Finds a program on [`PATH`].
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    PATH.split(':').map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())
+    PATH.split(':')
+        .map(|dir| Path::new(dir).join(name))
+        .find(|path| path.is_file())
 }
 
 /// Quotes a word for a shell.
@@ -308,15 +330,23 @@ pub fn quote(word: &str) -> String {
 }
 
 fn signal(name: &str, pid: &str) -> Result<()> {
-    let status = Command::new("kill").args(["-s", name, "--", pid]).stderr(Stdio::null()).status()?;
+    let status = Command::new("kill")
+        .args(["-s", name, "--", pid])
+        .stderr(Stdio::null())
+        .status()?;
     anyhow::ensure!(status.success(), "cannot signal {pid}");
     Ok(())
 }
 
 fn primary_group(user: &str) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let group = fields.filter(|f| f.len() > 3 && f[0] == user).map(|f| f[3].to_owned()).next();
+    let fields = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let group = fields
+        .filter(|f| f.len() > 3 && f[0] == user)
+        .map(|f| f[3].to_owned())
+        .next();
     group.unwrap_or_else(|| user.to_owned())
 }
 
@@ -361,6 +391,9 @@ fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
         Mutex::new(orders)
     });
     let (answer, result) = mpsc::channel();
-    orders.lock().unwrap_or_else(|e| e.into_inner()).send((command, answer))?;
+    orders
+        .lock()
+        .unwrap_or_else(|e| e.into_inner())
+        .send((command, answer))?;
     Ok(result.recv()??)
 }

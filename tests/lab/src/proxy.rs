@@ -69,6 +69,8 @@ pub struct Peer {
 struct State {
     stop: AtomicBool,
     connections: AtomicUsize,
+    turns: AtomicUsize,
+    server_spoke: AtomicBool,
     received: Mutex<Vec<u8>>,
     // Weak, because a reset is only sent when the last owner of a socket lets it go.
     open: Mutex<Vec<Weak<TcpStream>>>,
@@ -76,7 +78,9 @@ struct State {
 
 impl Peer {
     /// Runs `script` for each connection; when it returns, the connection is closed.
-    pub fn script(script: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) -> Result<Self> {
+    pub fn script(
+        script: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
         Peer::script_on("127.0.0.1", script)
     }
 
@@ -152,7 +156,23 @@ impl Peer {
     /// The same on another address, such as the host's end of a namespace.
     pub fn forward_on(host: &str, to: impl Into<String>, fault: Fault) -> Result<Self> {
         let to = to.into();
-        Peer::script_on(host, move |stream| forward(stream, &to, fault))
+        Peer::script_on(host, move |client| {
+            let server = connect(&to)?;
+            forward(client, server, fault)
+        })
+    }
+
+    /// Passes everything on once `prelude` has dealt with the client (first) and the server.
+    pub fn forward_after(
+        to: impl Into<String>,
+        prelude: impl Fn(&mut Stream, &mut Stream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let to = to.into();
+        Peer::script(move |mut client| {
+            let mut server = connect(&to)?;
+            prelude(&mut client, &mut server)?;
+            forward(client, server, Fault::None)
+        })
     }
 
     /// Its port.
@@ -170,6 +190,12 @@ impl Peer {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
+    /// How often a client spoke to a forward after it had been spoken to, or first: the number
+    /// of round trips, where there is one connection at a time.
+    pub fn round_trips(&self) -> usize {
+        self.shared.turns.load(Ordering::Relaxed)
+    }
+
     /// All it has received from clients, of all connections.
     pub fn received(&self) -> Vec<u8> {
         lock(&self.shared.received).clone()
@@ -180,7 +206,10 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.addr); // wakes the listener
-        for stream in lock(&self.shared.open).drain(..).filter_map(|weak| weak.upgrade()) {
+        for stream in lock(&self.shared.open)
+            .drain(..)
+            .filter_map(|weak| weak.upgrade())
+        {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -239,8 +268,16 @@ impl Write for Stream {
     }
 }
 
-fn forward(client: Stream, to: &str, fault: Fault) -> io::Result<()> {
-    let server = Stream { stream: Arc::new(TcpStream::connect(to)?), state: Arc::default() };
+fn connect(to: &str) -> io::Result<Stream> {
+    let stream = Arc::new(TcpStream::connect(to)?);
+    Ok(Stream {
+        stream,
+        state: Arc::default(),
+    })
+}
+
+fn forward(client: Stream, server: Stream, fault: Fault) -> io::Result<()> {
+    client.state.server_spoke.store(true, Ordering::Relaxed);
     server.stream.set_nodelay(true)?;
     client.stream.set_nodelay(true)?;
     if matches!(fault, Fault::CloseAfterConnect) {
@@ -248,7 +285,10 @@ fn forward(client: Stream, to: &str, fault: Fault) -> io::Result<()> {
     }
     let flow = Arc::new(Flow {
         fault,
-        ends: [Arc::downgrade(&client.stream), Arc::downgrade(&server.stream)],
+        ends: [
+            Arc::downgrade(&client.stream),
+            Arc::downgrade(&server.stream),
+        ],
         passed: AtomicUsize::new(0),
         last: Mutex::new(Instant::now()),
         stalled: [AtomicBool::new(false), AtomicBool::new(false)],
@@ -289,6 +329,13 @@ impl Flow {
                 break;
             }
             *lock(&self.last) = Instant::now();
+            let was = self
+                .state
+                .server_spoke
+                .swap(direction == 1, Ordering::Relaxed);
+            if was && direction == 0 {
+                self.state.turns.fetch_add(1, Ordering::Relaxed);
+            }
             let before = self.passed.fetch_add(bytes.len(), Ordering::Relaxed);
             let after = before + bytes.len();
             match self.fault {
@@ -376,10 +423,15 @@ impl Blackhole {
         let mut sockets = vec![listener];
         for _ in 0..16 {
             let client = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-            let full = client.connect_timeout(&addr, Duration::from_millis(150)).is_err();
+            let full = client
+                .connect_timeout(&addr, Duration::from_millis(150))
+                .is_err();
             sockets.push(client);
             if full {
-                return Ok(Blackhole { port, _sockets: sockets });
+                return Ok(Blackhole {
+                    port,
+                    _sockets: sockets,
+                });
             }
         }
         bail!("the kernel goes on accepting connections that nobody takes")
@@ -393,4 +445,85 @@ impl Blackhole {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(peer: &Peer, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(peer.addr())?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        stream.write_all(bytes)?;
+        let mut answer = vec![0; 100];
+        let n = stream.read(&mut answer)?;
+        answer.truncate(n);
+        Ok(answer)
+    }
+
+    fn echo() -> Peer {
+        Peer::script(|mut stream| {
+            loop {
+                let bytes = stream.receive()?;
+                stream.write_all(&bytes)?;
+            }
+        })
+        .unwrap()
+    }
+
+    fn through(fault: Fault) -> io::Result<Vec<u8>> {
+        let echo = echo();
+        ask(
+            &Peer::forward(echo.addr().to_string(), fault).unwrap(),
+            b"hello",
+        )
+    }
+
+    #[test]
+    fn peers_end_as_they_say() {
+        assert_eq!(ask(&Peer::closing().unwrap(), b"hello").unwrap(), b"");
+        let reset = ask(&Peer::resetting().unwrap(), b"hello").unwrap_err();
+        assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+        let silent = Peer::silent().unwrap();
+        assert_eq!(
+            ask(&silent, b"hello").unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        assert_eq!(
+            (silent.connections(), silent.received()),
+            (1, b"hello".to_vec())
+        );
+    }
+
+    #[test]
+    fn forwards_spoil_as_they_say() {
+        assert_eq!(through(Fault::None).unwrap(), b"hello");
+        let (echo, ms) = (echo(), Duration::from_millis);
+        let peer = Peer::forward(echo.addr().to_string(), Fault::None).unwrap();
+        ask(&peer, b"one").unwrap();
+        ask(&peer, b"two").unwrap();
+        assert_eq!(peer.round_trips(), 2);
+        assert_eq!(through(Fault::CloseAfterConnect).unwrap(), b"");
+        assert_eq!(through(Fault::CloseAfter(7)).unwrap(), b"");
+        let reset = through(Fault::ResetAfter(7)).unwrap_err();
+        assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(through(Fault::StallAbove(5)).unwrap(), b"hello");
+        assert_eq!(
+            through(Fault::StallAbove(4)).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        let started = Instant::now();
+        assert_eq!(through(Fault::Delay(ms(60))).unwrap(), b"hello");
+        assert!(started.elapsed() >= ms(120));
+    }
+
+    #[test]
+    fn idle_connections_are_ended() {
+        let echo = echo();
+        let fault = Fault::Idle(Duration::from_millis(100), IdleEnd::Reset);
+        let peer = Peer::forward(echo.addr().to_string(), fault).unwrap();
+        let mut stream = TcpStream::connect(peer.addr()).unwrap();
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
 }

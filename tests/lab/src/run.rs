@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::case::{Case, Expect, Oracle, Scenario, SshRoute};
 use crate::certs::write_mode;
+use crate::conn::percent;
 use crate::lab::Lab;
 use crate::process::{Finished, Service, Tool};
 use crate::proxy::free_port;
 
 const DBDOCTOR_LIMIT: Duration = Duration::from_secs(60);
-const ORACLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// What was seen of a scenario.
 #[derive(Debug)]
@@ -34,15 +34,26 @@ pub struct Outcome {
 /// Runs a scenario and holds dbdoctor to it. The error is everything needed to see why.
 pub fn verify(lab: &Lab, scenario: &Scenario, bin: &Path) -> Result<Outcome, String> {
     let say = |error: anyhow::Error| format!("{}: {error:#}", scenario.name);
-    let case = (scenario.setup)(lab).context("cannot set up").map_err(say)?;
+    let case = (scenario.setup)(lab)
+        .context("cannot set up")
+        .map_err(say)?;
     let tool = command(lab, &case, bin).map_err(say)?;
     let run = tool.run(DBDOCTOR_LIMIT).map_err(say)?;
     let report: Value = serde_json::from_str(&run.stdout).unwrap_or(Value::Null);
     let oracle = ask_oracle(lab, scenario, &case).map_err(say)?;
-    let outcome = Outcome { command: tool.to_string(), run, report, oracle };
+    let outcome = Outcome {
+        command: tool.to_string(),
+        run,
+        report,
+        oracle,
+    };
 
     let problems = problems(lab, scenario, &case, &outcome);
-    if problems.is_empty() { Ok(outcome) } else { Err(describe(scenario, &outcome, &problems)) }
+    if problems.is_empty() {
+        Ok(outcome)
+    } else {
+        Err(describe(scenario, &outcome, &problems))
+    }
 }
 
 /// The call of dbdoctor for a case.
@@ -80,17 +91,22 @@ pub fn ask_oracle(lab: &Lab, scenario: &Scenario, case: &Case) -> Result<Option<
             None => psql(case.target.as_deref()),
         },
         (None, Oracle::Ssh) => {
-            let route = case.ssh.as_ref().context("the case does not go through SSH")?;
+            let route = case
+                .ssh
+                .as_ref()
+                .context("the case does not go through SSH")?;
             let (tool, destination) = ssh(lab, case, route)?;
             tool.arg("-W").arg(database(case)?).arg(destination)
         }
         (None, Oracle::SshKeygen) => {
             let key = case.key.as_ref().context("the case has no key")?;
             let passphrase = variable(case, "DBDOCTOR_SSH_PASSPHRASE").unwrap_or_default();
-            Tool::new("ssh-keygen").args(["-y", "-P", passphrase, "-f"]).arg(key.display())
+            Tool::new("ssh-keygen")
+                .args(["-y", "-P", passphrase, "-f"])
+                .arg(key.display())
         }
     };
-    surroundings(lab, case, tool)?.run(ORACLE_LIMIT).map(Some)
+    surroundings(lab, case, tool)?.run(case.patience).map(Some)
 }
 
 /// Whether the reference client's end is what the scenario calls for.
@@ -111,15 +127,26 @@ fn surroundings(lab: &Lab, case: &Case, mut tool: Tool) -> Result<Tool> {
     };
     let mut env = vec![
         ("HOME".to_owned(), home.to_string_lossy().into_owned()),
-        ("PGSYSCONFDIR".to_owned(), lab.root().to_string_lossy().into_owned()),
+        (
+            "PGSYSCONFDIR".to_owned(),
+            lab.root().to_string_lossy().into_owned(),
+        ),
     ];
     env.extend(case.env.iter().cloned());
     env.append(&mut tool.env);
-    Ok(Tool { env, cwd: Some(cwd), netns: case.netns.clone(), user: case.run_as.clone(), ..tool })
+    Ok(Tool {
+        env,
+        cwd: Some(cwd),
+        netns: case.netns.clone(),
+        user: case.run_as.clone(),
+        ..tool
+    })
 }
 
 fn psql(target: Option<&str>) -> Tool {
-    let tool = Tool::new("psql").args(["-XAtw", "-c", "select 'connected'"]);
+    // Another libpq may be asked, by a program that takes the same arguments.
+    let program = std::env::var("LAB_PSQL").unwrap_or_else(|_| "psql".to_owned());
+    let tool = Tool::new(program).args(["-XAtw", "-c", "select 'connected'"]);
     match target {
         Some(target) => tool.arg("-d").arg(target),
         None => tool,
@@ -128,21 +155,37 @@ fn psql(target: Option<&str>) -> Tool {
 
 /// What the reference client sees at the near end of `ssh -L`.
 fn psql_through_ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<Finished> {
-    anyhow::ensure!(case.netns.is_none(), "psql through ssh from inside a namespace");
+    anyhow::ensure!(
+        case.netns.is_none(),
+        "psql through ssh from inside a namespace"
+    );
     let port = free_port();
     let (tool, destination) = ssh(lab, case, route)?;
     let tool = tool.args(["-N", "-o", "ExitOnForwardFailure=yes", "-L"]);
-    let tool = tool.arg(format!("127.0.0.1:{port}:{}", database(case)?)).arg(destination);
+    let tool = tool
+        .arg(format!("127.0.0.1:{port}:{}", database(case)?))
+        .arg(destination);
     let log = lab.dir("ssh")?.join("log");
     let forward: Service = surroundings(lab, case, tool)?.serve(log, "TERM")?;
     if let Err(error) = forward.wait_ready(|| TcpStream::connect(("127.0.0.1", port)).is_ok()) {
         let stderr = error.to_string();
-        return Ok(Finished { status: Some(255), stdout: String::new(), stderr, elapsed: ORACLE_LIMIT });
+        return Ok(Finished {
+            status: Some(255),
+            stdout: String::new(),
+            stderr,
+            elapsed: case.patience,
+        });
     }
-    let near = case.conn.clone().context("the case's target is not in parts")?;
+    let near = case
+        .conn
+        .clone()
+        .context("the case's target is not in parts")?;
     let near = near.set("hostaddr", "127.0.0.1").set("port", port);
-    let done = surroundings(lab, case, psql(Some(&near.to_string())))?.run(ORACLE_LIMIT)?;
-    Ok(Finished { stderr: format!("{}{}", done.stderr, forward.log()), ..done })
+    let done = surroundings(lab, case, psql(Some(&near.to_string())))?.run(case.patience)?;
+    Ok(Finished {
+        stderr: format!("{}{}", done.stderr, forward.log()),
+        ..done
+    })
 }
 
 /// `ssh` with the route's files, and the destination to end the call with. All is said in a
@@ -170,7 +213,10 @@ fn ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<(Tool, String)> {
         }
         config += "IdentityFile none\n";
     }
-    let known_hosts = route.known_hosts.clone().or_else(|| home_file("known_hosts"));
+    let known_hosts = route
+        .known_hosts
+        .clone()
+        .or_else(|| home_file("known_hosts"));
     let known_hosts = known_hosts.unwrap_or_else(|| PathBuf::from("/dev/null"));
     writeln!(config, "UserKnownHostsFile {}", known_hosts.display())?;
     config += "GlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\nUpdateHostKeys no\n";
@@ -194,25 +240,47 @@ fn ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<(Tool, String)> {
     if !jumps.is_empty() {
         tool = tool.arg("-J").arg(jumps.join(","));
     }
-    let destination = if last.contains(':') { format!("ssh://{last}") } else { last.clone() };
+    let destination = if last.contains(':') {
+        format!("ssh://{last}")
+    } else {
+        last.clone()
+    };
     Ok((tool, destination))
 }
 
 /// The database's `HOST:PORT`, as the last hop sees it.
 fn database(case: &Case) -> Result<String> {
-    let conn = case.conn.as_ref().context("the case's target is not in parts")?;
-    let host = conn.get("hostaddr").or(conn.get("host")).unwrap_or("localhost");
+    let conn = case
+        .conn
+        .as_ref()
+        .context("the case's target is not in parts")?;
+    let host = conn
+        .get("hostaddr")
+        .or(conn.get("host"))
+        .unwrap_or("localhost");
     let port = conn.get("port").unwrap_or("5432");
-    Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+    Ok(if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    })
 }
 
 fn variable<'a>(case: &'a Case, name: &str) -> Option<&'a str> {
-    case.env.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    case.env
+        .iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value.as_str())
 }
 
 fn problems(lab: &Lab, scenario: &Scenario, case: &Case, outcome: &Outcome) -> Vec<String> {
     let mut problems = Vec::new();
-    let Outcome { run, report, oracle, .. } = outcome;
+    let Outcome {
+        run,
+        report,
+        oracle,
+        ..
+    } = outcome;
     let (status, verdict, cause) = match scenario.expect {
         Expect::Pass => (0, None, None),
         Expect::Warn(cause) => (0, Some("warn"), Some(cause)),
@@ -250,8 +318,10 @@ fn problems(lab: &Lab, scenario: &Scenario, case: &Case, outcome: &Outcome) -> V
             problems.push(format!("a finding {cause}"));
         }
     }
-    for secret in case.secrets.iter().map(String::as_str).chain([lab.password()]) {
-        if run.stdout.contains(secret) || run.stderr.contains(secret) {
+    let own = case.secrets.iter().map(String::as_str);
+    for secret in own.chain([lab.password()]) {
+        let shown = |form: &str| run.stdout.contains(form) || run.stderr.contains(form);
+        if shown(secret) || shown(&percent(secret)) {
             problems.push(format!("a secret is shown: {secret}"));
         }
     }
@@ -270,11 +340,18 @@ fn problems(lab: &Lab, scenario: &Scenario, case: &Case, outcome: &Outcome) -> V
 fn findings(report: &Value) -> Vec<(&str, &str)> {
     let stages = report["stages"].as_array().into_iter().flatten();
     let findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-    findings.filter_map(|f| Some((f["cause"].as_str()?, f["status"].as_str()?))).collect()
+    findings
+        .filter_map(|f| Some((f["cause"].as_str()?, f["status"].as_str()?)))
+        .collect()
 }
 
 fn describe(scenario: &Scenario, outcome: &Outcome, problems: &[String]) -> String {
-    let Outcome { command, run, report, oracle } = outcome;
+    let Outcome {
+        command,
+        run,
+        report,
+        oracle,
+    } = outcome;
     let mut text = format!("{} ({})\n", scenario.name, scenario.about);
     for problem in problems {
         let _ = writeln!(text, "  * {problem}");
@@ -286,13 +363,80 @@ fn describe(scenario: &Scenario, outcome: &Outcome, problems: &[String]) -> Stri
         let _ = writeln!(text, "status {:?} after {:?}", run.status, run.elapsed);
         let _ = writeln!(text, "verdict: {:#}", report["verdict"]);
         for stage in report["stages"].as_array().into_iter().flatten() {
-            let _ = writeln!(text, "  {} {}: {}", stage["stage"], stage["status"], stage["summary"]);
+            let _ = writeln!(
+                text,
+                "  {} {}: {}",
+                stage["stage"], stage["status"], stage["summary"]
+            );
         }
-        let _ = writeln!(text, "findings: {:?}\nstderr: {}", findings(report), run.stderr.trim_end());
+        let _ = writeln!(
+            text,
+            "findings: {:?}\nstderr: {}",
+            findings(report),
+            run.stderr.trim_end()
+        );
     }
     match oracle {
         Some(oracle) => drop(writeln!(text, "reference client: {oracle}")),
         None => drop(writeln!(text, "reference client: {:?}", scenario.oracle)),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `verify` says of a dbdoctor that answers so.
+    fn verdict_on(lab: &Lab, report: &str, status: i32) -> Result<Outcome, String> {
+        let script = format!("#!/bin/sh\necho '{report}'\nexit {status}\n");
+        let bin = lab.file("dbdoctor", script, 0o755).unwrap();
+        let scenario = Scenario {
+            name: "test",
+            about: "fails as it should",
+            expect: Expect::Fail("tcp.refused"),
+            oracle: Oracle::Own,
+            needs: &[],
+            setup: |_| {
+                let case = Case::target("host=db")
+                    .asks(Tool::new("false"))
+                    .warns("dns.slow");
+                Ok(case.forbids("dns.disagree").secret("s3cr3t%"))
+            },
+        };
+        verify(lab, &scenario, &bin)
+    }
+
+    #[test]
+    fn holds_dbdoctor_to_the_scenario() {
+        let lab = Lab::new().unwrap();
+        let report = |cause: &str, warning: &str| {
+            format!(
+                r#"{{"verdict": {{"status": "fail", "cause": "{cause}"}},
+                "stages": [{{"findings": [{{"cause": "{warning}", "status": "warn"}}]}}]}}"#
+            )
+        };
+        let good = report("tcp.refused", "dns.slow");
+        assert!(
+            verdict_on(&lab, &good, 0)
+                .unwrap_err()
+                .contains("exit status Some(0), not 1")
+        );
+        assert!(
+            verdict_on(&lab, "oops", 1)
+                .unwrap_err()
+                .contains("not a JSON report")
+        );
+        let other = verdict_on(&lab, &report("tcp.timeout", "dns.slow"), 1).unwrap_err();
+        assert!(
+            other.contains("cause Some(\"tcp.timeout\"), not \"tcp.refused\""),
+            "{other}"
+        );
+        let warning = verdict_on(&lab, &report("tcp.refused", "dns.disagree"), 1).unwrap_err();
+        assert!(warning.contains("no warning dns.slow"), "{warning}");
+        assert!(warning.contains("a finding dns.disagree"), "{warning}");
+        let leak = verdict_on(&lab, &report("tcp.refused", "s3cr3t%25"), 1).unwrap_err();
+        assert!(leak.contains("a secret is shown"), "{leak}");
+        verdict_on(&lab, &good, 1).unwrap();
+    }
 }

@@ -27,7 +27,14 @@ pub struct SshdBuilder<'a> {
 impl<'a> SshdBuilder<'a> {
     pub(crate) fn new(lab: &'a Lab) -> Self {
         let (config, host_keys, etc) = Default::default();
-        SshdBuilder { lab, config, host_keys, authorized: None, netns: None, etc }
+        SshdBuilder {
+            lab,
+            config,
+            host_keys,
+            authorized: None,
+            netns: None,
+            etc,
+        }
     }
 
     /// A line of `sshd_config`; it comes before the lab's own, and the first one counts.
@@ -63,12 +70,17 @@ impl<'a> SshdBuilder<'a> {
 
     /// Accepts a password for root, beside keys; needs root, whose real password is untouched.
     pub fn password(self, password: &str) -> Result<Self> {
-        let hash = Tool::new("openssl").args(["passwd", "-6", "-stdin"]).stdin(password).succeed()?;
+        let hash = Tool::new("openssl")
+            .args(["passwd", "-6", "-stdin"])
+            .stdin(password)
+            .succeed()?;
         let shadow = fs::read_to_string("/etc/shadow")?;
         let others = shadow.lines().filter(|line| !line.starts_with("root:"));
         let mut lines = vec![format!("root:{}:19000:0:99999:7:::", hash.trim())];
         lines.extend(others.map(str::to_owned));
-        Ok(self.etc("shadow", lines.join("\n") + "\n").config("PasswordAuthentication yes"))
+        Ok(self
+            .etc("shadow", lines.join("\n") + "\n")
+            .config("PasswordAuthentication yes"))
     }
 
     /// Starts it.
@@ -86,7 +98,10 @@ impl<'a> SshdBuilder<'a> {
         write_mode(&dir.join("authorized_keys"), authorized, 0o644)?;
 
         let port = free_port();
-        let host = self.netns.as_ref().map_or("127.0.0.1".to_owned(), |(_, ip)| ip.clone());
+        let host = self
+            .netns
+            .as_ref()
+            .map_or("127.0.0.1".to_owned(), |(_, ip)| ip.clone());
         let mut config = self.config.join("\n");
         config += &format!("\nPort {port}\nListenAddress {host}\nPidFile none\n");
         config += &format!("AuthorizedKeysFile {}/authorized_keys\n", dir.display());
@@ -116,7 +131,15 @@ impl<'a> SshdBuilder<'a> {
             Some(_) => service.log().contains("Server listening"),
             None => TcpStream::connect((host.as_str(), port)).is_ok(),
         })?;
-        Ok(Sshd { service, dir, host, port, user: self.lab.user()?, client_key, host_keys })
+        Ok(Sshd {
+            service,
+            dir,
+            host,
+            port,
+            user: self.lab.user()?,
+            client_key,
+            host_keys,
+        })
     }
 }
 
@@ -177,7 +200,9 @@ impl Sshd {
 
     /// The way in that works: through this server, with the lab's key.
     pub fn route(&self) -> SshRoute {
-        SshRoute::new(&self.destination()).key(&self.client_key).known_hosts(self.known_hosts())
+        SshRoute::new(&self.destination())
+            .key(&self.client_key)
+            .known_hosts(self.known_hosts())
     }
 
     /// What it has logged.
@@ -202,15 +227,23 @@ impl Agent {
     pub fn start(lab: &Lab) -> Result<Self> {
         let dir = lab.dir("agent")?;
         let socket = dir.join("sock");
-        let tool = Tool::new("ssh-agent").args(["-D", "-a"]).arg(socket.display());
+        let tool = Tool::new("ssh-agent")
+            .args(["-D", "-a"])
+            .arg(socket.display());
         let service = tool.serve(dir.join("log"), "TERM")?;
         service.wait_ready(|| socket.exists())?;
-        Ok(Agent { _service: service, socket })
+        Ok(Agent {
+            _service: service,
+            socket,
+        })
     }
 
     /// Gives it a key that has no passphrase.
     pub fn add(&self, key: &Path) -> Result<()> {
-        self.tool("ssh-add").arg("-q").arg(key.display()).succeed()?;
+        self.tool("ssh-add")
+            .arg("-q")
+            .arg(key.display())
+            .succeed()?;
         Ok(())
     }
 

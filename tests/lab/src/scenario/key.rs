@@ -72,10 +72,21 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let key = lab.client_key()?;
             let ppk = lab.dir("key")?.join("id.ppk");
-            let tool = crate::Tool::new("puttygen").arg(key.display()).arg("-o").arg(ppk.display());
+            let tool = crate::Tool::new("puttygen")
+                .arg(key.display())
+                .arg("-o")
+                .arg(ppk.display());
             tool.succeed()?;
             write_mode(&ppk, std::fs::read(&ppk)?, 0o600)?;
             Ok(Case::key(ppk))
         },
+    },
+    Scenario {
+        name: "key-unreadable",
+        about: "belongs to root, and nobody reads it",
+        expect: Expect::Fail("key.unreadable"),
+        oracle: Oracle::SshKeygen,
+        needs: &[Need::Root],
+        setup: |lab| Ok(Case::key(lab.client_key()?).run_as("nobody")),
     },
 ];

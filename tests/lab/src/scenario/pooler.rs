@@ -12,8 +12,13 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::PgBouncer],
         setup: |lab| {
             let pg = lab.postgres()?;
-            let bouncer = lab.new_pgbouncer().database("appdb", pg.conn().without("user")).start()?;
-            Ok(Case::check(bouncer.conn()).password(lab.password()).keep(bouncer))
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", pg.conn().without("user"))
+                .start()?;
+            Ok(Case::check(bouncer.conn())
+                .password(lab.password())
+                .keep(bouncer))
         },
     },
     Scenario {
@@ -24,7 +29,10 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::PgBouncer],
         setup: |lab| {
             let pg = lab.postgres()?;
-            let bouncer = lab.new_pgbouncer().database("appdb", pg.conn().without("user")).start()?;
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", pg.conn().without("user"))
+                .start()?;
             let conn = bouncer.conn().set("dbname", "orders");
             Ok(Case::check(conn).password(lab.password()).keep(bouncer))
         },
@@ -50,7 +58,9 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::HaProxy],
         setup: |lab| {
             let proxy = HaProxy::tcp(lab, &format!("127.0.0.1:{}", free_port()), "retries 0")?;
-            let conn = crate::Conn::new().set("host", "127.0.0.1").set("port", proxy.port());
+            let conn = crate::Conn::new()
+                .set("host", "127.0.0.1")
+                .set("port", proxy.port());
             Ok(Case::check(conn.set("user", "app")).keep(proxy))
         },
     },

@@ -3,7 +3,10 @@
 use crate::{Case, Conn, Expect, Oracle, Peer, Scenario};
 
 fn case(peer: Peer) -> Case {
-    let conn = Conn::new().set("host", "127.0.0.1").set("port", peer.port()).set("user", "app");
+    let conn = Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", peer.port())
+        .set("user", "app");
     Case::check(conn.set("connect_timeout", 2)).keep(peer)
 }
 
@@ -39,7 +42,11 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("protocol.not-postgres"),
         oracle: Oracle::Psql,
         needs: &[],
-        setup: |_| Ok(case(Peer::answers("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?)),
+        setup: |_| {
+            Ok(case(Peer::answers(
+                "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+            )?))
+        },
     },
     Scenario {
         name: "protocol-ssh",

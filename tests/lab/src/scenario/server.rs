@@ -11,22 +11,30 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().conf("max_connections", 4).conf("superuser_reserved_connections", 0);
+            let pg = lab
+                .new_postgres()
+                .conf("max_connections", 4)
+                .conf("superuser_reserved_connections", 0);
             let pg = pg.start()?;
-            let busy: Vec<_> = (0..4).map(|_| pg.session("select 1")).collect::<Result<_, _>>()?;
-            Ok(Case::check(pg.conn()).password(lab.password()).keep((busy, pg)))
+            let busy = pg.sessions(4)?;
+            Ok(Case::check(pg.conn())
+                .password(lab.password())
+                .keep((busy, pg)))
         },
     },
     Scenario {
         name: "server-connections-near-limit",
-        about: "all slots but one are taken",
+        about: "28 of 30 slots are taken",
         expect: Expect::Warn("server.connections.near-limit"),
-        oracle: Oracle::None("it takes one slot, as dbdoctor does, and the server may not have freed it"),
+        oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().start()?;
-            let busy: Vec<_> = (0..16).map(|_| pg.session("select 1")).collect::<Result<_, _>>()?;
-            Ok(Case::check(pg.conn()).password(lab.password()).keep((busy, pg)))
+            let pg = lab.new_postgres().conf("max_connections", 30);
+            let pg = pg.conf("superuser_reserved_connections", 0).start()?;
+            let busy = pg.sessions(28)?;
+            Ok(Case::check(pg.conn())
+                .password(lab.password())
+                .keep((busy, pg)))
         },
     },
     Scenario {
@@ -36,7 +44,10 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().file("recovery.signal", "").conf("restore_command", "sleep 1000");
+            let pg = lab
+                .new_postgres()
+                .file("recovery.signal", "")
+                .conf("restore_command", "sleep 1000");
             let pg = pg.never_ready().start()?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
         },
@@ -48,7 +59,11 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().file("standby.signal", "").conf("hot_standby", "off").never_ready();
+            let pg = lab
+                .new_postgres()
+                .file("standby.signal", "")
+                .conf("hot_standby", "off")
+                .never_ready();
             let pg = pg.start()?;
             pg.wait_for_log("consistent recovery state reached")?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))

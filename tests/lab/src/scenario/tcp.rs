@@ -3,7 +3,11 @@
 use crate::{Blackhole, Case, Conn, Expect, Need, Oracle, Scenario, free_port};
 
 fn conn(port: u16) -> Conn {
-    Conn::new().set("host", "127.0.0.1").set("port", port).set("user", "app").set("connect_timeout", 2)
+    Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", port)
+        .set("user", "app")
+        .set("connect_timeout", 2)
 }
 
 /// Reachability.
@@ -65,6 +69,42 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("tcp.socket-missing"),
         oracle: Oracle::Psql,
         needs: &[],
-        setup: |lab| Ok(Case::check(conn(5432).set("host", lab.dir("empty")?.display()))),
+        setup: |lab| {
+            Ok(Case::check(
+                conn(5432).set("host", lab.dir("empty")?.display()),
+            ))
+        },
+    },
+    Scenario {
+        name: "tcp-ipv6-first",
+        about: "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
+        expect: Expect::Warn("tcp.ipv6-first"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (pg, ns) = (lab.new_postgres(), lab.netns()?);
+            let pg = pg
+                .netns(&ns)
+                .conf("listen_addresses", "127.0.0.1")
+                .start()?;
+            let conn = pg.conn().set("host", "localhost");
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep(pg)
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "tcp-ipv6-healthy",
+        about: "an IPv6 literal in a URI",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().listen("::1").start()?;
+            Ok(Case::target(pg.conn().url())
+                .password(lab.password())
+                .keep(pg))
+        },
     },
 ];
