@@ -175,8 +175,17 @@ impl StageRecord {
         self.settle();
     }
 
-    /// Marks the stage as not run.
+    /// Marks the stage as run at a known time, for what was timed elsewhere.
+    pub fn ran(&mut self, begun: Instant, took: Duration) {
+        self.begun = Some(begun);
+        self.ended = Some(begun + took);
+        self.settle();
+    }
+
+    /// Marks the stage as not run; what was noted so far is kept.
     pub fn skip(&mut self, reason: impl Into<String>) {
+        self.begun = None;
+        self.ended = None;
         self.status = Status::Skip;
         self.reason = Some(reason.into());
     }
@@ -267,7 +276,7 @@ impl Report {
         self.interrupted = interrupted;
         for record in &mut self.stages {
             if record.has_run() && record.ended.is_none() {
-                record.end(None);
+                record.skip("interrupted while it ran");
             }
             record.settle();
         }

@@ -5,7 +5,11 @@
 //! ```
 
 pub mod kernel;
+pub mod frames;
+pub mod scram;
+pub mod server_error;
 pub mod session;
+pub mod startup;
 pub mod tee;
 
 use std::net::SocketAddr;

@@ -1,1 +1,41 @@
 //! The fault lab: real servers on loopback, each with one injected fault.
+//!
+//! A [`Scenario`] sets one situation up and says what dbdoctor must conclude from it. A
+//! reference client (psql, ssh, ssh-keygen) judges the same situation, so that a scenario that
+//! is no fault at all is found out. [`verify`] compares all three.
+//!
+//! * [`Lab`]: the temporary directory, shared servers, and makers of everything else
+//! * [`scenario`]: the scenarios, one file for each stage
+//! * [`Postgres`], [`Sshd`], [`PgBouncer`], [`HaProxy`], [`Dnsmasq`]: real servers
+//! * [`Peer`]: ends that misbehave, and forwards that spoil what passes through them
+//! * [`Netns`]: hosts of one's own
+//! * [`Ca`] and [`CertSpec`]: certificates
+
+mod case;
+mod certs;
+mod conn;
+mod dnsmasq;
+mod haproxy;
+mod lab;
+mod netns;
+mod pgbouncer;
+mod postgres;
+pub mod process;
+mod proxy;
+mod run;
+pub mod scenario;
+mod sshd;
+
+pub use case::{Case, Expect, Need, Oracle, Scenario, SshRoute};
+pub use certs::{Ca, CertSpec, Issued, KeyKind, Usage, write_mode};
+pub use conn::Conn;
+pub use dnsmasq::Dnsmasq;
+pub use haproxy::HaProxy;
+pub use lab::Lab;
+pub use netns::Netns;
+pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
+pub use postgres::{Postgres, PostgresBuilder};
+pub use process::Tool;
+pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, free_port};
+pub use run::{Outcome, ask_oracle, command, oracle_agrees, verify};
+pub use sshd::{Agent, Sshd, SshdBuilder};

@@ -1,0 +1,322 @@
+//! The one order of stages: straight-line, typed, the same for `check` and
+//! for every stage command, which only ends earlier.
+//!
+//! [`run`] reads the settings and goes up to one stage; [`connect`] is the
+//! same without the settings; [`Connected::again`] opens one more session the
+//! same way. What several hosts and `sslmode`'s second attempts do to the
+//! report is in `session`.
+
+mod filing;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{TargetArgs, TimeArgs};
+use crate::ctx::Ctx;
+use crate::report::{Report, Stage, StageRecord};
+use crate::stage::key::Keyring;
+use crate::stage::ssh::Bastion;
+use crate::stage::tcp::Reached;
+use crate::stage::{Aside, Note, config, dns, key, ssh, tcp};
+use crate::surroundings::Surroundings;
+use crate::target::{Destination, Endpoint, Place, SslMode, Target};
+use crate::wire::Address;
+use crate::wire::session::Session;
+
+/// The time of a stage where nothing sets one.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a run tells while it goes on.
+pub trait Progress: Send {
+    /// A stage is being worked on.
+    fn running(&mut self, stage: Stage);
+    /// A stage is over; its record is complete but for looks to the side.
+    fn ended(&mut self, record: &StageRecord);
+}
+
+/// A run that tells nobody.
+impl Progress for () {
+    fn running(&mut self, _: Stage) {}
+    fn ended(&mut self, _: &StageRecord) {}
+}
+
+/// A stage command whose stage does not apply to the target: wrong usage.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotApplicable(pub &'static str);
+
+/// What a run that passed leaves behind for those who go on with it.
+pub struct Connected {
+    /// The resolved target.
+    pub target: Target,
+    /// The limits the run had.
+    pub ctx: Ctx,
+    /// The host that answered, where the run went that far.
+    pub endpoint: Endpoint,
+    /// The address that was dialled: the database's, or the first hop's.
+    pub address: Option<Address>,
+    /// The keys for the hops.
+    pub keys: Keyring,
+    /// The last hop's session, where there is a tunnel.
+    pub bastion: Option<Bastion>,
+    /// The database session, where the run went as far as logging in.
+    pub session: Option<Session>,
+}
+
+/// Runs the stages up to and including `until`. Whatever happens is in the
+/// report, also when the future is dropped half-way; `None` means that a
+/// stage failed.
+///
+/// # Errors
+/// Where the last stage does not apply to the target.
+pub async fn run(
+    report: &mut Report,
+    args: &TargetArgs,
+    time: &TimeArgs,
+    until: Stage,
+    surroundings: Arc<Surroundings>,
+    progress: &mut dyn Progress,
+) -> Result<Option<Connected>, NotApplicable> {
+    let Some((target, ctx)) = settings(report, args, time, surroundings, progress).await else {
+        return Ok(None);
+    };
+    if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(&target, e)) {
+        return Err(NotApplicable(
+            "TLS is not used here: sslmode is disable, or the target is a unix socket",
+        ));
+    }
+    if until == Stage::Tunnel && target.ssh.is_none() {
+        return Err(NotApplicable("there is no tunnel without --ssh"));
+    }
+    Ok(connect(report, target, ctx, until, None, progress).await)
+}
+
+/// The `config` stage alone: the target, and the limits of a run that begins now.
+pub async fn settings(
+    report: &mut Report,
+    args: &TargetArgs,
+    time: &TimeArgs,
+    surroundings: Arc<Surroundings>,
+    progress: &mut dyn Progress,
+) -> Option<(Target, Ctx)> {
+    let ctx = Ctx {
+        started: report.started,
+        timeout: time.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        deadline: report.started + time.deadline,
+        surroundings,
+        environment: Arc::new(report.environment.clone()),
+    };
+    let mut run = Run {
+        ctx,
+        report,
+        progress,
+        until: Stage::Config,
+        only: None,
+        asides: Vec::new(),
+    };
+    let target = run.config(args).await.ok()?;
+    run.ctx.timeout = time
+        .timeout
+        .or(target.connect_timeout)
+        .unwrap_or(DEFAULT_TIMEOUT);
+    Some((target, run.ctx))
+}
+
+/// All stages after `config`. With `only`, one address of each name is used:
+/// the one of that number, counted round; the fact `picked` says which.
+pub async fn connect(
+    report: &mut Report,
+    target: Target,
+    ctx: Ctx,
+    until: Stage,
+    only: Option<usize>,
+    progress: &mut dyn Progress,
+) -> Option<Connected> {
+    let run = Run {
+        ctx,
+        report,
+        progress,
+        until,
+        only,
+        asides: Vec::new(),
+    };
+    run.connect(target).await.ok()
+}
+
+/// A stage failed and its record says why.
+struct Failed;
+
+struct Run<'a> {
+    report: &'a mut Report,
+    progress: &'a mut dyn Progress,
+    ctx: Ctx,
+    until: Stage,
+    only: Option<usize>,
+    asides: Vec<Aside>,
+}
+
+/// How the database is reached: the addresses that accepted, or the bastion.
+enum Ways {
+    Direct(Vec<Reached>),
+    Tunnel(Bastion),
+}
+
+impl Run<'_> {
+    async fn config(&mut self, args: &TargetArgs) -> Result<Target, Failed> {
+        let mut record = self.begin(Stage::Config);
+        let mut described = Default::default();
+        let verdict =
+            config::probe(args, &self.ctx.surroundings, &mut described, &mut record).await;
+        self.report.target = described;
+        self.end(record, verdict)
+    }
+
+    async fn connect(mut self, target: Target) -> Result<Connected, Failed> {
+        let mut connected = Connected {
+            endpoint: target.endpoints[0].clone(),
+            ctx: self.ctx.clone(),
+            address: None,
+            keys: Keyring::default(),
+            bastion: None,
+            session: None,
+            target,
+        };
+        let outcome = self.stages(&mut connected).await;
+        self.gather_asides().await;
+        outcome.map(|()| connected)
+    }
+
+    /// The order of the stages, from the keys to the database.
+    async fn stages(&mut self, connected: &mut Connected) -> Result<(), Failed> {
+        let ctx = self.ctx.clone();
+        let target = &connected.target;
+        if self.until == Stage::Config {
+            return Ok(());
+        }
+
+        if let Some(plan) = &target.ssh {
+            let mut record = self.begin(Stage::Key);
+            let keys = key::probe(plan, &ctx, &mut record).await;
+            connected.keys = self.end(record, Ok(keys))?;
+        } else {
+            for stage in [Stage::Key, Stage::Ssh, Stage::Tunnel] {
+                self.skip(stage, "no SSH tunnel asked for");
+            }
+        }
+
+        let destinations = destinations(target);
+        let mut record = self.begin(Stage::Dns);
+        let verdict = dns::probe(&destinations, &ctx, &mut record, &mut self.asides).await;
+        let mut resolved = self.end(record, verdict)?;
+        if let Some(number) = self.only {
+            for addresses in resolved.iter_mut().filter(|a| a.len() > 1) {
+                let picked = addresses.swap_remove(number % addresses.len());
+                let name = picked.to_string();
+                self.report.stage(Stage::Dns).fact("picked", name);
+                *addresses = vec![picked];
+            }
+        }
+        if self.until == Stage::Dns {
+            return Ok(());
+        }
+
+        let mut record = self.begin(Stage::Tcp);
+        let verdict = tcp::probe(
+            &destinations,
+            &resolved,
+            &target.keepalives,
+            &ctx,
+            &mut record,
+            &mut self.asides,
+        )
+        .await;
+        let verdict = self.end(record, verdict);
+        if verdict.is_err() {
+            // No host is left that could make good for a name that failed.
+            self.report.stage(Stage::Dns).condemn();
+        }
+        let mut reached = verdict?;
+        connected.address = reached.first().map(|first| first.address.clone());
+        if self.until == Stage::Tcp {
+            return Ok(());
+        }
+
+        let ways = match &target.ssh {
+            None => Ways::Direct(reached),
+            Some(plan) => {
+                let stream = match reached[0].stream.take() {
+                    Some(stream) => stream,
+                    None => return Err(Failed),
+                };
+                let mut record = self.begin(Stage::Ssh);
+                let verdict = ssh::probe(stream, plan, &connected.keys, &ctx, &mut record).await;
+                let refused = matches!(&verdict, Err(f) if f.cause.code.starts_with("ssh.auth."));
+                let verdict = self.end(record, verdict);
+                if refused {
+                    // No other key, agent or password made good for a bad key.
+                    self.report.stage(Stage::Key).condemn();
+                }
+                let bastion = verdict?;
+                connected.bastion = Some(bastion.clone());
+                Ways::Tunnel(bastion)
+            }
+        };
+        let arrived = self.session(&connected.target, ways).await?;
+        connected.session = arrived.session;
+        connected.endpoint = arrived.endpoint;
+        if let Some(address) = arrived.address {
+            connected.address = Some(address);
+        }
+        Ok(())
+    }
+
+    /// Adds what the looks to the side found. They had the whole run's time
+    /// already; what is not back within one stage's time is given up.
+    async fn gather_asides(&mut self) {
+        let limit = self.ctx.limit();
+        for aside in std::mem::take(&mut self.asides) {
+            let abort = aside.task.abort_handle();
+            match self.ctx.until(limit, aside.task).await {
+                Ok(Ok(notes)) => {
+                    let record = self.report.stage(aside.stage);
+                    for note in notes {
+                        match note {
+                            Note::Fact(name, value) => record.fact(name, value),
+                            Note::Warn(finding) => record.warn(finding),
+                        }
+                    }
+                }
+                _ => abort.abort(),
+            }
+        }
+    }
+}
+
+/// Whether nothing about this host can ever use TLS.
+fn never_tls(target: &Target, endpoint: &Endpoint) -> bool {
+    target.tls.mode == SslMode::Disable
+        || (target.ssh.is_none() && matches!(endpoint.place, Place::Unix(_)))
+}
+
+/// What this machine itself dials: the database's hosts, or the first hop.
+fn destinations(target: &Target) -> Vec<Destination> {
+    match &target.ssh {
+        Some(plan) => plan
+            .hops
+            .iter()
+            .take(1)
+            .map(|hop| Destination {
+                place: Place::of_host(&hop.host),
+                port: hop.port,
+            })
+            .collect(),
+        None => target
+            .endpoints
+            .iter()
+            .map(|endpoint| Destination {
+                place: endpoint.place.clone(),
+                port: endpoint.port,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,263 @@
+//! From a reached address, or a bastion, to a session: hosts in libpq's
+//! order, each with the encryptions that `sslmode` allows, until one passes
+//! or libpq would give up.
+
+use crate::finding::Finding;
+use crate::report::{Report, Stage, StageRecord};
+use crate::stage::protocol::Attempt;
+use crate::stage::ssh::Bastion;
+use crate::stage::tcp::Reached;
+use crate::stage::{Verdict, auth, protocol, server, tcp, tls, tunnel};
+use crate::target::{Endpoint, SslMode, SslNegotiation, Target, TargetSessionAttrs};
+use crate::wire::session::Session;
+use crate::wire::{Address, Stream};
+
+use super::filing::FailedAttempt;
+use super::{Connected, Failed, Run, Ways};
+
+/// Where the attempts ended well.
+pub(super) struct Arrived {
+    pub(super) session: Option<Session>,
+    pub(super) endpoint: Endpoint,
+    /// The database's address, where this machine dialled it itself.
+    pub(super) address: Option<Address>,
+}
+
+/// A failed attempt: the stage that saw it, why, and whether the attempt had
+/// come to speak in clear.
+type Broken = (Stage, Finding, bool);
+
+/// How a pass over all hosts ended without success.
+enum Dead {
+    /// libpq gives up here.
+    End,
+    /// The list of hosts is used up.
+    Exhausted,
+}
+
+impl Run<'_> {
+    /// Tries the ways until one passes or libpq would give up.
+    pub(super) async fn session(
+        &mut self,
+        target: &Target,
+        mut ways: Ways,
+    ) -> Result<Arrived, Failed> {
+        let mut failures = Vec::new();
+        for attrs in passes(target.session_attrs) {
+            let target = Target {
+                session_attrs: *attrs,
+                ..target.clone()
+            };
+            match self.pass(&target, &mut ways, &mut failures).await {
+                Ok(arrived) => {
+                    self.forgive(failures);
+                    return Ok(arrived);
+                }
+                Err(Dead::Exhausted) => {}
+                Err(Dead::End) => break,
+            }
+        }
+        self.condemn(failures);
+        Err(Failed)
+    }
+
+    /// One pass over all hosts.
+    async fn pass(
+        &mut self,
+        target: &Target,
+        ways: &mut Ways,
+        failures: &mut Vec<FailedAttempt>,
+    ) -> Result<Arrived, Dead> {
+        let count = match ways {
+            Ways::Direct(reached) => reached.len(),
+            Ways::Tunnel(_) => target.endpoints.len(),
+        };
+        'ways: for at in 0..count {
+            let (endpoint, address) = match ways {
+                Ways::Direct(reached) => (
+                    &target.endpoints[reached[at].destination],
+                    Some(reached[at].address.clone()),
+                ),
+                Ways::Tunnel(_) => (&target.endpoints[at], None),
+            };
+            let unix = matches!(address, Some(Address::Unix(_)));
+            let attempts = attempts(target, unix);
+            for (n, attempt) in attempts.iter().enumerate() {
+                let stream = match ways {
+                    Ways::Direct(reached) => self.dial(target, &mut reached[at]).await,
+                    Ways::Tunnel(bastion) => self.forward(bastion, endpoint).await,
+                };
+                let outcome = match stream {
+                    Ok(stream) => self.attempt(target, endpoint, stream, *attempt).await,
+                    Err((stage, finding)) => Err((stage, finding, false)),
+                };
+                let (stage, finding, in_clear) = match outcome {
+                    Ok(session) => {
+                        return Ok(Arrived {
+                            session,
+                            endpoint: endpoint.clone(),
+                            address,
+                        });
+                    }
+                    Err(broken) => broken,
+                };
+                let onward = finding.onward;
+                let records = self.take_records();
+                failures.push(FailedAttempt {
+                    endpoint: endpoint.label(),
+                    attempt: *attempt,
+                    stage,
+                    finding,
+                    records,
+                });
+                // `prefer` that was told N has spoken in clear already.
+                let exhausted = *attempt == Attempt::Tls && in_clear;
+                if onward.other_encryption && n + 1 < attempts.len() && !exhausted {
+                    continue;
+                }
+                if onward.next_host {
+                    continue 'ways;
+                }
+                return Err(Dead::End);
+            }
+        }
+        Err(Dead::Exhausted)
+    }
+
+    /// One attempt on one connection.
+    async fn attempt(
+        &mut self,
+        target: &Target,
+        endpoint: &Endpoint,
+        stream: Stream,
+        attempt: Attempt,
+    ) -> Result<Option<Session>, Broken> {
+        let ctx = self.ctx.clone();
+        if self.until <= Stage::Tunnel {
+            return Ok(None);
+        }
+        let mut record = self.begin(Stage::Protocol);
+        let verdict = protocol::probe(stream, attempt, endpoint, &ctx, &mut record).await;
+        let greeted = self.step(record, verdict, false)?;
+
+        let mut record = self.begin(Stage::Tls);
+        if attempt == Attempt::Plain {
+            record.skip("in clear, as sslmode says");
+        }
+        let verdict = tls::probe(greeted, attempt, target, endpoint, &ctx, &mut record).await;
+        let wire = self.step(record, verdict, false)?;
+        if self.until <= Stage::Tls {
+            return Ok(None);
+        }
+        let in_clear = wire.tls.is_none();
+
+        let mut record = self.begin(Stage::Auth);
+        let verdict = auth::probe(wire, target, endpoint, &ctx, &mut record).await;
+        let mut session = self.step(record, verdict, in_clear)?;
+        if self.until == Stage::Auth {
+            return Ok(Some(session));
+        }
+
+        let mut record = self.begin(Stage::Server);
+        let verdict = server::probe(&mut session, target, endpoint, &ctx, &mut record).await;
+        self.step(record, verdict, in_clear)?;
+        Ok(Some(session))
+    }
+
+    async fn dial(
+        &mut self,
+        target: &Target,
+        reached: &mut Reached,
+    ) -> Result<Stream, (Stage, Finding)> {
+        match reached.stream.take() {
+            Some(stream) => Ok(stream),
+            None => tcp::dial(&reached.address, &target.keepalives, &self.ctx)
+                .await
+                .map_err(|finding| (Stage::Tcp, finding.then_next_host())),
+        }
+    }
+
+    async fn forward(
+        &mut self,
+        bastion: &Bastion,
+        endpoint: &Endpoint,
+    ) -> Result<Stream, (Stage, Finding)> {
+        let ctx = self.ctx.clone();
+        let mut record = self.begin(Stage::Tunnel);
+        let verdict = tunnel::probe(bastion, endpoint, &ctx, &mut record).await;
+        record.end(None);
+        *self.report.stage(Stage::Tunnel) = record;
+        verdict.map_err(|finding| (Stage::Tunnel, finding))
+    }
+}
+
+impl Connected {
+    /// Opens one more session the same way: same address or bastion, same
+    /// encryption rules, nothing looked up again.
+    ///
+    /// # Errors
+    /// The finding of the stage that failed.
+    pub async fn again(&self) -> Verdict<Session> {
+        let mut report = Report::new("again", &[], self.ctx.environment.as_ref().clone());
+        let ways = match (&self.bastion, &self.address) {
+            (Some(bastion), _) => Ways::Tunnel(bastion.clone()),
+            (None, Some(address)) => Ways::Direct(vec![Reached {
+                destination: 0,
+                address: address.clone(),
+                stream: None,
+            }]),
+            (None, None) => Ways::Direct(Vec::new()),
+        };
+        let target = Target {
+            endpoints: vec![self.endpoint.clone()],
+            ..self.target.clone()
+        };
+        let mut run = Run {
+            ctx: self.ctx.clone(),
+            report: &mut report,
+            progress: &mut (),
+            until: Stage::Auth,
+            only: None,
+            asides: Vec::new(),
+        };
+        match run.session(&target, ways).await {
+            Ok(Arrived {
+                session: Some(session),
+                ..
+            }) => Ok(session),
+            _ => Err(report
+                .stages
+                .iter()
+                .flat_map(StageRecord::all_findings)
+                .next()
+                .unwrap_or_else(|| Finding::new(&crate::cause::auth::UNCLASSIFIED))),
+        }
+    }
+}
+
+/// The passes over the host list (`target_session_attrs`, PostgreSQL
+/// documentation: `prefer-standby` looks for a standby first, then takes any).
+fn passes(attrs: TargetSessionAttrs) -> &'static [TargetSessionAttrs] {
+    use TargetSessionAttrs::*;
+    match attrs {
+        Any => &[Any],
+        ReadWrite => &[ReadWrite],
+        ReadOnly => &[ReadOnly],
+        Primary => &[Primary],
+        Standby => &[Standby],
+        PreferStandby => &[Standby, Any],
+    }
+}
+
+/// The attempts that libpq makes on one address (`sslmode`, PostgreSQL
+/// documentation, "SSL Mode Descriptions").
+fn attempts(target: &Target, unix: bool) -> &'static [Attempt] {
+    match (target.tls.mode, target.tls.negotiation) {
+        _ if unix => &[Attempt::Plain],
+        (_, SslNegotiation::Direct) => &[Attempt::DirectTls],
+        (SslMode::Disable, _) => &[Attempt::Plain],
+        (SslMode::Allow, _) => &[Attempt::Plain, Attempt::Tls],
+        (SslMode::Prefer, _) => &[Attempt::Tls, Attempt::Plain],
+        (SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull, _) => &[Attempt::Tls],
+    }
+}

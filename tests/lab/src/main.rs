@@ -1,0 +1,146 @@
+//! The lab by hand: list its scenarios, set one up to try things on, or run some.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use dbdoctor_lab::{Expect, Lab, Scenario, ask_oracle, command, oracle_agrees, scenario, verify};
+
+const USAGE: &str = "\
+usage: dbdoctor-lab list                      every scenario
+       dbdoctor-lab serve NAME                set one up until Ctrl-C, and print how to try it
+       dbdoctor-lab oracle NAME…|all          what the reference client says
+       dbdoctor-lab run NAME…|all --bin PATH  hold dbdoctor to it
+A NAME that is the beginning of several stands for all of them.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let mut bin = PathBuf::from("dbdoctor");
+    if let Some(i) = args.iter().position(|arg| arg == "--bin") {
+        bin = args.get(i + 1).context("--bin needs a path")?.into();
+        bin = bin.canonicalize().unwrap_or(bin);
+        args.drain(i..i + 2);
+    }
+    let Some((first, names)) = args.split_first() else {
+        bail!("{USAGE}")
+    };
+    match first.as_str() {
+        "list" => {
+            for scenario in scenario::all() {
+                println!(
+                    "{:<32} {:<36} {}",
+                    scenario.name,
+                    expected(scenario),
+                    scenario.about
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        "serve" => serve(select(names)?[0], bin),
+        "oracle" => each(&select(names)?, |lab, scenario| {
+            let case = (scenario.setup)(lab)?;
+            let oracle = ask_oracle(lab, scenario, &case)?;
+            let text = match &oracle {
+                Some(oracle) => format!("{oracle}"),
+                None => format!("{:?}", scenario.oracle),
+            };
+            Ok((
+                oracle_agrees(scenario, oracle.as_ref()),
+                text.trim().replace('\n', "\n        "),
+            ))
+        }),
+        "run" => each(&select(names)?, |lab, scenario| {
+            Ok(match verify(lab, scenario, &bin) {
+                Ok(outcome) => (true, format!("{:?}", outcome.run.elapsed)),
+                Err(why) => (false, why),
+            })
+        }),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+fn select(names: &[String]) -> Result<Vec<&'static Scenario>> {
+    let mut chosen = Vec::new();
+    for name in names {
+        let all = scenario::all();
+        let exact: Vec<_> = all.iter().copied().filter(|s| s.name == name).collect();
+        let mut found = exact;
+        if found.is_empty() {
+            found = all
+                .into_iter()
+                .filter(|s| name == "all" || s.name.starts_with(name))
+                .collect();
+        }
+        anyhow::ensure!(
+            !found.is_empty(),
+            "no scenario {name}; see dbdoctor-lab list"
+        );
+        chosen.extend(found);
+    }
+    anyhow::ensure!(!chosen.is_empty(), "{USAGE}");
+    Ok(chosen)
+}
+
+fn each(
+    scenarios: &[&'static Scenario],
+    work: impl Fn(&Lab, &'static Scenario) -> Result<(bool, String)>,
+) -> Result<ExitCode> {
+    let lab = Lab::new()?;
+    let mut failed = 0;
+    for scenario in scenarios {
+        let (mark, text) = match scenario.skipped() {
+            Some(why) => ("skipped", why),
+            None => match work(&lab, scenario) {
+                Ok((true, text)) => ("ok", text),
+                Ok((false, text)) => ("WRONG", text),
+                Err(error) => ("ERROR", format!("{error:#}")),
+            },
+        };
+        failed += usize::from(mark == "WRONG" || mark == "ERROR");
+        println!(
+            "{mark:<8}{} ({})\n        {text}",
+            scenario.name,
+            expected(scenario)
+        );
+    }
+    println!("{failed} of {} went wrong", scenarios.len());
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(scenario: &'static Scenario, bin: PathBuf) -> Result<ExitCode> {
+    let lab = Lab::new()?;
+    let case = (scenario.setup)(&lab)?;
+    println!("# {}: {}", scenario.name, scenario.about);
+    println!("# expected: {}", expected(scenario));
+    let mut tool = command(&lab, &case, &bin)?;
+    tool.args.retain(|arg| arg != "--format" && arg != "json"); // for people
+    println!("{tool}");
+    println!("# Ctrl-C ends it");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(tokio::signal::ctrl_c())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn expected(scenario: &Scenario) -> String {
+    match scenario.expect {
+        Expect::Pass => "pass".to_owned(),
+        Expect::Warn(cause) => format!("warn {cause}"),
+        Expect::Fail(cause) => format!("fail {cause}"),
+    }
+}

@@ -1,0 +1,64 @@
+//! The scenarios, one file for each stage.
+//!
+//! A scenario takes servers from the [`Lab`](crate::Lab), the shared ones where nothing about
+//! them is changed, breaks one thing, and returns the [`Case`](crate::Case): how dbdoctor and
+//! the reference client are called. What must live until they are done is given to
+//! [`Case::keep`](crate::Case::keep).
+//!
+//! ```no_run
+//! use dbdoctor_lab::{Case, Expect, Need, Oracle, Scenario};
+//!
+//! Scenario {
+//!     name: "auth-hba-reject",
+//!     about: "pg_hba.conf rejects this user",
+//!     expect: Expect::Fail("auth.hba.reject"),
+//!     oracle: Oracle::Psql,
+//!     needs: &[Need::Postgres],
+//!     setup: |lab| {
+//!         let pg = lab.new_postgres().hba("host all app all reject").start()?;
+//!         Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+//!     },
+//! };
+//! ```
+//!
+//! `dbdoctor-lab oracle NAME` shows whether the fault is one, `dbdoctor-lab serve NAME` lets one
+//! try things on it, and `dbdoctor-lab run NAME --bin PATH` holds dbdoctor to it.
+
+mod auth;
+mod config;
+mod dns;
+mod healthy;
+mod key;
+mod pooler;
+mod protocol;
+mod server;
+mod ssh;
+mod tcp;
+mod tls;
+mod tunnel;
+
+use crate::case::Scenario;
+
+/// Every stage's name and scenarios.
+pub const STAGES: &[(&str, &[Scenario])] = &[
+    ("healthy", healthy::SCENARIOS),
+    ("config", config::SCENARIOS),
+    ("key", key::SCENARIOS),
+    ("dns", dns::SCENARIOS),
+    ("tcp", tcp::SCENARIOS),
+    ("protocol", protocol::SCENARIOS),
+    ("ssh", ssh::SCENARIOS),
+    ("tunnel", tunnel::SCENARIOS),
+    ("tls", tls::SCENARIOS),
+    ("auth", auth::SCENARIOS),
+    ("server", server::SCENARIOS),
+    ("pooler", pooler::SCENARIOS),
+];
+
+/// Every scenario.
+pub fn all() -> Vec<&'static Scenario> {
+    STAGES
+        .iter()
+        .flat_map(|(_, scenarios)| scenarios.iter())
+        .collect()
+}
