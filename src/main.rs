@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use dbdoctor::cli::{Cli, Command, FailOn, Format, OutputArgs, RunArgs};
-use dbdoctor::command::generate;
+use dbdoctor::cli::{Cli, Command, FailOn, Format, KeyArgs, OutputArgs, RunArgs};
+use dbdoctor::command::{generate, key};
 use dbdoctor::finding::Status;
 use dbdoctor::report::{Environment, Report, Stage};
 use dbdoctor::surroundings::Surroundings;
@@ -46,7 +46,7 @@ async fn dispatch(command: Command) -> u8 {
         Command::Tunnel(args) => check("tunnel", Stage::Tunnel, &args.run).await,
         Command::Tls(args) => check("tls", Stage::Tls, &args).await,
         Command::Auth(args) => check("auth", Stage::Auth, &args).await,
-        Command::Key(_) => todo!(),
+        Command::Key(args) => keys(&args).await,
         Command::Completions { shell } => print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {
             Ok(Some(page)) => print(&page),
@@ -73,6 +73,18 @@ async fn check(name: &'static str, until: Stage, args: &RunArgs) -> u8 {
     if let Some(Err(pipeline::NotApplicable(why))) = outcome {
         return usage(why);
     }
+    report.finish(interrupted);
+    conclude(&report, &args.output)
+}
+
+/// Private keys, without a target.
+async fn keys(args: &KeyArgs) -> u8 {
+    let mut report = Report::new("key", &[Stage::Key], Environment::default());
+    let surroundings = Arc::new(Surroundings::of_process());
+    let interrupted = tokio::select! {
+        () = key::run(&mut report, args, surroundings) => false,
+        _ = tokio::signal::ctrl_c() => true,
+    };
     report.finish(interrupted);
     conclude(&report, &args.output)
 }
