@@ -4,6 +4,7 @@
 //! TCP, unix socket or SSH channel ─► Tee (remembers) ─► [TLS] ─► frames of the Postgres protocol
 //! ```
 
+pub mod kernel;
 pub mod frames;
 pub mod scram;
 pub mod server_error;
