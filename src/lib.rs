@@ -19,6 +19,7 @@
 //! - [`wire`]: what carries bytes
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`render`]: reports as bytes
+//! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
 //! A database that does not answer is a [`finding::Finding`], never an error:
@@ -37,6 +38,7 @@ pub mod secret;
 pub mod stage;
 pub mod surroundings;
 pub mod target;
+pub mod terminal;
 pub mod text;
 pub mod usage;
 pub mod wire;
