@@ -25,7 +25,7 @@ use crate::wire::Address;
 use crate::wire::session::Session;
 
 /// The time of a stage where nothing sets one.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a run tells while it goes on.
 pub trait Progress: Send {
