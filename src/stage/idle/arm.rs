@@ -277,7 +277,7 @@ async fn placed(bastion: Option<&Bastion>, patience: Duration, drop: Drop) -> Dr
     match drop.kind {
         Kind::Server | Kind::Pooler | Kind::Ssh => drop,
         Kind::Silent => {
-            let ping = tokio::time::timeout(patience, bastion.ping());
+            let ping = tokio::time::timeout(patience, bastion.answers());
             let part = match ping.await {
                 Ok(true) => Part::Beyond,
                 Ok(false) | Err(_) => Part::Ssh,
@@ -326,7 +326,7 @@ async fn ssh_alone(
         }
     }
     let at = begun.elapsed();
-    Some(match tokio::time::timeout(patience, bastion.ping()).await {
+    Some(match tokio::time::timeout(patience, bastion.answers()).await {
         Ok(true) => End::Survived,
         Ok(false) => End::Dropped(ended(Kind::Ssh, at, false, None)),
         Err(_) => End::Dropped(ended(Kind::Silent, at, false, None)),
