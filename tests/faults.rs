@@ -14,7 +14,11 @@ fn main() {
     let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
     let mut trials = Vec::new();
     for (stage, scenarios) in STAGES {
-        trials.extend(scenarios.iter().map(|scenario| trial(stage, scenario, lab.clone())));
+        trials.extend(
+            scenarios
+                .iter()
+                .map(|scenario| trial(stage, scenario, lab.clone())),
+        );
     }
     let conclusion = libtest_mimic::run(&args, trials);
     drop(lab); // stops the shared servers: exiting would not

@@ -5,6 +5,7 @@
 //! ```
 
 pub mod session;
+pub mod stranger;
 pub mod tee;
 
 use std::net::SocketAddr;
