@@ -19,6 +19,8 @@
 //! - [`wire`]: what carries bytes
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`render`]: reports as bytes
+//! - [`terminal`]: asking a person
+//! - [`usage`]: what is said about a command line that cannot be read
 //!
 //! A database that does not answer is a [`finding::Finding`], never an error:
 //! errors are for dbdoctor's own failures.
@@ -27,6 +29,7 @@ pub mod cause;
 pub mod cli;
 pub mod command;
 pub mod ctx;
+pub mod environment;
 pub mod finding;
 pub mod pipeline;
 pub mod render;
@@ -35,5 +38,7 @@ pub mod secret;
 pub mod stage;
 pub mod surroundings;
 pub mod target;
+pub mod terminal;
 pub mod text;
+pub mod usage;
 pub mod wire;

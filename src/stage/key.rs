@@ -1,18 +1,64 @@
 //! `key`: the SSH private keys, read and judged as OpenSSH does.
+//!
+//! What is proved: that each key file can be read, is a private key, is
+//! guarded as OpenSSH demands, is undamaged, and opens with the passphrase at
+//! hand. The rules are those of OpenSSH 9.2 (`authfile.c`, `sshkey.c`), so
+//! that a key passes exactly where `ssh-keygen -y` prints its public half.
+//!
+//! - [`file`]: reading, without ever hanging
+//! - [`format`]: what kind of text it is
+//! - [`open`], [`container`], [`pem`]: opening it
+//! - [`mangled`]: what happened to one that is damaged
+//! - [`beside`]: the public half and the certificate next to it
+//! - [`examine`]: evidence to findings
+//! - [`library`]: which SSH libraries can read it
 
-use std::path::PathBuf;
+mod beside;
+mod blob;
+mod container;
+mod examine;
+mod file;
+mod format;
+mod library;
+mod mangled;
+mod open;
+mod pem;
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use russh::keys::agent::client::AgentClient;
+use russh::keys::ssh_key::encoding::Decode;
+use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{Certificate, PrivateKey, PublicKey};
+use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
+use crate::finding::Status;
 use crate::report::StageRecord;
-use crate::target::SshPlan;
+use crate::secret::Secret;
+use crate::target::{NamedFile, SshPlan};
+use crate::terminal;
+pub use examine::{Examined, shown_path};
+
+/// The fewest bits of an RSA key that OpenSSH takes (`SSH_RSA_MINIMUM_MODULUS_SIZE`).
+const RSA_MINIMUM: u32 = 1024;
+
+/// How often a person is asked for a passphrase (`NumberOfPasswordPrompts`).
+const PROMPTS: usize = 3;
 
 /// The keys that can be offered, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring {
     /// One per usable file of any hop.
     pub keys: Vec<LoadedKey>,
+}
+
+impl Keyring {
+    /// The key of a file.
+    pub fn of(&self, path: &Path) -> Option<&LoadedKey> {
+        self.keys.iter().find(|key| key.path == path)
+    }
 }
 
 /// A private key, or what is known of it while it is locked.
@@ -22,16 +68,190 @@ pub struct LoadedKey {
     pub path: PathBuf,
     /// The public half.
     pub public: PublicKey,
-    /// The private half, unless it is locked (encrypted, no passphrase): then
-    /// only an agent can sign with it.
+    /// The private half, unless it is locked (encrypted, no passphrase) or
+    /// not there (only the public half is): then only an agent can sign.
     pub private: Option<PrivateKey>,
-    /// The certificate beside it.
+    /// The public key that OpenSSH offers for this file: what the `.pub`
+    /// beside it says, even where it belongs to another key (then OpenSSH
+    /// refuses to sign with the file and only an agent could), else `public`.
+    pub offered: PublicKey,
+    /// `KEY-cert.pub` beside it, whether or not it belongs to the key.
+    /// OpenSSH looks at it only where no `CertificateFile` is named.
     pub certificate: Option<Certificate>,
+}
+
+/// A key that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The key; `None` for one that only OpenSSH itself can sign with.
+    private: Option<PrivateKey>,
+    /// Its public half.
+    public: PublicKey,
+    /// The comment in the file.
+    comment: Option<String>,
+}
+
+/// Why OpenSSH would not open a file's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not well formed.
+    Format,
+    /// It is encrypted and the passphrase, or none, does not open it.
+    Passphrase,
+    /// A type of key that is not supported.
+    Type(String),
+    /// An RSA key of so few bits.
+    Short(u32),
+    /// An unknown cipher or key derivation function.
+    Cipher(String),
+}
+
+/// Reads SSH's encoding of a key pair; `None` where it contradicts itself.
+fn keypair(mut encoded: &[u8], comment: &str) -> Option<PrivateKey> {
+    let data = KeypairData::decode(&mut encoded).ok()?;
+    PrivateKey::new(data, comment).ok()
 }
 
 /// Reads every key that the plan names. Whatever is wrong with one is
 /// provisional: another key, the agent or a password may still be accepted.
 pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyring {
-    let _ = (plan, ctx, record);
-    todo!()
+    let mut files: Vec<NamedFile> = Vec::new();
+    for file in plan.hops.iter().flat_map(|hop| &hop.identity_files) {
+        match files.iter_mut().find(|known| known.path == file.path) {
+            Some(known) => known.named |= file.named,
+            None => files.push(file.clone()),
+        }
+    }
+    let agents: BTreeSet<PathBuf> = plan
+        .hops
+        .iter()
+        .filter_map(|hop| hop.agent.clone())
+        .collect();
+    let (examined, held) = examine_all(&files, plan.passphrase.as_ref(), &agents, ctx).await;
+    let usable = examined
+        .iter()
+        .any(|e| e.key.as_ref().is_some_and(|key| key.private.is_some()));
+    let others = usable || !held.is_empty() || plan.password.is_some();
+    tell(&examined, record);
+    for (file, examined) in files.iter().zip(&examined) {
+        for finding in &examined.findings {
+            // Nobody asked for a default file: while there is something else
+            // to offer, what is wrong with it is not worth a word.
+            match finding.status {
+                _ if !file.named && others => {}
+                Status::Fail => record.provisional(finding.clone()),
+                _ => record.warn(finding.clone()),
+            }
+        }
+    }
+    Keyring {
+        keys: examined.into_iter().filter_map(|e| e.key).collect(),
+    }
 }
+
+/// Examines key files, one after the other, and asks the agents where a file
+/// alone does not do; what they hold is returned too.
+pub async fn examine_all(
+    files: &[NamedFile],
+    passphrase: Option<&Secret>,
+    agents: &BTreeSet<PathBuf>,
+    ctx: &Ctx,
+) -> (Vec<Examined>, Vec<PublicKey>) {
+    let mut all = Vec::new();
+    for file in files {
+        all.push(examine_file(file, passphrase, ctx).await);
+    }
+    if !all.is_empty() && all.iter().all(|e| e.is_complete()) {
+        return (all, Vec::new());
+    }
+    let mut held = Vec::new();
+    for agent in agents {
+        held.extend(agent_keys(agent, ctx).await);
+    }
+    for (file, examined) in files.iter().zip(&mut all) {
+        let in_agent =
+            |key: &LoadedKey| held.iter().any(|h| h.key_data() == key.offered.key_data());
+        if examined.key.as_ref().is_some_and(in_agent) {
+            examined.held_by_agent();
+        } else if passphrase.is_none() && ctx.surroundings.interactive {
+            for _ in 0..PROMPTS {
+                let typed = match examined.needs_passphrase {
+                    true => ask(&file.path, ctx).await,
+                    false => None,
+                };
+                let Some(typed) = typed else { break };
+                *examined = examine_file(file, Some(&typed), ctx).await;
+            }
+        }
+    }
+    (all, held)
+}
+
+/// Examines one file on a thread of its own: key derivation takes the
+/// processor for as long as the key's maker wanted it to.
+async fn examine_file(file: &NamedFile, passphrase: Option<&Secret>, ctx: &Ctx) -> Examined {
+    let (named, passphrase, uid) = (file.clone(), passphrase.cloned(), ctx.surroundings.uid);
+    let task =
+        tokio::task::spawn_blocking(move || examine::examine(&named, passphrase.as_ref(), uid));
+    match ctx.until(ctx.deadline, task).await {
+        Ok(Ok(examined)) => examined,
+        Ok(Err(error)) => Examined::unclassified(file, &error.to_string()),
+        Err(_) => Examined::unclassified(
+            file,
+            "deriving the key from the passphrase takes longer than the time of this run",
+        ),
+    }
+}
+
+/// Asks for a passphrase on the terminal; `None` for an empty line.
+async fn ask(path: &Path, ctx: &Ctx) -> Option<Secret> {
+    let prompt = format!("Enter passphrase for key '{}': ", shown_path(path));
+    let typed = ctx
+        .until(ctx.deadline, terminal::ask(prompt))
+        .await
+        .ok()?
+        .ok()?;
+    (!typed.is_empty()).then_some(typed)
+}
+
+/// The keys that an agent holds; none where it cannot be asked.
+pub async fn agent_keys(socket: &Path, ctx: &Ctx) -> Vec<PublicKey> {
+    let asked = async {
+        let mut agent = AgentClient::connect_uds(socket).await.ok()?;
+        agent.request_identities().await.ok()
+    };
+    let identities = ctx.within(asked).await.ok().flatten().unwrap_or_default();
+    identities
+        .iter()
+        .map(|identity| identity.public_key().into_owned())
+        .collect()
+}
+
+/// Writes the facts: flat for one key, a list for several, and one line for
+/// people.
+pub fn tell(examined: &[Examined], record: &mut StageRecord) {
+    let seen: Vec<&Examined> = examined.iter().filter(|e| !e.absent_default).collect();
+    record.summary = match seen.as_slice() {
+        [] => "no key file".to_owned(),
+        [one] => one.summary.clone(),
+        many => {
+            let usable = many.iter().filter(|e| e.is_usable()).count();
+            let first = many.iter().find(|e| e.is_usable()).unwrap_or(&many[0]);
+            format!("{usable} of {} keys usable: {}", many.len(), first.summary)
+        }
+    };
+    if let [one] = seen.as_slice() {
+        for (name, value) in &one.facts {
+            record.fact(name, value.clone());
+        }
+    } else {
+        let keys: Vec<Value> = seen
+            .iter()
+            .map(|e| Value::Object(e.facts.clone()))
+            .collect();
+        record.fact("keys", keys);
+    }
+}
+
+/// A table of facts.
+type Facts = Map<String, Value>;

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -207,6 +208,8 @@ pub struct Case {
     pub stdin: Option<String>,
     /// The reference client, where it is not the usual call.
     pub oracle: Option<Tool>,
+    /// How long the reference client may take; if longer, it has failed.
+    pub patience: Duration,
     /// What must never be shown, beside the lab's password.
     pub secrets: Vec<String>,
     /// Warnings that must be among the findings.
@@ -236,6 +239,7 @@ impl Case {
             run_as: None,
             stdin: None,
             oracle: None,
+            patience: Duration::from_secs(20),
             secrets: Vec::new(),
             warns: Vec::new(),
             forbids: Vec::new(),
@@ -350,6 +354,12 @@ impl Case {
     /// Asks the reference client in this way. Environment, namespace and user are added.
     pub fn asks(mut self, tool: Tool) -> Self {
         self.oracle = Some(tool);
+        self
+    }
+
+    /// Waits so many seconds for the reference client, which by itself would wait forever.
+    pub fn patience(mut self, seconds: u64) -> Self {
+        self.patience = Duration::from_secs(seconds);
         self
     }
 

@@ -13,9 +13,14 @@ pub struct Dnsmasq {
 
 impl Dnsmasq {
     /// Answers on port 53 of `listen` (an address inside the namespace, such as 127.0.0.1) as
-    /// told by lines of its configuration: `address=/db.test/10.0.0.1`, `host-record=…`. All
-    /// else does not exist.
+    /// told by lines of its configuration: `host-record=db.test,10.0.0.1`. All else does not
+    /// exist.
     pub fn start(lab: &Lab, netns: &Netns, listen: &str, lines: &[&str]) -> Result<Self> {
+        Self::start_bare(lab, netns, listen, &[lines, &["address=/#/"]].concat())
+    }
+
+    /// The same, but all else is refused, since there is nobody to ask.
+    pub fn start_bare(lab: &Lab, netns: &Netns, listen: &str, lines: &[&str]) -> Result<Self> {
         let dir = lab.dir("dnsmasq")?;
         let tool = netns.tool("dnsmasq").args([
             "--keep-in-foreground",
@@ -28,8 +33,6 @@ impl Dnsmasq {
             "--log-queries",
             "--user=root",
             "--pid-file=",
-            // Without an upstream, what is not configured is refused; this makes it not exist.
-            "--address=/#/",
         ]);
         let tool = tool.arg(format!("--listen-address={listen}"));
         let tool = tool.args(lines.iter().map(|line| format!("--{line}")));

@@ -38,7 +38,9 @@ impl Lab {
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir()?;
         // Servers that run as other users must be able to pass.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        let random = Tool::new("openssl").args(["rand", "-hex", "6"]).succeed()?;
+        let mut random = [0; 6];
+        openssl::rand::rand_bytes(&mut random)?;
+        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let ca = Ca::new("Lab CA")?;
         ca.write(&dir.path().join("ca.crt"))?;
         Ok(Lab {
@@ -48,7 +50,7 @@ impl Lab {
             client_key: Shared::default(),
             user: Shared::default(),
             ca,
-            password: format!("s3cret-canary-{}", random.trim()),
+            password: format!("s3cret-canary-{}", random),
             counter: AtomicUsize::new(0),
             dir,
         })

@@ -17,7 +17,6 @@ use crate::process::{Finished, Service, Tool};
 use crate::proxy::free_port;
 
 const DBDOCTOR_LIMIT: Duration = Duration::from_secs(60);
-const ORACLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// What was seen of a scenario.
 #[derive(Debug)]
@@ -107,7 +106,7 @@ pub fn ask_oracle(lab: &Lab, scenario: &Scenario, case: &Case) -> Result<Option<
                 .arg(key.display())
         }
     };
-    surroundings(lab, case, tool)?.run(ORACLE_LIMIT).map(Some)
+    surroundings(lab, case, tool)?.run(case.patience).map(Some)
 }
 
 /// Whether the reference client's end is what the scenario calls for.
@@ -174,7 +173,7 @@ fn psql_through_ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<Finished
             status: Some(255),
             stdout: String::new(),
             stderr,
-            elapsed: ORACLE_LIMIT,
+            elapsed: case.patience,
         });
     }
     let near = case
@@ -182,7 +181,7 @@ fn psql_through_ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<Finished
         .clone()
         .context("the case's target is not in parts")?;
     let near = near.set("hostaddr", "127.0.0.1").set("port", port);
-    let done = surroundings(lab, case, psql(Some(&near.to_string())))?.run(ORACLE_LIMIT)?;
+    let done = surroundings(lab, case, psql(Some(&near.to_string())))?.run(case.patience)?;
     Ok(Finished {
         stderr: format!("{}{}", done.stderr, forward.log()),
         ..done

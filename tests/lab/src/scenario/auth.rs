@@ -57,4 +57,28 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn).password(lab.password()))
         },
     },
+    Scenario {
+        name: "auth-peer",
+        about: "peer authentication, and the system user has another name",
+        expect: Expect::Fail("auth.peer"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().hba("local all all peer").start()?;
+            Ok(Case::check(pg.conn().set("host", pg.socket_dir().display())).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-hba-needs-tls",
+        about: "pg_hba.conf takes TLS alone, and sslmode=disable",
+        expect: Expect::Fail("auth.hba.needs-tls"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().tls(lab.issue(lab.cert())?);
+            let pg = pg.hba("hostssl all all all scram-sha-256").start()?;
+            let conn = pg.conn().set("sslmode", "disable");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        },
+    },
 ];

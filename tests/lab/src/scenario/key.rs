@@ -81,4 +81,12 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::key(ppk))
         },
     },
+    Scenario {
+        name: "key-unreadable",
+        about: "belongs to root, and nobody reads it",
+        expect: Expect::Fail("key.unreadable"),
+        oracle: Oracle::SshKeygen,
+        needs: &[Need::Root],
+        setup: |lab| Ok(Case::key(lab.client_key()?).run_as("nobody")),
+    },
 ];

@@ -1,7 +1,32 @@
-//! The scenarios, one file for each stage. Writing one takes ten lines: see `auth.rs`.
+//! The scenarios, one file for each stage.
+//!
+//! A scenario takes servers from the [`Lab`](crate::Lab), the shared ones where nothing about
+//! them is changed, breaks one thing, and returns the [`Case`](crate::Case): how dbdoctor and
+//! the reference client are called. What must live until they are done is given to
+//! [`Case::keep`](crate::Case::keep).
+//!
+//! ```no_run
+//! use dbdoctor_lab::{Case, Expect, Need, Oracle, Scenario};
+//!
+//! Scenario {
+//!     name: "auth-hba-reject",
+//!     about: "pg_hba.conf rejects this user",
+//!     expect: Expect::Fail("auth.hba.reject"),
+//!     oracle: Oracle::Psql,
+//!     needs: &[Need::Postgres],
+//!     setup: |lab| {
+//!         let pg = lab.new_postgres().hba("host all app all reject").start()?;
+//!         Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+//!     },
+//! };
+//! ```
+//!
+//! `dbdoctor-lab oracle NAME` shows whether the fault is one, `dbdoctor-lab serve NAME` lets one
+//! try things on it, and `dbdoctor-lab run NAME --bin PATH` holds dbdoctor to it.
 
 mod auth;
 mod config;
+mod demo;
 mod dns;
 mod healthy;
 mod key;
@@ -29,6 +54,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth", auth::SCENARIOS),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
+    ("demo", demo::SCENARIOS),
 ];
 
 /// Every scenario.

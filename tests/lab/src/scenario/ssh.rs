@@ -1,6 +1,6 @@
 //! SSH servers that do not let us in.
 
-use crate::{Case, Conn, Expect, Lab, Need, Oracle, Peer, Scenario, SshRoute, free_port};
+use crate::{Agent, Case, Conn, Expect, Lab, Need, Oracle, Peer, Scenario, SshRoute, free_port};
 
 /// Through the route, to a database that is never reached.
 fn case(route: SshRoute) -> Case {
@@ -101,6 +101,44 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case(sshd.route().without_key())
                 .ssh_password("wr0ng-canary")
                 .keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-agent-healthy",
+        about: "the key is in an agent alone",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let agent = Agent::start(lab)?;
+            agent.add(&lab.client_key()?)?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let case = case.ssh(lab.sshd()?.route().without_key());
+            Ok(case
+                .env("SSH_AUTH_SOCK", agent.socket().display())
+                .keep(agent))
+        },
+    },
+    Scenario {
+        name: "ssh-config-healthy",
+        about: "an alias, port, user and key from a configuration file",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let config = format!(
+                "Host bastion\n  HostName {}\n  Port {}\n  User {}\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
+                sshd.host(),
+                sshd.port(),
+                lab.user()?,
+                lab.client_key()?.display(),
+                sshd.known_hosts().display(),
+            );
+            let route = SshRoute::new("bastion").config(lab.file("config", config, 0o600)?);
+            Ok(Case::check(lab.postgres()?.conn())
+                .password(lab.password())
+                .ssh(route))
         },
     },
 ];

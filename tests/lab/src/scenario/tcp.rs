@@ -75,4 +75,36 @@ pub const SCENARIOS: &[Scenario] = &[
             ))
         },
     },
+    Scenario {
+        name: "tcp-ipv6-first",
+        about: "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
+        expect: Expect::Warn("tcp.ipv6-first"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (pg, ns) = (lab.new_postgres(), lab.netns()?);
+            let pg = pg
+                .netns(&ns)
+                .conf("listen_addresses", "127.0.0.1")
+                .start()?;
+            let conn = pg.conn().set("host", "localhost");
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep(pg)
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "tcp-ipv6-healthy",
+        about: "an IPv6 literal in a URI",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().listen("::1").start()?;
+            Ok(Case::target(pg.conn().url())
+                .password(lab.password())
+                .keep(pg))
+        },
+    },
 ];

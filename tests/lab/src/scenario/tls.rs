@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 
 use anyhow::Result;
 
-use crate::{Ca, Case, CertSpec, Conn, Expect, HaProxy, Issued, Lab, Need, Oracle, Peer, Scenario};
+use crate::{
+    Ca, Case, CertSpec, Conn, Expect, HaProxy, Issued, KeyKind, Lab, Need, Oracle, Peer, Scenario,
+};
 
 /// A server with this certificate, and a client that verifies it in full against the lab's CA.
 fn with_cert(lab: &Lab, issued: Issued) -> Result<Case> {
@@ -194,6 +196,41 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((near, proxy, far)))
+        },
+    },
+    Scenario {
+        name: "tls-rsa-pss-healthy",
+        about: "channel binding with an RSA-PSS certificate",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let spec = CertSpec {
+                key: KeyKind::RsaPss(2048),
+                digest: "sha384",
+                ..lab.cert()
+            };
+            let pg = lab
+                .new_postgres()
+                .tls(Issued::self_signed(&spec)?)
+                .start()?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("channel_binding", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "tls-channel-binding-plain",
+        about: "channel binding required of a server without TLS",
+        expect: Expect::Fail("tls.channel-binding"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().start()?;
+            let conn = pg.conn().set("channel_binding", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
     },
 ];

@@ -1,0 +1,391 @@
+//! OpenSSH's own private key format (PROTOCOL.key), read with OpenSSH's rules:
+//! what `sshkey_parse_private2` of OpenSSH 9.2 refuses is refused here, and
+//! nothing else.
+
+use openssl::symm;
+use russh::keys::PublicKey;
+use russh::keys::ssh_key::{self, Cipher as SshCipher, Kdf};
+
+use super::blob::{Blob, bits};
+use super::{Opened, Refusal, keypair};
+
+/// The header line with its line break: nothing may stand in between.
+const BEGIN: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----\n";
+/// The footer line, line break included.
+const END: &[u8] = b"-----END OPENSSH PRIVATE KEY-----\n";
+/// What the decoded container begins with.
+pub const MAGIC: &[u8] = b"openssh-key-v1\0";
+
+/// The container's clear part.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// The cipher's name; `none`.
+    pub cipher: String,
+    /// The key derivation function's name; `none`, `bcrypt`.
+    pub kdf: String,
+    /// Its salt and rounds.
+    pub bcrypt: Option<(Vec<u8>, u32)>,
+    /// The public key's encoding.
+    pub public: Vec<u8>,
+    /// The private part, encrypted or not, with what follows it.
+    private: Vec<u8>,
+    /// The length that the private part claims to have.
+    private_length: usize,
+}
+
+/// Why a container cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// It is not in this format at all.
+    NotOpenSsh,
+    /// The header is there and the footer is not where OpenSSH looks for it.
+    NoFooter,
+    /// What is between them is not base64.
+    Base64,
+    /// It does not begin with the magic text.
+    Magic,
+    /// It ends before its own lengths say so.
+    Short,
+    /// Its fields contradict each other.
+    Fields,
+}
+
+/// Takes the text apart as `private2_uudecode` does: the header must be the
+/// first bytes, the footer a line of its own with its line break.
+pub fn decode(text: &[u8]) -> Result<Vec<u8>, Broken> {
+    let body = text.strip_prefix(BEGIN).ok_or(Broken::NotOpenSsh)?;
+    let end = body
+        .windows(END.len() + 1)
+        .position(|w| w.first() == Some(&b'\n') && w.get(1..) == Some(END))
+        .ok_or(Broken::NoFooter)?;
+    let encoded = body.get(..end).unwrap_or_default();
+    base64(encoded).ok_or(Broken::Base64)
+}
+
+/// Base64 as `b64_pton` reads it: white space anywhere, padding where it
+/// belongs, and nothing after a NUL.
+pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.split(|b| *b == 0).next().unwrap_or_default();
+    let packed: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|b| !b.is_ascii_whitespace() && *b != 0x0b)
+        .collect();
+    openssl::base64::decode_block(std::str::from_utf8(&packed).ok()?)
+        .ok()
+        .filter(|_| is_padded(&packed))
+}
+
+/// Whether the characters are base64's, with padding at the end only.
+fn is_padded(packed: &[u8]) -> bool {
+    let padding = packed.iter().rev().take_while(|b| **b == b'=').count();
+    let digits = packed.get(..packed.len() - padding).unwrap_or_default();
+    padding <= 2
+        && packed.len().is_multiple_of(4)
+        && digits
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+}
+
+impl Container {
+    /// Reads the clear part of a decoded container.
+    pub fn parse(decoded: &[u8]) -> Result<Self, Broken> {
+        let rest = decoded.strip_prefix(MAGIC).ok_or(Broken::Magic)?;
+        let mut blob = Blob(rest);
+        let short = Broken::Short;
+        let cipher = blob.text().ok_or(short)?.to_owned();
+        let kdf = blob.text().ok_or(short)?.to_owned();
+        let mut options = Blob(blob.string().ok_or(short)?);
+        let bcrypt = match kdf.as_str() {
+            "bcrypt" => {
+                let salt = options.string().ok_or(Broken::Fields)?;
+                let rounds = options.u32().ok_or(Broken::Fields)?;
+                Some((salt.to_vec(), rounds))
+            }
+            _ => None,
+        };
+        if blob.u32().ok_or(short)? != 1 {
+            return Err(Broken::Fields);
+        }
+        let public = blob.string().ok_or(short)?.to_vec();
+        let private_length = usize::try_from(blob.u32().ok_or(short)?).map_err(|_| short)?;
+        Ok(Self {
+            cipher,
+            kdf,
+            bcrypt,
+            public,
+            private: blob.0.to_vec(),
+            private_length,
+        })
+    }
+
+    /// How many bytes a container claims to have, as far as it can be followed.
+    pub fn lengths(decoded: &[u8]) -> Option<usize> {
+        let mut blob = Blob(decoded.strip_prefix(MAGIC)?);
+        let mut claimed = MAGIC.len();
+        let cipher = blob.0;
+        // Cipher, key derivation, its options; the number of keys; two keys.
+        for part in 0..6 {
+            if part == 3 {
+                blob.bytes(4)?;
+                claimed += 4;
+                continue;
+            }
+            let length = usize::try_from(blob.u32()?).ok()?;
+            claimed = claimed.checked_add(4)?.checked_add(length)?;
+            if blob.bytes(length).is_none() {
+                // What follows is unknown, and there is something.
+                return Some(claimed);
+            }
+        }
+        let cipher = Blob(cipher).text().and_then(Cipher::named);
+        Some(claimed + cipher.map_or(0, |cipher| cipher.tag))
+    }
+
+    /// Whether a passphrase is needed.
+    pub fn is_encrypted(&self) -> bool {
+        self.kdf != "none"
+    }
+
+    /// The public key, where its type is one that SSH knows.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::from_bytes(&self.public).ok()
+    }
+
+    /// The public key's type, by its own name.
+    pub fn type_name(&self) -> String {
+        let name = Blob(&self.public).string().unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
+    }
+
+    /// Whether what is there fits the lengths that are claimed, so that only
+    /// the passphrase stands between us and the key.
+    pub fn is_whole(&self) -> bool {
+        let Some(cipher) = Cipher::named(&self.cipher) else {
+            return self.private.len() >= self.private_length;
+        };
+        self.private_length >= cipher.block
+            && self.private_length.is_multiple_of(cipher.block)
+            && self.private.len() == self.private_length + cipher.tag
+    }
+
+    /// Opens the private part.
+    pub fn open(&self, passphrase: &str) -> Result<Opened, Refusal> {
+        let cipher =
+            Cipher::named(&self.cipher).ok_or_else(|| Refusal::Cipher(self.cipher.clone()))?;
+        match self.kdf.as_str() {
+            "none" if self.cipher != "none" => return Err(Refusal::Format),
+            "none" => {}
+            "bcrypt" if passphrase.is_empty() => return Err(Refusal::Passphrase),
+            "bcrypt" => {}
+            other => return Err(Refusal::Cipher(other.to_owned())),
+        }
+        if !self.is_whole() {
+            return Err(Refusal::Format);
+        }
+        let (sealed, tag) = self
+            .private
+            .split_at_checked(self.private_length)
+            .ok_or(Refusal::Format)?;
+        let plain = match &self.bcrypt {
+            None => sealed.to_vec(),
+            Some((salt, rounds)) => {
+                let mut derived = vec![0; cipher.key + cipher.iv];
+                let kdf = Kdf::Bcrypt {
+                    salt: salt.clone(),
+                    rounds: *rounds,
+                };
+                kdf.derive(passphrase, &mut derived)
+                    .map_err(|_| Refusal::Format)?;
+                let (key, iv) = derived.split_at(cipher.key);
+                cipher
+                    .decrypt(key, iv, sealed, tag)
+                    .ok_or(Refusal::Passphrase)?
+            }
+        };
+        self.private_part(&plain)
+    }
+
+    /// Reads the decrypted part: two equal numbers, the key, a comment, and
+    /// the padding 1, 2, 3, ….
+    fn private_part(&self, plain: &[u8]) -> Result<Opened, Refusal> {
+        let mut blob = Blob(plain);
+        let checks = (
+            blob.u32().ok_or(Refusal::Format)?,
+            blob.u32().ok_or(Refusal::Format)?,
+        );
+        if checks.0 != checks.1 {
+            // OpenSSH blames the passphrase even where there is none.
+            return Err(match self.is_encrypted() {
+                true => Refusal::Passphrase,
+                false => Refusal::Format,
+            });
+        }
+        let start = blob.0;
+        walk(&mut blob)?;
+        let pair = start.get(..start.len() - blob.0.len()).unwrap_or_default();
+        let comment = blob.string().ok_or(Refusal::Format)?;
+        if comment.contains(&0) {
+            return Err(Refusal::Format);
+        }
+        let padded = blob
+            .0
+            .iter()
+            .zip(1u8..=255)
+            .all(|(have, want)| *have == want);
+        if !padded || blob.0.len() > 255 {
+            return Err(Refusal::Format);
+        }
+        let comment = String::from_utf8_lossy(comment).into_owned();
+        let private = keypair(pair, &comment);
+        let public = match (&private, self.public_key()) {
+            (Some(private), Some(public))
+                if private.public_key().key_data() != public.key_data() =>
+            {
+                return Err(Refusal::Format);
+            }
+            (Some(private), _) => private.public_key().clone(),
+            (None, Some(public)) => public,
+            (None, None) => return Err(Refusal::Type(self.type_name())),
+        };
+        Ok(Opened {
+            private,
+            public,
+            comment: Some(comment),
+        })
+    }
+}
+
+/// Steps over the private fields of a key as `sshkey_private_deserialize`
+/// does, with the checks that it makes.
+fn walk(blob: &mut Blob<'_>) -> Result<(), Refusal> {
+    let format = Refusal::Format;
+    let kind = blob.text().ok_or(format.clone())?;
+    let numbers = |blob: &mut Blob<'_>, count: usize| -> Result<(), Refusal> {
+        for _ in 0..count {
+            blob.number().ok_or(Refusal::Format)?;
+        }
+        Ok(())
+    };
+    match kind {
+        "ssh-rsa" => {
+            let modulus = blob.number().ok_or(format)?;
+            let length = bits(modulus);
+            numbers(blob, 5)?;
+            if length < super::RSA_MINIMUM {
+                return Err(Refusal::Short(length));
+            }
+        }
+        "ssh-dss" => numbers(blob, 5)?,
+        "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
+            let curve = blob.text().ok_or(format.clone())?;
+            if !kind.ends_with(curve) {
+                return Err(Refusal::Format);
+            }
+            blob.string().ok_or(format)?;
+            numbers(blob, 1)?;
+        }
+        "ssh-ed25519" => {
+            let public = blob.string().ok_or(format.clone())?;
+            let private = blob.string().ok_or(format)?;
+            if public.len() != 32 || private.len() != 64 {
+                return Err(Refusal::Format);
+            }
+        }
+        "sk-ssh-ed25519@openssh.com" | "sk-ecdsa-sha2-nistp256@openssh.com" => {
+            if kind.starts_with("sk-ecdsa") {
+                blob.string().ok_or(format.clone())?;
+            }
+            blob.string().ok_or(format.clone())?;
+            blob.text().ok_or(format.clone())?;
+            blob.bytes(1).ok_or(format.clone())?;
+            blob.string().ok_or(format.clone())?;
+            blob.string().ok_or(format)?;
+        }
+        other => return Err(Refusal::Type(other.to_owned())),
+    }
+    Ok(())
+}
+
+/// A cipher of OpenSSH's, with its sizes in bytes.
+struct Cipher {
+    /// What does the work; `None` for `none`.
+    engine: Engine,
+    block: usize,
+    key: usize,
+    iv: usize,
+    tag: usize,
+}
+
+enum Engine {
+    None,
+    OpenSsl(symm::Cipher),
+    ChaCha,
+}
+
+impl Cipher {
+    /// The ciphers of OpenSSH 9.2 (`cipher.c`).
+    fn named(name: &str) -> Option<Self> {
+        let openssl = |cipher: symm::Cipher, block, iv, tag| Self {
+            key: cipher.key_len(),
+            engine: Engine::OpenSsl(cipher),
+            block,
+            iv,
+            tag,
+        };
+        Some(match name {
+            "none" => Self {
+                engine: Engine::None,
+                block: 8,
+                key: 0,
+                iv: 0,
+                tag: 0,
+            },
+            "3des-cbc" => openssl(symm::Cipher::des_ede3_cbc(), 8, 8, 0),
+            "aes128-cbc" => openssl(symm::Cipher::aes_128_cbc(), 16, 16, 0),
+            "aes192-cbc" => openssl(symm::Cipher::aes_192_cbc(), 16, 16, 0),
+            "aes256-cbc" => openssl(symm::Cipher::aes_256_cbc(), 16, 16, 0),
+            "aes128-ctr" => openssl(symm::Cipher::aes_128_ctr(), 16, 16, 0),
+            "aes192-ctr" => openssl(symm::Cipher::aes_192_ctr(), 16, 16, 0),
+            "aes256-ctr" => openssl(symm::Cipher::aes_256_ctr(), 16, 16, 0),
+            "aes128-gcm@openssh.com" => openssl(symm::Cipher::aes_128_gcm(), 16, 12, 16),
+            "aes256-gcm@openssh.com" => openssl(symm::Cipher::aes_256_gcm(), 16, 12, 16),
+            "chacha20-poly1305@openssh.com" => Self {
+                engine: Engine::ChaCha,
+                block: 8,
+                key: 64,
+                iv: 0,
+                tag: 16,
+            },
+            _ => return None,
+        })
+    }
+
+    /// Decrypts; `None` where a tag does not fit, which means another key.
+    fn decrypt(&self, key: &[u8], iv: &[u8], sealed: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
+        match &self.engine {
+            Engine::None => Some(sealed.to_vec()),
+            Engine::OpenSsl(cipher) if self.tag > 0 => {
+                symm::decrypt_aead(*cipher, key, Some(iv), &[], sealed, tag).ok()
+            }
+            Engine::OpenSsl(cipher) => {
+                let mut crypter =
+                    symm::Crypter::new(*cipher, symm::Mode::Decrypt, key, Some(iv)).ok()?;
+                crypter.pad(false);
+                let mut plain = vec![0; sealed.len() + cipher.block_size()];
+                let written = crypter.update(sealed, &mut plain).ok()?;
+                plain.truncate(written);
+                Some(plain)
+            }
+            // The second half of the key would encrypt a packet's length.
+            Engine::ChaCha => {
+                let mut plain = sealed.to_vec();
+                let tag: ssh_key::cipher::Tag = tag.try_into().ok()?;
+                SshCipher::ChaCha20Poly1305
+                    .decrypt(key.get(..32)?, &[0; 8], &mut plain, Some(tag))
+                    .ok()?;
+                Some(plain)
+            }
+        }
+    }
+}

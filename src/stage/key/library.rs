@@ -1,0 +1,1 @@
+//! Which SSH libraries can read a key.
