@@ -11,12 +11,16 @@ pub static PASSWORD_WRONG: Cause = Cause {
     summary: "The server does not accept the password for role {user} (from {source}); a role that does not exist and a password past its VALID UNTIL look the same from outside.",
     meaning: "The server compared the password and said no (SQLSTATE 28P01). On purpose it gives the same answer when the role does not exist, has no password, or has one whose VALID UNTIL is past; only the server's log tells them apart. A password that works elsewhere and not here often comes from a source that was not meant (an old PGPASSWORD, another line of the password file), was percent-encoded twice in a URL, carries a line break, or belongs to another server that listens on the same port.",
     fixes: &[
-        fix("Check that the password from {source} is the one meant for {user} at {endpoint}: `dbdoctor config` shows every source and which one won."),
+        fix(
+            "Check that the password from {source} is the one meant for {user} at {endpoint}: `dbdoctor config` shows every source and which one won.",
+        ),
         run(
             "Look in the server's log, which says which it was: no such role, an expired password, or a mismatch. As a superuser, see whether the role exists and until when its password is valid",
             "psql -U postgres -d postgres -c '\\du+' -c 'select rolname, rolvaliduntil from pg_roles'",
         ),
-        fix("Set the password anew, as a superuser in psql: \\password, followed by the role's name."),
+        fix(
+            "Set the password anew, as a superuser in psql: \\password, followed by the role's name.",
+        ),
     ],
     seen_as: &[
         "password authentication failed for user",
@@ -40,8 +44,12 @@ pub static PASSWORD_MISSING: Cause = Cause {
             "Put a line for this server into the password file, with the password in place of PASSWORD",
             "( umask 077; echo {passfile_line} >> ~/.pgpass )",
         ),
-        fix("Or set PGPASSWORD in the environment of the program that connects; check that it is set there and not only in your shell."),
-        fix("Or have the server trust this connection by other means: `peer` on a unix socket, or a client certificate."),
+        fix(
+            "Or set PGPASSWORD in the environment of the program that connects; check that it is set there and not only in your shell.",
+        ),
+        fix(
+            "Or have the server trust this connection by other means: `peer` on a unix socket, or a client certificate.",
+        ),
     ],
     seen_as: &[
         "fe_sendauth: no password supplied",
@@ -62,9 +70,13 @@ pub static SERVER_UNPROVEN: Cause = Cause {
     summary: "What answers at {endpoint} could not prove that it knows the password of {user}, so it is not the server it claims to be: {error}.",
     meaning: "With SCRAM both sides prove that they know the password. This end accepted our proof and gave a wrong one itself, or none: it is an impostor, a proxy that pretends to authenticate, or a pooler with a stale copy of the password. No password was sent to it in a form that can be reused; the proof it received can be used to guess a weak password.",
     fixes: &[
-        fix("Find out who listens at {endpoint}: the address may lead to another machine than you think."),
+        fix(
+            "Find out who listens at {endpoint}: the address may lead to another machine than you think.",
+        ),
         fix("Use sslmode=verify-full, so that the server proves its name before anything is sent."),
-        fix("If the end is a pooler of yours, renew its copy of the role's password (userlist.txt or auth_query)."),
+        fix(
+            "If the end is a pooler of yours, renew its copy of the role's password (userlist.txt or auth_query).",
+        ),
     ],
     seen_as: &[
         "incorrect server signature",
@@ -108,7 +120,9 @@ pub static HBA_REJECT: Cause = Cause {
     summary: "A reject line of the server's pg_hba.conf matches role {user}, database {database}, from {client} {encryption}.",
     meaning: "The first line of pg_hba.conf that matches this connection has the method `reject`: somebody forbids it on purpose, for this address, role, database or kind of connection. A later line cannot overrule it. `auth.hba.no-entry` is for when no line matches at all.",
     fixes: &[
-        fix("If the connection is meant to be allowed, put this line above the one that rejects it, then reload: {hba_line}"),
+        fix(
+            "If the connection is meant to be allowed, put this line above the one that rejects it, then reload: {hba_line}",
+        ),
         run(
             "On the server, see the lines in the order in which they are tried",
             "psql -U postgres -c \"select line_number, type, database, user_name, address, auth_method from pg_hba_file_rules\"",
@@ -131,7 +145,9 @@ pub static HBA_NEEDS_TLS: Cause = Cause {
     meaning: "The server refuses the connection in clear and is ready to go on when the same role, database and address come with TLS (the lines of its pg_hba.conf are `hostssl`, or a pooler or proxy demands TLS). This was tried, without sending a password.",
     fixes: &[
         fix("Use TLS: sslmode=require, or better sslmode=verify-full with sslrootcert."),
-        fix("In drivers: ssl=true or the like; sslmode=disable anywhere in the URL or in PGSSLMODE switches it off."),
+        fix(
+            "In drivers: ssl=true or the like; sslmode=disable anywhere in the URL or in PGSSLMODE switches it off.",
+        ),
     ],
     seen_as: &[
         "no encryption",
@@ -153,7 +169,9 @@ pub static HBA_NEEDS_PLAIN: Cause = Cause {
     summary: "The server accepts role {user} for database {database} from here only without TLS, and sslmode={sslmode} demands it.",
     meaning: "The server refuses the connection with TLS and is ready to go on when the same role, database and address come in clear: the lines of its pg_hba.conf are `hostnossl`. This was tried, without sending a password.",
     fixes: &[
-        fix("On the server, change `hostnossl` to `host` (both) or `hostssl` in pg_hba.conf, and reload: {hba_line}"),
+        fix(
+            "On the server, change `hostnossl` to `host` (both) or `hostssl` in pg_hba.conf, and reload: {hba_line}",
+        ),
         fix("Or, where the network in between is trusted, connect with sslmode=disable."),
     ],
     seen_as: &["SSL encryption", "SSL on"],
@@ -229,7 +247,10 @@ pub static DATABASE_MISSING: Cause = Cause {
             "See which databases there are",
             "psql -h {host} -p {port} -U {user} -d postgres -l",
         ),
-        run("Or create it", "createdb -h {host} -p {port} -U {user} {database}"),
+        run(
+            "Or create it",
+            "createdb -h {host} -p {port} -U {user} {database}",
+        ),
     ],
     seen_as: &["database \"", "\" does not exist", "3D000"],
 };
@@ -284,7 +305,9 @@ pub static PEER: Cause = Cause {
             "sudo -u {user} psql -d {database}",
         ),
         fix("Or connect over TCP (-h localhost), where another line of pg_hba.conf applies."),
-        fix("Or, on the server, put this line above the peer line in pg_hba.conf, and reload: {hba_line}"),
+        fix(
+            "Or, on the server, put this line above the peer line in pg_hba.conf, and reload: {hba_line}",
+        ),
     ],
     seen_as: &["Peer authentication failed for user"],
 };
@@ -316,7 +339,9 @@ pub static CERT: Cause = Cause {
             "See whose certificate it is; its CN must be {user}",
             "openssl x509 -noout -subject -dates -in {certificate}",
         ),
-        fix("Name the role that the certificate is for, or map the name to {user}: a line `certmap  CN  {user}` in pg_ident.conf and map=certmap in the line of pg_hba.conf."),
+        fix(
+            "Name the role that the certificate is for, or map the name to {user}: a line `certmap  CN  {user}` in pg_ident.conf and map=certmap in the line of pg_hba.conf.",
+        ),
     ],
     seen_as: &["certificate authentication failed for user"],
 };
@@ -330,9 +355,15 @@ pub static PAM: Cause = Cause {
     summary: "The server asks PAM about role {user}, and PAM says no.",
     meaning: "The server hands the password to the PAM modules of its operating system (method `pam`), and they refused the account or the password, or did not work. The role's own password in PostgreSQL plays no part. On Amazon RDS this is IAM authentication: the password is a token that is valid for 15 minutes and signed for one host name and port.",
     fixes: &[
-        fix("Check that the password is the operating system's (or the directory's), not the role's in PostgreSQL."),
-        fix("On Amazon RDS make a new token for exactly the host name and port in use: a token made for another name (a CNAME, a tunnel's localhost) is refused."),
-        fix("On the server, look at PAM's own log and at the service named in pg_hba.conf (pamservice, else postgresql)."),
+        fix(
+            "Check that the password is the operating system's (or the directory's), not the role's in PostgreSQL.",
+        ),
+        fix(
+            "On Amazon RDS make a new token for exactly the host name and port in use: a token made for another name (a CNAME, a tunnel's localhost) is refused.",
+        ),
+        fix(
+            "On the server, look at PAM's own log and at the service named in pg_hba.conf (pamservice, else postgresql).",
+        ),
     ],
     seen_as: &["PAM authentication failed for user"],
 };
@@ -346,7 +377,9 @@ pub static LDAP: Cause = Cause {
     summary: "The server asks an LDAP server about role {user}, and that failed.",
     meaning: "The server hands the password to an LDAP server (method `ldap`). It was refused, or the LDAP server could not be reached or searched; only the database server's log tells which. The role's own password in PostgreSQL plays no part.",
     fixes: &[
-        fix("Check that the password is the directory's, and that the account is neither locked nor expired there."),
+        fix(
+            "Check that the password is the directory's, and that the account is neither locked nor expired there.",
+        ),
         fix("On the server, look at the log: it quotes the LDAP server's answer."),
     ],
     seen_as: &["LDAP authentication failed for user"],
@@ -361,8 +394,12 @@ pub static RADIUS: Cause = Cause {
     summary: "The server asks a RADIUS server about role {user}, and that failed.",
     meaning: "The server hands the password to a RADIUS server (method `radius`). It was refused, or none of the RADIUS servers answered; only the database server's log tells which.",
     fixes: &[
-        fix("Check that the password (and the second factor, where there is one) is the one RADIUS knows."),
-        fix("On the server, look at the log, and at radiusservers and radiussecrets in pg_hba.conf."),
+        fix(
+            "Check that the password (and the second factor, where there is one) is the one RADIUS knows.",
+        ),
+        fix(
+            "On the server, look at the log, and at radiusservers and radiussecrets in pg_hba.conf.",
+        ),
     ],
     seen_as: &["RADIUS authentication failed for user"],
 };
@@ -376,7 +413,10 @@ pub static GSS: Cause = Cause {
     summary: "The server demands {method} authentication (Kerberos) for role {user}, which {why}.",
     meaning: "The line of pg_hba.conf that matches has the method `gss` or `sspi`. A client needs a Kerberos ticket for it and a library built with GSSAPI; no password is asked for or would help. dbdoctor does not speak Kerberos, so it cannot tell more.",
     fixes: &[
-        run("Look whether there is a valid ticket, and get one", "klist; kinit"),
+        run(
+            "Look whether there is a valid ticket, and get one",
+            "klist; kinit",
+        ),
         run(
             "See what a client with GSSAPI says",
             "psql -h {host} -p {port} -U {user} -d {database}",
@@ -400,7 +440,9 @@ pub static METHOD_REFUSED: Cause = Cause {
     summary: "The server asks for {method}, and the target forbids it ({rule}); no password was sent.",
     meaning: "`require_auth` (and `sslcertmode=require`) say what the client insists on. The server asked for another method, or let the client in without any. That is a server configured differently from what the target expects, or somebody in between who asks for a weaker method to get at the password.",
     fixes: &[
-        fix("Find out whether the server is the right one and is meant to use {method}: look at its pg_hba.conf and password_encryption."),
+        fix(
+            "Find out whether the server is the right one and is meant to use {method}: look at its pg_hba.conf and password_encryption.",
+        ),
         fix("If it is, change the target: {rule} has to allow {method}."),
     ],
     seen_as: &[
@@ -442,7 +484,9 @@ pub static METHOD_WEAK: Cause = Cause {
     summary: "The server had the password sent {how}.",
     meaning: "A password sent in clear without TLS can be read by everybody on the way. An MD5 hash can be used in place of the password by whoever reads the server's catalogue, is broken by trying, and support for it is being removed from PostgreSQL.",
     fixes: &[
-        fix("Store the password as SCRAM: set password_encryption = 'scram-sha-256', set the role's password anew, and have scram-sha-256 in pg_hba.conf."),
+        fix(
+            "Store the password as SCRAM: set password_encryption = 'scram-sha-256', set the role's password anew, and have scram-sha-256 in pg_hba.conf.",
+        ),
         fix("Use TLS: sslmode=verify-full. The target can insist: require_auth=scram-sha-256."),
     ],
     seen_as: &[],
@@ -457,7 +501,9 @@ pub static TIMEOUT: Cause = Cause {
     summary: "The server began to authenticate role {user} and did not finish within {elapsed_ms} ms: {how}.",
     meaning: "The server answers and is waiting for something behind it: an LDAP, PAM or RADIUS server, an ident server, a name server for host names in pg_hba.conf, or a lock. After authentication_timeout (60 s as delivered) it closes the connection without a word.",
     fixes: &[
-        fix("On the server, look at the log for this moment, and at whatever the method in pg_hba.conf asks: LDAP, PAM, RADIUS, ident, or the name server."),
+        fix(
+            "On the server, look at the log for this moment, and at whatever the method in pg_hba.conf asks: LDAP, PAM, RADIUS, ident, or the name server.",
+        ),
         fix("If it is only slow, give it more time: --timeout, connect_timeout."),
     ],
     seen_as: &[

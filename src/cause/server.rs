@@ -48,7 +48,9 @@ pub static RECOVERING: Cause = Cause {
     meaning: "After the crash of one of its processes the server restarts itself and replays its log, or a standby has not replayed enough yet to be consistent (SQLSTATE 57P03).",
     fixes: &[
         fix("Wait until it is ready: run dbdoctor with --wait 2m."),
-        fix("Look at the server's log: which process crashed and why (often the out-of-memory killer), or which log file the standby waits for."),
+        fix(
+            "Look at the server's log: which process crashed and why (often the out-of-memory killer), or which log file the standby waits for.",
+        ),
     ],
     seen_as: &[
         "the database system is in recovery mode",
@@ -88,7 +90,9 @@ pub static CONNECTIONS_FULL: Cause = Cause {
             "See who holds them, from a session that is still open or once one is free",
             "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*), max(now() - state_change) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
         ),
-        fix("Make pools smaller so that their sum stays below max_connections, close idle sessions (idle_session_timeout), or put a pooler in front."),
+        fix(
+            "Make pools smaller so that their sum stays below max_connections, close idle sessions (idle_session_timeout), or put a pooler in front.",
+        ),
         fix("Raising max_connections needs a restart and memory."),
     ],
     seen_as: &[
@@ -111,12 +115,11 @@ pub static CONNECTIONS_RESERVED: Cause = Cause {
             "As a superuser, see who holds them",
             "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*), max(now() - state_change) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
         ),
-        fix("Make pools smaller so that their sum stays below max_connections, close idle sessions (idle_session_timeout), or put a pooler in front."),
+        fix(
+            "Make pools smaller so that their sum stays below max_connections, close idle sessions (idle_session_timeout), or put a pooler in front.",
+        ),
     ],
-    seen_as: &[
-        "remaining connection slots are reserved",
-        "rds_reserved",
-    ],
+    seen_as: &["remaining connection slots are reserved", "rds_reserved"],
 };
 
 /// 53300, the role's limit.
@@ -174,7 +177,9 @@ pub static CONNECTIONS_NEAR_LIMIT: Cause = Cause {
             "See who holds them",
             "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
         ),
-        fix("Make pools smaller, close idle sessions (idle_session_timeout), or put a pooler in front."),
+        fix(
+            "Make pools smaller, close idle sessions (idle_session_timeout), or put a pooler in front.",
+        ),
     ],
     seen_as: &[],
 };
@@ -188,7 +193,9 @@ pub static READ_ONLY: Cause = Cause {
     summary: "target_session_attrs={wanted} is not met: the session at {endpoint} is {actual}.",
     meaning: "The connection works; it was given up because the target asks for another kind of server: a primary where this is a standby, read-write where sessions are read-only (default_transaction_read_only, or recovery), or the reverse. After a failover that is how the old primary looks; with several hosts every one of them was of the wrong kind or failed.",
     fixes: &[
-        fix("Name every member of the cluster in the target (host=a,b,c), so that the right one can be found."),
+        fix(
+            "Name every member of the cluster in the target (host=a,b,c), so that the right one can be found.",
+        ),
         run(
             "See what the server is",
             "psql -h {host} -p {port} -U {user} -d {database} -c 'select pg_is_in_recovery(), current_setting($$default_transaction_read_only$$)'",
@@ -215,7 +222,9 @@ pub static TIMEOUT: Cause = Cause {
     summary: "The server at {endpoint} accepted the login and did not answer within {timeout_ms} ms: {how}.",
     meaning: "The role was let in and the session does not get anywhere: the server is overloaded or frozen, waits for a lock on its catalogues, or a pooler in front of it waits for a free server connection. A path that loses only larger packets shows the same (`protocol.stall`).",
     fixes: &[
-        fix("On the server, look at its load and at sessions that wait: pg_stat_activity, wait_event."),
+        fix(
+            "On the server, look at its load and at sessions that wait: pg_stat_activity, wait_event.",
+        ),
         fix("If a pooler is in front, look at its queue: SHOW POOLS, cl_waiting."),
         fix("If it is only slow, give it more time: --timeout."),
     ],
@@ -231,7 +240,9 @@ pub static WRONG_IDENTITY: Cause = Cause {
     summary: "{guard} says {expected}, and what answered at {endpoint} is {actual}.",
     meaning: "The connection works, and leads somewhere else than the guard allows: another cluster, a standby, another version or database. The settings, a DNS name or a tunnel point to the wrong place, or a failover has happened.",
     fixes: &[
-        fix("Do not go on with this connection before it is clear where it leads: `dbdoctor config` shows which setting decided, the facts of stage server who answered."),
+        fix(
+            "Do not go on with this connection before it is clear where it leads: `dbdoctor config` shows which setting decided, the facts of stage server who answered.",
+        ),
         fix("If the server is the right one, correct {guard}."),
     ],
     seen_as: &[],
@@ -246,12 +257,16 @@ pub static OPTION: Cause = Cause {
     summary: "The server refuses a setting that the client sends at start-up: {error}.",
     meaning: "Settings sent with the connection (`options`, PGOPTIONS, PGTZ, PGDATESTYLE, client_encoding, replication) are applied after the login, and one that is unknown, has a bad value or may not be set by this role ends the connection. Drivers send such settings too.",
     fixes: &[
-        fix("Correct or remove the setting {parameter}; `dbdoctor config` shows where options come from."),
+        fix(
+            "Correct or remove the setting {parameter}; `dbdoctor config` shows where options come from.",
+        ),
         run(
             "See which values the server takes",
             "echo \"select name, setting, context, enumvals, min_val, max_val from pg_settings where lower(name) = lower(:'name')\" | psql -U postgres -v name={parameter}",
         ),
-        fix("Look at options, PGOPTIONS, PGTZ and PGDATESTYLE, and at what the driver sends at start-up."),
+        fix(
+            "Look at options, PGOPTIONS, PGTZ and PGDATESTYLE, and at what the driver sends at start-up.",
+        ),
     ],
     seen_as: &[
         "unrecognized configuration parameter",
@@ -269,7 +284,9 @@ pub static OLD: Cause = Cause {
     title: "The server's major version is out of support",
     summary: "PostgreSQL {version} gets no more fixes since {since}.",
     meaning: "The PostgreSQL project supports a major version for five years. After that known security holes stay open, and drivers drop support.",
-    fixes: &[fix("Plan the upgrade to a supported major version (pg_upgrade, logical replication, or the provider's own way).")],
+    fixes: &[fix(
+        "Plan the upgrade to a supported major version (pg_upgrade, logical replication, or the provider's own way).",
+    )],
     seen_as: &[],
 };
 
@@ -297,8 +314,13 @@ pub static RESOURCES: Cause = Cause {
     summary: "The server at {endpoint} ran out of a resource: {error}.",
     meaning: "The server works and could not get what it needs for this session: memory, disk space, a process, or file descriptors (SQLSTATE class 53, or an error without a code before the session began). Its machine, container or quota is the limit.",
     fixes: &[
-        run("On the server, look at what is short", "df -h; free -h; ulimit -a"),
-        fix("Look at the server's log for the moment, and at the limits of its container or service (memory, pids, nofile)."),
+        run(
+            "On the server, look at what is short",
+            "df -h; free -h; ulimit -a",
+        ),
+        fix(
+            "Look at the server's log for the moment, and at the limits of its container or service (memory, pids, nofile).",
+        ),
     ],
     seen_as: &[
         "out of memory",

@@ -199,9 +199,9 @@ impl ClientFinal {
         if let Some(word) = message.strip_prefix("e=") {
             return Err(ScramError::Server(word.to_owned()));
         }
-        let signature = message
-            .strip_prefix("v=")
-            .ok_or(ScramError::Malformed("the server's final message has no signature"))?;
+        let signature = message.strip_prefix("v=").ok_or(ScramError::Malformed(
+            "the server's final message has no signature",
+        ))?;
         let signature = decode_block(signature)
             .map_err(|_| ScramError::Malformed("the server's signature is not base64"))?;
         if signature.len() == self.server_signature.len()

@@ -111,10 +111,9 @@ mod tests {
 
     #[test]
     fn every_field_is_kept() {
-        let error = ServerError::parse(
-            b"SFATAL\0VFATAL\0C28P01\0Mno\0Fauth.c\0L335\0Rauth_failed\0\0",
-        )
-        .unwrap();
+        let error =
+            ServerError::parse(b"SFATAL\0VFATAL\0C28P01\0Mno\0Fauth.c\0L335\0Rauth_failed\0\0")
+                .unwrap();
         assert_eq!(error.code, "28P01");
         assert_eq!(error.routine(), "auth_failed");
         assert_eq!(error.line, Some(335));

@@ -134,10 +134,7 @@ impl Session {
             .unwrap_or(Err(QueryError::Late));
         self.broken = matches!(
             answer,
-            Err(QueryError::Late
-                | QueryError::Closed
-                | QueryError::Reset
-                | QueryError::Broken(_))
+            Err(QueryError::Late | QueryError::Closed | QueryError::Reset | QueryError::Broken(_))
         );
         answer
     }

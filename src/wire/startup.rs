@@ -276,7 +276,9 @@ impl Login {
             _ => {}
         }
         let mut fields = Fields(&frame.body);
-        let number = fields.i32().ok_or_else(|| malformed("authentication request"))?;
+        let number = fields
+            .i32()
+            .ok_or_else(|| malformed("authentication request"))?;
         match number {
             request::OK => self.accepted(),
             request::SASL_CONTINUE => self.sasl_continue(fields.0.to_vec()).await,
@@ -328,9 +330,11 @@ impl Login {
     /// AuthenticationOk, and libpq's checks on it.
     fn accepted(&mut self) -> Result<(), Stop> {
         if self.rules.certificate_mode == SslCertMode::Require {
-            let used = self.wire().tls.as_ref().is_some_and(|tls| {
-                tls.client_certificate_asked && tls.client_certificate_sent
-            });
+            let used = self
+                .wire()
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_certificate_asked && tls.client_certificate_sent);
             if !used {
                 return Err(Stop::CertificateNotUsed);
             }
@@ -379,7 +383,10 @@ impl Login {
     }
 
     async fn md5(&mut self, frame: Frame) -> Result<(), Stop> {
-        let salt = frame.body.get(4..8).and_then(|s| <[u8; 4]>::try_from(s).ok());
+        let salt = frame
+            .body
+            .get(4..8)
+            .and_then(|s| <[u8; 4]>::try_from(s).ok());
         let salt = salt.ok_or_else(|| malformed("request for MD5"))?;
         let password = self.need_password(frame)?;
         let hash = md5_hash(
@@ -454,9 +461,10 @@ impl Login {
         self.exchange.iterations = Some(challenge.iterations);
         // A server may ask for very many iterations: not on the thread that
         // watches the time.
-        let answer = tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose()))
-            .await
-            .map_err(|error| Stop::Scram(ScramError::Local(error.to_string())))?;
+        let answer =
+            tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose()))
+                .await
+                .map_err(|error| Stop::Scram(ScramError::Local(error.to_string())))?;
         let (message, end) = answer.map_err(Stop::Scram)?;
         self.answer(message.as_bytes()).await;
         self.exchange.password_used = true;
@@ -492,7 +500,9 @@ impl Login {
                     return Err(malformed("ParameterStatus"));
                 };
                 if self.parameters.len() >= MOST_PARAMETERS {
-                    return Err(Stop::Protocol("it reports parameters without end".to_owned()));
+                    return Err(Stop::Protocol(
+                        "it reports parameters without end".to_owned(),
+                    ));
                 }
                 self.parameters.insert(name, value);
             }
