@@ -20,6 +20,7 @@
 //! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`render`]: reports as bytes
+//! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
 //! A database that does not answer is a [`finding::Finding`], never an error:
@@ -39,6 +40,7 @@ pub mod secret;
 pub mod stage;
 pub mod surroundings;
 pub mod target;
+pub mod terminal;
 pub mod text;
 pub mod usage;
 pub mod wire;

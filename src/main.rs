@@ -50,7 +50,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Tunnel(args) => check::run("tunnel", Stage::Tunnel, &args.run).await,
         Command::Tls(args) => check::run("tls", Stage::Tls, &args).await,
         Command::Auth(args) => check::run("auth", Stage::Auth, &args).await,
-        Command::Key(_) => todo!(),
+        Command::Key(args) => check::key(&args).await,
         Command::Completions { shell } => output::print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {
             Ok(Some(page)) => output::print(&page),

@@ -60,7 +60,9 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<Surround
         let folder = surroundings
             .home
             .as_ref()
-            .map_or("~/.ssh".to_owned(), |home| home.join(".ssh").display().to_string());
+            .map_or("~/.ssh".to_owned(), |home| {
+                home.join(".ssh").display().to_string()
+            });
         record.provisional(Finding::new(&cause::MISSING).with("path", folder));
     }
     // Nothing comes after this stage that could make good for a bad key.

@@ -4,6 +4,7 @@
 pub mod check;
 pub mod generate;
 pub mod interrupt;
+pub mod key;
 pub mod output;
 pub mod stress;
 pub mod wait;

@@ -9,6 +9,8 @@
 mod filing;
 mod session;
 
+pub use session::Another;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use crate::wire::Address;
 use crate::wire::session::Session;
 
 /// The time of a stage where nothing sets one.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a run tells while it goes on.
 pub trait Progress: Send {

@@ -119,6 +119,29 @@ impl Container {
         })
     }
 
+    /// How many bytes a container claims to have, as far as it can be followed.
+    pub fn lengths(decoded: &[u8]) -> Option<usize> {
+        let mut blob = Blob(decoded.strip_prefix(MAGIC)?);
+        let mut claimed = MAGIC.len();
+        let cipher = blob.0;
+        // Cipher, key derivation, its options; the number of keys; two keys.
+        for part in 0..6 {
+            if part == 3 {
+                blob.bytes(4)?;
+                claimed += 4;
+                continue;
+            }
+            let length = usize::try_from(blob.u32()?).ok()?;
+            claimed = claimed.checked_add(4)?.checked_add(length)?;
+            if blob.bytes(length).is_none() {
+                // What follows is unknown, and there is something.
+                return Some(claimed);
+            }
+        }
+        let cipher = Blob(cipher).text().and_then(Cipher::named);
+        Some(claimed + cipher.map_or(0, |cipher| cipher.tag))
+    }
+
     /// Whether a passphrase is needed.
     pub fn is_encrypted(&self) -> bool {
         self.kdf != "none"
@@ -192,7 +215,11 @@ impl Container {
             blob.u32().ok_or(Refusal::Format)?,
         );
         if checks.0 != checks.1 {
-            return Err(Refusal::Passphrase);
+            // OpenSSH blames the passphrase even where there is none.
+            return Err(match self.is_encrypted() {
+                true => Refusal::Passphrase,
+                false => Refusal::Format,
+            });
         }
         let start = blob.0;
         walk(&mut blob)?;

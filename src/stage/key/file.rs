@@ -30,8 +30,6 @@ pub struct KeyFile {
     /// Directories above that others may write to, so that they can put
     /// another key in its place.
     pub open_parents: Vec<PathBuf>,
-    /// Whether it is a pipe, which has no mode worth judging.
-    pub is_pipe: bool,
 }
 
 /// Why nothing was read.
@@ -89,7 +87,6 @@ pub fn read(path: &Path) -> Result<KeyFile, Unread> {
             .map(|user| user.name),
         link: std::fs::read_link(path).ok(),
         open_parents: open_parents(path),
-        is_pipe,
     })
 }
 

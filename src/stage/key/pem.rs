@@ -3,30 +3,53 @@
 
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcGroupRef, EcKey, PointConversionForm};
+use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Private};
 
 use super::blob::{put_number, put_string};
 use super::{Opened, Refusal, keypair};
 
-/// Opens the first private key of a PEM text. `encrypted` tells whether its
-/// first private block says that it is; OpenSSL's errors alone do not.
-pub fn open(text: &[u8], passphrase: &str, encrypted: bool) -> Result<Opened, Refusal> {
+/// Opens the first private key of a PEM text.
+pub fn open(text: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
+    // OpenSSL asks for the passphrase once the frame is read: what fails
+    // before that is damage, what fails after it is most likely the passphrase.
+    let mut asked = false;
     let key = PKey::private_key_from_pem_callback(text, |buffer| {
+        asked = true;
         let given = passphrase.as_bytes();
         match buffer.get_mut(..given.len()) {
             Some(place) => {
                 place.copy_from_slice(given);
                 Ok(given.len())
             }
-            None => Err(openssl::error::ErrorStack::get()),
+            None => Err(ErrorStack::get()),
         }
     });
     match key {
         Ok(key) => convert(&key),
-        Err(_) if encrypted => Err(Refusal::Passphrase),
-        Err(_) => Err(Refusal::Format),
+        Err(errors) => Err(match asked {
+            true => unsupported(&errors).map_or(Refusal::Passphrase, Refusal::Cipher),
+            false => Refusal::Format,
+        }),
     }
+}
+
+/// The algorithm that OpenSSL does not offer, if that is what stopped it: the
+/// old ones wait in a provider that OpenSSH does not load.
+fn unsupported(errors: &ErrorStack) -> Option<String> {
+    /// `ERR_R_UNSUPPORTED`.
+    const UNSUPPORTED: libc::c_int = 0x8_010c;
+    let error = errors
+        .errors()
+        .iter()
+        .find(|e| e.reason_code() == UNSUPPORTED)?;
+    // "…, Algorithm (DES-CBC : 8), …"
+    let data = error.data().unwrap_or_default();
+    let name = data
+        .split_once("Algorithm (")
+        .and_then(|(_, rest)| rest.split_once(" :"));
+    Some(name.map_or("an algorithm", |(name, _)| name).to_owned())
 }
 
 /// Takes the key over with OpenSSH's checks.
