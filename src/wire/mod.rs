@@ -4,8 +4,8 @@
 //! TCP, unix socket or SSH channel ─► Tee (remembers) ─► [TLS] ─► frames of the Postgres protocol
 //! ```
 
-pub mod kernel;
 pub mod frames;
+pub mod kernel;
 pub mod scram;
 pub mod server_error;
 pub mod session;
