@@ -184,6 +184,7 @@ impl Run<'_> {
             target,
         };
         let outcome = self.stages(&mut connected).await;
+        self.look_back(&connected);
         self.gather_asides().await;
         outcome.map(|()| connected)
     }
@@ -270,6 +271,17 @@ impl Run<'_> {
             connected.address = Some(address);
         }
         Ok(())
+    }
+
+    /// Asks the kernel once more about the connection that is open: packets may
+    /// have been lost after it was.
+    fn look_back(&mut self, connected: &Connected) {
+        let session = connected.session.as_ref();
+        if let Some(socket) = session.and_then(|session| session.wire().socket.as_ref())
+            && let Some(address) = &connected.address
+        {
+            tcp::watch(address, socket, self.report.stage(Stage::Tcp));
+        }
     }
 
     /// Adds what the looks to the side found. They had the whole run's time
