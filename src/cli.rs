@@ -11,6 +11,70 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::target::{HostKeyCheck, ServerRole};
 
+const AFTER_HELP: &str = "\
+Examples:
+  dbdoctor check postgres://app@db.example.com/orders
+  dbdoctor check --ssh ops@bastion -h db.internal -U app -d orders
+  dbdoctor config                 What DATABASE_URL and PG* add up to
+  dbdoctor key ~/.ssh/id_ed25519
+
+Exit status: 0 nothing failed, 1 a cause was found, 2 wrong usage, 3 a defect of dbdoctor,
+130 interrupted.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  dbdoctor check 'postgres://app@db.example.com/orders?sslmode=verify-full'
+  dbdoctor check -h db.example.com -U app -d orders
+  dbdoctor check                  The target of DATABASE_URL or PG*
+  dbdoctor check --env-file .env --not-host '*.prod.example.com'
+  dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 user=app dbname=orders'
+  dbdoctor check --json | jq .verdict
+
+The password is read as psql reads it: from PGPASSWORD, the password file, the target, or a
+prompt with -W.";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  dbdoctor config                 The settings that DATABASE_URL and PG* add up to
+  dbdoctor config -v service=orders
+  dbdoctor config --env-file .env";
+
+const DNS_EXAMPLES: &str = "\
+Examples:
+  dbdoctor dns db.example.com
+  dbdoctor dns --ssh ops@bastion  The first hop's name; the database's is resolved behind it";
+
+const TCP_EXAMPLES: &str = "\
+Examples:
+  dbdoctor tcp db.example.com:5432
+  dbdoctor tcp --timeout 2s postgres://db1,db2/orders";
+
+const KEY_EXAMPLES: &str = "\
+Examples:
+  dbdoctor key ~/.ssh/id_ed25519
+  dbdoctor key --ssh ops@bastion  The keys that would be offered there
+  DBDOCTOR_SSH_PASSPHRASE=... dbdoctor key deploy_key";
+
+const TUNNEL_EXAMPLES: &str = "\
+Examples:
+  dbdoctor tunnel --ssh ops@bastion -h db.internal
+  dbdoctor tunnel --ssh ops@bastion --ssh-key deploy_key --ssh-known-hosts known_hosts -h db.internal";
+
+const TLS_EXAMPLES: &str = "\
+Examples:
+  dbdoctor tls 'host=db.example.com sslmode=verify-full sslrootcert=ca.crt'
+  dbdoctor tls -v 'postgres://db.example.com/?sslmode=verify-full&sslrootcert=system'";
+
+const AUTH_EXAMPLES: &str = "\
+Examples:
+  dbdoctor auth -h db.example.com -U app -d orders
+  dbdoctor auth --expect-role primary --expect-database orders";
+
+const GENERATE_EXAMPLES: &str = "\
+Examples:
+  dbdoctor completions bash > ~/.local/share/bash-completion/completions/dbdoctor
+  dbdoctor completions zsh > ~/.zfunc/_dbdoctor";
+
 /// Say why a PostgreSQL connection fails, and what to do about it
 #[derive(Debug, Parser)]
 #[command(
@@ -19,7 +83,7 @@ use crate::target::{HostKeyCheck, ServerRole};
     disable_help_flag = true,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Exit status: 0 nothing failed, 1 a cause was found, 2 wrong usage, 3 a defect of dbdoctor, 130 interrupted."
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
     /// What to do.
@@ -27,7 +91,7 @@ pub struct Cli {
     pub command: Command,
 
     /// Print help
-    #[arg(short = '?', long, global = true, action = clap::ArgAction::Help, help_heading = "Output")]
+    #[arg(short = '?', long, global = true, action = clap::ArgAction::HelpShort, help_heading = "Output")]
     pub help: Option<bool>,
 }
 
@@ -35,22 +99,31 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run every stage over one connection and name the first that fails
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(RunArgs),
     /// Show which settings are in force and where each came from, without any network
+    #[command(after_help = CONFIG_EXAMPLES)]
     Config(RunArgs),
     /// Check name resolution: what applications get beside what each name server says
+    #[command(after_help = DNS_EXAMPLES)]
     Dns(RunArgs),
     /// Check reachability of every address
+    #[command(after_help = TCP_EXAMPLES)]
     Tcp(RunArgs),
     /// Check SSH private keys: format, permissions, passphrase
+    #[command(after_help = KEY_EXAMPLES)]
     Key(KeyArgs),
     /// Check the SSH session and the forward to the database
+    #[command(after_help = TUNNEL_EXAMPLES)]
     Tunnel(TunnelArgs),
     /// Check the TLS handshake and the certificates
+    #[command(after_help = TLS_EXAMPLES)]
     Tls(RunArgs),
     /// Check start-up, authentication, authorisation and capacity
+    #[command(after_help = AUTH_EXAMPLES)]
     Auth(RunArgs),
     /// Print the completions of a shell
+    #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -104,11 +177,16 @@ pub struct TunnelArgs {
 #[derive(Debug, Default, Args)]
 pub struct TargetArgs {
     /// A postgres:// URI, a key=value connection string, or host[:port]
-    #[arg(value_name = "TARGET", help_heading = "Target")]
+    #[arg(value_name = "TARGET", help_heading = "Target", display_order = 0)]
     pub target: Option<String>,
 
     /// The same as TARGET
-    #[arg(long, value_name = "TARGET", help_heading = "Target")]
+    #[arg(
+        long,
+        conflicts_with = "target",
+        value_name = "TARGET",
+        help_heading = "Target"
+    )]
     pub url: Option<String>,
 
     /// Database server host or socket directory
@@ -157,6 +235,14 @@ pub struct TargetArgs {
     /// What must be true of it.
     #[command(flatten)]
     pub guards: GuardArgs,
+}
+
+impl TargetArgs {
+    /// Whether `-d` is a target too, as in psql, and there is another one.
+    pub fn names_two_targets(&self) -> bool {
+        let whole = |name: &String| name.contains("://") || name.contains('=');
+        self.dbname.as_ref().is_some_and(whole) && (self.target.is_some() || self.url.is_some())
+    }
 }
 
 /// The way over SSH.

@@ -175,6 +175,13 @@ impl StageRecord {
         self.settle();
     }
 
+    /// Marks the stage as run at a known time, for what was timed elsewhere.
+    pub fn ran(&mut self, begun: Instant, took: Duration) {
+        self.begun = Some(begun);
+        self.ended = Some(begun + took);
+        self.settle();
+    }
+
     /// Marks the stage as not run; what was noted so far is kept.
     pub fn skip(&mut self, reason: impl Into<String>) {
         self.begun = None;

@@ -6,22 +6,47 @@ use std::fmt;
 /// `Debug` says only that there is one, so that printing it does not compile
 /// or prints nothing of use.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    /// The value as it is, where it is not UTF-8.
+    raw: Option<Vec<u8>>,
+}
 
 impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self {
+            text: value.into(),
+            raw: None,
+        }
     }
 
-    /// The value itself, for the one place that sends or uses it.
+    /// Wraps a value that need not be UTF-8: libpq sends a password as the
+    /// bytes that it was given.
+    pub fn from_bytes(value: Vec<u8>) -> Self {
+        match String::from_utf8(value) {
+            Ok(text) => Self::new(text),
+            Err(error) => Self {
+                text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                raw: Some(error.into_bytes()),
+            },
+        }
+    }
+
+    /// The value itself, for the one place that sends or uses it. What is not
+    /// UTF-8 is replaced; see [`Secret::expose_bytes`].
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The value itself, byte by byte.
+    pub fn expose_bytes(&self) -> &[u8] {
+        self.raw.as_deref().unwrap_or(self.text.as_bytes())
     }
 
     /// Whether the value is the empty string.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 }
 

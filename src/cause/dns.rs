@@ -1,6 +1,317 @@
 //! Causes of the `dns` stage.
 
-use super::{Cause, Severity, fix};
+use super::{Cause, Severity, fix, run};
+
+/// The name does not exist.
+pub static NXDOMAIN: Cause = Cause {
+    code: "dns.nxdomain",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The host name does not exist",
+    summary: "The host name {name} does not exist.",
+    meaning: "The name servers work and say that there is no such name: a typing error, a name of \
+              another environment, a database that was deleted or not yet created, or a name that \
+              exists only inside a private network or VPN. Name servers that do not answer are \
+              dns.timeout, those that fail dns.server-failure.",
+    fixes: &[
+        fix(
+            "Compare {name} letter by letter with the name that the provider or the server's administrator gives.",
+        ),
+        fix(
+            "If it exists only on a private network, connect its VPN or use that network's name servers, or go through a bastion with --ssh, which resolves the name itself.",
+        ),
+        run("Ask again by hand.", "getent ahosts {name}"),
+        fix("If it was created a moment ago, wait until its record is published."),
+    ],
+    seen_as: &[
+        "could not translate host name",
+        "Name or service not known",
+        "nodename nor servname provided, or not known",
+        "No such host is known.",
+        "getaddrinfo ENOTFOUND",
+        "[Errno -2]",
+        "[Errno 8]",
+        "java.net.UnknownHostException",
+        "no such host",
+        "{:error, :nxdomain}",
+        "failed to lookup address information",
+    ],
+};
+
+/// It exists only elsewhere.
+pub static CONTAINER_NAME: Cause = Cause {
+    code: "dns.container-name",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The host name exists only inside a container or private network",
+    summary: "The host name {name} does not exist here; names like it resolve only inside {inside}.",
+    meaning: "Names such as db or postgres are given by Docker, Compose or a CI system to \
+              containers that share a network, and names such as *.svc.cluster.local or \
+              *.railway.internal by a cluster or provider to what runs in it. Outside they do not \
+              exist, and in a container on another network neither. Any other name that does not \
+              exist is dns.nxdomain.",
+    fixes: &[
+        fix("Run the client inside {inside}, or use an address that works from outside it."),
+        run(
+            "For a container on this machine: publish its port and use localhost with the published port.",
+            "docker ps --format '{{{{.Names}}}} {{{{.Ports}}}}'",
+        ),
+        fix(
+            "If the client runs in a container too, put both on the same network: in the same compose file, or with docker network connect.",
+        ),
+    ],
+    seen_as: &[
+        "could not translate host name \"db\" to address",
+        "could not translate host name \"postgres\" to address",
+        "getaddrinfo ENOTFOUND db",
+        "getaddrinfo ENOTFOUND postgres",
+        "getaddrinfo EAI_AGAIN db",
+        "getaddrinfo EAI_AGAIN postgres",
+        "lookup db: no such host",
+        "lookup postgres: no such host",
+        ".railway.internal",
+        ".svc.cluster.local",
+        "host.docker.internal",
+    ],
+};
+
+/// The name is there, an address is not.
+pub static NO_ADDRESS: Cause = Cause {
+    code: "dns.no-address",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The host name exists, but has no address",
+    summary: "The host name {name} exists, but has no address (neither an A nor an AAAA record).",
+    meaning: "The name servers know the name, and it has other records only (mail, text, names \
+              below it). It may be the domain of the server rather than the server, or a record \
+              whose address was removed. A name that is not there at all is dns.nxdomain.",
+    fixes: &[
+        fix("Use the server's full name: {name} may be the domain it is in."),
+        run("See which records there are.", "dig {name} ANY"),
+        fix("If the address was removed, have the A or AAAA record put back."),
+    ],
+    seen_as: &[
+        "No address associated with hostname",
+        "[Errno -5] No address associated with hostname",
+        "getaddrinfo ENODATA",
+        "EAI_NODATA",
+        "The requested name is valid, but no data of the requested type was found",
+    ],
+};
+
+/// SERVFAIL, REFUSED.
+pub static SERVER_FAILURE: Cause = Cause {
+    code: "dns.server-failure",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The name servers fail to look the name up",
+    summary: "The name servers cannot look up {name}: {answers}.",
+    meaning: "The name servers answer, but with an error in place of an answer. SERVFAIL: their \
+              own servers for this domain do not answer or its DNSSEC signatures are wrong. \
+              REFUSED: they do not serve this client or this domain. Whether the name exists is \
+              not known. Silence is dns.timeout.",
+    fixes: &[
+        run("Ask the name server itself.", "dig @{server} {name}"),
+        fix("Try again in a minute: SERVFAIL often passes."),
+        fix(
+            "If it is REFUSED, this name server is not for this machine or domain: correct /etc/resolv.conf, or the VPN's DNS settings.",
+        ),
+        fix("If only this domain fails, tell whoever runs its name servers."),
+    ],
+    seen_as: &[
+        "Temporary failure in name resolution",
+        "getaddrinfo EAI_AGAIN",
+        "server misbehaving",
+        "[Errno -3]",
+        "SERVFAIL",
+    ],
+};
+
+/// Silence.
+pub static TIMEOUT: Cause = Cause {
+    code: "dns.timeout",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "No name server answers",
+    summary: "No name server answered for {name} within {waited}: {answers}.",
+    meaning: "Questions went out and nothing came back: the name servers are down, a firewall \
+              drops port 53, or the VPN that they are behind is not connected. Whether the name \
+              exists is not known. A name server that refuses the packet or cannot be reached at \
+              all is dns.no-resolver.",
+    fixes: &[
+        run("Ask the name server itself.", "dig @{server} {name}"),
+        fix(
+            "Bring up the VPN or network that the name servers are on, or let UDP and TCP port 53 through to them.",
+        ),
+        fix("If they are old, put the right ones into /etc/resolv.conf."),
+    ],
+    seen_as: &[
+        "Temporary failure in name resolution",
+        "getaddrinfo EAI_AGAIN",
+        "i/o timeout",
+        "[Errno -3]",
+        "getaddrinfo ETIMEOUT",
+    ],
+};
+
+/// Nobody to ask.
+pub static NO_RESOLVER: Cause = Cause {
+    code: "dns.no-resolver",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "There is no usable name server",
+    summary: "There is no usable name server to look up {name}: {answers}.",
+    meaning: "/etc/resolv.conf names no name server, or at every one that it names nobody listens \
+              or there is no way to it, and this is known at once. It is a matter of this machine \
+              or container and not of the name. Name servers that stay silent are dns.timeout.",
+    fixes: &[
+        run(
+            "See which name servers are configured.",
+            "cat /etc/resolv.conf",
+        ),
+        fix(
+            "Start the local resolver if it should be one (systemctl status systemd-resolved, dnsmasq), or name a name server that works.",
+        ),
+        fix("If the network or VPN is down, bring it up."),
+        fix(
+            "Without any DNS, use the server's address in place of its name (hostaddr), or put the name into /etc/hosts.",
+        ),
+    ],
+    seen_as: &[
+        "Temporary failure in name resolution",
+        "getaddrinfo EAI_AGAIN",
+        "getaddrinfo ECONNREFUSED",
+        "read: connection refused",
+    ],
+};
+
+/// `/etc/hosts` wins over DNS.
+pub static HOSTS_OVERRIDE: Cause = Cause {
+    code: "dns.hosts-override",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "A local entry overrides DNS",
+    summary: "{source} says that {name} is {addresses}, DNS says {dns}; applications here use the former.",
+    meaning: "This machine resolves the name from a local source, and the name servers have another \
+              address for it. An entry that was added for a test or a tunnel and forgotten leads \
+              to the wrong server once the real address changes; other machines go elsewhere.",
+    fixes: &[
+        run(
+            "Look at the entry, and remove it if it is no longer meant.",
+            "grep -n -i -F {name} /etc/hosts",
+        ),
+        fix("If it is meant (a tunnel, a test), nothing is wrong."),
+    ],
+    seen_as: &[],
+};
+
+/// Name servers differ.
+pub static DISAGREE: Cause = Cause {
+    code: "dns.disagree",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "The name servers give different answers",
+    summary: "The name servers do not agree on {name}: {answers}.",
+    meaning: "Asked twice, the configured name servers give answers that have nothing in common. \
+              Which one an application gets depends on which server it asks first: one is stale, \
+              or one is for the private network and one for the public.",
+    fixes: &[
+        fix(
+            "Name only servers in /etc/resolv.conf that know the same names: all of the private network, or all public.",
+        ),
+        fix(
+            "If the record was changed, wait until the stale server's copy expires (its TTL), or have it reloaded.",
+        ),
+    ],
+    seen_as: &[],
+};
+
+/// Only the system knows it.
+pub static SYSTEM_ONLY: Cause = Cause {
+    code: "dns.system-only",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "Only this machine knows the name",
+    summary: "{name} resolves here through {source}, but the name servers do not know it: {answers}.",
+    meaning: "The system resolver has an address, from /etc/hosts or another local source, and the \
+              name servers have none. It works here; the same name fails on other machines, in \
+              containers, and in programs that ask DNS themselves.",
+    fixes: &[
+        fix("If others are to use the name, have it added to DNS."),
+        fix("If it is meant for this machine alone, nothing is wrong."),
+    ],
+    seen_as: &[],
+};
+
+/// Only the name servers know it.
+pub static SERVER_ONLY: Cause = Cause {
+    code: "dns.server-only",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The name servers know the name, but the system resolver does not",
+    summary: "The system resolver fails for {name} ({error}), but a name server knows it: {answers}.",
+    meaning: "Applications use the system resolver (getaddrinfo), and that fails although a \
+              configured name server has the answer: /etc/nsswitch.conf does not use dns for \
+              hosts, a cache in between (nscd, systemd-resolved) holds an old answer, or the name \
+              server that is asked first does not know the name and that ends the search.",
+    fixes: &[
+        run(
+            "See where hosts are looked up; the line should have dns in it.",
+            "grep ^hosts: /etc/nsswitch.conf",
+        ),
+        run(
+            "Clear the caches.",
+            "resolvectl flush-caches; nscd -i hosts",
+        ),
+        fix("If the name servers differ, put one that knows the name first in /etc/resolv.conf."),
+    ],
+    seen_as: &["could not translate host name", "Name or service not known"],
+};
+
+/// It took long.
+pub static SLOW: Cause = Cause {
+    code: "dns.slow",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "Looking up the name is slow",
+    summary: "Looking up {name} took {took}.",
+    meaning: "Every new connection waits for this. Most often a name server in /etc/resolv.conf is \
+              dead and is asked first (5 s each time), a firewall drops the questions for IPv6 \
+              addresses, or many search domains are tried first.",
+    fixes: &[
+        fix(
+            "These did not answer: {silent}. Take them out of /etc/resolv.conf or bring them back.",
+        ),
+        run(
+            "Time each name server by itself.",
+            "dig @{server} {name} | grep 'Query time'",
+        ),
+        fix("Write the name with a dot at its end, so that no search domain is tried."),
+    ],
+    seen_as: &[],
+};
+
+/// No name at all.
+pub static INVALID_NAME: Cause = Cause {
+    code: "dns.invalid-name",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "This is not a valid host name",
+    summary: "{name} is not a valid host name: {flaw}.",
+    meaning: "The text cannot be the name of a host or a valid address, so nobody can resolve it: \
+              a piece of a URL or of a configuration got into the host, an address was mistyped, or \
+              a part of a template is missing. A name that could exist and does not is \
+              dns.nxdomain.",
+    fixes: &[
+        fix("Use its ASCII form: {ascii}."),
+        fix("Correct the host; the config stage shows where it comes from."),
+    ],
+    seen_as: &[
+        "could not translate host name",
+        "invalid domain name",
+        "label too long",
+    ],
+};
 
 /// Something went wrong here that no other row describes.
 pub static UNCLASSIFIED: Cause = Cause {
@@ -8,7 +319,7 @@ pub static UNCLASSIFIED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
-    summary: "The dns stage failed in a way that dbdoctor does not recognise: {error}",
+    summary: "The dns stage failed in a way that dbdoctor does not recognise: {error}.",
     meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
     fixes: &[fix(
         "Report it with the output of the same command and --format json.",
@@ -17,4 +328,18 @@ pub static UNCLASSIFIED: Cause = Cause {
 };
 
 /// The rows of this file.
-pub static ALL: &[&Cause] = &[&UNCLASSIFIED];
+pub static ALL: &[&Cause] = &[
+    &NXDOMAIN,
+    &CONTAINER_NAME,
+    &NO_ADDRESS,
+    &SERVER_FAILURE,
+    &TIMEOUT,
+    &NO_RESOLVER,
+    &HOSTS_OVERRIDE,
+    &DISAGREE,
+    &SYSTEM_ONLY,
+    &SERVER_ONLY,
+    &SLOW,
+    &INVALID_NAME,
+    &UNCLASSIFIED,
+];

@@ -1,6 +1,178 @@
 //! What a pooler says in place of the server, observed in `auth` or `server`.
 
-use super::Cause;
+use super::{Cause, Severity, fix, run};
+
+/// The pooler has no such database.
+pub static DATABASE: Cause = Cause {
+    code: "pooler.database",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The pooler does not know the database",
+    summary: "The pooler at {endpoint} has no database {database}.",
+    meaning: "A pooler such as PgBouncer answers in place of the server and has its own list of databases; this name is not on it (or is switched off there). The server behind may well have a database of that name.",
+    fixes: &[
+        fix("Check the name: it must be one of the pooler's [databases] entries."),
+        fix(
+            "Or add it there, then reload the pooler: {database} = host=… port=… dbname=… (or a line beginning with * for all names).",
+        ),
+        run(
+            "As an administrator of PgBouncer, see what it knows",
+            "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show databases'",
+        ),
+    ],
+    seen_as: &["no such database", "database does not allow connections"],
+};
+
+/// The pooler has no such user.
+pub static USER: Cause = Cause {
+    code: "pooler.user",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The pooler does not know the user",
+    summary: "The pooler at {endpoint} does not know user {user}: {error}.",
+    meaning: "A pooler authenticates clients itself and needs to know the user: from its file of users, a query on the server, or a secret store. It does not have this one, or may not use it. The server behind may well have the role.",
+    fixes: &[
+        fix(
+            "Add the user where the pooler looks: auth_file (userlist.txt) or auth_query of PgBouncer, the proxy's secret at a provider; then reload it.",
+        ),
+        fix("Check the user's spelling: providers want a tenant in it (postgres.PROJECT)."),
+    ],
+    seen_as: &[
+        "no such user",
+        "This RDS proxy has no credentials for the role",
+        "not allowed",
+        "login rejected",
+    ],
+};
+
+/// The server behind the pooler fails.
+pub static BACKEND: Cause = Cause {
+    code: "pooler.backend",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The pooler cannot use the server behind it",
+    summary: "The pooler at {endpoint} answers, and cannot use the server behind it: {error}.",
+    meaning: "The connection to the pooler works; the pooler's own connection to the database does not: the server is down, refuses, does not resolve from there, or its login fails. Where the pooler quotes the server's own error, that error's cause is the verdict instead.",
+    fixes: &[
+        fix(
+            "Run dbdoctor on the pooler's machine against the address in the pooler's configuration: that is the connection that fails.",
+        ),
+        fix(
+            "Look at the pooler's log; PgBouncer repeats the last error for server_login_retry seconds (15 as delivered) after it was mended.",
+        ),
+    ],
+    seen_as: &[
+        "server login has been failing",
+        "server conn crashed",
+        "client_login_timeout (server down)",
+        "Couldn't connect to compute node",
+        "Failed to connect to database",
+        "(EDBHANDLEREXITED)",
+        "(ECHECKOUTRETRIES)",
+    ],
+};
+
+/// The pooler takes no more clients.
+pub static FULL: Cause = Cause {
+    code: "pooler.full",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The pooler takes no more clients",
+    summary: "The pooler at {endpoint} takes no more clients: {error}.",
+    meaning: "As many clients are connected to the pooler as it allows (max_client_conn, max_db_connections or a provider's quota). The server behind may have slots left.",
+    fixes: &[
+        fix("Make the applications' own pools smaller, or close idle clients."),
+        fix(
+            "Or raise the pooler's limit: max_client_conn of PgBouncer (and its limit of open files).",
+        ),
+    ],
+    seen_as: &[
+        "no more connections allowed (max_client_conn)",
+        "(EMAXCONNSESSION) max clients reached in session mode",
+        "Max client connections reached",
+        "(ECIRCUITBREAKER) too many authentication failures",
+    ],
+};
+
+/// The pooler refuses a start-up parameter.
+pub static PARAMETER: Cause = Cause {
+    code: "pooler.parameter",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The pooler refuses a start-up parameter",
+    summary: "The pooler at {endpoint} refuses the start-up parameter {parameter}.",
+    meaning: "A pooler shares server connections between clients and passes only a few parameters on. A client that sends another one (`options`, search_path in the URL, extra_float_digits by a driver) is refused, unless the pooler is told to ignore it.",
+    fixes: &[
+        fix(
+            "Leave {parameter} out of the target or the driver's settings; set it for the role instead: ALTER ROLE … SET ….",
+        ),
+        fix("Or have PgBouncer ignore it: ignore_startup_parameters = {parameter}, then reload."),
+    ],
+    seen_as: &["unsupported startup parameter"],
+};
+
+/// The pooler has no free server connection.
+pub static WAIT: Cause = Cause {
+    code: "pooler.wait",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The pooler has no free server connection",
+    summary: "The pooler at {endpoint} accepted the login and had no free server connection in time: {error}.",
+    meaning: "All server connections of this pool are in use (default_pool_size), or none could be opened, and the client waited in the pooler's queue. Long transactions hold them, or clients that sit idle in session mode.",
+    fixes: &[
+        run(
+            "As an administrator of PgBouncer, see the queue (cl_waiting) and who holds the servers",
+            "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show pools' -c 'show servers'",
+        ),
+        fix("Use transaction pooling, shorter transactions, or a larger default_pool_size."),
+    ],
+    seen_as: &["query_wait_timeout", "client_login_timeout"],
+};
+
+/// The tenant is unknown.
+pub static TENANT: Cause = Cause {
+    code: "pooler.tenant",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The provider's pooler does not know the project",
+    summary: "The provider's pooler at {endpoint} does not know whose database is meant: {error}.",
+    meaning: "A pooler that many customers share finds the project in the user name (postgres.PROJECT) or in the host name. It was not there, is misspelt, belongs to another region, or the project is paused or deleted.",
+    fixes: &[
+        fix(
+            "Copy the connection string anew from the provider's console: user name, host and region belong together.",
+        ),
+        fix("Look in the console whether the project is paused."),
+    ],
+    seen_as: &[
+        "Tenant or user not found",
+        "(ENOTFOUND) tenant/user",
+        "(ENOIDENTIFIER) no tenant identifier provided",
+        "exceeded the compute time quota",
+        "connection not allowed for branch",
+    ],
+};
+
+/// The proxy needs the host name in TLS.
+pub static SNI: Cause = Cause {
+    code: "pooler.sni",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The provider's proxy needs the host name in the TLS handshake",
+    summary: "The provider's proxy at {endpoint} finds the database by the host name in the TLS handshake (SNI), and got none it knows: {error}.",
+    meaning: "The client connected by IP address, without TLS, with sslsni=0, or with a library too old to send the name. A tunnel to localhost does the same.",
+    fixes: &[
+        fix(
+            "Connect by the provider's host name, with TLS (sslmode=require or better); through a tunnel set host to that name and hostaddr to the tunnel's address.",
+        ),
+        fix("Or name the endpoint in the options: options=endpoint%3DENDPOINT_ID."),
+    ],
+    seen_as: &[
+        "Endpoint ID is not specified",
+        "this server requires connecting via",
+    ],
+};
 
 /// The rows of this file.
-pub static ALL: &[&Cause] = &[];
+pub static ALL: &[&Cause] = &[
+    &DATABASE, &USER, &BACKEND, &FULL, &PARAMETER, &WAIT, &TENANT, &SNI,
+];

@@ -1,6 +1,336 @@
-//! Causes of the `server` stage.
+//! Causes of the `server` stage: the state and the limits of what answered.
 
-use super::{Cause, Severity, fix};
+use super::{Cause, Severity, fix, run};
+
+/// 57P03, starting.
+pub static STARTING: Cause = Cause {
+    code: "server.starting",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The server is starting up",
+    summary: "The server at {endpoint} is starting up and takes no connections yet.",
+    meaning: "PostgreSQL listens before it is ready (SQLSTATE 57P03). That passes within seconds as a rule; after a crash or a restore it replays its log first, which can take many minutes. A container's server may start twice: once for its initialisation scripts, then for good.",
+    fixes: &[
+        fix("Wait until it is ready: run dbdoctor with --wait 2m, or pg_isready in a loop."),
+        fix("If it does not end, look at the server's log: it says how far the recovery is."),
+    ],
+    seen_as: &["the database system is starting up"],
+};
+
+/// 57P03, stopping.
+pub static STOPPING: Cause = Cause {
+    code: "server.stopping",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The server is shutting down",
+    summary: "The server at {endpoint} is shutting down.",
+    meaning: "Somebody stops or restarts the server. A smart shutdown, and a slow client or checkpoint, can hold it in this state for long.",
+    fixes: &[
+        fix("Wait until it is back: run dbdoctor with --wait 2m."),
+        run(
+            "If it hangs there, end the remaining sessions on the server",
+            "pg_ctl stop -m fast",
+        ),
+    ],
+    seen_as: &[
+        "the database system is shutting down",
+        "terminating connection due to administrator command",
+    ],
+};
+
+/// 57P03, recovering.
+pub static RECOVERING: Cause = Cause {
+    code: "server.recovering",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The server is recovering",
+    summary: "The server at {endpoint} is recovering and takes no connections yet.",
+    meaning: "After the crash of one of its processes the server restarts itself and replays its log, or a standby has not replayed enough yet to be consistent (SQLSTATE 57P03).",
+    fixes: &[
+        fix("Wait until it is ready: run dbdoctor with --wait 2m."),
+        fix(
+            "Look at the server's log: which process crashed and why (often the out-of-memory killer), or which log file the standby waits for.",
+        ),
+    ],
+    seen_as: &[
+        "the database system is in recovery mode",
+        "the database system is not yet accepting connections",
+        "Consistent recovery state has not been yet reached.",
+    ],
+};
+
+/// 57P03, hot standby is off.
+pub static NO_HOT_STANDBY: Cause = Cause {
+    code: "server.no-hot-standby",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The server is a standby that takes no connections",
+    summary: "The server at {endpoint} is a standby with hot_standby off: it takes no connections until it is promoted.",
+    meaning: "This is a warm standby: it only replays the log of its primary. It will not take connections by waiting alone, but does after a failover.",
+    fixes: &[
+        fix("Connect to the primary, or to a standby that is meant for queries."),
+        fix("Or set hot_standby = on there, and restart it."),
+    ],
+    seen_as: &[
+        "the database system is not accepting connections",
+        "Hot standby mode is disabled.",
+    ],
+};
+
+/// 53300, all slots.
+pub static CONNECTIONS_FULL: Cause = Cause {
+    code: "server.connections.full",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The server has no connection slot left",
+    summary: "All connection slots of the server at {endpoint} are taken, the reserved ones too: {error}.",
+    meaning: "As many sessions are open as max_connections (or max_wal_senders for replication) allows, the slots reserved for superusers included (SQLSTATE 53300). Most often a pool is too big, there are more application processes than planned, or sessions leak.",
+    fixes: &[
+        run(
+            "See who holds them, from a session that is still open or once one is free",
+            "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*), max(now() - state_change) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
+        ),
+        fix(
+            "Make pools smaller so that their sum stays below max_connections, close idle sessions (idle_session_timeout), or put a pooler in front.",
+        ),
+        fix("Raising max_connections needs a restart and memory."),
+    ],
+    seen_as: &[
+        "sorry, too many clients already",
+        "number of requested standby connections exceeds max_wal_senders",
+        "53300",
+    ],
+};
+
+/// 53300, only reserved slots.
+pub static CONNECTIONS_RESERVED: Cause = Cause {
+    code: "server.connections.reserved",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "Only connection slots reserved for superusers are left",
+    summary: "The server at {endpoint} has only reserved connection slots left, which role {user} may not use.",
+    meaning: "All slots for ordinary roles are taken; those of superuser_reserved_connections (and, from 16 on, reserved_connections) are kept for administrators (SQLSTATE 53300). A superuser can still get in and look.",
+    fixes: &[
+        run(
+            "As a superuser, see who holds them",
+            "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*), max(now() - state_change) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
+        ),
+        fix(
+            "Make pools smaller so that their sum stays below max_connections, close idle sessions (idle_session_timeout), or put a pooler in front.",
+        ),
+    ],
+    seen_as: &["remaining connection slots are reserved", "rds_reserved"],
+};
+
+/// 53300, the role's limit.
+pub static CONNECTIONS_ROLE: Cause = Cause {
+    code: "server.connections.role",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The role's own connection limit is reached",
+    summary: "Role {user} has as many sessions open as its CONNECTION LIMIT allows.",
+    meaning: "The server has slots left; this role may not open more of them (SQLSTATE 53300). A limit of 0 keeps the role out altogether.",
+    fixes: &[
+        run(
+            "See the limit, and who holds the sessions",
+            "echo \"select rolconnlimit from pg_roles where rolname = :'role'; select pid, application_name, client_addr, state, state_change from pg_stat_activity where usename = :'role'\" | psql -U postgres -v role={user}",
+        ),
+        run(
+            "Or raise it, as a superuser",
+            "echo 'alter role :\"role\" connection limit -1' | psql -U postgres -v role={user}",
+        ),
+    ],
+    seen_as: &["too many connections for role"],
+};
+
+/// 53300, the database's limit.
+pub static CONNECTIONS_DATABASE: Cause = Cause {
+    code: "server.connections.database",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The database's own connection limit is reached",
+    summary: "Database {database} has as many sessions open as its CONNECTION LIMIT allows.",
+    meaning: "The server has slots left; this database may not have more of them (SQLSTATE 53300). Superusers are exempt.",
+    fixes: &[
+        run(
+            "See the limit, and who holds the sessions",
+            "echo \"select datconnlimit from pg_database where datname = :'db'; select pid, usename, application_name, client_addr, state from pg_stat_activity where datname = :'db'\" | psql -U postgres -d postgres -v db={database}",
+        ),
+        run(
+            "Or raise it, as its owner or a superuser",
+            "echo 'alter database :\"db\" connection limit -1' | psql -U postgres -d postgres -v db={database}",
+        ),
+    ],
+    seen_as: &["too many connections for database"],
+};
+
+/// Over 90 % of the slots are taken.
+pub static CONNECTIONS_NEAR_LIMIT: Cause = Cause {
+    code: "server.connections.near-limit",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "Connection slots are running out",
+    summary: "{used} of {limit} connection slots {of} are taken.",
+    meaning: "Over 90 % of the slots that this role could use are taken. A few connections more and new ones fail with SQLSTATE 53300.",
+    fixes: &[
+        run(
+            "See who holds them",
+            "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
+        ),
+        fix(
+            "Make pools smaller, close idle sessions (idle_session_timeout), or put a pooler in front.",
+        ),
+    ],
+    seen_as: &[],
+};
+
+/// `target_session_attrs` is not met.
+pub static READ_ONLY: Cause = Cause {
+    code: "server.read-only",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server is not of the kind that target_session_attrs asks for",
+    summary: "target_session_attrs={wanted} is not met: the session at {endpoint} is {actual}.",
+    meaning: "The connection works; it was given up because the target asks for another kind of server: a primary where this is a standby, read-write where sessions are read-only (default_transaction_read_only, or recovery), or the reverse. After a failover that is how the old primary looks; with several hosts every one of them was of the wrong kind or failed.",
+    fixes: &[
+        fix(
+            "Name every member of the cluster in the target (host=a,b,c), so that the right one can be found.",
+        ),
+        run(
+            "See what the server is",
+            "psql -h {host} -p {port} -U {user} -d {database} -c 'select pg_is_in_recovery(), current_setting($$default_transaction_read_only$$)'",
+        ),
+        fix("Or drop target_session_attrs if any server will do."),
+    ],
+    seen_as: &[
+        "session is read-only",
+        "session is not read-only",
+        "server is in hot standby mode",
+        "server is not in hot standby mode",
+        "cannot execute",
+        "in a read-only transaction",
+        "cluster is read-only",
+    ],
+};
+
+/// Logged in, and no answer.
+pub static TIMEOUT: Cause = Cause {
+    code: "server.timeout",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The server accepted the login and does not answer",
+    summary: "The server at {endpoint} accepted the login and did not answer within {timeout_ms} ms: {how}.",
+    meaning: "The role was let in and the session does not get anywhere: the server is overloaded or frozen, waits for a lock on its catalogues, or a pooler in front of it waits for a free server connection. A path that loses only larger packets shows the same (`protocol.stall`).",
+    fixes: &[
+        fix(
+            "On the server, look at its load and at sessions that wait: pg_stat_activity, wait_event.",
+        ),
+        fix("If a pooler is in front, look at its queue: SHOW POOLS, cl_waiting."),
+        fix("If it is only slow, give it more time: --timeout."),
+    ],
+    seen_as: &["canceling statement due to statement timeout"],
+};
+
+/// A guard is not met.
+pub static WRONG_IDENTITY: Cause = Cause {
+    code: "server.wrong-identity",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "This is not the server that was expected",
+    summary: "{guard} says {expected}, and what answered at {endpoint} is {actual}.",
+    meaning: "The connection works, and leads somewhere else than the guard allows: another cluster, a standby, another version or database. The settings, a DNS name or a tunnel point to the wrong place, or a failover has happened.",
+    fixes: &[
+        fix(
+            "Do not go on with this connection before it is clear where it leads: `dbdoctor config` shows which setting decided, the facts of stage server who answered.",
+        ),
+        fix("If the server is the right one, correct {guard}."),
+    ],
+    seen_as: &[],
+};
+
+/// A start-up option was refused.
+pub static OPTION: Cause = Cause {
+    code: "server.option",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server refuses a start-up option",
+    summary: "The server refuses a setting that the client sends at start-up: {error}.",
+    meaning: "Settings sent with the connection (`options`, PGOPTIONS, PGTZ, PGDATESTYLE, client_encoding, replication) are applied after the login, and one that is unknown, has a bad value or may not be set by this role ends the connection. Drivers send such settings too.",
+    fixes: &[
+        fix(
+            "Correct or remove the setting {parameter}; `dbdoctor config` shows where options come from.",
+        ),
+        run(
+            "See which values the server takes",
+            "echo \"select name, setting, context, enumvals, min_val, max_val from pg_settings where lower(name) = lower(:'name')\" | psql -U postgres -v name={parameter}",
+        ),
+        fix(
+            "Look at options, PGOPTIONS, PGTZ and PGDATESTYLE, and at what the driver sends at start-up.",
+        ),
+    ],
+    seen_as: &[
+        "unrecognized configuration parameter",
+        "invalid value for parameter",
+        "invalid command-line argument for server process",
+        "permission denied to set parameter",
+    ],
+};
+
+/// The major version is out of support.
+pub static OLD: Cause = Cause {
+    code: "server.old",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "The server's major version is out of support",
+    summary: "PostgreSQL {version} gets no more fixes since {since}.",
+    meaning: "The PostgreSQL project supports a major version for five years. After that known security holes stay open, and drivers drop support.",
+    fixes: &[fix(
+        "Plan the upgrade to a supported major version (pg_upgrade, logical replication, or the provider's own way).",
+    )],
+    seen_as: &[],
+};
+
+/// The clocks differ.
+pub static CLOCK: Cause = Cause {
+    code: "server.clock",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "The server's clock and ours differ",
+    summary: "The server's clock is {offset_s} s {direction} of this machine's.",
+    meaning: "Times written by this machine and by the server do not fit together; certificates and tokens seem expired or not yet valid on one side. Which of the two clocks is wrong cannot be told from here.",
+    fixes: &[run(
+        "Check time synchronisation on both machines",
+        "timedatectl status",
+    )],
+    seen_as: &[],
+};
+
+/// Out of something.
+pub static RESOURCES: Cause = Cause {
+    code: "server.resources",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server ran out of memory, disk, processes or files",
+    summary: "The server at {endpoint} ran out of a resource: {error}.",
+    meaning: "The server works and could not get what it needs for this session: memory, disk space, a process, or file descriptors (SQLSTATE class 53, or an error without a code before the session began). Its machine, container or quota is the limit.",
+    fixes: &[
+        run(
+            "On the server, look at what is short",
+            "df -h; free -h; ulimit -a",
+        ),
+        fix(
+            "Look at the server's log for the moment, and at the limits of its container or service (memory, pids, nofile).",
+        ),
+    ],
+    seen_as: &[
+        "out of memory",
+        "No space left on device",
+        "could not fork new process for connection",
+        "out of file descriptors",
+        "out of shared memory",
+        "too many open files",
+    ],
+};
 
 /// Something went wrong here that no other row describes.
 pub static UNCLASSIFIED: Cause = Cause {
@@ -16,19 +346,23 @@ pub static UNCLASSIFIED: Cause = Cause {
     seen_as: &[],
 };
 
-/// `target_session_attrs` cannot be met.
-pub static READ_ONLY: Cause = Cause {
-    code: "server.read-only",
-    severity: Severity::Fail,
-    retryable: false,
-    title: "The server's role is not the one that target_session_attrs asks for",
-    summary: "The server's role is not the one that target_session_attrs asks for.",
-    meaning: "The server answers and lets us in, but it is a primary where a standby is asked for, or the other way round.",
-    fixes: &[fix(
-        "Name the right server, or another target_session_attrs.",
-    )],
-    seen_as: &["session is read-only"],
-};
-
 /// The rows of this file.
-pub static ALL: &[&Cause] = &[&UNCLASSIFIED, &READ_ONLY];
+pub static ALL: &[&Cause] = &[
+    &STARTING,
+    &STOPPING,
+    &RECOVERING,
+    &NO_HOT_STANDBY,
+    &CONNECTIONS_FULL,
+    &CONNECTIONS_RESERVED,
+    &CONNECTIONS_ROLE,
+    &CONNECTIONS_DATABASE,
+    &CONNECTIONS_NEAR_LIMIT,
+    &READ_ONLY,
+    &TIMEOUT,
+    &WRONG_IDENTITY,
+    &OPTION,
+    &OLD,
+    &CLOCK,
+    &RESOURCES,
+    &UNCLASSIFIED,
+];

@@ -1,6 +1,7 @@
-//! Causes of the `tunnel` stage.
+//! Causes of the `tunnel` stage; some are observed on the way to a later jump
+//! host, which the evidence then names.
 
-use super::{Cause, Severity, fix};
+use super::{Cause, Severity, fix, run};
 
 /// Something went wrong here that no other row describes.
 pub static UNCLASSIFIED: Cause = Cause {
@@ -8,7 +9,7 @@ pub static UNCLASSIFIED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
-    summary: "The tunnel stage failed in a way that dbdoctor does not recognise: {error}",
+    summary: "The forward to {target} failed in a way that dbdoctor does not recognise: {error}.",
     meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
     fixes: &[fix(
         "Report it with the output of the same command and --format json.",
@@ -16,5 +17,214 @@ pub static UNCLASSIFIED: Cause = Cause {
     seen_as: &[],
 };
 
+/// Forwarding is forbidden.
+pub static PROHIBITED: Cause = Cause {
+    code: "tunnel.prohibited",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The SSH server forbids the forward",
+    summary: "{via} lets us in and forbids a forward to {target}.",
+    meaning: "The login worked; the server's rules refuse the forward: AllowTcpForwarding no (or DisableForwarding), a PermitOpen list without this host and port, or restrict, no-port-forwarding or permitopen= in front of the key in authorized_keys. PermitOpen compares the host as text: db.test and its address are different entries. An expired password also forbids forwards until it is changed.",
+    fixes: &[
+        fix(
+            "On the server, see which rule it is: sshd -T -C user=USER,host=HOST,addr=ADDRESS | grep -iE 'allowtcpforwarding|permitopen|disableforwarding'; and the options in front of the key in authorized_keys.",
+        ),
+        fix(
+            "Allow it: AllowTcpForwarding local, and PermitOpen with exactly this host and port; or permitopen=\"HOST:PORT\" in authorized_keys. Then reload sshd.",
+        ),
+        fix("If the list has another spelling of the same host, use that one here."),
+    ],
+    seen_as: &[
+        "open failed: administratively prohibited",
+        "administratively prohibited: open failed",
+        "Administratively prohibited",
+        "(1, 'Administratively prohibited')",
+        "ssh: rejected: administratively prohibited",
+    ],
+};
+
+/// The target refuses.
+pub static TARGET_REFUSED: Cause = Cause {
+    code: "tunnel.target.refused",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The target refuses the SSH server's connection",
+    summary: "{target} refuses the connection that {via} makes to it.",
+    meaning: "The tunnel is fine up to its last step: on the SSH server's side the target's machine answers, and nothing listens on that port there, or a firewall rejects. localhost is the SSH server itself, not this machine. A PostgreSQL that listens on localhost only (listen_addresses) refuses on its other addresses.",
+    fixes: &[
+        fix(
+            "See that the server runs and that host and port are right as seen from the SSH server.",
+        ),
+        run(
+            "On the database's machine, see where PostgreSQL listens.",
+            "ss -tlnp",
+        ),
+        fix(
+            "If it listens on 127.0.0.1 only, set listen_addresses in postgresql.conf and restart it.",
+        ),
+    ],
+    seen_as: &[
+        "open failed: connect failed: Connection refused",
+        "connect failed: Connection refused",
+        "ssh: rejected: connect failed (Connection refused)",
+        "ChannelException(2, 'Connect failed')",
+        "Channel open failure (connect failed)",
+    ],
+};
+
+/// The target's name is not known there.
+pub static TARGET_UNRESOLVED: Cause = Cause {
+    code: "tunnel.target.unresolved",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The SSH server cannot resolve the target's name",
+    summary: "{via} cannot resolve {target_host}: {words}.",
+    meaning: "Through a tunnel the database's name is resolved on the SSH server, and there it is not known. Names of a container network, of /etc/hosts or of a VPN's resolver exist on one machine only.",
+    fixes: &[
+        fix(
+            "See that the name is spelled as the SSH server knows it; on it, try: getent hosts NAME.",
+        ),
+        fix("Or name the database's address as the SSH server reaches it, with hostaddr."),
+    ],
+    seen_as: &[
+        "open failed: connect failed: Name or service not known",
+        "connect failed: Temporary failure in name resolution",
+        "ssh: rejected: connect failed (Name or service not known)",
+        "no such host",
+    ],
+};
+
+/// The target does not answer.
+pub static TARGET_TIMEOUT: Cause = Cause {
+    code: "tunnel.target.timeout",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The target does not answer the SSH server",
+    summary: "{via} gets no answer from {target}.",
+    meaning: "The SSH server tries to connect to the target and nothing comes back: a firewall or security group between the two drops the packets, or the address is dead. The SSH server itself answers.",
+    fixes: &[
+        fix("Allow the SSH server's address in the firewall or security group of the database."),
+        fix(
+            "See that the address is right as seen from the SSH server; on it, try: nc -zvw 5 HOST PORT.",
+        ),
+    ],
+    seen_as: &[
+        "open failed: connect failed: Connection timed out",
+        "ssh: rejected: connect failed (Connection timed out)",
+        "connect failed: Operation timed out",
+    ],
+};
+
+/// The target cannot be reached.
+pub static TARGET_UNREACHABLE: Cause = Cause {
+    code: "tunnel.target.unreachable",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The SSH server has no way to the target",
+    summary: "{via} has no way to {target}: {words}.",
+    meaning: "On the SSH server's side there is no route to the target's address, or a router or firewall says that it may not be reached. An IPv6 address on a server without IPv6 is a common case.",
+    fixes: &[
+        fix(
+            "See that the address is right as seen from the SSH server; on it, try: ip route get ADDRESS.",
+        ),
+        fix("If only the IPv6 address is the fault, name the IPv4 one with hostaddr."),
+    ],
+    seen_as: &[
+        "open failed: connect failed: No route to host",
+        "open failed: connect failed: Network is unreachable",
+        "ssh: rejected: connect failed (No route to host)",
+    ],
+};
+
+/// The target cannot be reached, and nobody says why.
+pub static TARGET_FAILED: Cause = Cause {
+    code: "tunnel.target.failed",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The SSH server cannot connect to the target and does not say why",
+    summary: "{via} cannot connect to {target}, and says no more than: {error}.",
+    meaning: "The SSH server allows the forward and its connection to the target fails. It may be a refusal, a missing route, a name that does not resolve, or a unix socket that is not there: some servers do not tell.",
+    fixes: &[
+        fix("On the SSH server, try the same step: nc -zvw 5 HOST PORT, or psql -h HOST."),
+        fix("On the SSH server, read the log of that moment: journalctl -u ssh -u sshd -n 50."),
+    ],
+    seen_as: &[
+        "open failed: connect failed: open failed",
+        "Channel open failure (connect failed)",
+    ],
+};
+
+/// No more channels.
+pub static LIMIT: Cause = Cause {
+    code: "tunnel.limit",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The SSH server has no more channels",
+    summary: "{via} opens no more forwards: it reports a shortage of resources.",
+    meaning: "The server refuses another channel for want of resources: a limit on forwards of its own, or it is out of file descriptors or memory. OpenSSH's MaxSessions is not it: that does not count forwards.",
+    fixes: &[
+        fix("Open fewer connections through one tunnel, or several tunnels."),
+        fix("Raise the server's limit on channels or open files."),
+    ],
+    seen_as: &["open failed: resource shortage", "Resource shortage"],
+};
+
+/// The local port is taken.
+pub static LISTEN: Cause = Cause {
+    code: "tunnel.listen",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The local port for the tunnel cannot be opened",
+    summary: "Nothing can listen on {address}: {error}.",
+    meaning: "The tunnel stands; its local end could not be opened. Another program has the port (an earlier tunnel, a local PostgreSQL), the port is below 1024, or the address is not one of this machine.",
+    fixes: &[
+        run("See who has the port.", "ss -tlnp"),
+        fix("Choose another port with --listen; 0 lets the system choose."),
+    ],
+    seen_as: &[
+        "bind: Address already in use",
+        "bind [127.0.0.1]:5432: Address already in use",
+        "Could not request local forwarding.",
+        "cannot listen to port",
+        "[Errno 98] Address already in use",
+    ],
+};
+
+/// The session died.
+pub static LOST: Cause = Cause {
+    code: "tunnel.lost",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The tunnel died while it was in use",
+    summary: "The SSH session with {via} ended while it was in use: {error}.",
+    meaning: "The login worked, and the session ended under the connection that went through it: the SSH server was restarted or stopped, somebody ended the session, or a device on the way dropped it. Whoever speaks through the tunnel then sees a closed or reset connection and takes the database for the cause.",
+    fixes: &[
+        fix("On the SSH server, read its log of that moment: journalctl -u ssh -u sshd -n 50."),
+        fix(
+            "If it ends after some time without traffic, set ServerAliveInterval 30 for the host in the SSH configuration, and test it with dbdoctor idle.",
+        ),
+    ],
+    seen_as: &[
+        "Timeout, server",
+        "closed by remote host.",
+        "client_loop: send disconnect: Broken pipe",
+        "packet_write_wait: Connection to",
+        "server closed the connection unexpectedly",
+        "Connection terminated unexpectedly",
+        "Socket exception: Connection reset by peer",
+    ],
+};
+
 /// The rows of this file.
-pub static ALL: &[&Cause] = &[&UNCLASSIFIED];
+pub static ALL: &[&Cause] = &[
+    &PROHIBITED,
+    &TARGET_REFUSED,
+    &TARGET_UNRESOLVED,
+    &TARGET_TIMEOUT,
+    &TARGET_UNREACHABLE,
+    &TARGET_FAILED,
+    &LIMIT,
+    &LISTEN,
+    &LOST,
+    &UNCLASSIFIED,
+];

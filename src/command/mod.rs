@@ -1,6 +1,39 @@
-//! The subcommands that are more than a run of the pipeline.
+//! The subcommands: a run of the pipeline, and those that are more or less
+//! than one.
 
+pub mod check;
 pub mod generate;
+pub mod interrupt;
 pub mod key;
+pub mod output;
 pub mod stress;
 pub mod wait;
+
+/// How the process ends (interface.md, Exit status).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// No stage failed.
+    Success = 0,
+    /// A cause was found.
+    Cause = 1,
+    /// The command line is wrong, or the report cannot be written.
+    Usage = 2,
+    /// A defect of dbdoctor.
+    Defect = 3,
+    /// Ended by Ctrl-C or SIGTERM; the report so far was printed.
+    Interrupted = 130,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Says what is wrong with the command line. The caller must not put an
+/// argument's value into `why`: it may be a secret.
+pub fn usage(why: &str) -> Exit {
+    eprintln!("dbdoctor: {why}");
+    Exit::Usage
+}

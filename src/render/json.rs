@@ -9,7 +9,12 @@ pub fn render(report: &Report) -> Vec<u8> {
     out
 }
 
-/// The JSON Schema of the object.
+/// The JSON Schema of the object. It describes what is written, so keys that
+/// may be null are required too.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(crate::report::ReportJson).to_value()
+    schemars::generate::SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<crate::report::ReportJson>()
+        .to_value()
 }

@@ -1,4 +1,9 @@
-//! Reports as bytes: one file per form.
+//! Reports as bytes: one file per form, and what they share.
 
+pub mod evidence;
 pub mod json;
+pub mod live;
+pub mod page;
+pub mod settings;
+pub mod style;
 pub mod table;

@@ -2,9 +2,11 @@
 
 use crate::cli::TargetArgs;
 use crate::report::{StageRecord, TargetReport};
+use crate::secret::Secret;
 use crate::stage::Verdict;
 use crate::surroundings::Surroundings;
 use crate::target::Target;
+use crate::target::resolve::Resolver;
 
 /// Resolves the target. What could be read is left in `report` even when
 /// something is wrong.
@@ -14,6 +16,31 @@ pub async fn probe(
     report: &mut TargetReport,
     record: &mut StageRecord,
 ) -> Verdict<Target> {
-    let _ = (args, surroundings, report, record);
-    todo!()
+    let typed = match args.password && surroundings.interactive {
+        true => ask("Password: ").await,
+        false => None,
+    };
+    let mut target = Resolver::new(args, surroundings, report, record).resolve(typed)?;
+    target.report = report.clone();
+    record.summary = summary(&target);
+    Ok(target)
+}
+
+/// Asks on the terminal, off the threads that carry the run.
+async fn ask(prompt: &'static str) -> Option<Secret> {
+    tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt))
+        .await
+        .ok()?
+        .ok()
+        .map(Secret::new)
+}
+
+/// Where the host and the password came from, in one line.
+fn summary(target: &Target) -> String {
+    let hosts: Vec<_> = target.endpoints.iter().map(|e| e.label()).collect();
+    let password = target.endpoints.iter().find_map(|e| e.password.as_ref());
+    match password {
+        Some(password) => format!("{}, password from {}", hosts.join(", "), password.source),
+        None => format!("{}, no password", hosts.join(", ")),
+    }
 }

@@ -1,18 +1,132 @@
 //! `ssh`: a session on every hop, proved step by step.
+//!
+//! For each hop: the identification ([`greeting`]), the algorithms
+//! ([`algorithms`]), the host key ([`host_key`], from [`known_hosts`]),
+//! authentication ([`auth`], with the keys of [`offer`] and the [`agent`]).
+//! The next hop is reached through a forward of the one before. [`fault`]
+//! turns what was seen into a cause.
+
+pub mod agent;
+pub mod algorithms;
+pub mod auth;
+pub mod client;
+mod fault;
+pub mod forward;
+pub mod greeting;
+pub mod host_key;
+pub mod known_hosts;
+pub mod offer;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use russh::client::{Config, GexParams, Handle};
+use russh::{Disconnect, SshId};
+use serde_json::{Map, Value, json};
 
 use crate::ctx::Ctx;
-use crate::report::StageRecord;
+use crate::finding::Finding;
+use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
-use crate::target::SshPlan;
-use crate::wire::Stream;
+use crate::target::{Hop, SshPlan};
+use crate::wire::{Route, Stream};
+use auth::{Ending, Means};
+use client::{Client, End, Watch};
+use greeting::{Greeting, Resumed};
+use host_key::Judge;
+use offer::Offer;
 
 /// An authenticated session on the last hop, through all the ones before it.
-/// Cheap to clone; the session ends when the last clone is dropped.
+/// Cheap to clone; the session ends when the last clone is dropped, and with
+/// it every forward through it.
 #[derive(Clone)]
 pub struct Bastion {
     /// The last hop, as people call it.
     pub label: String,
+    sessions: Arc<Vec<Session>>,
+}
+
+/// An authenticated session on one hop.
+pub(crate) struct Session {
+    label: String,
+    handle: Handle<Client>,
+    watch: Arc<Watch>,
+}
+
+impl Drop for Session {
+    /// The server is told, so that it does not log a lost connection.
+    fn drop(&mut self) {
+        if self.handle.is_closed() {
+            return;
+        }
+        let goodbye = self
+            .handle
+            .disconnect(Disconnect::ByApplication, "done", "");
+        // It only puts a message into a queue; a full one may be skipped.
+        let mut goodbye = std::pin::pin!(goodbye);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let _ = goodbye.as_mut().poll(&mut context);
+    }
+}
+
+impl Bastion {
+    /// How a session on the way ended, if one has: a finding of `tunnel.lost`
+    /// that explains why everything through it broke.
+    pub fn fate(&self) -> Option<Finding> {
+        self.sessions
+            .iter()
+            .find_map(|session| Some(fault::lost(&session.label, &session.end()?)))
+    }
+
+    /// The same, with a moment's patience for the news to arrive.
+    pub async fn fate_soon(&self) -> Option<Finding> {
+        for _ in 0..10 {
+            if let Some(fate) = self.fate() {
+                return Some(fate);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
+    }
+
+    /// Asks the last hop for a sign of life.
+    ///
+    /// # Errors
+    /// `tunnel.lost` where it does not answer before the limit.
+    pub async fn ping(&self, ctx: &Ctx, limit: Instant) -> Verdict<Duration> {
+        let began = Instant::now();
+        let Some(session) = self.sessions.last() else {
+            return Err(fault::lost(&self.label, &End::Closed));
+        };
+        match ctx.until(limit, session.handle.send_ping()).await {
+            Ok(Ok(())) if session.end().is_none() => Ok(began.elapsed()),
+            Ok(_) => Err(fault::lost(&session.label, &session.watch.end().await)),
+            Err(_) => Err(fault::lost(&session.label, &End::Dead)),
+        }
+    }
+
+    pub(crate) fn last(&self) -> Option<&Session> {
+        self.sessions.last()
+    }
+}
+
+impl Session {
+    /// Whether the server answers a keepalive (`keepalive@openssh.com`,
+    /// OpenSSH PROTOCOL, section 2.4); any answer is a sign of life.
+    pub(crate) async fn answers(&self) -> bool {
+        self.handle.send_ping().await.is_ok() && self.end().is_none()
+    }
+
+    /// What its callbacks saw.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn end(&self) -> Option<End> {
+        let known = self.watch.seen().end.clone();
+        known.or_else(|| self.handle.is_closed().then_some(End::Closed))
+    }
 }
 
 /// Passes every hop: identification, algorithms, host key, authentication.
@@ -24,6 +138,270 @@ pub async fn probe(
     ctx: &Ctx,
     record: &mut StageRecord,
 ) -> Verdict<Bastion> {
-    let _ = (stream, plan, keys, ctx, record);
-    todo!()
+    let mut sessions: Vec<Session> = Vec::new();
+    let mut facts = Vec::new();
+    let mut stream = Some(stream);
+    let mut outcome = Ok(());
+    for hop in &plan.hops {
+        let mut visit = Visit {
+            hop,
+            plan,
+            keys,
+            ctx,
+            limit: ctx.limit(),
+            first: sessions.is_empty(),
+            facts: Map::new(),
+            warnings: Vec::new(),
+            summary: String::new(),
+        };
+        visit.fact("hop", hop.label());
+        let visited = match stream.take() {
+            Some(stream) => visit.session(stream).await,
+            None => match sessions.last() {
+                Some(before) => match visit.reach(before).await {
+                    Ok(stream) => visit.session(stream).await,
+                    Err(finding) => Err(finding),
+                },
+                None => Err(fault::unclassified(hop, "no connection was handed over")),
+            },
+        };
+        record.summary = visit.summary;
+        for warning in visit.warnings {
+            record.warn(warning);
+        }
+        facts.push(Value::Object(visit.facts));
+        match visited {
+            Ok(session) => sessions.push(session),
+            Err(finding) => {
+                outcome = Err(finding);
+                break;
+            }
+        }
+    }
+    if plan.hops.len() > 1 && !record.summary.is_empty() {
+        record.summary = format!(
+            "hop {} of {}: {}",
+            facts.len(),
+            plan.hops.len(),
+            record.summary
+        );
+    }
+    record.fact("hops", facts);
+    outcome?;
+    match plan.hops.last() {
+        Some(last) => Ok(Bastion {
+            label: last.label(),
+            sessions: Arc::new(sessions),
+        }),
+        None => {
+            Err(Finding::new(&crate::cause::ssh::UNCLASSIFIED)
+                .with("error", "no SSH server is named"))
+        }
+    }
+}
+
+/// One hop on the way.
+struct Visit<'a> {
+    hop: &'a Hop,
+    plan: &'a SshPlan,
+    keys: &'a Keyring,
+    ctx: &'a Ctx,
+    limit: Instant,
+    first: bool,
+    facts: Map<String, Value>,
+    warnings: Vec<Finding>,
+    summary: String,
+}
+
+impl Visit<'_> {
+    fn fact(&mut self, name: &str, value: impl Into<Value>) {
+        self.facts
+            .insert(name.to_owned(), crate::finding::cleaned(value.into()));
+    }
+
+    /// The forward from the hop before to this one.
+    async fn reach(&mut self, before: &Session) -> Verdict<Stream> {
+        let began = Instant::now();
+        let opened = before
+            .open(&self.hop.host, self.hop.port, self.ctx, self.limit)
+            .await;
+        self.fact("forward_ms", ms(began.elapsed()));
+        let io = opened.map_err(|failure| {
+            forward::finding(
+                &failure,
+                &forward::Wanted {
+                    host: &self.hop.host,
+                    port: self.hop.port,
+                    via: &before.label,
+                    hop: Some(&self.hop.label()),
+                },
+            )
+        })?;
+        let route = Route::Tunnel {
+            host: self.hop.host.clone(),
+            port: self.hop.port,
+            via: before.label.clone(),
+        };
+        Ok(Stream::new(io, route, None))
+    }
+
+    async fn session(&mut self, stream: Stream) -> Verdict<Session> {
+        let route = stream.route.clone();
+        if let Route::Direct(address) = &route {
+            self.fact("address", address.to_string());
+        }
+        let began = Instant::now();
+        let (greeting, stream, replay) = self.greet(stream).await?;
+        self.fact("identification", greeting.identification.as_str());
+        if !greeting.before.is_empty() {
+            self.fact("before_identification", greeting.before.clone());
+        }
+        let greeted = Instant::now();
+        self.fact("identification_ms", ms(greeted - began));
+        self.summary = short_software(&greeting);
+
+        let (mut handle, watch) = self.handshake(stream, replay).await?;
+        let shaken = Instant::now();
+        self.fact("handshake_ms", ms(shaken - greeted));
+
+        let offer = Offer::gather(self.hop, self.keys).await;
+        let keys_only = watch
+            .seen()
+            .host_key
+            .as_ref()
+            .is_some_and(|judgement| judgement.keys_only);
+        let means = Means {
+            hop: self.hop,
+            password: self.plan.password.as_ref(),
+            interactive: self.ctx.surroundings.interactive,
+            keys_only,
+            announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),
+        };
+        let story = auth::authenticate(&mut handle, &watch, &means, offer, self.limit).await;
+        self.fact("auth", story.fact());
+        self.fact("auth_ms", ms(shaken.elapsed().saturating_sub(story.asked)));
+        let banner = watch.seen().banner.clone();
+        if !banner.is_empty() {
+            self.fact("banner", banner.as_str());
+        }
+        if story.ending == Ending::In {
+            let how = match story.passed.as_slice() {
+                [] => story.method.to_owned(),
+                passed => format!("{} and {}", passed.join(", "), story.method),
+            };
+            self.summary = format!("{}, {how} accepted", self.summary);
+            return Ok(Session {
+                label: self.hop.label(),
+                handle,
+                watch,
+            });
+        }
+        Err(fault::authentication(self.hop, &story, &banner))
+    }
+
+    /// The identification. On failure says what is there instead.
+    async fn greet(&mut self, mut stream: Stream) -> Verdict<(Greeting, Stream, Vec<u8>)> {
+        let mut heard = Vec::new();
+        let exchanged = self
+            .ctx
+            .until(self.limit, greeting::exchange(&mut stream.io, &mut heard))
+            .await;
+        let unheard = match exchanged {
+            Ok(Ok((greeting, _))) if greeting.identification == greeting::OURS => {
+                return Err(fault::foreign(
+                    self.hop,
+                    greeting.identification.as_bytes(),
+                    "a server that only echoes",
+                ));
+            }
+            Ok(Ok((greeting, replay))) if speaks_two(&greeting) => {
+                return Ok((greeting, stream, replay));
+            }
+            Ok(Ok((greeting, _))) => {
+                let bytes = greeting.identification.as_bytes();
+                return Err(fault::foreign(self.hop, bytes, greeting::who(bytes)));
+            }
+            Ok(Err(unheard)) => Some(unheard),
+            Err(_) => None,
+        };
+        let nobody_spoke = heard.is_empty()
+            && !matches!(&unheard, Some(greeting::Unheard::Foreign(_)))
+            && !matches!(&unheard, Some(greeting::Unheard::Closed(bytes) | greeting::Unheard::Broken(_, bytes)) if !bytes.is_empty());
+        if nobody_spoke
+            && unheard.is_some()
+            && let Route::Direct(address) = &stream.route
+            && fault::is_postgres(address, self.ctx, self.limit).await
+        {
+            return Err(fault::foreign(self.hop, &[], "PostgreSQL"));
+        }
+        Err(fault::identification(self.hop, unheard, &heard, self.first))
+    }
+
+    /// Key exchange and host key.
+    async fn handshake(
+        &mut self,
+        stream: Stream,
+        replay: Vec<u8>,
+    ) -> Verdict<(Handle<Client>, Arc<Watch>)> {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let (hop, first) = (self.hop.clone(), self.first);
+        let judge = tokio::task::spawn_blocking(move || Judge::new(&hop, now, first))
+            .await
+            .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
+        let config = Config {
+            client_id: SshId::Standard(greeting::OURS.into()),
+            preferred: algorithms::preferred(&judge.known()),
+            gex: GexParams::new(2048, 3072, 8192).unwrap_or_default(),
+            ..Config::default()
+        };
+        let watch = Arc::new(Watch::default());
+        let (io, clear) = Resumed::new(stream.io, replay);
+        let client = Client::new(Arc::clone(&watch), judge);
+        let connecting = russh::client::connect_stream(Arc::new(config), io, client);
+        let connected = self.ctx.until(self.limit, connecting).await;
+
+        let offer = algorithms::server_offer(&clear.bytes());
+        let judgement = watch.seen().host_key.clone();
+        let agreed = watch.seen().agreed.clone();
+        if let Some(judgement) = &judgement {
+            self.fact("host_key", judgement.fact.clone());
+            self.summary = format!("{}, {}", self.summary, judgement.summary);
+        }
+        if let Some([kex, host_key, cipher, mac]) = &agreed {
+            let agreed = json!({"kex": kex, "host_key": host_key, "cipher": cipher, "mac": mac});
+            self.fact("algorithms", agreed);
+        }
+        match connected {
+            Ok(Ok(handle)) => {
+                self.warnings
+                    .extend(judgement.and_then(|judgement| judgement.finding));
+                Ok((handle, watch))
+            }
+            Ok(Err(russh::Error::UnknownKey)) => Err(judgement
+                .and_then(|judgement| judgement.finding)
+                .unwrap_or_else(|| fault::unclassified(self.hop, "the host key was refused"))),
+            Ok(Err(error)) => {
+                let end = watch.seen().end.clone();
+                Err(fault::handshake(self.hop, &error, end, offer.as_ref()))
+            }
+            Err(_) => Err(fault::stalled(self.hop, "the key exchange", self.ctx)),
+        }
+    }
+}
+
+/// Whether both ends can speak protocol 2 (`1.99` means both versions).
+fn speaks_two(greeting: &Greeting) -> bool {
+    greeting.identification.starts_with("SSH-2.")
+        || greeting.identification.starts_with("SSH-1.99-")
+}
+
+/// `OpenSSH_9.2p1` of `OpenSSH_9.2p1 Debian-2`.
+fn short_software(greeting: &Greeting) -> String {
+    let software = greeting.software();
+    software
+        .split_once(' ')
+        .map_or(software, |(name, _)| name)
+        .to_owned()
 }

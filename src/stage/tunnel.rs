@@ -1,11 +1,16 @@
 //! `tunnel`: the forward from the last hop to the database.
 
+use std::time::Instant;
+
+use crate::cause;
 use crate::ctx::Ctx;
-use crate::report::StageRecord;
+use crate::finding::Finding;
+use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::ssh::Bastion;
-use crate::target::Endpoint;
-use crate::wire::Stream;
+use crate::stage::ssh::forward::{self, Failure, Wanted};
+use crate::target::{Endpoint, Place};
+use crate::wire::{BoxIo, Route, Stream};
 
 /// Opens a `direct-tcpip` channel to the endpoint (to its `hostaddr` where it
 /// has one), or `direct-streamlocal@openssh.com` for a socket directory.
@@ -16,6 +21,102 @@ pub async fn probe(
     ctx: &Ctx,
     record: &mut StageRecord,
 ) -> Verdict<Stream> {
-    let _ = (bastion, endpoint, ctx, record);
-    todo!()
+    let (host, port) = seen_from_there(endpoint);
+    let wanted = Wanted {
+        host: &host,
+        port,
+        via: &bastion.label,
+        hop: None,
+    };
+    record.fact("target", endpoint.label());
+    record.fact("host", host.as_str());
+    if port != 0 {
+        record.fact("port", port);
+    }
+    record.fact("via", bastion.label.as_str());
+    let began = Instant::now();
+    let limit = ctx.limit();
+    let opened = open(bastion, endpoint, ctx, limit).await;
+    record.fact("open_ms", ms(began.elapsed()));
+    match opened {
+        Ok(io) => {
+            record.summary = format!("{} reaches {}", bastion.label, endpoint.label());
+            let route = Route::Tunnel {
+                host: host.clone(),
+                port,
+                via: bastion.label.clone(),
+            };
+            Ok(Stream::new(io, route, None))
+        }
+        Err(failure) => Err(explained(failure, &wanted, endpoint, ctx, limit).await),
+    }
+}
+
+/// Opens one forward to the endpoint.
+///
+/// # Errors
+/// Why it did not open.
+pub async fn open(
+    bastion: &Bastion,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+    limit: Instant,
+) -> Result<BoxIo, Failure> {
+    let Some(session) = bastion.last() else {
+        return Err(Failure::Lost(crate::stage::ssh::client::End::Closed));
+    };
+    match &endpoint.place {
+        Place::Unix(path) => session.open_unix(&path.to_string_lossy(), ctx, limit).await,
+        _ => {
+            let (host, port) = seen_from_there(endpoint);
+            session.open(&host, port, ctx, limit).await
+        }
+    }
+}
+
+/// The host and port that the last hop is told; port 0 for a socket's file.
+fn seen_from_there(endpoint: &Endpoint) -> (String, u16) {
+    match &endpoint.place {
+        Place::Unix(path) => (path.to_string_lossy().into_owned(), 0),
+        Place::Ip(ip, _) => (ip.to_string(), endpoint.port),
+        Place::Name(name) => (name.clone(), endpoint.port),
+    }
+}
+
+/// The finding, with what a look from this side adds.
+async fn explained(
+    failure: Failure,
+    wanted: &Wanted<'_>,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+    limit: Instant,
+) -> Finding {
+    let finding = forward::finding(&failure, wanted);
+    if !std::ptr::eq(finding.cause, &cause::tunnel::TARGET_UNRESOLVED) {
+        return finding;
+    }
+    let Place::Name(name) = &endpoint.place else {
+        return finding;
+    };
+    // Only told when it costs nothing: the answer is at hand or it is left out.
+    let looked_up = tokio::net::lookup_host((name.as_str(), endpoint.port));
+    let soon = limit.min(Instant::now() + std::time::Duration::from_millis(500));
+    match ctx.until(soon, looked_up).await {
+        Ok(Ok(addresses)) => {
+            let here: Vec<String> = addresses.map(|address| address.ip().to_string()).collect();
+            match here.first().cloned() {
+                Some(first) => finding
+                    .with("resolves_here", here)
+                    .fix(
+                        format!(
+                            "The name resolves here, to {first}, and not on {}: if that address is right from there too, name it with hostaddr={first}.",
+                            wanted.via
+                        ),
+                        None,
+                    ),
+                None => finding,
+            }
+        }
+        _ => finding,
+    }
 }

@@ -1,7 +1,23 @@
 //! What the user asked for: every setting resolved as libpq resolves it, with
 //! where it came from and what it won over.
 
+pub mod broken;
+pub mod check;
+pub mod conninfo;
+pub mod dotenv;
+pub mod driver;
+pub mod dsn;
+pub mod files;
+pub mod origin;
+pub mod parameters;
+pub mod params;
+pub mod passfile;
+pub mod reading;
+pub mod resolve;
+pub mod service;
 pub mod settings;
+pub mod ssh;
+pub mod uri;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,8 +26,8 @@ use std::time::Duration;
 use crate::report::TargetReport;
 use crate::secret::Secret;
 pub use settings::{
-    AuthMethod, ChannelBinding, LoadBalance, RequireAuth, SslCertMode, SslMode, SslNegotiation,
-    TargetSessionAttrs, TlsVersion,
+    AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
+    SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 
 /// The resolved target: the input of every stage after `config`.
@@ -40,6 +56,17 @@ pub struct Target {
     pub channel_binding: ChannelBinding,
     /// `require_auth`.
     pub require_auth: RequireAuth,
+    /// Whether a missing password may be asked for on the terminal when the
+    /// server wants one: there is a person, and no `-w`.
+    pub ask_password: bool,
+    /// `gssencmode`.
+    pub gssencmode: GssEncMode,
+    /// `min_protocol_version`; `None` is 3.0.
+    pub min_protocol: Option<ProtocolVersion>,
+    /// `max_protocol_version`; `None` is 3.0.
+    pub max_protocol: Option<ProtocolVersion>,
+    /// `requirepeer`: who must run the server at the other end of a unix socket.
+    pub require_peer: Option<String>,
     /// `target_session_attrs`.
     pub session_attrs: TargetSessionAttrs,
     /// `connect_timeout`, where it is set and bounds anything.
@@ -93,24 +120,66 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads a host as getaddrinfo would: an address (with an IPv6 zone), else a name.
+    /// Reads a host as getaddrinfo would: an address (IPv6 with a zone, IPv4
+    /// also in the short and octal forms of inet_aton), else a name.
     pub fn of_host(host: &str) -> Self {
-        let (address, zone) = match host.split_once('%') {
-            Some((address, zone)) => (address, Some(zone)),
-            None => (host, None),
-        };
-        match (address.parse(), zone) {
-            (Ok(ip), None) => Place::Ip(ip, 0),
-            (Ok(ip @ IpAddr::V6(_)), Some(zone)) => {
-                let index = zone
-                    .parse()
-                    .ok()
-                    .or_else(|| nix::net::if_::if_nametoindex(zone).ok());
-                index.map_or_else(|| Place::Name(host.to_owned()), |i| Place::Ip(ip, i))
-            }
-            _ => Place::Name(host.to_owned()),
+        match Self::address(host) {
+            Some((ip, zone)) => Place::Ip(ip, zone),
+            None => Place::Name(host.to_owned()),
         }
     }
+
+    /// An address with its IPv6 scope id, as `getaddrinfo` takes it without
+    /// asking anyone.
+    pub fn address(text: &str) -> Option<(IpAddr, u32)> {
+        let (address, zone) = match text.split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (text, None),
+        };
+        match (address.parse(), zone) {
+            (Ok(ip), None) => Some((ip, 0)),
+            (Ok(IpAddr::V6(ip)), Some(zone)) => {
+                // Only where the address needs it may a zone be a name.
+                let link_local = ip.is_unicast_link_local()
+                    || matches!(ip.octets(), [0xff, scope, ..] if scope & 0xf == 2);
+                let number = zone.parse().ok();
+                let named = || nix::net::if_::if_nametoindex(zone).ok();
+                let index = number.or_else(|| link_local.then(named).flatten())?;
+                Some((IpAddr::V6(ip), index))
+            }
+            (Err(_), None) => inet_aton(text).map(|ip| (IpAddr::V4(ip), 0)),
+            _ => None,
+        }
+    }
+}
+
+/// inet_aton(3): one to four numbers, decimal, octal or hexadecimal, the last
+/// of which fills what is left of the address.
+fn inet_aton(text: &str) -> Option<std::net::Ipv4Addr> {
+    let number = |part: &str| -> Option<u32> {
+        let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
+        let (digits, radix) = match (hex, part.strip_prefix('0')) {
+            (Some(hex), _) => (hex, 16),
+            (None, Some(octal)) if !octal.is_empty() => (octal, 8),
+            _ => (part, 10),
+        };
+        let plain = digits.chars().all(|c| c.is_digit(radix)) && !digits.is_empty();
+        plain.then(|| u32::from_str_radix(digits, radix).ok())?
+    };
+    let parts: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
+    let (last, first) = parts.split_last()?;
+    if first.len() > 3 || first.iter().any(|part| *part > 255) {
+        return None;
+    }
+    let room = 32 - 8 * first.len() as u32;
+    if room < 32 && *last >> room != 0 {
+        return None;
+    }
+    let high = first
+        .iter()
+        .enumerate()
+        .fold(0u32, |sum, (at, part)| sum | part << (24 - 8 * at));
+    Some((high | last).into())
 }
 
 /// A place and a port: what `dns` and `tcp` look at.
@@ -276,4 +345,41 @@ pub enum HostKeyCheck {
     AcceptNew,
     /// Any key is accepted; with a changed one only public keys are offered.
     No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_as_getaddrinfo_reads_them() {
+        let v4 = |text: &str| Place::Ip(text.parse().unwrap(), 0);
+        for (host, address) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.1", "127.0.0.1"),
+            ("0x7f.1", "127.0.0.1"),
+            ("2130706433", "127.0.0.1"),
+            ("010.0.0.1", "8.0.0.1"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(Place::of_host(host), v4(address), "{host}");
+        }
+        for name in [
+            "db",
+            "127.0.0.256",
+            "1.2.3.4.5",
+            "0x",
+            "09.1",
+            "::1%lo",
+            "1.",
+            "",
+            "4294967296",
+        ] {
+            assert_eq!(Place::of_host(name), Place::Name(name.to_owned()), "{name}");
+        }
+        assert_eq!(
+            Place::of_host("fe80::1%1"),
+            Place::Ip("fe80::1".parse().unwrap(), 1)
+        );
+    }
 }

@@ -135,6 +135,30 @@ keyword! {
 }
 
 keyword! {
+    /// `gssencmode`; understood, never attempted.
+    GssEncMode {
+        /// Never.
+        Disable = "disable",
+        /// Where there is a credential cache.
+        Prefer = "prefer",
+        /// Always.
+        Require = "require",
+    }
+}
+
+keyword! {
+    /// A protocol version for `min_protocol_version` and `max_protocol_version`.
+    ProtocolVersion {
+        /// 3.0.
+        V3_0 = "3.0",
+        /// 3.2.
+        V3_2 = "3.2",
+        /// The newest that libpq 18 knows, which is 3.2.
+        Latest = "latest",
+    }
+}
+
+keyword! {
     /// A method that `require_auth` can name.
     AuthMethod {
         /// Cleartext password.
@@ -164,6 +188,37 @@ pub struct RequireAuth {
 }
 
 impl RequireAuth {
+    /// Reads the parameter's value (PostgreSQL documentation, `require_auth`).
+    ///
+    /// # Errors
+    /// What is wrong with it: a method that libpq does not know, one that is
+    /// named twice, or allowed and forbidden ones together.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut read = Self::default();
+        if text.is_empty() {
+            return Ok(read);
+        }
+        for (at, item) in text.split(',').enumerate() {
+            let (negated, name) = match item.strip_prefix('!') {
+                Some(name) => (true, name),
+                None => (false, item),
+            };
+            if at == 0 {
+                read.negated = negated;
+            } else if negated != read.negated {
+                return Err("methods with and without ! do not go together");
+            }
+            let method = name
+                .parse()
+                .map_err(|UnknownValue| "it names a method that libpq does not know")?;
+            if read.methods.contains(&method) {
+                return Err("it names a method twice");
+            }
+            read.methods.push(method);
+        }
+        Ok(read)
+    }
+
     /// Whether the server may ask for this method.
     pub fn allows(&self, method: AuthMethod) -> bool {
         self.methods.is_empty() || self.methods.contains(&method) != self.negated

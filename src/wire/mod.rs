@@ -4,7 +4,13 @@
 //! TCP, unix socket or SSH channel ─► Tee (remembers) ─► [TLS] ─► frames of the Postgres protocol
 //! ```
 
+pub mod frames;
+pub mod kernel;
+pub mod scram;
+pub mod server_error;
 pub mod session;
+pub mod startup;
+pub mod stranger;
 pub mod tee;
 
 use std::net::SocketAddr;

@@ -1,20 +1,243 @@
-//! A logged-in session: frames of the Postgres protocol, and simple queries.
+//! A logged-in session: simple queries, and what the server says unasked.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
+use crate::ctx::{Ctx, Late};
 use crate::stage::tls::Wire;
+use crate::wire::frames::{Fields, Frame, Frames, Phase, ReadError, put_message};
+use crate::wire::server_error::ServerError;
+
+/// How many rows of an answer are kept; dbdoctor asks for a few.
+const MOST_ROWS: usize = 10_000;
+
+/// A row of an answer, as text; `None` is NULL.
+pub type Row = Vec<Option<String>>;
 
 /// A session after ReadyForQuery.
 pub struct Session {
-    /// The transport.
-    pub wire: Wire,
-    /// What ParameterStatus messages told, by name.
+    frames: Frames,
+    /// What ParameterStatus messages told, by name; kept up to date.
     pub parameters: BTreeMap<String, String>,
-    /// BackendKeyData's process id.
+    /// BackendKeyData's process id: the server's, or a number that a pooler
+    /// made up.
     pub backend_pid: Option<i32>,
+    /// Whether the last ReadyForQuery said that a transaction is open or failed.
+    pub in_transaction: bool,
+    /// Whether a query was cut off, so that the session is of no more use.
+    broken: bool,
+}
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryError {
+    /// The server refuses it; the session goes on unless the severity is `FATAL`.
+    Server(Box<ServerError>),
+    /// The peer ended the connection in order.
+    Closed,
+    /// The peer reset the connection.
+    Reset,
+    /// The connection broke in another way, or the peer violates the protocol.
+    Broken(String),
+    /// No answer in time.
+    Late,
+}
+
+impl From<ReadError> for QueryError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Closed => QueryError::Closed,
+            ReadError::Reset => QueryError::Reset,
+            other => QueryError::Broken(other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for QueryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            QueryError::Server(error) => error.fmt(f),
+            QueryError::Closed => f.write_str("the peer closed the connection"),
+            QueryError::Reset => f.write_str("the peer reset the connection"),
+            QueryError::Broken(text) => f.write_str(text),
+            QueryError::Late => f.write_str("no answer in time"),
+        }
+    }
+}
+
+/// What arrives on a session that asked for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The server ends the session, and says why: `FATAL` errors such as
+    /// 57P01 and 57P05. The end of the connection follows.
+    Error(Box<ServerError>),
+    /// A notice.
+    Notice(Box<ServerError>),
+    /// A parameter changed.
+    Parameter(String, String),
+    /// The peer ended the connection in order.
+    Closed,
+    /// The peer reset the connection.
+    Reset,
+    /// The connection broke in another way, or the peer violates the protocol.
+    Broken(String),
 }
 
 impl Session {
-    /// Ends the session in order.
-    pub async fn close(self) {}
+    /// A session whose start-up is done.
+    pub fn new(
+        frames: Frames,
+        parameters: BTreeMap<String, String>,
+        backend_pid: Option<i32>,
+    ) -> Self {
+        Self {
+            frames,
+            parameters,
+            backend_pid,
+            in_transaction: false,
+            broken: false,
+        }
+    }
+
+    /// The transport below: its route, socket, and what was seen of it.
+    pub fn wire(&self) -> &Wire {
+        self.frames.wire()
+    }
+
+    /// Sends a simple query and gathers its rows, within the stage's time.
+    pub async fn simple_query(&mut self, sql: &str, ctx: &Ctx) -> Result<Vec<Row>, QueryError> {
+        self.query_until(sql, ctx.limit(), ctx).await
+    }
+
+    /// Sends a simple query and gathers its rows, up to a limit. A session
+    /// whose query was not answered in time is of no more use.
+    pub async fn query_until(
+        &mut self,
+        sql: &str,
+        limit: Instant,
+        ctx: &Ctx,
+    ) -> Result<Vec<Row>, QueryError> {
+        if self.broken {
+            return Err(QueryError::Late);
+        }
+        self.broken = true;
+        let mut body: Vec<u8> = sql.bytes().filter(|&b| b != 0).collect();
+        body.push(0);
+        let mut message = Vec::new();
+        put_message(&mut message, b'Q', &body);
+        let answer = ctx
+            .until(limit, async {
+                self.frames.send(&message).await;
+                self.answer().await
+            })
+            .await
+            .unwrap_or(Err(QueryError::Late));
+        self.broken = matches!(
+            answer,
+            Err(QueryError::Late | QueryError::Closed | QueryError::Reset | QueryError::Broken(_))
+        );
+        answer
+    }
+
+    /// Waits for something that the server says unasked. May be dropped
+    /// half-way and called again.
+    pub async fn next_event(&mut self) -> Event {
+        loop {
+            match self.frames.next(Phase::Session).await {
+                Ok(frame) => {
+                    if let Some(event) = self.unasked(&frame) {
+                        return event;
+                    }
+                }
+                Err(ReadError::Closed) => return Event::Closed,
+                Err(ReadError::Reset) => return Event::Reset,
+                Err(other) => return Event::Broken(other.to_string()),
+            }
+        }
+    }
+
+    /// As [`Session::next_event`], up to a limit.
+    pub async fn next_event_until(&mut self, limit: Instant, ctx: &Ctx) -> Result<Event, Late> {
+        ctx.until(limit, self.next_event()).await
+    }
+
+    /// Ends the session in order: Terminate, then the transport's end.
+    pub async fn close(self) {
+        self.frames.terminate().await;
+    }
+
+    async fn answer(&mut self) -> Result<Vec<Row>, QueryError> {
+        let mut rows = Vec::new();
+        let mut refusal = None;
+        loop {
+            let frame = match self.frames.next(Phase::Session).await {
+                Ok(frame) => frame,
+                // A FATAL error is followed by the end of the connection.
+                Err(error) => {
+                    return Err(refusal.map_or_else(|| error.into(), QueryError::Server));
+                }
+            };
+            match frame.tag {
+                b'D' => match row(&frame.body) {
+                    Some(row) if rows.len() < MOST_ROWS => rows.push(row),
+                    Some(_) => {}
+                    None => return Err(QueryError::Broken("a malformed row".to_owned())),
+                },
+                b'Z' => {
+                    self.in_transaction = frame.body.first() != Some(&b'I');
+                    return match refusal {
+                        Some(error) => Err(QueryError::Server(error)),
+                        None => Ok(rows),
+                    };
+                }
+                _ => {
+                    if let Some(Event::Error(error)) = self.unasked(&frame) {
+                        refusal.get_or_insert(error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn unasked(&mut self, frame: &Frame) -> Option<Event> {
+        let said = || ServerError::parse(&frame.body).map(Box::new);
+        match frame.tag {
+            b'E' => said().map(Event::Error),
+            b'N' => said().map(Event::Notice),
+            b'S' => {
+                let mut fields = Fields(&frame.body);
+                let (name, value) = (fields.string()?, fields.string()?);
+                self.parameters.insert(name.clone(), value.clone());
+                Some(Event::Parameter(name, value))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A DataRow's values.
+fn row(body: &[u8]) -> Option<Row> {
+    let mut fields = Fields(body);
+    let count = usize::try_from(fields.i16()?).ok()?;
+    (0..count)
+        .map(|_| match usize::try_from(fields.i32()?) {
+            Ok(length) => Some(Some(super::frames::decode(fields.bytes(length)?))),
+            Err(_) => Some(None),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_and_bounded() {
+        assert_eq!(
+            row(b"\0\x02\0\0\0\x01a\xff\xff\xff\xff"),
+            Some(vec![Some("a".to_owned()), None])
+        );
+        assert_eq!(row(b"\0\x01\0\0\0\x09a"), None);
+        assert_eq!(row(b"\x7f\xff"), None);
+    }
 }

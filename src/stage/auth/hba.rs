@@ -1,0 +1,151 @@
+//! pg_hba.conf: the line that would let this connection in, and whether only
+//! the encryption stands in its way.
+
+use std::net::IpAddr;
+
+use crate::ctx::Ctx;
+use crate::stage::protocol::Attempt;
+use crate::target::{Endpoint, Roots, SslCertMode, SslMode, Target};
+use crate::wire::Route;
+use crate::wire::startup::{Asked, Login, Stop};
+
+use super::situation::Situation;
+use super::wording::Message;
+
+/// The client's address as the server sees it: the name in the message that is
+/// an address. Other names may look like one, so ours are passed over unless
+/// nothing else is there.
+pub fn client_address(message: &Message, situation: &Situation<'_>) -> Option<IpAddr> {
+    let address = |name: &str| {
+        let name = name.split('%').next().unwrap_or_default();
+        name.parse::<IpAddr>().ok()
+    };
+    let ours = [situation.target.user.as_str(), situation.database()];
+    let mut found = message.names.iter().filter(|name| address(name).is_some());
+    found
+        .clone()
+        .find(|name| !ours.contains(&name.as_str()))
+        .or_else(|| found.next())
+        .and_then(|name| address(name))
+}
+
+/// The line to add (PostgreSQL documentation, "The pg_hba.conf File").
+pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
+    let database = match situation.target.replication.as_deref() {
+        // Only physical replication is a database of its own.
+        Some(value) if is_physical(value) => "replication".to_owned(),
+        _ => quoted(situation.database()),
+    };
+    let user = quoted(&situation.target.user);
+    if situation.is_unix() {
+        return Some(format!("local {database} {user} scram-sha-256"));
+    }
+    let kind = if situation.encrypted {
+        "hostssl"
+    } else {
+        "host"
+    };
+    let address = match client? {
+        IpAddr::V4(ip) => format!("{ip}/32"),
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => format!("{ip}/32"),
+            None => format!("{ip}/128"),
+        },
+    };
+    Some(format!("{kind} {database} {user} {address} scram-sha-256"))
+}
+
+/// Whether a value of `replication` asks for physical replication.
+fn is_physical(value: &str) -> bool {
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "true" | "on" | "yes" | "1" | "t" | "y"
+    )
+}
+
+/// A name as pg_hba.conf wants it: quoted where it would mean something else
+/// or fall apart.
+fn quoted(name: &str) -> String {
+    let keyword = matches!(
+        name,
+        "all" | "sameuser" | "samerole" | "samegroup" | "replication"
+    );
+    let plain = !name.is_empty()
+        && !keyword
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '@'))
+        && !name.starts_with('@');
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{name}\"")
+    }
+}
+
+/// Whether the server would go on with the other encryption: a second
+/// connection finds out, up to the server's first answer, and no password is
+/// sent. `None` where it must not be tried: the target demands a verified
+/// end, or there is no way to dial again.
+pub async fn other_encryption_passes(
+    route: &Route,
+    encrypted: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Option<bool> {
+    let attempt = match (encrypted, target.tls.mode) {
+        // libpq tries the other one by itself under `allow` and `prefer`.
+        (false, SslMode::Disable) => Attempt::Tls,
+        // In clear, names would be sent to an end that nobody verified.
+        (true, SslMode::Require) if !verifies(target) => Attempt::Plain,
+        _ => return None,
+    };
+    let mut other = target.clone();
+    other.tls.mode = SslMode::Prefer;
+    other.tls.certificate_mode = SslCertMode::Disable;
+    let limit = ctx.limit();
+    let look = async {
+        let wire = super::redial(route, attempt, &other, endpoint, ctx).await?;
+        if attempt == Attempt::Tls && wire.tls.is_none() {
+            return Some(false);
+        }
+        let mut login = Login::new(wire, super::rules(&other, ctx), None);
+        match login.run().await {
+            Err(Stop::Server(error)) => {
+                let asked = login.exchange.asked.as_ref();
+                // A line matched, whatever came of it.
+                let matched = asked.is_some_and(|asked| *asked != Asked::Nothing)
+                    || login.exchange.authenticated
+                    || error.routine() == "auth_failed";
+                Some(matched)
+            }
+            Err(Stop::Read(_) | Stop::Protocol(_)) => None,
+            _ => Some(true),
+        }
+    };
+    ctx.until(limit, look).await.ok().flatten()
+}
+
+/// Whether the target has the server's certificate verified.
+fn verifies(target: &Target) -> bool {
+    match &target.tls.roots {
+        Roots::System => true,
+        Roots::File(file) => file.path.exists(),
+        Roots::Nowhere => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_where_they_must_be() {
+        assert_eq!(quoted("app_1"), "app_1");
+        assert_eq!(quoted("all"), "\"all\"");
+        assert_eq!(quoted("a b"), "\"a b\"");
+        assert_eq!(quoted("@file"), "\"@file\"");
+        assert_eq!(quoted("+group"), "\"+group\"");
+    }
+}

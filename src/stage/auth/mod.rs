@@ -1,0 +1,334 @@
+//! `auth`: start-up, authentication, authorisation.
+//!
+//! Proves that the server lets this role into this database: the start-up
+//! message is sent, every request of the server passes the target's own rules
+//! before it is answered, and what ends it is classified from SQLSTATE,
+//! routine and exchange.
+
+mod classify;
+mod hba;
+mod pooler;
+mod situation;
+pub mod wording;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cause;
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::report::{Stage, StageRecord};
+use crate::secret::Secret;
+use crate::stage::protocol::Attempt;
+use crate::stage::tls::Wire;
+use crate::stage::{Verdict, protocol, tcp, tls};
+use crate::target::{Endpoint, SslNegotiation, Target};
+use crate::wire::Route;
+use crate::wire::server_error::ServerError;
+use crate::wire::session::Session;
+use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
+
+use situation::Situation;
+
+/// Logs in, up to ReadyForQuery.
+pub async fn probe(
+    wire: Wire,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+    record: &mut StageRecord,
+) -> Verdict<Session> {
+    let route = wire.route.clone();
+    let tls = wire.tls.clone();
+    let spoke_before = wire.log.seen().received > 0;
+    let password = endpoint.password.as_ref().map(|p| p.secret.clone());
+    let mut login = Login::new(wire, rules(target, ctx), password);
+    let mut begun = Instant::now();
+    let mut prompted = false;
+    let stop = loop {
+        match ctx.until(ctx.limit(), login.run()).await {
+            Ok(Ok(())) => break None,
+            Ok(Err(Stop::PasswordNeeded)) if ctx.surroundings.interactive && !prompted => {
+                prompted = true;
+                login.password = ask(&target.user).await;
+                begun = Instant::now();
+            }
+            Ok(Err(stop)) => break Some(Some(stop)),
+            Err(_) => break Some(None),
+        }
+    };
+    let elapsed = begun.elapsed();
+    facts(record, &login, endpoint, prompted);
+    let Some(stop) = stop else {
+        let (session, exchange) = login.into_session();
+        warn(
+            record,
+            &exchange,
+            tls.is_some(),
+            route.is_unix(),
+            target,
+            endpoint,
+        );
+        record.summary = summary(target, &exchange);
+        return Ok(session);
+    };
+    let exchange = login.into_exchange();
+    let os_user = ctx.surroundings.os_user.as_deref();
+    let situation = Situation {
+        target,
+        endpoint,
+        route: &route,
+        encrypted: tls.is_some(),
+        spoke_before,
+        certificate_asked: tls.as_ref().is_some_and(|t| t.client_certificate_asked),
+        certificate_sent: tls.as_ref().is_some_and(|t| t.client_certificate_sent),
+        exchange: &exchange,
+        elapsed,
+        os_user,
+        sources: &sources(target, ctx),
+    };
+    let finding = match &stop {
+        Some(stop) => classify::stop(stop, &situation),
+        None => classify::late(&situation),
+    };
+    Err(weigh_encryption(finding, &situation, ctx).await)
+}
+
+/// Logs in once more on a new connection the same way, to learn more about a
+/// failure. `None` where that does not work, or the way cannot be dialled again.
+pub async fn again(
+    route: &Route,
+    encrypted: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Option<Session> {
+    let attempt = match (encrypted, target.tls.negotiation) {
+        (false, _) => Attempt::Plain,
+        (true, SslNegotiation::Direct) => Attempt::DirectTls,
+        (true, SslNegotiation::Postgres) => Attempt::Tls,
+    };
+    let wire = redial(route, attempt, target, endpoint, ctx).await?;
+    let password = endpoint.password.as_ref().map(|p| p.secret.clone());
+    let mut login = Login::new(wire, rules(target, ctx), password);
+    login.run().await.ok()?;
+    Some(login.into_session().0)
+}
+
+/// A new connection with this encryption. `None` where that does not work.
+async fn redial(
+    route: &Route,
+    attempt: Attempt,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Option<Wire> {
+    let Route::Direct(address) = route else {
+        return None;
+    };
+    let mut aside = StageRecord::new(Stage::Protocol);
+    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
+        .await
+        .ok()?;
+    tls::probe(greeted, attempt, target, endpoint, ctx, &mut aside)
+        .await
+        .ok()
+}
+
+/// The finding for an error that ends a session after its start-up.
+pub fn session_error(
+    error: &ServerError,
+    target: &Target,
+    endpoint: &Endpoint,
+    session: &Session,
+) -> Finding {
+    let exchange = Exchange {
+        authenticated: true,
+        replied: true,
+        ..Exchange::default()
+    };
+    let wire = session.wire();
+    let situation = Situation {
+        target,
+        endpoint,
+        route: &wire.route,
+        encrypted: wire.tls.is_some(),
+        spoke_before: true,
+        certificate_asked: false,
+        certificate_sent: false,
+        exchange: &exchange,
+        elapsed: Duration::ZERO,
+        os_user: None,
+        sources: &[],
+    };
+    classify::session_error(error, &situation)
+}
+
+/// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
+async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Finding {
+    if !finding.cause.code.starts_with("auth.hba.") {
+        return finding;
+    }
+    let passes =
+        hba::other_encryption_passes(s.route, s.encrypted, s.target, s.endpoint, ctx).await;
+    let mut finding = match passes {
+        Some(passes) => finding.with("other_encryption_passes", passes),
+        None => finding,
+    };
+    if passes == Some(true) {
+        finding.cause = if s.encrypted {
+            &cause::auth::HBA_NEEDS_PLAIN
+        } else {
+            &cause::auth::HBA_NEEDS_TLS
+        };
+    }
+    finding
+}
+
+/// The target's rules, and the parameters that libpq sends
+/// (`build_startup_packet`), in its order.
+fn rules(target: &Target, ctx: &Ctx) -> Rules {
+    let mut parameters = vec![("user".to_owned(), target.user.clone())];
+    let mut add = |name: &str, value: &str| {
+        if !value.is_empty() {
+            parameters.push((name.to_owned(), value.to_owned()));
+        }
+    };
+    add("database", &target.dbname);
+    add(
+        "replication",
+        target.replication.as_deref().unwrap_or_default(),
+    );
+    add("options", target.options.as_deref().unwrap_or_default());
+    add("application_name", &target.application_name);
+    add(
+        "client_encoding",
+        target.client_encoding.as_deref().unwrap_or_default(),
+    );
+    // libpq: EnvironmentOptions.
+    for (variable, name) in [
+        ("PGDATESTYLE", "datestyle"),
+        ("PGTZ", "timezone"),
+        ("PGGEQO", "geqo"),
+    ] {
+        if let Some(value) = ctx.surroundings.var(variable)
+            && !value.eq_ignore_ascii_case("default")
+        {
+            add(name, &value);
+        }
+    }
+    Rules {
+        parameters,
+        user: target.user.clone(),
+        require_auth: target.require_auth.clone(),
+        channel_binding: target.channel_binding,
+        certificate_mode: target.tls.certificate_mode,
+    }
+}
+
+/// Asks the person at the terminal.
+async fn ask(user: &str) -> Option<Secret> {
+    let prompt = format!("Password for role {}: ", crate::text::clean(user));
+    tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt).ok())
+        .await
+        .ok()
+        .flatten()
+        .map(Secret::new)
+}
+
+/// Where a password was looked for, as people say it.
+fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
+    let mut sources = vec!["the target".to_owned(), "PGPASSWORD".to_owned()];
+    let parameters = &target.report.parameters;
+    let file = parameters.get("passfile").map(|p| p.value.clone());
+    let file = file.filter(|file| !file.is_empty()).or_else(|| {
+        let home = ctx.surroundings.home.as_ref()?;
+        Some(home.join(".pgpass").display().to_string())
+    });
+    if let Some(file) = file {
+        let state = match std::fs::metadata(&file) {
+            Ok(_) => "no line of it matches, or it is ignored",
+            Err(_) => "there is no such file",
+        };
+        sources.push(format!("{file} ({state})"));
+    }
+    if parameters.contains_key("service") {
+        sources.push("the service file".to_owned());
+    }
+    sources
+}
+
+fn facts(record: &mut StageRecord, login: &Login, endpoint: &Endpoint, prompted: bool) {
+    let exchange = &login.exchange;
+    let method = exchange.asked.as_ref().map(Asked::name);
+    record.fact("method", method);
+    if let Some(Asked::Sasl(list)) = &exchange.asked {
+        record.fact("mechanisms", list.clone());
+        record.fact("mechanism", exchange.mechanism);
+        record.fact("channel_binding", exchange.bound);
+        record.fact("scram_iterations", exchange.iterations);
+        record.fact("server_proved_itself", exchange.proven);
+    }
+    let source = match &endpoint.password {
+        _ if prompted => Some("asked for on the terminal".to_owned()),
+        Some(password) => Some(password.source.clone()),
+        None => None,
+    };
+    record.fact("password_source", source);
+    record.fact("password_used", exchange.password_used);
+    if exchange.authenticated {
+        record.fact("parameters", json!(login.parameters()));
+    }
+    if !exchange.notices.is_empty() {
+        let notices: Vec<String> = exchange.notices.iter().map(|n| n.one_line()).collect();
+        record.fact("notices", notices);
+    }
+}
+
+/// What deserves a word although it worked.
+fn warn(
+    record: &mut StageRecord,
+    exchange: &Exchange,
+    encrypted: bool,
+    unix: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+) {
+    let with_names = |finding: Finding| {
+        finding
+            .with("endpoint", endpoint.label())
+            .with("user", target.user.as_str())
+    };
+    let weak = match &exchange.asked {
+        Some(Asked::Cleartext) if !encrypted && !unix => Some("in clear, and without TLS"),
+        Some(Asked::Md5) => Some("as an MD5 hash"),
+        _ => None,
+    };
+    if let Some(how) = weak {
+        record.warn(with_names(
+            Finding::new(&cause::auth::METHOD_WEAK).with("how", how),
+        ));
+    }
+    // libpq takes a yes in the middle of SCRAM, for history's sake.
+    if matches!(exchange.asked, Some(Asked::Sasl(_))) && !exchange.proven {
+        record.warn(with_names(
+            Finding::new(&cause::auth::SERVER_UNPROVEN).with(
+                "error",
+                "it accepted the login before it had proved anything",
+            ),
+        ));
+    }
+}
+
+fn summary(target: &Target, exchange: &Exchange) -> String {
+    let how = match &exchange.asked {
+        Some(Asked::Sasl(_)) if exchange.bound => "SCRAM-SHA-256 with channel binding".to_owned(),
+        Some(Asked::Sasl(_)) => "SCRAM-SHA-256".to_owned(),
+        Some(Asked::Cleartext) => "a password in clear".to_owned(),
+        Some(Asked::Md5) => "an MD5 password".to_owned(),
+        _ => "no password asked for".to_owned(),
+    };
+    format!("{} let into {}, {how}", target.user, target.dbname)
+}

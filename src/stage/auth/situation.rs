@@ -1,0 +1,96 @@
+//! What is known when a start-up fails: the input of every classification.
+
+use std::time::Duration;
+
+use crate::finding::Finding;
+use crate::target::{Endpoint, Target};
+use crate::wire::startup::Exchange;
+use crate::wire::{Address, Route};
+
+/// What is known when a start-up fails.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// What was asked for.
+    pub target: &'a Target,
+    /// Which host.
+    pub endpoint: &'a Endpoint,
+    /// How it was reached.
+    pub route: &'a Route,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+    /// Whether the peer had said something before the start-up message.
+    pub spoke_before: bool,
+    /// Whether the server asked for a client certificate, and one was sent.
+    pub certificate_asked: bool,
+    /// See there.
+    pub certificate_sent: bool,
+    /// What was seen of the start-up.
+    pub exchange: &'a Exchange,
+    /// The time since the start-up message.
+    pub elapsed: Duration,
+    /// The operating-system user that runs this.
+    pub os_user: Option<&'a str>,
+    /// Where passwords were looked for.
+    pub sources: &'a [String],
+}
+
+impl Situation<'_> {
+    /// Whether the way is a unix socket of this machine.
+    pub fn is_unix(&self) -> bool {
+        self.route.is_unix()
+    }
+
+    /// A finding with everything that templates and readers need, whatever
+    /// the cause.
+    pub fn finding(&self, cause: &'static crate::cause::Cause) -> Finding {
+        let host = match &self.route {
+            Route::Direct(Address::Unix(path)) => path
+                .parent()
+                .map(|dir| dir.display().to_string())
+                .unwrap_or_default(),
+            _ if self.endpoint.host.is_empty() => match &self.endpoint.place {
+                crate::target::Place::Ip(ip, _) => ip.to_string(),
+                _ => self.endpoint.label(),
+            },
+            _ => self.endpoint.host.clone(),
+        };
+        let source = self
+            .endpoint
+            .password
+            .as_ref()
+            .map(|password| password.source.clone());
+        Finding::new(cause)
+            .with("endpoint", self.endpoint.label())
+            .with("host", host)
+            .with("port", self.endpoint.port)
+            .with("user", self.target.user.as_str())
+            .with("database", self.database())
+            .with("sslmode", self.target.tls.mode.as_str())
+            .with("replication", self.target.replication.clone())
+            .with("source", source)
+            .with(
+                "method",
+                self.exchange.asked.as_ref().map(|asked| asked.name()),
+            )
+            .with("encryption", self.encryption())
+    }
+
+    /// The database that is asked for: the server takes the role's name where
+    /// none is sent.
+    pub fn database(&self) -> &str {
+        if self.target.dbname.is_empty() {
+            &self.target.user
+        } else {
+            &self.target.dbname
+        }
+    }
+
+    /// The encryption, as it stands in a sentence.
+    pub fn encryption(&self) -> &'static str {
+        match (self.encrypted, self.is_unix()) {
+            (true, _) => "with TLS",
+            (false, true) => "over a unix socket",
+            (false, false) => "without TLS",
+        }
+    }
+}

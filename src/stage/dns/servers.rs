@@ -1,0 +1,640 @@
+//! Each configured name server, asked for itself: the same questions that the
+//! C library sends, with everything that comes back kept.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use hickory_resolver::proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::resolv::Resolv;
+
+/// When a question without an answer is sent again.
+const RESEND: Duration = Duration::from_millis(1_000);
+
+/// A host that does not answer ARP or neighbour discovery is reported as
+/// unreachable after about three seconds; a missing route at once. Only the
+/// latter is known at once, the former is silence.
+const AT_ONCE: Duration = Duration::from_millis(900);
+
+/// The longest CNAME chain that is followed.
+const LONGEST_CHAIN: usize = 16;
+
+/// The largest datagram that is read.
+const LARGEST: usize = 4_096;
+
+/// What one name server says about a name.
+#[derive(Clone, Debug)]
+pub struct ServerAnswer {
+    /// The server.
+    pub server: SocketAddr,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The full name that the outcome is about, after search domains.
+    pub asked: String,
+    /// The full names that were tried, in order.
+    pub tried: Vec<String>,
+    /// The addresses, without duplicates.
+    pub addresses: Vec<IpAddr>,
+    /// The names that lead from the one asked for to the one with addresses.
+    pub chain: Vec<String>,
+    /// The least time to live of the records used, in seconds.
+    pub ttl: Option<u32>,
+    /// Whether one of the questions for addresses got no answer at all.
+    pub half_silent: bool,
+    /// Until the outcome was certain.
+    pub took: Duration,
+}
+
+/// What a name server's answer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has addresses.
+    Addresses,
+    /// The name exists, without addresses.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// It answered with an error, or with nonsense.
+    Failed(Code),
+    /// Nothing came back (so far).
+    Silent,
+    /// It cannot be asked: this error number, at once.
+    Unusable(i32),
+}
+
+/// A response code, or what stands for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// As the server gave it (RFC 1035, 4.1.1).
+    Rcode(ResponseCode),
+    /// The reply could not be read.
+    Unreadable,
+}
+
+impl Code {
+    fn name(self) -> String {
+        match self {
+            Code::Unreadable => "an unreadable reply".to_owned(),
+            Code::Rcode(ResponseCode::ServFail) => "SERVFAIL".to_owned(),
+            Code::Rcode(ResponseCode::Refused) => "REFUSED".to_owned(),
+            Code::Rcode(ResponseCode::FormErr) => "FORMERR".to_owned(),
+            Code::Rcode(ResponseCode::NotImp) => "NOTIMP".to_owned(),
+            Code::Rcode(code) => format!("response code {}", u16::from(code)),
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether it says something about the name.
+    pub fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Outcome::Addresses | Outcome::NoData | Outcome::NxDomain
+        )
+    }
+
+    /// The outcome in a word or two.
+    pub fn name(self) -> String {
+        match self {
+            Outcome::Addresses => "addresses".to_owned(),
+            Outcome::NoData => "no address".to_owned(),
+            Outcome::NxDomain => "NXDOMAIN".to_owned(),
+            Outcome::Failed(code) => code.name(),
+            Outcome::Silent => "no answer".to_owned(),
+            Outcome::Unusable(errno) => format!("{:?}", nix::errno::Errno::from_raw(errno)),
+        }
+    }
+}
+
+impl ServerAnswer {
+    fn silent(server: SocketAddr, name: &str) -> Self {
+        Self {
+            server,
+            outcome: Outcome::Silent,
+            asked: name.to_owned(),
+            tried: Vec::new(),
+            addresses: Vec::new(),
+            chain: Vec::new(),
+            ttl: None,
+            half_silent: false,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// The answer in a sentence: `10.0.0.1 says NXDOMAIN`.
+    pub fn sentence(&self) -> String {
+        let server = self.server.ip();
+        match self.outcome {
+            Outcome::Addresses => {
+                let all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+                format!("{server} says {}", all.join(", "))
+            }
+            Outcome::NoData => format!("{server} knows the name without an address"),
+            Outcome::NxDomain => format!("{server} says that it does not exist"),
+            Outcome::Failed(code) => format!("{server} says {}", code.name()),
+            Outcome::Silent => format!("{server} does not answer"),
+            Outcome::Unusable(errno) => match errno {
+                libc::ECONNREFUSED => format!("nobody listens at {server}"),
+                libc::ENETUNREACH | libc::EHOSTUNREACH => format!("no route to {server}"),
+                errno => format!(
+                    "{server} cannot be asked ({})",
+                    io::Error::from_raw_os_error(errno)
+                ),
+            },
+        }
+    }
+}
+
+/// The answers as they come in.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(Arc<Mutex<Vec<ServerAnswer>>>);
+
+impl Answers {
+    fn lock(&self) -> MutexGuard<'_, Vec<ServerAnswer>> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What is known now; a server that has not answered is silent so far.
+    pub fn so_far(&self) -> Vec<ServerAnswer> {
+        self.lock().clone()
+    }
+}
+
+/// Asks every server at once, until `limit`; the answers fill in as they come.
+/// Ends when all are in. The C library asks itself where none is configured.
+pub async fn ask_all(answers: Answers, resolv: Arc<Resolv>, name: String, limit: Instant) {
+    let mut servers = resolv.servers.clone();
+    if servers.is_empty() {
+        servers.push(SocketAddr::from(([127, 0, 0, 1], 53)));
+    }
+    *answers.lock() = servers
+        .iter()
+        .map(|server| ServerAnswer::silent(*server, &name))
+        .collect();
+    let candidates = Arc::new(resolv.candidates(&name));
+    let mut tasks = tokio::task::JoinSet::new();
+    for (at, server) in servers.into_iter().enumerate() {
+        let (answers, resolv, candidates) = (
+            answers.clone(),
+            Arc::clone(&resolv),
+            Arc::clone(&candidates),
+        );
+        tasks.spawn(async move {
+            let publish = |answer: ServerAnswer| {
+                if let Some(place) = answers.lock().get_mut(at) {
+                    *place = answer;
+                }
+            };
+            publish(ask_one(server, &resolv, &candidates, limit, &publish).await);
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Asks one server for one candidate after the other, as `res_search` does.
+/// Addresses are published as soon as they are known: the question for the
+/// other kind of address may never be answered.
+async fn ask_one(
+    server: SocketAddr,
+    resolv: &Resolv,
+    candidates: &[String],
+    limit: Instant,
+    publish: &(dyn Fn(ServerAnswer) + Sync),
+) -> ServerAnswer {
+    let started = Instant::now();
+    let mut best: Option<ServerAnswer> = None;
+    let mut tried = Vec::new();
+    for candidate in candidates {
+        let Some(name) = dns_name(candidate) else {
+            continue;
+        };
+        tried.push(candidate.clone());
+        let early = |replies: &[Reply]| {
+            let mut answer = judge(server, candidate, &name, replies);
+            if answer.outcome == Outcome::Addresses {
+                answer.took = started.elapsed();
+                publish(answer);
+            }
+        };
+        let replies = ask_name(server, resolv, &name, limit, &early).await;
+        let mut answer = judge(server, candidate, &name, &replies);
+        answer.took = started.elapsed();
+        let certain = !matches!(
+            answer.outcome,
+            Outcome::NoData | Outcome::NxDomain | Outcome::Failed(_)
+        );
+        // A name without addresses outweighs one that does not exist, as in
+        // res_search; an error outweighs both, since the name may be behind it.
+        let better = match &best {
+            None => true,
+            Some(best) => weight(answer.outcome) > weight(best.outcome),
+        };
+        if better || certain {
+            best = Some(answer);
+        }
+        if certain {
+            break;
+        }
+    }
+    let mut answer = best.unwrap_or_else(|| ServerAnswer::silent(server, ""));
+    answer.tried = tried;
+    answer
+}
+
+fn weight(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::NxDomain => 0,
+        Outcome::NoData => 1,
+        Outcome::Failed(_) => 2,
+        Outcome::Silent => 3,
+        Outcome::Unusable(_) => 4,
+        Outcome::Addresses => 5,
+    }
+}
+
+/// A name for the wire; `None` where it has no place there.
+fn dns_name(name: &str) -> Option<Name> {
+    let labels = name.trim_end_matches('.').split('.').map(str::as_bytes);
+    let mut name = Name::from_labels(labels).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// What one question came to.
+#[derive(Clone, Debug)]
+enum Reply {
+    /// A reply in order.
+    Read(Box<Message>),
+    /// A reply that could not be read.
+    Unreadable,
+    /// None.
+    Silent,
+    /// The question could not be asked.
+    Unusable(i32),
+}
+
+/// Asks a server for both kinds of addresses of one full name.
+async fn ask_name(
+    server: SocketAddr,
+    resolv: &Resolv,
+    name: &Name,
+    limit: Instant,
+    early: &(dyn Fn(&[Reply]) + Sync),
+) -> Vec<Reply> {
+    let mut kinds = vec![RecordType::A];
+    if !resolv.no_aaaa {
+        kinds.push(RecordType::AAAA);
+    }
+    let questions: Vec<Message> = kinds.iter().map(|kind| question(name, *kind)).collect();
+    if !resolv.tcp {
+        return over_udp(server, &questions, limit, early).await;
+    }
+    let mut replies = Vec::new();
+    for question in &questions {
+        replies.push(over_tcp(server, question, limit).await);
+        early(&replies);
+    }
+    replies
+}
+
+fn question(name: &Name, kind: RecordType) -> Message {
+    let mut message = Message::query();
+    message.metadata.recursion_desired = true;
+    message.add_query(Query::query(name.clone(), kind));
+    message
+}
+
+/// Whether a message is the reply to a question.
+fn answers_to(reply: &Message, question: &Message) -> bool {
+    reply.metadata.id == question.metadata.id
+        && reply.metadata.message_type == MessageType::Response
+        && match (reply.queries.first(), question.queries.first()) {
+            (Some(theirs), Some(ours)) => {
+                theirs.query_type() == ours.query_type() && theirs.name() == ours.name()
+            }
+            // Some servers leave the question out of an error.
+            (None, _) => reply.metadata.response_code != ResponseCode::NoError,
+            _ => false,
+        }
+}
+
+/// Sends questions over one socket, as the C library does, and reads until all
+/// are answered. A truncated answer is asked for again over TCP.
+/// `early` is told of every reply as it comes.
+async fn over_udp(
+    server: SocketAddr,
+    questions: &[Message],
+    limit: Instant,
+    early: &(dyn Fn(&[Reply]) + Sync),
+) -> Vec<Reply> {
+    let mut replies: Vec<Reply> = vec![Reply::Silent; questions.len()];
+    let started = Instant::now();
+    let failed = |error: &io::Error| match error.raw_os_error() {
+        Some(errno) if errno != libc::EHOSTUNREACH || started.elapsed() < AT_ONCE => {
+            Reply::Unusable(errno)
+        }
+        _ => Reply::Silent,
+    };
+    let wildcard: SocketAddr = match server {
+        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        SocketAddr::V6(_) => ([0u16; 8], 0).into(),
+    };
+    let socket = match UdpSocket::bind(wildcard).await {
+        Ok(socket) => socket,
+        Err(error) => return vec![failed(&error); questions.len()],
+    };
+    if let Err(error) = socket.connect(server).await {
+        return vec![failed(&error); questions.len()];
+    }
+    let mut buffer = [0u8; LARGEST];
+    let mut truncated = Vec::new();
+    let open = |replies: &[Reply]| replies.iter().any(|reply| matches!(reply, Reply::Silent));
+    while open(&replies) && Instant::now() < limit {
+        for (question, _) in waiting(questions, &replies) {
+            let Ok(bytes) = question.to_vec() else {
+                continue;
+            };
+            if let Err(error) = socket.send(&bytes).await {
+                return vec![failed(&error); questions.len()];
+            }
+        }
+        let round = limit.min(Instant::now() + RESEND);
+        while open(&replies) {
+            let read = match tokio::time::timeout_at(round.into(), socket.recv(&mut buffer)).await {
+                Err(_) => break,
+                Ok(Err(error)) => {
+                    let reply = failed(&error);
+                    for open in replies.iter_mut().filter(|r| matches!(r, Reply::Silent)) {
+                        *open = reply.clone();
+                    }
+                    return replies;
+                }
+                Ok(Ok(read)) => read,
+            };
+            let bytes = buffer.get(..read).unwrap_or_default();
+            match Message::from_vec(bytes) {
+                Ok(message) => {
+                    let Some(at) = questions.iter().position(|q| answers_to(&message, q)) else {
+                        continue;
+                    };
+                    if message.metadata.truncation {
+                        truncated.push(at);
+                    }
+                    replies[at] = Reply::Read(Box::new(message));
+                    early(&replies);
+                }
+                // It is ours by its id, and cannot be read.
+                Err(_) => {
+                    let id = bytes.first_chunk().map(|id| u16::from_be_bytes(*id));
+                    let ours = questions.iter().position(|q| Some(q.metadata.id) == id);
+                    if let Some(at) = ours {
+                        replies[at] = Reply::Unreadable;
+                    }
+                }
+            }
+        }
+    }
+    for at in truncated {
+        if let full @ Reply::Read(_) = over_tcp(server, &questions[at], limit).await {
+            replies[at] = full;
+        }
+    }
+    replies
+}
+
+/// The questions that have no reply yet, with their places.
+fn waiting<'a>(
+    questions: &'a [Message],
+    replies: &'a [Reply],
+) -> impl Iterator<Item = (&'a Message, usize)> {
+    questions
+        .iter()
+        .zip(replies)
+        .enumerate()
+        .filter(|(_, (_, reply))| matches!(reply, Reply::Silent))
+        .map(|(at, (question, _))| (question, at))
+}
+
+/// One question over TCP (RFC 1035, 4.2.2).
+async fn over_tcp(server: SocketAddr, question: &Message, limit: Instant) -> Reply {
+    let exchange = async {
+        let bytes = question
+            .to_vec()
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+        let mut stream = TcpStream::connect(server).await?;
+        let mut framed = length.to_be_bytes().to_vec();
+        framed.extend_from_slice(&bytes);
+        stream.write_all(&framed).await?;
+        let length = stream.read_u16().await?;
+        let mut reply = vec![0; usize::from(length)];
+        stream.read_exact(&mut reply).await?;
+        Ok::<_, io::Error>(reply)
+    };
+    match tokio::time::timeout_at(limit.into(), exchange).await {
+        Err(_) => Reply::Silent,
+        Ok(Err(error)) => error
+            .raw_os_error()
+            .map_or(Reply::Unreadable, Reply::Unusable),
+        Ok(Ok(bytes)) => match Message::from_vec(&bytes) {
+            Ok(message) if answers_to(&message, question) => Reply::Read(Box::new(message)),
+            _ => Reply::Unreadable,
+        },
+    }
+}
+
+/// What the replies to both questions come to.
+fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) -> ServerAnswer {
+    let mut answer = ServerAnswer::silent(server, candidate);
+    let mut codes = Vec::new();
+    for reply in replies {
+        match reply {
+            Reply::Read(message) => {
+                codes.push(message.metadata.response_code);
+                collect(message, name, &mut answer);
+            }
+            Reply::Silent => answer.half_silent = true,
+            Reply::Unreadable | Reply::Unusable(_) => {}
+        }
+    }
+    let failure = codes
+        .iter()
+        .find(|code| !matches!(**code, ResponseCode::NoError | ResponseCode::NXDomain));
+    let unusable = replies.iter().find_map(|reply| match reply {
+        Reply::Unusable(errno) => Some(*errno),
+        _ => None,
+    });
+    answer.outcome = if !answer.addresses.is_empty() {
+        Outcome::Addresses
+    } else if codes.contains(&ResponseCode::NXDomain) {
+        Outcome::NxDomain
+    } else if let Some(code) = failure {
+        Outcome::Failed(Code::Rcode(*code))
+    } else if replies.iter().any(|r| matches!(r, Reply::Unreadable)) {
+        Outcome::Failed(Code::Unreadable)
+    } else if answer.half_silent {
+        Outcome::Silent
+    } else if let Some(errno) = unusable {
+        Outcome::Unusable(errno)
+    } else {
+        Outcome::NoData
+    };
+    answer
+}
+
+/// Follows the CNAME chain in a reply and takes the addresses at its end.
+fn collect(message: &Message, name: &Name, answer: &mut ServerAnswer) {
+    let mut owner = name.clone();
+    let mut chain = Vec::new();
+    let mut ttl: Option<u32> = None;
+    let mut least = |new: u32| ttl = Some(ttl.map_or(new, |old| old.min(new)));
+    for _ in 0..LONGEST_CHAIN {
+        let alias = message
+            .answers
+            .iter()
+            .find_map(|record| match &record.data {
+                RData::CNAME(target) if record.name == owner => {
+                    Some((target.0.clone(), record.ttl))
+                }
+                _ => None,
+            });
+        let Some((target, ttl)) = alias else {
+            break;
+        };
+        least(ttl);
+        chain.push(target.to_ascii().trim_end_matches('.').to_owned());
+        owner = target;
+    }
+    for record in message.answers.iter().filter(|r| r.name == owner) {
+        let ip: IpAddr = match &record.data {
+            RData::A(a) => a.0.into(),
+            RData::AAAA(aaaa) => aaaa.0.into(),
+            _ => continue,
+        };
+        least(record.ttl);
+        if !answer.addresses.contains(&ip) {
+            answer.addresses.push(ip);
+        }
+    }
+    if chain.len() > answer.chain.len() {
+        answer.chain = chain;
+    }
+    answer.ttl = match (answer.ttl, ttl) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::proto::rr::Record;
+    use hickory_resolver::proto::rr::rdata::{A, CNAME};
+
+    fn reply(code: ResponseCode, answers: Vec<Record>) -> Reply {
+        let name = dns_name("db.test").unwrap();
+        let mut message = question(&name, RecordType::A);
+        message.metadata.message_type = MessageType::Response;
+        message.metadata.response_code = code;
+        message.add_answers(answers);
+        Reply::Read(Box::new(message))
+    }
+
+    fn judged(replies: &[Reply]) -> ServerAnswer {
+        let name = dns_name("db.test").unwrap();
+        judge(([10, 0, 0, 1], 53).into(), "db.test", &name, replies)
+    }
+
+    #[test]
+    fn a_chain_is_followed_to_its_addresses() {
+        let alias = dns_name("real.test").unwrap();
+        let answers = vec![
+            Record::from_rdata(
+                dns_name("DB.test").unwrap(),
+                300,
+                RData::CNAME(CNAME(alias.clone())),
+            ),
+            Record::from_rdata(alias, 60, RData::A(A::new(10, 0, 0, 7))),
+            Record::from_rdata(
+                dns_name("other.test").unwrap(),
+                1,
+                RData::A(A::new(10, 6, 6, 6)),
+            ),
+        ];
+        let answer = judged(&[
+            reply(ResponseCode::NoError, answers),
+            reply(ResponseCode::NoError, vec![]),
+        ]);
+        assert_eq!(answer.outcome, Outcome::Addresses);
+        assert_eq!(answer.addresses, [IpAddr::from([10, 0, 0, 7])]);
+        assert_eq!(
+            (answer.chain.as_slice(), answer.ttl),
+            (["real.test".to_owned()].as_slice(), Some(60))
+        );
+    }
+
+    #[test]
+    fn outcomes_are_told_apart() {
+        use ResponseCode::*;
+        let empty = || reply(NoError, vec![]);
+        for (replies, outcome) in [
+            (vec![empty(), empty()], Outcome::NoData),
+            (
+                vec![reply(NXDomain, vec![]), Reply::Silent],
+                Outcome::NxDomain,
+            ),
+            (vec![empty(), Reply::Silent], Outcome::Silent),
+            (
+                vec![reply(ServFail, vec![]), empty()],
+                Outcome::Failed(Code::Rcode(ServFail)),
+            ),
+            (
+                vec![Reply::Unreadable, Reply::Silent],
+                Outcome::Failed(Code::Unreadable),
+            ),
+            (
+                vec![Reply::Unusable(111), Reply::Unusable(111)],
+                Outcome::Unusable(111),
+            ),
+        ] {
+            assert_eq!(judged(&replies).outcome, outcome);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_told_at_once() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let server = socket.local_addr().unwrap();
+        drop(socket);
+        let name = dns_name("db.test").unwrap();
+        let questions = [question(&name, RecordType::A)];
+        let limit = Instant::now() + Duration::from_secs(5);
+        let replies = over_udp(server, &questions, limit, &|_| ()).await;
+        assert!(matches!(replies[0], Reply::Unusable(libc::ECONNREFUSED)));
+    }
+
+    #[tokio::test]
+    async fn garbage_is_no_answer_and_no_panic() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let server = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            while let Ok((_, from)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(b"x", from).await;
+                let _ = socket.send_to(&buffer[..8], from).await;
+            }
+        });
+        let name = dns_name("db.test").unwrap();
+        let questions = [question(&name, RecordType::A)];
+        let limit = Instant::now() + Duration::from_millis(300);
+        let replies = over_udp(server, &questions, limit, &|_| ()).await;
+        assert!(matches!(replies[0], Reply::Unreadable));
+    }
+}

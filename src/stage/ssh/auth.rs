@@ -1,0 +1,612 @@
+//! Authentication in OpenSSH's order: `none` to learn what the server takes,
+//! then keys, keyboard-interactive and password, as often as the server lets.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::signature::Signer as _;
+use russh::keys::ssh_encoding::Encode;
+use russh::keys::ssh_key::private::KeypairData;
+use russh::keys::{HashAlg, PrivateKey};
+use russh::{MethodKind, MethodSet, SendError, Signer};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::agent::{Agent, Trouble};
+use super::algorithms::put_string;
+use super::client::{Client, End, Watch};
+use super::offer::{Candidate, Credential, Hand, Offer};
+use crate::secret::Secret;
+use crate::target::Hop;
+
+/// A server may ask for several methods in turn, not for ever.
+const MOST_STEPS: usize = 8;
+/// Rounds of questions in keyboard-interactive.
+const MOST_ROUNDS: usize = 8;
+
+/// What became of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server let us in with it.
+    Accepted,
+    /// The server took it, and wants more.
+    Partial,
+    /// The server does not take it.
+    Refused,
+    /// The server would take it; the agent did not sign.
+    Unsigned(Trouble),
+    /// The server would take it; its private half is locked.
+    Locked,
+    /// Not offered: the server's signature algorithms leave none for it.
+    NoAlgorithm,
+    /// Not offered before the session ended.
+    Untried,
+}
+
+impl Outcome {
+    fn name(&self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Partial => "accepted, more wanted",
+            Outcome::Refused => "refused",
+            Outcome::Unsigned(_) => "accepted, not signed",
+            Outcome::Locked => "accepted, but locked",
+            Outcome::NoAlgorithm => "no common signature algorithm",
+            Outcome::Untried => "not tried",
+        }
+    }
+}
+
+/// How the attempts ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// We are in.
+    In,
+    /// Nothing is left to try.
+    Exhausted,
+    /// The server ended the session.
+    Ended(End),
+    /// The time was up.
+    Late,
+}
+
+/// Everything that authentication showed.
+#[derive(Debug)]
+pub struct Story {
+    /// How it ended.
+    pub ending: Ending,
+    /// Every key with what became of it, in order.
+    pub keys: Vec<(Candidate, Outcome)>,
+    /// The methods that the server would take next, when it last said so.
+    pub methods: Vec<&'static str>,
+    /// The methods that were passed before the last step.
+    pub passed: Vec<&'static str>,
+    /// The method that let us in, or that was tried last.
+    pub method: &'static str,
+    /// Whether a password was sent and refused.
+    pub password_refused: bool,
+    /// Questions of the server that nobody could answer.
+    pub questions: Vec<String>,
+    /// What is wrong with the agent.
+    pub trouble: Option<Trouble>,
+    /// How many keys the agent has.
+    pub agent_keys: Option<usize>,
+    /// Whether password methods were ruled out by a changed host key.
+    pub keys_only: bool,
+    /// How long a person was asked.
+    pub asked: Duration,
+}
+
+impl Story {
+    /// For `facts`.
+    pub fn fact(&self) -> Value {
+        json!({
+            "method": self.method,
+            "passed": self.passed,
+            "server_accepts": self.methods,
+            "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
+            "agent_keys": self.agent_keys,
+            "agent_trouble": self.trouble.as_ref().map(Trouble::to_string),
+        })
+    }
+
+    /// The keys with this outcome, as people call them.
+    pub fn labels(&self, wanted: impl Fn(&Outcome) -> bool) -> Vec<String> {
+        self.keys
+            .iter()
+            .filter(|(_, outcome)| wanted(outcome))
+            .map(|(key, _)| key.label())
+            .collect()
+    }
+}
+
+/// The means to authenticate with.
+pub struct Means<'a> {
+    /// The hop.
+    pub hop: &'a Hop,
+    /// `DBDOCTOR_SSH_PASSWORD`.
+    pub password: Option<&'a Secret>,
+    /// Whether a person can be asked.
+    pub interactive: bool,
+    /// Whether a wrong host key rules passwords out.
+    pub keys_only: bool,
+    /// Whether the server is an OpenSSH that announces too few algorithms
+    /// (compat.c, `SSH_BUG_SIGTYPE74`).
+    pub announces_too_few: bool,
+}
+
+/// Authenticates until the limit, or later by the time a person was asked.
+pub async fn authenticate(
+    handle: &mut Handle<Client>,
+    watch: &Watch,
+    means: &Means<'_>,
+    offer: Offer,
+    limit: Instant,
+) -> Story {
+    let mut run = Run {
+        handle,
+        watch,
+        means,
+        agent: offer.agent,
+        limit,
+        story: Story {
+            ending: Ending::Exhausted,
+            keys: offer
+                .candidates
+                .into_iter()
+                .map(|candidate| (candidate, Outcome::Untried))
+                .collect(),
+            methods: Vec::new(),
+            passed: Vec::new(),
+            method: "none",
+            password_refused: false,
+            questions: Vec::new(),
+            trouble: offer.trouble,
+            agent_keys: offer.agent_keys,
+            keys_only: means.keys_only,
+            asked: Duration::ZERO,
+        },
+        methods: MethodSet::empty(),
+        rsa_hash: None,
+    };
+    run.story.ending = match run.all().await {
+        Err(ending) => ending,
+        Ok(()) => Ending::Exhausted,
+    };
+    run.story
+}
+
+struct Run<'a> {
+    handle: &'a mut Handle<Client>,
+    watch: &'a Watch,
+    means: &'a Means<'a>,
+    agent: Option<Agent>,
+    limit: Instant,
+    story: Story,
+    methods: MethodSet,
+    /// The hash for RSA signatures, once it was looked up; `None` in it where
+    /// the server takes SHA-1 alone.
+    rsa_hash: Option<Option<HashAlg>>,
+}
+
+/// A step of authentication that left us outside.
+enum Step {
+    Partial,
+    Refused,
+}
+
+impl Run<'_> {
+    /// Tries everything. `Ok` means that nothing is left.
+    async fn all(&mut self) -> Result<(), Ending> {
+        let user = self.means.hop.user.clone();
+        let reply = self
+            .reply(|handle| Box::pin(handle.authenticate_none(user)))
+            .await?;
+        self.step(reply, "none").await?;
+        for _ in 0..MOST_STEPS {
+            let mut partial = false;
+            if self.takes(MethodKind::PublicKey) {
+                partial = self.keys().await?;
+            }
+            if !partial && self.may_use_password() && self.takes(MethodKind::KeyboardInteractive) {
+                partial = self.keyboard_interactive().await?;
+            }
+            if !partial && self.may_use_password() && self.takes(MethodKind::Password) {
+                partial = self.password().await?;
+            }
+            if !partial {
+                return Ok(());
+            }
+            // What was used is refused by the server itself the second time;
+            // OpenSSH begins again too (sshconnect2.c, `pubkey_reset`).
+            for (_, outcome) in &mut self.story.keys {
+                if matches!(outcome, Outcome::Refused) {
+                    *outcome = Outcome::Untried;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn takes(&self, method: MethodKind) -> bool {
+        self.methods.contains(&method)
+    }
+
+    fn may_use_password(&self) -> bool {
+        !self.means.keys_only
+    }
+
+    /// Offers the keys one after the other; true where one was a part of it.
+    async fn keys(&mut self) -> Result<bool, Ending> {
+        for at in 0..self.story.keys.len() {
+            let Some((candidate, Outcome::Untried)) = self.story.keys.get(at).cloned() else {
+                continue;
+            };
+            let hash = match candidate.credential.is_rsa() {
+                false => None,
+                true => match self.rsa_hash().await? {
+                    Some(hash) => Some(hash),
+                    None => {
+                        self.settle(at, Outcome::NoAlgorithm);
+                        continue;
+                    }
+                },
+            };
+            self.story.method = "publickey";
+            let outcome = match self.offer(&candidate, hash).await {
+                Err(ended @ Ending::Ended(_)) => {
+                    self.settle(at, Outcome::Refused);
+                    return Err(ended);
+                }
+                outcome => outcome?,
+            };
+            let done = outcome.clone();
+            self.settle(at, outcome);
+            match done {
+                Outcome::Accepted => return Err(Ending::In),
+                Outcome::Partial => {
+                    self.story.passed.push("publickey");
+                    return Ok(true);
+                }
+                _ if !self.takes(MethodKind::PublicKey) => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn settle(&mut self, at: usize, outcome: Outcome) {
+        if let Some((_, slot)) = self.story.keys.get_mut(at) {
+            *slot = outcome;
+        }
+    }
+
+    /// The hash for signatures by RSA keys: OpenSSH does not sign with SHA-1,
+    /// and offers no RSA key to a server that announces nothing better
+    /// (sshconnect2.c, `key_sig_algorithm`).
+    async fn rsa_hash(&mut self) -> Result<Option<HashAlg>, Ending> {
+        if let Some(hash) = self.rsa_hash {
+            return Ok(hash);
+        }
+        // Whatever the server announces came before its answer to `none`.
+        let announced = tokio::time::timeout(
+            Duration::from_millis(100),
+            self.handle.best_supported_rsa_hash(),
+        );
+        let hash = match announced.await {
+            Ok(Ok(Some(None))) if self.means.announces_too_few => Some(HashAlg::Sha512),
+            Ok(Ok(hash)) => hash.flatten(),
+            Ok(Err(_)) => return Err(Ending::Ended(self.watch.end().await)),
+            Err(_) => None,
+        };
+        self.rsa_hash = Some(hash);
+        Ok(hash)
+    }
+
+    /// Offers one key and signs if the server would take it.
+    async fn offer(
+        &mut self,
+        candidate: &Candidate,
+        hash: Option<HashAlg>,
+    ) -> Result<Outcome, Ending> {
+        let user = self.means.hop.user.clone();
+        let declined = Notify::new();
+        let mut pen = Pen {
+            hand: &candidate.hand,
+            agent: self.agent.as_mut(),
+            declined: &declined,
+            failure: None,
+        };
+        let reply = {
+            let handle = &mut *self.handle;
+            let asking = async {
+                match &candidate.credential {
+                    Credential::Key(key) => {
+                        handle
+                            .authenticate_publickey_with(user, key.clone(), hash, &mut pen)
+                            .await
+                    }
+                    Credential::Certificate(certificate) => {
+                        handle
+                            .authenticate_certificate_with(
+                                user,
+                                certificate.as_ref().clone(),
+                                hash,
+                                &mut pen,
+                            )
+                            .await
+                    }
+                }
+            };
+            let given_up = async {
+                declined.notified().await;
+                // The library is told of it before it is left alone.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            };
+            let both = async {
+                tokio::select! {
+                    biased;
+                    reply = asking => Some(reply),
+                    () = given_up => None,
+                }
+            };
+            tokio::time::timeout_at(self.limit.into(), both).await
+        };
+        let reply = match reply {
+            Err(_) => return Err(Ending::Late),
+            Ok(None) => {
+                return Ok(match pen.failure.take() {
+                    Some(trouble) => Outcome::Unsigned(trouble),
+                    None => Outcome::Locked,
+                });
+            }
+            Ok(Some(Err(Unsendable))) => return Err(Ending::Ended(self.watch.end().await)),
+            Ok(Some(Ok(reply))) => reply,
+        };
+        match self.step(reply, "publickey").await {
+            Err(Ending::In) => Ok(Outcome::Accepted),
+            Err(other) => Err(other),
+            Ok(Step::Partial) => Ok(Outcome::Partial),
+            Ok(Step::Refused) => Ok(Outcome::Refused),
+        }
+    }
+
+    async fn keyboard_interactive(&mut self) -> Result<bool, Ending> {
+        if self.means.password.is_none() && !self.means.interactive {
+            return Ok(false);
+        }
+        self.story.method = "keyboard-interactive";
+        let user = self.means.hop.user.clone();
+        let mut reply = self
+            .reply(|handle| Box::pin(handle.authenticate_keyboard_interactive_start(user, None)))
+            .await?;
+        let mut answered = false;
+        for _ in 0..MOST_ROUNDS {
+            let (name, instructions, prompts) = match reply {
+                KeyboardInteractiveAuthResponse::Success => return Err(Ending::In),
+                KeyboardInteractiveAuthResponse::Failure {
+                    remaining_methods,
+                    partial_success,
+                } => {
+                    self.story.password_refused |= answered && !partial_success;
+                    let reply = AuthResult::Failure {
+                        remaining_methods,
+                        partial_success,
+                    };
+                    return self
+                        .step(reply, "keyboard-interactive")
+                        .await
+                        .map(|step| matches!(step, Step::Partial));
+                }
+                KeyboardInteractiveAuthResponse::InfoRequest {
+                    name,
+                    instructions,
+                    prompts,
+                } => (name, instructions, prompts),
+            };
+            let _ = (name, instructions);
+            let mut answers = Vec::new();
+            let only = prompts.len() == 1;
+            for prompt in prompts {
+                let answer = match (
+                    self.means.password,
+                    only && !answered && wants_password(&prompt),
+                ) {
+                    (Some(password), true) => {
+                        answered = true;
+                        Some(password.expose().to_owned())
+                    }
+                    _ => self.ask(&prompt).await?.inspect(|_| answered = true),
+                };
+                match answer {
+                    Some(answer) => answers.push(answer),
+                    None => {
+                        self.story.questions.push(prompt.prompt);
+                        // An empty answer ends it in order.
+                        answers.push(String::new());
+                    }
+                }
+            }
+            reply = self
+                .reply(|handle| Box::pin(handle.authenticate_keyboard_interactive_respond(answers)))
+                .await?;
+        }
+        Ok(false)
+    }
+
+    async fn password(&mut self) -> Result<bool, Ending> {
+        let password = match self.means.password {
+            Some(password) => password.clone(),
+            None => {
+                let prompt = Prompt {
+                    prompt: format!(
+                        "{}@{}'s password: ",
+                        self.means.hop.user, self.means.hop.host
+                    ),
+                    echo: false,
+                };
+                match self.ask(&prompt).await? {
+                    Some(typed) => Secret::new(typed),
+                    None => return Ok(false),
+                }
+            }
+        };
+        self.story.method = "password";
+        let user = self.means.hop.user.clone();
+        let reply = self
+            .reply(|handle| {
+                Box::pin(handle.authenticate_password(user, password.expose().to_owned()))
+            })
+            .await?;
+        match self.step(reply, "password").await {
+            Ok(Step::Refused) => {
+                self.story.password_refused = true;
+                Ok(false)
+            }
+            Ok(Step::Partial) => Ok(true),
+            Err(ending) => {
+                self.story.password_refused |= matches!(ending, Ending::Ended(_));
+                Err(ending)
+            }
+        }
+    }
+
+    /// Asks a person, if there is one; the time it takes does not count.
+    async fn ask(&mut self, prompt: &Prompt) -> Result<Option<String>, Ending> {
+        if !self.means.interactive {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let words = crate::text::clean(&prompt.prompt);
+        let answer = tokio::task::spawn_blocking(move || {
+            rpassword::prompt_password(format!("{} ", words.trim_end()))
+        })
+        .await;
+        let took = began.elapsed();
+        self.limit += took;
+        self.story.asked += took;
+        Ok(answer.ok().and_then(Result::ok))
+    }
+
+    /// Runs one request of the library within the time.
+    async fn reply<T>(
+        &mut self,
+        request: impl for<'h> FnOnce(
+            &'h mut Handle<Client>,
+        ) -> std::pin::Pin<
+            Box<dyn Future<Output = Result<T, russh::Error>> + Send + 'h>,
+        >,
+    ) -> Result<T, Ending> {
+        let request = request(self.handle);
+        match tokio::time::timeout_at(self.limit.into(), request).await {
+            Err(_) => Err(Ending::Late),
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err(Ending::Ended(self.watch.end().await)),
+        }
+    }
+
+    /// Takes note of the server's answer.
+    async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<Step, Ending> {
+        match reply {
+            AuthResult::Success => {
+                self.story.method = method;
+                Err(Ending::In)
+            }
+            // The library says the same where the connection is gone.
+            AuthResult::Failure {
+                remaining_methods,
+                partial_success: false,
+            } if remaining_methods.is_empty() => match self.watch.end().await {
+                End::Error(_) => {
+                    self.methods = MethodSet::empty();
+                    self.story.methods = Vec::new();
+                    Err(Ending::Exhausted)
+                }
+                end => Err(Ending::Ended(end)),
+            },
+            AuthResult::Failure {
+                remaining_methods,
+                partial_success,
+            } => {
+                self.story.methods = remaining_methods.iter().map(|m| m.into()).collect();
+                self.methods = remaining_methods;
+                if partial_success && method != "publickey" {
+                    self.story.passed.push(method);
+                }
+                Ok(match partial_success {
+                    true => Step::Partial,
+                    false => Step::Refused,
+                })
+            }
+        }
+    }
+}
+
+/// Whether a question is for the password, and not for a second factor.
+fn wants_password(prompt: &Prompt) -> bool {
+    const OTHER: [&str; 7] = ["code", "token", "otp", "verif", "factor", "pin", "duo"];
+    let words = prompt.prompt.to_lowercase();
+    !prompt.echo && !OTHER.iter().any(|other| words.contains(other))
+}
+
+/// The library could not be spoken to: the session is over.
+struct Unsendable;
+
+impl From<SendError> for Unsendable {
+    fn from(_: SendError) -> Self {
+        Unsendable
+    }
+}
+
+/// Signs what the library asks for, or declines: then the request goes back
+/// as it came, and the next key can be offered.
+struct Pen<'a> {
+    hand: &'a Hand,
+    agent: Option<&'a mut Agent>,
+    declined: &'a Notify,
+    failure: Option<Trouble>,
+}
+
+impl Signer for Pen<'_> {
+    type Error = Unsendable;
+
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        hash: Option<HashAlg>,
+        mut data: Vec<u8>,
+    ) -> Result<Vec<u8>, Unsendable> {
+        let signature = match self.hand {
+            Hand::Key(key) => sign(Arc::clone(key), hash, &data).map_err(Some),
+            Hand::Agent(blob) => match &mut self.agent {
+                Some(agent) => agent.sign(blob, hash, &data).await.map_err(Some),
+                None => Err(Some(Trouble::Broken("it is gone".to_owned()))),
+            },
+            Hand::Nobody => Err(None),
+        };
+        match signature {
+            Ok(signature) => put_string(&mut data, &signature),
+            Err(failure) => {
+                self.failure = failure;
+                self.declined.notify_one();
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// A signature by a private key, as it goes on the wire.
+fn sign(key: Arc<PrivateKey>, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, Trouble> {
+    let failed =
+        |error: &dyn std::fmt::Display| Trouble::Broken(format!("signing failed: {error}"));
+    let signature = match key.key_data() {
+        KeypairData::Rsa(pair) => (pair, hash).try_sign(data),
+        other => other.try_sign(data),
+    }
+    .map_err(|error| failed(&error))?;
+    let mut out = Vec::new();
+    signature.encode(&mut out).map_err(|error| failed(&error))?;
+    Ok(out)
+}

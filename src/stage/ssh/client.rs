@@ -1,0 +1,339 @@
+//! What the SSH library tells through its callbacks, kept where the stages
+//! can look at it: the host key, the banner, why a forward was refused, how
+//! the session ended.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use russh::client::{DisconnectReason, Handler, Session};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{ChannelId, ChannelOpenFailure, Names};
+use tokio::sync::Notify;
+
+use super::host_key::{Judge, Judgement, Shown};
+use crate::text;
+
+/// How long a callback may come after the error that it explains.
+const AFTERWORD: Duration = Duration::from_secs(1);
+/// How many refused forwards are remembered.
+const MOST_REFUSALS: usize = 64;
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server said goodbye (RFC 4253, section 11.1).
+    Disconnected {
+        /// The reason's number.
+        code: u32,
+        /// Its words.
+        words: String,
+    },
+    /// The connection closed without a word.
+    Closed,
+    /// The connection broke.
+    Broken(io::ErrorKind),
+    /// No answer to keepalives.
+    Dead,
+    /// The library gave up on it.
+    Error(String),
+}
+
+impl End {
+    /// From the library's error.
+    pub fn of(error: &russh::Error) -> Self {
+        use russh::Error::*;
+        match error {
+            IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => End::Closed,
+            IO(error) => End::Broken(error.kind()),
+            HUP | Disconnect => End::Closed,
+            KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => End::Dead,
+            other => End::Error(other.to_string()),
+        }
+    }
+
+    /// As it stands in a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            End::Disconnected { code, words } if words.is_empty() => {
+                format!("the server disconnected without giving a reason (code {code})")
+            }
+            End::Disconnected { words, .. } => format!("the server said \"{words}\""),
+            End::Closed => "the connection was closed without a word".to_owned(),
+            End::Broken(io::ErrorKind::ConnectionReset) => "the connection was reset".to_owned(),
+            End::Broken(kind) => format!("the connection broke ({kind})"),
+            End::Dead => "the server no longer answers".to_owned(),
+            End::Error(error) => error.clone(),
+        }
+    }
+}
+
+/// A forward that the server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason's number (RFC 4254, section 5.1).
+    pub code: u32,
+    /// The server's words.
+    pub words: String,
+}
+
+/// What was seen of a session.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The verdict on the host key.
+    pub host_key: Option<Judgement>,
+    /// The algorithms agreed on: key exchange, host key, cipher, MAC.
+    pub agreed: Option<[String; 4]>,
+    /// What the server shows before authentication, at most 2,000 characters.
+    pub banner: String,
+    /// Forwards that were refused and not yet explained to who asked.
+    refusals: VecDeque<Refusal>,
+    /// How many forwards the server closed that we had not closed.
+    pub closed_forwards: usize,
+    /// How it ended.
+    pub end: Option<End>,
+}
+
+/// The shared memory of a session.
+#[derive(Debug, Default)]
+pub struct Watch {
+    seen: Mutex<Seen>,
+    changed: Notify,
+}
+
+impl Watch {
+    /// What was seen so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.seen());
+        self.changed.notify_waiters();
+    }
+
+    /// Notes how the session ended, unless that is known already.
+    pub fn note_end(&self, end: End) {
+        self.change(|seen| {
+            seen.end.get_or_insert(end);
+        });
+    }
+
+    /// How the session ended; the callback may come a little after the error.
+    pub async fn end(&self) -> End {
+        self.wait(|seen| seen.end.clone())
+            .await
+            .unwrap_or(End::Closed)
+    }
+
+    /// Waits for the end of the session, for as long as it takes.
+    pub async fn ended(&self) -> End {
+        self.until(|seen| seen.end.clone()).await
+    }
+
+    /// The server's words for a forward that it refused with this code.
+    pub async fn refusal(&self, code: u32) -> Refusal {
+        let take = |seen: &mut Seen| {
+            let at = seen.refusals.iter().position(|r| r.code == code)?;
+            seen.refusals.remove(at)
+        };
+        self.wait(take).await.unwrap_or(Refusal {
+            code,
+            words: String::new(),
+        })
+    }
+
+    async fn wait<T>(&self, look: impl FnMut(&mut Seen) -> Option<T>) -> Option<T> {
+        tokio::time::timeout(AFTERWORD, self.until(look)).await.ok()
+    }
+
+    async fn until<T>(&self, mut look: impl FnMut(&mut Seen) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.seen()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// The callbacks of one session.
+pub struct Client {
+    watch: Arc<Watch>,
+    judge: Judge,
+}
+
+impl Client {
+    /// For a session that is judged and watched by these.
+    pub fn new(watch: Arc<Watch>, judge: Judge) -> Self {
+        Self { watch, judge }
+    }
+}
+
+impl Handler for Client {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        shown: &PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
+        let judgement = self.judge.judge(&Shown::from(shown));
+        let accepted = judgement.accepted;
+        self.watch.change(|seen| seen.host_key = Some(judgement));
+        Ok(accepted)
+    }
+
+    async fn kex_done(
+        &mut self,
+        _: Option<&[u8]>,
+        names: &Names,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let agreed = [
+            names.kex.as_ref().to_owned(),
+            names.key.to_string(),
+            names.cipher.as_ref().to_owned(),
+            names.server_mac.as_ref().to_owned(),
+        ];
+        self.watch.change(|seen| seen.agreed = Some(agreed));
+        Ok(())
+    }
+
+    async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Self::Error> {
+        self.watch.change(|seen| {
+            if seen.banner.len() < text::LONGEST {
+                seen.banner.push_str(&text::clean(banner));
+            }
+        });
+        Ok(())
+    }
+
+    async fn channel_open_failure(
+        &mut self,
+        _: ChannelId,
+        reason: ChannelOpenFailure,
+        description: &str,
+        _: &str,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let refusal = Refusal {
+            code: reason.code(),
+            words: text::clean(description),
+        };
+        self.watch.change(|seen| {
+            if seen.refusals.len() == MOST_REFUSALS {
+                seen.refusals.pop_front();
+            }
+            seen.refusals.push_back(refusal);
+        });
+        Ok(())
+    }
+
+    /// A close that answers ours does not come here: the channel is gone then.
+    async fn channel_close(&mut self, _: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
+        self.watch.change(|seen| seen.closed_forwards += 1);
+        Ok(())
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Self::Error>,
+    ) -> Result<(), Self::Error> {
+        match reason {
+            DisconnectReason::ReceivedDisconnect(said) => {
+                self.watch.note_end(End::Disconnected {
+                    code: said.reason_code as u32,
+                    words: text::clean(&said.message),
+                });
+                Ok(())
+            }
+            DisconnectReason::Error(error) => {
+                self.watch.note_end(End::of(&error));
+                Err(error)
+            }
+        }
+    }
+
+    // What a server opens towards us is refused: dropping the handle says so.
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: &str,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: &str,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _: russh::Channel<russh::client::Msg>,
+        _: &str,
+        _: u32,
+        _: russh::client::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}

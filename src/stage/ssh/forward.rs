@@ -1,0 +1,222 @@
+//! Forwards through a hop: `direct-tcpip` (RFC 4254, section 7.2) and
+//! `direct-streamlocal@openssh.com`; and what a refusal of one means.
+
+use std::time::Instant;
+
+use super::Session;
+use super::client::{End, Refusal};
+use crate::cause::{Cause, tunnel};
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::wire::BoxIo;
+
+/// Why a forward did not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The hop refused it.
+    Refused(Refusal),
+    /// The hop did not answer in time.
+    Late,
+    /// The session ended.
+    Lost(End),
+}
+
+/// What a forward was to reach.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The host, as the hop is told it; a socket's file.
+    pub host: &'a str,
+    /// The port; 0 for a socket's file.
+    pub port: u16,
+    /// The hop that was to open it.
+    pub via: &'a str,
+    /// The later hop that it leads to, where it does not lead to the database.
+    pub hop: Option<&'a str>,
+}
+
+impl Session {
+    /// Opens a forward to a host and port.
+    pub async fn open(
+        &self,
+        host: &str,
+        port: u16,
+        ctx: &Ctx,
+        limit: Instant,
+    ) -> Result<BoxIo, Failure> {
+        let opening = self
+            .handle
+            .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+        self.opened(ctx.until(limit, opening).await).await
+    }
+
+    /// Opens a forward to a unix socket.
+    pub async fn open_unix(&self, path: &str, ctx: &Ctx, limit: Instant) -> Result<BoxIo, Failure> {
+        let opening = self.handle.channel_open_direct_streamlocal(path);
+        self.opened(ctx.until(limit, opening).await).await
+    }
+
+    async fn opened(
+        &self,
+        outcome: Result<Result<russh::Channel<russh::client::Msg>, russh::Error>, crate::ctx::Late>,
+    ) -> Result<BoxIo, Failure> {
+        match outcome {
+            Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),
+            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
+                Err(Failure::Refused(self.watch.refusal(reason.code()).await))
+            }
+            Ok(Err(_)) => Err(Failure::Lost(self.watch.end().await)),
+            Err(_) => Err(Failure::Late),
+        }
+    }
+}
+
+/// The finding for a forward that did not open.
+pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
+    let cause = classify(failure);
+    let mut finding = Finding::new(cause)
+        .with("target", label(wanted))
+        .with("target_host", wanted.host)
+        .with("via", wanted.via);
+    if wanted.port != 0 {
+        finding = finding.with("target_port", wanted.port);
+    }
+    if let Some(hop) = wanted.hop {
+        finding = finding.with("hop", hop);
+    }
+    match failure {
+        Failure::Refused(refusal) => {
+            finding = finding.with("code", refusal.code);
+            if !refusal.words.is_empty() {
+                finding = finding
+                    .with("error", refusal.words.as_str())
+                    .with("words", refusal.words.as_str());
+            } else {
+                finding = finding.with("error", format!("open failed, code {}", refusal.code));
+            }
+        }
+        Failure::Late => finding = finding.with("error", "no answer to the forward in time"),
+        Failure::Lost(end) => finding = finding.with("error", end.words()),
+    }
+    let here = ["localhost", "127.0.0.1", "::1"].contains(&wanted.host);
+    if here
+        && (std::ptr::eq(cause, &tunnel::TARGET_REFUSED)
+            || std::ptr::eq(cause, &tunnel::TARGET_FAILED))
+    {
+        finding = finding.fix(
+            format!(
+                "{} is looked up on {}, not here: name the database's host as that machine sees it.",
+                wanted.host, wanted.via
+            ),
+            None,
+        );
+    }
+    finding.then_next_host()
+}
+
+fn label(wanted: &Wanted<'_>) -> String {
+    match wanted {
+        Wanted { host, port: 0, .. } => (*host).to_owned(),
+        Wanted { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+        Wanted { host, port, .. } => format!("{host}:{port}"),
+    }
+}
+
+/// The cause of a refusal. The reason's number comes first; only `connect
+/// failed` needs the server's words, which are the C library's own (servers
+/// do not translate them) or, for some servers, Go's.
+fn classify(failure: &Failure) -> &'static Cause {
+    let refusal = match failure {
+        Failure::Late => return &tunnel::TARGET_TIMEOUT,
+        Failure::Lost(_) => return &tunnel::LOST,
+        Failure::Refused(refusal) => refusal,
+    };
+    match refusal.code {
+        1 => return &tunnel::PROHIBITED,
+        4 => return &tunnel::LIMIT,
+        2 => {}
+        _ => return &tunnel::UNCLASSIFIED,
+    }
+    let words = refusal.words.to_lowercase();
+    let says = |fragments: &[&str]| fragments.iter().any(|fragment| words.contains(fragment));
+    if says(RESOLVER) {
+        &tunnel::TARGET_UNRESOLVED
+    } else if says(&["refused"]) {
+        &tunnel::TARGET_REFUSED
+    } else if says(&["timed out", "timeout", "time-out"]) {
+        &tunnel::TARGET_TIMEOUT
+    } else if says(UNREACHABLE) {
+        &tunnel::TARGET_UNREACHABLE
+    } else {
+        &tunnel::TARGET_FAILED
+    }
+}
+
+/// `gai_strerror` of glibc, musl, the BSDs and macOS; Go's resolver.
+const RESOLVER: &[&str] = &[
+    "name or service not known",
+    "name resolution",
+    "no address associated",
+    "address family for hostname not supported",
+    "name does not resolve",
+    "name has no usable address",
+    "try again",
+    "nodename nor servname",
+    "hostname nor servname",
+    "no such host",
+    "unknown host",
+    "host not found",
+    "resolv",
+];
+
+/// `strerror` for routes: ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN,
+/// and for a firewall of the server itself: EPERM, EACCES.
+const UNREACHABLE: &[&str] = &[
+    "unreachable",
+    "no route to host",
+    "is down",
+    "operation not permitted",
+    "permission denied",
+    "cannot assign requested address",
+    "can't assign requested address",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(number: u32, words: &str) -> &'static str {
+        let refusal = Refusal {
+            code: number,
+            words: words.to_owned(),
+        };
+        classify(&Failure::Refused(refusal)).code
+    }
+
+    #[test]
+    fn refusals_of_real_servers() {
+        assert_eq!(code(1, "open failed"), "tunnel.prohibited");
+        assert_eq!(code(2, "Connection refused"), "tunnel.target.refused");
+        assert_eq!(
+            code(2, "Name or service not known"),
+            "tunnel.target.unresolved"
+        );
+        assert_eq!(
+            code(2, "Temporary failure in name resolution"),
+            "tunnel.target.unresolved"
+        );
+        assert_eq!(code(2, "Connection timed out"), "tunnel.target.timeout");
+        assert_eq!(code(2, "No route to host"), "tunnel.target.unreachable");
+        assert_eq!(
+            code(2, "Network is unreachable"),
+            "tunnel.target.unreachable"
+        );
+        assert_eq!(code(2, "open failed"), "tunnel.target.failed");
+        assert_eq!(code(2, ""), "tunnel.target.failed");
+        assert_eq!(code(4, ""), "tunnel.limit");
+        assert_eq!(code(99, ""), "tunnel.unclassified");
+        assert_eq!(
+            code(2, "dial tcp: lookup db.test on 10.0.0.2:53: no such host"),
+            "tunnel.target.unresolved"
+        );
+    }
+}

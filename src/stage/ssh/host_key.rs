@@ -1,0 +1,402 @@
+//! Whether the server is who known_hosts says it is, as OpenSSH decides it
+//! (sshconnect.c, `check_host_key`).
+
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyOrCertificate};
+use serde_json::{Value, json};
+
+use super::algorithms::{Known, key_type};
+use super::known_hosts::{Book, Line, Marker, fingerprint, host_port};
+use crate::cause;
+use crate::finding::Finding;
+use crate::target::{Hop, HostKeyCheck};
+
+/// What the server showed.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its key, out of the certificate where it showed one.
+    pub key: PublicKey,
+    /// Its certificate.
+    pub certificate: Option<Certificate>,
+}
+
+impl From<&PublicKeyOrCertificate> for Shown {
+    fn from(shown: &PublicKeyOrCertificate) -> Self {
+        Self {
+            key: shown.public_key(),
+            certificate: shown.certificate().cloned(),
+        }
+    }
+}
+
+/// How known_hosts sees a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A line has this very key, or the authority that signed it.
+    Known(Line),
+    /// No line applies.
+    New,
+    /// Lines apply, and none has this key.
+    Changed(Vec<Line>),
+    /// A line forbids it.
+    Revoked(Line),
+}
+
+/// What becomes of the session.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Whether the session goes on.
+    pub accepted: bool,
+    /// Whether only public keys may be used from here on: the key is wrong,
+    /// and checking is off.
+    pub keys_only: bool,
+    /// Why it does not, or a warning where it does.
+    pub finding: Option<Finding>,
+    /// For `facts`: type, fingerprint, and what known_hosts said.
+    pub fact: Value,
+    /// The same in three words.
+    pub summary: &'static str,
+}
+
+/// Judges what a hop's server shows, from the files that know hosts.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    hop: Hop,
+    book: Book,
+    now: u64,
+    reachable: bool,
+}
+
+impl Judge {
+    /// For a hop, at a time in seconds since 1970. `reachable` says whether
+    /// this machine itself could ask the server for its key.
+    pub fn new(hop: &Hop, now: u64, reachable: bool) -> Self {
+        Self {
+            hop: hop.clone(),
+            book: Book::read(hop.known_hosts.iter().chain(&hop.global_known_hosts)),
+            now,
+            reachable,
+        }
+    }
+
+    /// The name that is looked up (sshconnect.c, `get_hostfile_hostname_ipaddr`).
+    pub fn name(&self) -> String {
+        match &self.hop.host_key_alias {
+            Some(alias) => alias.clone(),
+            None => host_port(&self.hop.host, self.hop.port),
+        }
+    }
+
+    /// What is known, for the order of algorithms.
+    pub fn known(&self) -> Known {
+        let lines = self.book.lines(&self.name());
+        let of = |marker| lines.iter().filter(move |line| line.marker == marker);
+        Known {
+            types: of(Marker::Plain)
+                .map(|line| line.key_type.clone())
+                .collect(),
+            authority: of(Marker::Authority).next().is_some(),
+        }
+    }
+
+    /// The verdict on what the server shows.
+    pub fn judge(&self, shown: &Shown) -> Judgement {
+        let name = self.name();
+        let lines = self.book.lines(&name);
+        let mut certificate_fault = None;
+        if let Some(certificate) = &shown.certificate {
+            match standing(&lines, shown, true) {
+                Standing::Known(line) => match self.fault(certificate) {
+                    None => return self.accept(shown, "known by its authority", Some(&line)),
+                    Some(fault) => certificate_fault = Some((fault, line)),
+                },
+                Standing::Revoked(line) => return self.revoked(shown, &line),
+                // No authority vouches for it; the key within may be known.
+                Standing::New | Standing::Changed(_) => {}
+            }
+        }
+        let plain = Shown {
+            key: shown.key.clone(),
+            certificate: None,
+        };
+        let standing = match standing(&lines, &plain, false) {
+            Standing::New if self.hop.host_key_alias.is_none() && self.hop.port != 22 => {
+                match standing(&self.book.lines(&self.hop.host), &plain, false) {
+                    Standing::Known(line) => Standing::Known(line),
+                    _ => Standing::New,
+                }
+            }
+            standing => standing,
+        };
+        match standing {
+            Standing::Known(line) => self.accept(shown, "known", Some(&line)),
+            Standing::Revoked(line) => self.revoked(shown, &line),
+            Standing::New if self.hop.host_key_check != HostKeyCheck::Yes => {
+                self.accept(shown, "new, accepted", None)
+            }
+            Standing::New => {
+                let finding = match certificate_fault {
+                    Some((fault, line)) => self.certificate(shown, fault, &line),
+                    None => self.unknown(shown),
+                };
+                self.refuse(shown, finding, "not known", None)
+            }
+            Standing::Changed(lines) => {
+                let finding = match certificate_fault {
+                    Some((fault, line)) => self.certificate(shown, fault, &line),
+                    None => self.changed(shown, &lines),
+                };
+                self.refuse_unless_off(shown, finding, "changed", lines.first())
+            }
+        }
+    }
+
+    /// What is wrong with a certificate of a known authority (sshkey.c,
+    /// `sshkey_cert_check_host`).
+    fn fault(&self, certificate: &Certificate) -> Option<String> {
+        let name = match &self.hop.host_key_alias {
+            Some(alias) => alias.clone(),
+            None => self.hop.host.to_lowercase(),
+        };
+        if certificate.verify_signature().is_err() {
+            return Some("its signature is not the authority's".to_owned());
+        }
+        if certificate.cert_type() != CertType::Host {
+            return Some("it is a user's certificate, not a host's".to_owned());
+        }
+        if self.now < certificate.valid_after() {
+            return Some(format!(
+                "it is not valid before {}",
+                moment(certificate.valid_after())
+            ));
+        }
+        if self.now >= certificate.valid_before() {
+            return Some(format!(
+                "it expired on {}",
+                moment(certificate.valid_before())
+            ));
+        }
+        let principals = certificate.valid_principals();
+        if !principals.is_empty() && !principals.contains(&name) {
+            return Some(format!(
+                "it is for {}, not for {name}",
+                principals.join(", ")
+            ));
+        }
+        if certificate.critical_options().iter().next().is_some() {
+            return Some("it has critical options that OpenSSH does not know".to_owned());
+        }
+        if certificate.signature().algorithm() == (Algorithm::Rsa { hash: None }) {
+            return Some("the authority signed it with SHA-1".to_owned());
+        }
+        None
+    }
+
+    fn accept(&self, shown: &Shown, summary: &'static str, line: Option<&Line>) -> Judgement {
+        Judgement {
+            accepted: true,
+            keys_only: false,
+            finding: None,
+            fact: self.fact(shown, summary, line),
+            summary: match summary {
+                "new, accepted" => "host key not known but accepted",
+                _ => "host key known",
+            },
+        }
+    }
+
+    fn refuse(
+        &self,
+        shown: &Shown,
+        finding: Finding,
+        summary: &'static str,
+        line: Option<&Line>,
+    ) -> Judgement {
+        Judgement {
+            accepted: false,
+            keys_only: false,
+            finding: Some(finding),
+            fact: self.fact(shown, summary, line),
+            summary: "host key refused",
+        }
+    }
+
+    /// With `StrictHostKeyChecking no`, OpenSSH goes on with public keys only.
+    fn refuse_unless_off(
+        &self,
+        shown: &Shown,
+        finding: Finding,
+        summary: &'static str,
+        line: Option<&Line>,
+    ) -> Judgement {
+        let off = self.hop.host_key_check == HostKeyCheck::No;
+        Judgement {
+            accepted: off,
+            keys_only: off,
+            summary: if off {
+                "host key wrong but accepted"
+            } else {
+                "host key refused"
+            },
+            ..self.refuse(shown, finding, summary, line)
+        }
+    }
+
+    fn fact(&self, shown: &Shown, known: &str, line: Option<&Line>) -> Value {
+        json!({
+            "type": key_type(&shown.key.algorithm()),
+            "fingerprint": fingerprint(&shown.key),
+            "certificate": shown.certificate.as_ref().map(|certificate| json!({
+                "key_id": certificate.key_id(),
+                "principals": certificate.valid_principals(),
+                "valid_before": moment(certificate.valid_before()),
+                "authority": authority(certificate),
+            })),
+            "known_hosts": known,
+            "file": line.map(|line| line.file.display().to_string()),
+            "line": line.map(|line| line.number),
+        })
+    }
+
+    fn finding(&self, cause: &'static cause::Cause, shown: &Shown) -> Finding {
+        let finding = Finding::new(cause)
+            .with("hop", self.hop.label())
+            .with("host", self.hop.host.as_str())
+            .with("port", self.hop.port)
+            .with("known_as", self.name())
+            .with("key_type", key_type(&shown.key.algorithm()))
+            .with("fingerprint", fingerprint(&shown.key));
+        match self.hop.known_hosts.first() {
+            Some(file) => finding.with("known_hosts", file.display().to_string()),
+            None => finding,
+        }
+    }
+
+    fn unknown(&self, shown: &Shown) -> Finding {
+        let read: Vec<String> = self
+            .book
+            .files()
+            .map(|file| file.display().to_string())
+            .collect();
+        let finding = self
+            .finding(&cause::ssh::HOSTKEY_UNKNOWN, shown)
+            .with("files_read", read);
+        let Some(file) = self.hop.known_hosts.first() else {
+            return finding;
+        };
+        let entry = shown.key.to_openssh().ok().and_then(|key| {
+            let line = format!("{} {key}", self.name());
+            let line = shlex::try_quote(&line).ok()?.into_owned();
+            let file = file.display().to_string();
+            let file = shlex::try_quote(&file).ok()?.into_owned();
+            Some(format!("printf '%s\\n' {line} >> {file}"))
+        });
+        finding.fix(
+            format!(
+                "Compare {} with what the server's administrator says (on the server: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub). If they agree, add this key:",
+                fingerprint(&shown.key),
+                short_type(&shown.key.algorithm()),
+            ),
+            entry,
+        )
+    }
+
+    fn changed(&self, shown: &Shown, lines: &[Line]) -> Finding {
+        let places: Vec<String> = lines.iter().map(Line::place).collect();
+        let prints: Vec<String> = lines
+            .iter()
+            .map(|line| format!("{} {}", line.key_type, line.fingerprint))
+            .collect();
+        let shown_type = key_type(&shown.key.algorithm());
+        let other_types = lines.iter().all(|line| line.key_type != shown_type);
+        let mut finding = self
+            .finding(&cause::ssh::HOSTKEY_CHANGED, shown)
+            .with("expected", prints)
+            .with("lines", places)
+            .with("other_type_only", other_types);
+        if let Some(line) = lines.first() {
+            finding = finding.with("file", line.file.display().to_string());
+        }
+        if self.reachable && self.hop.host_key_alias.is_none() {
+            finding = finding.with("reachable", true);
+        }
+        finding
+    }
+
+    fn revoked(&self, shown: &Shown, line: &Line) -> Judgement {
+        let finding = self
+            .finding(&cause::ssh::HOSTKEY_REVOKED, shown)
+            .with("line", line.place());
+        self.refuse_unless_off(shown, finding, "revoked", Some(line))
+    }
+
+    fn certificate(&self, shown: &Shown, fault: String, line: &Line) -> Finding {
+        let finding = self
+            .finding(&cause::ssh::HOSTKEY_CERTIFICATE, shown)
+            .with("fault", fault)
+            .with("line", line.place());
+        match &shown.certificate {
+            Some(certificate) => finding
+                .with("key_id", certificate.key_id())
+                .with("principals", certificate.valid_principals().to_vec())
+                .with("valid_after", moment(certificate.valid_after()))
+                .with("valid_before", moment(certificate.valid_before()))
+                .with("authority", authority(certificate)),
+            None => finding,
+        }
+    }
+}
+
+/// How the lines that apply to a host see what it shows (hostfile.c,
+/// `check_key_in_hostkeys`). A key of another type than all known ones counts
+/// as changed, as with OpenSSH.
+fn standing(lines: &[Line], shown: &Shown, as_certificate: bool) -> Standing {
+    let key = shown.key.to_bytes().unwrap_or_default();
+    let authority = shown.certificate.as_ref().and_then(|certificate| {
+        PublicKey::from(certificate.signature_key().clone())
+            .to_bytes()
+            .ok()
+    });
+    let revoked = lines.iter().find(|line| {
+        line.marker == Marker::Revoked && (line.key == key || Some(&line.key) == authority.as_ref())
+    });
+    if let Some(line) = revoked {
+        return Standing::Revoked(line.clone());
+    }
+    if as_certificate {
+        return lines
+            .iter()
+            .find(|line| line.marker == Marker::Authority && Some(&line.key) == authority.as_ref())
+            .map_or(Standing::New, |line| Standing::Known(line.clone()));
+    }
+    let plain = || lines.iter().filter(|line| line.marker == Marker::Plain);
+    match plain().find(|line| line.key == key) {
+        Some(line) => Standing::Known(line.clone()),
+        None if plain().next().is_none() => Standing::New,
+        None => Standing::Changed(plain().cloned().collect()),
+    }
+}
+
+/// The authority that signed a certificate, by its key's fingerprint.
+fn authority(certificate: &Certificate) -> String {
+    fingerprint(&PublicKey::from(certificate.signature_key().clone()))
+}
+
+/// The name in the host key's file: `ed25519`, `ecdsa`, `rsa`.
+fn short_type(algorithm: &Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Rsa { .. } => "rsa",
+        Algorithm::Ecdsa { .. } => "ecdsa",
+        _ => "ed25519",
+    }
+}
+
+/// A certificate's time: `2026-11-18 09:12 UTC`, or `forever`.
+pub fn moment(seconds: u64) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|time| time.format(format).ok())
+        .unwrap_or_else(|| "forever".to_owned())
+}

@@ -1,0 +1,281 @@
+//! `known_hosts`, read as OpenSSH reads it (sshd(8), "SSH_KNOWN_HOSTS FILE
+//! FORMAT"; hostfile.c). Never written.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use openssl::base64;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+use russh::keys::PublicKey;
+use russh::keys::ssh_key::public::KeyData;
+
+/// No known_hosts file is read beyond this.
+const LARGEST: u64 = 64 << 20;
+
+/// What a line is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// A key of the host.
+    Plain,
+    /// `@cert-authority`: a key that signs the host's certificate.
+    Authority,
+    /// `@revoked`: a key that must never be accepted.
+    Revoked,
+}
+
+/// A line that applies to the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The file.
+    pub file: PathBuf,
+    /// The line in it, from 1.
+    pub number: usize,
+    /// What it is for.
+    pub marker: Marker,
+    /// The key's type.
+    pub key_type: String,
+    /// The key, as on the wire.
+    pub key: Vec<u8>,
+    /// Its fingerprint.
+    pub fingerprint: String,
+}
+
+impl Line {
+    /// `FILE:LINE`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file.display(), self.number)
+    }
+}
+
+/// The content of the files that may know a host.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    pages: Vec<(PathBuf, String)>,
+}
+
+impl Book {
+    /// Reads the files; those that are missing or cannot be read count as empty.
+    pub fn read<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+        let pages = files
+            .into_iter()
+            .filter_map(|path| Some((path.clone(), content(path)?)))
+            .collect();
+        Self { pages }
+    }
+
+    /// The files that were read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.pages.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// The lines that apply to a name, in order. Malformed ones are skipped.
+    pub fn lines(&self, name: &str) -> Vec<Line> {
+        let name = name.to_lowercase();
+        let mut lines = Vec::new();
+        for (file, content) in &self.pages {
+            for (at, text) in content.lines().enumerate() {
+                if let Some((marker, public)) = applies(text, &name)
+                    && let Ok(key) = public.to_bytes()
+                {
+                    lines.push(Line {
+                        file: file.clone(),
+                        number: at + 1,
+                        marker,
+                        key_type: super::algorithms::key_type(&public.algorithm()),
+                        key,
+                        fingerprint: fingerprint(&public),
+                    });
+                }
+            }
+        }
+        lines
+    }
+}
+
+/// A key's fingerprint as OpenSSH prints it: `SHA256:…`.
+pub fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(russh::keys::HashAlg::Sha256).to_string()
+}
+
+/// How known_hosts calls a host: with its port where that is not 22
+/// (misc.c, `put_host_port`).
+pub fn host_port(host: &str, port: u16) -> String {
+    match port {
+        22 => host.to_owned(),
+        port => format!("[{host}]:{port}"),
+    }
+}
+
+fn content(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).ok()?;
+    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The marker and key of a line, if it is well formed and names the host.
+fn applies(line: &str, host: &str) -> Option<(Marker, PublicKey)> {
+    const BLANK: [char; 2] = [' ', '\t'];
+    let mut rest = line.trim_start_matches(BLANK);
+    if rest.is_empty() || rest.starts_with('#') {
+        return None;
+    }
+    let mut marker = Marker::Plain;
+    if rest.starts_with('@') {
+        let (word, after) = rest.split_once(BLANK)?;
+        marker = match word {
+            "@cert-authority" => Marker::Authority,
+            "@revoked" => Marker::Revoked,
+            _ => return None,
+        };
+        rest = after.trim_start_matches(BLANK);
+        if rest.starts_with('@') {
+            return None;
+        }
+    }
+    let (hosts, rest) = rest.split_once(BLANK)?;
+    if !names(hosts, host) {
+        return None;
+    }
+    let mut words = rest.split(BLANK).filter(|word| !word.is_empty());
+    let (key_type, key) = (words.next()?, words.next()?);
+    let key = key.trim_end_matches('\r');
+    let public = PublicKey::from_openssh(&format!("{key_type} {key}")).ok()?;
+    match public.key_data() {
+        KeyData::Other(_) | KeyData::Certificate(_) => None,
+        _ => Some((marker, public)),
+    }
+}
+
+/// Whether a line's first field names the host, hashed or as patterns.
+fn names(field: &str, host: &str) -> bool {
+    match field.strip_prefix('|') {
+        Some(hashed) => matches_hash(hashed, host).unwrap_or(false),
+        None => matches_patterns(field, host),
+    }
+}
+
+/// `|1|SALT|HASH`: HMAC-SHA1 of the name (hostfile.c, `host_hash`).
+fn matches_hash(hashed: &str, host: &str) -> Option<bool> {
+    let (salt, hash) = hashed.strip_prefix("1|")?.split_once('|')?;
+    let salt = base64::decode_block(salt).ok()?;
+    let hash = base64::decode_block(hash).ok()?;
+    let key = PKey::hmac(&salt).ok()?;
+    let mut signer = Signer::new(MessageDigest::sha1(), &key).ok()?;
+    let found = signer.sign_oneshot_to_vec(host.as_bytes()).ok()?;
+    Some(found == hash)
+}
+
+/// A comma-separated list of patterns, of which a negated one decides
+/// (match.c, `match_pattern_list`).
+pub fn matches_patterns(list: &str, host: &str) -> bool {
+    let mut found = false;
+    for pattern in list.split(',') {
+        let pattern = pattern.to_lowercase();
+        match pattern.strip_prefix('!') {
+            Some(pattern) if matches(pattern.as_bytes(), host.as_bytes()) => return false,
+            Some(_) => {}
+            None => found |= matches(pattern.as_bytes(), host.as_bytes()),
+        }
+    }
+    found
+}
+
+/// `*` stands for any characters, `?` for one. Linear in memory, and in time
+/// the product of the lengths: a hostile pattern cannot blow it up.
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(b'?') => (p, t) = (p + 1, t + 1),
+            Some(c) if text.get(t) == Some(c) => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, t) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern
+        .get(p..)
+        .unwrap_or_default()
+        .iter()
+        .all(|&c| c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
+    fn found(line: &str, host: &str) -> bool {
+        applies(line, host).is_some()
+    }
+
+    #[test]
+    fn patterns_negations_and_ports() {
+        assert!(found(&format!("db.test {KEY} comment here"), "db.test"));
+        assert!(found(&format!("  *.test\t{KEY}"), "db.test"));
+        assert!(found(
+            &format!("[127.0.0.1]:2222 {KEY}"),
+            "[127.0.0.1]:2222"
+        ));
+        assert!(!found(&format!("*.test,!db.test {KEY}"), "db.test"));
+        assert!(found(&format!("!other.test,*.test {KEY}"), "db.test"));
+        assert!(!found(&format!("# db.test {KEY}"), "db.test"));
+        assert!(!found("db.test ssh-ed25519 AAAA", "db.test"));
+        assert!(!found("db.test", "db.test"));
+        assert!(!found(&format!("@unknown db.test {KEY}"), "db.test"));
+        assert!(!found(
+            &format!("@revoked @cert-authority db.test {KEY}"),
+            "db.test"
+        ));
+        assert!(found(&format!("@revoked * {KEY}"), "db.test"));
+    }
+
+    #[test]
+    fn a_hashed_name_is_recognised() {
+        // ssh-keygen -H over "db.test"
+        let salt = [7u8; 20];
+        let key = PKey::hmac(&salt).unwrap();
+        let mut signer = Signer::new(MessageDigest::sha1(), &key).unwrap();
+        let hash = signer.sign_oneshot_to_vec(b"db.test").unwrap();
+        let line = format!(
+            "|1|{}|{} {KEY}",
+            base64::encode_block(&salt),
+            base64::encode_block(&hash)
+        );
+        assert!(found(&line, "db.test"));
+        assert!(!found(&line, "db2.test"));
+        assert!(!found(&format!("|1|x {KEY}"), "db.test"));
+        assert!(!found(&format!("|2|{} {KEY}", "x"), "db.test"));
+    }
+
+    #[test]
+    fn globs() {
+        assert!(matches(b"*a*b", b"xxaxxb"));
+        assert!(!matches(b"*a*b", b"xxaxxbc"));
+        assert!(matches(b"?b", b"ab"));
+        assert!(!matches(b"?", b""));
+        assert!(matches(b"**", b""));
+        assert!(!matches(
+            "*a".repeat(200).as_bytes(),
+            "a".repeat(100).as_bytes()
+        ));
+    }
+}

@@ -1,0 +1,346 @@
+//! From what the kernel said about an address to a cause.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::dial::{LONGEST_SOCKET_PATH, Miss, Why};
+use crate::cause::{self, Cause};
+use crate::finding::Finding;
+use crate::report::ms;
+use crate::wire::Address;
+
+/// The cause behind a miss.
+pub fn classify(address: &Address, miss: &Miss) -> &'static Cause {
+    use cause::tcp::*;
+    let errno = match &miss.why {
+        Why::Late => return &TIMEOUT,
+        Why::PathTooLong(_) => return &SOCKET_PATH,
+        Why::Other(_) => return &UNCLASSIFIED,
+        Why::Errno(errno) => *errno,
+    };
+    match address {
+        Address::Unix(_) => match errno {
+            libc::ECONNREFUSED => &REFUSED,
+            libc::ENOENT | libc::ENOTDIR => &SOCKET_MISSING,
+            libc::EACCES | libc::EPERM => &SOCKET_PERMISSION,
+            libc::ENAMETOOLONG => &SOCKET_PATH,
+            _ => everywhere(errno),
+        },
+        Address::Tcp(to) => {
+            // The errno of a prohibition is that of a missing route (or, for
+            // ICMPv6, of a local refusal); only the message tells.
+            if miss.icmp.is_some_and(|icmp| icmp.prohibited()) {
+                return &REJECTED;
+            }
+            match errno {
+                libc::ECONNREFUSED => &REFUSED,
+                libc::ETIMEDOUT => &TIMEOUT,
+                // EINVAL is what a route of type `blackhole` gives.
+                libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::ENETDOWN
+                | libc::EHOSTDOWN
+                | libc::EAFNOSUPPORT
+                | libc::EINVAL => &UNREACHABLE,
+                // Without an IPv6 address of its own the machine has no source
+                // to connect from: IPv6 is off, nothing ran out.
+                libc::EADDRNOTAVAIL if to.is_ipv6() && !has_source(to) => &UNREACHABLE,
+                libc::EPERM | libc::EACCES => &REJECTED,
+                _ => everywhere(errno),
+            }
+        }
+    }
+}
+
+fn everywhere(errno: i32) -> &'static Cause {
+    match errno {
+        libc::EADDRNOTAVAIL
+        | libc::EMFILE
+        | libc::ENFILE
+        | libc::ENOBUFS
+        | libc::ENOMEM
+        | libc::EADDRINUSE => &cause::tcp::LOCAL,
+        _ => &cause::tcp::UNCLASSIFIED,
+    }
+}
+
+/// Whether this machine has an IPv6 address that could reach the given one:
+/// a loopback one for `::1`, any other for the rest.
+fn has_source(to: &std::net::SocketAddr) -> bool {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
+        return true;
+    };
+    interfaces
+        .filter_map(|interface| interface.address)
+        .filter_map(|address| address.as_sockaddr_in6().map(|v6| v6.ip()))
+        .any(|ip| ip.is_loopback() == to.ip().is_loopback())
+}
+
+/// One address and what became of it, for a report.
+pub fn described(address: &Address, miss: &Miss) -> Value {
+    json!({
+        "address": address.to_string(),
+        "outcome": miss.outcome(),
+        "ms": ms(miss.took),
+        "errno": miss.errno_name(),
+    })
+}
+
+/// The finding for a host of which no address works. The first address in
+/// libpq's order decides the cause; the others are in the evidence.
+pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
+    let Some((address, miss)) = misses.first() else {
+        return Finding::new(&cause::tcp::UNCLASSIFIED)
+            .with("host", host)
+            .with("error", "no address was tried");
+    };
+    let row = classify(address, miss);
+    let mut finding = Finding::new(row)
+        .with("host", host)
+        .with("address", named(host, address))
+        .with("error", miss.text())
+        .with("errno", miss.errno_name())
+        .with(
+            "addresses",
+            misses
+                .iter()
+                .map(|(address, miss)| described(address, miss))
+                .collect::<Vec<_>>(),
+        );
+    match address {
+        Address::Tcp(to) => {
+            finding = finding
+                .with("ip", to.ip().to_string())
+                .with("port", port)
+                .with("machine", machine(host, to));
+        }
+        Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
+    }
+    if let Some(icmp) = &miss.icmp {
+        finding = finding
+            .with("icmp", icmp.name())
+            .with("rejected_by", icmp.from.map(|from| from.to_string()));
+    }
+    match (&miss.why, address) {
+        (Why::PathTooLong(length), Address::Unix(path)) => finding
+            .with("length", *length)
+            .with("longest", LONGEST_SOCKET_PATH)
+            .with("directory", path.parent().map(|d| d.display().to_string())),
+        (Why::Errno(errno), Address::Tcp(_)) if row.code == cause::tcp::LOCAL.code => {
+            finding.with("resource", resource(*errno))
+        }
+        (Why::Errno(errno), Address::Unix(path)) => {
+            let finding = finding.with("resource", resource(*errno));
+            match row.code {
+                code if code == cause::tcp::SOCKET_PERMISSION.code => {
+                    finding.with("denied_by", denied_by(path))
+                }
+                code if code == cause::tcp::SOCKET_MISSING.code => {
+                    let found = sockets_near(path);
+                    match found.is_empty() {
+                        true => finding,
+                        false => finding.with("found", found),
+                    }
+                }
+                _ => finding,
+            }
+        }
+        _ => finding,
+    }
+}
+
+/// The address with the name that led to it.
+pub fn named(host: &str, address: &Address) -> String {
+    let address = address.to_string();
+    match address == host {
+        true => address,
+        false => format!("{host} ({address})"),
+    }
+}
+
+/// The machine behind an address, as people call it.
+fn machine(host: &str, to: &std::net::SocketAddr) -> String {
+    match to.ip().is_loopback() {
+        true => "this machine".to_owned(),
+        false => host
+            .strip_suffix(&format!(":{}", to.port()))
+            .unwrap_or(host)
+            .to_owned(),
+    }
+}
+
+fn resource(errno: i32) -> &'static str {
+    match errno {
+        libc::EADDRNOTAVAIL | libc::EADDRINUSE => "its free local ports",
+        libc::EMFILE => "this process's file descriptors",
+        libc::ENFILE => "the system's file descriptors",
+        _ => "its memory for sockets",
+    }
+}
+
+/// The first part of the path that this user may not pass.
+fn denied_by(path: &Path) -> String {
+    use nix::unistd::{AccessFlags, access};
+    let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+    above.reverse();
+    above
+        .into_iter()
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .find(|directory| access(*directory, AccessFlags::X_OK).is_err())
+        .map_or_else(
+            || "the mode of the socket's file".to_owned(),
+            |directory| format!("the directory {}", directory.display()),
+        )
+}
+
+/// PostgreSQL's sockets in the places where they usually are.
+fn sockets_near(path: &Path) -> Vec<String> {
+    const MOST: usize = 8;
+    let usual = ["/var/run/postgresql", "/tmp"].map(Path::new);
+    let mut directories: Vec<&Path> = path.parent().into_iter().collect();
+    for directory in usual {
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    directories
+        .into_iter()
+        .filter_map(|directory| std::fs::read_dir(directory).ok())
+        .flat_map(|entries| entries.take(10_000).flatten())
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.strip_prefix(".s.PGSQL.")
+                .is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+        })
+        .map(|entry| entry.path().display().to_string())
+        .take(MOST)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wire::kernel::Icmp;
+
+    fn miss(errno: i32, icmp: Option<(bool, u8, u8)>) -> Miss {
+        Miss {
+            why: Why::Errno(errno),
+            icmp: icmp.map(|(v6, kind, code)| Icmp {
+                v6,
+                kind,
+                code,
+                from: Some([10, 0, 0, 1].into()),
+            }),
+            took: Duration::from_millis(3),
+        }
+    }
+
+    fn tcp() -> Address {
+        Address::Tcp("192.0.2.1:5432".parse().unwrap())
+    }
+
+    #[test]
+    fn every_errno_has_its_cause() {
+        let unix = Address::Unix("/run/x/.s.PGSQL.5432".into());
+        for (address, errno, icmp, code) in [
+            (tcp(), libc::ECONNREFUSED, None, "tcp.refused"),
+            (
+                tcp(),
+                libc::ECONNREFUSED,
+                Some((false, 3, 3)),
+                "tcp.refused",
+            ),
+            (tcp(), libc::EHOSTUNREACH, None, "tcp.unreachable"),
+            (
+                tcp(),
+                libc::EHOSTUNREACH,
+                Some((false, 3, 1)),
+                "tcp.unreachable",
+            ),
+            (
+                tcp(),
+                libc::EHOSTUNREACH,
+                Some((false, 3, 10)),
+                "tcp.rejected",
+            ),
+            (
+                tcp(),
+                libc::EHOSTUNREACH,
+                Some((false, 3, 13)),
+                "tcp.rejected",
+            ),
+            (
+                tcp(),
+                libc::ENETUNREACH,
+                Some((false, 3, 9)),
+                "tcp.rejected",
+            ),
+            (tcp(), libc::EACCES, Some((true, 1, 1)), "tcp.rejected"),
+            (tcp(), libc::EPERM, None, "tcp.rejected"),
+            (tcp(), libc::EADDRNOTAVAIL, None, "tcp.local"),
+            (tcp(), libc::EMFILE, None, "tcp.local"),
+            (tcp(), libc::ETIMEDOUT, None, "tcp.timeout"),
+            (tcp(), libc::EIO, None, "tcp.unclassified"),
+            (unix.clone(), libc::ENOENT, None, "tcp.socket-missing"),
+            (unix.clone(), libc::EACCES, None, "tcp.socket-permission"),
+            (unix.clone(), libc::ECONNREFUSED, None, "tcp.refused"),
+            (unix, libc::EMFILE, None, "tcp.local"),
+        ] {
+            assert_eq!(classify(&address, &miss(errno, icmp)).code, code, "{errno}");
+        }
+    }
+
+    #[test]
+    fn every_sentence_is_filled() {
+        let to = tcp();
+        let unix = Address::Unix("/nowhere/.s.PGSQL.5432".into());
+        let late = Miss {
+            why: Why::Late,
+            icmp: None,
+            took: Duration::from_secs(5),
+        };
+        let long = Miss {
+            why: Why::PathTooLong(120),
+            icmp: None,
+            took: Duration::ZERO,
+        };
+        for (address, miss) in [
+            (&to, miss(libc::ECONNREFUSED, None)),
+            (&to, miss(libc::ENETUNREACH, None)),
+            (&to, miss(libc::EHOSTUNREACH, Some((false, 3, 10)))),
+            (&to, miss(libc::EPERM, None)),
+            (&to, miss(libc::EMFILE, None)),
+            (&to, miss(libc::EIO, None)),
+            (&to, late),
+            (&unix, miss(libc::ENOENT, None)),
+            (&unix, miss(libc::EACCES, None)),
+            (&unix, miss(libc::EMFILE, None)),
+            (&unix, long),
+        ] {
+            let finding = dead("db.test:5432", 5432, &[(address, &miss)]);
+            assert_ne!(
+                finding.summary(),
+                format!("{}.", finding.cause.title),
+                "{}",
+                finding.cause.code
+            );
+            assert!(!finding.fixes().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_first_address_decides_and_all_are_listed() {
+        let (a, b) = (tcp(), Address::Tcp("192.0.2.2:5432".parse().unwrap()));
+        let (refused, unreachable) = (
+            miss(libc::ECONNREFUSED, None),
+            miss(libc::ENETUNREACH, None),
+        );
+        let finding = dead("db.test:5432", 5432, &[(&a, &refused), (&b, &unreachable)]);
+        assert_eq!(finding.cause.code, "tcp.refused");
+        assert_eq!(finding.evidence["addresses"].as_array().unwrap().len(), 2);
+    }
+}

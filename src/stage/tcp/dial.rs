@@ -1,0 +1,329 @@
+//! One dial of one address, with everything that the kernel says about it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpSocket, UnixStream};
+
+use crate::target::Keepalives;
+use crate::wire::kernel::{self, Icmp};
+use crate::wire::{Address, Route, Stream};
+
+/// The longest path of a unix socket, in bytes: `sun_path` less its zero.
+pub const LONGEST_SOCKET_PATH: usize = 107;
+
+/// How often a unix socket with a full backlog is tried again.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
+
+/// What became of a dial.
+pub struct Knock {
+    /// The open connection, or why there is none.
+    pub result: Result<Stream, Miss>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why an address did not accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// What it came to.
+    pub why: Why,
+    /// The ICMP message behind it, where the kernel kept one.
+    pub icmp: Option<Icmp>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The ways to miss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The kernel's error number.
+    Errno(i32),
+    /// Nothing came back in time.
+    Late,
+    /// The path of the unix socket does not fit; its length in bytes.
+    PathTooLong(usize),
+    /// An error without a number.
+    Other(String),
+}
+
+impl Why {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(errno) => Why::Errno(errno),
+            None => Why::Other(error.to_string()),
+        }
+    }
+}
+
+impl Miss {
+    /// The error number's name, `ECONNREFUSED`.
+    pub fn errno_name(&self) -> Option<String> {
+        match self.why {
+            Why::Errno(errno) => Some(format!("{:?}", Errno::from_raw(errno))),
+            _ => None,
+        }
+    }
+
+    /// The error in the system's words.
+    pub fn text(&self) -> String {
+        let text = match &self.why {
+            Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
+            Why::Late => format!("no answer within {}", seconds(self.took)),
+            Why::PathTooLong(length) => {
+                format!("the path has {length} bytes, at most {LONGEST_SOCKET_PATH} fit")
+            }
+            Why::Other(text) => text.clone(),
+        };
+        match &self.icmp {
+            Some(icmp) => format!("{text}; {}", icmp.name()),
+            None => text,
+        }
+    }
+
+    /// One word or two for a list of addresses.
+    pub fn outcome(&self) -> &'static str {
+        match &self.why {
+            Why::Late | Why::Errno(libc::ETIMEDOUT) => "timeout",
+            Why::Errno(libc::ECONNREFUSED) => "refused",
+            Why::Errno(libc::ENOENT) => "missing",
+            _ if self.icmp.is_some_and(|icmp| icmp.prohibited()) => "rejected",
+            Why::Errno(libc::EHOSTUNREACH | libc::ENETUNREACH) => "unreachable",
+            Why::Errno(libc::EPERM | libc::EACCES) => "rejected",
+            _ => "failed",
+        }
+    }
+}
+
+/// A duration as people say it.
+pub fn seconds(time: Duration) -> String {
+    match time.as_millis() {
+        ms if ms < 1_000 => format!("{ms} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
+/// Dials an address until `limit`.
+pub async fn knock(address: &Address, keepalives: &Keepalives, limit: Instant) -> Knock {
+    let started = Instant::now();
+    let result = match address {
+        Address::Tcp(to) => tcp(*to, keepalives, limit).await,
+        Address::Unix(path) => unix(path, limit).await,
+    };
+    let took = started.elapsed();
+    let result = match result {
+        Ok((io, socket)) => Ok(Stream::new(
+            io,
+            Route::Direct(address.clone()),
+            Some(Arc::new(socket)),
+        )),
+        Err((why, icmp)) => Err(Miss { why, icmp, took }),
+    };
+    Knock { result, took }
+}
+
+type Opened = Result<(crate::wire::BoxIo, Socket), (Why, Option<Icmp>)>;
+
+async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened {
+    let plain = |error: io::Error| (Why::of(&error), None);
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).map_err(plain)?;
+    socket.set_nonblocking(true).map_err(plain)?;
+    socket.set_tcp_nodelay(true).map_err(plain)?;
+    set_keepalives(&socket, keepalives).map_err(plain)?;
+    kernel::keep_icmp(&socket, &to);
+    // The second descriptor outlives a failed connect, so that the kernel can
+    // still be asked about it.
+    let watched = socket.try_clone().map_err(plain)?;
+    let connect = TcpSocket::from_std_stream(socket.into()).connect(to);
+    match tokio::time::timeout_at(limit.into(), connect).await {
+        Ok(Ok(stream)) => Ok((Box::new(stream), watched)),
+        Ok(Err(error)) => Err((Why::of(&error), kernel::icmp(&watched))),
+        Err(_) => match kernel::icmp(&watched) {
+            // A soft error: the kernel had an answer and went on trying.
+            Some(icmp) => Err((Why::Errno(errno_of(&icmp)), Some(icmp))),
+            None => Err((Why::Late, None)),
+        },
+    }
+}
+
+/// The error number that the kernel would have given for an ICMP message.
+fn errno_of(icmp: &Icmp) -> i32 {
+    match icmp {
+        icmp if icmp.port_unreachable() => libc::ECONNREFUSED,
+        Icmp {
+            v6: false,
+            code: 0 | 6 | 9 | 11,
+            ..
+        } => libc::ENETUNREACH,
+        Icmp {
+            v6: true, code: 0, ..
+        } => libc::ENETUNREACH,
+        icmp if icmp.v6 && icmp.prohibited() => libc::EACCES,
+        _ => libc::EHOSTUNREACH,
+    }
+}
+
+/// As libpq sets them (`setKeepalivesIdle` and its kin in fe-connect.c): a
+/// value of 0 leaves the system's default.
+fn set_keepalives(socket: &Socket, keepalives: &Keepalives) -> io::Result<()> {
+    let some = |n: u32| (n > 0).then_some(n);
+    if keepalives.enabled {
+        let mut set = TcpKeepalive::new();
+        if let Some(idle) = some(keepalives.idle) {
+            set = set.with_time(Duration::from_secs(idle.into()));
+        }
+        if let Some(interval) = some(keepalives.interval) {
+            set = set.with_interval(Duration::from_secs(interval.into()));
+        }
+        if let Some(count) = some(keepalives.count) {
+            set = set.with_retries(count);
+        }
+        socket.set_tcp_keepalive(&set)?;
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(limit) = some(keepalives.user_timeout) {
+        socket.set_tcp_user_timeout(Some(Duration::from_millis(limit.into())))?;
+    }
+    Ok(())
+}
+
+async fn unix(path: &Path, limit: Instant) -> Opened {
+    let plain = |error: io::Error| (Why::of(&error), None);
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() > LONGEST_SOCKET_PATH {
+        return Err((Why::PathTooLong(bytes.len()), None));
+    }
+    let address = socket_address(bytes).map_err(plain)?;
+    loop {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(plain)?;
+        socket.set_nonblocking(true).map_err(plain)?;
+        match socket.connect(&address) {
+            Ok(()) => {
+                let watched = socket.try_clone().map_err(plain)?;
+                let stream = UnixStream::from_std(socket.into()).map_err(plain)?;
+                return Ok((Box::new(stream), watched));
+            }
+            // The listener's backlog is full; there is nothing to wait on.
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {
+                if Instant::now() + BACKLOG_PAUSE >= limit {
+                    tokio::time::sleep_until(limit.into()).await;
+                    return Err((Why::Late, None));
+                }
+                tokio::time::sleep(BACKLOG_PAUSE).await;
+            }
+            Err(error) => return Err(plain(error)),
+        }
+    }
+}
+
+/// A path, or with `@` in front a name in the abstract namespace (PostgreSQL
+/// documentation, parameter `host`).
+fn socket_address(path: &[u8]) -> io::Result<SockAddr> {
+    match path.strip_prefix(b"@") {
+        Some(name) => {
+            let mut with_zero = vec![0];
+            with_zero.extend_from_slice(name);
+            SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(&with_zero)))
+        }
+        None => SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(path))),
+    }
+}
+
+/// Ends a connection that was only a look: both directions are closed in
+/// order, and no byte was sent.
+pub fn hang_up(stream: Stream) {
+    if let Some(socket) = &stream.socket {
+        let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keepalives() -> Keepalives {
+        Keepalives {
+            enabled: true,
+            idle: 30,
+            interval: 0,
+            count: 3,
+            user_timeout: 1000,
+        }
+    }
+
+    fn limit() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_set_up_as_libpq_does() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = Address::Tcp(listener.local_addr().unwrap());
+        let stream = knock(&to, &keepalives(), limit())
+            .await
+            .result
+            .ok()
+            .unwrap();
+        let socket = stream.socket.unwrap();
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 30);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn refusals_keep_their_number() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = Address::Tcp(listener.local_addr().unwrap());
+        drop(listener);
+        let miss = knock(&to, &keepalives(), limit())
+            .await
+            .result
+            .err()
+            .unwrap();
+        assert_eq!(miss.errno_name().as_deref(), Some("ECONNREFUSED"));
+        assert_eq!(miss.outcome(), "refused");
+    }
+
+    #[tokio::test]
+    async fn unix_sockets_miss_in_their_own_ways() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".s.PGSQL.5432");
+        let to = Address::Unix(path.clone());
+        let miss = knock(&to, &keepalives(), limit())
+            .await
+            .result
+            .err()
+            .unwrap();
+        assert_eq!(miss.why, Why::Errno(libc::ENOENT));
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let miss = knock(&to, &keepalives(), limit())
+            .await
+            .result
+            .err()
+            .unwrap();
+        assert_eq!(miss.why, Why::Errno(libc::ECONNREFUSED));
+        let long = Address::Unix(dir.path().join("x".repeat(120)));
+        let miss = knock(&long, &keepalives(), limit())
+            .await
+            .result
+            .err()
+            .unwrap();
+        assert!(matches!(miss.why, Why::PathTooLong(_)));
+    }
+
+    #[tokio::test]
+    async fn abstract_sockets_are_dialled() {
+        use std::os::linux::net::SocketAddrExt;
+        let name = format!("dbdoctor-test-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+        let to = Address::Unix(format!("@{name}").into());
+        assert!(knock(&to, &keepalives(), limit()).await.result.is_ok());
+    }
+}

@@ -1,0 +1,136 @@
+//! `key=value` connection strings (PostgreSQL documentation, "Keyword/Value
+//! Connection Strings").
+
+use super::dsn::{Assignment, Rejected};
+
+/// Reads a connection string. Which keywords exist is not judged here.
+///
+/// # Errors
+/// A word without `=`, or a quote that is not closed, as libpq rejects them.
+pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
+    let bytes = text.as_bytes();
+    let mut reader = Reader { bytes, at: 0 };
+    let mut out = Vec::new();
+    loop {
+        reader.skip_blanks();
+        if reader.peek().is_none() {
+            return Ok(out);
+        }
+        let start = reader.at;
+        let name = reader.until(|b| b == b'=' || is_space(b));
+        reader.skip_blanks();
+        if reader.peek() != Some(b'=') {
+            return Err(Rejected::new("a word without \"=\" after it", text, start));
+        }
+        reader.at += 1;
+        reader.skip_blanks();
+        let quoted = reader.peek() == Some(b'\'');
+        let opened = reader.at;
+        let value = match quoted {
+            true => reader
+                .quoted()
+                .ok_or_else(|| Rejected::new("a quote that is not closed", text, opened))?,
+            false => reader.bare(),
+        };
+        out.push(Assignment {
+            name: String::from_utf8_lossy(name).into_owned(),
+            value,
+        });
+    }
+}
+
+/// What C's `isspace` takes for blank.
+pub fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t'..=b'\r')
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let b = self.peek()?;
+        self.at += 1;
+        Some(b)
+    }
+
+    fn skip_blanks(&mut self) {
+        self.until(|b| !is_space(b));
+    }
+
+    /// Everything before the first byte that ends it.
+    fn until(&mut self, ends: impl Fn(u8) -> bool) -> &'a [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|b| ends(*b)).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// A value without quotes: up to a blank; a backslash takes the next byte as it is.
+    fn bare(&mut self) -> Vec<u8> {
+        let mut value = Vec::new();
+        while let Some(b) = self.next() {
+            match b {
+                b if is_space(b) => break,
+                b'\\' => value.extend(self.next()),
+                b => value.push(b),
+            }
+        }
+        value
+    }
+
+    /// A value in single quotes; `None` if they are not closed.
+    fn quoted(&mut self) -> Option<Vec<u8>> {
+        let mut value = Vec::new();
+        self.at += 1;
+        loop {
+            match self.next()? {
+                b'\'' => return Some(value),
+                b'\\' => value.extend(self.next()),
+                b => value.push(b),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        parse(text)
+            .unwrap()
+            .into_iter()
+            .map(|a| (a.name, String::from_utf8(a.value).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn quotes_backslashes_and_blanks() {
+        assert_eq!(
+            read("host = a\tport=5\n user='it\\'s me' dbname=x\\ y password= "),
+            [
+                ("host", "a"),
+                ("port", "5"),
+                ("user", "it's me"),
+                ("dbname", "x y"),
+                ("password", "")
+            ]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_is_rejected() {
+        assert!(parse("host=a b").is_err());
+        assert!(parse("host='a").is_err());
+        assert!(parse("host='a\\'").is_err());
+        assert!(parse("").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,201 @@
+//! Errors of usage, worded here and not by the parser: its messages repeat
+//! the arguments, and an argument may hold a password.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::fmt::Write;
+
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+use crate::cli::Cli;
+
+/// What to print for a command line (`args`, without the program's name) that
+/// cannot be read. Flags are named, values never are.
+pub fn describe(error: &Error, args: &[OsString]) -> String {
+    let flag = named(error, ContextKind::InvalidArg);
+    let flag = flag.as_deref();
+    let text = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            "the first argument must be a command, such as check".to_owned()
+        }
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "there must be a command, such as check".to_owned()
+        }
+        ErrorKind::UnknownArgument => match flag {
+            Some(flag) => format!("there is no flag {flag}"),
+            None => "there is an argument too many".to_owned(),
+        },
+        ErrorKind::InvalidValue if !values(error).is_empty() => {
+            format!(
+                "{}: use one of {}",
+                flag.unwrap_or("a value"),
+                values(error).join(", ")
+            )
+        }
+        ErrorKind::InvalidValue => format!("{} needs a value", flag.unwrap_or("a flag")),
+        ErrorKind::ValueValidation => {
+            let why = reason(error).unwrap_or_else(|| "the value cannot be read".to_owned());
+            format!("{}: {why}", flag.unwrap_or("a value"))
+        }
+        ErrorKind::ArgumentConflict => {
+            let flag = flag.unwrap_or("this flag");
+            match named(error, ContextKind::PriorArg) {
+                Some(prior) if prior != flag => format!("{flag} cannot be used with {prior}"),
+                _ => format!("{flag} can be given only once"),
+            }
+        }
+        ErrorKind::MissingRequiredArgument => {
+            format!("{} is missing", flag.unwrap_or("an argument"))
+        }
+        ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues => {
+            format!("{} takes no value of this kind", flag.unwrap_or("a flag"))
+        }
+        ErrorKind::TooFewValues => format!("{} needs more values", flag.unwrap_or("a flag")),
+        ErrorKind::NoEquals => format!("{} needs = before its value", flag.unwrap_or("a flag")),
+        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
+        _ => "the command line cannot be read".to_owned(),
+    };
+    let mut out = format!("dbdoctor: {text}");
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
+        .into_iter()
+        .find_map(|kind| strings(error, kind).into_iter().next());
+    if let Some(suggested) = suggested {
+        let _ = write!(out, "; did you mean {suggested}?");
+    }
+    if args.is_empty() {
+        let _ = write!(out, "\n\n{}", Cli::command().render_help());
+        return out.trim_end().to_owned();
+    }
+    let command = command_of(args)
+        .map(|name| format!(" {name}"))
+        .unwrap_or_default();
+    let _ = write!(out, "\nTry 'dbdoctor{command} --help'.");
+    if flag.is_some_and(|flag| flag.starts_with("--host") || flag == "-h") {
+        let _ = write!(out, " (-h is the host, as in psql.)");
+    }
+    out
+}
+
+/// The command that was meant, if its name is one.
+fn command_of(args: &[OsString]) -> Option<String> {
+    let first = args
+        .iter()
+        .find_map(|arg| arg.to_str().filter(|arg| !arg.starts_with('-')))?;
+    let known = Cli::command();
+    known
+        .find_subcommand(first)
+        .map(|command| command.get_name().to_owned())
+}
+
+/// The name of a flag or of a positional argument, without anything that
+/// stands behind `=`, and only if it is one and not a value in its place.
+fn named(error: &Error, kind: ContextKind) -> Option<String> {
+    let names: Vec<String> = strings(error, kind)
+        .iter()
+        .map(|text| text.split('=').next().unwrap_or_default())
+        .filter(|name| {
+            let is_flag = name.strip_prefix('-').is_some_and(|rest| {
+                let rest = rest.trim_start_matches('-');
+                rest.split(' ')
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '?'))
+            });
+            let is_argument = name.starts_with(['<', '[']);
+            is_flag || is_argument
+        })
+        .map(str::to_owned)
+        .collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
+/// The values that a flag takes.
+fn values(error: &Error) -> Vec<String> {
+    strings(error, ContextKind::ValidValue)
+}
+
+/// Why a parser of ours refused a value, unless it repeats it.
+fn reason(error: &Error) -> Option<String> {
+    let why = error.source()?.to_string();
+    let value = strings(error, ContextKind::InvalidValue);
+    let repeats = value
+        .iter()
+        .any(|value| !value.is_empty() && why.contains(value.as_str()));
+    (!repeats).then_some(why)
+}
+
+fn strings(error: &Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        Some(ContextValue::StyledStr(text)) => vec![text.to_string()],
+        Some(ContextValue::StyledStrs(texts)) => texts.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn message(args: &[&str]) -> String {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        match Cli::try_parse_from([OsString::from("dbdoctor")].iter().chain(&args)) {
+            Ok(_) => "accepted".to_owned(),
+            Err(error) => describe(&error, &args),
+        }
+    }
+
+    #[test]
+    fn no_value_is_repeated() {
+        let secret = "s3cr3t";
+        let url = "postgres://app:s3cr3t@db/orders";
+        for args in [
+            vec![url],
+            vec!["check", url, url],
+            vec!["check", url, "--url", url],
+            vec!["check", "--timeout", secret],
+            vec!["check", "--format", secret],
+            vec!["check", "--password=s3cr3t"],
+            vec!["check", "--pasword=s3cr3t"],
+            vec!["check", "--pasword", secret],
+            vec!["check", "--expect-server-version", secret],
+            vec!["check", "--expect-role", secret],
+            vec!["check", "--color", secret, "--quiet"],
+            vec!["completions", secret],
+            vec!["check", "--deadline=s3cr3t", "-q", "-v"],
+        ] {
+            let said = message(&args);
+            assert!(!said.contains(secret), "{args:?}: {said}");
+            assert!(said.starts_with("dbdoctor: "), "{args:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_flag_and_its_values_are_named() {
+        assert_eq!(
+            message(&["check", "--timeout", "soon"]),
+            "dbdoctor: --timeout <DURATION>: use a number with ms, s, m or h\n\
+             Try 'dbdoctor check --help'."
+        );
+        assert_eq!(
+            message(&["check", "--timeot", "5s"]),
+            "dbdoctor: there is no flag --timeot; did you mean --timeout?\n\
+             Try 'dbdoctor check --help'."
+        );
+        let said = message(&["check", "--format", "yaml"]);
+        assert!(
+            said.contains("--format <FORMAT>: use one of table, json"),
+            "{said}"
+        );
+        assert_eq!(
+            message(&["chekc"]),
+            "dbdoctor: the first argument must be a command, such as check; did you mean check?\n\
+             Try 'dbdoctor --help'."
+        );
+    }
+}

@@ -1,0 +1,544 @@
+//! The start-up: from the first message to ReadyForQuery, by hand.
+//!
+//! Every request of the server passes the gate that libpq has
+//! (`check_expected_areq`: `require_auth`, `channel_binding`, `sslcertmode`)
+//! before anything is answered, and everything seen is kept in an [`Exchange`],
+//! also when it fails.
+
+use std::collections::BTreeMap;
+
+use postgres_protocol::authentication::md5_hash;
+
+use crate::secret::Secret;
+use crate::stage::tls::Wire;
+use crate::target::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
+use crate::wire::frames::{Fields, Frame, Frames, Phase, ReadError, put_message, startup_message};
+use crate::wire::scram::{
+    Claim, ClientFinal, ClientFirst, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramError,
+};
+use crate::wire::server_error::ServerError;
+use crate::wire::session::Session;
+
+/// How many parameters a server may report.
+const MOST_PARAMETERS: usize = 256;
+/// How many notices of the start-up are kept.
+const MOST_NOTICES: usize = 16;
+
+/// What the server asks for before it lets a client in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing: `trust`, `peer`, `cert`, `ident`, or an error comes first.
+    Nothing,
+    /// A password in clear: `password`, `ldap`, `pam`, `radius`, `bsd`.
+    Cleartext,
+    /// An MD5 hash of the password.
+    Md5,
+    /// One of these SASL mechanisms.
+    Sasl(Vec<String>),
+    /// Kerberos through GSSAPI.
+    Gss,
+    /// Kerberos through Windows.
+    Sspi,
+    /// Something by this number that no server since 9.4 asks for, or is unknown.
+    Other(i32),
+}
+
+impl Asked {
+    /// The name that `require_auth` and the facts have for it.
+    pub fn name(&self) -> String {
+        match self {
+            Asked::Nothing => "none".to_owned(),
+            Asked::Cleartext => "password".to_owned(),
+            Asked::Md5 => "md5".to_owned(),
+            Asked::Sasl(list) if list.iter().any(|m| m.starts_with(SCRAM_SHA_256)) => {
+                "scram-sha-256".to_owned()
+            }
+            Asked::Sasl(list) => format!("SASL {}", list.join(" ")),
+            Asked::Gss => "gss".to_owned(),
+            Asked::Sspi => "sspi".to_owned(),
+            Asked::Other(2) => "Kerberos V5".to_owned(),
+            Asked::Other(6) => "SCM credentials".to_owned(),
+            Asked::Other(n) => format!("request {n}"),
+        }
+    }
+
+    /// The method as `require_auth` knows it.
+    fn method(&self) -> Option<AuthMethod> {
+        match self {
+            Asked::Nothing => Some(AuthMethod::None),
+            Asked::Cleartext => Some(AuthMethod::Password),
+            Asked::Md5 => Some(AuthMethod::Md5),
+            Asked::Sasl(list) if list.iter().any(|m| m.starts_with(SCRAM_SHA_256)) => {
+                Some(AuthMethod::ScramSha256)
+            }
+            Asked::Sasl(list) if list.iter().any(|m| m == "OAUTHBEARER") => Some(AuthMethod::Oauth),
+            Asked::Gss => Some(AuthMethod::Gss),
+            Asked::Sspi => Some(AuthMethod::Sspi),
+            Asked::Sasl(_) | Asked::Other(_) => None,
+        }
+    }
+}
+
+/// Everything seen of a start-up.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    /// The request for authentication, the first if there are several.
+    pub asked: Option<Asked>,
+    /// The mechanism chosen of those offered.
+    pub mechanism: Option<&'static str>,
+    /// Whether channel binding was used.
+    pub bound: bool,
+    /// How often SCRAM hashed the password.
+    pub iterations: Option<u32>,
+    /// Whether an answer to a request was sent, in any form.
+    pub answered: bool,
+    /// Whether a proof made with the password was sent.
+    pub password_used: bool,
+    /// Whether the server proved that it knows the password.
+    pub proven: bool,
+    /// Whether AuthenticationOk came.
+    pub authenticated: bool,
+    /// Whether anything of the protocol came at all.
+    pub replied: bool,
+    /// Notices on the way.
+    pub notices: Vec<ServerError>,
+}
+
+/// What ends a start-up without a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Reading failed.
+    Read(ReadError),
+    /// The server said no.
+    Server(Box<ServerError>),
+    /// A password is needed. Set [`Login::password`] and call [`Login::run`]
+    /// again, or give up.
+    PasswordNeeded,
+    /// `require_auth` forbids what the server asks for, or demands more than
+    /// it asked for.
+    Forbidden,
+    /// `sslcertmode=require`, and the server did not ask for a certificate or
+    /// none was sent.
+    CertificateNotUsed,
+    /// Channel binding is required and cannot be.
+    Unbindable(Unbindable),
+    /// The server offers channel binding without TLS: somebody took TLS away.
+    Stripped,
+    /// The server wants what dbdoctor cannot do.
+    Unserved,
+    /// The SCRAM exchange failed.
+    Scram(ScramError),
+    /// The server says yes before it proved itself, and channel binding is
+    /// required.
+    Unproven,
+    /// The server violates the protocol.
+    Protocol(String),
+}
+
+/// Why there can be no channel binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbindable {
+    /// The connection is not encrypted.
+    NoTls,
+    /// The server asks for something else than SCRAM, or for nothing.
+    NotScram,
+    /// The server offers SCRAM without channel binding.
+    NotOffered,
+    /// The certificate's signature has no digest to make the binding of.
+    NoDigest,
+}
+
+/// What the target allows and sends.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The start-up message's parameters.
+    pub parameters: Vec<(String, String)>,
+    /// The role, which MD5 is salted with.
+    pub user: String,
+    /// `require_auth`.
+    pub require_auth: RequireAuth,
+    /// `channel_binding`.
+    pub channel_binding: ChannelBinding,
+    /// `sslcertmode`.
+    pub certificate_mode: SslCertMode,
+}
+
+/// A start-up in progress.
+pub struct Login {
+    rules: Rules,
+    /// The password, once there is one.
+    pub password: Option<Secret>,
+    /// What was seen so far.
+    pub exchange: Exchange,
+    frames: Frames,
+    sent: bool,
+    /// The request that waits for a password.
+    waiting: Option<Frame>,
+    sasl: Sasl,
+    parameters: BTreeMap<String, String>,
+    backend_pid: Option<i32>,
+}
+
+/// Where the SASL exchange stands.
+enum Sasl {
+    Idle,
+    First(ClientFirst),
+    Final(ClientFinal),
+    Done,
+}
+
+/// The requests' numbers (PostgreSQL documentation, "Message Formats").
+mod request {
+    pub const OK: i32 = 0;
+    pub const CLEARTEXT: i32 = 3;
+    pub const MD5: i32 = 5;
+    pub const GSS: i32 = 7;
+    pub const GSS_CONTINUE: i32 = 8;
+    pub const SSPI: i32 = 9;
+    pub const SASL: i32 = 10;
+    pub const SASL_CONTINUE: i32 = 11;
+    pub const SASL_FINAL: i32 = 12;
+}
+
+impl Login {
+    /// A start-up on a transport whose encryption is settled.
+    pub fn new(wire: Wire, rules: Rules, password: Option<Secret>) -> Self {
+        Self {
+            rules,
+            password,
+            exchange: Exchange::default(),
+            frames: Frames::new(wire),
+            sent: false,
+            waiting: None,
+            sasl: Sasl::Idle,
+            parameters: BTreeMap::new(),
+            backend_pid: None,
+        }
+    }
+
+    /// The transport below.
+    pub fn wire(&self) -> &Wire {
+        self.frames.wire()
+    }
+
+    /// The parameters that the server reported so far.
+    pub fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
+    /// Goes on up to ReadyForQuery. After `Ok`, see [`Login::into_session`].
+    pub async fn run(&mut self) -> Result<(), Stop> {
+        if !self.sent {
+            self.sent = true;
+            let message = startup_message(&self.rules.parameters);
+            self.frames.send(&message).await;
+        }
+        while !self.exchange.authenticated {
+            let frame = match self.waiting.take() {
+                Some(frame) => frame,
+                None => self
+                    .frames
+                    .next(Phase::Authentication)
+                    .await
+                    .map_err(Stop::Read)?,
+            };
+            self.exchange.replied = true;
+            self.request(frame).await?;
+        }
+        loop {
+            let frame = self.frames.next(Phase::Session).await.map_err(Stop::Read)?;
+            if self.settle(frame)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The session, and what was seen on the way to it.
+    pub fn into_session(self) -> (Session, Exchange) {
+        let session = Session::new(self.frames, self.parameters, self.backend_pid);
+        (session, self.exchange)
+    }
+
+    /// Gives up in order: closes without a word, as libpq does before a session.
+    pub fn into_exchange(self) -> Exchange {
+        self.exchange
+    }
+
+    /// One message of the authentication phase.
+    async fn request(&mut self, frame: Frame) -> Result<(), Stop> {
+        match frame.tag {
+            b'E' => return Err(server_error(&frame)),
+            b'v' => {
+                return Err(Stop::Protocol(
+                    "it negotiates the version of a protocol that was not asked for".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        let mut fields = Fields(&frame.body);
+        let number = fields
+            .i32()
+            .ok_or_else(|| malformed("authentication request"))?;
+        match number {
+            request::OK => self.accepted(),
+            request::SASL_CONTINUE => self.sasl_continue(fields.0.to_vec()).await,
+            request::SASL_FINAL => self.sasl_final(fields.0),
+            request::GSS_CONTINUE => Err(malformed("authentication request")),
+            _ => {
+                let asked = match number {
+                    request::CLEARTEXT => Asked::Cleartext,
+                    request::MD5 => Asked::Md5,
+                    request::GSS => Asked::Gss,
+                    request::SSPI => Asked::Sspi,
+                    request::SASL => Asked::Sasl(mechanisms(&mut fields)?),
+                    other => Asked::Other(other),
+                };
+                self.exchange.asked.get_or_insert_with(|| asked.clone());
+                self.gate(&asked)?;
+                match asked {
+                    Asked::Sasl(list) => self.sasl_begin(frame, &list).await,
+                    Asked::Cleartext => self.cleartext(frame).await,
+                    Asked::Md5 => self.md5(frame).await,
+                    _ => Err(Stop::Unserved),
+                }
+            }
+        }
+    }
+
+    /// libpq's `check_expected_areq` for everything but AuthenticationOk.
+    fn gate(&self, asked: &Asked) -> Result<(), Stop> {
+        let allowed = match asked.method() {
+            Some(method) => self.rules.require_auth.allows(method),
+            // What has no name in `require_auth` is not on any list of allowed methods.
+            None => self.rules.require_auth.methods.is_empty() || self.rules.require_auth.negated,
+        };
+        if !allowed {
+            return Err(Stop::Forbidden);
+        }
+        if self.rules.channel_binding == ChannelBinding::Require && !matches!(asked, Asked::Sasl(_))
+        {
+            let why = if self.wire().tls.is_none() {
+                Unbindable::NoTls
+            } else {
+                Unbindable::NotScram
+            };
+            return Err(Stop::Unbindable(why));
+        }
+        Ok(())
+    }
+
+    /// AuthenticationOk, and libpq's checks on it.
+    fn accepted(&mut self) -> Result<(), Stop> {
+        if self.rules.certificate_mode == SslCertMode::Require {
+            let used = self
+                .wire()
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_certificate_asked && tls.client_certificate_sent);
+            if !used {
+                return Err(Stop::CertificateNotUsed);
+            }
+        }
+        let asked = self.exchange.asked.get_or_insert(Asked::Nothing);
+        let completed = match asked {
+            Asked::Nothing => false,
+            Asked::Sasl(_) => matches!(self.sasl, Sasl::Done),
+            _ => self.exchange.answered,
+        };
+        if !completed && !self.rules.require_auth.allows(AuthMethod::None) {
+            return Err(if self.exchange.answered {
+                Stop::Unproven
+            } else {
+                Stop::Forbidden
+            });
+        }
+        if self.rules.channel_binding == ChannelBinding::Require
+            && !(self.exchange.bound && self.exchange.proven)
+        {
+            return Err(match (&self.wire().tls, self.exchange.bound) {
+                (None, _) => Stop::Unbindable(Unbindable::NoTls),
+                (_, true) => Stop::Unproven,
+                (_, false) => Stop::Unbindable(Unbindable::NotScram),
+            });
+        }
+        self.exchange.authenticated = true;
+        Ok(())
+    }
+
+    /// The password, which must not be empty (libpq: `PQnoPasswordSupplied`).
+    fn need_password(&mut self, frame: Frame) -> Result<Secret, Stop> {
+        match &self.password {
+            Some(password) if !password.is_empty() => Ok(password.clone()),
+            _ => {
+                self.waiting = Some(frame);
+                Err(Stop::PasswordNeeded)
+            }
+        }
+    }
+
+    async fn cleartext(&mut self, frame: Frame) -> Result<(), Stop> {
+        let password = self.need_password(frame)?;
+        self.send_password(password.expose()).await;
+        Ok(())
+    }
+
+    async fn md5(&mut self, frame: Frame) -> Result<(), Stop> {
+        let salt = frame
+            .body
+            .get(4..8)
+            .and_then(|s| <[u8; 4]>::try_from(s).ok());
+        let salt = salt.ok_or_else(|| malformed("request for MD5"))?;
+        let password = self.need_password(frame)?;
+        let hash = md5_hash(
+            self.rules.user.as_bytes(),
+            password.expose().as_bytes(),
+            salt,
+        );
+        self.send_password(&hash).await;
+        Ok(())
+    }
+
+    async fn send_password(&mut self, text: &str) {
+        let mut body: Vec<u8> = text.bytes().take_while(|&b| b != 0).collect();
+        body.push(0);
+        self.answer(&body).await;
+        self.exchange.password_used = true;
+    }
+
+    async fn answer(&mut self, body: &[u8]) {
+        let mut message = Vec::with_capacity(body.len() + 5);
+        put_message(&mut message, b'p', body);
+        self.frames.send(&message).await;
+        self.exchange.answered = true;
+    }
+
+    /// Chooses a mechanism as libpq's `pg_SASL_init` does.
+    async fn sasl_begin(&mut self, frame: Frame, offered: &[String]) -> Result<(), Stop> {
+        let required = self.rules.channel_binding == ChannelBinding::Require;
+        let disabled = self.rules.channel_binding == ChannelBinding::Disable;
+        if !matches!(self.sasl, Sasl::Idle) {
+            return Err(Stop::Protocol("it asks for SASL twice".to_owned()));
+        }
+        let tls = self.wire().tls.clone();
+        if required && tls.is_none() {
+            return Err(Stop::Unbindable(Unbindable::NoTls));
+        }
+        let plus = offered.iter().any(|m| m == SCRAM_SHA_256_PLUS);
+        let plain = offered.iter().any(|m| m == SCRAM_SHA_256);
+        let (mechanism, claim) = match &tls {
+            None if plus => return Err(Stop::Stripped),
+            Some(tls) if plus && !disabled => match &tls.end_point {
+                Some(data) => (SCRAM_SHA_256_PLUS, Claim::Bound(data.clone())),
+                None => return Err(Stop::Unbindable(Unbindable::NoDigest)),
+            },
+            _ if !plain => return Err(Stop::Unserved),
+            _ if required => return Err(Stop::Unbindable(Unbindable::NotOffered)),
+            Some(_) if !disabled => (SCRAM_SHA_256, Claim::NotOffered),
+            _ => (SCRAM_SHA_256, Claim::Unsupported),
+        };
+        self.need_password(frame)?;
+        let first = ClientFirst::new(claim.clone()).map_err(Stop::Scram)?;
+        let text = first.message();
+        let mut body = mechanism.as_bytes().to_vec();
+        body.push(0);
+        body.extend_from_slice(&u32::try_from(text.len()).unwrap_or_default().to_be_bytes());
+        body.extend_from_slice(text.as_bytes());
+        self.exchange.mechanism = Some(mechanism);
+        self.exchange.bound = matches!(claim, Claim::Bound(_));
+        self.answer(&body).await;
+        self.sasl = Sasl::First(first);
+        Ok(())
+    }
+
+    async fn sasl_continue(&mut self, message: Vec<u8>) -> Result<(), Stop> {
+        let Sasl::First(first) = std::mem::replace(&mut self.sasl, Sasl::Idle) else {
+            return Err(malformed("SASL continuation"));
+        };
+        let Some(password) = self.password.clone() else {
+            return Err(Stop::PasswordNeeded);
+        };
+        let challenge = first.read(&message).map_err(Stop::Scram)?;
+        self.exchange.iterations = Some(challenge.iterations);
+        // A server may ask for very many iterations: not on the thread that
+        // watches the time.
+        let answer =
+            tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose()))
+                .await
+                .map_err(|error| Stop::Scram(ScramError::Local(error.to_string())))?;
+        let (message, end) = answer.map_err(Stop::Scram)?;
+        self.answer(message.as_bytes()).await;
+        self.exchange.password_used = true;
+        self.sasl = Sasl::Final(end);
+        Ok(())
+    }
+
+    fn sasl_final(&mut self, message: &[u8]) -> Result<(), Stop> {
+        let Sasl::Final(end) = std::mem::replace(&mut self.sasl, Sasl::Idle) else {
+            return Err(malformed("end of SASL"));
+        };
+        end.check(message).map_err(Stop::Scram)?;
+        self.exchange.proven = true;
+        self.sasl = Sasl::Done;
+        Ok(())
+    }
+
+    /// One message between AuthenticationOk and ReadyForQuery; true at the end.
+    fn settle(&mut self, frame: Frame) -> Result<bool, Stop> {
+        let mut fields = Fields(&frame.body);
+        match frame.tag {
+            b'Z' => return Ok(true),
+            b'E' => return Err(server_error(&frame)),
+            b'N' => {
+                if let Some(notice) = ServerError::parse(&frame.body)
+                    && self.exchange.notices.len() < MOST_NOTICES
+                {
+                    self.exchange.notices.push(notice);
+                }
+            }
+            b'S' => {
+                let (Some(name), Some(value)) = (fields.string(), fields.string()) else {
+                    return Err(malformed("ParameterStatus"));
+                };
+                if self.parameters.len() >= MOST_PARAMETERS {
+                    return Err(Stop::Protocol(
+                        "it reports parameters without end".to_owned(),
+                    ));
+                }
+                self.parameters.insert(name, value);
+            }
+            b'K' => self.backend_pid = fields.i32(),
+            // libpq takes notifications and leaves them to the application.
+            b'A' => {}
+            tag => {
+                return Err(Stop::Protocol(format!(
+                    "unexpected message {} during start-up",
+                    crate::text::clean_bytes(&[tag])
+                )));
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn server_error(frame: &Frame) -> Stop {
+    match ServerError::parse(&frame.body) {
+        Some(error) => Stop::Server(Box::new(error)),
+        None => malformed("ErrorResponse"),
+    }
+}
+
+fn malformed(what: &str) -> Stop {
+    Stop::Protocol(format!("the {what} is malformed"))
+}
+
+/// The list of SASL mechanisms.
+fn mechanisms(fields: &mut Fields<'_>) -> Result<Vec<String>, Stop> {
+    let mut list = Vec::new();
+    loop {
+        match fields.string() {
+            Some(name) if name.is_empty() => return Ok(list),
+            Some(name) => list.push(name),
+            None => return Err(malformed("list of SASL mechanisms")),
+        }
+    }
+}

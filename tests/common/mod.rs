@@ -1,0 +1,55 @@
+//! What several tests share: committed files that a test compares, and
+//! rewrites under `UPDATE=1`; the schema that every report must fit.
+
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Holds a committed file to what the program makes of it today. Under
+/// `UPDATE=1` the file is rewritten instead.
+pub fn compare(path: impl AsRef<Path>, now: &[u8]) {
+    let path: PathBuf = root().join(path);
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, now).unwrap();
+        return;
+    }
+    let committed = std::fs::read(&path).unwrap_or_default();
+    assert!(
+        committed == now,
+        "{} is not what the program makes of it today; look at it with UPDATE=1 cargo test and git diff.\n{}",
+        path.display(),
+        String::from_utf8_lossy(now)
+    );
+}
+
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let text = std::fs::read(root().join("schema/report.schema.json")).unwrap();
+    let schema = serde_json::from_slice(&text).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+});
+
+/// Holds a report to the committed JSON Schema.
+pub fn valid(report: &Value) -> Result<(), String> {
+    let wrong: Vec<String> = SCHEMA
+        .iter_errors(report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the report does not fit its schema:\n{}",
+            wrong.join("\n")
+        ))
+    }
+}

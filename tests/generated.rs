@@ -1,0 +1,51 @@
+//! The files that are generated and committed: schema, completions, manual
+//! pages, documentation. Each is compared byte for byte; `UPDATE=1 cargo test
+//! --test generated` rewrites them.
+
+mod common;
+
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
+use dbdoctor::cli::Cli;
+use dbdoctor::command::generate;
+use dbdoctor::render::json;
+
+#[test]
+fn schema() {
+    let mut text = serde_json::to_string_pretty(&json::schema()).unwrap();
+    text.push('\n');
+    common::compare("schema/report.schema.json", text.as_bytes());
+}
+
+#[test]
+fn completions() {
+    for shell in Shell::value_variants() {
+        let path = format!("completions/{}", generate::completions_file(*shell));
+        common::compare(path, &generate::completions(*shell));
+    }
+}
+
+#[test]
+fn manual() {
+    let main = generate::manual(None).unwrap().unwrap();
+    common::compare("man/dbdoctor.1", &main);
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        let page = generate::manual(Some(name)).unwrap().unwrap();
+        common::compare(format!("man/dbdoctor-{name}.1"), &page);
+    }
+}
+
+#[test]
+fn nothing_else_lies_beside_them() {
+    let commands = Cli::command();
+    let pages = 1 + commands.get_subcommands().count();
+    for (folder, count) in [
+        ("man", pages),
+        ("completions", Shell::value_variants().len()),
+        ("schema", 1),
+    ] {
+        let there = std::fs::read_dir(common::root().join(folder)).unwrap();
+        assert_eq!(there.count(), count, "{folder}/ holds something else too");
+    }
+}

@@ -1,0 +1,319 @@
+//! What a person sees: the table in every style, from reports built by hand.
+
+mod common;
+
+use std::time::Duration;
+
+use dbdoctor::cause::{Cause, Severity, fix, run};
+use dbdoctor::finding::Finding;
+use dbdoctor::render::style::{Style, Verbosity};
+use dbdoctor::render::{json, table};
+use dbdoctor::report::{
+    Environment, OriginReport, ParameterReport, Report, ShadowReport, Stage, TargetReport,
+};
+use serde_json::json;
+
+static EXPIRED: Cause = Cause {
+    code: "tls.cert.expired",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server's certificate has expired",
+    summary: "The server's certificate expired on {not_after}, {since} ago.",
+    meaning: "",
+    fixes: &[
+        run(
+            "Renew the certificate, then reload the server:",
+            "psql -h {host} -c 'select pg_reload_conf()'",
+        ),
+        fix(
+            "Until then, connect with sslmode=verify-ca from a machine whose clock you trust, or not at all: nobody can tell an expired certificate from a stolen one.",
+        ),
+    ],
+    seen_as: &[],
+};
+
+static NO_MATCH: Cause = Cause {
+    code: "config.passfile.nomatch",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "No line of the password file matches",
+    summary: "{file} has no line for {wanted}.",
+    meaning: "",
+    fixes: &[fix("Add a line: {wanted}:password")],
+    seen_as: &[],
+};
+
+fn plain(width: usize) -> Style {
+    Style {
+        width,
+        utf8: true,
+        color: false,
+        verbosity: Verbosity::Normal,
+    }
+}
+
+fn origin(kind: &str, name: Option<&str>) -> OriginReport {
+    OriginReport {
+        kind: kind.to_owned(),
+        name: name.map(str::to_owned),
+        file: None,
+        line: None,
+    }
+}
+
+fn target() -> TargetReport {
+    let from = |value: &str, kind: &str, name: Option<&str>| ParameterReport {
+        value: value.to_owned(),
+        origin: origin(kind, name),
+        shadows: Vec::new(),
+    };
+    let mut target = TargetReport {
+        url: Some("postgresql://app@db.corp.test:5432/orders".to_owned()),
+        ..TargetReport::default()
+    };
+    for (name, parameter) in [
+        ("host", from("db.corp.test", "target", Some("--url"))),
+        ("dbname", from("orders", "target", Some("--url"))),
+        ("user", from("app", "target", Some("--url"))),
+        (
+            "sslmode",
+            from("verify-full", "environment", Some("PGSSLMODE")),
+        ),
+        ("channel_binding", from("prefer", "default", None)),
+        ("ssh", from("ops@bastion", "flag", Some("--ssh"))),
+        (
+            "password",
+            ParameterReport {
+                origin: OriginReport {
+                    file: Some("~/.pgpass".to_owned()),
+                    line: Some(2),
+                    ..origin("passfile", None)
+                },
+                ..from("(hidden)", "passfile", None)
+            },
+        ),
+        (
+            "port",
+            ParameterReport {
+                shadows: vec![ShadowReport {
+                    value: "5432".to_owned(),
+                    origin: origin("default", None),
+                }],
+                ..from("6432", "environment", Some("PGPORT"))
+            },
+        ),
+    ] {
+        target.parameters.insert(name.to_owned(), parameter);
+    }
+    target
+}
+
+fn report(command: &'static str, passed: &[(Stage, &str, u64)]) -> Report {
+    let stages: Vec<Stage> = match command {
+        "check" => Stage::RUN.to_vec(),
+        _ => passed.iter().map(|(stage, ..)| *stage).collect(),
+    };
+    let environment = Environment {
+        os: "linux".to_owned(),
+        arch: "x86_64".to_owned(),
+        container: Some("docker".to_owned()),
+        wsl: false,
+        ci: None,
+    };
+    let mut report = Report::new(command, &stages, environment);
+    report.started_at = time::macros::datetime!(2026-11-21 09:12:00.5 UTC);
+    report.target = target();
+    let started = report.started;
+    let mut at = started;
+    for (stage, summary, micros) in passed {
+        let took = Duration::from_micros(*micros);
+        let record = report.stage(*stage);
+        record.summary = (*summary).to_owned();
+        record.ran(at, took);
+        at += took;
+    }
+    report
+}
+
+/// The report of interface.md's sketch.
+fn expired() -> Report {
+    let mut report = report(
+        "check",
+        &[
+            (
+                Stage::Config,
+                "host from --url, password from ~/.pgpass line 2",
+                400,
+            ),
+            (Stage::Key, "Ed25519 SHA256:Zk3v…, 0600, not encrypted", 200),
+            (
+                Stage::Dns,
+                "bastion → 10.0.4.7, both name servers agree",
+                3_100,
+            ),
+            (Stage::Tcp, "10.0.4.7:22 open", 11_800),
+            (
+                Stage::Ssh,
+                "OpenSSH_9.2, host key known, publickey accepted",
+                61_000,
+            ),
+            (Stage::Tunnel, "bastion reaches db.corp.test:5432", 12_200),
+            (Stage::Protocol, "PostgreSQL, offers TLS", 11_900),
+            (Stage::Tls, "", 25_300),
+        ],
+    );
+    let begun = report.started;
+    let record = report.stage(Stage::Config);
+    record.warn(
+        Finding::new(&NO_MATCH)
+            .with("file", "~/.pgpass")
+            .with("wanted", "db.corp.test:6432:orders:app"),
+    );
+    record.ran(begun, Duration::from_micros(400));
+    let record = report.stage(Stage::Tls);
+    record.fact("version", "TLSv1.3");
+    record.findings.push(
+        Finding::new(&EXPIRED)
+            .with("host", "db.corp.test")
+            .with("subject", "CN=db.corp.test")
+            .with("issuer", "Corp CA 2")
+            .with("not_after", "2026-11-18 09:12 UTC")
+            .with("since", "3 days")
+            .with("chain", json!([{"subject": "CN=db.corp.test", "depth": 0}, {"subject": "CN=Corp CA 2", "depth": 1}]))
+            .with("clock_offset_ms", 40)
+            .with("error", "certificate verify failed"),
+    );
+    report
+        .stage(Stage::Tls)
+        .ran(begun, Duration::from_micros(25_300));
+    report.finish(false);
+    report.took = Duration::from_micros(137_400);
+    report
+}
+
+fn healthy() -> Report {
+    let mut report = report(
+        "auth",
+        &[
+            (
+                Stage::Config,
+                "host from --url, password from PGPASSWORD",
+                400,
+            ),
+            (Stage::Dns, "db.corp.test → 10.0.4.7", 3_100),
+            (Stage::Tcp, "10.0.4.7:5432 open", 1_250_000),
+        ],
+    );
+    report.finish(false);
+    report.took = Duration::from_micros(1_254_000);
+    report
+}
+
+fn snapshot(name: &str, text: &str) {
+    common::compare(format!("tests/snapshots/{name}.txt"), text.as_bytes());
+}
+
+#[test]
+fn a_failing_run() {
+    snapshot("fail-80", &table::render(&expired(), &plain(80)));
+    snapshot("fail-50", &table::render(&expired(), &plain(50)));
+}
+
+#[test]
+fn a_failing_run_in_ascii() {
+    let style = Style {
+        utf8: false,
+        ..plain(80)
+    };
+    let text = table::render(&expired(), &style);
+    assert!(text.is_ascii(), "{text}");
+    snapshot("fail-ascii", &text);
+}
+
+#[test]
+fn a_failing_run_in_colour() {
+    let style = Style {
+        color: true,
+        ..plain(80)
+    };
+    let text = table::render(&expired(), &style);
+    let mut pieces = text.split('\x1b');
+    let mut stripped = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (_, rest) = piece.split_once('m').expect("an escape ends");
+        stripped.push_str(rest);
+    }
+    let trimmed: String = stripped
+        .lines()
+        .map(|l| format!("{}\n", l.trim_end()))
+        .collect();
+    assert_eq!(
+        trimmed,
+        table::render(&expired(), &plain(80)),
+        "only colour differs"
+    );
+    assert!(text.contains("\x1b[31m"));
+}
+
+#[test]
+fn more_and_less() {
+    let style = |verbosity| Style {
+        verbosity,
+        ..plain(80)
+    };
+    snapshot(
+        "fail-verbose",
+        &table::render(&expired(), &style(Verbosity::Verbose)),
+    );
+    let quiet = table::render(&expired(), &style(Verbosity::Quiet));
+    assert_eq!(
+        quiet,
+        "✗ tls.cert.expired: The server's certificate expired on 2026-11-18 09:12 UTC, 3\n  days ago.\n"
+    );
+}
+
+#[test]
+fn a_healthy_run() {
+    snapshot("pass-80", &table::render(&healthy(), &plain(80)));
+}
+
+#[test]
+fn the_settings() {
+    let mut report = report("config", &[(Stage::Config, "host from --url", 400)]);
+    report.finish(false);
+    snapshot("config-80", &table::render(&report, &plain(80)));
+}
+
+#[test]
+fn an_interrupted_run() {
+    let mut report = report("check", &[(Stage::Config, "host from --url", 400)]);
+    report.stage(Stage::Dns).begin();
+    report.finish(true);
+    report.took = Duration::from_secs(3);
+    snapshot("interrupted", &table::render(&report, &plain(80)));
+}
+
+#[test]
+fn lines_fit_the_width_but_for_commands() {
+    for width in [40, 50, 80, 110] {
+        let text = table::render(&expired(), &plain(width));
+        for line in text.lines().filter(|line| !line.contains("psql -h")) {
+            let columns = unicode_width::UnicodeWidthStr::width(line);
+            assert!(columns <= width, "{width}: {line}");
+        }
+        assert!(
+            text.contains("psql -h db.corp.test -c 'select pg_reload_conf()'\n"),
+            "commands are whole"
+        );
+        let last = text.trim_end().rsplit("\n\n").next().unwrap();
+        assert!(last.starts_with("✗ tls.cert.expired"), "{last}");
+    }
+}
+
+#[test]
+fn the_json_has_the_same_verdict() {
+    let object: serde_json::Value = serde_json::from_slice(&json::render(&expired())).unwrap();
+    common::valid(&object).unwrap();
+    assert_eq!(object["verdict"]["cause"], "tls.cert.expired");
+    assert_eq!(object["stages"][8]["reason"], "not run: tls failed");
+}
