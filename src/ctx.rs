@@ -27,6 +27,17 @@ pub struct Ctx {
 pub struct Late;
 
 impl Ctx {
+    /// The same limits for work that begins now, after the run proper.
+    pub fn anew(&self) -> Self {
+        let budget = self.deadline.saturating_duration_since(self.started);
+        let started = Instant::now();
+        Self {
+            started,
+            deadline: started + budget,
+            ..self.clone()
+        }
+    }
+
     /// When a step that begins now must end: after `--timeout`, or at the
     /// `--deadline` if that comes first.
     pub fn limit(&self) -> Instant {

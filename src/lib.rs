@@ -17,8 +17,10 @@
 //!   function turns the evidence into a cause
 //! - [`cause`]: the catalogue, one file per stage, prose as data
 //! - [`wire`]: what carries bytes
+//! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`render`]: reports as bytes
+//! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
 //! A database that does not answer is a [`finding::Finding`], never an error:
@@ -30,6 +32,7 @@ pub mod command;
 pub mod ctx;
 pub mod environment;
 pub mod finding;
+pub mod local;
 pub mod pipeline;
 pub mod render;
 pub mod report;
@@ -37,6 +40,7 @@ pub mod secret;
 pub mod stage;
 pub mod surroundings;
 pub mod target;
+pub mod terminal;
 pub mod text;
 pub mod usage;
 pub mod wire;

@@ -1,6 +1,8 @@
 //! Holds dbdoctor to every scenario of the fault lab: verdict, exit status, secrets, and
 //! agreement with the reference client. One trial each, named `stage::scenario`.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,7 +35,8 @@ fn trial(stage: &str, scenario: &'static Scenario, lab: Arc<Lab>) -> Trial {
         Some(why) => Err(format!("skipped: {why}").into()),
         None => {
             let bin = Path::new(env!("CARGO_BIN_EXE_dbdoctor"));
-            Ok(verify(&lab, scenario, bin).map(drop)?)
+            let outcome = verify(&lab, scenario, bin)?;
+            Ok(common::valid(&outcome.report)?)
         }
     };
     Trial::test(name, run).with_ignored_flag(ignored)

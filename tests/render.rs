@@ -313,6 +313,7 @@ fn lines_fit_the_width_but_for_commands() {
 #[test]
 fn the_json_has_the_same_verdict() {
     let object: serde_json::Value = serde_json::from_slice(&json::render(&expired())).unwrap();
+    common::valid(&object).unwrap();
     assert_eq!(object["verdict"]["cause"], "tls.cert.expired");
     assert_eq!(object["stages"][8]["reason"], "not run: tls failed");
 }

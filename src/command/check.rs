@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::interrupt::interruption;
 use super::{Exit, output, usage};
-use crate::cli::{OutputArgs, RunArgs};
+use crate::cli::{KeyArgs, OutputArgs, RunArgs};
 use crate::environment;
 use crate::pipeline::{self, Progress};
 use crate::render::live::Live;
@@ -23,22 +23,55 @@ pub async fn run(command: &'static str, until: Stage, args: &RunArgs) -> Exit {
     if until == Stage::Tunnel && args.target.ssh.ssh.is_empty() {
         return usage("there is no tunnel to check: say which SSH server to go through with --ssh");
     }
-    if let Err(exit) = output::writable(&args.output) {
+    let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= until).collect();
+    reported(
+        command,
+        &stages,
+        &args.output,
+        async |report, around, progress| {
+            pipeline::run(report, &args.target, &args.time, until, around, progress)
+                .await
+                .map(drop)
+        },
+    )
+    .await
+}
+
+/// `key`: the keys alone.
+pub async fn key(args: &KeyArgs) -> Exit {
+    reported(
+        "key",
+        &[Stage::Key],
+        &args.output,
+        async |report, around, progress| {
+            progress.running(Stage::Key);
+            super::key::run(report, args, around).await;
+            Ok(())
+        },
+    )
+    .await
+}
+
+/// Does what leaves a report, shows progress meanwhile, and prints the report;
+/// also when it is interrupted.
+async fn reported(
+    command: &'static str,
+    stages: &[Stage],
+    output: &OutputArgs,
+    work: impl AsyncFnOnce(
+        &mut Report,
+        Arc<Surroundings>,
+        &mut dyn Progress,
+    ) -> Result<(), pipeline::NotApplicable>,
+) -> Exit {
+    if let Err(exit) = output::writable(output) {
         return exit;
     }
     let around = Arc::new(Surroundings::of_process());
-    let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= until).collect();
-    let mut report = Report::new(command, &stages, environment::detect(&around));
-    let mut progress = progress(&args.output, &around);
+    let mut report = Report::new(command, stages, environment::detect(&around));
+    let mut progress = progress(output, &around);
     let outcome = tokio::select! {
-        outcome = pipeline::run(
-            &mut report,
-            &args.target,
-            &args.time,
-            until,
-            Arc::clone(&around),
-            progress.as_mut(),
-        ) => Some(outcome),
+        outcome = work(&mut report, Arc::clone(&around), progress.as_mut()) => Some(outcome),
         () = interruption() => None,
     };
     drop(progress);
@@ -47,7 +80,7 @@ pub async fn run(command: &'static str, until: Stage, args: &RunArgs) -> Exit {
         return usage(why);
     }
     report.finish(interrupted);
-    output::conclude(&report, &args.output, &around)
+    output::conclude(&report, output, &around)
 }
 
 /// Progress on standard error where that is a terminal that can take it.

@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::interrupt::interruption;
-use super::{Exit, output};
 use crate::cause::key as cause;
 use crate::cli::KeyArgs;
 use crate::ctx::Ctx;
-use crate::environment;
 use crate::finding::{Finding, Status};
 use crate::pipeline::DEFAULT_TIMEOUT;
 use crate::report::{Report, Stage, StageRecord};
@@ -29,21 +26,6 @@ const DEFAULTS: [&str; 6] = [
     "id_ed25519_sk",
     "id_dsa",
 ];
-
-/// Examines the keys and prints the report.
-pub async fn command(args: &KeyArgs) -> Exit {
-    if let Err(exit) = output::writable(&args.output) {
-        return exit;
-    }
-    let around = Arc::new(Surroundings::of_process());
-    let mut report = Report::new("key", &[Stage::Key], environment::detect(&around));
-    let interrupted = tokio::select! {
-        () = run(&mut report, args, Arc::clone(&around)) => false,
-        () = interruption() => true,
-    };
-    report.finish(interrupted);
-    output::conclude(&report, &args.output, &around)
-}
 
 /// Examines the keys; whatever is found is in the report.
 pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<Surroundings>) {

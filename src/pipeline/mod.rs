@@ -9,6 +9,8 @@
 mod filing;
 mod session;
 
+pub use session::Another;
+
 use std::sync::Arc;
 use std::time::Duration;
 

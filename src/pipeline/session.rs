@@ -7,8 +7,8 @@ use crate::report::{Report, Stage, StageRecord};
 use crate::stage::protocol::Attempt;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
-use crate::stage::{Verdict, auth, protocol, server, tcp, tls, tunnel};
-use crate::target::{Endpoint, SslMode, SslNegotiation, Target, TargetSessionAttrs};
+use crate::stage::{Verdict, auth, protocol, server, ssh, tcp, tls, tunnel};
+use crate::target::{Endpoint, Keepalives, SslMode, SslNegotiation, Target, TargetSessionAttrs};
 use crate::wire::session::Session;
 use crate::wire::{Address, Stream};
 
@@ -191,15 +191,29 @@ impl Run<'_> {
     }
 }
 
+/// How one more session is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Another {
+    /// The keepalives of the connection that this machine itself opens.
+    pub keepalives: Keepalives,
+    /// Through a tunnel: whether it gets an SSH session of its own.
+    pub own_hop: bool,
+}
+
 impl Connected {
     /// Opens one more session the same way: same address or bastion, same
-    /// encryption rules, nothing looked up again.
+    /// encryption rules, nothing looked up again. With an SSH session of its
+    /// own, that comes along and must outlive it.
     ///
     /// # Errors
     /// The finding of the stage that failed.
-    pub async fn again(&self) -> Verdict<Session> {
+    pub async fn again(&self, another: &Another) -> Verdict<(Session, Option<Bastion>)> {
         let mut report = Report::new("again", &[], self.ctx.environment.as_ref().clone());
-        let ways = match (&self.bastion, &self.address) {
+        let own = match another.own_hop && self.bastion.is_some() {
+            true => Some(self.hop(&another.keepalives, usize::MAX).await?),
+            false => None,
+        };
+        let ways = match (own.as_ref().or(self.bastion.as_ref()), &self.address) {
             (Some(bastion), _) => Ways::Tunnel(bastion.clone()),
             (None, Some(address)) => Ways::Direct(vec![Reached {
                 destination: 0,
@@ -210,10 +224,11 @@ impl Connected {
         };
         let target = Target {
             endpoints: vec![self.endpoint.clone()],
+            keepalives: another.keepalives,
             ..self.target.clone()
         };
         let mut run = Run {
-            ctx: self.ctx.clone(),
+            ctx: self.ctx.anew(),
             report: &mut report,
             progress: &mut (),
             until: Stage::Auth,
@@ -224,7 +239,7 @@ impl Connected {
             Ok(Arrived {
                 session: Some(session),
                 ..
-            }) => Ok(session),
+            }) => Ok((session, own)),
             _ => Err(report
                 .stages
                 .iter()
@@ -232,6 +247,24 @@ impl Connected {
                 .next()
                 .unwrap_or_else(|| Finding::new(&crate::cause::auth::UNCLASSIFIED))),
         }
+    }
+
+    /// Opens one more SSH session over the same hops, or over the first
+    /// `hops` of them.
+    ///
+    /// # Errors
+    /// The finding of the stage that failed.
+    pub async fn hop(&self, keepalives: &Keepalives, hops: usize) -> Verdict<Bastion> {
+        let ctx = self.ctx.anew();
+        let (Some(plan), Some(address)) = (&self.target.ssh, &self.address) else {
+            return Err(Finding::new(&crate::cause::ssh::UNCLASSIFIED)
+                .with("error", "there is no SSH server in this target"));
+        };
+        let mut plan = plan.clone();
+        plan.hops.truncate(hops.max(1));
+        let stream = tcp::dial(address, keepalives, &ctx).await?;
+        let mut record = StageRecord::new(Stage::Ssh);
+        ssh::probe(stream, &plan, &self.keys, &ctx, &mut record).await
     }
 }
 

@@ -38,6 +38,7 @@ use crate::finding::Status;
 use crate::report::StageRecord;
 use crate::secret::Secret;
 use crate::target::{NamedFile, SshPlan};
+use crate::terminal;
 pub use examine::{Examined, shown_path};
 
 /// The fewest bits of an RSA key that OpenSSH takes (`SSH_RSA_MINIMUM_MODULUS_SIZE`).
@@ -205,9 +206,12 @@ async fn examine_file(file: &NamedFile, passphrase: Option<&Secret>, ctx: &Ctx) 
 /// Asks for a passphrase on the terminal; `None` for an empty line.
 async fn ask(path: &Path, ctx: &Ctx) -> Option<Secret> {
     let prompt = format!("Enter passphrase for key '{}': ", shown_path(path));
-    let task = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt));
-    let typed = ctx.until(ctx.deadline, task).await.ok()?.ok()?.ok()?;
-    (!typed.is_empty()).then(|| Secret::new(typed))
+    let typed = ctx
+        .until(ctx.deadline, terminal::ask(prompt))
+        .await
+        .ok()?
+        .ok()?;
+    (!typed.is_empty()).then_some(typed)
 }
 
 /// The keys that an agent holds; none where it cannot be asked.

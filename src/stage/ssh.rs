@@ -112,6 +112,17 @@ impl Bastion {
 }
 
 impl Session {
+    /// Whether the server answers a keepalive (`keepalive@openssh.com`,
+    /// OpenSSH PROTOCOL, section 2.4); any answer is a sign of life.
+    pub(crate) async fn answers(&self) -> bool {
+        self.handle.send_ping().await.is_ok() && self.end().is_none()
+    }
+
+    /// What its callbacks saw.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     fn end(&self) -> Option<End> {
         let known = self.watch.seen().end.clone();
         known.or_else(|| self.handle.is_closed().then_some(End::Closed))

@@ -1,9 +1,13 @@
 //! What several tests share: committed files that a test compares, and
-//! rewrites under `UPDATE=1`.
+//! rewrites under `UPDATE=1`; the schema that every report must fit.
 
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde_json::Value;
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
@@ -26,4 +30,26 @@ pub fn compare(path: impl AsRef<Path>, now: &[u8]) {
         path.display(),
         String::from_utf8_lossy(now)
     );
+}
+
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let text = std::fs::read(root().join("schema/report.schema.json")).unwrap();
+    let schema = serde_json::from_slice(&text).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+});
+
+/// Holds a report to the committed JSON Schema.
+pub fn valid(report: &Value) -> Result<(), String> {
+    let wrong: Vec<String> = SCHEMA
+        .iter_errors(report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the report does not fit its schema:\n{}",
+            wrong.join("\n")
+        ))
+    }
 }

@@ -71,6 +71,16 @@ fn said_no(error: &ServerError, s: &Situation<'_>) -> Finding {
     finding
 }
 
+/// An error that ends a session after its start-up. Where nothing else is
+/// known of it, it is the server's.
+pub fn session_error(error: &ServerError, s: &Situation<'_>) -> Finding {
+    let mut finding = said_no(error, s);
+    if finding.cause.code == auth::UNCLASSIFIED.code {
+        finding.cause = &server::UNCLASSIFIED;
+    }
+    finding
+}
+
 /// Adds the error's fields as evidence.
 pub fn describe(finding: Finding, error: &ServerError) -> Finding {
     let known = |name: &str| finding.evidence.contains_key(name);
@@ -522,7 +532,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
     // closes without a word.
     let seconds = s.elapsed.as_secs_f64();
     let past = seconds.fract();
-    if !reset && seconds >= 0.95 && (past < 0.3 || past > 0.95) {
+    if !reset && seconds >= 0.95 && !(0.3..=0.95).contains(&past) {
         return timeout(s, "it closed the connection");
     }
     s.finding(&auth::UNCLASSIFIED)

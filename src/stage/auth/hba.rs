@@ -4,9 +4,7 @@
 use std::net::IpAddr;
 
 use crate::ctx::Ctx;
-use crate::report::{Stage, StageRecord};
 use crate::stage::protocol::Attempt;
-use crate::stage::{protocol, tcp, tls};
 use crate::target::{Endpoint, Roots, SslCertMode, SslMode, Target};
 use crate::wire::Route;
 use crate::wire::startup::{Asked, Login, Stop};
@@ -96,9 +94,6 @@ pub async fn other_encryption_passes(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<bool> {
-    let Route::Direct(address) = route else {
-        return None;
-    };
     let attempt = match (encrypted, target.tls.mode) {
         // libpq tries the other one by itself under `allow` and `prefer`.
         (false, SslMode::Disable) => Attempt::Tls,
@@ -111,17 +106,10 @@ pub async fn other_encryption_passes(
     other.tls.certificate_mode = SslCertMode::Disable;
     let limit = ctx.limit();
     let look = async {
-        let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
-        let mut aside = StageRecord::new(Stage::Protocol);
-        let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
-            .await
-            .ok()?;
-        if attempt == Attempt::Tls && !greeted.tls {
+        let wire = super::redial(route, attempt, &other, endpoint, ctx).await?;
+        if attempt == Attempt::Tls && wire.tls.is_none() {
             return Some(false);
         }
-        let wire = tls::probe(greeted, attempt, &other, endpoint, ctx, &mut aside)
-            .await
-            .ok()?;
         let mut login = Login::new(wire, super::rules(&other, ctx), None);
         match login.run().await {
             Err(Stop::Server(error)) => {

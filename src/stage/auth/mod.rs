@@ -11,18 +11,21 @@ mod pooler;
 mod situation;
 pub mod wording;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::report::StageRecord;
+use crate::report::{Stage, StageRecord};
 use crate::secret::Secret;
-use crate::stage::Verdict;
+use crate::stage::protocol::Attempt;
 use crate::stage::tls::Wire;
-use crate::target::{Endpoint, Target};
+use crate::stage::{Verdict, protocol, tcp, tls};
+use crate::target::{Endpoint, SslNegotiation, Target};
+use crate::wire::Route;
+use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
 
@@ -90,6 +93,77 @@ pub async fn probe(
         None => classify::late(&situation),
     };
     Err(weigh_encryption(finding, &situation, ctx).await)
+}
+
+/// Logs in once more on a new connection the same way, to learn more about a
+/// failure. `None` where that does not work, or the way cannot be dialled again.
+pub async fn again(
+    route: &Route,
+    encrypted: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Option<Session> {
+    let attempt = match (encrypted, target.tls.negotiation) {
+        (false, _) => Attempt::Plain,
+        (true, SslNegotiation::Direct) => Attempt::DirectTls,
+        (true, SslNegotiation::Postgres) => Attempt::Tls,
+    };
+    let wire = redial(route, attempt, target, endpoint, ctx).await?;
+    let password = endpoint.password.as_ref().map(|p| p.secret.clone());
+    let mut login = Login::new(wire, rules(target, ctx), password);
+    login.run().await.ok()?;
+    Some(login.into_session().0)
+}
+
+/// A new connection with this encryption. `None` where that does not work.
+async fn redial(
+    route: &Route,
+    attempt: Attempt,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Option<Wire> {
+    let Route::Direct(address) = route else {
+        return None;
+    };
+    let mut aside = StageRecord::new(Stage::Protocol);
+    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
+        .await
+        .ok()?;
+    tls::probe(greeted, attempt, target, endpoint, ctx, &mut aside)
+        .await
+        .ok()
+}
+
+/// The finding for an error that ends a session after its start-up.
+pub fn session_error(
+    error: &ServerError,
+    target: &Target,
+    endpoint: &Endpoint,
+    session: &Session,
+) -> Finding {
+    let exchange = Exchange {
+        authenticated: true,
+        replied: true,
+        ..Exchange::default()
+    };
+    let wire = session.wire();
+    let situation = Situation {
+        target,
+        endpoint,
+        route: &wire.route,
+        encrypted: wire.tls.is_some(),
+        spoke_before: true,
+        certificate_asked: false,
+        certificate_sent: false,
+        exchange: &exchange,
+        elapsed: Duration::ZERO,
+        os_user: None,
+        sources: &[],
+    };
+    classify::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.

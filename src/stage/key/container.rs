@@ -76,15 +76,32 @@ pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
         .filter(|_| is_padded(&packed))
 }
 
-/// Whether the characters are base64's, with padding at the end only.
+/// Whether the characters are base64's, with padding at the end only and no
+/// bits set that the padding cuts off.
 fn is_padded(packed: &[u8]) -> bool {
     let padding = packed.iter().rev().take_while(|b| **b == b'=').count();
     let digits = packed.get(..packed.len() - padding).unwrap_or_default();
-    padding <= 2
-        && packed.len().is_multiple_of(4)
-        && digits
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+    let spare = match padding {
+        0 => 0,
+        1 => 0b11,
+        2 => 0b1111,
+        _ => return false,
+    };
+    packed.len().is_multiple_of(4)
+        && digits.iter().all(|b| digit(*b).is_some())
+        && digits.last().copied().and_then(digit).unwrap_or(0) & spare == 0
+}
+
+/// The six bits that a character stands for.
+fn digit(character: u8) -> Option<u8> {
+    Some(match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
 }
 
 impl Container {
@@ -117,6 +134,29 @@ impl Container {
             private: blob.0.to_vec(),
             private_length,
         })
+    }
+
+    /// How many bytes a container claims to have, as far as it can be followed.
+    pub fn lengths(decoded: &[u8]) -> Option<usize> {
+        let mut blob = Blob(decoded.strip_prefix(MAGIC)?);
+        let mut claimed = MAGIC.len();
+        let cipher = blob.0;
+        // Cipher, key derivation, its options; the number of keys; two keys.
+        for part in 0..6 {
+            if part == 3 {
+                blob.bytes(4)?;
+                claimed += 4;
+                continue;
+            }
+            let length = usize::try_from(blob.u32()?).ok()?;
+            claimed = claimed.checked_add(4)?.checked_add(length)?;
+            if blob.bytes(length).is_none() {
+                // What follows is unknown, and there is something.
+                return Some(claimed);
+            }
+        }
+        let cipher = Blob(cipher).text().and_then(Cipher::named);
+        Some(claimed + cipher.map_or(0, |cipher| cipher.tag))
     }
 
     /// Whether a passphrase is needed.
@@ -192,7 +232,11 @@ impl Container {
             blob.u32().ok_or(Refusal::Format)?,
         );
         if checks.0 != checks.1 {
-            return Err(Refusal::Passphrase);
+            // OpenSSH blames the passphrase even where there is none.
+            return Err(match self.is_encrypted() {
+                true => Refusal::Passphrase,
+                false => Refusal::Format,
+            });
         }
         let start = blob.0;
         walk(&mut blob)?;

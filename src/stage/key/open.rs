@@ -3,7 +3,7 @@
 
 use russh::keys::PublicKey;
 
-use super::container::{Broken, Container, decode};
+use super::container::{Container, decode};
 use super::format::PrivateForm;
 use super::{Opened, Refusal, pem};
 
@@ -36,11 +36,7 @@ pub fn open(content: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
             outcome => return outcome,
         },
     }
-    let envelope = envelope(content);
-    if envelope.encrypted && passphrase.is_empty() {
-        return Err(Refusal::Passphrase);
-    }
-    pem::open(content, passphrase, envelope.encrypted)
+    pem::open(content, passphrase)
 }
 
 /// What stands in clear about the key in a file's content.
@@ -154,14 +150,5 @@ fn pbes2(der: &[u8]) -> Envelope {
         kdf: kdf.map(|(_, name)| name.to_owned()),
         rounds,
         ..Envelope::default()
-    }
-}
-
-/// How the container in a text is broken, if it is one.
-pub fn container_fault(content: &[u8]) -> Option<Broken> {
-    match decode(content).and_then(|decoded| Container::parse(&decoded)) {
-        Ok(container) if container.is_whole() => None,
-        Ok(_) => Some(Broken::Short),
-        Err(broken) => Some(broken),
     }
 }

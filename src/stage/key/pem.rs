@@ -3,30 +3,55 @@
 
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcGroupRef, EcKey, PointConversionForm};
+use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Private};
 
 use super::blob::{put_number, put_string};
 use super::{Opened, Refusal, keypair};
 
-/// Opens the first private key of a PEM text. `encrypted` tells whether its
-/// first private block says that it is; OpenSSL's errors alone do not.
-pub fn open(text: &[u8], passphrase: &str, encrypted: bool) -> Result<Opened, Refusal> {
+/// Opens the first private key of a PEM text.
+pub fn open(text: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
+    // OpenSSL asks for the passphrase once the frame is read: what fails
+    // before that is damage, what fails after it is most likely the passphrase.
+    let mut asked = false;
     let key = PKey::private_key_from_pem_callback(text, |buffer| {
+        asked = true;
         let given = passphrase.as_bytes();
         match buffer.get_mut(..given.len()) {
             Some(place) => {
                 place.copy_from_slice(given);
                 Ok(given.len())
             }
-            None => Err(openssl::error::ErrorStack::get()),
+            None => Err(ErrorStack::get()),
         }
     });
     match key {
         Ok(key) => convert(&key),
-        Err(_) if encrypted => Err(Refusal::Passphrase),
-        Err(_) => Err(Refusal::Format),
+        Err(errors) => Err(match asked {
+            true => unsupported(&errors).map_or(Refusal::Passphrase, Refusal::Cipher),
+            false => Refusal::Format,
+        }),
     }
+}
+
+/// The algorithm that OpenSSL does not offer, if that is what stopped it: the
+/// old ones wait in a provider that OpenSSH does not load.
+fn unsupported(errors: &ErrorStack) -> Option<String> {
+    /// `ERR_LIB_EVP`: the library's other parts use the same reason for a
+    /// structure that they do not know.
+    const EVP: libc::c_int = 6;
+    /// `ERR_R_UNSUPPORTED`.
+    const UNSUPPORTED: libc::c_int = 0x8_010c;
+    let is_it =
+        |e: &&openssl::error::Error| e.library_code() == EVP && e.reason_code() == UNSUPPORTED;
+    let error = errors.errors().iter().find(is_it)?;
+    // "…, Algorithm (DES-CBC : 8), …"
+    let data = error.data().unwrap_or_default();
+    let name = data
+        .split_once("Algorithm (")
+        .and_then(|(_, rest)| rest.split_once(" :"));
+    Some(name.map_or("an algorithm", |(name, _)| name).to_owned())
 }
 
 /// Takes the key over with OpenSSH's checks.
@@ -110,8 +135,12 @@ fn ec(key: &PKey<Private>, pair: &mut Vec<u8>) -> Converted {
 }
 
 fn ec_fields(ec: &EcKey<Private>, curve: &str, pair: &mut Vec<u8>) -> Option<()> {
-    ec.check_key().ok()?;
+    // As OpenSSH: the point is on its curve, or OpenSSL had not read it, and
+    // the number is in range; whether they belong together is not looked at.
+    let mut order = BigNum::new().ok()?;
     let mut context = BigNumContext::new().ok()?;
+    ec.group().order(&mut order, &mut context).ok()?;
+    (*ec.private_key() < *order).then_some(())?;
     let form = PointConversionForm::UNCOMPRESSED;
     let point = ec.public_key().to_bytes(ec.group(), form, &mut context);
     put_string(pair, format!("ecdsa-sha2-{curve}").as_bytes());

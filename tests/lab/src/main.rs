@@ -1,15 +1,18 @@
 //! The lab by hand: list its scenarios, set one up to try things on, or run some.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use dbdoctor_lab::process::quote;
 use dbdoctor_lab::{Expect, Lab, Scenario, ask_oracle, command, oracle_agrees, scenario, verify};
 
 const USAGE: &str = "\
 usage: dbdoctor-lab list                      every scenario
        dbdoctor-lab serve NAME                set one up until Ctrl-C, and print how to try it
        dbdoctor-lab oracle NAME…|all          what the reference client says
+       dbdoctor-lab show NAME…|all --bin PATH show what a person would see
        dbdoctor-lab run NAME…|all --bin PATH  hold dbdoctor to it
 A NAME that is the beginning of several stands for all of them.";
 
@@ -59,6 +62,7 @@ fn run() -> Result<ExitCode> {
                 text.trim().replace('\n', "\n        "),
             ))
         }),
+        "show" => show(&select(names)?, &bin),
         "run" => each(&select(names)?, |lab, scenario| {
             Ok(match verify(lab, scenario, &bin) {
                 Ok(outcome) => (true, format!("{:?}", outcome.run.elapsed)),
@@ -135,6 +139,59 @@ fn serve(scenario: &'static Scenario, bin: PathBuf) -> Result<ExitCode> {
         .build()?;
     runtime.block_on(tokio::signal::ctrl_c())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs dbdoctor on each and passes on what it prints. Its end must be the expected one.
+fn show(scenarios: &[&'static Scenario], bin: &Path) -> Result<ExitCode> {
+    let terminal = std::io::stdout().is_terminal();
+    let lab = Lab::new()?;
+    let mut surprises = 0;
+    for scenario in scenarios {
+        if let Some(why) = scenario.skipped() {
+            bail!("{}: {why}", scenario.name);
+        }
+        let case = (scenario.setup)(&lab)?.arg("--format=table");
+        let case = match terminal {
+            true => case.arg("--color=always"),
+            false => case,
+        };
+        let mut tool = command(&lab, &case, bin)?;
+        if let Some(columns) = columns() {
+            tool = tool.env("COLUMNS", columns);
+        }
+        println!("# {}", scenario.about);
+        let words = tool.args.iter().filter(|arg| !arg.starts_with("--color="));
+        let words = words.filter(|arg| *arg != "--format=table");
+        let words: Vec<String> = words.map(|arg| quote(arg)).collect();
+        println!("$ dbdoctor {}", words.join(" "));
+        let done = tool.run(std::time::Duration::from_secs(40))?;
+        print!("{}{}", done.stdout, done.stderr);
+        println!("(exit status {})\n", done.status.unwrap_or(-1));
+        let wanted = i32::from(matches!(scenario.expect, Expect::Fail(_)));
+        let cause = match scenario.expect {
+            Expect::Pass => "",
+            Expect::Warn(cause) | Expect::Fail(cause) => cause,
+        };
+        if done.status != Some(wanted) || !done.stdout.contains(cause) {
+            surprises += 1;
+            println!("This was to be {}.\n", expected(scenario));
+        }
+    }
+    Ok(match surprises {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// The width of the terminal, as `stty` says it.
+fn columns() -> Option<String> {
+    let stty = std::process::Command::new("stty")
+        .arg("size")
+        .stdin(std::process::Stdio::inherit())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(stty.stdout).ok()?;
+    text.split_whitespace().nth(1).map(str::to_owned)
 }
 
 fn expected(scenario: &Scenario) -> String {

@@ -26,6 +26,7 @@
 
 mod auth;
 mod config;
+mod demo;
 mod dns;
 mod healthy;
 mod key;
@@ -53,6 +54,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth", auth::SCENARIOS),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
+    ("demo", demo::SCENARIOS),
 ];
 
 /// Every scenario.

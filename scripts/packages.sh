@@ -1,0 +1,78 @@
+# Sourced by scripts/demo and scripts/test: makes sure that everything they run
+# is there. On Debian and Ubuntu what is missing is installed; elsewhere it is
+# named. Services that packages would start are kept from starting.
+
+# What must be found, and the Debian package that has it.
+required_programs=(
+  cc:build-essential
+  pkg-config:pkg-config
+  openssl:openssl
+  psql:postgresql-client
+  ssh:openssh-client
+  sshd:openssh-server
+)
+required_for_tests=(
+  pgbouncer:pgbouncer
+  haproxy:haproxy
+  dnsmasq:dnsmasq-base
+  nft:nftables
+  ip:iproute2
+  puttygen:putty-tools
+  setpriv:util-linux
+)
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Servers live in sbin, which is not on everybody's path.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+missing_packages() {
+  local entry
+  for entry in "$@"; do
+    command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry#*:}"
+  done
+  # Debian keeps the server's programs off the path.
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ||
+    command -v postgres >/dev/null || printf 'postgresql\n'
+  pkg-config --exists openssl 2>/dev/null || printf 'libssl-dev\n'
+}
+
+# ensure_packages PROGRAM:PACKAGE…
+ensure_packages() {
+  if ! command -v cargo >/dev/null; then
+    say 'A Rust toolchain is needed: see https://rustup.rs'
+    return 1
+  fi
+  local packages
+  mapfile -t packages < <(missing_packages "$@" | sort -u)
+  [ "${#packages[@]}" -gt 0 ] || return 0
+
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null && as_root=(sudo)
+  fi
+  if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && [ "${#as_root[@]}" -eq 0 ]; }; then
+    say "These Debian packages, or what your system has in their place, are needed: ${packages[*]}"
+    say '  Fedora:   dnf install gcc pkgconf openssl-devel postgresql-server openssh-server pgbouncer haproxy dnsmasq nftables iproute putty'
+    say '  Arch:     pacman -S base-devel openssl postgresql openssh pgbouncer haproxy dnsmasq nftables iproute2 putty'
+    say '  macOS:    brew install pkg-config openssl postgresql@16 (the lab needs Linux for the rest)'
+    return 1
+  fi
+
+  say "installing ${packages[*]}"
+  # invoke-rc.d asks this program before it starts a service; 101 means no.
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+    ours=yes
+  fi
+  local status=0
+  {
+    "${as_root[@]}" apt-get update -q &&
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${packages[@]}"
+  } >&2 || status=$?
+  [ -z "$ours" ] || "${as_root[@]}" rm -f "$policy"
+  return "$status"
+}

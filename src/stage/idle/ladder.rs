@@ -1,0 +1,388 @@
+//! The ladder: how long each parked connection is left alone, and what the
+//! rungs together say.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::report::ms;
+
+/// How many connections are parked at once.
+pub const RUNGS: u32 = 8;
+
+/// How far apart two moments of one and the same drop may lie: a timeout is
+/// looked at once a second by many of those who have one.
+const SLACK: Duration = Duration::from_millis(1_200);
+
+/// The silences of a pass with so many rungs up to `longest`, evenly spread
+/// above `floor`, which is known to be survived.
+pub fn silences(floor: Duration, longest: Duration, rungs: u32) -> Vec<Duration> {
+    let room = longest.saturating_sub(floor);
+    (1..=rungs).map(|n| floor + room * n / rungs).collect()
+}
+
+/// How one rung ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// How long it was left alone, or was to be.
+    pub silence: Duration,
+    /// What happened.
+    pub end: End,
+}
+
+/// The end of a parked connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It answered when woken.
+    Survived,
+    /// It was dropped.
+    Dropped(Drop),
+    /// It gave no answer, and neither does a fresh connection, so that its
+    /// silence proves nothing; what the fresh one met.
+    Unclear(String),
+}
+
+/// A dropped connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    /// By what it was told.
+    pub kind: Kind,
+    /// When it was told: while parked, or when woken.
+    pub at: Duration,
+    /// Whether it was told while parked, so that `at` is the moment itself.
+    pub announced: bool,
+    /// The other side's words.
+    pub message: Option<String>,
+    /// The SQLSTATE of a server's or pooler's words.
+    pub sqlstate: Option<String>,
+    /// Through a tunnel: on which part of the way.
+    pub part: Option<Part>,
+}
+
+/// By what a drop was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// RST.
+    Reset,
+    /// FIN, or TLS's close.
+    Closed,
+    /// Nothing: no answer to a query.
+    Silent,
+    /// An ErrorResponse of the server.
+    Server,
+    /// An ErrorResponse of a pooler.
+    Pooler,
+    /// The SSH session, or the forward in it, was ended by its server.
+    Ssh,
+}
+
+impl Kind {
+    /// The word in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Reset => "reset",
+            Kind::Closed => "closed",
+            Kind::Silent => "silent",
+            Kind::Server => "server",
+            Kind::Pooler => "pooler",
+            Kind::Ssh => "ssh",
+        }
+    }
+}
+
+/// A part of the way through a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Up to the bastion: its SSH session.
+    Ssh,
+    /// The forward in an SSH session that itself lives on.
+    Forward,
+    /// From the bastion to the database.
+    Beyond,
+}
+
+impl Part {
+    /// The part, for people and in evidence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Ssh => "the SSH session",
+            Part::Forward => "the forward in the SSH session",
+            Part::Beyond => "from the bastion to the database",
+        }
+    }
+}
+
+impl Drop {
+    /// Whether somebody ended this session by hand or with the whole server:
+    /// SQLSTATE 57P01, 57P02, 57P03 and the like, not an idle timeout.
+    pub fn is_termination(&self) -> bool {
+        self.kind == Kind::Server && !self.is_server_timeout()
+    }
+
+    /// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
+    /// `transaction_timeout` (PostgreSQL documentation, appendix A).
+    pub fn is_server_timeout(&self) -> bool {
+        self.kind == Kind::Server
+            && matches!(self.sqlstate.as_deref(), Some("57P05" | "25P03" | "25P04"))
+    }
+}
+
+/// What a ladder says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Threshold {
+    /// The longest silence that was survived below the first drop.
+    pub survived: Option<Duration>,
+    /// The drop that counts: the moment of an announced one, or the shortest
+    /// silence of the others.
+    pub dropped: Option<Drop>,
+    /// Whether a longer silence than the dropped one was survived, so that
+    /// the drop was no matter of silence alone.
+    pub by_chance: bool,
+}
+
+impl Threshold {
+    /// A silence that is certain to be below the threshold, where there is one.
+    pub fn safe(&self) -> Option<Duration> {
+        let drop = self.dropped.as_ref()?;
+        if self.by_chance || drop.is_termination() {
+            return None;
+        }
+        match drop.announced {
+            true => Some(drop.at),
+            false => self.survived,
+        }
+    }
+
+    /// The width of what is not known.
+    pub fn width(&self) -> Duration {
+        match &self.dropped {
+            Some(drop) if !drop.announced => {
+                drop.at.saturating_sub(self.survived.unwrap_or_default())
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// Reads the ladder. A drop that longer silences survived is a matter of
+/// chance and counts only where there is no other.
+pub fn threshold(rungs: &[Rung]) -> Threshold {
+    let longest_survived = rungs
+        .iter()
+        .filter(|rung| rung.end == End::Survived)
+        .map(|rung| rung.silence)
+        .max()
+        .unwrap_or_default();
+    let drops = || {
+        rungs.iter().filter_map(|rung| match &rung.end {
+            End::Dropped(drop) => Some(drop),
+            _ => None,
+        })
+    };
+    let lasting = drops().filter(|drop| drop.at + SLACK >= longest_survived);
+    let by_chance = lasting.clone().next().is_none();
+    let dropped = match by_chance {
+        false => first(lasting),
+        true => first(drops()),
+    };
+    let survived = rungs
+        .iter()
+        .filter(|rung| rung.end == End::Survived)
+        .map(|rung| rung.silence)
+        .filter(|silence| dropped.is_none_or(|drop| *silence < drop.at))
+        .max();
+    Threshold {
+        survived,
+        by_chance: by_chance && dropped.is_some(),
+        dropped: dropped.cloned(),
+    }
+}
+
+/// The first of several drops. One that was announced tells its moment, so
+/// it is preferred to one found at waking up at about the same time.
+fn first<'a>(drops: impl Iterator<Item = &'a Drop> + Clone) -> Option<&'a Drop> {
+    let earliest = drops.clone().min_by_key(|drop| drop.at)?;
+    drops
+        .filter(|drop| drop.announced && drop.at <= earliest.at + SLACK)
+        .min_by_key(|drop| drop.at)
+        .or(Some(earliest))
+}
+
+/// The rungs as facts, the shortest silence first.
+pub fn facts(rungs: &[Rung]) -> Value {
+    let mut rungs: Vec<&Rung> = rungs.iter().collect();
+    rungs.sort_by_key(|rung| rung.silence);
+    rungs
+        .into_iter()
+        .map(|rung| {
+            let (outcome, detail) = told(&rung.end);
+            json!({
+                "silence_ms": ms(rung.silence),
+                "outcome": outcome,
+                "detail": detail,
+            })
+        })
+        .collect()
+}
+
+/// An end as one word and its details.
+pub fn told(end: &End) -> (&'static str, Option<String>) {
+    match end {
+        End::Survived => ("survived", None),
+        End::Unclear(error) => ("unclear", Some(error.clone())),
+        End::Dropped(drop) => {
+            let when = match drop.announced {
+                true => format!("told after {}", spoken(drop.at)),
+                false => "found when woken".to_owned(),
+            };
+            let part = drop.part.map(|part| part.name().to_owned());
+            let parts = [Some(when), part, drop.message.clone()];
+            let detail: Vec<String> = parts.into_iter().flatten().collect();
+            (drop.kind.name(), Some(detail.join("; ")))
+        }
+    }
+}
+
+/// A time as people say it.
+pub fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0 | 1, _) => format!("{whole} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, 0, 0) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    pub fn drop_at(kind: Kind, at: u64, announced: bool) -> Drop {
+        Drop {
+            kind,
+            at: s(at),
+            announced,
+            message: None,
+            sqlstate: None,
+            part: None,
+        }
+    }
+
+    fn survived(silence: u64) -> Rung {
+        Rung {
+            silence: s(silence),
+            end: End::Survived,
+        }
+    }
+
+    fn dropped(silence: u64, kind: Kind, at: u64, announced: bool) -> Rung {
+        Rung {
+            silence: s(silence),
+            end: End::Dropped(drop_at(kind, at, announced)),
+        }
+    }
+
+    #[test]
+    fn the_ladder_is_even_and_ends_at_the_longest() {
+        assert_eq!(silences(s(0), s(8), 8), (1..=8).map(s).collect::<Vec<_>>());
+        assert_eq!(silences(s(4), s(12), 8).first(), Some(&s(5)));
+        assert_eq!(silences(s(0), s(360), 2), vec![s(180), s(360)]);
+    }
+
+    #[test]
+    fn a_silent_drop_is_bracketed() {
+        let rungs = [
+            survived(1),
+            survived(2),
+            dropped(3, Kind::Silent, 3, false),
+            dropped(4, Kind::Silent, 4, false),
+        ];
+        let found = threshold(&rungs);
+        assert_eq!(found.survived, Some(s(2)));
+        assert_eq!(found.dropped.as_ref().map(|drop| drop.at), Some(s(3)));
+        assert_eq!(found.width(), s(1));
+        assert_eq!(found.safe(), Some(s(2)));
+        assert!(!found.by_chance);
+    }
+
+    #[test]
+    fn an_announced_drop_is_exact() {
+        let rungs = [survived(2), dropped(4, Kind::Closed, 3, true)];
+        let found = threshold(&rungs);
+        assert_eq!(found.width(), Duration::ZERO);
+        assert_eq!(found.safe(), Some(s(3)));
+    }
+
+    #[test]
+    fn what_is_told_is_preferred_to_what_is_found_when_woken() {
+        let rungs = [
+            survived(2),
+            dropped(3, Kind::Closed, 3, false),
+            dropped(4, Kind::Server, 3, true),
+        ];
+        let found = threshold(&rungs).dropped.unwrap();
+        assert_eq!(found.kind, Kind::Server);
+    }
+
+    #[test]
+    fn a_drop_that_longer_silences_survive_is_chance() {
+        let one = [
+            survived(2),
+            dropped(8, Kind::Reset, 3, true),
+            survived(6),
+            survived(7),
+        ];
+        let found = threshold(&one);
+        assert!(found.by_chance);
+        assert_eq!(found.safe(), None);
+        assert_eq!(found.survived, Some(s(2)));
+        let mut both = one.to_vec();
+        both.push(dropped(9, Kind::Silent, 9, false));
+        let found = threshold(&both);
+        assert!(!found.by_chance);
+        assert_eq!(found.dropped.unwrap().at, s(9));
+        assert_eq!(found.survived, Some(s(7)));
+    }
+
+    #[test]
+    fn a_termination_is_no_threshold() {
+        let mut drop = drop_at(Kind::Server, 3, true);
+        drop.sqlstate = Some("57P01".to_owned());
+        assert!(drop.is_termination());
+        let rungs = [Rung {
+            silence: s(4),
+            end: End::Dropped(drop),
+        }];
+        assert_eq!(threshold(&rungs).safe(), None);
+    }
+
+    #[test]
+    fn nothing_dropped() {
+        let found = threshold(&[survived(5)]);
+        assert_eq!(found.survived, Some(s(5)));
+        assert_eq!(found.dropped, None);
+        assert!(!found.by_chance);
+    }
+
+    #[test]
+    fn times_are_spoken() {
+        let shown: Vec<String> = [1, 45, 350, 360, 3600, 3700]
+            .into_iter()
+            .map(|seconds| spoken(s(seconds)))
+            .collect();
+        assert_eq!(
+            shown,
+            ["1.0 s", "45 s", "5 min 50 s", "6 min", "1 h", "1 h 01 min"]
+        );
+    }
+}

@@ -1,0 +1,502 @@
+//! `idle`: who drops a connection that is left alone, after how long, and
+//! what prevents it.
+//!
+//! Up to eight connections are parked at once, TCP keepalives off, each to be
+//! woken after another silence, so that a threshold is bracketed in the time
+//! of the longest rung. Beside them one has TCP keepalives and one sends a
+//! query now and then: what they outlive, they prevent. A drop that is told
+//! while parked is timed as it comes; one that is only found at waking up is
+//! looked at once more, with rungs inside its bracket.
+//!
+//! Through a tunnel every connection has an SSH session of its own, as an
+//! application's tunnel would, so that the part of the way that dropped it
+//! can be asked for a sign of life; beside them each hop has an SSH session
+//! that carries nothing.
+
+mod advice;
+mod arm;
+mod conclusion;
+mod hop;
+mod ladder;
+mod owner;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::finding::Finding;
+use crate::pipeline::{Another, Connected};
+use crate::report::StageRecord;
+use crate::stage::Verdict;
+
+use arm::{Arm, Care, Outcome};
+use conclusion::{Known, described};
+pub use ladder::spoken;
+use ladder::{End, Kind, RUNGS, Rung};
+
+/// The usual time between keepalives and between heartbeats.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// The least time between them: the kernel counts keepalives in seconds.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+/// A bracket narrower than this is narrow enough.
+const NARROW: Duration = Duration::from_millis(1_000);
+/// How long the connections may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(300);
+/// How many times a bracket is looked into.
+const MOST_PASSES: u32 = 3;
+
+/// How the test is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The longest silence.
+    pub longest: Duration,
+    /// How often keepalives and heartbeats go out, where the user says so.
+    pub interval: Option<Duration>,
+    /// Whether a transaction is held open meanwhile.
+    pub in_transaction: bool,
+    /// How many connections the server has to spare, as far as is known.
+    pub spare: Option<u64>,
+}
+
+impl Plan {
+    /// The interval of the first pass: often enough to matter in the time
+    /// there is.
+    fn first_interval(&self) -> Duration {
+        self.interval
+            .unwrap_or_else(|| INTERVAL.min(self.longest / 6))
+            .max(LEAST_INTERVAL)
+    }
+
+    /// How many connections may be parked: of those that the server has to
+    /// spare, at most half are taken.
+    fn rungs(&self) -> u32 {
+        let cared_for = 2;
+        match self.spare {
+            Some(spare) => {
+                let room = (spare / 2).saturating_sub(cared_for).max(1);
+                u32::try_from(room).unwrap_or(RUNGS).min(RUNGS)
+            }
+            None => RUNGS,
+        }
+    }
+}
+
+/// What happens while the test goes on, for people.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A connection is open.
+    Opened {
+        /// Its number.
+        id: usize,
+        /// What is done for it.
+        care: String,
+        /// When its time began.
+        begun: Instant,
+        /// When it will be woken.
+        until: Instant,
+    },
+    /// It will be woken at another time.
+    Hurried {
+        /// Its number.
+        id: usize,
+        /// When.
+        until: Instant,
+    },
+    /// It came to its end.
+    Ended {
+        /// Its number.
+        id: usize,
+        /// What happened to it.
+        what: String,
+        /// Whether it lived.
+        lived: bool,
+    },
+    /// It has nothing more to tell and was closed.
+    Retired {
+        /// Its number.
+        id: usize,
+    },
+    /// What all of them say so far.
+    Known(String),
+    /// Something worth a word.
+    Note(String),
+}
+
+/// Who is told.
+pub type Tell<'a> = &'a mut (dyn FnMut(Event) + Send);
+
+/// The user's wish to end it.
+pub type Stop<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
+/// Parks the connections and waits for them, until all is known or until
+/// `stop`; then says what is known. Whether it was stopped is returned beside
+/// the verdict.
+pub async fn probe(
+    connected: &Connected,
+    plan: Plan,
+    record: &mut StageRecord,
+    tell: Tell<'_>,
+    mut stop: Stop<'_>,
+) -> (Verdict<()>, bool) {
+    let mut test = Test::new(connected, plan, record, tell);
+    let (opened, stopped) = tokio::select! {
+        opened = test.run() => (opened, false),
+        () = &mut stop => (Ok(()), true),
+    };
+    test.close().await;
+    let verdict = match opened {
+        Ok(()) => test.known.conclude(test.record),
+        Err(finding) => Err(finding),
+    };
+    if stopped {
+        let so_far = std::mem::take(&mut test.record.summary);
+        test.record.summary = match so_far.is_empty() {
+            true => "interrupted".to_owned(),
+            false => format!(
+                "{so_far}; interrupted after {}",
+                spoken(test.began.elapsed())
+            ),
+        };
+    }
+    (verdict, stopped)
+}
+
+/// A connection that is open.
+struct Live {
+    care: Care,
+    begun: Instant,
+    silence: Duration,
+    /// Dropping it ends the connection in order, without an outcome.
+    until: watch::Sender<Instant>,
+}
+
+/// The test as it goes on.
+struct Test<'a> {
+    connected: &'a Connected,
+    plan: Plan,
+    record: &'a mut StageRecord,
+    tell: Tell<'a>,
+    began: Instant,
+    known: Known,
+    interval: Duration,
+    passes: u32,
+    opened: usize,
+    live: HashMap<usize, Live>,
+    tasks: JoinSet<()>,
+    send: mpsc::Sender<(usize, Outcome)>,
+    outcomes: mpsc::Receiver<(usize, Outcome)>,
+}
+
+impl<'a> Test<'a> {
+    fn new(
+        connected: &'a Connected,
+        plan: Plan,
+        record: &'a mut StageRecord,
+        tell: Tell<'a>,
+    ) -> Self {
+        let (send, outcomes) = mpsc::channel(64);
+        let known = Known::new(connected, plan);
+        known.note(record);
+        Self {
+            connected,
+            plan,
+            record,
+            tell,
+            began: Instant::now(),
+            known,
+            interval: plan.first_interval(),
+            passes: 1,
+            opened: 0,
+            live: HashMap::new(),
+            tasks: JoinSet::new(),
+            send,
+            outcomes,
+        }
+    }
+
+    async fn run(&mut self) -> Verdict<()> {
+        self.open_first().await?;
+        while !self.live.is_empty() {
+            // `send` is held here, so that there is always another outcome
+            // while something lives.
+            let Some((id, outcome)) = self.outcomes.recv().await else {
+                break;
+            };
+            self.absorb(id, outcome).await;
+            self.steer().await;
+        }
+        Ok(())
+    }
+
+    /// Opens the arms of the first pass, what tells most first: the longest
+    /// silence, then what is cared for. Where the server has no room for all,
+    /// those that are open go on.
+    async fn open_first(&mut self) -> Verdict<()> {
+        let longest = self.plan.longest;
+        let wanted = self.plan.rungs();
+        if wanted < RUNGS {
+            self.say_fewer(wanted, "the server has few connections to spare");
+        }
+        let mut silences = ladder::silences(Duration::ZERO, longest, wanted);
+        silences.sort_by_key(|silence| std::cmp::Reverse(*silence));
+        let mut arms: Vec<(Care, Duration)> = silences
+            .into_iter()
+            .map(|silence| (Care::Parked, silence))
+            .collect();
+        let cared_for = [
+            (Care::Keepalive(self.interval), longest),
+            (Care::Heartbeat(self.interval), longest),
+        ];
+        arms.splice(1..1, cared_for);
+        let hops = self.known.hops.len();
+        arms.extend((0..hops).map(|hop| (Care::Hop(hop), longest)));
+        let mut first = true;
+        let mut parked = 0;
+        for (care, silence) in arms {
+            match self.open(care, silence).await {
+                Ok(()) => parked += u32::from(care == Care::Parked),
+                Err(finding) if first => return Err(finding),
+                Err(finding) if matches!(care, Care::Hop(_)) => {
+                    (self.tell)(Event::Note(finding.summary()));
+                }
+                Err(finding) => {
+                    self.known.refused = Some(finding.summary());
+                    self.say_fewer(parked, &finding.summary());
+                    break;
+                }
+            }
+            first = false;
+        }
+        Ok(())
+    }
+
+    fn say_fewer(&mut self, rungs: u32, why: &str) {
+        let text = format!("{rungs} connections are parked and not {RUNGS}: {why}");
+        self.record.fact("fewer", text.clone());
+        (self.tell)(Event::Note(text));
+    }
+
+    async fn open(&mut self, care: Care, silence: Duration) -> Verdict<()> {
+        let arm = Arm::open(self.connected, care, self.plan.in_transaction).await?;
+        let begun = arm.begun();
+        let until = begun + silence;
+        let (sender, receiver) = watch::channel(until);
+        let id = self.opened;
+        self.opened += 1;
+        let send = self.send.clone();
+        self.tasks.spawn(async move {
+            if let Some(outcome) = arm.live(receiver).await {
+                // The run may be over; nobody listens then.
+                let _ = send.send((id, outcome)).await;
+            }
+        });
+        (self.tell)(Event::Opened {
+            id,
+            care: self.known.label(care),
+            begun,
+            until,
+        });
+        self.live.insert(
+            id,
+            Live {
+                care,
+                begun,
+                silence,
+                until: sender,
+            },
+        );
+        Ok(())
+    }
+
+    /// Takes in how an arm ended.
+    async fn absorb(&mut self, id: usize, mut outcome: Outcome) {
+        let Some(live) = self.live.remove(&id) else {
+            return;
+        };
+        if let (End::Dropped(drop), Care::Parked) = (&outcome.end, live.care)
+            && drop.kind == Kind::Silent
+            && let Err(finding) = self.fresh().await
+        {
+            outcome.end = End::Unclear(format!(
+                "no answer, and none to a fresh connection either: {}",
+                finding.summary()
+            ));
+        }
+        let (what, lived) = match &outcome.end {
+            End::Survived => (format!("alive after {}", spoken(outcome.life)), true),
+            End::Dropped(drop) => (described(drop), false),
+            End::Unclear(error) => (error.clone(), false),
+        };
+        (self.tell)(Event::Ended { id, what, lived });
+        match live.care {
+            Care::Parked => self.known.rungs.push(Rung {
+                silence: live.silence,
+                end: outcome.end,
+            }),
+            _ => self.known.care(live.care, outcome),
+        }
+        self.known.note(self.record);
+        (self.tell)(Event::Known(self.record.summary.clone()));
+    }
+
+    /// Whether a connection that was not left alone gets through: else
+    /// silence has nothing to do with it.
+    async fn fresh(&self) -> Verdict<()> {
+        let another = Another {
+            keepalives: self.connected.target.keepalives,
+            own_hop: true,
+        };
+        let (mut session, _hop) = self.connected.again(&another).await?;
+        arm::ask(&mut session, "SELECT 1", &self.connected.ctx).await?;
+        session.close().await;
+        Ok(())
+    }
+
+    /// Once a drop is known, rungs above it tell nothing more, rungs inside
+    /// its bracket would, and what is cared for need not live much longer.
+    async fn steer(&mut self) {
+        let found = ladder::threshold(&self.known.rungs);
+        let Some(drop) = found.dropped.clone() else {
+            return;
+        };
+        if found.by_chance || drop.is_termination() {
+            return;
+        }
+        if !drop.announced {
+            self.retire(|live| live.care == Care::Parked && live.silence >= drop.at);
+        }
+        let narrowing = self.live.values().any(|live| live.care == Care::Parked);
+        if narrowing {
+            return;
+        }
+
+        let left = self.plan.longest.saturating_sub(self.began.elapsed());
+        let wide = found.width() > NARROW.max(drop.at / 50);
+        if wide && self.passes < MOST_PASSES && drop.at < left + left / 10 {
+            self.passes += 1;
+            let floor = found.survived.unwrap_or_default();
+            let rungs = self.plan.rungs();
+            for silence in ladder::silences(floor, drop.at, rungs) {
+                if silence < drop.at && self.open(Care::Parked, silence).await.is_err() {
+                    break;
+                }
+            }
+            if self.live.values().any(|live| live.care == Care::Parked) {
+                return;
+            }
+        }
+
+        // A keepalive that comes later than the drop proves nothing.
+        let bound = found.safe().unwrap_or(drop.at / RUNGS);
+        let shorter = (bound / 3).max(LEAST_INTERVAL);
+        let too_slow = self.interval * 2 > bound && shorter < self.interval;
+        let enough = enough(drop.at, self.interval.min(shorter));
+        if self.plan.interval.is_none() && too_slow && enough < left {
+            self.interval = shorter;
+            self.retire(|live| matches!(live.care, Care::Keepalive(_) | Care::Heartbeat(_)));
+            self.known.forget_cared_for();
+            for care in [Care::Keepalive(shorter), Care::Heartbeat(shorter)] {
+                if self.open(care, enough).await.is_err() {
+                    break;
+                }
+            }
+        }
+        self.hurry(enough, drop.at);
+    }
+
+    /// Lets what is cared for, and the hops, live no longer than is enough to
+    /// prove what they outlive, and no shorter than the drop.
+    fn hurry(&mut self, enough: Duration, dropped: Duration) {
+        let longest = self.plan.longest.max(dropped + LEAST_INTERVAL);
+        for (id, live) in &mut self.live {
+            if live.care == Care::Parked {
+                continue;
+            }
+            let until = live.begun + enough.min(longest);
+            let changed = live.until.send_if_modified(|now| {
+                let sooner = until < *now || live.silence < dropped + LEAST_INTERVAL;
+                let change = sooner && *now != until;
+                if change {
+                    *now = until;
+                }
+                change
+            });
+            if changed {
+                live.silence = until - live.begun;
+                (self.tell)(Event::Hurried { id: *id, until });
+            }
+        }
+    }
+
+    /// Lets the connections say goodbye; what does not answer is left behind.
+    async fn close(&mut self) {
+        self.retire(|_| true);
+        let goodbye = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+    }
+
+    /// Closes arms that have nothing more to tell.
+    fn retire(&mut self, which: impl Fn(&Live) -> bool) {
+        let tell = &mut self.tell;
+        self.live.retain(|id, live| {
+            let over = which(live);
+            if over {
+                tell(Event::Retired { id: *id });
+            }
+            !over
+        });
+    }
+}
+
+/// How long a connection must live that is to have outlived a drop: half as
+/// long again, and two keepalives.
+fn enough(dropped: Duration, interval: Duration) -> Duration {
+    (dropped * 3 / 2).max(dropped + interval * 2)
+}
+
+/// A finding of the stage itself.
+fn unclassified(error: &str) -> Finding {
+    Finding::new(&crate::cause::idle::UNCLASSIFIED).with("error", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(longest: u64) -> Plan {
+        Plan {
+            longest: Duration::from_secs(longest),
+            interval: None,
+            in_transaction: false,
+            spare: None,
+        }
+    }
+
+    #[test]
+    fn keepalives_are_often_enough_for_the_time_there_is() {
+        assert_eq!(plan(360).first_interval(), INTERVAL);
+        assert_eq!(plan(12).first_interval(), Duration::from_secs(2));
+        assert_eq!(plan(2).first_interval(), LEAST_INTERVAL);
+    }
+
+    #[test]
+    fn a_server_with_few_slots_is_spared() {
+        let with = |spare| Plan {
+            spare: Some(spare),
+            ..plan(6)
+        };
+        assert_eq!(with(100).rungs(), 8);
+        assert_eq!(with(10).rungs(), 3);
+        assert_eq!(with(2).rungs(), 1);
+    }
+
+    #[test]
+    fn outliving_takes_longer_than_the_drop() {
+        let (ten, one) = (Duration::from_secs(10), Duration::from_secs(1));
+        assert_eq!(enough(ten, one), Duration::from_secs(15));
+        assert_eq!(enough(ten, ten), Duration::from_secs(30));
+    }
+}

@@ -1,0 +1,705 @@
+//! What was done to a key's frame (header and footer) and to its body.
+
+use super::super::container;
+use super::super::format::PrivateForm;
+use super::{Step, der_length, form_of, place};
+
+/// The characters that stand for dashes.
+const DASHES: [char; 6] = [
+    '-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}',
+];
+/// The characters that quote.
+const QUOTES: [char; 7] = [
+    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}',
+];
+
+/// A key's text taken apart.
+pub struct Framed {
+    form: PrivateForm,
+    /// `Proc-Type` and `DEK-Info` of a traditional PEM key.
+    headers: Vec<String>,
+    /// The base64 digits.
+    digits: String,
+    /// What they stand for, where they are base64.
+    bytes: Option<Vec<u8>>,
+    /// Where the body begins, for what is lost in it.
+    body_place: String,
+    /// The first character that does not belong there.
+    stray: Option<(char, String)>,
+    /// Whether there is a footer.
+    footer: bool,
+    /// How many equals signs are missing at the end.
+    padding: Option<usize>,
+}
+
+/// A header or footer line that was found, perhaps damaged.
+struct Mark {
+    /// Where its first dash is, and the byte after its last.
+    start: usize,
+    end: usize,
+    /// The words between the dashes.
+    label: String,
+    /// Whether every character is as it should be.
+    exact: bool,
+}
+
+/// Takes a text apart and notes what is wrong with its frame. `None` where it
+/// holds no private key.
+pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
+    let header = find_mark(text, "BEGIN", 0);
+    let from = header.as_ref().map_or(0, |mark| mark.end);
+    let footer = find_mark(text, "END", from);
+    if header.is_none() && footer.is_none() {
+        return bare(text, steps);
+    }
+    let to = footer.as_ref().map_or(text.len(), |mark| mark.start);
+    let body = text.get(from..to)?;
+    let label = header
+        .as_ref()
+        .or(footer.as_ref())
+        .map(|mark| mark.label.clone())?;
+    let mut framed = Framed::of_body(body, &place(text, from));
+    framed.footer = footer.is_some();
+    let named = PrivateForm::ALL
+        .into_iter()
+        .find(|form| form.label() == label);
+    // What the bytes are counts for more than what the header says.
+    let real = framed
+        .bytes
+        .as_deref()
+        .and_then(form_of)
+        .filter(|_| framed.headers.is_empty());
+    framed.form = real.or(named)?;
+    if framed.digits.len() < 40 && framed.bytes.as_deref().and_then(form_of).is_none() {
+        return None;
+    }
+    let good = framed.form.label();
+    let strict = framed.form == PrivateForm::OpenSsh;
+
+    before(text, header.as_ref(), strict, steps);
+    let relabelled = real.is_some_and(|real| named != Some(real));
+    match &header {
+        None => steps.push(Step::new(
+            "no-header",
+            "the header line is missing",
+            place(text, 0),
+            &format!("{{ echo '-----BEGIN {good}-----'; cat; }}"),
+        )),
+        Some(mark) if relabelled => steps.push(Step::new(
+            "wrong-header",
+            &format!("the header says {label}, and what follows is of the form {good}"),
+            place(text, mark.start),
+            &format!("sed 's/\\(-----[A-Z]* \\)[A-Z ]*PRIVATE KEY-----/\\1{good}-----/'"),
+        )),
+        Some(mark) if !mark.exact => steps.push(Step::new(
+            "header",
+            "the header line was altered",
+            place(text, mark.start),
+            &format!(
+                "sed '{}s/.*/-----BEGIN {good}-----/'",
+                line_of(text, mark.end)
+            ),
+        )),
+        Some(_) => {}
+    }
+    lines(text, from, to, &framed, steps);
+    match &footer {
+        None if framed.is_complete() => steps.push(Step::new(
+            "no-footer",
+            "the footer line is missing",
+            place(text, text.trim_end().len()),
+            &format!("{{ awk 1; echo '-----END {good}-----'; }}"),
+        )),
+        None => {}
+        Some(mark) if mark.label != label && !relabelled => steps.push(Step::new(
+            "footer",
+            "the footer does not go with the header",
+            place(text, mark.start),
+            &footer_filter(good),
+        )),
+        Some(mark) if !mark.exact => steps.push(Step::new(
+            "footer",
+            "the footer line was altered",
+            place(text, mark.start),
+            &footer_filter(good),
+        )),
+        Some(_) => {}
+    }
+    after(text, footer.as_ref(), steps);
+    Some(framed)
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
+}
+
+fn footer_filter(good: &str) -> String {
+    // The last line that begins with a dash; a base64 digit is none.
+    format!(
+        "awk '/^[^A-Za-z0-9]*[Ee][Nn][Dd] / || (NR > 1 && /^-/) {{print \"-----END {good}-----\"; next}} 1'"
+    )
+}
+
+/// Finds `-----BEGIN … PRIVATE KEY-----` or its like, also with other dashes,
+/// too few of them, or in small letters.
+fn find_mark(text: &str, word: &str, from: usize) -> Option<Mark> {
+    let upper = text.to_ascii_uppercase();
+    let mut search = from;
+    loop {
+        let Some(at) = upper.get(search..)?.find(word).map(|n| search + n) else {
+            return (word == "END").then(|| cut_footer(text, from)).flatten();
+        };
+        search = at + word.len();
+        let rest = upper.get(search..)?;
+        // The label is short; a line break in it would be damage too.
+        let window: String = rest.chars().take(40).collect();
+        let Some(length) = window.find("PRIVATE KEY").map(|n| n + "PRIVATE KEY".len()) else {
+            // A footer cut off in the middle still is one.
+            let cut = word == "END" && text.get(..at)?.ends_with("-----") && rest.len() < 30;
+            if cut {
+                return Some(Mark {
+                    start: at - 5,
+                    end: text.len(),
+                    label: String::new(),
+                    exact: false,
+                });
+            }
+            continue;
+        };
+        let words = window.get(..length)?;
+        let label = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let before = text.get(..at)?;
+        let start = before.trim_end_matches(' ').trim_end_matches(DASHES).len();
+        let label_end = search + length;
+        let tail = text.get(label_end..)?;
+        // The dashes may stand apart from the words.
+        let spaced = tail.trim_start_matches(' ');
+        let end = match spaced.starts_with(DASHES) {
+            true => text.len() - spaced.trim_start_matches(DASHES).len(),
+            false => label_end,
+        };
+        let exact = text.get(start..end)? == format!("-----{word} {label}-----");
+        return Some(Mark {
+            start,
+            end,
+            label,
+            exact,
+        });
+    }
+}
+
+/// A footer of which only the first dashes, or a few letters, are left.
+fn cut_footer(text: &str, from: usize) -> Option<Mark> {
+    let start = text.trim_end().rfind('\n')? + 1;
+    let rest = text.get(start..)?.trim_end();
+    (start >= from && rest.starts_with('-') && "-----END".starts_with(rest)).then(|| Mark {
+        start,
+        end: text.len(),
+        label: String::new(),
+        exact: false,
+    })
+}
+
+/// What stands before the header.
+fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>) {
+    let Some(mark) = header else { return };
+    let prefix = text.get(..mark.start).unwrap_or_default();
+    let line_start = prefix.rfind('\n').map_or(0, |at| at + 1);
+    let (lines, same) = prefix.split_at(line_start);
+    let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
+    if strict && !lines.is_empty() {
+        let (name, what) = match lines.trim().is_empty() {
+            true => (
+                "leading-blank-lines",
+                "there are empty lines before the header",
+            ),
+            false => ("leading-text", "there is other text before the header"),
+        };
+        steps.push(Step::new(
+            name,
+            what,
+            place(text, 0),
+            "sed -n '/-----BEGIN/,$p'",
+        ));
+    }
+    if same.is_empty() {
+        return;
+    }
+    let rest = same.trim().trim_matches(QUOTES).trim();
+    if !quotes.is_empty() {
+        steps.push(Step::new(
+            "quotes",
+            "there are quotes around it",
+            place(text, line_start + same.find(QUOTES).unwrap_or(0)),
+            &quotes_filter(&quotes),
+        ));
+    }
+    let cut = "sed 's/^.*-----BEGIN/-----BEGIN/'";
+    if !rest.is_empty() {
+        let what = match rest.ends_with(['=', ':']) {
+            true => "the name of a variable stands before the header",
+            false => "there is other text before the header, on its line",
+        };
+        steps.push(Step::new(
+            "leading-text",
+            what,
+            place(text, line_start),
+            cut,
+        ));
+    } else if quotes.is_empty() {
+        let step = indentation(text, line_start);
+        steps.push(step);
+    }
+}
+
+fn indentation(text: &str, at: usize) -> Step {
+    Step::new(
+        "indentation",
+        "lines are indented",
+        place(text, at),
+        "sed 's/^[[:space:]]*//'",
+    )
+}
+
+fn quotes_filter(quotes: &str) -> String {
+    let ascii: String = ['"', '\'', '`']
+        .into_iter()
+        .filter(|q| quotes.contains(*q))
+        .collect();
+    match ascii.as_str() {
+        "" => "perl -CSD -pe 's/[\\x{2018}\\x{2019}\\x{201c}\\x{201d}]//g'".to_owned(),
+        only if !only.contains('\'') => format!("tr -d '{only}'"),
+        _ => "tr -d \"\\\"'\\`\"".to_owned(),
+    }
+}
+
+/// What is wrong with the lines between header and footer, which stand at
+/// `from..to` of the text.
+fn lines(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Vec<Step>) {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let body = text.get(from..to).unwrap_or_default();
+    let legacy = !framed.headers.is_empty();
+    let (_, digits) = legacy_headers(body);
+    let begins = body.trim_start_matches(BLANKS).starts_with('\n') || from == 0;
+    let ends = body.trim_end_matches(BLANKS).ends_with('\n') || !framed.footer;
+    let long = digits
+        .lines()
+        .map(|line| line.trim().len())
+        .max()
+        .unwrap_or(0)
+        > 128;
+    let spaced = digits.trim().contains(BLANKS) && digits.trim().lines().count() <= 2;
+
+    if spaced && (long || !begins || !ends) {
+        let what = "line breaks have become spaces";
+        steps.push(Step::new(
+            "spaces",
+            what,
+            place(text, from),
+            &rewrap(legacy),
+        ));
+        return;
+    }
+    if !begins || !ends {
+        let what = "line breaks are gone";
+        steps.push(Step::new(
+            "one-line",
+            what,
+            place(text, from),
+            &rewrap(legacy),
+        ));
+        return;
+    }
+    if body.starts_with(BLANKS) {
+        steps.push(Step::new(
+            "trailing-space",
+            "there is white space behind the header",
+            place(text, from),
+            "sed 's/[[:space:]]*$//'",
+        ));
+    }
+    if long && digits.trim().lines().count() == 1 {
+        let what = "the body is on one line";
+        steps.push(Step::new(
+            "one-line",
+            what,
+            place(text, from + 1),
+            &rewrap(legacy),
+        ));
+    }
+    let mut at = from;
+    let mut starts = Vec::new();
+    for line in body.split_inclusive('\n') {
+        starts.push((at, line));
+        at += line.len();
+    }
+    // What follows the header on its own line is in front of nothing; what
+    // stands before the footer on its line is an indentation.
+    let skipped = usize::from(from > 0);
+    let indented = starts.iter().skip(skipped).find(|(_, line)| {
+        line.starts_with(BLANKS) && (!line.trim().is_empty() || !line.ends_with('\n'))
+    });
+    if let Some((at, _)) = indented
+        && !steps.iter().any(|step| step.name == "indentation")
+    {
+        steps.push(indentation(text, *at));
+    }
+    let empty = starts
+        .iter()
+        .enumerate()
+        .skip(skipped)
+        .find(|(n, (_, line))| {
+            // Behind the headers of a traditional key an empty line belongs.
+            let before = n
+                .checked_sub(1)
+                .and_then(|n| starts.get(n))
+                .map_or("", |(_, line)| line);
+            line.trim().is_empty() && line.ends_with('\n') && !before.trim().starts_with("DEK-Info")
+        });
+    if let Some((_, (at, _))) = empty {
+        let what = "there are empty lines inside";
+        let filter = match legacy {
+            true => "awk 'NF; /DEK-Info/{print \"\"}'",
+            false => "awk NF",
+        };
+        steps.push(Step::new("blank-lines", what, place(text, *at), filter));
+    }
+    let missing = starts.windows(2).find(|pair| match pair {
+        [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
+        _ => false,
+    });
+    if let Some([(at, _), _]) = missing {
+        let what = "the empty line behind DEK-Info is missing";
+        let filter = "awk '{print} /DEK-Info/{print \"\"}'";
+        steps.push(Step::new("no-blank-line", what, place(text, *at), filter));
+    }
+    if let Some(missing) = framed.padding.filter(|_| framed.footer) {
+        steps.push(Step::new(
+            "padding",
+            "the equals signs at the end of the body are missing",
+            place(text, to),
+            &format!(
+                "perl -0777 -pe 's/\\s*\\n-----END/{}\\n-----END/'",
+                "=".repeat(missing)
+            ),
+        ));
+    }
+}
+
+/// Writes header, body and footer anew, whatever stands between the digits.
+fn rewrap(legacy: bool) -> String {
+    let (pattern, names, headers) = match legacy {
+        false => ("", "$b)=($1,$2", ""),
+        true => (
+            "\\s*(Proc-Type: *\\S+?ENCRYPTED)\\s*(DEK-Info: *(?:DES\\S*?,\\w{16}|\\S+?,\\w{32}))",
+            "$p,$d,$b)=($1,$2,$3,$4",
+            "$p\\n$d\\n\\n",
+        ),
+    };
+    format!(
+        "perl -0777 -ne '/-----BEGIN ([A-Z ]+)-----{pattern}(.*?)-----END/s; ($l,{names}); \
+         $b=~s/\\s+//g; $b=~s/(.{{64}})(?=.)/$1\\n/g; \
+         print \"-----BEGIN $l-----\\n{headers}$b\\n-----END $l-----\\n\"'"
+    )
+}
+
+/// What stands behind the footer.
+fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
+    let Some(mark) = footer else { return };
+    let rest = text.get(mark.end..).unwrap_or_default();
+    let (same, later) = match rest.split_once('\n') {
+        Some((same, later)) => (same, Some(later)),
+        None => (rest, None),
+    };
+    let told = |steps: &[Step], name: &str| steps.iter().any(|step| step.name == name);
+    if !same.trim().is_empty() {
+        let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
+        let only = same
+            .trim()
+            .trim_matches(QUOTES)
+            .trim_matches([',', ';', ' ', '}', ')'])
+            .is_empty();
+        if !quotes.is_empty() && !told(steps, "quotes") {
+            steps.push(Step::new(
+                "quotes",
+                "there are quotes around it",
+                place(text, mark.end),
+                &quotes_filter(&quotes),
+            ));
+        }
+        if !only || quotes.is_empty() || same.trim().len() > quotes.len() {
+            steps.push(Step::new(
+                "trailing-text",
+                "there is other text behind the footer, on its line",
+                place(text, mark.end),
+                "sed 's/\\(-----END [A-Z ]*-----\\).*/\\1/'",
+            ));
+        }
+    } else if !same.is_empty() && later.is_some() {
+        steps.push(Step::new(
+            "trailing-space",
+            "there is white space behind the footer",
+            place(text, mark.end),
+            "sed 's/[[:space:]]*$//'",
+        ));
+    }
+    match later {
+        None => {
+            // A step before may have removed what stood there.
+            steps.push(Step::new(
+                "no-final-newline",
+                "the line break behind the footer is missing",
+                place(text, text.len()),
+                "awk 1",
+            ));
+        }
+        Some(later) => {
+            let junk = later
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.is_empty() && !line.starts_with('#'));
+            if junk.is_some_and(is_junk) {
+                let quoted = later.trim().trim_matches(QUOTES).is_empty();
+                let step = match quoted {
+                    true if told(steps, "quotes") => return,
+                    true => Step::new(
+                        "quotes",
+                        "there are quotes around it",
+                        place(text, mark.end + 1),
+                        &quotes_filter(later),
+                    ),
+                    false => Step::new(
+                        "trailing-text",
+                        "there is other text behind the footer",
+                        place(text, mark.end + 1),
+                        "sed '/-----END/q'",
+                    ),
+                };
+                steps.push(step);
+            }
+        }
+    }
+}
+
+/// Whether a line behind the footer has no business there: another PEM block
+/// or the public half has.
+fn is_junk(line: &str) -> bool {
+    !line.starts_with("-----BEGIN")
+        && !line.starts_with("ssh-")
+        && !line.starts_with("ecdsa-")
+        && !line.starts_with("Bag Attributes")
+}
+
+/// Base64 without any frame, of bytes that are a private key.
+fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
+    let framed = Framed::of_body(text.trim().trim_matches(QUOTES), &place(text, 0));
+    let bytes = framed.bytes.as_deref()?;
+    let form = match framed.headers.is_empty() {
+        true => form_of(bytes)?,
+        // An encrypted key shows its form by its size alone.
+        false => match bytes.len() {
+            0..300 => PrivateForm::Sec1,
+            300..500 => PrivateForm::Dsa,
+            _ => PrivateForm::Pkcs1,
+        },
+    };
+    let framed = Framed { form, ..framed };
+    // Short sequences of ASN.1 are found in many things.
+    if framed.stray.is_some() || framed.bytes.as_ref()?.len() < 64 {
+        return None;
+    }
+    let good = form.label();
+    steps.push(Step::new(
+        "no-header",
+        "the header and footer lines are missing",
+        place(text, 0),
+        &format!("{{ echo '-----BEGIN {good}-----'; awk 1; echo '-----END {good}-----'; }}"),
+    ));
+    let longest = text
+        .lines()
+        .map(|line| line.trim().len())
+        .max()
+        .unwrap_or(0);
+    if longest > 128 && form != PrivateForm::OpenSsh {
+        steps.push(Step::new(
+            "one-line",
+            "the body is on one line",
+            place(text, 0),
+            "fold -w 64",
+        ));
+    }
+    if text.trim() != text.trim().trim_matches(QUOTES) {
+        steps.insert(
+            steps.len() - 1,
+            Step::new(
+                "quotes",
+                "there are quotes around it",
+                place(text, 0),
+                &quotes_filter(text),
+            ),
+        );
+    }
+    Some(framed)
+}
+
+impl Framed {
+    /// Takes a body apart.
+    fn of_body(body: &str, body_place: &str) -> Self {
+        let (headers, rest) = legacy_headers(body);
+        let mut stray = None;
+        let mut digits = String::with_capacity(rest.len());
+        for (at, c) in rest.char_indices() {
+            match c {
+                c if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') => digits.push(c),
+                c if c.is_whitespace() || QUOTES.contains(&c) => {}
+                // A comma behind a quoted line is that of a list of strings.
+                ',' if body.contains(['"', '\'']) => {}
+                c => {
+                    stray.get_or_insert_with(|| (c, place(rest, at)));
+                }
+            }
+        }
+        // Padding that was cut off is known from the length.
+        let missing = (4 - digits.trim_end_matches('=').len() % 4) % 4;
+        let padded = match missing {
+            0..=2 => format!("{}{}", digits.trim_end_matches('='), "=".repeat(missing)),
+            _ => digits.clone(),
+        };
+        let whole = digits.len() / 4 * 4;
+        let bytes = container::base64(padded.as_bytes())
+            .or_else(|| container::base64(digits.get(..whole)?.as_bytes()));
+        Self {
+            form: PrivateForm::Pkcs8,
+            headers,
+            padding: (padded.len() > digits.len()).then(|| padded.len() - digits.len()),
+            digits: padded,
+            bytes,
+            body_place: body_place.to_owned(),
+            stray,
+            footer: false,
+        }
+    }
+
+    /// The text as it should be.
+    pub fn rebuild(&self) -> String {
+        let width = match self.form {
+            PrivateForm::OpenSsh => 70,
+            _ => 64,
+        };
+        let label = self.form.label();
+        let mut out = format!("-----BEGIN {label}-----\n");
+        for header in &self.headers {
+            out.push_str(header);
+            out.push('\n');
+        }
+        if !self.headers.is_empty() {
+            out.push('\n');
+        }
+        for line in self.digits.as_bytes().chunks(width) {
+            out.push_str(&String::from_utf8_lossy(line));
+            out.push('\n');
+        }
+        out.push_str(&format!("-----END {label}-----\n"));
+        out
+    }
+
+    /// How many bytes the structure claims, and how many there are.
+    fn lengths(&self) -> Option<(usize, usize)> {
+        let bytes = self.bytes.as_deref()?;
+        if self.form == PrivateForm::OpenSsh {
+            return container::Container::lengths(bytes).map(|claimed| (claimed, bytes.len()));
+        }
+        if !self.headers.is_empty() {
+            return None;
+        }
+        let (length, header) = der_length(bytes, 0x30)?;
+        Some((length + header, bytes.len()))
+    }
+
+    /// Whether all bytes are there, so that only the footer is missing.
+    fn is_complete(&self) -> bool {
+        match self.lengths() {
+            Some((claimed, have)) => have >= claimed,
+            None => !self.headers.is_empty() && self.is_whole_pem(),
+        }
+    }
+
+    /// Whether an encrypted PEM key can be whole: its DER is complete, or its
+    /// cipher's blocks are.
+    pub fn is_whole_pem(&self) -> bool {
+        match (&self.bytes, self.lengths()) {
+            (Some(_), Some((claimed, have))) => claimed == have,
+            (Some(bytes), None) => {
+                let block = if self.headers.iter().any(|h| h.contains("DES")) {
+                    8
+                } else {
+                    16
+                };
+                !bytes.is_empty() && bytes.len().is_multiple_of(block)
+            }
+            (None, _) => false,
+        }
+    }
+
+    /// What cannot be repaired.
+    pub fn loss(&self) -> Step {
+        if let Some((c, at)) = &self.stray {
+            let what = format!(
+                "there is a character that does not belong there ({})",
+                shown(*c)
+            );
+            return Step::lost("foreign-character", what, format!("in the body, {at}"));
+        }
+        match self.lengths() {
+            Some((claimed, have)) if have < claimed => Step::lost(
+                "truncated",
+                format!("it is cut off: {have} of {claimed} bytes are there"),
+                self.body_place.clone(),
+            ),
+            _ if !self.footer => Step::lost(
+                "truncated",
+                "it is cut off: the end of the body and the footer are missing",
+                self.body_place.clone(),
+            ),
+            _ => Step::lost(
+                "altered",
+                "characters of the body were changed, lost or added",
+                self.body_place.clone(),
+            ),
+        }
+    }
+}
+
+/// A single foreign character, as it may be shown.
+fn shown(c: char) -> String {
+    match c.is_ascii_graphic() {
+        true => format!("'{c}'"),
+        false => format!("U+{:04X}", u32::from(c)),
+    }
+}
+
+/// The two headers of an encrypted traditional PEM key, wherever the line
+/// breaks around them went, and what follows them.
+fn legacy_headers(body: &str) -> (Vec<String>, &str) {
+    let parsed = || {
+        let (_, rest) = body.split_once("Proc-Type:")?;
+        let (_, rest) = rest.split_once("DEK-Info:")?;
+        let rest = rest.trim_start();
+        let (name, rest) = rest.split_once(',')?;
+        let digits = if name.contains("DES") { 16 } else { 32 };
+        let rest = rest.trim_start();
+        let iv = rest.get(..digits)?;
+        let hex = iv.bytes().all(|b| b.is_ascii_hexdigit());
+        hex.then_some((name, iv, rest.get(digits..)?))
+    };
+    match parsed() {
+        Some((name, iv, rest)) => (
+            vec![
+                "Proc-Type: 4,ENCRYPTED".to_owned(),
+                format!("DEK-Info: {name},{iv}"),
+            ],
+            rest,
+        ),
+        None => (Vec::new(), body),
+    }
+}

@@ -1,0 +1,184 @@
+//! The server's facts, asked for in one query.
+//!
+//! It must work for a role without any privilege, on every version from 9.6
+//! on, on a standby, through a pooler in transaction mode, and under a hostile
+//! `search_path`: everything is qualified, settings that a version does not
+//! have read as NULL.
+
+use std::collections::BTreeMap;
+
+use crate::wire::session::Row;
+
+/// A setting; NULL where the version has none of that name.
+macro_rules! setting {
+    ($name:literal) => {
+        concat!("pg_catalog.current_setting('", $name, "', true)")
+    };
+}
+
+/// How many clients' sessions there are. What other roles' sessions are is
+/// hidden from a role without privileges, that they are is not; a server's own
+/// processes belong to no role.
+macro_rules! count {
+    ($condition:literal) => {
+        concat!(
+            "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a \
+             WHERE (a.backend_type IS NULL OR a.backend_type OPERATOR(pg_catalog.=) 'client backend') AND a.datid IS NOT NULL AND a.usesysid IS NOT NULL AND ",
+            $condition,
+            ")"
+        )
+    };
+}
+
+/// Something about the role that logged in.
+macro_rules! role {
+    ($column:literal) => {
+        concat!(
+            "(SELECT ",
+            $column,
+            " FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) session_user)"
+        )
+    };
+}
+
+/// What the server knows of this connection's encryption.
+macro_rules! tls {
+    ($column:literal) => {
+        concat!(
+            "(SELECT ",
+            $column,
+            " FROM pg_catalog.pg_stat_ssl s WHERE s.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())"
+        )
+    };
+}
+
+/// What is asked for: a name, and the expression.
+const COLUMNS: &[(&str, &str)] = &[
+    ("version", "pg_catalog.version()"),
+    ("version_num", setting!("server_version_num")),
+    ("in_recovery", "pg_catalog.pg_is_in_recovery()"),
+    ("transaction_read_only", setting!("transaction_read_only")),
+    (
+        "default_transaction_read_only",
+        setting!("default_transaction_read_only"),
+    ),
+    ("database", "pg_catalog.current_database()"),
+    ("session_user", "session_user"),
+    ("current_user", "current_user"),
+    (
+        "server_address",
+        "pg_catalog.host(pg_catalog.inet_server_addr())",
+    ),
+    ("server_port", "pg_catalog.inet_server_port()"),
+    (
+        "client_address",
+        "pg_catalog.host(pg_catalog.inet_client_addr())",
+    ),
+    ("client_port", "pg_catalog.inet_client_port()"),
+    ("pid", "pg_catalog.pg_backend_pid()"),
+    (
+        "started",
+        "pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())",
+    ),
+    (
+        "clock",
+        "pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())",
+    ),
+    ("max_connections", setting!("max_connections")),
+    (
+        "superuser_reserved_connections",
+        setting!("superuser_reserved_connections"),
+    ),
+    ("reserved_connections", setting!("reserved_connections")),
+    ("used", count!("true")),
+    (
+        "used_by_role",
+        count!("a.usename OPERATOR(pg_catalog.=) session_user"),
+    ),
+    (
+        "used_by_database",
+        count!("a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"),
+    ),
+    ("role_limit", role!("r.rolconnlimit")),
+    ("superuser", role!("r.rolsuper")),
+    (
+        "may_use_reserved",
+        "(SELECT pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER') FROM pg_catalog.pg_roles r \
+         WHERE r.rolname OPERATOR(pg_catalog.=) 'pg_use_reserved_connections')",
+    ),
+    (
+        "database_limit",
+        "(SELECT d.datconnlimit FROM pg_catalog.pg_database d \
+         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+    ),
+    ("statement_timeout", setting!("statement_timeout")),
+    ("lock_timeout", setting!("lock_timeout")),
+    ("transaction_timeout", setting!("transaction_timeout")),
+    ("idle_session_timeout", setting!("idle_session_timeout")),
+    (
+        "idle_in_transaction_session_timeout",
+        setting!("idle_in_transaction_session_timeout"),
+    ),
+    ("authentication_timeout", setting!("authentication_timeout")),
+    ("tcp_keepalives_idle", setting!("tcp_keepalives_idle")),
+    ("cluster_name", setting!("cluster_name")),
+    ("tls", tls!("s.ssl")),
+    ("tls_version", tls!("s.version")),
+    ("tls_cipher", tls!("s.cipher")),
+    (
+        "replay_lag",
+        "CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.date_part('epoch', \
+         pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_last_xact_replay_timestamp()) END",
+    ),
+];
+
+/// The answer, by name. What is NULL or was not answered is not in it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts(BTreeMap<&'static str, String>);
+
+impl Facts {
+    /// The query.
+    pub fn query() -> String {
+        let list: Vec<&str> = COLUMNS.iter().map(|(_, sql)| *sql).collect();
+        format!("SELECT {}", list.join(", "))
+    }
+
+    /// Reads the query's one row.
+    pub fn of_row(row: &Row) -> Self {
+        Self(
+            COLUMNS
+                .iter()
+                .zip(row)
+                .filter_map(|((name, _), value)| Some((*name, value.clone()?)))
+                .collect(),
+        )
+    }
+
+    /// Whether nothing was answered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A value as text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A value as a whole number.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// A value as a number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.text(name)?
+            .parse()
+            .ok()
+            .filter(|n: &f64| n.is_finite())
+    }
+
+    /// A value as a truth value: `t`, `on`.
+    pub fn truth(&self, name: &str) -> Option<bool> {
+        Some(matches!(self.text(name)?, "t" | "true" | "on"))
+    }
+}

@@ -1,0 +1,49 @@
+//! A query that is not answered: is it the server, or a path that loses
+//! larger packets? A second session tells: small messages first, then a large
+//! one in both directions.
+
+use crate::ctx::Ctx;
+use crate::stage::auth;
+use crate::target::{Endpoint, Target};
+use crate::wire::Route;
+use crate::wire::session::QueryError;
+
+/// Longer than a packet of any usual path.
+const LARGE: usize = 6_000;
+
+/// What the second session shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Small and large messages are answered.
+    Works,
+    /// Small ones are, large ones are not.
+    Stalls,
+    /// Not even small ones, or there is no second session.
+    Unknown,
+}
+
+/// Opens a second session and looks.
+pub async fn look(
+    route: &Route,
+    encrypted: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Seen {
+    let limit = ctx.limit();
+    let again = auth::again(route, encrypted, target, endpoint, ctx);
+    let Ok(Some(mut second)) = ctx.until(limit, again).await else {
+        return Seen::Unknown;
+    };
+    if second.query_until("SELECT 1", limit, ctx).await.is_err() {
+        return Seen::Unknown;
+    }
+    let large = format!("SELECT '{}'", "x".repeat(LARGE));
+    let seen = match second.simple_query(&large, ctx).await {
+        Ok(_) => Seen::Works,
+        Err(QueryError::Late) => Seen::Stalls,
+        Err(_) => Seen::Unknown,
+    };
+    second.close().await;
+    seen
+}

@@ -1,0 +1,189 @@
+//! The catalogue of causes, held to what is promised of every row.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dbdoctor::cause::{self, Cause, Severity};
+use dbdoctor::report::Stage;
+
+/// Codes that no scenario of the lab provokes, and why. It only shrinks.
+const NO_SCENARIO: &[(&str, &str)] = &[];
+
+/// A line of `tests/data/causes.txt`.
+struct Promise {
+    warning: bool,
+    retryable: bool,
+}
+
+fn floor() -> BTreeMap<String, Promise> {
+    include_str!("data/causes.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let code = words.next()?.to_owned();
+            let marks: Vec<&str> = words.collect();
+            let promise = Promise {
+                warning: marks.contains(&"W"),
+                retryable: marks.contains(&"R"),
+            };
+            Some((code, promise))
+        })
+        .collect()
+}
+
+/// Collects what is wrong with each row, so that one run shows it all.
+fn check(what: &str, wrong: impl Fn(&'static Cause) -> Option<String>) {
+    let found: Vec<String> = cause::all()
+        .filter_map(|row| Some(format!("{}: {}", row.code, wrong(row)?)))
+        .collect();
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_promised_code_is_there() {
+    let there: BTreeSet<&str> = cause::all().map(|row| row.code).collect();
+    let missing: Vec<String> = floor()
+        .into_keys()
+        .filter(|code| !there.contains(code.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "missing: {}", missing.join(" "));
+}
+
+#[test]
+fn codes_are_unique_and_named_after_their_stage() {
+    let mut seen = BTreeSet::new();
+    check("codes", |row| {
+        let (stage, rest) = row.code.split_once('.')?;
+        let known = stage == "pooler" || Stage::RUN.iter().any(|s| s.name() == stage);
+        let client = matches!(stage, "client" | "stress");
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+        if !(known || client) || rest.is_empty() || !row.code.chars().all(plain) {
+            return Some("not of the form stage.what".to_owned());
+        }
+        None
+    });
+    for row in cause::all() {
+        assert!(seen.insert(row.code), "{} is there twice", row.code);
+        assert!(row.code.contains('.'), "{}", row.code);
+    }
+}
+
+#[test]
+fn severity_and_retryable_are_as_promised() {
+    let floor = floor();
+    check("marks", |row| {
+        let promise = floor.get(row.code)?;
+        if promise.warning && row.severity != Severity::Warn {
+            return Some("is promised to be a warning".to_owned());
+        }
+        (promise.retryable != row.retryable)
+            .then(|| format!("retryable is {}, not {}", row.retryable, promise.retryable))
+    });
+}
+
+#[test]
+fn every_row_is_worded() {
+    check("words", |row| {
+        let sentence = row.summary;
+        let problem = match () {
+            () if row.title.trim().is_empty() => "no title",
+            () if row.title.contains(['{', '}', '!']) => {
+                "the title has a value or an exclamation mark"
+            }
+            () if row.title.ends_with('.') => "the title ends with a full stop",
+            () if sentence.trim().is_empty() => "no summary",
+            () if !sentence.ends_with(['.', '}', ')', '?']) => "the summary is no sentence",
+            () if sentence.contains('!') => "the summary shouts",
+            () if sentence.contains('\n') || row.title.contains('\n') => "a line break",
+            () if row.meaning.trim().len() < 40 => "hardly any meaning",
+            () if row.fixes.is_empty() => "no fix",
+            () if row.fixes.iter().any(|fix| fix.text.trim().is_empty()) => "an empty fix",
+            () if row.seen_as.iter().any(|text| text.trim().len() < 4) => {
+                "a seen_as that matches anything"
+            }
+            () => return None,
+        };
+        Some(problem.to_owned())
+    });
+}
+
+#[test]
+fn templates_can_be_filled() {
+    check("templates", |row| {
+        let commands = row.fixes.iter().filter_map(|fix| fix.command);
+        let texts = row.fixes.iter().map(|fix| fix.text);
+        [row.summary]
+            .into_iter()
+            .chain(texts)
+            .chain(commands)
+            .find_map(|template| placeholders(template).err())
+    });
+}
+
+#[test]
+fn one_fix_at_least_needs_no_evidence_or_the_summary_s() {
+    // A finding without the evidence that its fixes ask for would offer none.
+    check("fixes", |row| {
+        let known = placeholders(row.summary).ok()?;
+        let offered = row.fixes.iter().any(|fix| {
+            let names = [Some(fix.text), fix.command];
+            names
+                .into_iter()
+                .flatten()
+                .flat_map(|template| placeholders(template).unwrap_or_default())
+                .all(|name| known.contains(&name))
+        });
+        (!offered).then(|| "every fix asks for evidence that the sentence does not".to_owned())
+    });
+}
+
+#[test]
+fn every_code_has_a_scenario() {
+    let folder = common::root().join("tests/lab/src/scenario");
+    let mut text = String::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        text += &std::fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    let provoked = |code: &str| text.contains(&format!("\"{code}\""));
+    let excused: BTreeMap<&str, &str> = NO_SCENARIO.iter().copied().collect();
+    check("scenarios", |row| {
+        let own = row.code.ends_with(".unclassified");
+        match (provoked(row.code), excused.contains_key(row.code)) {
+            (true, true) => Some("has a scenario now: take it off the list".to_owned()),
+            (false, false) if !own => Some("nothing in the lab provokes it".to_owned()),
+            _ => None,
+        }
+    });
+    for (code, reason) in NO_SCENARIO {
+        assert!(cause::find(code).is_some(), "{code} is no code");
+        assert!(reason.len() > 10, "{code}: a reason, please");
+    }
+}
+
+/// The names in a template, or what is wrong with its braces.
+fn placeholders(template: &str) -> Result<Vec<&str>, String> {
+    let mut names = Vec::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let brace = &rest[at..=at];
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix(brace) {
+            rest = after;
+            continue;
+        }
+        let name = rest.split_once('}').filter(|_| brace == "{");
+        let Some((name, after)) = name else {
+            return Err(format!("unbalanced braces in {template:?}"));
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(format!("{{{name}}} is no name of evidence"));
+        }
+        names.push(name);
+        rest = after;
+    }
+    Ok(names)
+}

@@ -1,0 +1,69 @@
+//! What `scripts/demo` shows: one database behind one SSH server, healthy and
+//! with three faults.
+
+use crate::{Case, CertSpec, Conn, Expect, Issued, Lab, Need, Oracle, Scenario, free_port};
+use anyhow::Result;
+
+const NEEDS: &[Need] = &[Need::Postgres, Need::Sshd];
+
+/// The demonstration, in its order.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "demo-healthy",
+        about: "TLS and SCRAM through an SSH server, nothing wrong",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: NEEDS,
+        setup: |lab| {
+            let conn = verified(lab, lab.postgres()?.conn());
+            behind(lab, conn).map(|case| case.password(lab.password()))
+        },
+    },
+    Scenario {
+        name: "demo-certificate-expired",
+        about: "the database's certificate expired three days ago",
+        expect: Expect::Fail("tls.cert.expired"),
+        oracle: Oracle::Psql,
+        needs: NEEDS,
+        setup: |lab| {
+            let expired: Issued = lab.issue(CertSpec {
+                not_after: -3,
+                ..lab.cert()
+            })?;
+            let server = lab.new_postgres().tls(expired).start()?;
+            let case = behind(lab, verified(lab, server.conn()))?;
+            Ok(case.password(lab.password()).keep(server))
+        },
+    },
+    Scenario {
+        name: "demo-password-wrong",
+        about: "the password is another one",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: NEEDS,
+        setup: |lab| {
+            let conn = verified(lab, lab.postgres()?.conn());
+            behind(lab, conn).map(|case| case.password("yesterday's-canary"))
+        },
+    },
+    Scenario {
+        name: "demo-server-down",
+        about: "the SSH server is up, the database is not",
+        expect: Expect::Fail("tunnel.target.refused"),
+        oracle: Oracle::Ssh,
+        needs: NEEDS,
+        setup: |lab| {
+            let conn = lab.postgres()?.conn().set("port", free_port());
+            behind(lab, verified(lab, conn)).map(|case| case.password(lab.password()))
+        },
+    },
+];
+
+fn verified(lab: &Lab, conn: Conn) -> Conn {
+    conn.set("sslmode", "verify-full")
+        .set("sslrootcert", lab.ca_file().display())
+}
+
+fn behind(lab: &Lab, conn: Conn) -> Result<Case> {
+    Ok(Case::check(conn).ssh(lab.sshd()?.route()))
+}
