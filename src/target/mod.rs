@@ -1,14 +1,18 @@
 //! What the user asked for: every setting resolved as libpq resolves it, with
 //! where it came from and what it won over.
 
+pub mod broken;
 pub mod check;
 pub mod conninfo;
+pub mod dotenv;
+pub mod driver;
 pub mod dsn;
 pub mod files;
 pub mod origin;
 pub mod parameters;
 pub mod params;
 pub mod passfile;
+pub mod reading;
 pub mod resolve;
 pub mod service;
 pub mod settings;

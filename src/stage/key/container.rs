@@ -76,15 +76,32 @@ pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
         .filter(|_| is_padded(&packed))
 }
 
-/// Whether the characters are base64's, with padding at the end only.
+/// Whether the characters are base64's, with padding at the end only and no
+/// bits set that the padding cuts off.
 fn is_padded(packed: &[u8]) -> bool {
     let padding = packed.iter().rev().take_while(|b| **b == b'=').count();
     let digits = packed.get(..packed.len() - padding).unwrap_or_default();
-    padding <= 2
-        && packed.len().is_multiple_of(4)
-        && digits
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+    let spare = match padding {
+        0 => 0,
+        1 => 0b11,
+        2 => 0b1111,
+        _ => return false,
+    };
+    packed.len().is_multiple_of(4)
+        && digits.iter().all(|b| digit(*b).is_some())
+        && digits.last().copied().and_then(digit).unwrap_or(0) & spare == 0
+}
+
+/// The six bits that a character stands for.
+fn digit(character: u8) -> Option<u8> {
+    Some(match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
 }
 
 impl Container {

@@ -292,7 +292,10 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
         .find(|(_, outcome)| *outcome == Outcome::Locked)
     {
         return about(&cause::ssh::AUTH_PUBLICKEY, hop)
-            .with("why", "the key that it accepts is locked by a passphrase")
+            .with(
+                "why",
+                "it would accept a key whose private half is locked or not at hand",
+            )
             .with("locked", key.label());
     }
     let tried = any(|outcome| *outcome == Outcome::Refused);
