@@ -21,8 +21,8 @@ use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
 use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
-use crate::stage::tls::Wire;
 use crate::stage::protocol::answer::{Ending, Heard};
+use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tcp, tls};
 use crate::target::{Endpoint, SslNegotiation, Target};
 use crate::wire::Route;
@@ -121,7 +121,8 @@ async fn below(
             };
             let asked = protocol::Asked::StartUp;
             let gone = None::<&mut tokio::io::DuplexStream>;
-            let known = protocol::unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
+            let known =
+                protocol::unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
             known.await.with_evidence_of(finding)
         }
         "tls.client.required" | "tls.client.rejected" => tls
