@@ -34,6 +34,8 @@ mod pooler;
 mod protocol;
 mod server;
 mod ssh;
+mod ssh_auth;
+mod ssh_hostkey;
 mod tcp;
 mod tls;
 mod tunnel;
@@ -49,6 +51,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("ssh", ssh::SCENARIOS),
+    ("ssh", ssh_hostkey::SCENARIOS),
+    ("ssh", ssh_auth::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tls", tls::SCENARIOS),
     ("auth", auth::SCENARIOS),
