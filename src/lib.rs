@@ -17,6 +17,7 @@
 //!   function turns the evidence into a cause
 //! - [`cause`]: the catalogue, one file per stage, prose as data
 //! - [`wire`]: what carries bytes
+//! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`render`]: reports as bytes
 //! - [`terminal`]: asking a person
@@ -31,6 +32,7 @@ pub mod command;
 pub mod ctx;
 pub mod environment;
 pub mod finding;
+pub mod local;
 pub mod pipeline;
 pub mod render;
 pub mod report;

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod generate;
+pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod output;

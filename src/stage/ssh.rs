@@ -115,7 +115,12 @@ impl Session {
     /// Whether the server answers a keepalive (`keepalive@openssh.com`,
     /// OpenSSH PROTOCOL, section 2.4); any answer is a sign of life.
     pub(crate) async fn answers(&self) -> bool {
-        self.handle.send_ping().await.is_ok()
+        self.handle.send_ping().await.is_ok() && self.end().is_none()
+    }
+
+    /// What its callbacks saw.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     fn end(&self) -> Option<End> {
@@ -160,7 +165,9 @@ pub async fn probe(
                 None => Err(fault::unclassified(hop, "no connection was handed over")),
             },
         };
-        record.summary = visit.summary;
+        if !visit.summary.is_empty() {
+            record.summary = visit.summary;
+        }
         for warning in visit.warnings {
             record.warn(warning);
         }

@@ -10,6 +10,7 @@ pub mod scram;
 pub mod server_error;
 pub mod session;
 pub mod startup;
+pub mod stranger;
 pub mod tee;
 
 use std::net::SocketAddr;

@@ -42,10 +42,14 @@ const HEAD_START: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long the name servers are waited for after getaddrinfo failed.
-const AFTER_FAILURE: Duration = Duration::from_millis(1_500);
+const AFTER_FAILURE: Duration = Duration::from_millis(800);
 
-/// How long they are waited for, to the side, after it succeeded.
-const AFTER_SUCCESS: Duration = Duration::from_millis(600);
+/// How long the others are waited for once one of them has told why.
+const ENOUGH: Duration = Duration::from_millis(250);
+
+/// How long the name servers are waited for, to the side, after getaddrinfo
+/// succeeded: at least and at most.
+const AFTER_SUCCESS: (Duration, Duration) = (Duration::from_millis(400), SLOW);
 
 /// The pause before the second look at answers that differ.
 const SECOND_LOOK: Duration = Duration::from_millis(300);
@@ -245,13 +249,19 @@ impl Asking {
         }
     }
 
-    /// Waits until all have answered, at most until `limit`, and then stops.
-    async fn settle(&mut self, limit: Instant) {
-        if let Some(mut task) = self.task.take()
-            && tokio::time::timeout_at(limit.into(), &mut task)
-                .await
-                .is_err()
+    /// Waits until all have answered, at most until `limit`.
+    async fn wait(&mut self, limit: Instant) {
+        if let Some(task) = &mut self.task
+            && tokio::time::timeout_at(limit.into(), task).await.is_ok()
         {
+            self.task = None;
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }
@@ -382,9 +392,18 @@ async fn fail(
     ctx: &Ctx,
     settings: &Settings,
 ) -> Finding {
-    if let Some(asking) = &mut look.servers {
-        let until = limit.min(Instant::now() + AFTER_FAILURE);
-        asking.settle(until.min(ctx.deadline)).await;
+    // A name that cannot be says enough by itself.
+    if let Some(asking) = &mut look.servers
+        && name::flaw(&look.name).is_none()
+    {
+        let limit = limit.min(ctx.deadline);
+        let now = Instant::now();
+        asking.wait(limit.min(now + ENOUGH)).await;
+        let says =
+            |a: &ServerAnswer| a.outcome.is_answer() || matches!(a.outcome, Outcome::Failed(_));
+        if !asking.answers.so_far().iter().any(says) {
+            asking.wait(limit.min(now + AFTER_FAILURE)).await;
+        }
     }
     let servers = look.answers();
     Failure {
@@ -435,19 +454,36 @@ fn has_route(mut address: SocketAddr) -> bool {
 
 /// The comparison of what the name servers say, when they have said it.
 fn compare_aside(looks: Vec<Look>, settings: Arc<Settings>, ctx: &Ctx) -> Aside {
-    let until = Instant::now() + AFTER_SUCCESS;
-    let limit = ctx.deadline;
+    let deadline = ctx.deadline;
+    let tasks: Vec<JoinHandle<(Value, Vec<Note>)>> = looks
+        .into_iter()
+        .map(|mut look| {
+            let settings = Arc::clone(&settings);
+            tokio::spawn(async move {
+                // A failure, and a slow look-up, have had their time.
+                if let Some(asking) = &mut look.servers
+                    && look.failure.is_none()
+                    && look.took < SLOW
+                {
+                    let (least, most) = AFTER_SUCCESS;
+                    let until = Instant::now() + (look.took * 4).clamp(least, most);
+                    asking.wait(until.min(deadline)).await;
+                }
+                let notes = oddities(&look, &settings).await;
+                (look.described(), notes)
+            })
+        })
+        .collect();
     Aside {
         stage: Stage::Dns,
         task: tokio::spawn(async move {
             let mut notes = Vec::new();
             let mut lookups = Vec::new();
-            for mut look in looks {
-                if let Some(asking) = &mut look.servers {
-                    asking.settle(until.min(limit)).await;
+            for task in tasks {
+                if let Ok((described, more)) = task.await {
+                    lookups.push(described);
+                    notes.extend(more);
                 }
-                notes.extend(oddities(&look, &settings).await);
-                lookups.push(look.described());
             }
             notes.insert(0, Note::Fact("lookups", lookups.into()));
             notes
@@ -466,7 +502,7 @@ async fn oddities(look: &Look, settings: &Settings) -> Vec<Note> {
         return Vec::new();
     }
     tokio::time::sleep(SECOND_LOOK).await;
-    let until = Instant::now() + AFTER_SUCCESS;
+    let until = Instant::now() + AFTER_SUCCESS.0;
     let mut asking = Asking::begin(&look.name, settings, Duration::ZERO, until);
     if odd.contains(&Oddity::Override)
         && let Ok(SystemAnswer {
@@ -480,7 +516,7 @@ async fn oddities(look: &Look, settings: &Settings) -> Vec<Note> {
                 .filter(|ip| !look.ips().contains(ip)),
         );
     }
-    asking.settle(until).await;
+    asking.wait(until).await;
     let both = united(first, asking.answers.so_far());
     let again = classify::compare(&look.name, &system, &both, settings);
     odd.into_iter()

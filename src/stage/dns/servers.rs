@@ -187,21 +187,26 @@ pub async fn ask_all(answers: Answers, resolv: Arc<Resolv>, name: String, limit:
             Arc::clone(&candidates),
         );
         tasks.spawn(async move {
-            let answer = ask_one(server, &resolv, &candidates, limit).await;
-            if let Some(place) = answers.lock().get_mut(at) {
-                *place = answer;
-            }
+            let publish = |answer: ServerAnswer| {
+                if let Some(place) = answers.lock().get_mut(at) {
+                    *place = answer;
+                }
+            };
+            publish(ask_one(server, &resolv, &candidates, limit, &publish).await);
         });
     }
     while tasks.join_next().await.is_some() {}
 }
 
 /// Asks one server for one candidate after the other, as `res_search` does.
+/// Addresses are published as soon as they are known: the question for the
+/// other kind of address may never be answered.
 async fn ask_one(
     server: SocketAddr,
     resolv: &Resolv,
     candidates: &[String],
     limit: Instant,
+    publish: &(dyn Fn(ServerAnswer) + Sync),
 ) -> ServerAnswer {
     let started = Instant::now();
     let mut best: Option<ServerAnswer> = None;
@@ -211,7 +216,15 @@ async fn ask_one(
             continue;
         };
         tried.push(candidate.clone());
-        let mut answer = ask_name(server, resolv, candidate, &name, limit).await;
+        let early = |replies: &[Reply]| {
+            let mut answer = judge(server, candidate, &name, replies);
+            if answer.outcome == Outcome::Addresses {
+                answer.took = started.elapsed();
+                publish(answer);
+            }
+        };
+        let replies = ask_name(server, resolv, &name, limit, &early).await;
+        let mut answer = judge(server, candidate, &name, &replies);
         answer.took = started.elapsed();
         let certain = !matches!(
             answer.outcome,
@@ -271,26 +284,24 @@ enum Reply {
 async fn ask_name(
     server: SocketAddr,
     resolv: &Resolv,
-    candidate: &str,
     name: &Name,
     limit: Instant,
-) -> ServerAnswer {
+    early: &(dyn Fn(&[Reply]) + Sync),
+) -> Vec<Reply> {
     let mut kinds = vec![RecordType::A];
     if !resolv.no_aaaa {
         kinds.push(RecordType::AAAA);
     }
     let questions: Vec<Message> = kinds.iter().map(|kind| question(name, *kind)).collect();
-    let replies = match resolv.tcp {
-        true => {
-            let mut replies = Vec::new();
-            for question in &questions {
-                replies.push(over_tcp(server, question, limit).await);
-            }
-            replies
-        }
-        false => over_udp(server, &questions, limit).await,
-    };
-    judge(server, candidate, name, &replies)
+    if !resolv.tcp {
+        return over_udp(server, &questions, limit, early).await;
+    }
+    let mut replies = Vec::new();
+    for question in &questions {
+        replies.push(over_tcp(server, question, limit).await);
+        early(&replies);
+    }
+    replies
 }
 
 fn question(name: &Name, kind: RecordType) -> Message {
@@ -316,7 +327,13 @@ fn answers_to(reply: &Message, question: &Message) -> bool {
 
 /// Sends questions over one socket, as the C library does, and reads until all
 /// are answered. A truncated answer is asked for again over TCP.
-async fn over_udp(server: SocketAddr, questions: &[Message], limit: Instant) -> Vec<Reply> {
+/// `early` is told of every reply as it comes.
+async fn over_udp(
+    server: SocketAddr,
+    questions: &[Message],
+    limit: Instant,
+    early: &(dyn Fn(&[Reply]) + Sync),
+) -> Vec<Reply> {
     let mut replies: Vec<Reply> = vec![Reply::Silent; questions.len()];
     let started = Instant::now();
     let failed = |error: &io::Error| match error.raw_os_error() {
@@ -371,6 +388,7 @@ async fn over_udp(server: SocketAddr, questions: &[Message], limit: Instant) -> 
                         truncated.push(at);
                     }
                     replies[at] = Reply::Read(Box::new(message));
+                    early(&replies);
                 }
                 // It is ours by its id, and cannot be read.
                 Err(_) => {
@@ -598,7 +616,7 @@ mod tests {
         let name = dns_name("db.test").unwrap();
         let questions = [question(&name, RecordType::A)];
         let limit = Instant::now() + Duration::from_secs(5);
-        let replies = over_udp(server, &questions, limit).await;
+        let replies = over_udp(server, &questions, limit, &|_| ()).await;
         assert!(matches!(replies[0], Reply::Unusable(libc::ECONNREFUSED)));
     }
 
@@ -616,7 +634,7 @@ mod tests {
         let name = dns_name("db.test").unwrap();
         let questions = [question(&name, RecordType::A)];
         let limit = Instant::now() + Duration::from_millis(300);
-        let replies = over_udp(server, &questions, limit).await;
+        let replies = over_udp(server, &questions, limit, &|_| ()).await;
         assert!(matches!(replies[0], Reply::Unreadable));
     }
 }

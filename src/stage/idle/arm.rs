@@ -326,11 +326,13 @@ async fn ssh_alone(
         }
     }
     let at = begun.elapsed();
-    Some(match tokio::time::timeout(patience, bastion.answers()).await {
-        Ok(true) => End::Survived,
-        Ok(false) => End::Dropped(ended(Kind::Ssh, at, false, None)),
-        Err(_) => End::Dropped(ended(Kind::Silent, at, false, None)),
-    })
+    Some(
+        match tokio::time::timeout(patience, bastion.answers()).await {
+            Ok(true) => End::Survived,
+            Ok(false) => End::Dropped(ended(Kind::Ssh, at, false, None)),
+            Err(_) => End::Dropped(ended(Kind::Silent, at, false, None)),
+        },
+    )
 }
 
 /// A drop by somebody's words. A pooler's errors name no source file.

@@ -2,22 +2,26 @@
 
 use std::time::Duration;
 
+use crate::finding::shown;
 use crate::stage::ssh::Bastion;
 
+/// How long the news of the hop that ended may lag behind the end of those
+/// behind it.
+const LAG: Duration = Duration::from_millis(100);
+
 impl Bastion {
-    /// Waits for the end of the SSH session; what it ended with, if anything
-    /// was said.
+    /// Waits for the end of the SSH session, or of one on the way to it; what
+    /// it ended with, if anything was said.
     pub async fn ended(&self) -> Option<String> {
-        loop {
-            if let Some(fate) = self.fate() {
-                return fate.evidence.get("error").map(crate::finding::shown);
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+        let last = self.last()?.watch().ended().await;
+        tokio::time::sleep(LAG).await;
+        match self.fate() {
+            Some(fate) => fate.evidence.get("error").map(shown),
+            None => Some(last.words()),
         }
     }
 
-    /// Asks the server for a sign of life (`keepalive@openssh.com`, OpenSSH
-    /// PROTOCOL, 2.4); any answer is one.
+    /// Asks the server for a sign of life; any answer is one.
     pub async fn answers(&self) -> bool {
         match self.last() {
             Some(session) => session.answers().await,
@@ -30,6 +34,7 @@ impl Bastion {
     /// closed without our having closed our half was ended by the server
     /// itself (`ChannelTimeout`).
     pub fn closed_a_forward(&self) -> bool {
-        false
+        self.last()
+            .is_some_and(|session| session.watch().seen().closed_forwards > 0)
     }
 }

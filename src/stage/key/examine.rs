@@ -330,6 +330,10 @@ fn private(found: &mut Examined, file: &NamedFile, read: &KeyFile, passphrase: O
     let given = passphrase.map(Secret::expose).unwrap_or_default();
     let damage = mangled::diagnose(&read.content);
     let opened = open_as_asked(&read.content, given);
+    let damage = match &opened {
+        Err(Refusal::Format) => damage.or_else(|| mangled::altered(&read.content)),
+        _ => damage,
+    };
     let repaired = match (&opened, &damage) {
         (Err(Refusal::Format), Some(damage)) => damage.repaired.as_deref(),
         _ => None,

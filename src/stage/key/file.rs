@@ -17,8 +17,6 @@ const PIPE_PATIENCE: Duration = Duration::from_secs(2);
 pub struct KeyFile {
     /// Its first [`LARGEST`] bytes.
     pub content: Vec<u8>,
-    /// Whether there is more than that.
-    pub is_larger: bool,
     /// The permission bits.
     pub mode: u32,
     /// The owner's id.
@@ -73,12 +71,10 @@ pub fn read(path: &Path) -> Result<KeyFile, Unread> {
     if content.is_empty() {
         return Err(Unread::NotAFile("an empty file"));
     }
-    let is_larger = content.len() as u64 > LARGEST;
     content.truncate(LARGEST as usize);
     let uid = nix::unistd::Uid::from_raw(metadata.uid());
     Ok(KeyFile {
         content,
-        is_larger,
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         owner: nix::unistd::User::from_uid(uid)

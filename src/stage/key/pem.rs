@@ -38,12 +38,14 @@ pub fn open(text: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
 /// The algorithm that OpenSSL does not offer, if that is what stopped it: the
 /// old ones wait in a provider that OpenSSH does not load.
 fn unsupported(errors: &ErrorStack) -> Option<String> {
+    /// `ERR_LIB_EVP`: the library's other parts use the same reason for a
+    /// structure that they do not know.
+    const EVP: libc::c_int = 6;
     /// `ERR_R_UNSUPPORTED`.
     const UNSUPPORTED: libc::c_int = 0x8_010c;
-    let error = errors
-        .errors()
-        .iter()
-        .find(|e| e.reason_code() == UNSUPPORTED)?;
+    let is_it =
+        |e: &&openssl::error::Error| e.library_code() == EVP && e.reason_code() == UNSUPPORTED;
+    let error = errors.errors().iter().find(is_it)?;
     // "…, Algorithm (DES-CBC : 8), …"
     let data = error.data().unwrap_or_default();
     let name = data
@@ -133,8 +135,12 @@ fn ec(key: &PKey<Private>, pair: &mut Vec<u8>) -> Converted {
 }
 
 fn ec_fields(ec: &EcKey<Private>, curve: &str, pair: &mut Vec<u8>) -> Option<()> {
-    ec.check_key().ok()?;
+    // As OpenSSH: the point is on its curve, or OpenSSL had not read it, and
+    // the number is in range; whether they belong together is not looked at.
+    let mut order = BigNum::new().ok()?;
     let mut context = BigNumContext::new().ok()?;
+    ec.group().order(&mut order, &mut context).ok()?;
+    (*ec.private_key() < *order).then_some(())?;
     let form = PointConversionForm::UNCOMPRESSED;
     let point = ec.public_key().to_bytes(ec.group(), form, &mut context);
     put_string(pair, format!("ecdsa-sha2-{curve}").as_bytes());

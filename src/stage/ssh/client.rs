@@ -89,6 +89,8 @@ pub struct Seen {
     pub banner: String,
     /// Forwards that were refused and not yet explained to who asked.
     refusals: VecDeque<Refusal>,
+    /// How many forwards the server closed that we had not closed.
+    pub closed_forwards: usize,
     /// How it ended.
     pub end: Option<End>,
 }
@@ -127,6 +129,11 @@ impl Watch {
             .unwrap_or(End::Closed)
     }
 
+    /// Waits for the end of the session, for as long as it takes.
+    pub async fn ended(&self) -> End {
+        self.until(|seen| seen.end.clone()).await
+    }
+
     /// The server's words for a forward that it refused with this code.
     pub async fn refusal(&self, code: u32) -> Refusal {
         let take = |seen: &mut Seen| {
@@ -139,19 +146,20 @@ impl Watch {
         })
     }
 
-    async fn wait<T>(&self, mut look: impl FnMut(&mut Seen) -> Option<T>) -> Option<T> {
-        let waiting = async {
-            loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if let Some(found) = look(&mut self.seen()) {
-                    return found;
-                }
-                changed.await;
+    async fn wait<T>(&self, look: impl FnMut(&mut Seen) -> Option<T>) -> Option<T> {
+        tokio::time::timeout(AFTERWORD, self.until(look)).await.ok()
+    }
+
+    async fn until<T>(&self, mut look: impl FnMut(&mut Seen) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.seen()) {
+                return found;
             }
-        };
-        tokio::time::timeout(AFTERWORD, waiting).await.ok()
+            changed.await;
+        }
     }
 }
 
@@ -224,6 +232,12 @@ impl Handler for Client {
             }
             seen.refusals.push_back(refusal);
         });
+        Ok(())
+    }
+
+    /// A close that answers ours does not come here: the channel is gone then.
+    async fn channel_close(&mut self, _: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
+        self.watch.change(|seen| seen.closed_forwards += 1);
         Ok(())
     }
 

@@ -292,15 +292,32 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
         .find(|(_, outcome)| *outcome == Outcome::Locked)
     {
         return about(&cause::ssh::AUTH_PUBLICKEY, hop)
-            .with("why", "the key that it accepts is locked by a passphrase")
+            .with(
+                "why",
+                "it would accept a key whose private half is locked or not at hand",
+            )
             .with("locked", key.label());
+    }
+    if let Some((key, Outcome::OnlyWith(algorithm))) = story
+        .keys
+        .iter()
+        .find(|(_, outcome)| matches!(outcome, Outcome::OnlyWith(_)))
+    {
+        return about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", key.label())
+            .with("takes", *algorithm)
+            .with(
+                "reason",
+                format!("knows this key, but takes only {algorithm} signatures by it"),
+            );
     }
     let tried = any(|outcome| *outcome == Outcome::Refused);
     if !tried && any(|outcome| *outcome == Outcome::NoAlgorithm) {
-        return about(&cause::ssh::AUTH_ALGORITHM, hop).with(
-            "keys",
-            story.labels(|outcome| *outcome == Outcome::NoAlgorithm),
-        );
+        let keys = story.labels(|outcome| *outcome == Outcome::NoAlgorithm);
+        return about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", keys.join(", "))
+            .with("takes", "ssh-rsa (SHA-1)")
+            .with("reason", "announces no SHA-2 signatures for RSA keys");
     }
     if tried {
         if let Some((key, fault)) = story.keys.iter().find_map(|(key, outcome)| {

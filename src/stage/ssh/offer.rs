@@ -85,7 +85,7 @@ impl Candidate {
         places.extend(self.file.as_ref().map(|file| file.display().to_string()));
         match self.hand {
             Hand::Agent(_) => places.push("in the agent".to_owned()),
-            Hand::Nobody => places.push("locked".to_owned()),
+            Hand::Nobody => places.push("private half not at hand".to_owned()),
             Hand::Key(_) => {}
         }
         format!(
@@ -167,10 +167,13 @@ fn arrange(
     for named in &hop.identity_files {
         for key in keyring.keys.iter().filter(|key| key.path == named.path) {
             files.push(Candidate {
-                credential: Credential::Key(key.public.clone()),
+                credential: Credential::Key(key.offered.clone()),
                 hand: match &key.private {
-                    Some(private) => Hand::Key(Arc::new(private.clone())),
-                    None => Hand::Nobody,
+                    // OpenSSH does not sign for another key's public half.
+                    Some(private) if key.offered.key_data() == key.public.key_data() => {
+                        Hand::Key(Arc::new(private.clone()))
+                    }
+                    _ => Hand::Nobody,
                 },
                 file: Some(key.path.clone()),
             });

@@ -28,6 +28,8 @@ pub struct Framed {
     stray: Option<(char, String)>,
     /// Whether there is a footer.
     footer: bool,
+    /// How many equals signs are missing at the end.
+    padding: Option<usize>,
 }
 
 /// A header or footer line that was found, perhaps damaged.
@@ -93,11 +95,14 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
             "header",
             "the header line was altered",
             place(text, mark.start),
-            &format!("sed 's/^.*BEGIN.*PRIVATE KEY.*$/-----BEGIN {good}-----/'"),
+            &format!(
+                "sed '{}s/.*/-----BEGIN {good}-----/'",
+                line_of(text, mark.end)
+            ),
         )),
         Some(_) => {}
     }
-    lines(text, body, from, to, &framed, steps);
+    lines(text, from, to, &framed, steps);
     match &footer {
         None if framed.is_complete() => steps.push(Step::new(
             "no-footer",
@@ -110,18 +115,29 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
             "footer",
             "the footer does not go with the header",
             place(text, mark.start),
-            &format!("sed 's/^.*END .*PRIVATE KEY.*$/-----END {good}-----/'"),
+            &footer_filter(good),
         )),
         Some(mark) if !mark.exact => steps.push(Step::new(
             "footer",
             "the footer line was altered",
             place(text, mark.start),
-            &format!("sed 's/^.*END .*PRIVATE.*$/-----END {good}-----/'"),
+            &footer_filter(good),
         )),
         Some(_) => {}
     }
     after(text, footer.as_ref(), steps);
     Some(framed)
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
+}
+
+fn footer_filter(good: &str) -> String {
+    // The last line that begins with a dash; a base64 digit is none.
+    format!(
+        "awk '/^[^A-Za-z0-9]*[Ee][Nn][Dd] / || (NR > 1 && /^-/) {{print \"-----END {good}-----\"; next}} 1'"
+    )
 }
 
 /// Finds `-----BEGIN … PRIVATE KEY-----` or its like, also with other dashes,
@@ -130,7 +146,9 @@ fn find_mark(text: &str, word: &str, from: usize) -> Option<Mark> {
     let upper = text.to_ascii_uppercase();
     let mut search = from;
     loop {
-        let at = search + upper.get(search..)?.find(word)?;
+        let Some(at) = upper.get(search..)?.find(word).map(|n| search + n) else {
+            return (word == "END").then(|| cut_footer(text, from)).flatten();
+        };
         search = at + word.len();
         let rest = upper.get(search..)?;
         // The label is short; a line break in it would be damage too.
@@ -168,6 +186,18 @@ fn find_mark(text: &str, word: &str, from: usize) -> Option<Mark> {
             exact,
         });
     }
+}
+
+/// A footer of which only the first dashes, or a few letters, are left.
+fn cut_footer(text: &str, from: usize) -> Option<Mark> {
+    let start = text.trim_end().rfind('\n')? + 1;
+    let rest = text.get(start..)?.trim_end();
+    (start >= from && rest.starts_with('-') && "-----END".starts_with(rest)).then(|| Mark {
+        start,
+        end: text.len(),
+        label: String::new(),
+        exact: false,
+    })
 }
 
 /// What stands before the header.
@@ -243,27 +273,44 @@ fn quotes_filter(quotes: &str) -> String {
     }
 }
 
-/// What is wrong with the lines between header and footer.
-fn lines(text: &str, body: &str, from: usize, to: usize, framed: &Framed, steps: &mut Vec<Step>) {
-    let told = |steps: &[Step], name: &str| steps.iter().any(|step| step.name == name);
-    let with_header = from > 0;
-    let glued = with_header && !body.starts_with('\n') && !body.trim().is_empty();
-    let tail_glued =
-        framed.footer && to < text.len() && !body.trim_end_matches(' ').ends_with('\n');
-    let trailing = glued && body.trim_start_matches([' ', '\t']).starts_with('\n');
-    let inner = body.trim();
+/// What is wrong with the lines between header and footer, which stand at
+/// `from..to` of the text.
+fn lines(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Vec<Step>) {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let body = text.get(from..to).unwrap_or_default();
     let legacy = !framed.headers.is_empty();
+    let (_, digits) = legacy_headers(body);
+    let begins = body.trim_start_matches(BLANKS).starts_with('\n') || from == 0;
+    let ends = body.trim_end_matches(BLANKS).ends_with('\n') || !framed.footer;
+    let long = digits
+        .lines()
+        .map(|line| line.trim().len())
+        .max()
+        .unwrap_or(0)
+        > 128;
+    let spaced = digits.trim().contains(BLANKS) && digits.trim().lines().count() <= 2;
 
-    if (glued && !trailing) || (tail_glued && with_header && !told(steps, "eaten-backslashes")) {
-        let spaced = inner.contains([' ', '\t']);
-        let (name, what) = match spaced {
-            true => ("spaces", "line breaks have become spaces"),
-            false => ("one-line", "line breaks are gone"),
-        };
-        steps.push(Step::new(name, what, place(text, from), &unglue(legacy)));
+    if spaced && (long || !begins || !ends) {
+        let what = "line breaks have become spaces";
+        steps.push(Step::new(
+            "spaces",
+            what,
+            place(text, from),
+            &rewrap(legacy),
+        ));
         return;
     }
-    if trailing {
+    if !begins || !ends {
+        let what = "line breaks are gone";
+        steps.push(Step::new(
+            "one-line",
+            what,
+            place(text, from),
+            &rewrap(legacy),
+        ));
+        return;
+    }
+    if body.starts_with(BLANKS) {
         steps.push(Step::new(
             "trailing-space",
             "there is white space behind the header",
@@ -271,112 +318,89 @@ fn lines(text: &str, body: &str, from: usize, to: usize, framed: &Framed, steps:
             "sed 's/[[:space:]]*$//'",
         ));
     }
-    let all: Vec<&str> = inner.lines().collect();
-    let longest = all.iter().map(|line| line.trim().len()).max().unwrap_or(0);
-    let first_long = all.iter().find(|line| line.trim().len() == longest);
-    if longest > 128 && first_long.is_some_and(|line| line.trim().contains(' ')) && !legacy {
-        let what = "line breaks have become spaces";
-        steps.push(Step::new(
-            "spaces",
-            what,
-            place(text, from + 1),
-            &unglue(legacy),
-        ));
-    } else if longest > 128 && all.len() <= 2 {
+    if long && digits.trim().lines().count() == 1 {
         let what = "the body is on one line";
         steps.push(Step::new(
             "one-line",
             what,
             place(text, from + 1),
-            "fold -w 64",
+            &rewrap(legacy),
         ));
     }
     let mut at = from;
+    let mut starts = Vec::new();
     for line in body.split_inclusive('\n') {
-        let bare = line.trim_end_matches('\n');
-        if bare.starts_with([' ', '\t']) && !bare.trim().is_empty() && !told(steps, "indentation") {
-            // White space behind the header is not in front of anything.
-            if at > from || !with_header {
-                let step = indentation(text, at);
-                steps.push(step);
-            }
-        }
+        starts.push((at, line));
         at += line.len();
     }
-    let last_indent = text
-        .get(from..to)
-        .and_then(|b| b.rfind('\n'))
-        .is_some_and(|nl| {
-            let indent = text.get(from + nl + 1..to).unwrap_or_default();
-            !indent.is_empty() && indent.trim().is_empty()
-        });
-    if last_indent && framed.footer && !told(steps, "indentation") {
-        let step = indentation(text, to);
-        steps.push(step);
-    }
-    let mut at = from;
-    for (n, line) in body.split_inclusive('\n').enumerate() {
-        // Behind the headers of a traditional key an empty line belongs.
-        if n > 0 && line.trim().is_empty() && line.ends_with('\n') && !legacy {
-            let what = "there are empty lines inside";
-            steps.push(Step::new("blank-lines", what, place(text, at), "awk NF"));
-            break;
-        }
-        at += line.len();
-    }
-    if legacy
-        && !body
-            .lines()
-            .any(|line| line.trim().is_empty() && !body.starts_with(line))
+    // What follows the header on its own line is in front of nothing; what
+    // stands before the footer on its line is an indentation.
+    let skipped = usize::from(from > 0);
+    let indented = starts.iter().skip(skipped).find(|(_, line)| {
+        line.starts_with(BLANKS) && (!line.trim().is_empty() || !line.ends_with('\n'))
+    });
+    if let Some((at, _)) = indented
+        && !steps.iter().any(|step| step.name == "indentation")
     {
-        let blank = body.trim_start().lines().any(|line| line.trim().is_empty());
-        if !blank {
-            steps.push(Step::new(
-                "no-blank-line",
-                "the empty line behind DEK-Info is missing",
-                place(text, text.find("DEK-Info").unwrap_or(from)),
-                "awk '{print} /^DEK-Info/{print \"\"}'",
-            ));
-        }
+        steps.push(indentation(text, *at));
     }
-    if let Some((sign, prefix)) = quoted_mail(body) {
+    let empty = starts
+        .iter()
+        .enumerate()
+        .skip(skipped)
+        .find(|(n, (_, line))| {
+            // Behind the headers of a traditional key an empty line belongs.
+            let before = n
+                .checked_sub(1)
+                .and_then(|n| starts.get(n))
+                .map_or("", |(_, line)| line);
+            line.trim().is_empty() && line.ends_with('\n') && !before.trim().starts_with("DEK-Info")
+        });
+    if let Some((_, (at, _))) = empty {
+        let what = "there are empty lines inside";
+        let filter = match legacy {
+            true => "awk 'NF; /DEK-Info/{print \"\"}'",
+            false => "awk NF",
+        };
+        steps.push(Step::new("blank-lines", what, place(text, *at), filter));
+    }
+    let missing = starts.windows(2).find(|pair| match pair {
+        [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
+        _ => false,
+    });
+    if let Some([(at, _), _]) = missing {
+        let what = "the empty line behind DEK-Info is missing";
+        let filter = "awk '{print} /DEK-Info/{print \"\"}'";
+        steps.push(Step::new("no-blank-line", what, place(text, *at), filter));
+    }
+    if let Some(missing) = framed.padding.filter(|_| framed.footer) {
         steps.push(Step::new(
-            "quoted-lines",
-            &format!("lines begin with {sign}, as in a quoted mail"),
-            place(text, from + 1),
-            &prefix,
+            "padding",
+            "the equals signs at the end of the body are missing",
+            place(text, to),
+            &format!(
+                "perl -0777 -pe 's/\\s*\\n-----END/{}\\n-----END/'",
+                "=".repeat(missing)
+            ),
         ));
     }
 }
 
-/// Lines of the body that all begin with the same sign of quotation.
-fn quoted_mail(body: &str) -> Option<(char, String)> {
-    let mut lines = body.trim().lines().peekable();
-    lines.peek()?;
-    let sign = body
-        .trim()
-        .chars()
-        .next()
-        .filter(|c| matches!(c, '>' | '|'))?;
-    lines
-        .all(|line| line.trim_start().starts_with(sign))
-        .then(|| (sign, format!("sed 's/^[[:space:]]*[{sign}][[:space:]]*//'")))
-}
-
-/// Puts header, body and footer on lines of their own, and the pieces of the
-/// body too.
-fn unglue(legacy: bool) -> String {
-    let split =
-        "awk '{gsub(/-----BEGIN [A-Z ]+-----/,\"&\\n\"); gsub(/-----END/,\"\\n&\"); print}'";
-    match legacy {
-        false => format!("{split} | awk '!/^-----/{{gsub(/[ \\t]+/,\"\\n\")}} NF' | awk NF"),
-        true => {
-            let parts = "perl -pe 's/\\s*(Proc-Type: \\S+)\\s*/\\n$1\\n/; s/\\s*(DEK-Info: DES\\S*?,[0-9A-F]{16}|DEK-Info: \\S+?,[0-9A-F]{32})\\s*/\\n$1\\n\\n/'";
-            let body = "awk '/^(-----|Proc|DEK)/{sub(/ +$/,\"\"); print; if (/^DEK/) print \"\"; next} {gsub(/[ \\t]+/,\"\\n\")} NF'";
-            let drop = "awk '/^DEK/{print $0 \"\\n\"; next} NF'";
-            format!("{split} | {parts} | {body} | {drop}")
-        }
-    }
+/// Writes header, body and footer anew, whatever stands between the digits.
+fn rewrap(legacy: bool) -> String {
+    let (pattern, names, headers) = match legacy {
+        false => ("", "$b)=($1,$2", ""),
+        true => (
+            "\\s*(Proc-Type: *\\S+?ENCRYPTED)\\s*(DEK-Info: *(?:DES\\S*?,\\w{16}|\\S+?,\\w{32}))",
+            "$p,$d,$b)=($1,$2,$3,$4",
+            "$p\\n$d\\n\\n",
+        ),
+    };
+    format!(
+        "perl -0777 -ne '/-----BEGIN ([A-Z ]+)-----{pattern}(.*?)-----END/s; ($l,{names}); \
+         $b=~s/\\s+//g; $b=~s/(.{{64}})(?=.)/$1\\n/g; \
+         print \"-----BEGIN $l-----\\n{headers}$b\\n-----END $l-----\\n\"'"
+    )
 }
 
 /// What stands behind the footer.
@@ -469,7 +493,16 @@ fn is_junk(line: &str) -> bool {
 /// Base64 without any frame, of bytes that are a private key.
 fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
     let framed = Framed::of_body(text.trim().trim_matches(QUOTES), &place(text, 0));
-    let form = form_of(framed.bytes.as_deref()?)?;
+    let bytes = framed.bytes.as_deref()?;
+    let form = match framed.headers.is_empty() {
+        true => form_of(bytes)?,
+        // An encrypted key shows its form by its size alone.
+        false => match bytes.len() {
+            0..300 => PrivateForm::Sec1,
+            300..500 => PrivateForm::Dsa,
+            _ => PrivateForm::Pkcs1,
+        },
+    };
     let framed = Framed { form, ..framed };
     // Short sequences of ASN.1 are found in many things.
     if framed.stray.is_some() || framed.bytes.as_ref()?.len() < 64 {
@@ -513,13 +546,12 @@ impl Framed {
     /// Takes a body apart.
     fn of_body(body: &str, body_place: &str) -> Self {
         let (headers, rest) = legacy_headers(body);
-        let quoted = quoted_mail(rest).map(|(sign, _)| sign);
         let mut stray = None;
         let mut digits = String::with_capacity(rest.len());
         for (at, c) in rest.char_indices() {
             match c {
                 c if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') => digits.push(c),
-                c if c.is_whitespace() || QUOTES.contains(&c) || Some(c) == quoted => {}
+                c if c.is_whitespace() || QUOTES.contains(&c) => {}
                 // A comma behind a quoted line is that of a list of strings.
                 ',' if body.contains(['"', '\'']) => {}
                 c => {
@@ -539,6 +571,7 @@ impl Framed {
         Self {
             form: PrivateForm::Pkcs8,
             headers,
+            padding: (padded.len() > digits.len()).then(|| padded.len() - digits.len()),
             digits: padded,
             bytes,
             body_place: body_place.to_owned(),

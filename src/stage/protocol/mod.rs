@@ -1,0 +1,202 @@
+//! `protocol`: who answers. SSLRequest, where TLS may be used, and the peer's
+//! first byte.
+//!
+//! Proves that whoever accepted the connection speaks PostgreSQL's protocol,
+//! and learns whether it offers TLS. What answers in another tongue is named;
+//! what hangs up or keeps silent is told apart.
+
+pub mod answer;
+pub mod unmask;
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+
+use crate::cause::protocol as cause;
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::report::{StageRecord, ms};
+use crate::stage::Verdict;
+use crate::target::Endpoint;
+use crate::wire::{Route, Stream};
+
+use answer::{Answer, Ending, Heard};
+pub use unmask::{Asked, unmask, unmask_on};
+
+/// SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
+pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// The encryption that one attempt uses; `sslmode` decides which attempts there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// No SSLRequest: the start-up message goes in clear.
+    Plain,
+    /// SSLRequest, then TLS if the server says `S`.
+    Tls,
+    /// TLS from the first byte.
+    DirectTls,
+}
+
+impl Attempt {
+    /// The attempt's name in evidence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Attempt::Plain => "in clear",
+            Attempt::Tls => "TLS",
+            Attempt::DirectTls => "direct TLS",
+        }
+    }
+}
+
+/// A peer that is ready for the next step.
+pub struct Greeted {
+    /// The transport, with everything the peer said so far consumed.
+    pub stream: Stream,
+    /// Whether TLS comes next.
+    pub tls: bool,
+    /// Bytes that came in clear behind an `S`. libpq shakes hands all the same
+    /// and then refuses; `tls` does as libpq does.
+    pub injected: Vec<u8>,
+}
+
+/// Asks for TLS where the attempt wants it. For [`Attempt::Plain`] and
+/// [`Attempt::DirectTls`] nothing is sent: the peer's first byte is then seen
+/// by `auth` or `tls`, which use [`unmask`] on it.
+///
+/// An `N` is not a failure here; `tls` decides what `sslmode` makes of it.
+pub async fn probe(
+    mut stream: Stream,
+    attempt: Attempt,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+    record: &mut StageRecord,
+) -> Verdict<Greeted> {
+    let greeted = |stream, tls, injected| Greeted {
+        stream,
+        tls,
+        injected,
+    };
+    match attempt {
+        Attempt::Plain => {
+            record.summary = "nothing asked: the start-up message goes in clear".to_owned();
+            return Ok(greeted(stream, false, Vec::new()));
+        }
+        Attempt::DirectTls => {
+            record.summary = "nothing asked: TLS from the first byte".to_owned();
+            return Ok(greeted(stream, true, Vec::new()));
+        }
+        Attempt::Tls => {}
+    }
+
+    let limit = ctx.limit();
+    let begun = Instant::now();
+    let heard = match ctx.until(limit, ask(&mut stream)).await {
+        Ok(()) => Heard::listen(&mut stream.io, ctx, limit).await,
+        Err(_) => Heard::nothing(Ending::Silent),
+    };
+    note(&stream, &heard, begun, record);
+    match answer::classify(&heard) {
+        Answer::Tls { injected } => {
+            record.summary = "PostgreSQL's protocol, offers TLS".to_owned();
+            Ok(greeted(stream, true, injected))
+        }
+        Answer::NoTls => {
+            record.summary = "PostgreSQL's protocol, without TLS".to_owned();
+            Ok(greeted(stream, false, Vec::new()))
+        }
+        Answer::Error(error) => Err(describe(refused(&error), endpoint, &stream.route)),
+        _ => Err(unmask(
+            &heard,
+            Asked::SslRequest,
+            stream,
+            endpoint,
+            begun.elapsed(),
+            ctx,
+        )
+        .await),
+    }
+}
+
+/// Sends SSLRequest. A failure to write is seen again when the answer is read.
+async fn ask(stream: &mut Stream) {
+    let _ = stream.io.write_all(&SSL_REQUEST).await;
+    let _ = stream.io.flush().await;
+}
+
+/// Facts about the first answer.
+fn note(stream: &Stream, heard: &Heard, begun: Instant, record: &mut StageRecord) {
+    record.fact(
+        "answer",
+        match heard.bytes.first() {
+            Some(b'S') => "S",
+            Some(b'N') => "N",
+            Some(b'E') => "E",
+            Some(_) => "other",
+            None => "none",
+        },
+    );
+    let offered = match heard.bytes.as_slice() {
+        [b'S', ..] => Some(true),
+        [b'N'] => Some(false),
+        _ => None,
+    };
+    record.fact("tls_offered", offered);
+    let first_byte = stream.log.seen().first_byte_at;
+    let took = first_byte.map(|at| at.saturating_duration_since(begun));
+    record.fact("answer_ms", took.map(ms));
+}
+
+/// An ErrorResponse in answer to SSLRequest. libpq 17 fails on it without a
+/// word of it; the code says what kind of end would say such a thing, and the
+/// text is told as what it is: said by somebody unproven.
+fn refused(error: &answer::ErrorText) -> Finding {
+    let code = error.sqlstate.as_deref().and_then(|sqlstate| {
+        crate::cause::find(match sqlstate {
+            "57P03" => "server.starting",
+            "57P01" | "57P02" => "server.stopping",
+            "53300" => "server.connections.full",
+            "53000" | "53100" | "53200" | "53400" => "server.resources",
+            _ => return None,
+        })
+    });
+    // The old form, a bare text, is what the postmaster itself sends where it
+    // cannot fork (`report_fork_failure_to_client`).
+    let old_form = error
+        .old_form
+        .then(|| crate::cause::find("server.resources"))
+        .flatten();
+    let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
+    Finding::new(cause)
+        .with("message", error.message.clone())
+        .with("sqlstate", error.sqlstate.clone())
+        .with("severity", error.severity.clone())
+        .with("proven", false)
+        .with(
+            "seen",
+            "in answer to the request for TLS, before anything was proven",
+        )
+}
+
+/// Adds who was spoken to.
+pub(crate) fn describe(finding: Finding, endpoint: &Endpoint, route: &Route) -> Finding {
+    let finding = finding
+        .with("endpoint", endpoint.label())
+        .with(
+            "host",
+            (!endpoint.host.is_empty()).then(|| endpoint.host.clone()),
+        )
+        .with("port", endpoint.port);
+    match route {
+        Route::Direct(address) => finding.with("address", address.to_string()),
+        Route::Tunnel { via, .. } => finding.with("via", via.clone()),
+    }
+}
+
+/// A duration in words: `5 s`, `450 ms`.
+pub(crate) fn in_words(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms @ 0..1000 => format!("{ms} ms"),
+        ms if ms % 1000 < 50 => format!("{} s", ms / 1000),
+        ms => format!("{:.1} s", ms as f64 / 1000.0),
+    }
+}

@@ -1,0 +1,178 @@
+//! A handshake that failed, told by OpenSSL's reason codes and the peer's
+//! alerts, never by their texts.
+
+use std::io;
+
+use openssl::error::ErrorStack;
+use openssl::ssl;
+
+pub use openssl::ssl::SslAlert as Alert;
+
+/// OpenSSL's number for errors of its TLS part (`ERR_LIB_SSL`).
+const LIB_SSL: i32 = 20;
+
+/// What ended a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The peer's fatal alert.
+    Alert(u8),
+    /// This side refused the certificate; the verify code is kept elsewhere.
+    Verify,
+    /// No common version, or none is left on this side.
+    Version,
+    /// What this side allows and what the peer chose do not fit.
+    Algorithm(&'static str),
+    /// What came is not TLS.
+    NotTls,
+    /// The connection ended in order.
+    Closed,
+    /// The connection was reset.
+    Reset,
+    /// Another error of the transport.
+    Io(io::ErrorKind),
+    /// The time was used up.
+    Late,
+    /// An error of TLS that has no name here.
+    Other,
+}
+
+// Reason codes of OpenSSL (`openssl/sslerr.h`); they are part of its API.
+const CERTIFICATE_VERIFY_FAILED: i32 = 134;
+const UNEXPECTED_EOF: i32 = 294;
+/// No common version, or none left on this side.
+const VERSION_REASONS: [i32; 9] = [
+    116, // bad protocol version number
+    166, // version too high
+    191, // no protocols available
+    252, // unknown protocol
+    254, // unknown SSL version
+    258, // unsupported protocol
+    259, // unsupported SSL version
+    266, // wrong SSL version
+    396, // version too low
+];
+/// Bytes that are no TLS record.
+const NOT_TLS_REASONS: [i32; 4] = [
+    155, // HTTPS proxy request
+    156, // HTTP request
+    245, // unexpected record
+    267, // wrong version number
+];
+
+/// Reason codes of algorithms that do not fit, with what they are about.
+fn algorithm(reason: i32) -> Option<&'static str> {
+    Some(match reason {
+        161 | 181 | 185 | 193 | 215 | 230 | 248 | 261 => "cipher",
+        394 => "Diffie-Hellman group of sufficient size",
+        101 | 108 | 295 | 306 | 315 | 378 | 410 => "key-exchange group",
+        118 | 333 | 360 | 370 | 376 => "signature algorithm",
+        338 => "secure renegotiation (RFC 5746)",
+        _ => return None,
+    })
+}
+
+/// Names the failure of a handshake.
+pub fn classify(error: &ssl::Error) -> Failure {
+    if let Some(error) = error.io_error() {
+        return match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Failure::Reset,
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => Failure::Closed,
+            kind => Failure::Io(kind),
+        };
+    }
+    let Some(stack) = error.ssl_error() else {
+        return match error.code() {
+            ssl::ErrorCode::SYSCALL | ssl::ErrorCode::ZERO_RETURN => Failure::Closed,
+            _ => Failure::Other,
+        };
+    };
+    if stack.errors().is_empty() {
+        return Failure::Closed;
+    }
+    if let Some(alert) = received_alert(error) {
+        return Failure::Alert((alert.reason_code() - ALERT_OFFSET) as u8);
+    }
+    for reason in reasons(stack) {
+        match reason {
+            CERTIFICATE_VERIFY_FAILED => return Failure::Verify,
+            UNEXPECTED_EOF => return Failure::Closed,
+            reason if VERSION_REASONS.contains(&reason) => return Failure::Version,
+            reason if NOT_TLS_REASONS.contains(&reason) => return Failure::NotTls,
+            reason => {
+                if let Some(what) = algorithm(reason) {
+                    return Failure::Algorithm(what);
+                }
+            }
+        }
+    }
+    Failure::Other
+}
+
+const ALERT_OFFSET: i32 = 1000;
+
+fn reasons(stack: &ErrorStack) -> impl Iterator<Item = i32> + '_ {
+    stack
+        .errors()
+        .iter()
+        .filter(|error| error.library_code() == LIB_SSL)
+        .map(|error| error.reason_code())
+}
+
+/// The peer's alert, where one ended the handshake or a read after it.
+pub fn received_alert(error: &ssl::Error) -> Option<Alert> {
+    reasons(error.ssl_error()?).find_map(Alert::from_reason_code)
+}
+
+/// An error stack as one line, for the evidence.
+pub fn error_text(stack: &ErrorStack) -> String {
+    let texts: Vec<String> = stack
+        .errors()
+        .iter()
+        .map(|error| {
+            let reason = error.reason().map(str::to_owned);
+            let text = reason.unwrap_or_else(|| format!("error {:x}", error.code()));
+            match error.data() {
+                Some(data) if !data.is_empty() => format!("{text} ({data})"),
+                _ => text,
+            }
+        })
+        .collect();
+    match texts.is_empty() {
+        true => "OpenSSL gives no reason".to_owned(),
+        false => texts.join("; "),
+    }
+}
+
+/// A handshake's error as one line.
+pub fn text(error: &ssl::Error) -> String {
+    match (error.io_error(), error.ssl_error()) {
+        (Some(error), _) => error.to_string(),
+        (None, Some(stack)) => error_text(stack),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// An alert's name (RFC 8446, 6.2).
+pub fn alert_name(alert: u8) -> String {
+    let known = Alert::from_reason_code(ALERT_OFFSET + i32::from(alert)).map(|a| a.to_string());
+    match known.as_deref() {
+        None | Some("unknown") => match alert {
+            116 => "certificate required".to_owned(),
+            120 => "no application protocol".to_owned(),
+            other => format!("alert {other}"),
+        },
+        Some(name) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_have_names() {
+        assert_eq!(alert_name(48), "unknown CA");
+        assert_eq!(alert_name(116), "certificate required");
+        assert_eq!(alert_name(200), "alert 200");
+    }
+}

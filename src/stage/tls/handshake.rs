@@ -1,0 +1,372 @@
+//! The handshake itself: done as libpq does it, and everything kept that
+//! tells why it failed.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use openssl::ssl::{Ssl, SslVerifyMode};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio_openssl::SslStream;
+
+use crate::cause::protocol as protocol_cause;
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::report::{StageRecord, ms};
+use crate::stage::Verdict;
+use crate::stage::protocol::{Attempt, Greeted, describe};
+use crate::target::{Endpoint, SslMode, Target};
+use crate::wire::{BoxIo, Stream, Tee, stranger};
+
+use super::context::{Prepared, prepare, sends_server_name};
+use super::judge::{self, Judge};
+use super::names::{Match, Names};
+use super::tap::Tap;
+use super::verify::{self, Refusal, Trial};
+use super::{Encryption, Wire, facts, failure};
+
+/// A certificate that ends within this time is worth a word.
+const SOON: time::Duration = time::Duration::days(30);
+
+/// Shakes hands.
+pub(super) async fn shake(
+    greeted: Greeted,
+    attempt: Attempt,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+    record: &mut StageRecord,
+) -> Verdict<Wire> {
+    let Greeted {
+        stream, injected, ..
+    } = greeted;
+    let limit = ctx.limit();
+    // libpq's failures before and in the handshake leave the other encryption
+    // to be tried (`PQconnectPoll`, CONNECTION_SSL_STARTUP).
+    let about = |finding: Finding| {
+        let finding = finding.with("source", source_of_roots(target));
+        describe(finding, endpoint, &stream.route)
+    };
+    let mut prepared =
+        prepare(&target.tls).map_err(|finding| about(finding).then_other_encryption())?;
+    for warning in std::mem::take(&mut prepared.warnings) {
+        record.warn(about(warning));
+    }
+    if attempt == Attempt::Tls && injected.is_empty() {
+        let early = at_hand(&stream);
+        if !early.is_empty() && !stranger::is_tls(&early) {
+            let finding = describe(slipped_in(&early), endpoint, &stream.route);
+            return Err(finding.then_other_encryption());
+        }
+    }
+
+    let refusal = Arc::new(Mutex::new(None));
+    let (ssl, tap) = connection(&prepared, target, endpoint, &refusal)
+        .map_err(|error| describe(judge::unclassified(&error), endpoint, &stream.route))?;
+    let server_name = ssl.1;
+    let ssl = ssl.0;
+    let begun = Instant::now();
+    let Stream {
+        io,
+        log,
+        route,
+        socket,
+    } = stream;
+    let received_before = log.seen().received;
+    let mut tls = SslStream::new(ssl, io)
+        .map_err(|error| describe(judge::unclassified(&error), endpoint, &route))?;
+    let outcome = ctx.until(limit, Pin::new(&mut tls).connect()).await;
+    record.fact("handshake_ms", ms(begun.elapsed()));
+    record.fact("server_name", server_name);
+
+    let failure = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some((failure::classify(&error), failure::text(&error))),
+        Err(_) => Some((failure::Failure::Late, "the time is used up".to_owned())),
+    };
+    let refusal = refusal
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .take();
+    let judge = Judge {
+        prepared: &prepared,
+        target,
+        endpoint,
+        attempt,
+        route: &route,
+        ctx,
+        tap: &tap,
+        log: &log,
+        socket: socket.as_deref(),
+        received_before,
+        waited: begun.elapsed(),
+    };
+    if !injected.is_empty() {
+        // libpq shakes hands first and then refuses, for good; a handshake
+        // that the injected bytes spoiled is refused for the same reason.
+        return Err(describe(slipped_in(&injected), endpoint, &route));
+    }
+    if let Some((failure, error)) = failure {
+        note_chain(&tap, record);
+        let finding = judge
+            .failed(failure, &error, refusal, &mut tls, record)
+            .await;
+        return Err(describe(finding, endpoint, &route));
+    }
+    if attempt == Attempt::DirectTls
+        && let Some(finding) = judge.without_alpn(&mut tls).await
+    {
+        return Err(describe(finding, endpoint, &route));
+    }
+    let encryption = observe(&tls, &tap, &prepared, target, endpoint, record);
+    Ok(Wire {
+        io: Box::new(tls),
+        log,
+        route,
+        tls: Some(encryption),
+        socket,
+    })
+}
+
+/// Where `sslrootcert` was set, as it stands in a sentence.
+fn source_of_roots(target: &Target) -> Option<String> {
+    let origin = &target.report.parameters.get("sslrootcert")?.origin;
+    let name = origin.name.clone().unwrap_or_else(|| origin.kind.clone());
+    Some(match (&origin.file, origin.line) {
+        (Some(file), Some(line)) => format!("{name} in {file} line {line}"),
+        (Some(file), None) => format!("{name} in {file}"),
+        (None, _) => name,
+    })
+}
+
+/// Bytes in clear where TLS was agreed on.
+fn slipped_in(bytes: &[u8]) -> Finding {
+    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
+    Finding::new(&protocol_cause::INJECTED)
+        .with("count", bytes.len())
+        .with("bytes", stranger::hex(head))
+}
+
+/// What lies in the kernel's buffer before we have begun; it stays there.
+fn at_hand(stream: &Stream) -> Vec<u8> {
+    let mut bytes = [std::mem::MaybeUninit::uninit(); 64];
+    let Some(socket) = &stream.socket else {
+        return Vec::new();
+    };
+    match socket.recv_with_flags(&mut bytes, libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+        Ok(n) => filled(&bytes, n),
+        Err(_) => Vec::new(),
+    }
+}
+
+#[allow(unsafe_code)]
+fn filled(bytes: &[std::mem::MaybeUninit<u8>], n: usize) -> Vec<u8> {
+    bytes
+        .iter()
+        .take(n)
+        // SAFETY: recv has filled the first `n` bytes.
+        .map(|byte| unsafe { byte.assume_init() })
+        .collect()
+}
+
+type Connection = ((Ssl, Option<String>), Arc<Tap>);
+
+/// OpenSSL's connection: server name, tap, and the verification that stops
+/// before anything that identifies the client is sent.
+fn connection(
+    prepared: &Prepared,
+    target: &Target,
+    endpoint: &Endpoint,
+    refusal: &Arc<Mutex<Option<Refusal>>>,
+) -> Result<Connection, openssl::error::ErrorStack> {
+    let mut ssl = Ssl::new(&prepared.context)?;
+    let tap = Tap::attach(&mut ssl)?;
+    let mut server_name = None;
+    if target.tls.sni && sends_server_name(&endpoint.host) {
+        ssl.set_hostname(&endpoint.host)?;
+        server_name = Some(endpoint.host.clone());
+    }
+    if !prepared.verifies {
+        ssl.set_verify(SslVerifyMode::NONE);
+        return Ok(((ssl, server_name), tap));
+    }
+    let host = (target.tls.mode == SslMode::VerifyFull).then(|| endpoint.host.clone());
+    let kept = Arc::clone(refusal);
+    ssl.set_verify_callback(SslVerifyMode::PEER, move |good, context| {
+        let mut good = good;
+        // The server's own certificate comes last, once the chain holds.
+        if good
+            && context.error_depth() == 0
+            && let (Some(host), Some(cert)) = (&host, context.current_cert())
+            && Names::of(cert).cover(host) != Match::Yes
+        {
+            context.set_error(verify::mismatch());
+            good = false;
+        }
+        if !good {
+            kept.lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .get_or_insert_with(|| Refusal::of(context));
+        }
+        good
+    });
+    Ok(((ssl, server_name), tap))
+}
+
+/// The presented chain as a fact.
+fn note_chain(tap: &Tap, record: &mut StageRecord) {
+    let chain: Vec<Value> = tap.chain().iter().map(|c| facts::certificate(c)).collect();
+    if !chain.is_empty() {
+        record.fact("chain", chain);
+    }
+}
+
+/// Facts of a handshake that was completed, and the end that is near.
+fn observe(
+    tls: &SslStream<Tee<BoxIo>>,
+    tap: &Arc<Tap>,
+    prepared: &Prepared,
+    target: &Target,
+    endpoint: &Endpoint,
+    record: &mut StageRecord,
+) -> Encryption {
+    let ssl = tls.ssl();
+    let now = OffsetDateTime::now_utc();
+    let cipher = ssl.current_cipher().map(|cipher| cipher.name());
+    record.fact("version", ssl.version_str());
+    record.fact("cipher", cipher);
+    record.fact("group", facts::group(ssl));
+    let alpn = ssl.selected_alpn_protocol().map(String::from_utf8_lossy);
+    record.fact("alpn", alpn.map(|name| name.into_owned()));
+    note_chain(tap, record);
+    let own = ssl.peer_certificate();
+    let days_left = own
+        .as_ref()
+        .and_then(|cert| facts::moment(cert.not_after()))
+        .map(|end| (end - now).whole_days());
+    record.fact("days_left", days_left);
+    record.fact("verified", verified(prepared, target));
+    record.fact("verify_full", full(tap, prepared, target, endpoint, now));
+    let (asked, authorities, sent) = {
+        let seen = tap.seen();
+        (
+            seen.certificate_request.is_some(),
+            seen.certificate_request.clone(),
+            seen.certificate_sent == Some(true),
+        )
+    };
+    record.fact("client_certificate_asked", asked);
+    record.fact("client_certificate_sent", sent);
+    record.fact("client_authorities", authorities);
+    let client = prepared.client.as_ref();
+    record.fact(
+        "client_certificate",
+        client.map(|client| facts::name_text(client.cert.subject_name())),
+    );
+
+    // What libpq stands on: the verified chain, or the server's own
+    // certificate where nothing is verified.
+    let mut judged: Vec<_> = match (prepared.verifies, ssl.verified_chain()) {
+        (true, Some(chain)) => chain.iter().map(ToOwned::to_owned).collect(),
+        _ => own.iter().cloned().collect(),
+    };
+    judged.sort_by_key(|cert| facts::moment(cert.not_after()));
+    if let Some(cert) = judged.first()
+        && let Some(end) = facts::moment(cert.not_after())
+        && end > now
+        && end - now <= SOON
+    {
+        let depth = usize::from(
+            own.as_ref()
+                .is_some_and(|own| own.to_der().ok() != cert.to_der().ok()),
+        );
+        let chain = tap.chain();
+        let trial = Trial {
+            chain: &chain,
+            trusted: &prepared.trusted,
+            now,
+            host: None,
+        };
+        record.warn(trial.ends_soon(cert, depth, end));
+    }
+    record.summary = summary(ssl.version_str(), prepared, target, days_left);
+    Encryption {
+        end_point: own.as_ref().and_then(|cert| facts::end_point(cert)),
+        client_certificate_sent: sent,
+        client_certificate_asked: asked,
+        client: prepared.client.clone(),
+        subject: own
+            .as_ref()
+            .map(|cert| facts::name_text(cert.subject_name()))
+            .unwrap_or_default(),
+        tap: Arc::clone(tap),
+    }
+}
+
+/// How far the certificate was verified.
+fn verified(prepared: &Prepared, target: &Target) -> &'static str {
+    match (prepared.verifies, target.tls.mode) {
+        (true, SslMode::VerifyFull) => "chain and name",
+        (true, _) => "chain",
+        (false, _) => "nothing",
+    }
+}
+
+fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Option<i64>) -> String {
+    let verified = match verified(prepared, target) {
+        "chain and name" => "certificate and name verified",
+        "chain" => "certificate verified, name not",
+        _ => "certificate not verified",
+    };
+    match days_left {
+        Some(days) if prepared.verifies && days >= 0 => {
+            format!("{version}, {verified}, {days} days left")
+        }
+        Some(days) if days < 0 => format!("{version}, {verified} (it has expired)"),
+        _ => format!("{version}, {verified}"),
+    }
+}
+
+/// What `verify-full` would say where `sslmode` is weaker: with the roots at
+/// hand, and where there are none, with the system's.
+fn full(
+    tap: &Tap,
+    prepared: &Prepared,
+    target: &Target,
+    endpoint: &Endpoint,
+    now: OffsetDateTime,
+) -> Value {
+    if target.tls.mode == SslMode::VerifyFull {
+        return json!({ "passes": true, "faults": [] });
+    }
+    let chain = tap.chain();
+    let trial = Trial {
+        chain: &chain,
+        trusted: &prepared.trusted,
+        now,
+        host: Some(&endpoint.host),
+    };
+    let mut faults = Vec::new();
+    let mut with_system_roots = None;
+    if !prepared.verifies {
+        faults.push(crate::cause::tls::ROOT_MISSING.code.to_owned());
+        let refused = verify::store(&[]).map(|store| verify::offline(&chain, &store));
+        with_system_roots = Some(match refused {
+            Some(Ok(None)) => "trusted".to_owned(),
+            Some(Ok(Some(refusal))) => refusal.text.to_owned(),
+            _ => "unknown".to_owned(),
+        });
+    }
+    faults.extend(
+        trial
+            .plain_faults()
+            .iter()
+            .map(|finding| finding.cause.code.to_owned()),
+    );
+    json!({
+        "passes": faults.is_empty(),
+        "faults": faults,
+        "with_system_roots": with_system_roots,
+    })
+}

@@ -1,0 +1,473 @@
+//! From a failed handshake to its cause.
+
+use std::time::Duration;
+
+use openssl::error::ErrorStack;
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_openssl::SslStream;
+
+use crate::cause::{protocol as protocol_cause, tls as cause};
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::report::StageRecord;
+use crate::stage::protocol::answer::{Answer, Ending, Heard};
+use crate::stage::protocol::unmask::unmask_on;
+use crate::stage::protocol::{Asked, Attempt, describe, in_words};
+use crate::target::{Endpoint, SslMode, Target, TlsVersion};
+use crate::wire::{BoxIo, Route, Tee, TeeLog, kernel, stranger};
+
+use super::context::Prepared;
+use super::failure::{Failure, alert_name, error_text};
+use super::look;
+use super::tap::Tap;
+use super::verify::{Refusal, Trial};
+use super::{Encryption, facts};
+
+/// How long the looks on further connections may take, each.
+const LOOK: Duration = Duration::from_millis(1500);
+
+/// How long an end that let the time run out is given for a short answer.
+const BRIEF: Duration = Duration::from_millis(500);
+
+/// Everything that is known about a handshake.
+pub(super) struct Judge<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) target: &'a Target,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) attempt: Attempt,
+    pub(super) route: &'a Route,
+    pub(super) ctx: &'a Ctx,
+    pub(super) tap: &'a Tap,
+    pub(super) log: &'a TeeLog,
+    pub(super) socket: Option<&'a socket2::Socket>,
+    pub(super) received_before: u64,
+    pub(super) waited: Duration,
+}
+
+impl Judge<'_> {
+    /// The cause of a handshake that failed; further faults of the chain go
+    /// into the record.
+    pub(super) async fn failed(
+        &self,
+        failure: Failure,
+        error: &str,
+        refusal: Option<Refusal>,
+        tls: &mut SslStream<Tee<BoxIo>>,
+        record: &mut StageRecord,
+    ) -> Finding {
+        if failure == Failure::Late {
+            return self.late().await.then_next_host();
+        }
+        if let (Failure::Verify, Some(refusal)) = (failure, &refusal) {
+            return self.refused(refusal, record).then_other_encryption();
+        }
+        let fatal = self.tap.seen().alerts.last().copied();
+        let finding = match (failure, fatal) {
+            (Failure::Alert(alert), _) => self.alert(alert).await,
+            // The alert came, and what followed hid it.
+            (Failure::Closed | Failure::Reset, Some((2, alert))) => self.alert(alert).await,
+            (Failure::Version, _) => self.version().await,
+            (Failure::Algorithm(what), _) => self.cipher(what).await,
+            (Failure::NotTls, _) => self.not_tls(tls).await,
+            (Failure::Closed, _) => self.ended(Ending::Closed, tls).await,
+            (Failure::Reset, _) => self.ended(Ending::Reset, tls).await,
+            _ => Finding::new(&cause::UNCLASSIFIED),
+        };
+        finding.with("error", error).then_other_encryption()
+    }
+
+    /// Bytes received since the handshake began.
+    fn received(&self) -> u64 {
+        self.log
+            .seen()
+            .received
+            .saturating_sub(self.received_before)
+    }
+
+    fn direct(&self) -> bool {
+        self.attempt == Attempt::DirectTls
+    }
+
+    /// This side refused the server's certificate.
+    fn refused(&self, refusal: &Refusal, record: &mut StageRecord) -> Finding {
+        let chain = self.tap.chain();
+        let full = self.target.tls.mode == SslMode::VerifyFull;
+        let trial = Trial {
+            chain: &chain,
+            trusted: &self.prepared.trusted,
+            now: OffsetDateTime::now_utc(),
+            host: full.then_some(self.endpoint.host.as_str()),
+        };
+        let mut faults = trial.faults(refusal).into_iter().map(|finding| {
+            let finding = finding.with("connect", self.connect());
+            let finding = finding.with("address_only", self.address_only());
+            describe(finding, self.endpoint, self.route)
+        });
+        let first = faults.next();
+        record.findings.extend(faults.map(Finding::as_failure));
+        first
+            .unwrap_or_else(|| Finding::new(&cause::UNCLASSIFIED))
+            .with("sslmode", self.target.tls.mode.as_str())
+    }
+
+    /// Host and port as `openssl s_client -connect` takes them.
+    fn connect(&self) -> String {
+        match self.route {
+            Route::Direct(crate::wire::Address::Tcp(address)) => address.to_string(),
+            _ => format!("{}:{}", self.endpoint.host, self.endpoint.port),
+        }
+    }
+
+    fn address_only(&self) -> Option<String> {
+        match self.route {
+            Route::Direct(crate::wire::Address::Tcp(address)) => Some(address.ip().to_string()),
+            _ => None,
+        }
+    }
+
+    /// The server ended the handshake and said why.
+    async fn alert(&self, alert: u8) -> Finding {
+        let (asked, sent) = {
+            let seen = self.tap.seen();
+            (seen.certificate_request.is_some(), seen.certificate_sent)
+        };
+        let finding = match about_client(alert, asked, sent) {
+            Some(true) => rejected(alert, self.prepared.client.as_ref(), self.tap),
+            Some(false) => required(self.prepared.client.is_some(), self.target, self.tap),
+            None => match alert {
+                // protocol_version, inappropriate_fallback
+                70 | 86 => self.version().await,
+                // handshake_failure, insufficient_security, missing_extension
+                40 | 71 | 109 => self.cipher("cipher, group or signature algorithm").await,
+                112 => Finding::new(&cause::SNI).with("server_name", self.endpoint.host.clone()),
+                120 => self.no_alpn().await,
+                _ => Finding::new(&cause::UNCLASSIFIED),
+            },
+        };
+        finding
+            .with("alert", alert)
+            .with("alert_name", alert_name(alert))
+    }
+
+    /// The server knows other protocol names than `postgresql`.
+    async fn no_alpn(&self) -> Finding {
+        let usual = look::asks_for_tls(self.route, self.ctx, LOOK).await;
+        match usual {
+            Some(_) if self.direct() => Finding::new(&cause::DIRECT_UNSUPPORTED).with(
+                "reason",
+                "it speaks TLS and does not know the protocol name \"postgresql\"",
+            ),
+            _ => Finding::new(&protocol_cause::NOT_POSTGRES)
+                .with(
+                    "what",
+                    "a TLS server that does not know the protocol name \"postgresql\" (HTTPS, most likely)",
+                )
+                .with("kind", "https"),
+        }
+    }
+
+    /// Direct TLS was established; libpq insists on the protocol name
+    /// (PostgreSQL documentation, `sslnegotiation`).
+    pub(super) async fn without_alpn<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        tls: &mut SslStream<S>,
+    ) -> Option<Finding> {
+        let selected = tls.ssl().selected_alpn_protocol().map(<[u8]>::to_vec);
+        match selected.as_deref() {
+            Some(b"postgresql") => return None,
+            Some(other) => {
+                return Some(Finding::new(&cause::DIRECT_UNSUPPORTED).with(
+                    "reason",
+                    format!(
+                        "it chose the protocol name \"{}\"",
+                        String::from_utf8_lossy(other)
+                    ),
+                ));
+            }
+            None => {}
+        }
+        if look::speaks_http(tls).await {
+            return Some(
+                Finding::new(&protocol_cause::NOT_POSTGRES)
+                    .with("what", "an HTTPS server")
+                    .with("kind", "https"),
+            );
+        }
+        Some(Finding::new(&cause::DIRECT_UNSUPPORTED).with(
+            "reason",
+            "TLS was established without agreeing on the protocol name \"postgresql\"",
+        ))
+    }
+
+    /// No common version.
+    async fn version(&self) -> Finding {
+        let allows = look::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
+        let theirs = match (allows.versions.as_slice(), self.tap.seen().server_hello) {
+            ([], Some((version, _))) => format!("chose {}", version_name(version)),
+            ([], None) => "allows none of these".to_owned(),
+            (versions, _) => format!("allows {}", versions.join(", ")),
+        };
+        Finding::new(&cause::VERSION)
+            .with("ours", self.our_versions())
+            .with("theirs", theirs)
+            .with("server_versions", allows.versions)
+            .with("connect", self.connect())
+    }
+
+    fn our_versions(&self) -> String {
+        let min = self.target.tls.min_version;
+        let max = self.target.tls.max_version;
+        let name = |version: TlsVersion| version.as_str();
+        match (min, max) {
+            (Some(min), Some(max)) if min == max => format!("only {} is", name(min)),
+            (Some(min), Some(max)) => format!("{} to {} are", name(min), name(max)),
+            (Some(min), None) => format!("{} and later are", name(min)),
+            (None, Some(max)) => format!("versions up to {} are", name(max)),
+            (None, None) => "what openssl.cnf says is".to_owned(),
+        }
+    }
+
+    /// No common algorithm.
+    async fn cipher(&self, what: &str) -> Finding {
+        let allows = look::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
+        Finding::new(&cause::CIPHER)
+            .with("what", what)
+            .with("ours", self.our_ciphers())
+            .with("server_takes", allows.cipher)
+            .with("server_versions", allows.versions)
+    }
+
+    fn our_ciphers(&self) -> Option<Vec<String>> {
+        let ssl = openssl::ssl::Ssl::new(&self.prepared.context).ok()?;
+        let names = super::tap::ciphers(&ssl);
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// Clear bytes where TLS was expected.
+    async fn not_tls(&self, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
+        let bytes: Vec<u8> = {
+            let seen = self.log.seen();
+            let skip = usize::try_from(self.received_before).unwrap_or(usize::MAX);
+            seen.first_bytes.iter().skip(skip).copied().collect()
+        };
+        if self.direct() {
+            let heard = Heard {
+                bytes,
+                ending: Ending::Open,
+            };
+            if heard.bytes.first() == Some(&b'E') || stranger::may_be_postgres(&heard.bytes) {
+                return Finding::new(&cause::DIRECT_UNSUPPORTED)
+                    .with("reason", "it answers in clear");
+            }
+            return self.unmask(&heard, tls).await;
+        }
+        let head = bytes.get(..bytes.len().min(16)).unwrap_or(&bytes);
+        Finding::new(&protocol_cause::MALFORMED)
+            .with("received", "bytes in clear, after it had agreed to TLS")
+            .with("bytes", stranger::hex(head))
+    }
+
+    /// The connection ended.
+    async fn ended(&self, ending: Ending, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
+        let received = self.received();
+        if self.direct() && received == 0 {
+            return self.unmask(&Heard::nothing(ending), tls).await;
+        }
+        let cause = match ending {
+            Ending::Reset => &cause::RESET,
+            _ => &cause::CLOSED,
+        };
+        Finding::new(cause).with("received", received)
+    }
+
+    async fn unmask(&self, heard: &Heard, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
+        let asked = Asked::ClientHello;
+        let (route, endpoint, ctx) = (self.route, self.endpoint, self.ctx);
+        unmask_on(
+            heard,
+            asked,
+            Some(tls.get_mut()),
+            route,
+            endpoint,
+            self.waited,
+            ctx,
+        )
+        .await
+    }
+
+    /// The time is used up. A question with a short answer tells a stuck end
+    /// from a path on which only small messages pass.
+    async fn late(&self) -> Finding {
+        let received = self.received();
+        if self.direct() && received == 0 {
+            let usual = look::asks_for_tls(self.route, self.ctx, BRIEF).await;
+            if let Some(Answer::Tls { .. } | Answer::NoTls) = usual {
+                return Finding::new(&cause::DIRECT_UNSUPPORTED).with(
+                    "reason",
+                    "it never answers, and does answer the usual request",
+                );
+            }
+        }
+        let out_of_order = self.socket.and_then(later_packets_came);
+        let brief = look::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
+        let cause = match brief || out_of_order == Some(true) {
+            true => &protocol_cause::STALL,
+            false if self.direct() && received == 0 => &protocol_cause::SILENT,
+            false => &cause::TIMEOUT,
+        };
+        Finding::new(cause)
+            .with("received", received)
+            .with("waited", in_words(self.waited))
+            .with("short_answers_pass", brief)
+            .with("later_packets_came", out_of_order)
+    }
+}
+
+/// Whether the kernel has seen packets that came behind a missing one.
+fn later_packets_came(socket: &socket2::Socket) -> Option<bool> {
+    kernel::tcp_info(socket).map(|info| info.out_of_order > 0)
+}
+
+/// Whether an alert is about the client's certificate: `true` for one that was
+/// sent and refused, `false` for one that was wanted and not sent.
+fn about_client(alert: u8, asked: bool, sent: Option<bool>) -> Option<bool> {
+    match (alert, sent) {
+        // certificate_required
+        (116, _) => Some(false),
+        // bad_certificate, unsupported, revoked, expired, unknown; unknown_ca,
+        // access_denied, decrypt_error
+        (42..=46 | 48 | 49 | 51, Some(true)) => Some(true),
+        (40 | 42..=46 | 49, Some(false)) if asked => Some(false),
+        _ => None,
+    }
+}
+
+/// `tls.client.rejected`.
+fn rejected(alert: u8, client: Option<&super::ClientCertificate>, tap: &Tap) -> Finding {
+    let reason = match alert {
+        43 => "it is not for clients, or of an unsupported kind",
+        44 => "it has been revoked",
+        45 => "it has expired, or is not valid yet",
+        48 => "the server does not know its issuer",
+        51 => "the proof of its key does not hold",
+        49 => "access is denied with it",
+        _ => "it is bad in the server's eyes",
+    };
+    let finding = Finding::new(&cause::CLIENT_REJECTED)
+        .with("reason", reason)
+        .with("alert", alert)
+        .with("alert_name", alert_name(alert))
+        .with("authorities", authorities(tap));
+    match client {
+        Some(client) => finding
+            .with("certificate", facts::name_text(client.cert.subject_name()))
+            .with("issuer", facts::name_text(client.cert.issuer_name()))
+            .with("file", client.file.display().to_string())
+            .with(
+                "not_after",
+                facts::moment(client.cert.not_after()).map(facts::date),
+            ),
+        None => finding,
+    }
+}
+
+/// `tls.client.required`.
+fn required(at_hand: bool, target: &Target, tap: &Tap) -> Finding {
+    use crate::target::SslCertMode;
+    let why = match (&target.tls.certificate, target.tls.certificate_mode) {
+        (_, SslCertMode::Disable) => "sslcertmode=disable forbids it".to_owned(),
+        _ if at_hand => "the one at hand was not sent".to_owned(),
+        (Some(file), _) => format!("{} does not exist", file.path.display()),
+        (None, _) => "none is set, and there is no home directory to look in".to_owned(),
+    };
+    Finding::new(&cause::CLIENT_REQUIRED)
+        .with("why", why)
+        .with("authorities", authorities(tap))
+}
+
+fn authorities(tap: &Tap) -> Option<Vec<String>> {
+    let seen = tap.seen();
+    let authorities = seen.certificate_request.as_ref()?;
+    (!authorities.is_empty()).then(|| authorities.iter().take(10).cloned().collect())
+}
+
+/// The alert that came after the handshake, if one did: under TLS 1.3 a
+/// client certificate that the server wants or refuses is told only then,
+/// while the first reply to the start-up message is waited for. For `auth`,
+/// when that reply is an end or an error.
+pub fn late_alert(
+    tls: &Encryption,
+    target: &Target,
+    endpoint: &Endpoint,
+    route: &Route,
+) -> Option<Finding> {
+    let (alert, sent) = {
+        let seen = tls.tap.seen();
+        let (level, alert) = *seen.alerts.last()?;
+        // close_notify is an end, and no reason.
+        if alert == 0 || (level != 2 && alert != 116) {
+            return None;
+        }
+        (alert, seen.certificate_sent)
+    };
+    let finding = match about_client(alert, tls.client_certificate_asked, sent) {
+        Some(true) => rejected(alert, tls.client.as_ref(), &tls.tap),
+        Some(false) => required(tls.client.is_some(), target, &tls.tap),
+        None => Finding::new(&cause::UNCLASSIFIED)
+            .with("error", format!("TLS alert {alert}: {}", alert_name(alert))),
+    };
+    let finding = finding
+        .with("alert", alert)
+        .with("alert_name", alert_name(alert))
+        .with("seen", "after the handshake");
+    Some(describe(finding, endpoint, route))
+}
+
+/// The finding for a server that says in its own words, during start-up, that
+/// it wants a client certificate (SQLSTATE 28000 behind `clientcert`).
+pub fn client_required(
+    tls: Option<&Encryption>,
+    target: &Target,
+    endpoint: &Endpoint,
+    route: &Route,
+) -> Finding {
+    let finding = match tls {
+        Some(tls) => required(tls.client.is_some(), target, &tls.tap),
+        None => {
+            Finding::new(&cause::CLIENT_REQUIRED).with("why", "the connection is not encrypted")
+        }
+    };
+    describe(finding, endpoint, route)
+}
+
+/// An error of OpenSSL outside the handshake.
+pub(super) fn unclassified(error: &ErrorStack) -> Finding {
+    Finding::new(&cause::UNCLASSIFIED).with("error", error_text(error))
+}
+
+fn version_name(version: u16) -> String {
+    match version {
+        0x0300 => "SSL 3.0".to_owned(),
+        0x0301 => "TLSv1".to_owned(),
+        0x0302 => "TLSv1.1".to_owned(),
+        0x0303 => "TLSv1.2".to_owned(),
+        0x0304 => "TLSv1.3".to_owned(),
+        other => format!("version {other:#06x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_about_the_client_s_certificate() {
+        // TLS 1.3 has an alert of its own; before, a failed handshake says it.
+        assert_eq!(about_client(116, true, Some(false)), Some(false));
+        assert_eq!(about_client(40, true, Some(false)), Some(false));
+        assert_eq!(about_client(40, false, None), None);
+        assert_eq!(about_client(48, true, Some(true)), Some(true));
+        assert_eq!(about_client(48, false, None), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! `tls`: the handshake and the certificate, judged as libpq judges them.
+//!
+//! Proves that the connection is as encrypted as the target demands, and that
+//! the server is who it claims to be as far as `sslmode` asks for it. The
+//! chain is verified first and the name afterwards, both before the client's
+//! certificate or anything else that identifies it is sent.
+
+pub mod client;
+pub mod context;
+pub mod facts;
+pub mod failure;
+pub mod look;
+pub mod names;
+pub mod tap;
+pub mod verify;
+
+mod handshake;
+mod judge;
+
+use std::sync::Arc;
+
+use crate::cause::tls as cause;
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::report::StageRecord;
+use crate::stage::Verdict;
+use crate::stage::protocol::{Attempt, Greeted};
+use crate::target::{Endpoint, SslMode, Target};
+use crate::wire::{BoxIo, Route, Stream, TeeLog};
+
+use client::ClientCertificate;
+use tap::Tap;
+
+pub use judge::{client_required, late_alert};
+
+/// A transport that is as encrypted as it will get.
+pub struct Wire {
+    /// The bytes of the Postgres protocol.
+    pub io: BoxIo,
+    /// What was seen below TLS.
+    pub log: Arc<TeeLog>,
+    /// How it reaches the peer.
+    pub route: Route,
+    /// What TLS came to; none in clear.
+    pub tls: Option<Encryption>,
+    /// The socket itself, to ask the kernel about it.
+    pub socket: Option<Arc<socket2::Socket>>,
+}
+
+/// What later stages need to know of TLS.
+#[derive(Clone, Debug, Default)]
+pub struct Encryption {
+    /// `tls-server-end-point` channel-binding data (RFC 5929); none where the
+    /// certificate's signature has no usable digest.
+    pub end_point: Option<Vec<u8>>,
+    /// Whether a client certificate was sent.
+    pub client_certificate_sent: bool,
+    /// Whether the server asked for one.
+    pub client_certificate_asked: bool,
+    /// The client certificate that was at hand.
+    pub client: Option<ClientCertificate>,
+    /// The subject of the server's certificate.
+    pub subject: String,
+    /// The messages and alerts of this connection, those after the handshake included.
+    pub tap: Arc<Tap>,
+}
+
+/// Shakes hands where the peer said yes, decides what a refusal means where it
+/// said no.
+pub async fn probe(
+    greeted: Greeted,
+    attempt: Attempt,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+    record: &mut StageRecord,
+) -> Verdict<Wire> {
+    match (attempt, greeted.tls) {
+        (Attempt::Plain, _) => Ok(in_clear(greeted.stream)),
+        (_, true) => handshake::shake(greeted, attempt, target, endpoint, ctx, record).await,
+        // libpq goes on in clear on the same connection, but not where clear
+        // was what just failed.
+        (_, false) if target.tls.mode == SslMode::Prefer => {
+            record.skip("the server offers no TLS, and sslmode=prefer goes on without");
+            Ok(in_clear(greeted.stream))
+        }
+        (_, false) => Err(crate::stage::protocol::describe(
+            Finding::new(&cause::UNSUPPORTED).with("sslmode", target.tls.mode.as_str()),
+            endpoint,
+            &greeted.stream.route,
+        )),
+    }
+}
+
+/// The transport as it is.
+fn in_clear(stream: Stream) -> Wire {
+    Wire {
+        io: Box::new(stream.io),
+        log: stream.log,
+        route: stream.route,
+        tls: None,
+        socket: stream.socket,
+    }
+}
