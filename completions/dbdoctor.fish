@@ -34,6 +34,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "key" -d 'Check SS
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tunnel" -d 'Check the SSH session and the forward to the database'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tls" -d 'Check the TLS handshake and the certificates'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "auth" -d 'Check start-up, authentication, authorisation and capacity'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "explain" -d 'Explain a cause code, an error text, or a whole log'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "man" -d 'Print the manual page of dbdoctor or of one of its commands'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l url -d 'The same as TARGET' -r
@@ -302,5 +303,18 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l json -d 'Shor
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Add evidence and the details of what passed'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l list -d 'List every code'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand completions" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand man" -s ? -l help -d 'Print help'

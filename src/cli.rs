@@ -70,6 +70,13 @@ Examples:
   dbdoctor auth -h db.example.com -U app -d orders
   dbdoctor auth --expect-role primary --expect-database orders";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  dbdoctor explain tls.cert.expired
+  dbdoctor explain 'could not translate host name \"db\" to address'
+  kubectl logs app | dbdoctor explain -
+  dbdoctor explain --list";
+
 const GENERATE_EXAMPLES: &str = "\
 Examples:
   dbdoctor completions bash > ~/.local/share/bash-completion/completions/dbdoctor
@@ -122,6 +129,9 @@ pub enum Command {
     /// Check start-up, authentication, authorisation and capacity
     #[command(after_help = AUTH_EXAMPLES)]
     Auth(RunArgs),
+    /// Explain a cause code, an error text, or a whole log
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Print the completions of a shell
     #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
@@ -171,6 +181,20 @@ pub struct TunnelArgs {
     /// The run itself.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code (stage.cause), an error text, or - to read standard input
+    #[arg(value_name = "CODE|TEXT|-", conflicts_with = "list")]
+    pub what: Vec<String>,
+    /// List every code
+    #[arg(long)]
+    pub list: bool,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The target and the way to it.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
-use dbdoctor::command::{Exit, check, generate, output, usage};
+use dbdoctor::command::{Exit, check, explain, generate, output, usage};
 use dbdoctor::report::Stage;
 
 /// Whether anything panicked, in whatever thread.
@@ -51,6 +51,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Tls(args) => check::run("tls", Stage::Tls, &args).await,
         Command::Auth(args) => check::run("auth", Stage::Auth, &args).await,
         Command::Key(args) => check::key(&args).await,
+        Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => output::print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {
             Ok(Some(page)) => output::print(&page),

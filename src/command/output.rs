@@ -65,18 +65,33 @@ pub fn conclude(report: &Report, output: &OutputArgs, around: &Surroundings) -> 
         }
         Format::Json => render::json::render(report),
     };
-    let printed = print(&shown);
-    if let Some(path) = &output.output
-        && let Err(error) = replace(path, &render::json::render(report))
-    {
-        return refuse(&error);
+    if let Err(exit) = deliver(&shown, output, || render::json::render(report)) {
+        return exit;
     }
     match report.verdict().status {
-        _ if printed != Exit::Success => printed,
         _ if report.interrupted => Exit::Interrupted,
         Status::Fail => Exit::Cause,
         Status::Warn if output.fail_on == FailOn::Warn => Exit::Cause,
         _ => Exit::Success,
+    }
+}
+
+/// Prints what is shown, and writes the JSON to the file of `--output`.
+///
+/// # Errors
+/// How to end where one of them cannot be written.
+pub fn deliver(
+    shown: &[u8],
+    output: &OutputArgs,
+    json: impl FnOnce() -> Vec<u8>,
+) -> Result<(), Exit> {
+    let printed = print(shown);
+    if let Some(path) = &output.output {
+        replace(path, &json()).map_err(|error| refuse(&error))?;
+    }
+    match printed {
+        Exit::Success => Ok(()),
+        failed => Err(failed),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reports as bytes: one file per form, and what they share.
 
 pub mod evidence;
+pub mod explain;
 pub mod json;
 pub mod live;
 pub mod page;

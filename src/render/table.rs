@@ -318,7 +318,12 @@ fn finding(page: &mut Page, finding: &Finding, style: &Style) {
 
 /// A labelled part of a finding. The label stands beside its first line where
 /// there is room.
-fn section(page: &mut Page, label: &str, style: &Style, write: impl Fn(&mut Page, usize)) {
+pub(super) fn section(
+    page: &mut Page,
+    label: &str,
+    style: &Style,
+    write: impl Fn(&mut Page, usize),
+) {
     page.gap();
     if style.width < LABELS_BESIDE {
         page.line(&[(Ink::Faint, &format!("  {label}"))]);
@@ -331,7 +336,7 @@ fn section(page: &mut Page, label: &str, style: &Style, write: impl Fn(&mut Page
 }
 
 /// Numbered fixes, each command on lines of its own that are never wrapped.
-fn write_fixes(page: &mut Page, fixes: &[Fix], indent: usize) {
+pub(super) fn write_fixes(page: &mut Page, fixes: &[Fix], indent: usize) {
     let blanks = " ".repeat(indent);
     for (n, fix) in fixes.iter().enumerate() {
         let number = match fixes.len() {
