@@ -134,6 +134,20 @@ impl Finding {
         self
     }
 
+    /// The same finding with what another one of the same failure knows beside:
+    /// its evidence where this one has none of that name, and what libpq would
+    /// still try.
+    pub fn with_evidence_of(mut self, other: Finding) -> Self {
+        for (name, value) in other.evidence {
+            self.evidence.entry(name).or_insert(value);
+        }
+        self.onward = Onward {
+            next_host: self.onward.next_host || other.onward.next_host,
+            other_encryption: self.onward.other_encryption || other.onward.other_encryption,
+        };
+        self
+    }
+
     /// The sentence for people: the cause's template filled from the evidence,
     /// or its title where a value is missing.
     pub fn summary(&self) -> String {

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use super::{Exit, output, usage};
+use super::output::{self, To};
+use super::{Exit, usage};
 use crate::cause;
 use crate::cli::{ExplainArgs, Format};
 use crate::explain::{Explanation, LONGEST, is_code};
@@ -53,7 +54,7 @@ pub fn run(args: &ExplainArgs) -> Exit {
         true => Exit::Cause,
         false => Exit::Success,
     };
-    match output::deliver(&shown, &args.output, || json::object(&found)) {
+    match output::deliver(To::Stdout, &shown, &args.output, || json::object(&found)) {
         Ok(()) => exit,
         Err(failed) => failed,
     }

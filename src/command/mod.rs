@@ -4,6 +4,7 @@
 pub mod check;
 pub mod explain;
 pub mod generate;
+pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod output;

@@ -1,5 +1,6 @@
 //! Reports as bytes: one file per form, and what they share.
 
+pub mod board;
 pub mod evidence;
 pub mod explain;
 pub mod json;

@@ -60,17 +60,18 @@ impl Failure<'_> {
             return &INVALID_NAME;
         }
         let any = |test: fn(&ServerAnswer) -> bool| self.servers.iter().any(test);
+        // A local firewall that drops our questions (EPERM) leaves open whether
+        // there is a server.
         let all_unusable = self
             .servers
             .iter()
-            .all(|s| matches!(s.outcome, Outcome::Unusable(_)));
+            .all(|s| matches!(s.outcome, Outcome::Unusable(errno) if errno != libc::EPERM));
         let code = match self.refusal {
             Refusal::Error(eai) => Some(eai.code),
             Refusal::Late => None,
         };
         let found = any(|s| s.outcome == Outcome::Addresses);
         let failed = any(|s| matches!(s.outcome, Outcome::Failed(_)));
-        let silent = any(|s| s.outcome == Outcome::Silent);
         let inside = self.inside();
         match code {
             Some(libc::EAI_NONAME | libc::EAI_NODATA) if found => &SERVER_ONLY,
@@ -99,12 +100,10 @@ impl Failure<'_> {
                     }
                 } else if any(|s| s.outcome == Outcome::NoData) {
                     &NO_ADDRESS
-                } else if silent || self.servers.is_empty() {
-                    &TIMEOUT
-                } else if all_unusable {
+                } else if all_unusable && !self.servers.is_empty() {
                     &NO_RESOLVER
                 } else {
-                    &UNCLASSIFIED
+                    &TIMEOUT
                 }
             }
             Some(_) => &UNCLASSIFIED,
@@ -516,6 +515,7 @@ mod tests {
     const SERVFAIL: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::ServFail));
     const FORMERR: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::FormErr));
     const SHUT: Outcome = Outcome::Unusable(libc::ECONNREFUSED);
+    const DROPPED: Outcome = Outcome::Unusable(libc::EPERM);
     const NO_ROUTE: Outcome = Outcome::Unusable(libc::ENETUNREACH);
     use Outcome::{Addresses, NoData, NxDomain, Silent};
 
@@ -598,6 +598,7 @@ mod tests {
             ),
             ("db.test", Some(EAI_AGAIN), &[Silent], "dns.timeout"),
             ("db.test", Some(EAI_AGAIN), &[Silent, SHUT], "dns.timeout"),
+            ("db.test", Some(EAI_AGAIN), &[DROPPED], "dns.timeout"),
             ("db.test", None, &[Silent, Silent], "dns.timeout"),
             ("db.test", None, &[Silent, NxDomain], "dns.nxdomain"),
             ("db.test", None, &[Silent, NoData], "dns.no-address"),

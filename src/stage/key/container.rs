@@ -188,6 +188,11 @@ impl Container {
 
     /// Opens the private part.
     pub fn open(&self, passphrase: &str) -> Result<Opened, Refusal> {
+        // OpenSSH reads the clear public half before anything else.
+        if !is_known(&self.type_name()) {
+            return Err(Refusal::Type(self.type_name()));
+        }
+        let public = self.public_key().ok_or(Refusal::Format)?;
         let cipher =
             Cipher::named(&self.cipher).ok_or_else(|| Refusal::Cipher(self.cipher.clone()))?;
         match self.kdf.as_str() {
@@ -220,12 +225,12 @@ impl Container {
                     .ok_or(Refusal::Passphrase)?
             }
         };
-        self.private_part(&plain)
+        self.private_part(&plain, public)
     }
 
     /// Reads the decrypted part: two equal numbers, the key, a comment, and
     /// the padding 1, 2, 3, ….
-    fn private_part(&self, plain: &[u8]) -> Result<Opened, Refusal> {
+    fn private_part(&self, plain: &[u8], public: PublicKey) -> Result<Opened, Refusal> {
         let mut blob = Blob(plain);
         let checks = (
             blob.u32().ok_or(Refusal::Format)?,
@@ -255,22 +260,33 @@ impl Container {
         }
         let comment = String::from_utf8_lossy(comment).into_owned();
         let private = keypair(pair, &comment);
-        let public = match (&private, self.public_key()) {
-            (Some(private), Some(public))
-                if private.public_key().key_data() != public.key_data() =>
-            {
-                return Err(Refusal::Format);
-            }
-            (Some(private), _) => private.public_key().clone(),
-            (None, Some(public)) => public,
-            (None, None) => return Err(Refusal::Type(self.type_name())),
-        };
+        let own = private
+            .as_ref()
+            .map(|private| private.public_key().key_data());
+        if own.is_some_and(|own| own != public.key_data()) {
+            return Err(Refusal::Format);
+        }
         Ok(Opened {
             private,
             public,
             comment: Some(comment),
         })
     }
+}
+
+/// The types of keys that OpenSSH 9.2 reads.
+fn is_known(kind: &str) -> bool {
+    matches!(
+        kind,
+        "ssh-rsa"
+            | "ssh-dss"
+            | "ssh-ed25519"
+            | "ecdsa-sha2-nistp256"
+            | "ecdsa-sha2-nistp384"
+            | "ecdsa-sha2-nistp521"
+            | "sk-ssh-ed25519@openssh.com"
+            | "sk-ecdsa-sha2-nistp256@openssh.com"
+    )
 }
 
 /// Steps over the private fields of a key as `sshkey_private_deserialize`
