@@ -69,6 +69,7 @@ fn target() -> TargetReport {
     };
     let mut target = TargetReport {
         url: Some("postgresql://app@db.corp.test:5432/orders".to_owned()),
+        ssh: vec!["ops@bastion:22".to_owned()],
         ..TargetReport::default()
     };
     for (name, parameter) in [
@@ -80,7 +81,6 @@ fn target() -> TargetReport {
             from("verify-full", "environment", Some("PGSSLMODE")),
         ),
         ("channel_binding", from("prefer", "default", None)),
-        ("ssh", from("ops@bastion", "flag", Some("--ssh"))),
         (
             "password",
             ParameterReport {
