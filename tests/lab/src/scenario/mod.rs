@@ -29,11 +29,13 @@ mod config;
 mod demo;
 mod dns;
 mod healthy;
+pub mod idle;
 mod key;
 mod pooler;
 mod protocol;
 mod server;
 mod ssh;
+pub mod stress;
 mod tcp;
 mod tls;
 mod tunnel;
@@ -54,6 +56,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth", auth::SCENARIOS),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
+    ("idle", idle::SCENARIOS),
+    ("stress", stress::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 
