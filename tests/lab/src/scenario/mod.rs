@@ -29,6 +29,7 @@ mod config;
 mod demo;
 mod dns;
 mod healthy;
+pub mod idle;
 mod key;
 mod pooler;
 mod protocol;
@@ -36,6 +37,7 @@ mod server;
 mod ssh;
 mod ssh_auth;
 mod ssh_hostkey;
+pub mod stress;
 mod tcp;
 mod tls;
 mod tunnel;
@@ -61,6 +63,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth-french", auth::FRENCH),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
+    ("idle", idle::SCENARIOS),
+    ("stress", stress::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 
