@@ -182,31 +182,12 @@ fn conclude(
             _ => record.provisional(failure),
         }
     }
-    record.summary = summary(looks);
+    let lines: Vec<String> = looks.iter().map(|look| look.line(false)).collect();
+    record.summary = lines.join("; ");
     match verdict {
         Some(failure) => Err(failure),
         None => Ok(resolved),
     }
-}
-
-/// `db.test → 10.0.4.7, 10.0.4.8`.
-fn summary(looks: &[Look]) -> String {
-    const SHOWN: usize = 3;
-    let one = |look: &Look| {
-        let shown: Vec<String> = look
-            .addresses
-            .iter()
-            .take(SHOWN)
-            .map(|address| address.ip().to_string())
-            .collect();
-        let more = look.addresses.len().saturating_sub(SHOWN);
-        match (shown.is_empty(), more) {
-            (true, _) => format!("{} does not resolve", look.name),
-            (_, 0) => format!("{} → {}", look.name, shown.join(", ")),
-            (_, more) => format!("{} → {} and {more} more", look.name, shown.join(", ")),
-        }
-    };
-    looks.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// What became of one name.
@@ -292,6 +273,38 @@ impl Look {
             .as_ref()
             .map(|asking| asking.answers.so_far())
             .unwrap_or_default()
+    }
+
+    /// The name in the stage's summary: `db.test → 10.0.4.7`. Where the answers
+    /// have been compared and nothing is odd, what the name servers say goes
+    /// with it.
+    fn line(&self, compared: bool) -> String {
+        const SHOWN: usize = 3;
+        let shown: Vec<String> = self
+            .addresses
+            .iter()
+            .take(SHOWN)
+            .map(|address| address.ip().to_string())
+            .collect();
+        let line = match (shown.is_empty(), self.addresses.len().saturating_sub(SHOWN)) {
+            (true, _) => return format!("{} does not resolve", self.name),
+            (_, 0) => format!("{} → {}", self.name, shown.join(", ")),
+            (_, more) => format!("{} → {} and {more} more", self.name, shown.join(", ")),
+        };
+        let answers = self.answers();
+        let agreeing = answers
+            .iter()
+            .filter(|answer| answer.outcome == Outcome::Addresses)
+            .count();
+        match (compared, agreeing == answers.len(), agreeing) {
+            (true, true, 1) => format!("{line}, as the name server says"),
+            (true, true, 2) => format!("{line}, both name servers agree"),
+            (true, true, n) if n > 2 => format!("{line}, all {n} name servers agree"),
+            (true, false, n) if n > 0 => {
+                format!("{line}, {n} of {} name servers answer", answers.len())
+            }
+            _ => line,
+        }
     }
 
     fn described(&self) -> Value {
@@ -455,7 +468,7 @@ fn has_route(mut address: SocketAddr) -> bool {
 /// The comparison of what the name servers say, when they have said it.
 fn compare_aside(looks: Vec<Look>, settings: Arc<Settings>, ctx: &Ctx) -> Aside {
     let deadline = ctx.deadline;
-    let tasks: Vec<JoinHandle<(Value, Vec<Note>)>> = looks
+    let tasks: Vec<JoinHandle<(Look, Vec<Note>)>> = looks
         .into_iter()
         .map(|mut look| {
             let settings = Arc::clone(&settings);
@@ -470,7 +483,7 @@ fn compare_aside(looks: Vec<Look>, settings: Arc<Settings>, ctx: &Ctx) -> Aside 
                     asking.wait(until.min(deadline)).await;
                 }
                 let notes = oddities(&look, &settings).await;
-                (look.described(), notes)
+                (look, notes)
             })
         })
         .collect();
@@ -479,13 +492,17 @@ fn compare_aside(looks: Vec<Look>, settings: Arc<Settings>, ctx: &Ctx) -> Aside 
         task: tokio::spawn(async move {
             let mut notes = Vec::new();
             let mut lookups = Vec::new();
+            let mut lines = Vec::new();
             for task in tasks {
-                if let Ok((described, more)) = task.await {
-                    lookups.push(described);
+                if let Ok((look, more)) = task.await {
+                    lookups.push(look.described());
+                    let odd = more.iter().any(|note| matches!(note, Note::Warn(_)));
+                    lines.push(look.line(!odd));
                     notes.extend(more);
                 }
             }
-            notes.insert(0, Note::Fact("lookups", lookups.into()));
+            notes.push(Note::Fact("lookups", lookups.into()));
+            notes.push(Note::Summary(lines.join("; ")));
             notes
         }),
     }

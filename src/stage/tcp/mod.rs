@@ -556,3 +556,131 @@ impl Dials {
         self.tasks.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn miss(errno: i32) -> State {
+        State::Missed(Miss {
+            why: dial::Why::Errno(errno),
+            icmp: None,
+            took: Duration::from_millis(1),
+        })
+    }
+
+    const OPEN: State = State::Accepted(Duration::from_millis(1));
+
+    /// Hosts `a`, `b`, … with these addresses.
+    fn field(hosts: &[&[(&str, State)]]) -> Field {
+        let destinations: Vec<Destination> = ('a'..)
+            .take(hosts.len())
+            .map(|name| Destination {
+                place: Place::Name(name.to_string()),
+                port: 5432,
+            })
+            .collect();
+        let address = |text: &str| {
+            let ip: std::net::IpAddr = text.parse().unwrap();
+            Address::Tcp((ip, 5432).into())
+        };
+        let resolved: Vec<Resolved> = hosts
+            .iter()
+            .map(|host| host.iter().map(|(ip, _)| address(ip)).collect())
+            .collect();
+        let mut field = Field::new(&destinations, &resolved);
+        for (ip, state) in hosts.iter().copied().flatten() {
+            let at = field.addresses.iter().position(|a| *a == address(ip));
+            field.states[at.unwrap()] = state.clone();
+        }
+        field
+    }
+
+    fn codes(field: &Field) -> Vec<&'static str> {
+        let Leader::Accepted(first) = field.leader() else {
+            return vec![];
+        };
+        let warnings = field.warnings(first);
+        for warning in &warnings {
+            let title = format!("{}.", warning.cause.title);
+            assert_ne!(warning.summary(), title, "unfilled");
+        }
+        warnings.iter().map(|warning| warning.cause.code).collect()
+    }
+
+    #[test]
+    fn the_first_in_order_leads_and_is_waited_for() {
+        let refused = || miss(libc::ECONNREFUSED);
+        let at = |hosts: &[&[(&str, State)]]| field(hosts).leader();
+        let turn = |destination, at| Leader::Accepted(Turn { destination, at });
+        assert_eq!(
+            at(&[&[("10.0.0.1", OPEN), ("10.0.0.2", State::Unknown)]]),
+            turn(0, 0)
+        );
+        assert_eq!(
+            at(&[&[("10.0.0.1", State::Unknown), ("10.0.0.2", OPEN)]]),
+            Leader::Undecided
+        );
+        assert_eq!(
+            at(&[&[("10.0.0.1", refused())], &[("10.0.0.2", OPEN)]]),
+            turn(1, 1)
+        );
+        assert_eq!(at(&[&[], &[("10.0.0.2", OPEN)]]), turn(1, 0));
+        assert_eq!(at(&[&[("10.0.0.1", refused())]]), Leader::Nobody);
+    }
+
+    #[test]
+    fn dead_addresses_of_a_name_are_warnings() {
+        let refused = || miss(libc::ECONNREFUSED);
+        let none = || miss(libc::ENETUNREACH);
+        let warned = |hosts: &[&[(&str, State)]]| codes(&field(hosts));
+        assert_eq!(warned(&[&[("10.0.0.1", OPEN), ("::1", OPEN)]]), [""; 0]);
+        assert_eq!(
+            warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", refused())]]),
+            ["tcp.partial"]
+        );
+        assert_eq!(
+            warned(&[&[("::1", refused()), ("127.0.0.1", OPEN)]]),
+            ["tcp.ipv6-first"]
+        );
+        assert_eq!(
+            warned(&[&[("127.0.0.1", OPEN), ("::1", refused())]]),
+            ["tcp.partial"]
+        );
+        // A family that this machine does not speak comes last and hurts nobody.
+        assert_eq!(
+            warned(&[&[("10.0.0.1", OPEN), ("2001:db8::1", none())]]),
+            [""; 0]
+        );
+        assert_eq!(
+            warned(&[&[("2001:db8::1", OPEN), ("10.0.0.1", none())]]),
+            [""; 0]
+        );
+        assert_eq!(
+            warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", none())]]),
+            ["tcp.partial"]
+        );
+        assert_eq!(
+            warned(&[&[("::1", refused()), ("10.0.0.1", OPEN), ("10.0.0.2", none())]]),
+            ["tcp.ipv6-first", "tcp.partial"]
+        );
+        // What is not known is not told.
+        assert_eq!(
+            warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", State::Unknown)]]),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn dead_hosts_behind_the_one_that_works_are_warnings() {
+        let refused = || miss(libc::ECONNREFUSED);
+        let hosts: &[&[(&str, State)]] = &[&[("10.0.0.1", OPEN)], &[("10.0.0.2", refused())]];
+        assert_eq!(codes(&field(hosts)), ["tcp.refused"]);
+    }
+
+    #[test]
+    fn an_address_of_two_hosts_is_looked_at_once() {
+        let field = field(&[&[("10.0.0.1", OPEN)], &[("10.0.0.1", OPEN)]]);
+        assert_eq!((field.addresses.len(), field.turns.len()), (1, 2));
+    }
+}
