@@ -4,6 +4,7 @@
 //! The values of connection flags are plain strings here on purpose: whether
 //! they make sense is decided in the `config` stage, with a cause.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ Examples:
   dbdoctor check --env-file .env --not-host '*.prod.example.com'
   dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 user=app dbname=orders'
   dbdoctor check --json | jq .verdict
+  dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
 
 The password is read as psql reads it: from PGPASSWORD, the password file, the target, or a
 prompt with -W.";
@@ -70,6 +72,28 @@ Examples:
   dbdoctor auth -h db.example.com -U app -d orders
   dbdoctor auth --expect-role primary --expect-database orders";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  dbdoctor explain tls.cert.expired
+  dbdoctor explain 'could not translate host name \"db\" to address'
+  kubectl logs app | dbdoctor explain -
+  dbdoctor explain --list";
+
+const IDLE_EXAMPLES: &str = "\
+Examples:
+  dbdoctor idle -h db.example.com -U app -d orders
+  dbdoctor idle --for 20m --keepalive-interval 1m postgres://app@db.example.com/orders
+  dbdoctor idle --in-transaction --for 2m service=orders
+  dbdoctor idle --ssh ops@bastion -h db.internal -U app -d orders
+
+Ctrl-C ends it early and reports what is known so far.";
+
+const STRESS_EXAMPLES: &str = "\
+Examples:
+  dbdoctor stress -h db.example.com -U app -d orders
+  dbdoctor stress --attempts 200 --concurrency 8 postgres://app@db.example.com/orders
+  dbdoctor stress --attempts 60 --rate 1 --ssh ops@bastion -h db.internal -U app";
+
 const GENERATE_EXAMPLES: &str = "\
 Examples:
   dbdoctor completions bash > ~/.local/share/bash-completion/completions/dbdoctor
@@ -100,16 +124,16 @@ pub struct Cli {
 pub enum Command {
     /// Run every stage over one connection and name the first that fails
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(RunArgs),
+    Check(CheckArgs),
     /// Show which settings are in force and where each came from, without any network
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(RunArgs),
     /// Check name resolution: what applications get beside what each name server says
     #[command(after_help = DNS_EXAMPLES)]
-    Dns(RunArgs),
+    Dns(StageArgs),
     /// Check reachability of every address
     #[command(after_help = TCP_EXAMPLES)]
-    Tcp(RunArgs),
+    Tcp(StageArgs),
     /// Check SSH private keys: format, permissions, passphrase
     #[command(after_help = KEY_EXAMPLES)]
     Key(KeyArgs),
@@ -118,10 +142,19 @@ pub enum Command {
     Tunnel(TunnelArgs),
     /// Check the TLS handshake and the certificates
     #[command(after_help = TLS_EXAMPLES)]
-    Tls(RunArgs),
+    Tls(StageArgs),
     /// Check start-up, authentication, authorisation and capacity
     #[command(after_help = AUTH_EXAMPLES)]
-    Auth(RunArgs),
+    Auth(StageArgs),
+    /// Find out who drops connections that are left alone, and what prevents it
+    #[command(after_help = IDLE_EXAMPLES)]
+    Idle(IdleArgs),
+    /// Try many times: how often it fails, why, and how long it takes
+    #[command(after_help = STRESS_EXAMPLES)]
+    Stress(StressArgs),
+    /// Explain a cause code, an error text, or a whole log
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Print the completions of a shell
     #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
@@ -165,12 +198,117 @@ pub struct KeyArgs {
     pub output: OutputArgs,
 }
 
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The run itself.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// At the end, leave connections alone for up to this long, and see which are dropped
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
+    pub idle: Option<Duration>,
+
+    /// Waiting for it to pass.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// `dns`, `tcp`, `tls`, `auth`.
+#[derive(Debug, Args)]
+pub struct StageArgs {
+    /// The run itself.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Waiting for it to pass.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// Waiting for a run to pass.
+#[derive(Debug, Default, Args)]
+pub struct WaitArgs {
+    /// Look again until it passes, for up to this long; what does not heal ends it at once
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
+    pub wait: Option<Duration>,
+
+    /// Once it passes, run this in place of dbdoctor; the report goes to standard error
+    #[arg(
+        last = true,
+        requires = "wait",
+        value_name = "COMMAND",
+        help_heading = "Time"
+    )]
+    pub command: Vec<OsString>,
+}
+
+/// `idle`.
+#[derive(Debug, Args)]
+pub struct IdleArgs {
+    /// The run before it.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// The longest time a connection is left alone
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "6m", help_heading = "Idle")]
+    pub longest: Duration,
+
+    /// The time between TCP keepalives, and between heartbeats [default: 30s, or a sixth of --for]
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Idle")]
+    pub keepalive_interval: Option<Duration>,
+
+    /// Hold a transaction open meanwhile
+    #[arg(long, help_heading = "Idle")]
+    pub in_transaction: bool,
+
+    /// Waiting for it to pass.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// `stress`.
+#[derive(Debug, Args)]
+pub struct StressArgs {
+    /// Each attempt.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// How many attempts, at most 10000
+    #[arg(long, value_name = "N", value_parser = count::<10_000>, default_value = "20", help_heading = "Stress")]
+    pub attempts: u32,
+
+    /// How many of them at once, at most 64
+    #[arg(long, value_name = "C", value_parser = count::<64>, default_value = "4", help_heading = "Stress")]
+    pub concurrency: u32,
+
+    /// How many begin in a second, at most [default: as many as --concurrency lets through]
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate, help_heading = "Stress")]
+    pub rate: Option<f64>,
+}
+
 /// `tunnel`.
 #[derive(Debug, Args)]
 pub struct TunnelArgs {
     /// The run itself.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Waiting for it to pass.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code (stage.cause), an error text, or - to read standard input
+    #[arg(value_name = "CODE|TEXT|-", conflicts_with = "list")]
+    pub what: Vec<String>,
+    /// List every code
+    #[arg(long)]
+    pub list: bool,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The target and the way to it.
@@ -416,6 +554,22 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a number from 1 to `MOST`.
+fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (1..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("use a number from 1 to {MOST}")),
+    }
+}
+
+/// Reads how many things may begin in a second: more than 0, at most 1,000.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number >= 0.001 && number <= 1_000.0 => Ok(number),
+        _ => Err("use a number from 0.001 to 1000".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,6 +578,31 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn counts_and_rates() {
+        assert_eq!(count::<64>("64"), Ok(64));
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for bad in ["0", "65", "-1", "", "x", "1e1"] {
+            assert!(count::<64>(bad).is_err(), "{bad}");
+        }
+        for bad in ["0", "-1", "nan", "inf", "", "x"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_command_stands_behind_two_dashes_and_needs_wait() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["dbdoctor"], args].concat());
+        let Ok(Command::Check(args)) =
+            parse(&["check", "db", "--wait", "5s", "--", "psql", "-c", "x"]).map(|cli| cli.command)
+        else {
+            panic!("not read as check");
+        };
+        assert_eq!(args.wait.command, ["psql", "-c", "x"]);
+        assert_eq!(args.run.target.target.as_deref(), Some("db"));
+        assert!(parse(&["check", "db", "--", "psql"]).is_err());
     }
 
     #[test]

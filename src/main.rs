@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
-use dbdoctor::command::{Exit, check, generate, output, usage};
+use dbdoctor::command::check::Job;
+use dbdoctor::command::{Exit, check, explain, generate, idle, output, stress, usage};
 use dbdoctor::report::Stage;
 
 /// Whether anything panicked, in whatever thread.
@@ -43,14 +44,17 @@ fn main() -> ExitCode {
 
 async fn dispatch(command: Command) -> Exit {
     match command {
-        Command::Check(args) => check::run("check", Stage::Idle, &args).await,
-        Command::Config(args) => check::run("config", Stage::Config, &args).await,
-        Command::Dns(args) => check::run("dns", Stage::Dns, &args).await,
-        Command::Tcp(args) => check::run("tcp", Stage::Tcp, &args).await,
-        Command::Tunnel(args) => check::run("tunnel", Stage::Tunnel, &args.run).await,
-        Command::Tls(args) => check::run("tls", Stage::Tls, &args).await,
-        Command::Auth(args) => check::run("auth", Stage::Auth, &args).await,
+        Command::Check(args) => check::all(&args).await,
+        Command::Config(args) => check::run(Job::new("config", Stage::Config, &args)).await,
+        Command::Dns(args) => check::stage("dns", Stage::Dns, &args).await,
+        Command::Tcp(args) => check::stage("tcp", Stage::Tcp, &args).await,
+        Command::Tunnel(args) => check::tunnel(&args).await,
+        Command::Tls(args) => check::stage("tls", Stage::Tls, &args).await,
+        Command::Auth(args) => check::stage("auth", Stage::Auth, &args).await,
+        Command::Idle(args) => idle::run(&args).await,
+        Command::Stress(args) => stress::run(&args).await,
         Command::Key(args) => check::key(&args).await,
+        Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => output::print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {
             Ok(Some(page)) => output::print(&page),

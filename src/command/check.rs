@@ -1,40 +1,228 @@
 //! `check` and the stage commands: one run of the pipeline over a target.
 
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::interrupt::interruption;
-use super::{Exit, output, usage};
-use crate::cli::{KeyArgs, OutputArgs, RunArgs};
+use super::wait::{Next, Waiting};
+use super::{Exit, idle, output, usage, wait};
+use crate::cli::{CheckArgs, KeyArgs, OutputArgs, RunArgs, StageArgs, TunnelArgs, WaitArgs};
+use crate::ctx::Ctx;
 use crate::environment;
-use crate::pipeline::{self, Progress};
+use crate::pipeline::{self, Connected, NotApplicable, Progress};
 use crate::render::live::Live;
 use crate::render::style::{self, Style};
-use crate::report::{Report, Stage};
+use crate::report::{Report, Stage, StageRecord, TargetReport};
+use crate::stage::idle::{Plan, Stop};
 use crate::surroundings::Surroundings;
+use crate::target::Target;
 
-/// Runs the stages up to and including `until` and prints the report.
-pub async fn run(command: &'static str, until: Stage, args: &RunArgs) -> Exit {
-    if args.target.names_two_targets() {
-        return usage(
-            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
-        );
+/// What one command is to do.
+pub struct Job<'a> {
+    /// The subcommand.
+    pub command: &'static str,
+    /// The last stage.
+    pub until: Stage,
+    /// The target, the limits, the output.
+    pub run: &'a RunArgs,
+    /// Whether and how it is repeated.
+    pub wait: Option<&'a WaitArgs>,
+    /// The idle test at the end, as far as it is known before there is a server.
+    pub idle: Option<Plan>,
+}
+
+impl<'a> Job<'a> {
+    /// One run.
+    pub fn new(command: &'static str, until: Stage, run: &'a RunArgs) -> Self {
+        Self {
+            command,
+            until,
+            run,
+            wait: None,
+            idle: None,
+        }
     }
-    if until == Stage::Tunnel && args.target.ssh.ssh.is_empty() {
-        return usage("there is no tunnel to check: say which SSH server to go through with --ssh");
-    }
-    let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= until).collect();
-    reported(
-        command,
-        &stages,
-        &args.output,
-        async |report, around, progress| {
-            pipeline::run(report, &args.target, &args.time, until, around, progress)
-                .await
-                .map(drop)
-        },
-    )
+}
+
+/// `check`.
+pub async fn all(args: &CheckArgs) -> Exit {
+    run(Job {
+        wait: Some(&args.wait),
+        idle: args.idle.map(Plan::new),
+        ..Job::new("check", Stage::Idle, &args.run)
+    })
     .await
+}
+
+/// `dns`, `tcp`, `tls`, `auth`.
+pub async fn stage(command: &'static str, until: Stage, args: &StageArgs) -> Exit {
+    run(Job {
+        wait: Some(&args.wait),
+        ..Job::new(command, until, &args.run)
+    })
+    .await
+}
+
+/// `tunnel`.
+pub async fn tunnel(args: &TunnelArgs) -> Exit {
+    run(Job {
+        wait: Some(&args.wait),
+        ..Job::new("tunnel", Stage::Tunnel, &args.run)
+    })
+    .await
+}
+
+/// Runs the stages, again and again where that was asked for, then the idle
+/// test, prints the report, and hands over to a command that waits for it.
+pub async fn run(job: Job<'_>) -> Exit {
+    if let Err(exit) = usable(&job) {
+        return exit;
+    }
+    let around = Arc::new(Surroundings::of_process());
+    let mut stop = pin!(interruption());
+    let mut settled = None;
+    let mut waiting = Waiting::new(job.wait.and_then(|wait| wait.wait));
+    let mut seen = loop {
+        let mut seen = match look(&job, &mut settled, &around, stop.as_mut()).await {
+            Ok(seen) => seen,
+            Err(NotApplicable(why)) => return usage(why),
+        };
+        match waiting.after(&seen.report, seen.connected.as_mut()).await {
+            Next::Stop => break seen,
+            Next::Again(pause) => {
+                close(&mut seen.connected).await;
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = &mut stop => {
+                        seen.report.finish(true);
+                        break seen;
+                    }
+                }
+            }
+        }
+    };
+    drop(waiting);
+    match (job.idle, seen.connected.take()) {
+        (Some(plan), Some(connected)) if !seen.report.interrupted => {
+            let output = &job.run.output;
+            idle::test(&mut seen.report, connected, plan, output, &around, stop).await;
+        }
+        (_, mut connected) => close(&mut connected).await,
+    }
+    match job.wait {
+        Some(wait) if !wait.command.is_empty() => {
+            let to = output::To::Stderr;
+            match output::conclude_to(to, &seen.report, &job.run.output, &around) {
+                Exit::Success => wait::hand_over(&wait.command),
+                exit => exit,
+            }
+        }
+        _ => output::conclude(&seen.report, &job.run.output, &around),
+    }
+}
+
+/// What can be said about a command line before anything is done.
+fn usable(job: &Job<'_>) -> Result<(), Exit> {
+    let target = &job.run.target;
+    if target.names_two_targets() {
+        return Err(usage(
+            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
+        ));
+    }
+    if job.until == Stage::Tunnel && target.ssh.ssh.is_empty() {
+        return Err(usage(
+            "there is no tunnel to check: say which SSH server to go through with --ssh",
+        ));
+    }
+    output::writable(&job.run.output)
+}
+
+/// What one run left.
+struct Seen {
+    report: Report,
+    connected: Option<Connected>,
+}
+
+/// What is read only once, however often the run is repeated: nobody is asked
+/// twice for a password.
+struct Settled {
+    target: Target,
+    ctx: Ctx,
+    record: StageRecord,
+    described: TargetReport,
+}
+
+/// One run, shown while it goes on; it ends early at `stop`.
+async fn look(
+    job: &Job<'_>,
+    settled: &mut Option<Settled>,
+    around: &Arc<Surroundings>,
+    stop: Stop<'_>,
+) -> Result<Seen, NotApplicable> {
+    let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= job.until).collect();
+    let mut report = Report::new(job.command, &stages, environment::detect(around));
+    let mut progress = progress(&job.run.output, around);
+    let outcome = tokio::select! {
+        outcome = stages_of(job, settled, &mut report, around, progress.as_mut()) => Some(outcome),
+        () = stop => None,
+    };
+    drop(progress);
+    let interrupted = outcome.is_none();
+    let connected = match outcome {
+        Some(outcome) => outcome?,
+        None => None,
+    };
+    report.finish(interrupted);
+    Ok(Seen { report, connected })
+}
+
+async fn stages_of(
+    job: &Job<'_>,
+    settled: &mut Option<Settled>,
+    report: &mut Report,
+    around: &Arc<Surroundings>,
+    progress: &mut dyn Progress,
+) -> Result<Option<Connected>, NotApplicable> {
+    let time = &job.run.time;
+    let (target, ctx) = match settled {
+        Some(settled) => {
+            *report.stage(Stage::Config) = settled.record.clone();
+            report.target = settled.described.clone();
+            progress.ended(&settled.record);
+            let ctx = Ctx {
+                started: report.started,
+                deadline: report.started + time.deadline,
+                ..settled.ctx.clone()
+            };
+            (settled.target.clone(), ctx)
+        }
+        None => {
+            let around = Arc::clone(around);
+            let read = pipeline::settings(report, &job.run.target, time, around, progress).await;
+            let Some((target, ctx)) = read else {
+                return Ok(None);
+            };
+            pipeline::applicable(&target, job.until)?;
+            *settled = Some(Settled {
+                target: target.clone(),
+                ctx: ctx.clone(),
+                record: report.stage(Stage::Config).clone(),
+                described: report.target.clone(),
+            });
+            (target, ctx)
+        }
+    };
+    Ok(pipeline::connect(report, target, ctx, job.until, None, progress).await)
+}
+
+/// Ends what a run left open, in order.
+async fn close(connected: &mut Option<Connected>) {
+    if let Some(connected) = connected.take()
+        && let Some(session) = connected.session
+    {
+        let _ = connected.ctx.within(session.close()).await;
+    }
 }
 
 /// `key`: the keys alone.

@@ -2,7 +2,9 @@
 //! than one.
 
 pub mod check;
+pub mod explain;
 pub mod generate;
+pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod output;

@@ -11,7 +11,7 @@ use super::{Exit, usage};
 use crate::cli::{FailOn, Format, OutputArgs};
 use crate::finding::Status;
 use crate::render;
-use crate::render::style::Style;
+use crate::render::style::{Style, width_of};
 use crate::report::Report;
 use crate::surroundings::Surroundings;
 
@@ -56,27 +56,68 @@ fn folder(path: &Path) -> PathBuf {
     }
 }
 
+/// Where the report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Standard output, as ever.
+    Stdout,
+    /// Standard error: standard output belongs to a command that comes next.
+    Stderr,
+}
+
 /// Prints the report, writes it to the file of `--output`, and says how the
 /// process ends.
 pub fn conclude(report: &Report, output: &OutputArgs, around: &Surroundings) -> Exit {
+    conclude_to(To::Stdout, report, output, around)
+}
+
+/// The same with a choice of where it is printed.
+pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &Surroundings) -> Exit {
     let shown = match output.format() {
         Format::Table => {
-            render::table::render(report, &Style::of_stdout(output, around)).into_bytes()
+            let width = match to {
+                To::Stdout => width_of(io::stdout()),
+                To::Stderr => width_of(io::stderr()),
+            };
+            render::table::render(report, &Style::new(output, around, width)).into_bytes()
         }
         Format::Json => render::json::render(report),
     };
-    let printed = print(&shown);
-    if let Some(path) = &output.output
-        && let Err(error) = replace(path, &render::json::render(report))
-    {
-        return refuse(&error);
+    if let Err(exit) = deliver(to, &shown, output, || render::json::render(report)) {
+        return exit;
     }
     match report.verdict().status {
-        _ if printed != Exit::Success => printed,
         _ if report.interrupted => Exit::Interrupted,
         Status::Fail => Exit::Cause,
         Status::Warn if output.fail_on == FailOn::Warn => Exit::Cause,
         _ => Exit::Success,
+    }
+}
+
+/// Prints what is shown, and writes the JSON to the file of `--output`.
+///
+/// # Errors
+/// How to end where one of them cannot be written.
+pub fn deliver(
+    to: To,
+    shown: &[u8],
+    output: &OutputArgs,
+    json: impl FnOnce() -> Vec<u8>,
+) -> Result<(), Exit> {
+    let printed = match to {
+        To::Stdout => print(shown),
+        To::Stderr => {
+            // Who closed standard error does not want to know.
+            let _ = io::stderr().write_all(shown);
+            Exit::Success
+        }
+    };
+    if let Some(path) = &output.output {
+        replace(path, &json()).map_err(|error| refuse(&error))?;
+    }
+    match printed {
+        Exit::Success => Ok(()),
+        failed => Err(failed),
     }
 }
 

@@ -1,51 +1,128 @@
-//! `--wait`: look again until it passes, as long as waiting can help.
+//! `--wait`: look again until it passes, as long as waiting can help; then
+//! make room for a command.
 
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
+use super::{Exit, usage};
 use crate::finding::Status;
+use crate::pipeline::Connected;
 use crate::report::{Report, Verdict};
+use crate::text;
 
 /// The pause after the first look; it grows by half each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// The pause before the second look at a server that has just come up. A
-/// starting server may answer for a moment and restart (the images of
-/// container registries run their init scripts on a first, short-lived one).
+/// The pause before another look at a server that has just come up.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// A server that has been up for this long has not just come up. A starting
+/// server may answer for a moment and start anew: the images of container
+/// registries run their first scripts on a server that is then stopped.
+const SETTLED: Duration = Duration::from_secs(3);
+/// A server that has been up for this long needs no second look at all.
+const OLD: Duration = Duration::from_secs(60);
+/// How long a server that came up while we waited may go without its role or
+/// database: its first scripts make them.
+const FIRST_SCRIPTS: Duration = Duration::from_secs(10);
+/// How often the same thing is said.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
+
+/// Who the server is and for how long. On a server that does not know these
+/// functions the answer is an error, and nothing is known.
+const ASK: &str = "SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time()), \
+    extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.pg_postmaster_start_time()), \
+    coalesce((SELECT setting = '' AND source = 'command line' \
+        FROM pg_catalog.pg_settings WHERE name = 'listen_addresses'), false)";
 
 /// What to do after a look.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub enum Next {
     /// The report is final.
     Stop,
     /// Look again after a pause.
     Again(Duration),
 }
 
-/// Repeats `look` until it passes, until its failure is one that does not
-/// heal, or until `limit` is used up; `tell` gets a line about each wait. The
-/// last report is returned.
-///
-/// # Errors
-/// The first error of `look`.
-pub async fn until_passed<E>(
-    limit: Duration,
-    mut look: impl AsyncFnMut() -> Result<Report, E>,
-    mut tell: impl FnMut(&str),
-) -> Result<Report, E> {
-    let end = Instant::now() + limit;
-    let mut state = State::default();
-    loop {
-        let report = look().await?;
-        let left = end.saturating_duration_since(Instant::now());
-        match state.after(&report.verdict(), report.interrupted, left) {
-            Next::Stop => return Ok(report),
-            Next::Again(pause) => {
-                tell(&state.words(&report.verdict(), left));
-                tokio::time::sleep(pause).await;
-            }
+/// The server that was reached.
+#[derive(Clone, Debug, PartialEq)]
+struct Server {
+    /// When its postmaster started, as it says; only compared.
+    started: String,
+    /// How long ago that is.
+    up_for: Duration,
+    /// Whether its command line tells it to listen on no address: so the
+    /// images run their first scripts.
+    for_itself: bool,
+}
+
+/// The waiting as it goes on.
+pub struct Waiting {
+    end: Option<Instant>,
+    state: State,
+    told: Option<(String, Instant)>,
+}
+
+impl Waiting {
+    /// Waits for up to `limit`; without one, the first look is the last.
+    pub fn new(limit: Option<Duration>) -> Self {
+        Self {
+            end: limit.map(|limit| Instant::now() + limit),
+            state: State::default(),
+            told: None,
         }
+    }
+
+    /// Decides what comes after a look, and says on standard error what is
+    /// waited for.
+    pub async fn after(&mut self, report: &Report, connected: Option<&mut Connected>) -> Next {
+        let Some(end) = self.end else {
+            return Next::Stop;
+        };
+        let server = match connected {
+            Some(connected) => Server::ask(connected).await,
+            None => None,
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        let verdict = report.verdict();
+        let next = match report.interrupted {
+            true => Next::Stop,
+            false => self.state.after(&verdict, left, server),
+        };
+        if let Next::Again(_) = next {
+            self.tell(&verdict, left);
+        }
+        next
+    }
+
+    /// Says what is waited for, when that changes and now and then.
+    fn tell(&mut self, verdict: &Verdict, left: Duration) {
+        let why = self.state.words(verdict);
+        let again = match &self.told {
+            Some((told, at)) => *told != why || at.elapsed() >= TELL_AGAIN,
+            None => true,
+        };
+        if again {
+            eprintln!("dbdoctor: waiting up to {} s more: {why}", left.as_secs());
+            self.told = Some((why, Instant::now()));
+        }
+    }
+}
+
+impl Server {
+    async fn ask(connected: &mut Connected) -> Option<Self> {
+        let ctx = connected.ctx.anew();
+        let session = connected.session.as_mut()?;
+        let rows = session.simple_query(ASK, &ctx).await.ok()?;
+        let mut values = rows.into_iter().next()?.into_iter();
+        let started = values.next()??;
+        let up_for: f64 = values.next()??.parse().ok()?;
+        Some(Self {
+            started,
+            up_for: Duration::try_from_secs_f64(up_for).ok()?,
+            for_itself: values.next()??.starts_with('t'),
+        })
     }
 }
 
@@ -53,28 +130,49 @@ pub async fn until_passed<E>(
 #[derive(Default)]
 struct State {
     failed_before: bool,
-    passed_once: bool,
+    /// When the server first answered at all, after it had not.
+    came_up: Option<Instant>,
+    passed: Option<Option<Server>>,
     pause: Option<Duration>,
 }
 
 impl State {
-    /// Decides from a verdict and the time left.
-    fn after(&mut self, verdict: &Verdict, interrupted: bool, left: Duration) -> Next {
-        if interrupted {
-            return Next::Stop;
+    /// Decides from a verdict, the time left, and the server that was reached.
+    fn after(&mut self, verdict: &Verdict, left: Duration, server: Option<Server>) -> Next {
+        if verdict.status == Status::Fail {
+            self.passed = None;
+            self.failed(verdict, left)
+        } else {
+            self.passed(left, server)
         }
-        if verdict.status != Status::Fail {
-            let sure = !self.failed_before || self.passed_once || left < SECOND_LOOK;
-            self.passed_once = true;
-            return if sure {
-                Next::Stop
-            } else {
-                Next::Again(SECOND_LOOK)
-            };
+    }
+
+    fn passed(&mut self, left: Duration, server: Option<Server>) -> Next {
+        let before = self.passed.replace(server.clone());
+        let settled = match (&server, before) {
+            (Some(server), _) if server.up_for >= OLD => true,
+            (Some(server), _) if server.for_itself => false,
+            // One that was up before we came and is not quite new.
+            (Some(server), None) => !self.failed_before && server.up_for >= SETTLED,
+            (Some(server), Some(Some(before))) => {
+                server.started == before.started && server.up_for >= SETTLED
+            }
+            // Nothing is known of its age.
+            (None, None) => !self.failed_before,
+            (_, Some(_)) => true,
+        };
+        if settled || left < SECOND_LOOK {
+            Next::Stop
+        } else {
+            Next::Again(SECOND_LOOK)
         }
+    }
+
+    fn failed(&mut self, verdict: &Verdict, left: Duration) -> Next {
+        let cause = verdict.cause.as_deref().unwrap_or_default();
+        let heals = verdict.retryable || self.still_being_made(cause);
         self.failed_before = true;
-        self.passed_once = false;
-        if !verdict.retryable || left.is_zero() {
+        if !heals || left.is_zero() {
             return Next::Stop;
         }
         let pause = self.pause.unwrap_or(FIRST_PAUSE);
@@ -82,74 +180,154 @@ impl State {
         Next::Again(pause.min(left))
     }
 
-    fn words(&self, verdict: &Verdict, left: Duration) -> String {
-        match &verdict.cause {
-            _ if self.passed_once => {
-                "It answers; looking once more, since it has only just come up".to_owned()
+    /// Whether a role or database may be missing because the server, which
+    /// came up while we waited, has not made it yet.
+    fn still_being_made(&mut self, cause: &str) -> bool {
+        let missing = matches!(cause, "auth.database.missing" | "auth.role.missing");
+        if !missing || !self.failed_before {
+            return false;
+        }
+        let came_up = *self.came_up.get_or_insert_with(Instant::now);
+        came_up.elapsed() < FIRST_SCRIPTS
+    }
+
+    fn words(&self, verdict: &Verdict) -> String {
+        match (&self.passed, &verdict.cause) {
+            (Some(Some(server)), _) if server.for_itself => {
+                "it answers, and listens on no address: its first scripts are not over".to_owned()
             }
-            Some(cause) => format!(
-                "Waiting up to {} s more: {cause}: {}",
-                left.as_secs(),
-                verdict.summary
-            ),
-            None => format!("Waiting up to {} s more", left.as_secs()),
+            (Some(_), _) => "it answers; looking again, since it has only just come up".to_owned(),
+            (None, Some(cause)) => format!("{cause}: {}", text::clean(&verdict.summary)),
+            (None, None) => text::clean(&verdict.summary),
         }
     }
+}
+
+/// Runs a command in place of this process. Comes back only where that cannot
+/// be done.
+pub fn hand_over(command: &[OsString]) -> Exit {
+    let Some((program, args)) = command.split_first() else {
+        return Exit::Success;
+    };
+    let error = std::process::Command::new(program).args(args).exec();
+    usage(&format!("the command behind -- cannot be run: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn verdict(status: Status, retryable: bool) -> Verdict {
+    fn verdict(status: Status, cause: &str, retryable: bool) -> Verdict {
         Verdict {
             status,
             stage: None,
-            cause: Some("tcp.refused".to_owned()),
+            cause: Some(cause.to_owned()),
             summary: String::new(),
             fixes: Vec::new(),
             retryable,
         }
     }
+
+    fn passed() -> Verdict {
+        verdict(Status::Pass, "", false)
+    }
+
+    fn refused() -> Verdict {
+        verdict(Status::Fail, "tcp.refused", true)
+    }
+
+    fn server(started: &str, up_for: u64) -> Option<Server> {
+        Some(Server {
+            started: started.to_owned(),
+            up_for: Duration::from_secs(up_for),
+            for_itself: false,
+        })
+    }
+
     const LEFT: Duration = Duration::from_secs(10);
+    const AGAIN: Next = Next::Again(SECOND_LOOK);
 
     #[test]
-    fn what_passes_at_once_is_done() {
-        let next = State::default().after(&verdict(Status::Pass, false), false, LEFT);
-        assert_eq!(next, Next::Stop);
+    fn what_passes_at_once_is_done_unless_it_is_new() {
+        let first = |server| State::default().after(&passed(), LEFT, server);
+        assert_eq!(first(None), Next::Stop);
+        assert_eq!(first(server("a", 100)), Next::Stop);
+        assert_eq!(first(server("a", 4)), Next::Stop);
+        assert_eq!(first(server("a", 1)), AGAIN);
     }
 
     #[test]
     fn what_does_not_heal_stops() {
-        let next = State::default().after(&verdict(Status::Fail, false), false, LEFT);
-        assert_eq!(next, Next::Stop);
+        let wrong = verdict(Status::Fail, "auth.password.wrong", false);
+        assert_eq!(State::default().after(&wrong, LEFT, None), Next::Stop);
     }
 
     #[test]
     fn a_pass_after_a_failure_is_looked_at_twice() {
         let mut state = State::default();
-        let failed = state.after(&verdict(Status::Fail, true), false, LEFT);
-        assert_eq!(failed, Next::Again(FIRST_PAUSE));
-        let passed = state.after(&verdict(Status::Pass, false), false, LEFT);
-        assert_eq!(passed, Next::Again(SECOND_LOOK));
-        let again = state.after(&verdict(Status::Pass, false), false, LEFT);
-        assert_eq!(again, Next::Stop);
+        assert_eq!(
+            state.after(&refused(), LEFT, None),
+            Next::Again(FIRST_PAUSE)
+        );
+        assert_eq!(state.after(&passed(), LEFT, None), AGAIN);
+        assert_eq!(state.after(&passed(), LEFT, None), Next::Stop);
+    }
+
+    #[test]
+    fn an_old_server_that_was_out_of_reach_needs_no_second_look() {
+        let mut state = State::default();
+        state.after(&refused(), LEFT, None);
+        assert_eq!(
+            state.after(&passed(), LEFT, server("a", 86_400)),
+            Next::Stop
+        );
     }
 
     #[test]
     fn a_restart_in_between_is_waited_for() {
         let mut state = State::default();
-        state.after(&verdict(Status::Fail, true), false, LEFT);
-        state.after(&verdict(Status::Pass, false), false, LEFT);
-        let down = state.after(&verdict(Status::Fail, true), false, LEFT);
+        state.after(&refused(), LEFT, None);
+        assert_eq!(state.after(&passed(), LEFT, server("a", 0)), AGAIN);
+        let down = state.after(&refused(), LEFT, None);
         assert!(matches!(down, Next::Again(_)));
-        let up = state.after(&verdict(Status::Warn, false), false, LEFT);
-        assert_eq!(up, Next::Again(SECOND_LOOK));
+        assert_eq!(state.after(&passed(), LEFT, server("b", 0)), AGAIN);
+        assert_eq!(state.after(&passed(), LEFT, server("b", 1)), AGAIN);
+        assert_eq!(state.after(&passed(), LEFT, server("b", 3)), Next::Stop);
+    }
+
+    #[test]
+    fn a_restart_between_two_passes_is_seen() {
+        let mut state = State::default();
+        state.after(&passed(), LEFT, server("a", 2));
+        assert_eq!(state.after(&passed(), LEFT, server("b", 0)), AGAIN);
+    }
+
+    #[test]
+    fn a_server_that_runs_its_first_scripts_is_not_ready() {
+        let mut state = State::default();
+        let scripts = server("a", 20).map(|server| Server {
+            for_itself: true,
+            ..server
+        });
+        assert_eq!(state.after(&passed(), LEFT, scripts.clone()), AGAIN);
+        assert_eq!(state.after(&passed(), LEFT, scripts), AGAIN);
+        assert!(state.words(&passed()).contains("first scripts"));
+    }
+
+    #[test]
+    fn a_database_that_is_being_made_is_waited_for_and_else_not() {
+        let missing = verdict(Status::Fail, "auth.database.missing", false);
+        assert_eq!(State::default().after(&missing, LEFT, None), Next::Stop);
+        let mut state = State::default();
+        state.after(&refused(), LEFT, None);
+        assert!(matches!(state.after(&missing, LEFT, None), Next::Again(_)));
     }
 
     #[test]
     fn time_used_up_stops() {
-        let next = State::default().after(&verdict(Status::Fail, true), false, Duration::ZERO);
+        let next = State::default().after(&refused(), Duration::ZERO, None);
+        assert_eq!(next, Next::Stop);
+        let next = State::default().after(&passed(), Duration::ZERO, server("a", 0));
         assert_eq!(next, Next::Stop);
     }
 }

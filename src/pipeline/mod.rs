@@ -1,8 +1,8 @@
 //! The one order of stages: straight-line, typed, the same for `check` and
 //! for every stage command, which only ends earlier.
 //!
-//! [`run`] reads the settings and goes up to one stage; [`connect`] is the
-//! same without the settings; [`Connected::again`] opens one more session the
+//! [`settings`] reads what was asked for, [`connect`] goes from there up to one
+//! stage, and [`Connected::again`] opens one more session the
 //! same way. What several hosts and `sslmode`'s second attempts do to the
 //! report is in `session`.
 
@@ -65,24 +65,12 @@ pub struct Connected {
     pub session: Option<Session>,
 }
 
-/// Runs the stages up to and including `until`. Whatever happens is in the
-/// report, also when the future is dropped half-way; `None` means that a
-/// stage failed.
+/// Whether a run up to `until` makes sense for the target.
 ///
 /// # Errors
-/// Where the last stage does not apply to the target.
-pub async fn run(
-    report: &mut Report,
-    args: &TargetArgs,
-    time: &TimeArgs,
-    until: Stage,
-    surroundings: Arc<Surroundings>,
-    progress: &mut dyn Progress,
-) -> Result<Option<Connected>, NotApplicable> {
-    let Some((target, ctx)) = settings(report, args, time, surroundings, progress).await else {
-        return Ok(None);
-    };
-    if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(&target, e)) {
+/// Where the last stage does not apply to it.
+pub fn applicable(target: &Target, until: Stage) -> Result<(), NotApplicable> {
+    if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(target, e)) {
         return Err(NotApplicable(
             "TLS is not used here: sslmode is disable, or the target is a unix socket",
         ));
@@ -90,7 +78,7 @@ pub async fn run(
     if until == Stage::Tunnel && target.ssh.is_none() {
         return Err(NotApplicable("there is no tunnel without --ssh"));
     }
-    Ok(connect(report, target, ctx, until, None, progress).await)
+    Ok(())
 }
 
 /// The `config` stage alone: the target, and the limits of a run that begins now.
@@ -124,8 +112,11 @@ pub async fn settings(
     Some((target, run.ctx))
 }
 
-/// All stages after `config`. With `only`, one address of each name is used:
-/// the one of that number, counted round; the fact `picked` says which.
+/// All stages after `config`, up to and including `until`. Whatever happens is
+/// in the report, also when the future is dropped half-way; `None` means that
+/// a stage failed. With `only`, one address of each name is used:
+/// the one of that number, counted round; the facts `picked` and `picked_of` say
+/// which, and of how many.
 pub async fn connect(
     report: &mut Report,
     target: Target,
@@ -170,6 +161,12 @@ impl Run<'_> {
         let verdict =
             config::probe(args, &self.ctx.surroundings, &mut described, &mut record).await;
         self.report.target = described;
+        if let Ok(Target {
+            ssh: Some(plan), ..
+        }) = &verdict
+        {
+            self.report.target.ssh = plan.hops.iter().map(|hop| hop.label()).collect();
+        }
         self.end(record, verdict)
     }
 
@@ -184,6 +181,7 @@ impl Run<'_> {
             target,
         };
         let outcome = self.stages(&mut connected).await;
+        self.look_back(&connected);
         self.gather_asides().await;
         outcome.map(|()| connected)
     }
@@ -212,9 +210,11 @@ impl Run<'_> {
         let mut resolved = self.end(record, verdict)?;
         if let Some(number) = self.only {
             for addresses in resolved.iter_mut().filter(|a| a.len() > 1) {
-                let picked = addresses.swap_remove(number % addresses.len());
-                let name = picked.to_string();
-                self.report.stage(Stage::Dns).fact("picked", name);
+                let of = addresses.len();
+                let picked = addresses.swap_remove(number % of);
+                let record = self.report.stage(Stage::Dns);
+                record.fact("picked", picked.to_string());
+                record.fact("picked_of", of);
                 *addresses = vec![picked];
             }
         }
@@ -270,6 +270,17 @@ impl Run<'_> {
             connected.address = Some(address);
         }
         Ok(())
+    }
+
+    /// Asks the kernel once more about the connection that is open: packets may
+    /// have been lost after it was.
+    fn look_back(&mut self, connected: &Connected) {
+        let session = connected.session.as_ref();
+        if let Some(socket) = session.and_then(|session| session.wire().socket.as_ref())
+            && let Some(address) = &connected.address
+        {
+            tcp::watch(address, socket, self.report.stage(Stage::Tcp));
+        }
     }
 
     /// Adds what the looks to the side found. They had the whole run's time

@@ -1,6 +1,8 @@
 //! Reports as bytes: one file per form, and what they share.
 
+pub mod board;
 pub mod evidence;
+pub mod explain;
 pub mod json;
 pub mod live;
 pub mod page;

@@ -256,13 +256,7 @@ impl Known {
             )
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
-            .with(
-                "words",
-                drop.message.as_ref().map_or_else(
-                    || "without a word about why".to_owned(),
-                    |words| format!("and said: {words}"),
-                ),
-            )
+            .with("words", words(drop))
             .with("where", self.place(drop))
             .with("hop", self.hop(drop).map(str::to_owned))
             .with("likely_owner", owner)
@@ -382,6 +376,15 @@ fn cause_of(drop: &Drop) -> &'static Cause {
     }
 }
 
+/// What the other side said, to follow a comma.
+fn words(drop: &Drop) -> String {
+    match &drop.message {
+        None => "without a word about why".to_owned(),
+        Some(message) if drop.kind == Kind::Ssh => message.clone(),
+        Some(message) => format!("and said: {message}"),
+    }
+}
+
 /// A drop in a few words.
 pub fn described(drop: &Drop) -> String {
     let at = spoken(drop.at);
@@ -492,7 +495,12 @@ mod tests {
             (Kind::Ssh, "idle.ssh-closed"),
         ] {
             let mut known = known(None);
-            known.rungs = vec![rung(4, End::Dropped(drop_at(kind, 3, true)))];
+            let mut drop = drop_at(kind, 3, true);
+            if kind == Kind::Ssh {
+                known.hops = vec!["ops@bastion:22".to_owned()];
+                drop.part = Some(Part::Ssh);
+            }
+            known.rungs = vec![rung(4, End::Dropped(drop))];
             let (_, finding) = concluded(&known);
             assert_eq!(finding.cause.code, code);
             let title = format!("{}.", finding.cause.title);

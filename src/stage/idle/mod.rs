@@ -62,6 +62,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Up to this long, and all else as usual.
+    pub fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            interval: None,
+            in_transaction: false,
+            spare: None,
+        }
+    }
+
     /// The interval of the first pass: often enough to matter in the time
     /// there is.
     fn first_interval(&self) -> Duration {
@@ -467,12 +477,7 @@ mod tests {
     use super::*;
 
     fn plan(longest: u64) -> Plan {
-        Plan {
-            longest: Duration::from_secs(longest),
-            interval: None,
-            in_transaction: false,
-            spare: None,
-        }
+        Plan::new(Duration::from_secs(longest))
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod config;
 mod demo;
 mod dns;
 mod healthy;
+pub mod idle;
 mod key;
 mod pooler;
 mod protocol;
@@ -36,6 +37,7 @@ mod server;
 mod ssh;
 mod ssh_auth;
 mod ssh_hostkey;
+pub mod stress;
 mod tcp;
 mod tls;
 mod tunnel;
@@ -56,8 +58,13 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tunnel", tunnel::SCENARIOS),
     ("tls", tls::SCENARIOS),
     ("auth", auth::SCENARIOS),
+    ("auth-spoken", auth::SPOKEN),
+    ("auth-german", auth::GERMAN),
+    ("auth-french", auth::FRENCH),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
+    ("idle", idle::SCENARIOS),
+    ("stress", stress::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 

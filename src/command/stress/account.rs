@@ -1,0 +1,429 @@
+//! What many attempts add up to: rates, causes, percentiles. No I/O.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::cause;
+use crate::finding::Finding;
+use crate::report::{Stage, StageRecord, ms};
+
+/// One attempt, reduced to what is counted.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// When it began, after the test did.
+    pub began: Duration,
+    /// How long it took.
+    pub total: Duration,
+    /// Why it failed, if it did.
+    pub failure: Option<Finding>,
+    /// The address it ended on.
+    pub address: Option<String>,
+    /// The addresses before it that did not work.
+    pub passed_over: Vec<Miss>,
+    /// The time of each stage.
+    pub stages: Vec<(Stage, Duration)>,
+}
+
+/// An address that did not work in an attempt that went on to the next.
+#[derive(Clone, Debug)]
+pub struct Miss {
+    /// The address.
+    pub address: String,
+    /// Why.
+    pub finding: Finding,
+}
+
+/// All attempts so far.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// The attempts, in the order they ended.
+    pub samples: Vec<Sample>,
+    /// Why the test ended before all attempts were made.
+    pub stopped: Option<String>,
+    /// Why fewer were made at once.
+    pub spared: Option<String>,
+}
+
+impl Account {
+    /// How many attempts passed.
+    pub fn succeeded(&self) -> usize {
+        self.samples.iter().filter(|s| s.failure.is_none()).count()
+    }
+
+    /// Where so many attempts were all refused for what they log in with, the
+    /// words to end the test with.
+    pub fn refused_logins(&self, enough: usize) -> Option<String> {
+        let refused = |sample: &Sample| {
+            sample.failure.as_ref().is_some_and(|finding| {
+                let code = finding.cause.code;
+                code.starts_with("ssh.auth.")
+                    || matches!(code, "auth.password.wrong" | "auth.pam" | "auth.ldap")
+            })
+        };
+        let all = self.samples.len() >= enough && self.samples.iter().all(refused);
+        all.then(|| {
+            format!(
+                "ended after {} attempts: the login is refused each time, and more of them could lock the account",
+                self.samples.len()
+            )
+        })
+    }
+
+    /// Writes the facts, and ends the stage: the most frequent cause is the
+    /// verdict.
+    pub fn conclude(&self, record: &mut StageRecord) {
+        self.note(record);
+        let (passed, of) = (self.succeeded(), self.samples.len());
+        record.summary = format!("{passed} of {of} attempts passed");
+        let mut findings = self.by_cause().into_iter().filter_map(|(_, failed)| {
+            let finding = failed.first()?.failure.clone()?;
+            Some(
+                finding
+                    .with("failed_attempts", failed.len())
+                    .with("attempts", of)
+                    .with("failed_addresses", addresses(&failed)),
+            )
+        });
+        let most_frequent = findings.next();
+        let others: Vec<Finding> = findings.map(Finding::as_failure).collect();
+        record.end(most_frequent);
+        record.findings.extend(others);
+        for finding in self.dead_addresses() {
+            record.warn(finding);
+        }
+        let failed = record.findings.first().map(|finding| finding.status);
+        record.status = failed.unwrap_or(record.status);
+    }
+
+    fn note(&self, record: &mut StageRecord) {
+        let (passed, of) = (self.succeeded(), self.samples.len());
+        let (low, high) = wilson(passed, of);
+        record.fact("attempts", of);
+        record.fact("succeeded", passed);
+        record.fact(
+            "success_rate",
+            json!({
+                "value": round(passed as f64 / of.max(1) as f64),
+                "low": round(low),
+                "high": round(high),
+            }),
+        );
+        record.fact("causes", self.causes());
+        record.fact("latency_ms", latencies(self.samples.iter()));
+        record.fact("by_address", self.by_address());
+        record.fact("by_hop", self.by_hop());
+        record.fact("stopped", self.stopped.clone());
+        record.fact("spared", self.spared.clone());
+    }
+
+    /// The causes by count, the most frequent first.
+    fn causes(&self) -> Value {
+        self.by_cause()
+            .into_iter()
+            .map(|(code, failed)| {
+                let first = failed.iter().map(|sample| sample.began).min();
+                json!({
+                    "cause": code,
+                    "count": failed.len(),
+                    "first_seen_ms": first.map(ms),
+                })
+            })
+            .collect()
+    }
+
+    fn by_cause(&self) -> Vec<(&'static str, Vec<&Sample>)> {
+        let mut groups: BTreeMap<&'static str, Vec<&Sample>> = BTreeMap::new();
+        for sample in &self.samples {
+            if let Some(failure) = &sample.failure {
+                groups.entry(failure.cause.code).or_default().push(sample);
+            }
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by_key(|(_, failed)| std::cmp::Reverse(failed.len()));
+        groups
+    }
+
+    /// The same by address, where there is more than one.
+    fn by_address(&self) -> Value {
+        let groups = self.addresses();
+        if groups.len() < 2 {
+            return Value::Null;
+        }
+        let rows: Map<String, Value> = groups
+            .into_iter()
+            .map(|(address, tries)| {
+                let row = json!({
+                    "attempts": tries.ended.len() + tries.missed.len(),
+                    "succeeded": tries.passed().count(),
+                    "causes": tries.causes(),
+                    "latency_ms": latencies(tries.ended.iter().copied()),
+                });
+                (address.to_owned(), row)
+            })
+            .collect();
+        Value::Object(rows)
+    }
+
+    fn addresses(&self) -> BTreeMap<&str, Tries<'_>> {
+        let mut groups: BTreeMap<&str, Tries> = BTreeMap::new();
+        for sample in &self.samples {
+            if let Some(address) = &sample.address {
+                groups.entry(address).or_default().ended.push(sample);
+            }
+            for miss in &sample.passed_over {
+                let tries = groups.entry(&miss.address).or_default();
+                tries.missed.push(&miss.finding);
+            }
+        }
+        groups
+    }
+
+    /// The failures by the SSH server that they concern, where there are any.
+    fn by_hop(&self) -> Value {
+        let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+        let failures = self.samples.iter().filter_map(|s| s.failure.as_ref());
+        for failure in failures {
+            let hop = failure.evidence.get("hop").or(failure.evidence.get("via"));
+            if let Some(hop) = hop.and_then(Value::as_str) {
+                *groups.entry(hop.to_owned()).or_default() += 1;
+            }
+        }
+        match groups.is_empty() {
+            true => Value::Null,
+            false => groups
+                .into_iter()
+                .map(|(hop, failed)| (hop, json!({"failed": failed})))
+                .collect::<Map<String, Value>>()
+                .into(),
+        }
+    }
+
+    /// Addresses that were passed over: applications that go on to the next
+    /// one get through, others fail.
+    fn dead_addresses(&self) -> Vec<Finding> {
+        let groups = self.addresses();
+        let working: Vec<&str> = groups
+            .iter()
+            .filter(|(_, tries)| tries.passed().next().is_some())
+            .map(|(address, _)| *address)
+            .collect();
+        groups
+            .iter()
+            .filter_map(|(address, tries)| {
+                let why = tries.missed.first()?;
+                let refuses = why.cause.code == cause::tcp::REFUSED.code;
+                let v6_first = refuses && address.starts_with('[') && !working.is_empty();
+                let row = match v6_first {
+                    true => &cause::tcp::IPV6_FIRST,
+                    false => &cause::tcp::PARTIAL,
+                };
+                let tried = tries.missed.len() + tries.ended.len();
+                Some(
+                    Finding::new(row)
+                        .with("host", host(why).unwrap_or_else(|| "The name".to_owned()))
+                        .with("count", groups.len())
+                        .with("dead", *address)
+                        .with(
+                            "error",
+                            format!(
+                                "{} of {tried} times: {}",
+                                tries.missed.len(),
+                                why.cause.code
+                            ),
+                        )
+                        .with("working", working.clone()),
+                )
+            })
+            .collect()
+    }
+}
+
+/// The name that a finding is about, where it tells.
+fn host(finding: &Finding) -> Option<String> {
+    finding.evidence.get("host").map(crate::finding::shown)
+}
+
+/// What became of one address.
+#[derive(Default)]
+struct Tries<'a> {
+    /// The attempts that ended on it.
+    ended: Vec<&'a Sample>,
+    /// Why others went on to the next.
+    missed: Vec<&'a Finding>,
+}
+
+impl Tries<'_> {
+    fn passed(&self) -> impl Iterator<Item = &&Sample> {
+        self.ended.iter().filter(|sample| sample.failure.is_none())
+    }
+
+    /// Its causes by count.
+    fn causes(&self) -> Map<String, Value> {
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let ended = self.ended.iter().filter_map(|s| s.failure.as_ref());
+        for finding in ended.chain(self.missed.iter().copied()) {
+            *counts.entry(finding.cause.code).or_default() += 1;
+        }
+        counts
+            .into_iter()
+            .map(|(code, count)| (code.to_owned(), count.into()))
+            .collect()
+    }
+}
+
+fn addresses(failed: &[&Sample]) -> Vec<String> {
+    let mut all: Vec<String> = failed
+        .iter()
+        .filter_map(|sample| sample.address.clone())
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Percentiles by stage, and of the whole, over the attempts that passed.
+fn latencies<'a>(samples: impl Iterator<Item = &'a Sample>) -> Value {
+    let mut times: BTreeMap<&'static str, Vec<Duration>> = BTreeMap::new();
+    for sample in samples.filter(|s| s.failure.is_none()) {
+        times.entry("total").or_default().push(sample.total);
+        for (stage, time) in &sample.stages {
+            times.entry(stage.name()).or_default().push(*time);
+        }
+    }
+    let rows: Map<String, Value> = times
+        .into_iter()
+        .map(|(name, mut times)| {
+            times.sort_unstable();
+            let at = |part| percentile(&times, part).map(ms);
+            let row = json!({"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1.0)});
+            (name.to_owned(), row)
+        })
+        .collect();
+    Value::Object(rows)
+}
+
+/// The least value that at least this part of all does not exceed (the
+/// nearest-rank method).
+fn percentile(sorted: &[Duration], part: f64) -> Option<Duration> {
+    let rank = (part * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
+/// The 95 % score interval of a proportion (Wilson 1927).
+pub fn wilson(succeeded: usize, of: usize) -> (f64, f64) {
+    if of == 0 {
+        return (0.0, 1.0);
+    }
+    let z = 1.959_964;
+    let n = of as f64;
+    let p = succeeded as f64 / n;
+    let scale = 1.0 + z * z / n;
+    let centre = p + z * z / (2.0 * n);
+    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    // At the ends it is exact, whatever the arithmetic loses.
+    let low = match succeeded {
+        0 => 0.0,
+        _ => ((centre - spread) / scale).max(0.0),
+    };
+    let high = match succeeded == of {
+        true => 1.0,
+        false => ((centre + spread) / scale).min(1.0),
+    };
+    (low, high)
+}
+
+fn round(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// An attempt that took so many milliseconds and failed or did not.
+    pub fn sample(total: u64, cause: Option<&'static cause::Cause>, address: &str) -> Sample {
+        Sample {
+            began: Duration::ZERO,
+            total: Duration::from_millis(total),
+            failure: cause.map(Finding::new),
+            address: Some(address.to_owned()),
+            passed_over: Vec::new(),
+            stages: vec![(Stage::Tcp, Duration::from_millis(total / 2))],
+        }
+    }
+
+    fn concluded(samples: Vec<Sample>) -> StageRecord {
+        let account = Account {
+            samples,
+            ..Account::default()
+        };
+        let mut record = StageRecord::new(Stage::Stress);
+        record.begin();
+        account.conclude(&mut record);
+        record
+    }
+
+    #[test]
+    fn the_interval_holds_the_share_and_stays_in_bounds() {
+        let (low, high) = wilson(6, 10);
+        assert!(low < 0.6 && 0.6 < high);
+        assert!((low - 0.3127).abs() < 0.001 && (high - 0.8318).abs() < 0.001);
+        assert_eq!(wilson(10, 10).1, 1.0);
+        assert_eq!(wilson(0, 10).0, 0.0);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_seen() {
+        let times: Vec<Duration> = (1..=20).map(Duration::from_millis).collect();
+        let at = |part| percentile(&times, part).unwrap().as_millis();
+        assert_eq!((at(0.5), at(0.9), at(0.99), at(1.0)), (10, 18, 20, 20));
+        assert_eq!(percentile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn the_most_frequent_cause_is_the_verdict() {
+        let record = concluded(vec![
+            sample(1, Some(&cause::tcp::TIMEOUT), "a"),
+            sample(1, Some(&cause::tcp::REFUSED), "a"),
+            sample(1, Some(&cause::tcp::REFUSED), "a"),
+            sample(1, None, "a"),
+        ]);
+        assert_eq!(record.findings[0].cause.code, "tcp.refused");
+        assert_eq!(record.findings[1].cause.code, "tcp.timeout");
+        assert_eq!(record.facts["succeeded"], 1);
+        assert_eq!(record.facts["causes"][0]["count"], 2);
+        assert!(record.facts["by_address"].is_null());
+        assert_eq!(record.status, crate::finding::Status::Fail);
+    }
+
+    #[test]
+    fn a_dead_address_is_found_although_every_attempt_passes() {
+        let mut samples = vec![sample(1, None, "10.0.0.1:5432"); 4];
+        samples[0].passed_over.push(Miss {
+            address: "10.0.0.2:5432".to_owned(),
+            finding: Finding::new(&cause::tcp::REFUSED),
+        });
+        let record = concluded(samples);
+        assert_eq!(record.findings[0].cause.code, "tcp.partial");
+        assert_eq!(record.status, crate::finding::Status::Warn);
+        let dead = &record.facts["by_address"]["10.0.0.2:5432"];
+        assert_eq!(
+            (&dead["attempts"], &dead["succeeded"]),
+            (&json!(1), &json!(0))
+        );
+        assert_eq!(dead["causes"]["tcp.refused"], 1);
+    }
+
+    #[test]
+    fn a_login_that_is_always_refused_ends_it() {
+        let mut account = Account {
+            samples: vec![sample(1, Some(&cause::auth::PASSWORD_WRONG), "a"); 3],
+            ..Account::default()
+        };
+        assert!(account.refused_logins(3).is_some());
+        account.samples.push(sample(1, None, "a"));
+        assert!(account.refused_logins(3).is_none());
+    }
+}

@@ -1,0 +1,336 @@
+//! `stress`: many attempts, for failures that come and go.
+//!
+//! Each attempt is a whole run of the stages with a report of its own; what
+//! is left of it is its outcome and its times. Where a name has several
+//! addresses, each attempt begins with another one and goes on to the next as
+//! libpq would, so that a dead one is found and the success rate is still that
+//! of an application.
+
+mod account;
+mod show;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::check::progress;
+use super::interrupt::interruption;
+use super::{Exit, output, usage};
+use crate::cli::StressArgs;
+use crate::ctx::Ctx;
+use crate::environment;
+use crate::finding::{Finding, Status};
+use crate::pipeline;
+use crate::report::{Report, Stage, StageRecord};
+use crate::surroundings::Surroundings;
+use crate::target::Target;
+
+use account::{Account, Miss, Sample};
+use show::Show;
+
+/// How often the facts are brought up to date and progress is told.
+const TELL: Duration = Duration::from_millis(500);
+/// So many attempts that are all refused for what they log in with end the
+/// test: more would only lock the account or have the client banned.
+const REFUSED_LOGINS: usize = 3;
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// How many attempts.
+    attempts: u32,
+    /// How many at once.
+    concurrency: u32,
+    /// At most this many begin per second; none for as fast as they go.
+    rate: Option<f64>,
+    /// The time of each attempt.
+    deadline: Duration,
+}
+
+/// `stress`.
+pub async fn run(args: &StressArgs) -> Exit {
+    let run = &args.run;
+    if run.target.names_two_targets() {
+        return usage(
+            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
+        );
+    }
+    if let Err(exit) = output::writable(&run.output) {
+        return exit;
+    }
+    let around = Arc::new(Surroundings::of_process());
+    let stages: Vec<Stage> = Stage::RUN
+        .into_iter()
+        .filter(|stage| *stage < Stage::Idle)
+        .chain([Stage::Stress])
+        .collect();
+    let mut report = Report::new("stress", &stages, environment::detect(&around));
+    let mut stop = pin!(interruption());
+    let settings = {
+        let mut progress = progress(&run.output, &around);
+        let settings = pipeline::settings(
+            &mut report,
+            &run.target,
+            &run.time,
+            Arc::clone(&around),
+            progress.as_mut(),
+        );
+        tokio::select! {
+            settings = settings => Some(settings),
+            () = &mut stop => None,
+        }
+    };
+    let mut interrupted = settings.is_none();
+    if let Some(Some((target, ctx))) = settings {
+        let load = Load {
+            attempts: args.attempts,
+            concurrency: args.concurrency,
+            rate: args.rate,
+            deadline: run.time.deadline,
+        };
+        let show = Show::new(&run.output, &around, args.attempts);
+        let mut test = Test::new(target, ctx, load, show);
+        report.stage(Stage::Stress).begin();
+        tokio::select! {
+            () = test.run() => {}
+            () = &mut stop => interrupted = true,
+        }
+        test.conclude(&mut report);
+    }
+    report.finish(interrupted);
+    output::conclude(&report, &run.output, &around)
+}
+
+/// The test as it goes on.
+struct Test {
+    target: Target,
+    ctx: Ctx,
+    load: Load,
+    began: Instant,
+    account: Account,
+    /// The records of the first attempt that passed.
+    records: Vec<StageRecord>,
+    show: Show,
+    told: Instant,
+}
+
+impl Test {
+    fn new(target: Target, ctx: Ctx, load: Load, show: Show) -> Self {
+        let began = Instant::now();
+        Self {
+            target,
+            ctx,
+            load,
+            began,
+            account: Account::default(),
+            records: Vec::new(),
+            show,
+            told: began,
+        }
+    }
+
+    async fn run(&mut self) {
+        // The first attempts go alone until one passes: it tells how many
+        // slots are free, and whether the login is any good.
+        let mut next = 0;
+        while next < self.load.attempts && self.records.is_empty() {
+            self.pause(next).await;
+            let outcome = self.attempt(next).await;
+            self.take(outcome);
+            next += 1;
+            if let Some(words) = self.account.refused_logins(REFUSED_LOGINS) {
+                self.show.note(&words);
+                self.account.stopped = Some(words);
+                return;
+            }
+            // What fails for other reasons may be the very thing to be counted.
+            if next as usize == REFUSED_LOGINS {
+                break;
+            }
+        }
+        self.warn_of_crowding();
+
+        let mut tasks = JoinSet::new();
+        while next < self.load.attempts || !tasks.is_empty() {
+            let room = tasks.len() < self.load.concurrency as usize;
+            let due = self.due(next);
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()), if room && next < self.load.attempts => {
+                    tasks.spawn(self.attempt(next));
+                    next += 1;
+                }
+                Some(outcome) = tasks.join_next() => {
+                    if let Ok(outcome) = outcome {
+                        self.take(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When an attempt may begin.
+    fn due(&self, number: u32) -> Instant {
+        match self.load.rate {
+            Some(rate) => self.began + Duration::from_secs_f64(f64::from(number) / rate),
+            None => self.began,
+        }
+    }
+
+    async fn pause(&self, number: u32) {
+        tokio::time::sleep_until(self.due(number).into()).await;
+    }
+
+    fn attempt(&self, number: u32) -> impl Future<Output = Outcome> + Send + use<> {
+        let (target, ctx) = (self.target.clone(), self.ctx.clone());
+        let (deadline, began) = (self.load.deadline, self.began);
+        async move { attempt(target, &ctx, deadline, number as usize, began).await }
+    }
+
+    /// Takes in an attempt that is over.
+    fn take(&mut self, (sample, records): Outcome) {
+        if sample.failure.is_none() && self.records.is_empty() {
+            self.records = records;
+        }
+        self.account.samples.push(sample);
+        let all = self.account.samples.len() == self.load.attempts as usize;
+        if all || self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            self.show.progress(&self.account);
+        }
+    }
+
+    /// A word before a large part of the free slots is taken.
+    fn warn_of_crowding(&mut self) {
+        let free = self
+            .records
+            .iter()
+            .find(|record| record.stage == Stage::Server)
+            .and_then(|record| record.facts.get("connections_free"))
+            .and_then(serde_json::Value::as_u64);
+        let Some(free) = free else { return };
+        let wanted = u64::from(self.load.concurrency);
+        if wanted * 2 > free {
+            let spared = u32::try_from(free / 2).unwrap_or(u32::MAX).max(1);
+            let words = format!(
+                "{wanted} attempts at once would take a large part of the {free} connection slots that are free; {spared} are made at once"
+            );
+            self.load.concurrency = spared.min(self.load.concurrency);
+            self.show.note(&words);
+            self.account.spared = Some(words);
+        }
+    }
+
+    fn conclude(self, report: &mut Report) {
+        for record in self.records {
+            let stage = record.stage;
+            if stage != Stage::Config {
+                *report.stage(stage) = record;
+            }
+        }
+        if self.account.samples.is_empty() {
+            return;
+        }
+        self.show.done(&self.account);
+        self.account.conclude(report.stage(Stage::Stress));
+    }
+}
+
+/// An attempt, reduced to what is counted, and its records if it passed.
+type Outcome = (Sample, Vec<StageRecord>);
+
+/// One attempt: every stage after the settings, with its own time; the
+/// addresses of a name in turn, as long as libpq would go on to the next.
+async fn attempt(
+    target: Target,
+    ctx: &Ctx,
+    deadline: Duration,
+    number: usize,
+    began: Instant,
+) -> Outcome {
+    let start = Instant::now();
+    let ctx = Ctx {
+        started: start,
+        deadline: start + deadline,
+        ..ctx.clone()
+    };
+    let mut passed_over = Vec::new();
+    let mut turn = number;
+    loop {
+        let mut report = Report::new("stress", &[], ctx.environment.as_ref().clone());
+        let connected = pipeline::connect(
+            &mut report,
+            target.clone(),
+            ctx.clone(),
+            Stage::Server,
+            Some(turn),
+            &mut (),
+        )
+        .await;
+        let total = start.elapsed();
+        let passed = connected.is_some();
+        let reached = connected
+            .as_ref()
+            .and_then(|connected| connected.address.as_ref().map(ToString::to_string));
+        if let Some(session) = connected.and_then(|connected| connected.session) {
+            // A goodbye that cannot be said must not hold the attempt up.
+            let _ = ctx.within(session.close()).await;
+        }
+        report.finish(false);
+        let dns = &report.stage(Stage::Dns).facts;
+        let picked = dns.get("picked").and_then(serde_json::Value::as_str);
+        let address = picked.map(str::to_owned).or(reached);
+        let of = dns.get("picked_of").and_then(serde_json::Value::as_u64);
+        let failure = match passed {
+            true => None,
+            false => Some(first_failure(&report)),
+        };
+        if let (Some(finding), Some(address), Some(of)) = (&failure, &address, of)
+            && goes_on(finding)
+            && turn + 1 < number + of as usize
+            && Instant::now() < ctx.deadline
+        {
+            passed_over.push(Miss {
+                address: address.clone(),
+                finding: finding.clone(),
+            });
+            turn += 1;
+            continue;
+        }
+        let stages = report
+            .stages
+            .iter()
+            .filter(|record| record.has_run())
+            .map(|record| (record.stage, record.duration()))
+            .collect();
+        let sample = Sample {
+            began: start - began,
+            total,
+            failure,
+            address,
+            passed_over,
+            stages,
+        };
+        return (sample, report.stages);
+    }
+}
+
+/// Whether libpq would go on to the name's next address (interface.md,
+/// Promises); an SSH client does only where it cannot connect.
+fn goes_on(finding: &Finding) -> bool {
+    finding.onward.next_host || finding.cause.code.starts_with("tcp.")
+}
+
+/// Why an attempt failed.
+fn first_failure(report: &Report) -> Finding {
+    report
+        .stages
+        .iter()
+        .flat_map(StageRecord::all_findings)
+        .find(|finding| finding.status == Status::Fail)
+        .unwrap_or_else(|| {
+            Finding::new(&crate::cause::server::UNCLASSIFIED)
+                .with("error", "an attempt failed without a finding")
+        })
+}
