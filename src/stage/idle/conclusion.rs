@@ -114,6 +114,7 @@ impl Known {
                     .map(|rung| rung.silence)
                     .max(),
                 dropped: Some(drop.clone()),
+                earliest: drop.at,
                 by_chance: false,
             },
             _ => found,
