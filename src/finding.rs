@@ -134,6 +134,20 @@ impl Finding {
         self
     }
 
+    /// The same finding with what another one of the same failure knows beside:
+    /// its evidence where this one has none of that name, and what libpq would
+    /// still try.
+    pub fn with_evidence_of(mut self, other: Finding) -> Self {
+        for (name, value) in other.evidence {
+            self.evidence.entry(name).or_insert(value);
+        }
+        self.onward = Onward {
+            next_host: self.onward.next_host || other.onward.next_host,
+            other_encryption: self.onward.other_encryption || other.onward.other_encryption,
+        };
+        self
+    }
+
     /// The sentence for people: the cause's template filled from the evidence,
     /// or its title where a value is missing.
     pub fn summary(&self) -> String {
@@ -154,6 +168,52 @@ impl Finding {
         });
         self.extra_fixes.iter().cloned().chain(rows).collect()
     }
+}
+
+impl Finding {
+    /// What to do where nothing is known of the particular case: capital
+    /// letters stand for the values.
+    pub fn fixes_in_general(&self) -> Vec<Fix> {
+        let general = |template: &str| {
+            let mut evidence = self.evidence.clone();
+            for (name, is_suffix) in placeholders(template) {
+                // What is glued to a word adds to it, and may be missing.
+                let value = if is_suffix {
+                    String::new()
+                } else {
+                    name.to_uppercase()
+                };
+                evidence.entry(name).or_insert(value.into());
+            }
+            fill(template, &evidence, Quoting::None)
+        };
+        self.cause
+            .fixes
+            .iter()
+            .filter_map(|row| {
+                Some(Fix {
+                    text: general(row.text)?,
+                    command: row.command.and_then(general),
+                })
+            })
+            .collect()
+    }
+}
+
+/// The names in a template, and whether each is glued to a word before it.
+fn placeholders(template: &str) -> Vec<(String, bool)> {
+    let unescaped = template.replace("{{", "").replace("}}", "");
+    let mut parts = unescaped.split('{');
+    let mut before = parts.next().unwrap_or_default();
+    let mut names = Vec::new();
+    for part in parts {
+        let Some((name, after)) = part.split_once('}') else {
+            break;
+        };
+        names.push((name.to_owned(), before.ends_with(char::is_alphanumeric)));
+        before = after;
+    }
+    names
 }
 
 /// How values are put into a template.

@@ -326,6 +326,19 @@ failure!(
 );
 
 failure!(
+    /// The dotenv file cannot be read.
+    ENV_FILE_SYNTAX,
+    "config.env-file.syntax",
+    "The dotenv file has an error",
+    "{file}, line {line}: {problem}.",
+    "The file is read as docker compose reads it: NAME=value a line, quotes around a value closed again, comments behind a #. What is meant for a shell (commands, if, functions) does not belong there.",
+    [
+        fix("Correct line {line} of {file}."),
+    ],
+    ["unexpected character", "unterminated quoted value"]
+);
+
+failure!(
     /// No user name is given and the system has none.
     USER_UNKNOWN,
     "config.user.unknown",
@@ -428,6 +441,7 @@ pub static ALL: &[&Cause] = &[
     &PASSFILE_PERMISSIONS,
     &PASSFILE_NOMATCH,
     &FILE_MISSING,
+    &ENV_FILE_SYNTAX,
     &USER_UNKNOWN,
     &SSH_SYNTAX,
     &SSH_PERMISSIONS,

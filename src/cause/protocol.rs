@@ -8,7 +8,7 @@ pub static CLOSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection is accepted and closed without a word",
-    summary: "{endpoint} accepted the connection and closed it without a word.",
+    summary: "{who} accepted the connection and closed it without a word.",
     meaning: "Something accepts TCP connections there and hangs up as soon as it is spoken to. A \
         PostgreSQL server answers even when it refuses, so this is most often something in \
         between: a proxy, load balancer or port forward whose backend is down or refuses, a \
@@ -46,7 +46,7 @@ pub static RESET: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection is accepted and then reset",
-    summary: "{endpoint} accepted the connection and reset it when it was spoken to.",
+    summary: "{who} accepted the connection and reset it when it was spoken to.",
     meaning: "Something accepts TCP connections there and breaks them off: a port forward \
         (`netsh portproxy`, `kubectl port-forward`, docker's proxy, an SSH tunnel that died) whose \
         other side refuses or is gone, or a firewall that lets a connection open and then cuts it. \
@@ -82,7 +82,7 @@ pub static SILENT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection is accepted and never answered",
-    summary: "{endpoint} accepted the connection and said nothing for {waited}.",
+    summary: "{who} accepted the connection and said nothing for {waited}.",
     meaning: "The TCP connection opens, and the first message is never answered. Either a forward \
         or load balancer took the connection and passes it on to a place that swallows it, or the \
         server is too busy, stopped or out of processes to accept (the kernel accepts for it), or \

@@ -370,8 +370,8 @@ pub static AUTH_ALGORITHM: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The key can only sign in a way that one side refuses",
-    summary: "{hop} announces no SHA-2 signatures for RSA keys, so {keys} cannot be used with it.",
-    meaning: "An RSA key signs as ssh-rsa (SHA-1), rsa-sha2-256 or rsa-sha2-512. OpenSSH refuses SHA-1 since 8.8, and this server announces nothing better (before OpenSSH 7.2, or an appliance), or its PubkeyAcceptedAlgorithms leaves SHA-2 out. The key itself may be known to the server.",
+    summary: "{hop} {reason}, so {key} cannot be used with it.",
+    meaning: "An RSA key signs as ssh-rsa (SHA-1), rsa-sha2-256 or rsa-sha2-512. OpenSSH makes no SHA-1 signatures since 8.8 and otherwise the best that the server announces. This server announces nothing better than SHA-1 (before OpenSSH 7.2, or an appliance), or its PubkeyAcceptedAlgorithms leaves out what it announces. That it knows the key was found out by asking; nothing was signed.",
     fixes: &[
         run(
             "Use an Ed25519 key: make one, and add its public half to authorized_keys on the server.",
@@ -397,7 +397,7 @@ pub static AUTH_TOO_MANY: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The SSH server hangs up after too many keys",
-    summary: "{hop} ended the login after {offered_count} refused keys, before everything was tried.",
+    summary: "{hop} ended the login after {offered_count} refused keys.",
     meaning: "Every key that is offered counts as an attempt, and the server allows only some (MaxAuthTries, 6 unless set). An agent with many keys uses them up before the right one comes. The keys that were offered, and those that were not, are in the evidence.",
     fixes: &[
         fix(

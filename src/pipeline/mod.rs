@@ -161,6 +161,12 @@ impl Run<'_> {
         let verdict =
             config::probe(args, &self.ctx.surroundings, &mut described, &mut record).await;
         self.report.target = described;
+        if let Ok(Target {
+            ssh: Some(plan), ..
+        }) = &verdict
+        {
+            self.report.target.ssh = plan.hops.iter().map(|hop| hop.label()).collect();
+        }
         self.end(record, verdict)
     }
 
@@ -175,6 +181,7 @@ impl Run<'_> {
             target,
         };
         let outcome = self.stages(&mut connected).await;
+        self.look_back(&connected);
         self.gather_asides().await;
         outcome.map(|()| connected)
     }
@@ -263,6 +270,17 @@ impl Run<'_> {
             connected.address = Some(address);
         }
         Ok(())
+    }
+
+    /// Asks the kernel once more about the connection that is open: packets may
+    /// have been lost after it was.
+    fn look_back(&mut self, connected: &Connected) {
+        let session = connected.session.as_ref();
+        if let Some(socket) = session.and_then(|session| session.wire().socket.as_ref())
+            && let Some(address) = &connected.address
+        {
+            tcp::watch(address, socket, self.report.stage(Stage::Tcp));
+        }
     }
 
     /// Adds what the looks to the side found. They had the whole run's time

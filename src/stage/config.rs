@@ -22,7 +22,6 @@ pub async fn probe(
     };
     let mut target = Resolver::new(args, surroundings, report, record).resolve(typed)?;
     target.report = report.clone();
-    record.summary = summary(&target);
     Ok(target)
 }
 
@@ -33,14 +32,4 @@ async fn ask(prompt: &'static str) -> Option<Secret> {
         .ok()?
         .ok()
         .map(Secret::new)
-}
-
-/// Where the host and the password came from, in one line.
-fn summary(target: &Target) -> String {
-    let hosts: Vec<_> = target.endpoints.iter().map(|e| e.label()).collect();
-    let password = target.endpoints.iter().find_map(|e| e.password.as_ref());
-    match password {
-        Some(password) => format!("{}, password from {}", hosts.join(", "), password.source),
-        None => format!("{}, no password", hosts.join(", ")),
-    }
 }

@@ -165,7 +165,9 @@ pub async fn probe(
                 None => Err(fault::unclassified(hop, "no connection was handed over")),
             },
         };
-        record.summary = visit.summary;
+        if !visit.summary.is_empty() {
+            record.summary = visit.summary;
+        }
         for warning in visit.warnings {
             record.warn(warning);
         }

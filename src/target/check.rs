@@ -233,12 +233,12 @@ impl Checker<'_> {
 
     /// A parameter with a value that libpq refuses.
     pub(super) fn invalid(&self, name: &str, problem: &str, allowed: Option<String>) -> Finding {
-        let value = self.text(name);
-        let secret = super::params::find(name).is_some_and(|param| param.secret);
-        let shown = match (secret, value.as_str()) {
-            (true, _) => crate::secret::HIDDEN.to_owned(),
-            (false, "") => "empty".to_owned(),
-            (false, value) => format!("\"{value}\""),
+        let given = self.parameters.get(name);
+        let shown = given.map(|given| self.parameters.shown(name, given));
+        let shown = match shown.unwrap_or_default().as_str() {
+            "" => "empty".to_owned(),
+            value if value == crate::secret::HIDDEN => value.to_owned(),
+            value => format!("\"{value}\""),
         };
         Finding::new(&cause::PARAM_INVALID)
             .with("parameter", name)

@@ -1,22 +1,28 @@
 //! What the user asked for: every setting resolved as libpq resolves it, with
 //! where it came from and what it won over.
 
+mod assemble;
 pub mod broken;
 pub mod check;
 pub mod conninfo;
 pub mod dotenv;
+mod doubts;
 pub mod driver;
 pub mod dsn;
 pub mod files;
+pub mod guards;
 pub mod origin;
 pub mod parameters;
 pub mod params;
 pub mod passfile;
+mod passwords;
 pub mod reading;
 pub mod resolve;
 pub mod service;
 pub mod settings;
+mod sources;
 pub mod ssh;
+pub mod ssh_config;
 pub mod uri;
 
 use std::net::IpAddr;

@@ -63,6 +63,14 @@ impl Origin {
         }
     }
 
+    /// Whether both are the same URL, service or file.
+    pub fn same_source(&self, other: &Origin) -> bool {
+        match (self, other) {
+            (Origin::Service { name: a, .. }, Origin::Service { name: b, .. }) => a == b,
+            (a, b) => a == b,
+        }
+    }
+
     /// For the report.
     pub fn report(&self) -> OriginReport {
         let shown = |file: &Path| crate::text::clean(&file.to_string_lossy());

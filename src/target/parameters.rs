@@ -27,6 +27,8 @@ impl Given {
 /// Every parameter with the values that were given for it.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
+    /// Whether what stands in the port's place may be a password.
+    pub(super) hide_port: bool,
     values: BTreeMap<&'static str, Vec<Given>>,
 }
 
@@ -94,11 +96,7 @@ impl Parameters {
             let Some((winner, losers)) = given.split_first() else {
                 continue;
             };
-            let secret = params::find(name).is_some_and(|param| param.secret);
-            let shown = |given: &Given| match secret && !given.value.is_empty() {
-                true => HIDDEN.to_owned(),
-                false => crate::text::clean(&given.text()),
-            };
+            let shown = |given: &Given| crate::text::clean(&self.shown(name, given));
             report.parameters.insert(
                 (*name).to_owned(),
                 ParameterReport {
@@ -117,10 +115,45 @@ impl Parameters {
         report.url = Some(self.url());
     }
 
+    /// A value as it may be shown: a secret hidden, and what a whole URL in
+    /// the place of a name may hold of one.
+    pub fn shown(&self, name: &str, given: &Given) -> String {
+        let text = given.text();
+        let secret = params::find(name).is_some_and(|param| param.secret);
+        let number = text
+            .split(',')
+            .all(|port| super::check::integer(port).is_some() || port.is_empty());
+        match text.split_once("://") {
+            _ if secret && !text.is_empty() => HIDDEN.to_owned(),
+            _ if name == "port" && self.hide_port && !number => match near_number(&text) {
+                true => text,
+                false => HIDDEN.to_owned(),
+            },
+            Some((scheme, body)) if !matches!(name, "options" | "oauth_issuer") => {
+                format!("{scheme}://{}", super::broken::masked(body))
+            }
+            None if name == "host"
+                && text
+                    .split(',')
+                    .any(|h| h.trim_start_matches('@').contains('@')) =>
+            {
+                HIDDEN.to_owned()
+            }
+            _ => text,
+        }
+    }
+
+    /// The value that counts, as it may be shown.
+    fn shown_first(&self, name: &str) -> String {
+        self.get(name)
+            .map(|given| self.shown(name, given))
+            .unwrap_or_default()
+    }
+
     /// The target as a URI without its secrets: what was set, defaults left out.
     fn url(&self) -> String {
         let encoded = |text: &str| super::uri::encoded(text.as_bytes());
-        let text = |name: &str| self.text(name).unwrap_or_default();
+        let text = |name: &str| self.shown_first(name);
         let (hosts, ports) = (text("host"), text("port"));
         let hosts: Vec<&str> = hosts.split(',').collect();
         let ports: Vec<&str> = ports.split(',').collect();
@@ -157,7 +190,11 @@ impl Parameters {
         for (param, given) in self.iter() {
             let placed = ["user", "host", "port", "dbname", "passfile", "service"];
             if !param.secret && !placed.contains(&param.name) && given.origin != Origin::Default {
-                query.push(format!("{}={}", param.name, encoded(&given.text())));
+                query.push(format!(
+                    "{}={}",
+                    param.name,
+                    encoded(&self.shown(param.name, given))
+                ));
             }
         }
         let query = match query.is_empty() {
@@ -170,6 +207,12 @@ impl Parameters {
             encoded(&text("dbname"))
         )
     }
+}
+
+/// Whether it is a number with a slip in it, and not a password.
+fn near_number(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    text.len() <= 6 && digits * 2 >= text.len()
 }
 
 #[cfg(test)]

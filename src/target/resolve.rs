@@ -1,21 +1,16 @@
-//! From flags, files and variables to a [`Target`], in libpq's order:
-//! flag, target, service file, environment, default.
+//! From flags, files and variables to parameters, in libpq's order: flag,
+//! target, service file, environment, default. What is made of them is in
+//! `assemble`, what is doubtful about them in `doubts` and `sources`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::check::{Checked, Checker, Entry};
-use super::dsn::Assignment;
-use super::files;
+use super::check::Checker;
+use super::files::{self, Unreadable};
 use super::origin::{Origin, tilde};
 use super::parameters::Parameters;
 use super::params::{self, PARAMS};
-use super::passfile::{self, Wanted};
-use super::{
-    Endpoint, Guards, Keepalives, NamedFile, Password, Place, Roots, SshPlan, Target, TlsSettings,
-};
-use super::{conninfo, service, ssh, uri};
+use super::{Target, dotenv, driver, reading, service};
 use crate::cause::config as cause;
 use crate::cli::TargetArgs;
 use crate::finding::Finding;
@@ -31,16 +26,28 @@ pub struct Resolver<'a> {
     pub(super) record: &'a mut StageRecord,
     pub(super) parameters: Parameters,
     /// The variables that count: the environment's, or the dotenv file's.
-    pub(super) variables: BTreeMap<String, Variable>,
+    pub(super) variables: Variables,
+    /// Whether certificates are not to be verified, whatever files there are.
+    pub(super) no_verify: bool,
 }
+
+/// Variables by name.
+pub type Variables = BTreeMap<String, Variable>;
 
 /// A variable's value and where it was set.
 #[derive(Clone, Debug)]
 pub struct Variable {
-    /// The value.
-    pub value: String,
+    /// The value; it need not be UTF-8.
+    pub value: Vec<u8>,
     /// Where it was set.
     pub origin: Origin,
+}
+
+impl Variable {
+    /// The value as text, lossily.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.value).into_owned()
+    }
 }
 
 impl<'a> Resolver<'a> {
@@ -57,7 +64,8 @@ impl<'a> Resolver<'a> {
             report,
             record,
             parameters: Parameters::default(),
-            variables: BTreeMap::new(),
+            variables: Variables::new(),
+            no_verify: false,
         }
     }
 
@@ -67,45 +75,158 @@ impl<'a> Resolver<'a> {
     /// The first thing that libpq would stop at. What was read is in the
     /// report all the same.
     pub fn resolve(mut self, typed: Option<Secret>) -> Result<Target, Finding> {
+        if let Err(finding) = self.read(typed) {
+            // What was not read may say where to connect: no default is shown.
+            self.parameters.describe(self.report);
+            self.report.url = None;
+            return Err(finding);
+        }
+        self.parameters.describe(self.report);
+        let outcome = self.assemble();
+        self.parameters.describe(self.report);
+        self.record.summary = self.summary();
+        outcome
+    }
+
+    /// Where the settings came from, in one line; what came from the same
+    /// place as the host is not repeated.
+    fn summary(&self) -> String {
+        let place = match self.parameters.text("hostaddr") {
+            Some(_) if self.parameters.text("host").is_none() => "hostaddr",
+            _ => "host",
+        };
+        let from = |name: &str| match self.parameters.origin(name) {
+            Origin::Default => "by default".to_owned(),
+            origin => format!("from {}", self.spoken(&origin)),
+        };
+        let first = self.parameters.origin(place);
+        let mut parts = vec![format!("{place} {}", from(place))];
+        for (name, called) in [("port", "port"), ("user", "user"), ("dbname", "database")] {
+            let origin = self.parameters.origin(name);
+            if !origin.same_source(&first) && origin != Origin::Default {
+                parts.push(format!("{called} {}", from(name)));
+            }
+        }
+        parts.push(match self.parameters.text("password") {
+            Some(_) => format!("password {}", from("password")),
+            None => "no password".to_owned(),
+        });
+        parts.join(", ")
+    }
+
+    /// Reads every source, the strongest first.
+    fn read(&mut self, typed: Option<Secret>) -> Result<(), Finding> {
         self.read_variables()?;
         if let Some(secret) = typed {
             self.parameters
                 .add("password", secret.expose_bytes(), Origin::Prompt);
         }
         self.read_flags();
-        self.read_target()?;
-        self.read_service()?;
+        let outcome = self.read_target().and_then(|()| self.read_service());
         self.read_environment();
+        outcome?;
         self.add_defaults();
-        self.parameters.describe(self.report);
-        let outcome = self.target();
-        self.parameters.describe(self.report);
-        outcome
+        Ok(())
     }
 
     pub(super) fn home(&self) -> Option<&'a Path> {
         self.surroundings.home.as_deref()
     }
 
-    fn checker(&self) -> Checker<'_> {
+    pub(super) fn spoken(&self, origin: &Origin) -> String {
+        origin.spoken(self.home())
+    }
+
+    pub(super) fn tilde(&self, path: &Path) -> String {
+        tilde(path, self.home())
+    }
+
+    pub(super) fn checker(&self) -> Checker<'_> {
         Checker {
             parameters: &self.parameters,
             home: self.home(),
         }
     }
 
+    /// A file that a setting names and that cannot be read.
+    pub(super) fn missing(
+        &self,
+        parameter: &str,
+        source: &str,
+        file: &Path,
+        why: Unreadable,
+    ) -> Finding {
+        let finding = Finding::new(&cause::FILE_MISSING)
+            .with("parameter", parameter)
+            .with("source", source)
+            .with("file", file.display().to_string())
+            .with("problem", why.problem);
+        match file.to_string_lossy().starts_with(['~', '$']) {
+            true => finding.fix(
+                "Write the path out: nothing expands ~ or a variable here.",
+                None,
+            ),
+            false => finding,
+        }
+    }
+
+    /// The environment's variables, or the dotenv file's in place of the
+    /// environment's PG* and DATABASE_URL.
     fn read_variables(&mut self) -> Result<(), Finding> {
+        use std::os::unix::ffi::OsStrExt;
         for (name, value) in &self.surroundings.vars {
             let name = name.to_string_lossy().into_owned();
-            self.variables.insert(
-                name.clone(),
-                Variable {
-                    value: value.to_string_lossy().into_owned(),
-                    origin: Origin::Variable(name),
-                },
-            );
+            let variable = Variable {
+                value: value.as_bytes().to_vec(),
+                origin: Origin::Variable(name.clone()),
+            };
+            self.variables.insert(name, variable);
+        }
+        let Some(path) = &self.args.env_file else {
+            return Ok(());
+        };
+        self.variables.retain(|name, _| !is_of_database(name));
+        let bytes = files::read(path)
+            .map_err(|why| self.missing("--env-file", "command line", path, why))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let read = dotenv::parse(&text, |name| self.variables.get(name).map(Variable::text));
+        let read = read.map_err(|bad| {
+            Finding::new(&cause::ENV_FILE_SYNTAX)
+                .with("file", path.display().to_string())
+                .with("line", bad.line)
+                .with("problem", bad.problem)
+        })?;
+        for set in read.into_iter().filter(|set| is_of_database(&set.name)) {
+            let origin = Origin::EnvFile {
+                name: set.name.clone(),
+                file: path.clone(),
+                line: set.line,
+            };
+            if !set.unset.is_empty() {
+                self.warn_of_unset(&set.name, &set.unset, &origin);
+            }
+            if let Some(value) = set.value {
+                let value = value.into_bytes();
+                self.variables.insert(set.name, Variable { value, origin });
+            }
         }
         Ok(())
+    }
+
+    /// A variable within a value that is set nowhere: what is left out may be
+    /// a piece of a password with a dollar sign.
+    fn warn_of_unset(&mut self, name: &str, unset: &[String], origin: &Origin) {
+        let secret = matches!(name, "DATABASE_URL" | "PGPASSWORD");
+        let shown = match (secret, unset.first()) {
+            (false, Some(unset)) => format!("${unset}"),
+            _ => "$…".to_owned(),
+        };
+        let finding = Finding::new(&cause::URL_PLACEHOLDER)
+            .with("part", name)
+            .with("placeholder", shown)
+            .with("source", format!("{}, set nowhere and therefore empty", self.spoken(origin)))
+            .fix("Write a dollar sign that belongs to the value as $$, or put the value in single quotes.", None);
+        self.record.warn(finding);
     }
 
     /// Flags; an empty one counts as not given, as in psql.
@@ -129,27 +250,24 @@ impl<'a> Resolver<'a> {
         let Some((text, origin)) = self.target_text() else {
             return Ok(());
         };
-        let rejected = |problem: String| {
-            Finding::new(&cause::URL_SYNTAX)
-                .with("source", origin.spoken(self.surroundings.home.as_deref()))
-                .with("problem", problem)
-        };
-        let read = match uri::strip_prefix(&text) {
-            Some(_) => uri::parse(&text),
-            None if text.contains('=') => conninfo::parse(&text),
-            None => Ok(bare(&text)),
-        };
-        let assignments =
-            read.map_err(|e| rejected(format!("{}, at character {}", e.problem, e.column)))?;
-        for assignment in assignments.into_iter().rev() {
-            if params::find(&assignment.name).is_none() {
-                return Err(Finding::new(&cause::PARAM_UNKNOWN)
-                    .with("parameter", assignment.name)
-                    .with("source", origin.spoken(self.home()))
-                    .with("known", ""));
+        let read = reading::read(&text, &self.spoken(&origin))?;
+        self.parameters.hide_port |= read.hide_port;
+        self.no_verify |= read.no_verify;
+        for warning in read.warnings {
+            self.record.warn(warning);
+        }
+        if !read.translations.is_empty() {
+            let said: Vec<_> = read.translations.iter().map(|t| t.to_value()).collect();
+            self.record.fact("translations", said);
+        }
+        // The last one of a name counts, and is the only one.
+        let mut seen = Vec::new();
+        for assignment in read.assignments.into_iter().rev() {
+            if !seen.contains(&assignment.name) {
+                self.parameters
+                    .add(&assignment.name, assignment.value, origin.clone());
+                seen.push(assignment.name);
             }
-            self.parameters
-                .add(&assignment.name, assignment.value, origin.clone());
         }
         Ok(())
     }
@@ -169,11 +287,22 @@ impl<'a> Resolver<'a> {
         {
             return Some((text.clone(), Origin::Target(name)));
         }
-        if args.host.is_some() || args.port.is_some() || args.dbname.is_some() {
-            return None;
-        }
         let variable = self.variables.get("DATABASE_URL")?;
-        (!variable.value.is_empty()).then(|| (variable.value.clone(), variable.origin.clone()))
+        let text = variable.text();
+        // Set to nothing, it is an unset secret, unless something else counts.
+        let elsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];
+        let counts = !text.trim().is_empty()
+            || !elsewhere
+                .iter()
+                .any(|name| self.variables.contains_key(*name));
+        (!self.names_a_part() && counts).then(|| (text, variable.origin.clone()))
+    }
+
+    /// Whether a flag says a part of where to connect, so that DATABASE_URL
+    /// does not count.
+    pub(super) fn names_a_part(&self) -> bool {
+        let args = self.args;
+        args.host.is_some() || args.port.is_some() || args.dbname.is_some()
     }
 
     /// The service's parameters, which do not win over what was given.
@@ -181,66 +310,53 @@ impl<'a> Resolver<'a> {
         let variable = self.variables.get("PGSERVICE");
         let (name, origin) = match (self.parameters.get("service"), variable) {
             (Some(given), _) => (given.text(), given.origin.clone()),
-            (None, Some(variable)) => (variable.value.clone(), variable.origin.clone()),
+            (None, Some(variable)) => (variable.text(), variable.origin.clone()),
             (None, None) => return Ok(()),
         };
+        let no_service = |resolver: &Self, path: &Path, problem: String| {
+            Finding::new(&cause::SERVICE_MISSING)
+                .with("service", name.as_str())
+                .with("source", resolver.spoken(&origin))
+                .with("file", path.display().to_string())
+                .with("problem", problem)
+        };
         let mut looked_in = Vec::new();
-        for (path, named) in self.service_files() {
-            let bytes = match files::read(&path) {
+        let files = self.service_files();
+        for (path, named) in &files {
+            let bytes = match files::read(path) {
                 Ok(bytes) => bytes,
-                Err(error) if error.missing && !named => continue,
-                Err(error) => {
-                    return Err(self.no_service(
-                        &name,
-                        &origin,
-                        &path,
-                        format!("{} {}", tilde(&path, self.home()), error.problem),
-                    ));
+                Err(why) if why.missing && !named => continue,
+                Err(why) => {
+                    let problem = format!("{} {}", self.tilde(path), why.problem);
+                    return Err(no_service(self, path, problem));
                 }
             };
             let found = service::find(&bytes, &name).map_err(|bad| {
                 Finding::new(&cause::SERVICE_SYNTAX)
-                    .with("file", tilde(&path, self.home()))
+                    .with("file", self.tilde(path))
                     .with("line", bad.line)
                     .with("problem", bad.problem)
             })?;
-            let Some(found) = found else {
-                looked_in.push((path, service::names(&bytes)));
-                continue;
-            };
-            return self.add_service(&name, &path, found);
+            match found {
+                Some(found) => return self.add_service(&name, path, found),
+                None => {
+                    let defined = match service::names(&bytes) {
+                        names if names.is_empty() => "no service".to_owned(),
+                        names => names.join(", "),
+                    };
+                    looked_in.push(format!("{} defines {defined}", self.tilde(path)));
+                }
+            }
         }
         let problem = match looked_in.is_empty() {
-            true => "there is no service file".to_owned(),
-            false => {
-                let files: Vec<_> = looked_in
-                    .iter()
-                    .map(|(path, names)| match names.is_empty() {
-                        true => format!("{} defines none", tilde(path, self.home())),
-                        false => {
-                            let names = names.join(", ");
-                            format!("{} defines {names}", tilde(path, self.home()))
-                        }
-                    })
-                    .collect();
-                files.join("; ")
+            true => {
+                let names: Vec<_> = files.iter().map(|(path, _)| self.tilde(path)).collect();
+                format!("there is no service file ({})", names.join(", "))
             }
+            false => looked_in.join("; "),
         };
-        let path = looked_in
-            .into_iter()
-            .map(|(path, _)| path)
-            .chain(self.service_files().into_iter().map(|(path, _)| path))
-            .next()
-            .unwrap_or_else(|| PathBuf::from("pg_service.conf"));
-        Err(self.no_service(&name, &origin, &path, problem))
-    }
-
-    fn no_service(&self, name: &str, origin: &Origin, path: &Path, problem: String) -> Finding {
-        Finding::new(&cause::SERVICE_MISSING)
-            .with("service", name)
-            .with("source", origin.spoken(self.home()))
-            .with("file", tilde(path, self.home()))
-            .with("problem", problem)
+        let first = files.first().map(|(path, _)| path.clone());
+        Err(no_service(self, &first.unwrap_or_default(), problem))
     }
 
     fn add_service(
@@ -249,19 +365,36 @@ impl<'a> Resolver<'a> {
         path: &Path,
         found: service::Service,
     ) -> Result<(), Finding> {
+        let at = |line: usize| Origin::Service {
+            name: name.to_owned(),
+            file: path.to_owned(),
+            line,
+        };
+        if let Some(line) = found.ldap.first() {
+            self.record.warn(
+                Finding::new(&cause::SERVICE_SYNTAX)
+                    .with("file", self.tilde(path))
+                    .with("line", *line)
+                    .with(
+                        "problem",
+                        "it asks an LDAP server, which dbdoctor does not do",
+                    ),
+            );
+        }
+        let mut seen = Vec::new();
         for (key, value, line) in found.parameters {
-            let origin = Origin::Service {
-                name: name.to_owned(),
-                file: path.to_owned(),
-                line,
-            };
+            let origin = at(line);
             if params::find(&key).is_none() {
-                return Err(Finding::new(&cause::PARAM_UNKNOWN)
-                    .with("parameter", key)
-                    .with("source", origin.spoken(self.home()))
-                    .with("known", ""));
+                let source = self.spoken(&origin);
+                let known = params::foreign_of(&key);
+                let finding = driver::not_known(&key, &source, known.is_none());
+                return Err(finding);
             }
-            self.parameters.add(&key, value, origin);
+            // The first one of a name counts, and is the only one.
+            if !seen.contains(&key) {
+                self.parameters.add(&key, value, origin);
+                seen.push(key);
+            }
         }
         Ok(())
     }
@@ -271,11 +404,11 @@ impl<'a> Resolver<'a> {
     fn service_files(&self) -> Vec<(PathBuf, bool)> {
         let mut files = Vec::new();
         match self.variables.get("PGSERVICEFILE") {
-            Some(file) => files.push((PathBuf::from(&file.value), true)),
+            Some(file) => files.push((PathBuf::from(file.text()), true)),
             None => files.extend(self.home().map(|h| (h.join(".pg_service.conf"), false))),
         }
         let folder = match self.variables.get("PGSYSCONFDIR") {
-            Some(folder) => PathBuf::from(&folder.value),
+            Some(folder) => PathBuf::from(folder.text()),
             None => PathBuf::from("/etc/postgresql-common"),
         };
         files.push((folder.join("pg_service.conf"), false));
@@ -285,49 +418,32 @@ impl<'a> Resolver<'a> {
     /// libpq's variables; one that is set to nothing counts.
     fn read_environment(&mut self) {
         for param in PARAMS {
-            let Some(variable) = param.variable.and_then(|name| self.variables.get(name)) else {
-                continue;
-            };
-            let origin = variable.origin.clone();
-            let value = self.raw_variable(param.variable.unwrap_or_default(), variable);
-            self.parameters.add(param.name, value, origin);
+            let variable = param.variable.and_then(|name| self.variables.get(name));
+            if let Some(Variable { value, origin }) = variable.cloned() {
+                self.parameters.add(param.name, value, origin);
+            }
         }
         // The deprecated PGREQUIRESSL counts where nothing else does.
         if let Some(variable) = self.variables.get("PGREQUIRESSL")
-            && variable.value.starts_with('1')
+            && variable.value.starts_with(b"1")
         {
             let origin = variable.origin.clone();
             self.parameters.add("sslmode", "require", origin);
         }
     }
 
-    /// A variable's bytes as the environment has them.
-    fn raw_variable(&self, name: &str, variable: &Variable) -> Vec<u8> {
-        use std::os::unix::ffi::OsStrExt;
-        let raw = self.surroundings.vars.get(std::ffi::OsStr::new(name));
-        match (&variable.origin, raw) {
-            (Origin::Variable(_), Some(raw)) => raw.as_bytes().to_vec(),
-            _ => variable.value.clone().into_bytes(),
-        }
-    }
-
     fn add_defaults(&mut self) {
-        let system = self
-            .parameters
-            .text("sslrootcert")
-            .is_some_and(|roots| roots == "system");
+        let roots = self.parameters.text("sslrootcert");
         for param in PARAMS {
             let default = match param.name {
-                "sslmode" if system => Some("verify-full"),
+                "sslmode" if roots.as_deref() == Some("system") => Some("verify-full"),
                 _ => param.default,
             };
             if let Some(default) = default {
                 self.parameters.add(param.name, default, Origin::Default);
             }
         }
-        if self.parameters.text("port").is_none() {
-            self.parameters.add_first("port", "5432", Origin::Default);
-        }
+        self.fall_back("port", Some("5432".to_owned()));
         self.fall_back("user", self.surroundings.os_user.clone());
         self.fall_back("dbname", self.parameters.text("user"));
         if self.parameters.text("hostaddr").is_none() {
@@ -339,300 +455,23 @@ impl<'a> Resolver<'a> {
     fn fall_back(&mut self, name: &str, value: Option<String>) {
         let Some(value) = value else { return };
         match self.parameters.text(name) {
-            Some(_) => self.parameters.add(name, value, Origin::Default),
             None => self.parameters.add_first(name, value, Origin::Default),
+            Some(_) if name != "port" => self.parameters.add(name, value, Origin::Default),
+            Some(_) => {}
         }
-    }
-
-    /// Checks what was read and makes the target of it.
-    fn target(&mut self) -> Result<Target, Finding> {
-        let entries = self.checker().entries()?;
-        let Some(user) = self.parameters.text("user") else {
-            return Err(Finding::new(&cause::USER_UNKNOWN).with("uid", self.surroundings.uid));
-        };
-        let dbname = self.parameters.text("dbname").unwrap_or_default();
-        let checked = self.checker().settings()?;
-        let mut endpoints = self.endpoints(&entries)?;
-        let connect_timeout = self.checker().number("connect_timeout")?;
-        let keepalives = self.keepalives(&endpoints)?;
-        self.add_passwords(&mut endpoints, &entries, &dbname, &user);
-        let ssh = self.ssh()?;
-        let tls = self.tls(&checked)?;
-        let target = Target {
-            report: TargetReport::default(),
-            endpoints,
-            user,
-            dbname,
-            application_name: ["application_name", "fallback_application_name"]
-                .iter()
-                .find_map(|name| self.parameters.text(name))
-                .unwrap_or_else(|| "dbdoctor".to_owned()),
-            options: self.parameters.text("options"),
-            replication: self.parameters.text("replication"),
-            client_encoding: self.client_encoding(),
-            tls,
-            channel_binding: checked.channel_binding,
-            require_auth: checked.require_auth,
-            ask_password: self.surroundings.interactive && !self.args.no_password,
-            gssencmode: checked.gssencmode,
-            min_protocol: checked.min_protocol,
-            max_protocol: checked.max_protocol,
-            require_peer: self.parameters.text("requirepeer"),
-            session_attrs: checked.session_attrs,
-            connect_timeout: connect_timeout
-                .and_then(|seconds| u64::try_from(seconds).ok())
-                .filter(|seconds| *seconds > 0)
-                .map(Duration::from_secs),
-            keepalives,
-            ssh,
-            guards: Guards {
-                database: self.args.guards.expect_database.clone(),
-                role: self.args.guards.expect_role,
-                server_version: self.args.guards.expect_server_version,
-                cluster_name: self.args.guards.expect_cluster_name.clone(),
-            },
-        };
-        Ok(target)
-    }
-
-    fn endpoints(&mut self, entries: &[Entry]) -> Result<Vec<Endpoint>, Finding> {
-        let mut endpoints = Vec::new();
-        for entry in entries {
-            let port = match entry.port.as_str() {
-                "" => 5432,
-                text => match super::check::integer(text) {
-                    Some(port) => port,
-                    None => {
-                        return Err(self.checker().invalid(
-                            "port",
-                            "it is not a whole number",
-                            Some("a number from 1 to 65535".to_owned()),
-                        ));
-                    }
-                },
-            };
-            let port = u16::try_from(port).ok().filter(|port| *port > 0);
-            let Some(port) = port else {
-                return Err(self.checker().invalid(
-                    "port",
-                    "ports go from 1 to 65535",
-                    Some("a number from 1 to 65535".to_owned()),
-                ));
-            };
-            let place = match (entry.hostaddr.as_str(), entry.host.as_str()) {
-                ("", "") => socket(socket_folder(), port),
-                ("", host) if host.starts_with(['/', '@']) => socket(host, port),
-                ("", host) => Place::of_host(host),
-                (address, _) => match Place::address(address) {
-                    Some((ip, zone)) => Place::Ip(ip, zone),
-                    None => {
-                        return Err(self.checker().invalid(
-                            "hostaddr",
-                            "it is not an address",
-                            Some("an IPv4 or IPv6 address, without brackets".to_owned()),
-                        ));
-                    }
-                },
-            };
-            let host = match (entry.hostaddr.as_str(), entry.host.as_str()) {
-                ("", "") => socket_folder(),
-                (_, host) => host,
-            };
-            endpoints.push(Endpoint {
-                host: host.to_owned(),
-                place,
-                port,
-                password: None,
-            });
-        }
-        Ok(endpoints)
-    }
-
-    /// The keepalive parameters, which libpq reads only for TCP.
-    fn keepalives(&self, endpoints: &[Endpoint]) -> Result<Keepalives, Finding> {
-        let mut keepalives = Keepalives {
-            enabled: true,
-            idle: 0,
-            interval: 0,
-            count: 0,
-            user_timeout: 0,
-        };
-        if endpoints.iter().all(|e| matches!(e.place, Place::Unix(_))) {
-            return Ok(keepalives);
-        }
-        let checker = self.checker();
-        keepalives.enabled = checker.number("keepalives")?.unwrap_or(1) != 0;
-        // Less than zero means the system's default, as zero does.
-        let number = |name: &str| -> Result<u32, Finding> {
-            let number = checker.number(name)?.unwrap_or(0);
-            Ok(u32::try_from(number).unwrap_or(0))
-        };
-        if keepalives.enabled {
-            keepalives.idle = number("keepalives_idle")?;
-            keepalives.interval = number("keepalives_interval")?;
-            keepalives.count = number("keepalives_count")?;
-        }
-        keepalives.user_timeout = number("tcp_user_timeout")?;
-        Ok(keepalives)
-    }
-
-    fn client_encoding(&self) -> Option<String> {
-        let encoding = self.parameters.text("client_encoding")?;
-        match encoding.as_str() {
-            "auto" => Some("UTF8".to_owned()),
-            _ => Some(encoding),
-        }
-    }
-
-    /// A password for every entry: the parameter for all, else the password
-    /// file's line for each.
-    fn add_passwords(
-        &mut self,
-        endpoints: &mut [Endpoint],
-        entries: &[Entry],
-        dbname: &str,
-        user: &str,
-    ) {
-        if let Some(given) = self.parameters.get("password")
-            && !given.value.is_empty()
-        {
-            let password = Password {
-                secret: Secret::from_bytes(given.value.clone()),
-                source: given.origin.spoken(self.home()),
-            };
-            for endpoint in endpoints {
-                endpoint.password = Some(password.clone());
-            }
-            return;
-        }
-        let Some(path) = self
-            .parameters
-            .text("passfile")
-            .map(PathBuf::from)
-            .or_else(|| self.home().map(|home| home.join(".pgpass")))
-        else {
-            return;
-        };
-        use std::os::unix::fs::PermissionsExt;
-        let Ok(meta) = std::fs::metadata(&path) else {
-            return;
-        };
-        let mode = meta.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            self.record.warn(
-                Finding::new(&cause::PASSFILE_PERMISSIONS)
-                    .with("file", path.display().to_string())
-                    .with("mode", format!("{mode:04o}")),
-            );
-            return;
-        }
-        let Ok(bytes) = files::read(&path) else {
-            return;
-        };
-        for (endpoint, entry) in endpoints.iter_mut().zip(entries) {
-            let host = match endpoint.host.as_str() {
-                "" => entry.hostaddr.as_str(),
-                host if host == socket_folder() => "localhost",
-                host => host,
-            };
-            let wanted = Wanted {
-                host,
-                port: match entry.port.as_str() {
-                    "" => "5432",
-                    port => port,
-                },
-                dbname,
-                user,
-            };
-            if let Some((line, password)) = passfile::find(&bytes, &wanted) {
-                let origin = Origin::Passfile {
-                    file: path.clone(),
-                    line,
-                };
-                endpoint.password = Some(Password {
-                    secret: Secret::from_bytes(password.clone()),
-                    source: origin.spoken(self.surroundings.home.as_deref()),
-                });
-                if self.parameters.text("password").is_none() {
-                    self.parameters.add_first("password", password, origin);
-                }
-            }
-        }
-    }
-
-    fn tls(&self, checked: &Checked) -> Result<TlsSettings, Finding> {
-        let folder = self.home().map(|home| home.join(".postgresql"));
-        let file = |name: &str, default: &str| -> Option<NamedFile> {
-            match self.parameters.text(name) {
-                Some(path) => Some(NamedFile {
-                    path: path.into(),
-                    named: true,
-                }),
-                None => folder.as_ref().map(|folder| NamedFile {
-                    path: folder.join(default),
-                    named: false,
-                }),
-            }
-        };
-        let crl_dir = self.parameters.text("sslcrldir").map(PathBuf::from);
-        Ok(TlsSettings {
-            mode: checked.sslmode,
-            negotiation: checked.negotiation,
-            roots: match (
-                self.parameters.text("sslrootcert").as_deref(),
-                file("sslrootcert", "root.crt"),
-            ) {
-                (Some("system"), _) => Roots::System,
-                (_, Some(file)) => Roots::File(file),
-                (_, None) => Roots::Nowhere,
-            },
-            certificate: file("sslcert", "postgresql.crt"),
-            key: file("sslkey", "postgresql.key"),
-            key_password: self
-                .parameters
-                .get("sslpassword")
-                .map(|given| Secret::from_bytes(given.value.clone())),
-            certificate_mode: checked.certificate_mode,
-            crl: file("sslcrl", "root.crl").filter(|crl| crl.named || crl_dir.is_none()),
-            crl_dir,
-            sni: self
-                .parameters
-                .text("sslsni")
-                .is_some_and(|sni| sni.starts_with('1')),
-            min_version: checked.min_tls,
-            max_version: checked.max_tls,
-        })
-    }
-
-    fn ssh(&mut self) -> Result<Option<SshPlan>, Finding> {
-        ssh::plan(&self.args.ssh, self.surroundings, self.record)
     }
 }
 
-/// Whether a database name is a connection URL or string, as libpq decides.
+/// Whether a dotenv file's variable of this name is used, and the
+/// environment's hidden by it.
+fn is_of_database(name: &str) -> bool {
+    name == "DATABASE_URL" || name.starts_with("PG")
+}
+
+/// Whether a database name is a target of its own: a connection string as
+/// libpq decides, or a driver's URL.
 pub fn is_dsn(name: &str) -> bool {
-    uri::strip_prefix(name).is_some() || name.contains('=')
-}
-
-/// A bare `host[:port]`, or several separated by commas.
-fn bare(text: &str) -> Vec<Assignment> {
-    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-    for item in text.split(',') {
-        let (host, port) = match item.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, rest)) => (host, rest.strip_prefix(':').unwrap_or(rest)),
-            None => match item.rsplit_once(':') {
-                Some((host, port)) if !host.contains(':') => (host, port),
-                _ => (item, ""),
-            },
-        };
-        hosts.push(host);
-        ports.push(port);
-    }
-    let mut out = vec![Assignment::new("host", &hosts.join(","))];
-    if ports.iter().any(|port| !port.is_empty()) {
-        out.push(Assignment::new("port", &ports.join(",")));
-    }
-    out
+    name.contains("://") || name.contains('=') || name.starts_with("jdbc:")
 }
 
 /// libpq's default socket directory: Debian's, else that of an unchanged build.
@@ -642,8 +481,4 @@ pub fn socket_folder() -> &'static str {
         true => DEBIAN,
         false => "/tmp",
     }
-}
-
-fn socket(folder: &str, port: u16) -> Place {
-    Place::Unix(Path::new(folder).join(format!(".s.PGSQL.{port}")))
 }

@@ -9,6 +9,7 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
 
 /// The longest AuthenticationRequest and NegotiateProtocolVersion, in bytes of
@@ -55,6 +56,23 @@ pub enum ReadError {
     /// An error in the form of protocol 2, without length or SQLSTATE: what a
     /// postmaster sends when it cannot start a process for the connection.
     OldError(String),
+}
+
+impl ReadError {
+    /// The same as a peer's first words, where it was the first thing read;
+    /// none where it is about a message of PostgreSQL's protocol.
+    pub fn heard(&self) -> Option<Heard> {
+        match self {
+            ReadError::Closed => Some(Heard::nothing(Ending::Closed)),
+            ReadError::Reset => Some(Heard::nothing(Ending::Reset)),
+            ReadError::Io(kind, _) => Some(Heard::nothing(Ending::of_error(*kind))),
+            ReadError::Stranger(bytes) => Some(Heard {
+                bytes: bytes.clone(),
+                ending: Ending::Open,
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for ReadError {

@@ -9,6 +9,7 @@ mod classify;
 mod hba;
 mod pooler;
 mod situation;
+pub mod speaker;
 pub mod wording;
 
 use std::time::{Duration, Instant};
@@ -21,10 +22,12 @@ use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
 use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
+use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tcp, tls};
-use crate::target::{Endpoint, SslNegotiation, Target};
+use crate::target::{Endpoint, Target};
 use crate::wire::Route;
+use crate::wire::frames::ReadError;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
@@ -90,9 +93,49 @@ pub async fn probe(
     };
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
-        None => classify::late(&situation),
+        None => {
+            let look = speaker::ask(&route, tls.is_some(), target, endpoint, ctx);
+            classify::late(&situation, look.await)
+        }
     };
+    let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
+}
+
+/// Where the cause lies below the start-up, what those stages know of it: who
+/// it is that answers in another tongue or not at all, and what TLS said of
+/// the client's certificate.
+async fn below(
+    finding: Finding,
+    stop: Option<&Stop>,
+    tls: Option<&tls::Encryption>,
+    s: &Situation<'_>,
+    ctx: &Ctx,
+) -> Finding {
+    let first = !s.exchange.replied && !s.spoke_before;
+    match finding.cause.code {
+        code if code.starts_with("protocol.") && first => {
+            let heard = match stop {
+                None => Some(Heard::nothing(Ending::Silent)),
+                Some(Stop::Read(error)) => error.heard(),
+                Some(_) => None,
+            };
+            let Some(heard) = heard else {
+                return broken(finding, stop);
+            };
+            let asked = protocol::Asked::StartUp;
+            let gone = None::<&mut tokio::io::DuplexStream>;
+            let known =
+                protocol::unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
+            known.await.with_evidence_of(finding)
+        }
+        "tls.client.required" | "tls.client.rejected" => tls
+            .and_then(|tls| tls::late_alert(tls, s.target, s.endpoint, s.route))
+            .filter(|known| known.cause.code == finding.cause.code)
+            .unwrap_or_else(|| tls::client_required(tls, s.target, s.endpoint, s.route))
+            .with_evidence_of(finding),
+        _ => finding,
+    }
 }
 
 /// Logs in once more on a new connection the same way, to learn more about a
@@ -104,11 +147,7 @@ pub async fn again(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Session> {
-    let attempt = match (encrypted, target.tls.negotiation) {
-        (false, _) => Attempt::Plain,
-        (true, SslNegotiation::Direct) => Attempt::DirectTls,
-        (true, SslNegotiation::Postgres) => Attempt::Tls,
-    };
+    let attempt = speaker::same_attempt(encrypted, target);
     let wire = redial(route, attempt, target, endpoint, ctx).await?;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
     let mut login = Login::new(wire, rules(target, ctx), password);
@@ -185,6 +224,16 @@ async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Fin
         };
     }
     finding
+}
+
+/// A message that breaks the protocol: its sentence's values.
+fn broken(finding: Finding, stop: Option<&Stop>) -> Finding {
+    match stop {
+        Some(Stop::Read(ReadError::Oversized(_, length))) => finding.with("length", *length),
+        Some(Stop::Read(error)) => finding.with("received", error.to_string()),
+        Some(Stop::Protocol(what)) => finding.with("received", what.as_str()),
+        _ => finding,
+    }
 }
 
 /// The target's rules, and the parameters that libpq sends

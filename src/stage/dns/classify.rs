@@ -60,17 +60,18 @@ impl Failure<'_> {
             return &INVALID_NAME;
         }
         let any = |test: fn(&ServerAnswer) -> bool| self.servers.iter().any(test);
+        // A local firewall that drops our questions (EPERM) leaves open whether
+        // there is a server.
         let all_unusable = self
             .servers
             .iter()
-            .all(|s| matches!(s.outcome, Outcome::Unusable(_)));
+            .all(|s| matches!(s.outcome, Outcome::Unusable(errno) if errno != libc::EPERM));
         let code = match self.refusal {
             Refusal::Error(eai) => Some(eai.code),
             Refusal::Late => None,
         };
         let found = any(|s| s.outcome == Outcome::Addresses);
         let failed = any(|s| matches!(s.outcome, Outcome::Failed(_)));
-        let silent = any(|s| s.outcome == Outcome::Silent);
         let inside = self.inside();
         match code {
             Some(libc::EAI_NONAME | libc::EAI_NODATA) if found => &SERVER_ONLY,
@@ -99,12 +100,10 @@ impl Failure<'_> {
                     }
                 } else if any(|s| s.outcome == Outcome::NoData) {
                     &NO_ADDRESS
-                } else if silent || self.servers.is_empty() {
-                    &TIMEOUT
-                } else if all_unusable {
+                } else if all_unusable && !self.servers.is_empty() {
                     &NO_RESOLVER
                 } else {
-                    &UNCLASSIFIED
+                    &TIMEOUT
                 }
             }
             Some(_) => &UNCLASSIFIED,
@@ -249,23 +248,21 @@ fn container_advice(
             "This does not run in a container: use localhost in place of the name.",
             None,
         ),
-        (Inside::Compose(file), None) => finding.fix(
-            format!(
-                "{name} is a service in {file}, and this runs outside of its network: use \
-                 localhost with the port that it publishes."
-            ),
-            shlex::try_quote(name)
-                .ok()
-                .map(|name| format!("docker compose port {name} 5432")),
-        ),
-        (Inside::Containers | Inside::Compose(_), Some(kind)) => finding.fix(
-            format!(
-                "This runs in a container ({kind}) that is not on the network of {name}: put both \
-                 on one network, and check that {name} is up, since a stopped container's name \
-                 vanishes."
-            ),
-            None,
-        ),
+        (Inside::Compose(file), None) => from_outside(finding, name, file),
+        (Inside::Containers | Inside::Compose(_), Some(kind)) => {
+            let finding = finding.fix(
+                format!(
+                    "This runs in a container ({kind}) that is not on the network of {name}: put \
+                     both on one network, and check that {name} is up, since a stopped \
+                     container's name vanishes."
+                ),
+                None,
+            );
+            match inside {
+                Inside::Compose(file) => from_outside(finding, name, file),
+                _ => finding,
+            }
+        }
         (Inside::Cluster, None) => finding.fix(
             "From outside of the cluster, forward the service's port and use localhost.",
             kubernetes_service(name).map(|(service, namespace)| {
@@ -282,6 +279,19 @@ fn container_advice(
         ),
         _ => finding,
     }
+}
+
+/// The way to a compose service from outside of its network.
+fn from_outside(finding: Finding, name: &str, file: &str) -> Finding {
+    finding.fix(
+        format!(
+            "{name} is a service in {file}; outside of its network use localhost with the port \
+             that it publishes."
+        ),
+        shlex::try_quote(name)
+            .ok()
+            .map(|name| format!("docker compose port {name} 5432")),
+    )
 }
 
 /// The service and namespace in a cluster's name, if they are safe to paste.
@@ -516,6 +526,7 @@ mod tests {
     const SERVFAIL: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::ServFail));
     const FORMERR: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::FormErr));
     const SHUT: Outcome = Outcome::Unusable(libc::ECONNREFUSED);
+    const DROPPED: Outcome = Outcome::Unusable(libc::EPERM);
     const NO_ROUTE: Outcome = Outcome::Unusable(libc::ENETUNREACH);
     use Outcome::{Addresses, NoData, NxDomain, Silent};
 
@@ -598,6 +609,7 @@ mod tests {
             ),
             ("db.test", Some(EAI_AGAIN), &[Silent], "dns.timeout"),
             ("db.test", Some(EAI_AGAIN), &[Silent, SHUT], "dns.timeout"),
+            ("db.test", Some(EAI_AGAIN), &[DROPPED], "dns.timeout"),
             ("db.test", None, &[Silent, Silent], "dns.timeout"),
             ("db.test", None, &[Silent, NxDomain], "dns.nxdomain"),
             ("db.test", None, &[Silent, NoData], "dns.no-address"),

@@ -21,7 +21,7 @@ use crate::target::Endpoint;
 use crate::wire::{Route, Stream};
 
 use answer::{Answer, Ending, Heard};
-pub use unmask::{Asked, unmask};
+pub use unmask::{Asked, unmask, unmask_on};
 
 /// SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
 pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];

@@ -9,10 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::cause::{protocol as cause, tls as tls_cause};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::local;
 use crate::stage::tls::look::{self, Look};
 use crate::target::Endpoint;
 use crate::wire::stranger::{self, Kind, Stranger};
-use crate::wire::{Route, Stream};
+use crate::wire::{Address, Route, Stream};
 
 use super::answer::{self, Answer, Ending, Heard};
 use super::{describe, in_words};
@@ -48,14 +49,14 @@ pub async fn unmask(
     ctx: &Ctx,
 ) -> Finding {
     let Stream { mut io, route, .. } = stream;
-    unmask_on(heard, asked, &mut io, &route, endpoint, waited, ctx).await
+    unmask_on(heard, asked, Some(&mut io), &route, endpoint, waited, ctx).await
 }
 
-/// [`unmask`] on any transport.
+/// [`unmask`] on any transport, or on one that is gone.
 pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
     heard: &Heard,
     asked: Asked,
-    io: &mut S,
+    io: Option<&mut S>,
     route: &Route,
     endpoint: &Endpoint,
     waited: Duration,
@@ -83,21 +84,90 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
                 .with("bytes", stranger::hex(head(&heard.bytes)))
         }
     };
-    describe(finding, endpoint, route)
+    let finding = describe(finding, endpoint, route);
+    with_listener(finding, endpoint, route).await
+}
+
+/// Adds the process of this machine that accepts there, if it is one: what
+/// `localhost:15432` stands for decides whose fault an end or a silence is.
+async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> Finding {
+    let at = endpoint.label();
+    let listener = match route {
+        Route::Direct(Address::Tcp(address)) => {
+            let address = *address;
+            tokio::task::spawn_blocking(move || local::listener(address))
+                .await
+                .ok()
+                .flatten()
+        }
+        _ => None,
+    };
+    let Some(listener) = listener else {
+        return finding.with("who", at);
+    };
+    let finding = finding.with("listener", listener.to_json());
+    match (
+        &listener.name,
+        advice(listener.name.as_deref().unwrap_or_default()),
+    ) {
+        (Some(_), Some(advice)) => finding
+            .with(
+                "who",
+                format!("{}, which listens at {at},", listener.label()),
+            )
+            .fix(advice, None),
+        (Some(_), None) => finding.with(
+            "who",
+            format!("{}, which listens at {at},", listener.label()),
+        ),
+        (None, _) => finding.with("who", at),
+    }
+}
+
+/// What to do about a forward or proxy of this machine whose other side fails.
+fn advice(process: &str) -> Option<&'static str> {
+    Some(match process {
+        "docker-proxy" | "com.docker.backe" | "com.docker.vpnk" | "vpnkit-bridge" => {
+            "docker's proxy listens there: see whether the container runs and whether PostgreSQL in it listens on the published port, on all addresses (docker ps, docker logs)."
+        }
+        "rootlessport" | "rootlesskit" | "slirp4netns" | "pasta" | "gvproxy" | "conmon" => {
+            "A container runtime's forward listens there: see whether the container runs and whether PostgreSQL in it listens on the published port."
+        }
+        "kubectl" | "oc" => {
+            "kubectl port-forward listens there: it breaks when its pod is replaced or when a connection through it is reset. Start it anew."
+        }
+        "ssh" | "autossh" | "sshd" => {
+            "An SSH forward listens there: its session may be dead, or its other side cannot reach the database. Start it anew, or let dbdoctor look through it with --ssh."
+        }
+        "haproxy" | "nginx" | "envoy" | "traefik" | "caddy" => {
+            "A proxy listens there: look at its log and at the state of its backends."
+        }
+        "pgbouncer" | "pgcat" | "pgpool" | "odyssey" => {
+            "A pooler listens there: read its log, and see whether it reaches its server."
+        }
+        "cloud_sql_proxy" | "cloud-sql-proxy" | "alloydb-auth-pro" | "session-manager" | "aws"
+        | "gcloud" | "tsh" | "boundary" | "cloudflared" | "flyctl" | "fly" => {
+            "A provider's forward listens there: see whether it is still logged in and whether the instance behind it runs."
+        }
+        "socat" | "ncat" | "nc" | "rinetd" | "redir" | "wslrelay" | "wslhost" => {
+            "A plain forward listens there: see whether the place it forwards to still exists at that address."
+        }
+        _ => return None,
+    })
 }
 
 /// An end without a word.
 async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     ending: Ending,
     asked: Asked,
-    io: &mut S,
+    io: Option<&mut S>,
     route: &Route,
     endpoint: &Endpoint,
     waited: Duration,
     ctx: &Ctx,
 ) -> Finding {
     let cause = match ending {
-        Ending::Silent | Ending::Open => return silent(asked, io, waited, ctx).await,
+        Ending::Silent | Ending::Open => return silent(asked, io, route, waited, ctx).await,
         Ending::Failed(kind) => {
             return Finding::new(&cause::UNCLASSIFIED)
                 .with("error", std::io::Error::from(kind).to_string());
@@ -120,29 +190,38 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     Finding::new(cause).with("waited", in_words(waited))
 }
 
-/// Silence: a line break makes servers speak that wait for the end of a line.
-/// It is sent when the time is over, so that no PostgreSQL server that would
-/// have answered ever sees it.
+/// Silence: the end of a line makes servers speak that wait for one. It is
+/// sent when the time is over, so that no PostgreSQL server that would have
+/// answered ever sees it.
 async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
     asked: Asked,
-    io: &mut S,
+    io: Option<&mut S>,
+    route: &Route,
     waited: Duration,
     ctx: &Ctx,
 ) -> Finding {
     if asked != Asked::ClientHello {
-        let poke = async {
-            io.write_all(b"\r\n\r\n").await?;
-            io.flush().await?;
-            let mut bytes = vec![0; 4096];
-            let n = io.read(&mut bytes).await?;
-            bytes.truncate(n);
-            Ok::<_, std::io::Error>(bytes)
-        };
         let limit = (Instant::now() + POKE).min(ctx.deadline);
-        if let Ok(Ok(bytes)) = ctx.until(limit, poke).await
-            && let Some(stranger) = stranger::recognise(&bytes)
-        {
-            return somebody(&stranger).with("seen", "once a line break was sent");
+        let poked = async {
+            let io = io?;
+            io.write_all(b"\r\n\r\n").await.ok()?;
+            io.flush().await.ok()?;
+            let mut bytes = vec![0; 4096];
+            let n = io.read(&mut bytes).await.ok()?;
+            bytes.truncate(n);
+            Some(bytes)
+        };
+        let (poked, asked_anew) = tokio::join!(
+            ctx.until(limit, poked),
+            ctx.until(limit, look::line(route, ctx))
+        );
+        let answers = [poked.ok().flatten(), asked_anew.ok().flatten()];
+        let stranger = answers
+            .iter()
+            .flatten()
+            .find_map(|bytes| stranger::recognise(bytes));
+        if let Some(stranger) = stranger {
+            return somebody(&stranger).with("seen", "once the end of a line was sent");
         }
     }
     Finding::new(&cause::SILENT)

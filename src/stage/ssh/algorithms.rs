@@ -52,7 +52,7 @@ pub struct Known {
 /// one is among them (sshconnect2.c, `order_hostkeyalgs`): a host whose RSA
 /// key alone is known must show that one. Certificates are asked for only
 /// where an authority is known; OpenSSH would take any other for the plain
-/// key within.
+/// key within. Certificates keep their order whatever else is known.
 pub fn preferred(known: &Known) -> Preferred {
     let is_known = |algorithm: &Algorithm| known.types.iter().any(|t| *t == key_type(algorithm));
     let mut keys = HOST_KEYS.to_vec();
@@ -60,7 +60,7 @@ pub fn preferred(known: &Known) -> Preferred {
         keys.sort_by_key(|algorithm| !is_known(algorithm));
     }
     let certificates = match known.authority {
-        true => keys.clone(),
+        true => HOST_KEYS.to_vec(),
         false => Vec::new(),
     };
     Preferred {

@@ -41,6 +41,9 @@ pub enum Outcome {
     Locked,
     /// Not offered: the server's signature algorithms leave none for it.
     NoAlgorithm,
+    /// The server would take it, but only with signatures that OpenSSH does
+    /// not make for it.
+    OnlyWith(&'static str),
     /// Not offered before the session ended.
     Untried,
 }
@@ -54,6 +57,7 @@ impl Outcome {
             Outcome::Unsigned(_) => "accepted, not signed",
             Outcome::Locked => "accepted, but locked",
             Outcome::NoAlgorithm => "no common signature algorithm",
+            Outcome::OnlyWith(_) => "known, other signature algorithm wanted",
             Outcome::Untried => "not tried",
         }
     }
@@ -175,6 +179,9 @@ pub async fn authenticate(
         Err(ending) => ending,
         Ok(()) => Ending::Exhausted,
     };
+    if run.story.ending == Ending::Exhausted {
+        run.ask_about_algorithms().await;
+    }
     run.story
 }
 
@@ -275,6 +282,44 @@ impl Run<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Nobody was let in: would the server take a refused RSA key with another
+    /// signature? It is only asked, nothing is signed. Ends at the first doubt.
+    async fn ask_about_algorithms(&mut self) {
+        let mut asked = 0;
+        for at in 0..self.story.keys.len() {
+            let Some((candidate, Outcome::Refused | Outcome::NoAlgorithm)) =
+                self.story.keys.get(at).cloned()
+            else {
+                continue;
+            };
+            if !candidate.credential.is_rsa()
+                || matches!(candidate.credential, Credential::Certificate(_))
+                || !self.takes(MethodKind::PublicKey)
+                || asked == 2
+            {
+                continue;
+            }
+            asked += 1;
+            let question = Candidate {
+                hand: Hand::Nobody,
+                ..candidate
+            };
+            for (hash, name) in [
+                (Some(HashAlg::Sha256), "rsa-sha2-256"),
+                (None, "ssh-rsa (SHA-1)"),
+            ] {
+                match self.offer(&question, hash).await {
+                    Ok(Outcome::Locked) => {
+                        self.settle(at, Outcome::OnlyWith(name));
+                        return;
+                    }
+                    Ok(Outcome::Refused) => {}
+                    _ => return,
+                }
+            }
+        }
     }
 
     fn settle(&mut self, at: usize, outcome: Outcome) {

@@ -298,12 +298,26 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             )
             .with("locked", key.label());
     }
+    if let Some((key, Outcome::OnlyWith(algorithm))) = story
+        .keys
+        .iter()
+        .find(|(_, outcome)| matches!(outcome, Outcome::OnlyWith(_)))
+    {
+        return about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", key.label())
+            .with("takes", *algorithm)
+            .with(
+                "reason",
+                format!("knows this key, but takes only {algorithm} signatures by it"),
+            );
+    }
     let tried = any(|outcome| *outcome == Outcome::Refused);
     if !tried && any(|outcome| *outcome == Outcome::NoAlgorithm) {
-        return about(&cause::ssh::AUTH_ALGORITHM, hop).with(
-            "keys",
-            story.labels(|outcome| *outcome == Outcome::NoAlgorithm),
-        );
+        let keys = story.labels(|outcome| *outcome == Outcome::NoAlgorithm);
+        return about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", keys.join(", "))
+            .with("takes", "ssh-rsa (SHA-1)")
+            .with("reason", "announces no SHA-2 signatures for RSA keys");
     }
     if tried {
         if let Some((key, fault)) = story.keys.iter().find_map(|(key, outcome)| {

@@ -87,62 +87,86 @@ impl Judge {
         }
     }
 
-    /// What is known, for the order of algorithms.
+    /// The lines for the bare name, which count where there are none for the
+    /// name with its port.
+    fn bare_lines(&self) -> Option<Vec<Line>> {
+        let bare = self.hop.host_key_alias.is_none() && self.hop.port != 22;
+        bare.then(|| self.book.lines(&self.hop.host))
+    }
+
+    /// What is known, for the order of algorithms. A line for the bare name
+    /// does not change the order, but its authority may vouch for the host.
     pub fn known(&self) -> Known {
         let lines = self.book.lines(&self.name());
-        let of = |marker| lines.iter().filter(move |line| line.marker == marker);
+        let bare = self.bare_lines().unwrap_or_default();
         Known {
-            types: of(Marker::Plain)
+            types: lines
+                .iter()
+                .filter(|line| line.marker == Marker::Plain)
                 .map(|line| line.key_type.clone())
                 .collect(),
-            authority: of(Marker::Authority).next().is_some(),
+            authority: lines
+                .iter()
+                .chain(&bare)
+                .any(|line| line.marker == Marker::Authority),
         }
     }
 
     /// The verdict on what the server shows.
     pub fn judge(&self, shown: &Shown) -> Judgement {
-        let name = self.name();
-        let lines = self.book.lines(&name);
-        let mut certificate_fault = None;
+        let lines = self.book.lines(&self.name());
+        let bare = self.bare_lines();
+        let mut fault = None;
+        let mut revoked = None;
         if let Some(certificate) = &shown.certificate {
             match standing(&lines, shown, true) {
                 Standing::Known(line) => match self.fault(certificate) {
                     None => return self.accept(shown, "known by its authority", Some(&line)),
-                    Some(fault) => certificate_fault = Some((fault, line)),
+                    Some(what) => fault = Some((what, line)),
                 },
                 Standing::Revoked(line) => return self.revoked(shown, &line),
                 // No authority vouches for it; the key within may be known.
-                Standing::New | Standing::Changed(_) => {}
+                Standing::New | Standing::Changed(_) => {
+                    match bare.as_ref().map(|bare| standing(bare, shown, true)) {
+                        Some(Standing::Known(line)) => match self.fault(certificate) {
+                            None => {
+                                return self.accept(shown, "known by its authority", Some(&line));
+                            }
+                            Some(what) => fault = Some((what, line)),
+                        },
+                        Some(Standing::Revoked(line)) => revoked = Some(line),
+                        _ => {}
+                    }
+                }
             }
         }
         let plain = Shown {
             key: shown.key.clone(),
             certificate: None,
         };
-        let standing = match standing(&lines, &plain, false) {
-            Standing::New if self.hop.host_key_alias.is_none() && self.hop.port != 22 => {
-                match standing(&self.book.lines(&self.hop.host), &plain, false) {
-                    Standing::Known(line) => Standing::Known(line),
-                    _ => Standing::New,
-                }
-            }
-            standing => standing,
-        };
-        match standing {
+        match standing(&lines, &plain, false) {
             Standing::Known(line) => self.accept(shown, "known", Some(&line)),
             Standing::Revoked(line) => self.revoked(shown, &line),
-            Standing::New if self.hop.host_key_check != HostKeyCheck::Yes => {
-                self.accept(shown, "new, accepted", None)
-            }
             Standing::New => {
-                let finding = match certificate_fault {
-                    Some((fault, line)) => self.certificate(shown, fault, &line),
-                    None => self.unknown(shown),
+                let bare = bare.map(|bare| standing(&bare, &plain, false));
+                if let Some(Standing::Known(line)) = &bare {
+                    return self.accept(shown, "known", Some(line));
+                }
+                if self.hop.host_key_check != HostKeyCheck::Yes {
+                    return self.accept(shown, "new, accepted", None);
+                }
+                let finding = match (fault, &bare) {
+                    (Some((fault, line)), _) => self.certificate(shown, fault, &line),
+                    (None, Some(Standing::Revoked(line))) => return self.revoked(shown, line),
+                    (None, _) => match revoked {
+                        Some(line) => return self.revoked(shown, &line),
+                        None => self.unknown(shown),
+                    },
                 };
                 self.refuse(shown, finding, "not known", None)
             }
             Standing::Changed(lines) => {
-                let finding = match certificate_fault {
+                let finding = match fault {
                     Some((fault, line)) => self.certificate(shown, fault, &line),
                     None => self.changed(shown, &lines),
                 };

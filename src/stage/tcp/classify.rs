@@ -98,7 +98,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
     let row = classify(address, miss);
     let mut finding = Finding::new(row)
         .with("host", host)
-        .with("address", named(host, address))
+        .with("address", named(host, address, misses.len()))
         .with("error", miss.text())
         .with("errno", miss.errno_name())
         .with(
@@ -151,11 +151,12 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
 }
 
 /// The address with the name that led to it.
-pub fn named(host: &str, address: &Address) -> String {
+fn named(host: &str, address: &Address, count: usize) -> String {
     let address = address.to_string();
-    match address == host {
-        true => address,
-        false => format!("{host} ({address})"),
+    match (address == host, count) {
+        (true, _) => address,
+        (false, 0 | 1) => format!("{host} ({address})"),
+        (false, n) => format!("{host} ({address}, the first of {n} addresses that all fail)"),
     }
 }
 

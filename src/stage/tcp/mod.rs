@@ -5,6 +5,7 @@
 //! host, of getaddrinfo that accepts. What comes after it is only looked at to
 //! the side, by a handshake that is closed again without a byte.
 
+mod advice;
 mod classify;
 mod dial;
 
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::local;
 use crate::report::{Stage, StageRecord, ms};
 use crate::stage::dns::Resolved;
 use crate::stage::{Aside, Note, Verdict};
@@ -73,14 +75,15 @@ pub async fn probe(
             Leader::Undecided => match dials.next().await {
                 Some((at, Ok(took))) => field.states[at] = State::Accepted(took),
                 Some((at, Err(miss))) => field.states[at] = State::Missed(miss),
-                None => return Err(field.none_works(record)),
+                None => return Err(field.none_works(record, ctx).await),
             },
-            Leader::Nobody => return Err(field.none_works(record)),
+            Leader::Nobody => return Err(field.none_works(record, ctx).await),
         }
     };
 
-    for destination in field.hosts().filter(|d| *d < first.destination) {
-        record.provisional(field.dead(destination));
+    let before: Vec<usize> = field.hosts().filter(|d| *d < first.destination).collect();
+    for host in before {
+        record.provisional(field.explained(host, ctx).await);
     }
     describe(&field, &field.addresses[first.at], &stream, record);
     let reached = field.from(first, stream);
@@ -90,35 +93,24 @@ pub async fn probe(
 
 /// Dials one address once more: for a retry, or when its turn comes.
 pub async fn dial(address: &Address, keepalives: &Keepalives, ctx: &Ctx) -> Verdict<Stream> {
-    let knock = knock(address, keepalives, ctx.limit()).await;
-    knock.result.map_err(|miss| {
-        let port = match address {
-            Address::Tcp(to) => to.port(),
-            Address::Unix(_) => 0,
-        };
-        classify::dead(&address.to_string(), port, &[(address, &miss)])
-    })
+    match knock(address, keepalives, ctx.limit()).await.result {
+        Ok(stream) => Ok(stream),
+        Err(miss) => {
+            let port = match address {
+                Address::Tcp(to) => to.port(),
+                Address::Unix(_) => 0,
+            };
+            let finding = classify::dead(&address.to_string(), port, &[(address, &miss)]);
+            Err(advice::enrich(finding, Some(address), &ctx.environment).await)
+        }
+    }
 }
 
 /// The connection that is used: facts, the summary line, lost packets.
 fn describe(field: &Field, address: &Address, stream: &Stream, record: &mut StageRecord) {
     record.fact("addresses", field.described());
-    let info = stream.socket.as_deref().and_then(kernel::tcp_info);
-    if let (Some(info), Address::Tcp(to)) = (info, address) {
-        record.fact("rtt_ms", ms(info.rtt));
-        record.fact("mss", info.mss);
-        record.fact("path_mtu", info.path_mtu);
-        record.fact("retransmits", info.retransmits);
-        if info.retransmits > 0 {
-            record.warn(
-                Finding::new(&cause::tcp::RETRANSMITS)
-                    .with("address", address.to_string())
-                    .with("ip", to.ip().to_string())
-                    .with("port", to.port())
-                    .with("retransmits", info.retransmits)
-                    .with("rtt_ms", ms(info.rtt)),
-            );
-        }
+    if let Some(socket) = &stream.socket {
+        watch(address, socket, record);
     }
     record.summary = match field.addresses.len() {
         1 => format!("{address} open"),
@@ -126,8 +118,42 @@ fn describe(field: &Field, address: &Address, stream: &Stream, record: &mut Stag
     };
 }
 
-/// What the addresses that are still out do, and what it all means: at once
-/// where everything is known, else to the side.
+/// Notes what the kernel knows about the connection by now, and lost packets.
+/// Called once it is open, and again when the run is over.
+pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageRecord) {
+    let to = match address {
+        Address::Tcp(to) => to,
+        Address::Unix(_) => {
+            if let Some((pid, name)) = local::peer(socket) {
+                record.fact("listener", json!({"pid": pid, "name": name}));
+            }
+            return;
+        }
+    };
+    let Some(info) = kernel::tcp_info(socket) else {
+        return;
+    };
+    record.fact("rtt_ms", ms(info.rtt));
+    record.fact("mss", info.mss);
+    record.fact("path_mtu", info.path_mtu);
+    record.fact("retransmits", info.retransmits);
+    if info.retransmits == 0 {
+        return;
+    }
+    let code = cause::tcp::RETRANSMITS.code;
+    record.findings.retain(|finding| finding.cause.code != code);
+    record.warn(
+        Finding::new(&cause::tcp::RETRANSMITS)
+            .with("address", address.to_string())
+            .with("ip", to.ip().to_string())
+            .with("port", to.port())
+            .with("retransmits", info.retransmits)
+            .with("rtt_ms", ms(info.rtt)),
+    );
+}
+
+/// What the addresses that are still out do, what it all means, and who it is
+/// that accepted, where it is this machine.
 fn aside(
     mut field: Field,
     first: Turn,
@@ -136,6 +162,20 @@ fn aside(
     asides: &mut Vec<Aside>,
 ) {
     dials.settle();
+    let address = field.addresses[first.at].clone();
+    if let Address::Tcp(to) = &address
+        && local::is_local(to.ip())
+    {
+        asides.push(Aside {
+            stage: Stage::Tcp,
+            task: tokio::task::spawn_blocking(move || {
+                let fact = advice::listener_fact(&address);
+                fact.map(|fact| Note::Fact("listener", fact))
+                    .into_iter()
+                    .collect()
+            }),
+        });
+    }
     if dials.pending() == 0 {
         for warning in field.warnings(first) {
             record.warn(warning);
@@ -263,17 +303,23 @@ impl Field {
 
     /// The verdict where nothing accepted: the first host's; the others' stand
     /// beside it.
-    fn none_works(&self, record: &mut StageRecord) -> Finding {
+    async fn none_works(&self, record: &mut StageRecord, ctx: &Ctx) -> Finding {
         record.fact("addresses", self.described());
         let mut hosts = self.hosts();
         let first = match hosts.next() {
-            Some(host) => self.dead(host),
+            Some(host) => self.explained(host, ctx).await,
             None => classify::dead("", 0, &[]),
         };
         for host in hosts {
-            record.provisional(self.dead(host));
+            record.provisional(self.explained(host, ctx).await);
         }
         first
+    }
+
+    /// [`Self::dead`], with what this machine knows about the first address.
+    async fn explained(&self, host: usize, ctx: &Ctx) -> Finding {
+        let address = self.of_host(host).next().map(|at| &self.addresses[at]);
+        advice::enrich(self.dead(host), address, &ctx.environment).await
     }
 
     /// The address to use and, after it, everything that has not failed.

@@ -44,10 +44,14 @@ pub(super) async fn shake(
     let limit = ctx.limit();
     // libpq's failures before and in the handshake leave the other encryption
     // to be tried (`PQconnectPoll`, CONNECTION_SSL_STARTUP).
-    let mut prepared = prepare(&target.tls)
-        .map_err(|finding| describe(finding, endpoint, &stream.route).then_other_encryption())?;
+    let about = |finding: Finding| {
+        let finding = finding.with("source", source_of_roots(target));
+        describe(finding, endpoint, &stream.route)
+    };
+    let mut prepared =
+        prepare(&target.tls).map_err(|finding| about(finding).then_other_encryption())?;
     for warning in std::mem::take(&mut prepared.warnings) {
-        record.warn(describe(warning, endpoint, &stream.route));
+        record.warn(about(warning));
     }
     if attempt == Attempt::Tls && injected.is_empty() {
         let early = at_hand(&stream);
@@ -98,16 +102,17 @@ pub(super) async fn shake(
         received_before,
         waited: begun.elapsed(),
     };
+    if !injected.is_empty() {
+        // libpq shakes hands first and then refuses, for good; a handshake
+        // that the injected bytes spoiled is refused for the same reason.
+        return Err(describe(slipped_in(&injected), endpoint, &route));
+    }
     if let Some((failure, error)) = failure {
         note_chain(&tap, record);
         let finding = judge
             .failed(failure, &error, refusal, &mut tls, record)
             .await;
         return Err(describe(finding, endpoint, &route));
-    }
-    if !injected.is_empty() {
-        // libpq shakes hands first and then refuses, for good.
-        return Err(describe(slipped_in(&injected), endpoint, &route));
     }
     if attempt == Attempt::DirectTls
         && let Some(finding) = judge.without_alpn(&mut tls).await
@@ -121,6 +126,17 @@ pub(super) async fn shake(
         route,
         tls: Some(encryption),
         socket,
+    })
+}
+
+/// Where `sslrootcert` was set, as it stands in a sentence.
+fn source_of_roots(target: &Target) -> Option<String> {
+    let origin = &target.report.parameters.get("sslrootcert")?.origin;
+    let name = origin.name.clone().unwrap_or_else(|| origin.kind.clone());
+    Some(match (&origin.file, origin.line) {
+        (Some(file), Some(line)) => format!("{name} in {file} line {line}"),
+        (Some(file), None) => format!("{name} in {file}"),
+        (None, _) => name,
     })
 }
 

@@ -15,14 +15,14 @@ use crate::stage::protocol::answer::{Answer, Ending, Heard};
 use crate::stage::protocol::unmask::unmask_on;
 use crate::stage::protocol::{Asked, Attempt, describe, in_words};
 use crate::target::{Endpoint, SslMode, Target, TlsVersion};
-use crate::wire::{BoxIo, Route, Tee, TeeLog, stranger};
+use crate::wire::{BoxIo, Route, Tee, TeeLog, kernel, stranger};
 
 use super::context::Prepared;
 use super::failure::{Failure, alert_name, error_text};
 use super::look;
 use super::tap::Tap;
 use super::verify::{Refusal, Trial};
-use super::{Encryption, Wire, facts};
+use super::{Encryption, facts};
 
 /// How long the looks on further connections may take, each.
 const LOOK: Duration = Duration::from_millis(1500);
@@ -287,7 +287,7 @@ impl Judge<'_> {
         unmask_on(
             heard,
             asked,
-            tls.get_mut(),
+            Some(tls.get_mut()),
             route,
             endpoint,
             self.waited,
@@ -324,10 +324,9 @@ impl Judge<'_> {
     }
 }
 
-/// Whether the kernel holds packets that came behind a missing one.
+/// Whether the kernel has seen packets that came behind a missing one.
 fn later_packets_came(socket: &socket2::Socket) -> Option<bool> {
-    let _ = socket;
-    None
+    kernel::tcp_info(socket).map(|info| info.out_of_order > 0)
 }
 
 /// Whether an alert is about the client's certificate: `true` for one that was
@@ -397,8 +396,12 @@ fn authorities(tap: &Tap) -> Option<Vec<String>> {
 /// client certificate that the server wants or refuses is told only then,
 /// while the first reply to the start-up message is waited for. For `auth`,
 /// when that reply is an end or an error.
-pub fn late_alert(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Finding> {
-    let tls = wire.tls.as_ref()?;
+pub fn late_alert(
+    tls: &Encryption,
+    target: &Target,
+    endpoint: &Endpoint,
+    route: &Route,
+) -> Option<Finding> {
     let (alert, sent) = {
         let seen = tls.tap.seen();
         let (level, alert) = *seen.alerts.last()?;
@@ -418,18 +421,23 @@ pub fn late_alert(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<F
         .with("alert", alert)
         .with("alert_name", alert_name(alert))
         .with("seen", "after the handshake");
-    Some(describe(finding, endpoint, &wire.route))
+    Some(describe(finding, endpoint, route))
 }
 
 /// The finding for a server that says in its own words, during start-up, that
 /// it wants a client certificate (SQLSTATE 28000 behind `clientcert`).
 pub fn client_required(
-    tls: &Encryption,
+    tls: Option<&Encryption>,
     target: &Target,
     endpoint: &Endpoint,
     route: &Route,
 ) -> Finding {
-    let finding = required(tls.client_certificate_sent, target, &tls.tap);
+    let finding = match tls {
+        Some(tls) => required(tls.client.is_some(), target, &tls.tap),
+        None => {
+            Finding::new(&cause::CLIENT_REQUIRED).with("why", "the connection is not encrypted")
+        }
+    };
     describe(finding, endpoint, route)
 }
 

@@ -108,6 +108,18 @@ pub(super) async fn speaks_http<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) -
     stranger.is_some_and(|stranger| stranger.kind == Kind::Http)
 }
 
+/// What a second connection answers to a line of text; a web server's request,
+/// which makes other servers that read lines complain in their own words.
+pub async fn line(route: &Route, ctx: &Ctx) -> Option<Vec<u8>> {
+    let mut stream = again(route, ctx).await?;
+    stream.io.write_all(b"GET / HTTP/1.0\r\n\r\n").await.ok()?;
+    stream.io.flush().await.ok()?;
+    let mut bytes = vec![0; 4096];
+    let n = stream.io.read(&mut bytes).await.ok()?;
+    bytes.truncate(n);
+    Some(bytes)
+}
+
 /// Asks for TLS in PostgreSQL's way on a second connection; none where the
 /// answer is not PostgreSQL's.
 pub async fn asks_for_tls(route: &Route, ctx: &Ctx, time: Duration) -> Option<Answer> {

@@ -8,6 +8,7 @@
 //! * [`scenario`]: the scenarios, one file for each stage
 //! * [`Postgres`], [`Sshd`], [`PgBouncer`], [`HaProxy`], [`Dnsmasq`]: real servers
 //! * [`Peer`]: ends that misbehave, and forwards that spoil what passes through them
+//! * [`impostor`]: ends that speak the protocol and are no PostgreSQL server
 //! * [`Netns`]: hosts of one's own
 //! * [`Ca`] and [`CertSpec`]: certificates
 
@@ -16,6 +17,7 @@ mod certs;
 mod conn;
 mod dnsmasq;
 mod haproxy;
+pub mod impostor;
 mod lab;
 mod netns;
 mod pgbouncer;

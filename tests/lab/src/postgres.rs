@@ -83,6 +83,7 @@ pub struct PostgresBuilder<'a> {
     netns: Option<String>,
     sql: Vec<String>,
     unready: bool,
+    language: Option<String>,
 }
 
 impl<'a> PostgresBuilder<'a> {
@@ -98,6 +99,7 @@ impl<'a> PostgresBuilder<'a> {
             netns: None,
             sql: Vec::new(),
             unready: false,
+            language: None,
         }
     }
 
@@ -111,6 +113,13 @@ impl<'a> PostgresBuilder<'a> {
     /// line is always the lab's own way in, for `postgres` through the socket.
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
+        self
+    }
+
+    /// Speaks this language (`de`, `fr`): `lc_messages` is C.UTF-8, and `LANGUAGE` chooses the
+    /// message catalogue, so that no locale has to be installed.
+    pub fn language(mut self, language: &str) -> Self {
+        self.language = Some(language.to_owned());
         self
     }
 
@@ -184,6 +193,9 @@ impl<'a> PostgresBuilder<'a> {
         set("log_connections", "on");
         set("log_min_messages", "debug1"); // says why a log-in was refused
         set("autovacuum", "off");
+        if self.language.is_some() {
+            set("lc_messages", "C.UTF-8"); // not "C", which knows one language only
+        }
         if let Some(issued) = &self.tls {
             issued.write(&data, "server")?;
             set("ssl", "on");
@@ -210,6 +222,10 @@ impl<'a> PostgresBuilder<'a> {
             .arg("-D")
             .arg(data.display())
             .netns(self.netns.clone());
+        let tool = match &self.language {
+            Some(language) => tool.env("LANGUAGE", language),
+            None => tool,
+        };
         // Immediate shutdown: nobody needs the data any more.
         let service = tool.serve(dir.join("log"), "QUIT")?;
         let postgres = Postgres {
@@ -219,6 +235,7 @@ impl<'a> PostgresBuilder<'a> {
             host,
             port,
             password: self.lab.password().to_owned(),
+            foreign: self.language.is_some(),
         };
         postgres.wait(self.unready)?;
         for sql in &self.sql {
@@ -236,6 +253,7 @@ pub struct Postgres {
     host: String,
     port: u16,
     password: String,
+    foreign: bool,
 }
 
 impl Postgres {
@@ -365,12 +383,13 @@ impl Postgres {
     fn wait(&self, unready: bool) -> Result<()> {
         if unready {
             return self.service.wait_ready(|| match self.tool.netns {
-                Some(_) => self.log().contains("listening on"),
+                Some(_) => self.foreign || self.log().contains("listening on"),
                 None => TcpStream::connect(self.addr()).is_ok(),
             });
         }
         let probe = self.psql("postgres").args(["-c", "select 1"]);
-        let log = || self.log().contains("ready to accept");
+        // In another language the log says it differently.
+        let log = || self.foreign || self.log().contains("ready to accept");
         self.service.wait_ready(|| {
             log()
                 && probe

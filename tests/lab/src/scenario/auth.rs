@@ -1,17 +1,457 @@
 //! Servers that do not let us in.
 
-use crate::{Case, Expect, Need, Oracle, Scenario};
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::impostor::{self, impostor};
+use crate::{Case, CertSpec, Conn, Expect, Fault, Lab, Need, Oracle, Peer, PostgresBuilder};
+use crate::{Scenario, Usage, free_port};
+
+/// Faults whose error texts depend on the server's language: one list for each language.
+macro_rules! spoken {
+    ($suffix:literal, $language:expr) => {
+        &[
+            Scenario {
+                name: concat!("auth-password-wrong", $suffix),
+                about: "the password is another one",
+                expect: Expect::Fail("auth.password.wrong"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-password-role-missing", $suffix),
+                about: "a password is asked for, and there is no such role",
+                expect: Expect::Fail("auth.password.wrong"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    let conn = pg.conn().set("user", "nobody");
+                    Ok(Case::check(conn).password("wr0ng-canary").keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-password-expired", $suffix),
+                about: "the right password, after its VALID UNTIL",
+                expect: Expect::Fail("auth.password.wrong"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .sql("alter role app valid until '2020-01-01'")
+                        .start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-no-entry", $suffix),
+                about: "no line for this host in pg_hba.conf",
+                expect: Expect::Fail("auth.hba.no-entry"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all all 192.0.2.0/24 scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("sslmode", "disable");
+                    let case = Case::check(conn).password(lab.password()).keep(pg);
+                    Ok(case.assert(|report| adds(report, "host appdb app 127.0.0.1/32")))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-no-entry-tls", $suffix),
+                about: "no line for this host in pg_hba.conf, with TLS or without",
+                expect: Expect::Fail("auth.hba.no-entry"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .hba("host all all 192.0.2.0/24 scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("sslmode", "require");
+                    let case = Case::check(conn).password(lab.password()).keep(pg);
+                    Ok(case.assert(|report| adds(report, "hostssl appdb app 127.0.0.1/32")))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-no-entry-replication", $suffix),
+                about: "no line for replication in pg_hba.conf",
+                expect: Expect::Fail("auth.hba.no-entry"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all all all scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("replication", "true");
+                    let case = Case::check(conn).password(lab.password()).keep(pg);
+                    Ok(case.assert(|report| adds(report, "host replication app 127.0.0.1/32")))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-no-entry-socket", $suffix),
+                about: "no line for the unix socket in pg_hba.conf",
+                expect: Expect::Fail("auth.hba.no-entry"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all all all scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("host", pg.socket_dir().display());
+                    let case = Case::check(conn).password(lab.password()).keep(pg);
+                    Ok(case.assert(|report| adds(report, "local appdb app scram-sha-256")))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-reject", $suffix),
+                about: "pg_hba.conf rejects this role",
+                expect: Expect::Fail("auth.hba.reject"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all app all reject")
+                        .hba("host all all all scram-sha-256")
+                        .start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-needs-tls", $suffix),
+                about: "pg_hba.conf takes TLS alone, and sslmode=disable",
+                expect: Expect::Fail("auth.hba.needs-tls"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .hba("hostssl all all all scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("sslmode", "disable");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-needs-tls-reject", $suffix),
+                about: "pg_hba.conf rejects what is not encrypted, and sslmode=disable",
+                expect: Expect::Fail("auth.hba.needs-tls"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .hba("hostnossl all all all reject")
+                        .hba("host all all all scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("sslmode", "disable");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-hba-needs-plain", $suffix),
+                about: "pg_hba.conf takes no TLS, and sslmode=require",
+                expect: Expect::Fail("auth.hba.needs-plain"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .hba("hostnossl all all all scram-sha-256")
+                        .start()?;
+                    let conn = pg.conn().set("sslmode", "require");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-role-missing", $suffix),
+                about: "no such role, and no password is asked for",
+                expect: Expect::Fail("auth.role.missing"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all all all trust")
+                        .start()?;
+                    Ok(Case::check(pg.conn().set("user", "nobody")).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-role-nologin", $suffix),
+                about: "a group role, and no password is asked for",
+                expect: Expect::Fail("auth.role.nologin"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).hba("host all all all trust");
+                    let pg = pg.sql("create role staff").start()?;
+                    Ok(Case::check(pg.conn().set("user", "staff")).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-role-nologin-password", $suffix),
+                about: "a role without LOGIN, and its right password",
+                expect: Expect::Fail("auth.role.nologin"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .sql("alter role app nologin")
+                        .start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-role-replication", $suffix),
+                about: "replication without the attribute",
+                expect: Expect::Fail("auth.role.replication"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    let conn = pg.conn().set("replication", "true");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-database-missing", $suffix),
+                about: "no such database",
+                expect: Expect::Fail("auth.database.missing"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    let conn = pg.conn().set("dbname", "orders");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-database-denied", $suffix),
+                about: "no CONNECT privilege",
+                expect: Expect::Fail("auth.database.denied"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .sql("revoke connect on database postgres from public")
+                        .start()?;
+                    let conn = pg.conn().set("dbname", "postgres");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-database-closed", $suffix),
+                about: "a database that takes no connections",
+                expect: Expect::Fail("auth.database.closed"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    let conn = pg.conn().set("dbname", "template0");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-peer", $suffix),
+                about: "peer authentication, and the system user has another name",
+                expect: Expect::Fail("auth.peer"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).hba("local all all peer").start()?;
+                    Ok(Case::check(pg.conn().set("host", pg.socket_dir().display())).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-ident", $suffix),
+                about: "ident authentication, and nobody answers on port 113",
+                expect: Expect::Fail("auth.ident"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all all all ident")
+                        .start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-cert", $suffix),
+                about: "the client certificate is another role's",
+                expect: Expect::Fail("auth.cert"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .conf("ssl_ca_file", lab.ca_file().display())
+                        .hba("hostssl all all all cert")
+                        .start()?;
+                    let conn = with_certificate(lab, pg.conn(), "mallory")?;
+                    Ok(Case::check(conn).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-cert-and-password", $suffix),
+                about: "the right password, and the client certificate is another role's",
+                expect: Expect::Fail("auth.cert"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .conf("ssl_ca_file", lab.ca_file().display())
+                        .hba("hostssl all all all scram-sha-256 clientcert=verify-full")
+                        .start()?;
+                    let conn = with_certificate(lab, pg.conn(), "mallory")?;
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-cert-missing", $suffix),
+                about: "a client certificate is demanded, and there is none",
+                expect: Expect::Fail("tls.client.required"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = with_tls(lab, $language)?
+                        .conf("ssl_ca_file", lab.ca_file().display())
+                        .hba("hostssl all all all scram-sha-256 clientcert=verify-ca")
+                        .start()?;
+                    let conn = pg.conn().set("sslmode", "require");
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-pam", $suffix),
+                about: "PAM refuses",
+                expect: Expect::Fail("auth.pam"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .hba("host all all all pam pamservice=dbdoctor-lab")
+                        .start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-ldap", $suffix),
+                about: "the LDAP server refuses the connection",
+                expect: Expect::Fail("auth.ldap"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let port = free_port();
+                    let line = format!(
+                        "host all all all ldap ldapserver=127.0.0.1 ldapport={port} \
+                         ldapprefix=\"cn=\" ldapsuffix=\", dc=lab\""
+                    );
+                    let pg = speaks(lab, $language).hba(&line).start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-radius", $suffix),
+                about: "the RADIUS server refuses the connection",
+                expect: Expect::Fail("auth.radius"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let port = free_port();
+                    let line = format!(
+                        "host all all all radius radiusservers=127.0.0.1 radiusports={port} \
+                         radiussecrets=secret"
+                    );
+                    let pg = speaks(lab, $language).hba(&line).start()?;
+                    let conn = pg.conn().set("connect_timeout", 10);
+                    Ok(Case::check(conn).password(lab.password()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("auth-gss", $suffix),
+                about: "Kerberos is demanded",
+                expect: Expect::Fail("auth.gss"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).hba("host all all all gss").start()?;
+                    Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+                },
+            },
+        ]
+    };
+}
+
+/// In English.
+pub const SPOKEN: &[Scenario] = spoken!("", None);
+/// In German.
+pub const GERMAN: &[Scenario] = spoken!("-de", Some("de"));
+/// In French.
+pub const FRENCH: &[Scenario] = spoken!("-fr", Some("fr"));
+
+/// A server in a language.
+fn speaks<'a>(lab: &'a Lab, language: Option<&str>) -> PostgresBuilder<'a> {
+    match language {
+        Some(language) => lab.new_postgres().language(language),
+        None => lab.new_postgres(),
+    }
+}
+
+/// The same with TLS.
+fn with_tls<'a>(lab: &'a Lab, language: Option<&str>) -> Result<PostgresBuilder<'a>> {
+    Ok(speaks(lab, language).tls(lab.issue(lab.cert())?))
+}
+
+/// With a client certificate of this name.
+fn with_certificate(lab: &Lab, conn: Conn, name: &str) -> Result<Conn> {
+    let (cert, key) = client_certificate(lab, name)?;
+    Ok(conn
+        .set("sslmode", "require")
+        .set("sslcert", cert.display())
+        .set("sslkey", key.display()))
+}
+
+fn client_certificate(lab: &Lab, name: &str) -> Result<(PathBuf, PathBuf)> {
+    let spec = CertSpec {
+        usage: Usage::Client,
+        ..CertSpec::client(name)
+    };
+    lab.issue(spec)?.write(&lab.dir("client")?, "client")
+}
+
+/// Whether a fix of the verdict has this line for pg_hba.conf.
+fn adds(report: &Value, line: &str) -> Result<()> {
+    let fixes = report["verdict"]["fixes"].to_string();
+    ensure!(fixes.contains(line), "no fix has {line:?}: {fixes}");
+    Ok(())
+}
+
+/// A target on an impostor.
+fn at(peer: &Peer) -> Conn {
+    Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", peer.port())
+        .set("user", "app")
+        .set("dbname", "appdb")
+        .set("connect_timeout", 5)
+}
+
+/// A case against an impostor that must never see the password, nor its MD5 hash.
+fn never_told(lab: &Lab, peer: Peer, conn: Conn) -> Case {
+    let password = lab.password().to_owned();
+    Case::check(conn).password(&password).assert(move |_| {
+        let received = peer.received();
+        let seen = |bytes: &[u8]| received.windows(bytes.len()).any(|part| part == bytes);
+        ensure!(!seen(password.as_bytes()), "it was sent the password");
+        ensure!(!seen(b"md5"), "it was sent a hash of the password");
+        Ok(())
+    })
+}
 
 /// Authentication and authorisation.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "auth-password-wrong",
-        about: "the password is another one",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(Case::check(lab.postgres()?.conn()).password("wr0ng-canary")),
-    },
     Scenario {
         name: "auth-password-missing",
         about: "no password from anywhere",
@@ -21,64 +461,448 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| Ok(Case::check(lab.postgres()?.conn())),
     },
     Scenario {
-        name: "auth-hba-no-entry",
-        about: "no line for this host in pg_hba.conf",
-        expect: Expect::Fail("auth.hba.no-entry"),
+        name: "auth-password-empty",
+        about: "an empty password counts as none",
+        expect: Expect::Fail("auth.password.missing"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| Ok(Case::check(lab.postgres()?.conn()).env("PGPASSWORD", "")),
+    },
+    Scenario {
+        name: "auth-password-unicode",
+        about: "a password that SASLprep changes, given in another form",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            // U+2168 ROMAN NUMERAL NINE is IX; U+00AD SOFT HYPHEN is nothing.
+            let pg = lab
+                .new_postgres()
+                .sql("alter role app password 'xIXy'")
+                .start()?;
+            Ok(Case::check(pg.conn()).password("x\u{2168}\u{ad}y").keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-scram-many-iterations",
+        about: "a password hashed 300,000 times",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let salt = b"saltsaltsaltsalt";
+            let verifier = scram_verifier(lab.password(), salt, 300_000)?;
+            let sql = format!("alter role app password '{verifier}'");
+            let pg = lab.new_postgres().sql(&sql).start()?;
+            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-trust",
+        about: "no password is asked for",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().hba("host all all all trust").start()?;
+            let case = Case::check(pg.conn()).keep(pg);
+            Ok(case.forbids("auth.method.weak"))
+        },
+    },
+    Scenario {
+        name: "auth-cert-healthy",
+        about: "a client certificate of the role's name, and no password",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = with_tls(lab, None)?
+                .conf("ssl_ca_file", lab.ca_file().display())
+                .hba("hostssl all all all cert")
+                .start()?;
+            Ok(Case::check(with_certificate(lab, pg.conn(), "app")?).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-peer-healthy",
+        about: "peer authentication as the role's system user",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Root],
+        setup: |lab| {
+            let pg = lab.new_postgres().hba("local all all peer").start()?;
+            pg.sql("create role nobody login")?;
+            let conn = pg.conn().set("host", pg.socket_dir().display());
+            Ok(Case::check(conn.set("user", "nobody"))
+                .run_as("nobody")
+                .keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-md5",
+        about: "an MD5 password",
+        expect: Expect::Warn("auth.method.weak"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = md5(lab)?;
+            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-md5-wrong",
+        about: "an MD5 password, and it is another one",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = md5(lab)?;
+            Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-cleartext",
+        about: "the password is sent in clear, without TLS",
+        expect: Expect::Warn("auth.method.weak"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
             let pg = lab
                 .new_postgres()
-                .hba("host all all 192.0.2.0/24 scram-sha-256")
+                .hba("host all all all password")
                 .start()?;
-            let conn = pg.conn().set("sslmode", "disable");
+            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-cleartext-tls",
+        about: "the password is sent in clear within TLS",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = with_tls(lab, None)?
+                .hba("host all all all password")
+                .start()?;
+            let case = Case::check(pg.conn().set("sslmode", "require"));
+            Ok(case
+                .password(lab.password())
+                .forbids("auth.method.weak")
+                .keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-timeout",
+        about: "the LDAP server behind it never answers",
+        expect: Expect::Fail("auth.timeout"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let (silent, pg) = silent_ldap(lab, "1min")?;
+            let case = Case::check(pg.conn().set("connect_timeout", 2));
+            Ok(case.password(lab.password()).keep((pg, silent)))
+        },
+    },
+    Scenario {
+        name: "auth-timeout-server",
+        about: "the same, and the server's patience ends first",
+        expect: Expect::Fail("auth.timeout"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let (silent, pg) = silent_ldap(lab, "1s")?;
+            let case = Case::check(pg.conn().set("connect_timeout", 10));
+            Ok(case.password(lab.password()).keep((pg, silent)))
+        },
+    },
+    Scenario {
+        name: "auth-method-refused-md5",
+        about: "MD5, and require_auth=scram-sha-256",
+        expect: Expect::Fail("auth.method.refused"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = md5(lab)?;
+            let conn = pg.conn().set("require_auth", "scram-sha-256");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
     },
     Scenario {
-        name: "auth-role-missing",
-        about: "no such role, and no password is asked for",
-        expect: Expect::Fail("auth.role.missing"),
+        name: "auth-method-refused-none",
+        about: "nothing is asked for, and require_auth=!none",
+        expect: Expect::Fail("auth.method.refused"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
             let pg = lab.new_postgres().hba("host all all all trust").start()?;
-            Ok(Case::check(pg.conn().set("user", "nobody")).keep(pg))
+            let conn = pg.conn().set("require_auth", "!none");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
     },
     Scenario {
-        name: "auth-database-missing",
-        about: "no such database",
-        expect: Expect::Fail("auth.database.missing"),
-        oracle: Oracle::Psql,
+        name: "auth-method-allowed",
+        about: "SCRAM, and require_auth=scram-sha-256,none",
+        expect: Expect::Pass,
+        oracle: Oracle::None("libpq 15 does not know require_auth"),
         needs: &[Need::Postgres],
         setup: |lab| {
-            let conn = lab.postgres()?.conn().set("dbname", "orders");
+            let conn = lab.postgres()?.conn();
+            let conn = conn.set("require_auth", "scram-sha-256,none");
             Ok(Case::check(conn).password(lab.password()))
         },
     },
     Scenario {
-        name: "auth-peer",
-        about: "peer authentication, and the system user has another name",
-        expect: Expect::Fail("auth.peer"),
+        name: "auth-binding-without-tls",
+        about: "channel_binding=require, and no TLS",
+        expect: Expect::Fail("tls.channel-binding"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().hba("local all all peer").start()?;
-            Ok(Case::check(pg.conn().set("host", pg.socket_dir().display())).keep(pg))
+            let conn = lab.postgres()?.conn().set("sslmode", "disable");
+            let conn = conn.set("channel_binding", "require");
+            Ok(Case::check(conn).password(lab.password()))
         },
     },
     Scenario {
-        name: "auth-hba-needs-tls",
-        about: "pg_hba.conf takes TLS alone, and sslmode=disable",
-        expect: Expect::Fail("auth.hba.needs-tls"),
+        name: "auth-binding-md5",
+        about: "channel_binding=require, and the server asks for MD5",
+        expect: Expect::Fail("tls.channel-binding"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().tls(lab.issue(lab.cert())?);
-            let pg = pg.hba("hostssl all all all scram-sha-256").start()?;
-            let conn = pg.conn().set("sslmode", "disable");
-            Ok(Case::check(conn).password(lab.password()).keep(pg))
+            let pg = with_tls(lab, None)?
+                .conf("password_encryption", "md5")
+                .hba("host all all all md5")
+                .sql(&format!("alter role app password '{}'", lab.password()))
+                .start()?;
+            let conn = pg.conn().set("sslmode", "require");
+            let case = Case::check(conn.set("channel_binding", "require"));
+            Ok(case.password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-downgrade-cleartext",
+        about: "an impostor asks for the password in clear, and require_auth=scram-sha-256",
+        expect: Expect::Fail("auth.method.refused"),
+        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                client.receive().map(drop)
+            })?;
+            let conn = at(&peer).set("require_auth", "scram-sha-256");
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-downgrade-md5",
+        about: "an impostor asks for MD5, and require_auth=!password,!md5",
+        expect: Expect::Fail("auth.method.refused"),
+        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::MD5, b"salt")?;
+                client.receive().map(drop)
+            })?;
+            let conn = at(&peer).set("require_auth", "!password,!md5");
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-downgrade-binding",
+        about: "an impostor asks for the password in clear, and channel_binding=require",
+        expect: Expect::Fail("tls.channel-binding"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                client.receive().map(drop)
+            })?;
+            let conn = at(&peer).set("channel_binding", "require");
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-downgrade-none",
+        about: "an impostor lets everybody in, and require_auth=scram-sha-256",
+        expect: Expect::Fail("auth.method.refused"),
+        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.serve()
+            })?;
+            let conn = at(&peer).set("require_auth", "scram-sha-256");
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-server-unproven",
+        about: "an impostor signs the SCRAM exchange without knowing the password",
+        expect: Expect::Fail("auth.server.unproven"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.scram()?;
+                let signature = b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+                client.ask(impostor::SASL_FINAL, signature)?;
+                client.ask(impostor::OK, b"")?;
+                client.serve()
+            })?;
+            let conn = at(&peer);
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-server-unproven-early-yes",
+        about: "an impostor says yes without signing, which libpq takes unless told otherwise",
+        expect: Expect::Warn("auth.server.unproven"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.scram()?;
+                client.ask(impostor::OK, b"")?;
+                client.serve()
+            })?;
+            let conn = at(&peer);
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-server-unproven-early-yes-refused",
+        about: "the same, and require_auth=scram-sha-256",
+        expect: Expect::Fail("auth.server.unproven"),
+        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.scram()?;
+                client.ask(impostor::OK, b"")?;
+                client.serve()
+            })?;
+            let conn = at(&peer).set("require_auth", "scram-sha-256");
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-method-unsupported",
+        about: "only an OAuth token is wanted",
+        expect: Expect::Fail("auth.method.unsupported"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::SASL, b"OAUTHBEARER\0\0")?;
+                client.receive().map(drop)
+            })?;
+            let conn = at(&peer);
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-intercepted-stripped",
+        about: "channel binding is offered without TLS: somebody took TLS away",
+        expect: Expect::Fail("tls.intercepted"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::SASL, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")?;
+                client.receive().map(drop)
+            })?;
+            let conn = at(&peer);
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-protocol-oversized",
+        about: "an authentication request of a length that is none",
+        expect: Expect::Fail("protocol.oversized"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| client.send(b'R', &[0; 4_000]))?;
+            let conn = at(&peer);
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-closed-midway",
+        about: "the connection is closed as soon as the password was sent",
+        expect: Expect::Fail("auth.unclassified"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                client.receive().map(drop)
+            })?;
+            Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
+        },
+    },
+    Scenario {
+        name: "auth-stall",
+        about: "the log-in passes, and larger packets are lost",
+        expect: Expect::Fail("protocol.stall"),
+        oracle: Oracle::None("psql asks for less"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let peer = Peer::forward(pg.addr(), Fault::StallAbove(900))?;
+            let conn = pg.conn().set("port", peer.port()).set("connect_timeout", 2);
+            Ok(Case::check(conn).password(lab.password()).keep(peer))
         },
     },
 ];
+
+/// A server whose role has an MD5 password.
+fn md5(lab: &Lab) -> Result<crate::Postgres> {
+    lab.new_postgres()
+        .conf("password_encryption", "md5")
+        .hba("host all all all md5")
+        .sql(&format!("alter role app password '{}'", lab.password()))
+        .start()
+}
+
+/// A server that asks an LDAP server, which accepts and never answers.
+fn silent_ldap(lab: &Lab, patience: &str) -> Result<(Peer, crate::Postgres)> {
+    let silent = Peer::silent()?;
+    let line = format!(
+        "host all all all ldap ldapserver=127.0.0.1 ldapport={} ldapprefix=\"cn=\" \
+         ldapsuffix=\", dc=lab\"",
+        silent.port()
+    );
+    let pg = lab
+        .new_postgres()
+        .conf("authentication_timeout", patience)
+        .hba(&line)
+        .start()?;
+    Ok((silent, pg))
+}
+
+/// What PostgreSQL stores for a password under SCRAM (RFC 5803).
+fn scram_verifier(password: &str, salt: &[u8], iterations: usize) -> Result<String> {
+    use openssl::base64::encode_block;
+    use openssl::hash::{MessageDigest, hash};
+    use openssl::{pkcs5, pkey, sign};
+    let digest = MessageDigest::sha256();
+    let mut salted = [0; 32];
+    pkcs5::pbkdf2_hmac(password.as_bytes(), salt, iterations, digest, &mut salted)?;
+    let hmac = |text: &[u8]| {
+        let key = pkey::PKey::hmac(&salted)?;
+        sign::Signer::new(digest, &key)?.sign_oneshot_to_vec(text)
+    };
+    let stored = hash(digest, &hmac(b"Client Key")?)?;
+    Ok(format!(
+        "SCRAM-SHA-256${iterations}:{}${}:{}",
+        encode_block(salt),
+        encode_block(&stored),
+        encode_block(&hmac(b"Server Key")?)
+    ))
+}

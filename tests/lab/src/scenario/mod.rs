@@ -35,6 +35,8 @@ mod pooler;
 mod protocol;
 mod server;
 mod ssh;
+mod ssh_auth;
+mod ssh_hostkey;
 pub mod stress;
 mod tcp;
 mod tls;
@@ -51,9 +53,14 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("ssh", ssh::SCENARIOS),
+    ("ssh", ssh_hostkey::SCENARIOS),
+    ("ssh", ssh_auth::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tls", tls::SCENARIOS),
     ("auth", auth::SCENARIOS),
+    ("auth-spoken", auth::SPOKEN),
+    ("auth-german", auth::GERMAN),
+    ("auth-french", auth::FRENCH),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
     ("idle", idle::SCENARIOS),

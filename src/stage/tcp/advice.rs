@@ -1,0 +1,143 @@
+//! What this machine itself can say about a failure, and the advice that
+//! depends on where dbdoctor runs. None of it changes the cause.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cause;
+use crate::finding::Finding;
+use crate::local::{self, Listener};
+use crate::report::Environment;
+use crate::wire::Address;
+
+/// How long a look into `/proc` is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Adds what is known here about an address that failed.
+pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environment) -> Finding {
+    let Some(Address::Tcp(to)) = address.cloned() else {
+        return finding;
+    };
+    if finding.cause.code != cause::tcp::REFUSED.code || !local::is_local(to.ip()) {
+        return finding;
+    }
+    let look = tokio::task::spawn_blocking(move || local::alternatives(to));
+    let others = match tokio::time::timeout(PATIENCE, look).await {
+        Ok(Ok(others)) => others,
+        _ => Vec::new(),
+    };
+    refused_here(finding, to, &others, here)
+}
+
+/// Advice for a refusal by an address of this machine.
+fn refused_here(
+    finding: Finding,
+    to: std::net::SocketAddr,
+    others: &[Listener],
+    here: &Environment,
+) -> Finding {
+    let mut finding = finding;
+    if !others.is_empty() {
+        let all: Vec<Value> = others.iter().map(Listener::to_json).collect();
+        finding = finding.with("listening", all);
+    }
+    let same_port = others.iter().find(|l| l.address.port() == to.port());
+    if let Some(listener) = same_port {
+        finding = finding.fix(
+            format!(
+                "On this machine {} listens on {} and not on {}: use that address, or let it \
+                 listen on more (listen_addresses of PostgreSQL).",
+                listener.label(),
+                listener.address,
+                to.ip()
+            ),
+            None,
+        );
+    } else if let Some(listener) = others.first() {
+        finding = finding.fix(
+            format!(
+                "On this machine {} listens on {}: use port {}.",
+                listener.label(),
+                listener.address,
+                listener.address.port()
+            ),
+            None,
+        );
+    }
+    if !to.ip().is_loopback() {
+        return finding;
+    }
+    match (&here.container, here.wsl, &here.ci) {
+        (Some(kind), _, _) => finding.fix(
+            format!(
+                "This runs in a container ({kind}), where {} is the container itself: use the \
+                 name of the database's container or service, or host.docker.internal for a \
+                 server on the machine that runs the container.",
+                to.ip()
+            ),
+            None,
+        ),
+        (None, true, _) => finding.fix(
+            "This runs in WSL: a server in Windows is reached at the address of the default \
+             route (or with networkingMode=mirrored in .wslconfig), not at localhost.",
+            Some("ip route show default".to_owned()),
+        ),
+        (None, false, Some(ci)) => finding.fix(
+            format!(
+                "This runs in {ci}: publish the service container's port to the job (ports: \
+                 5432:5432), and wait until it is healthy; where the job runs in a container, \
+                 use the service's name in place of localhost."
+            ),
+            None,
+        ),
+        _ => finding,
+    }
+}
+
+/// Who accepts at an address of this machine, as a fact.
+pub fn listener_fact(address: &Address) -> Option<Value> {
+    match address {
+        Address::Tcp(to) => local::listener(*to).map(|listener| listener.to_json()),
+        Address::Unix(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advised(others: &[Listener], here: &Environment) -> Vec<String> {
+        let to = "127.0.0.1:5432".parse().unwrap();
+        let finding = refused_here(Finding::new(&cause::tcp::REFUSED), to, others, here);
+        finding.fixes().into_iter().map(|fix| fix.text).collect()
+    }
+
+    #[test]
+    fn what_listens_nearby_is_named() {
+        let postgres = |address: &str| Listener {
+            address: address.parse().unwrap(),
+            pid: Some(7),
+            name: Some("postgres".to_owned()),
+        };
+        let here = Environment::default();
+        let fixes = advised(&[postgres("10.0.0.1:5432")], &here);
+        assert!(fixes[0].contains("postgres (process 7) listens on 10.0.0.1:5432"));
+        let fixes = advised(&[postgres("127.0.0.1:5433")], &here);
+        assert!(fixes[0].contains("use port 5433"));
+    }
+
+    #[test]
+    fn the_place_decides_the_advice() {
+        let container = Environment {
+            container: Some("docker".to_owned()),
+            ..Environment::default()
+        };
+        assert!(advised(&[], &container)[0].contains("container itself"));
+        let wsl = Environment {
+            wsl: true,
+            ..Environment::default()
+        };
+        assert!(advised(&[], &wsl)[0].contains("WSL"));
+    }
+}

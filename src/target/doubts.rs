@@ -1,0 +1,216 @@
+//! Values that can hardly be meant as they stand: a URL as host, a template,
+//! blanks from a secrets file.
+
+use super::broken;
+use super::driver;
+use super::origin::Origin;
+use super::reading::{self, around};
+use super::resolve::Resolver;
+use crate::cause::config as cause;
+use crate::finding::Finding;
+
+/// The parameters whose values are names or secrets, and what they are called.
+const NAMES: &[(&str, &str)] = &[
+    ("host", "host"),
+    ("hostaddr", "hostaddr"),
+    ("port", "port"),
+    ("user", "user name"),
+    ("dbname", "database"),
+    ("password", "password"),
+    ("sslmode", "sslmode"),
+    ("service", "service"),
+    ("passfile", "passfile"),
+    ("sslrootcert", "sslrootcert"),
+    ("sslcert", "sslcert"),
+    ("sslkey", "sslkey"),
+    ("sslcrl", "sslcrl"),
+    ("sslpassword", "sslpassword"),
+];
+
+impl Resolver<'_> {
+    /// Looks at every value that counts.
+    ///
+    /// # Errors
+    /// The first that cannot be meant: a template, or more than a name as host.
+    pub(super) fn doubt(&mut self) -> Result<(), Finding> {
+        for (name, called) in NAMES {
+            let Some(given) = self.parameters.get(name) else {
+                continue;
+            };
+            if given.origin == Origin::Default {
+                continue;
+            }
+            let source = self.spoken(&given.origin);
+            let text = given.text();
+            if matches!(*name, "password" | "sslpassword") {
+                let said_already = matches!(given.origin, Origin::Target(_) | Origin::Prompt)
+                    || is_database_url(&given.origin);
+                let finding = match said_already {
+                    true => of_line_end(&text, &source),
+                    false => of_password(&given.value, &source),
+                };
+                if let Some(finding) = finding {
+                    self.record.warn(finding);
+                }
+                continue;
+            }
+            let placed = *name == "host" && self.parameters.text("hostaddr").is_some();
+            let template = broken::placeholders(&text);
+            if let Some(found) = template.first().filter(|_| !placed) {
+                return Err(reading::placeholder(called, &found.text, &source));
+            }
+            if *name == "host" && !placed {
+                for item in text.split(',') {
+                    in_host(item, &source)?;
+                }
+            }
+            if *name == "dbname" && driver::scheme(&text).is_some() {
+                return Err(Finding::new(&cause::PARAM_INVALID)
+                    .with("parameter", "dbname")
+                    .with("source", source)
+                    .with("value", "a whole URL")
+                    .with("problem", "libpq takes it for the database's name")
+                    .with(
+                        "allowed",
+                        "the database's name, and give the URL as the target",
+                    ));
+            }
+            if let Some(found) = around(&text) {
+                let effect = match *name {
+                    "port" => "libpq drops blanks around a number",
+                    _ => "libpq takes it for a piece of the value",
+                };
+                self.record
+                    .warn(reading::whitespace(called, &source, &text, effect).with("found", found));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_database_url(origin: &Origin) -> bool {
+    match origin {
+        Origin::Variable(name) | Origin::EnvFile { name, .. } => name == "DATABASE_URL",
+        _ => false,
+    }
+}
+
+/// What is doubtful about a password; it is used as it stands.
+pub fn of_password(value: &[u8], source: &str) -> Option<Finding> {
+    let text = String::from_utf8_lossy(value);
+    if let Some(found) = broken::placeholders(&text).first() {
+        return Some(reading::placeholder("password", &found.text, source).as_warning());
+    }
+    around(&text).map(|found| {
+        let effect = "libpq takes it for a piece of the password";
+        reading::whitespace("password", source, &text, effect).with("found", found)
+    })
+}
+
+/// A line end behind a password that was written out and encoded.
+fn of_line_end(text: &str, source: &str) -> Option<Finding> {
+    text.ends_with(['\n', '\r']).then(|| {
+        let effect = "libpq takes it for a piece of the password";
+        reading::whitespace("password", source, text, effect)
+            .with("found", around(text).unwrap_or("a line end behind it"))
+    })
+}
+
+/// More than a host name where one belongs.
+fn in_host(host: &str, source: &str) -> Result<(), Finding> {
+    if host.starts_with(['/', '@']) {
+        return Ok(());
+    }
+    let host = host.trim();
+    let finding = |what: &str, name: &str, port: &str| {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Err(Finding::new(&cause::URL_IN_HOST)
+            .with("source", source)
+            .with("what", what)
+            .with("host", given(name))
+            .with("port", given(port)))
+    };
+    // Behind the last @ stands the host, whatever is before it.
+    let bare = |rest: &str| -> (String, String) {
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        let place = rest.split(['/', '?']).next().unwrap_or_default();
+        match place.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                (name.to_owned(), port.to_owned())
+            }
+            _ => (place.to_owned(), "5432".to_owned()),
+        }
+    };
+    let url = driver::scheme(host).map(|(_, rest)| rest);
+    let url = url.or_else(|| host.strip_prefix("jdbc:postgresql://"));
+    if let Some(rest) = url {
+        let (name, port) = bare(rest);
+        return finding("a whole URL", &name, &port);
+    }
+    if host.contains('@') {
+        let (name, port) = bare(host);
+        return finding("a user and a host", &name, &port);
+    }
+    if let Some(inner) = host.strip_prefix('[') {
+        let (name, port) = inner.split_once(']').unwrap_or((inner, ""));
+        let port = port.strip_prefix(':').unwrap_or("5432");
+        return finding("an IPv6 address in brackets", name, port);
+    }
+    if let Some((name, _)) = host.split_once('/') {
+        let (name, port) = bare(name);
+        return finding("a host and a path", &name, &port);
+    }
+    match host.split_once(':') {
+        Some((name, port)) if !port.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
+            finding("a host and a port", name, port)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_a_name() {
+        for (host, name, port) in [
+            ("db:6432", "db", "6432"),
+            ("postgresql://app:canary@db:6432/x", "db", "6432"),
+            ("jdbc:postgresql://db/x", "db", "5432"),
+            ("[::1]:6432", "::1", "6432"),
+            ("[::1]", "::1", "5432"),
+            ("db/app", "db", "5432"),
+            ("app:canary@db", "db", "5432"),
+            ("https://db.test/", "db.test", "5432"),
+        ] {
+            let finding = in_host(host, "PGHOST").unwrap_err();
+            assert_eq!(finding.evidence["host"], name, "{host}");
+            assert_eq!(finding.evidence["port"], port, "{host}");
+            assert!(!format!("{finding:?}").contains("canary"));
+        }
+        for host in [
+            "db",
+            "::1",
+            "fe80::1%lo",
+            "/tmp",
+            "@x",
+            "db.test",
+            "",
+            "a b",
+            "1:2:3",
+        ] {
+            assert!(in_host(host, "PGHOST").is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn passwords() {
+        let code = |text: &str| of_password(text.as_bytes(), "PGPASSWORD").map(|f| f.cause.code);
+        assert_eq!(code("canary\n"), Some("config.whitespace"));
+        assert_eq!(code("'canary'"), Some("config.whitespace"));
+        assert_eq!(code("${SECRET}"), Some("config.url.placeholder"));
+        assert_eq!(code("can'ary\""), None);
+        assert_eq!(code("p@$$w0rd"), None);
+    }
+}
