@@ -248,23 +248,21 @@ fn container_advice(
             "This does not run in a container: use localhost in place of the name.",
             None,
         ),
-        (Inside::Compose(file), None) => finding.fix(
-            format!(
-                "{name} is a service in {file}, and this runs outside of its network: use \
-                 localhost with the port that it publishes."
-            ),
-            shlex::try_quote(name)
-                .ok()
-                .map(|name| format!("docker compose port {name} 5432")),
-        ),
-        (Inside::Containers | Inside::Compose(_), Some(kind)) => finding.fix(
-            format!(
-                "This runs in a container ({kind}) that is not on the network of {name}: put both \
-                 on one network, and check that {name} is up, since a stopped container's name \
-                 vanishes."
-            ),
-            None,
-        ),
+        (Inside::Compose(file), None) => from_outside(finding, name, file),
+        (Inside::Containers | Inside::Compose(_), Some(kind)) => {
+            let finding = finding.fix(
+                format!(
+                    "This runs in a container ({kind}) that is not on the network of {name}: put \
+                     both on one network, and check that {name} is up, since a stopped \
+                     container's name vanishes."
+                ),
+                None,
+            );
+            match inside {
+                Inside::Compose(file) => from_outside(finding, name, file),
+                _ => finding,
+            }
+        }
         (Inside::Cluster, None) => finding.fix(
             "From outside of the cluster, forward the service's port and use localhost.",
             kubernetes_service(name).map(|(service, namespace)| {
@@ -281,6 +279,19 @@ fn container_advice(
         ),
         _ => finding,
     }
+}
+
+/// The way to a compose service from outside of its network.
+fn from_outside(finding: Finding, name: &str, file: &str) -> Finding {
+    finding.fix(
+        format!(
+            "{name} is a service in {file}; outside of its network use localhost with the port \
+             that it publishes."
+        ),
+        shlex::try_quote(name)
+            .ok()
+            .map(|name| format!("docker compose port {name} 5432")),
+    )
 }
 
 /// The service and namespace in a cluster's name, if they are safe to paste.

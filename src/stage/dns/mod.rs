@@ -7,7 +7,7 @@
 
 mod classify;
 mod compose;
-mod name;
+pub mod name;
 mod resolv;
 mod servers;
 mod system;

@@ -102,16 +102,17 @@ pub(super) async fn shake(
         received_before,
         waited: begun.elapsed(),
     };
+    if !injected.is_empty() {
+        // libpq shakes hands first and then refuses, for good; a handshake
+        // that the injected bytes spoiled is refused for the same reason.
+        return Err(describe(slipped_in(&injected), endpoint, &route));
+    }
     if let Some((failure, error)) = failure {
         note_chain(&tap, record);
         let finding = judge
             .failed(failure, &error, refusal, &mut tls, record)
             .await;
         return Err(describe(finding, endpoint, &route));
-    }
-    if !injected.is_empty() {
-        // libpq shakes hands first and then refuses, for good.
-        return Err(describe(slipped_in(&injected), endpoint, &route));
     }
     if attempt == Attempt::DirectTls
         && let Some(finding) = judge.without_alpn(&mut tls).await

@@ -97,6 +97,11 @@ impl Netns {
         format!("10.200.{}.1", self.net)
     }
 
+    /// This host's IPv6 address as seen from inside.
+    pub fn host_ip6(&self) -> String {
+        format!("fd00:200:{:x}::1", self.net)
+    }
+
     /// Replaces its `/etc/resolv.conf`; `nameserver 127.0.0.1` at first.
     pub fn resolv_conf(&self, text: &str) -> Result<()> {
         self.etc_file("resolv.conf", text)

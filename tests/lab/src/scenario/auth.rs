@@ -198,7 +198,9 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).sql("alter role app nologin").start()?;
+                    let pg = speaks(lab, $language)
+                        .sql("alter role app nologin")
+                        .start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
             },
@@ -474,7 +476,10 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres],
         setup: |lab| {
             // U+2168 ROMAN NUMERAL NINE is IX; U+00AD SOFT HYPHEN is nothing.
-            let pg = lab.new_postgres().sql("alter role app password 'xIXy'").start()?;
+            let pg = lab
+                .new_postgres()
+                .sql("alter role app password 'xIXy'")
+                .start()?;
             Ok(Case::check(pg.conn()).password("x\u{2168}\u{ad}y").keep(pg))
         },
     },
@@ -562,7 +567,10 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().hba("host all all all password").start()?;
+            let pg = lab
+                .new_postgres()
+                .hba("host all all all password")
+                .start()?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
         },
     },
@@ -573,7 +581,9 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = with_tls(lab, None)?.hba("host all all all password").start()?;
+            let pg = with_tls(lab, None)?
+                .hba("host all all all password")
+                .start()?;
             let case = Case::check(pg.conn().set("sslmode", "require"));
             Ok(case
                 .password(lab.password())

@@ -1,6 +1,157 @@
-//! Names that do not lead anywhere.
+//! Names that do not lead anywhere, and names that do by unusual ways.
 
-use crate::{Case, Dnsmasq, Expect, Fault, Need, Oracle, Peer, Scenario};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::{Case, Conn, Dnsmasq, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Scenario};
+
+/// The name that most scenarios look up.
+const NAME: &str = "db.corp.test";
+
+/// A namespace from which a PostgreSQL server is reached at [`Netns::host_ip`], and how.
+fn reachable(lab: &Lab) -> Result<(Netns, Peer, Conn)> {
+    let (pg, ns) = (lab.postgres()?, lab.netns()?);
+    let door = Peer::forward_on(&ns.host_ip(), pg.addr(), Fault::None)?;
+    let conn = pg.conn().set("host", NAME).set("port", door.port());
+    Ok((ns, door, conn))
+}
+
+/// A case in which [`NAME`] leads to a server, with a dnsmasq that has these lines. `{ip}` in
+/// them is the server's address.
+fn resolves(lab: &Lab, resolv: &str, lines: &[&str]) -> Result<Case> {
+    resolves_as(lab, NAME, resolv, lines)
+}
+
+/// The same for another name.
+fn resolves_as(lab: &Lab, name: &str, resolv: &str, lines: &[&str]) -> Result<Case> {
+    let (ns, door, conn) = reachable(lab)?;
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|l| l.replace("{ip}", &ns.host_ip()))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &lines)?;
+    ns.resolv_conf(resolv)?;
+    Ok(quiet(Case::check(conn.set("host", name)))
+        .password(lab.password())
+        .keep((server, door))
+        .netns(ns))
+}
+
+/// A case in which a name is looked up at a dnsmasq that knows nothing.
+fn unknown(lab: &Lab, name: &str) -> Result<Case> {
+    let ns = lab.netns()?;
+    let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
+    let conn = Conn::new().set("host", name).set("user", "app");
+    Ok(Case::check(conn).keep(server).netns(ns))
+}
+
+/// A case with name servers that behave in this way, at the host's end of the cable.
+fn answered(lab: &Lab, says: Says) -> Result<Case> {
+    let ns = lab.netns()?;
+    let server = Responder::start(&ns.host_ip(), says)?;
+    ns.resolv_conf(&format!(
+        "nameserver {}\noptions timeout:1 attempts:1\n",
+        ns.host_ip()
+    ))?;
+    let conn = Conn::new().set("host", NAME).set("user", "app");
+    Ok(Case::check(conn).keep(server).netns(ns))
+}
+
+/// Nothing about names is odd here.
+fn quiet(case: Case) -> Case {
+    [
+        "dns.hosts-override",
+        "dns.system-only",
+        "dns.server-only",
+        "dns.disagree",
+        "dns.slow",
+        "tcp.partial",
+        "tcp.ipv6-first",
+        "tcp.retransmits",
+    ]
+    .into_iter()
+    .fold(case, Case::forbids)
+}
+
+/// What a [`Responder`] does with a question.
+#[derive(Clone, Copy)]
+enum Says {
+    /// Nothing.
+    Nothing,
+    /// This response code, without records.
+    Code(u8),
+    /// This address, after a while.
+    Slowly(Ipv4Addr, Duration),
+    /// This address, and nothing to questions for IPv6 addresses.
+    OnlyIpv4(Ipv4Addr),
+    /// Bytes that are no message.
+    Garbage,
+}
+
+/// A name server that misbehaves, on port 53 of an address of this host.
+struct Responder(Arc<AtomicBool>);
+
+impl Responder {
+    fn start(ip: &str, says: Says) -> Result<Self> {
+        let socket = UdpSocket::bind((ip, 53))?;
+        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        thread::spawn(move || {
+            let mut buffer = [0; 512];
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok((read, from)) = socket.recv_from(&mut buffer) else {
+                    continue;
+                };
+                if let Some(reply) = says.reply(&buffer[..read]) {
+                    let _ = socket.send_to(&reply, from);
+                }
+            }
+        });
+        Ok(Responder(stop))
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Says {
+    fn reply(self, question: &[u8]) -> Option<Vec<u8>> {
+        // The name ends in a zero; the type and the class follow.
+        let end = 12 + question.get(12..)?.iter().position(|b| *b == 0)? + 5;
+        let ipv6 = question.get(end - 4..end - 2)? == [0, 28];
+        let (code, address) = match self {
+            Says::Nothing => return None,
+            Says::Garbage => return Some([&question[..2], b"garbage"].concat()),
+            Says::Code(code) => (code, None),
+            Says::OnlyIpv4(_) if ipv6 => return None,
+            Says::OnlyIpv4(ip) => (0, Some(ip)),
+            Says::Slowly(ip, pause) => {
+                if !ipv6 {
+                    thread::sleep(pause);
+                }
+                (0, (!ipv6).then_some(ip))
+            }
+        };
+        let mut reply = question.get(..end)?.to_vec();
+        let answers = u8::from(address.is_some());
+        reply[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, answers, 0, 0, 0, 0]);
+        if let Some(ip) = address {
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+            reply.extend(ip.octets());
+        }
+        Some(reply)
+    }
+}
 
 /// Names.
 pub const SCENARIOS: &[Scenario] = &[
@@ -130,6 +281,593 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((one, two, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-container-name",
+        about: "the name of a compose service, outside of its network",
+        expect: Expect::Fail("dns.container-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "db"),
+    },
+    Scenario {
+        name: "dns-container-compose",
+        about: "a name that only the compose file here knows",
+        expect: Expect::Fail("dns.container-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let dir = lab.dir("project")?;
+            std::fs::write(
+                dir.join("compose.yaml"),
+                "services:\n  ledger:\n    image: postgres:15\n",
+            )?;
+            Ok(unknown(lab, "ledger")?.cwd(dir).assert(|report| {
+                let fixes = report["verdict"]["fixes"].to_string();
+                ensure!(fixes.contains("docker compose port ledger"), "{fixes}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "dns-container-cluster",
+        about: "a service's name in a Kubernetes cluster",
+        expect: Expect::Fail("dns.container-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "pg.prod.svc.cluster.local"),
+    },
+    Scenario {
+        name: "dns-container-provider",
+        about: "a provider's internal name",
+        expect: Expect::Fail("dns.container-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "postgres.railway.internal"),
+    },
+    Scenario {
+        name: "dns-container-host",
+        about: "Docker's name for the machine that runs the container",
+        expect: Expect::Fail("dns.container-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "host.docker.internal"),
+    },
+    Scenario {
+        name: "dns-nxdomain-single",
+        about: "a single label that is no container's name",
+        expect: Expect::Fail("dns.nxdomain"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| Ok(unknown(lab, "dbserver01")?.forbids("dns.container-name")),
+    },
+    Scenario {
+        name: "dns-nxdomain-localhost",
+        about: "a name below localhost, which the C library does not know",
+        expect: Expect::Fail("dns.nxdomain"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "db.localhost"),
+    },
+    Scenario {
+        name: "dns-nxdomain-second-dead",
+        about: "the second name server is silent, the first knows that there is no such name",
+        expect: Expect::Fail("dns.nxdomain"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
+            ns.resolv_conf(&format!(
+                "nameserver 127.0.0.1\nnameserver {}\n",
+                ns.host_ip()
+            ))?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            Ok(Case::check(conn).keep((server, silent)).netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-no-address",
+        about: "the name has a text record alone",
+        expect: Expect::Fail("dns.no-address"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            let server = Dnsmasq::start_bare(
+                lab,
+                &ns,
+                "127.0.0.1",
+                &["local=/corp.test/", "txt-record=db.corp.test,hello"],
+            )?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            Ok(Case::check(conn).keep(server).netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-no-address-empty",
+        about: "an answer without records",
+        expect: Expect::Fail("dns.no-address"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| answered(lab, Says::Code(0)),
+    },
+    Scenario {
+        name: "dns-servfail",
+        about: "the name server says SERVFAIL",
+        expect: Expect::Fail("dns.server-failure"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| answered(lab, Says::Code(2)),
+    },
+    Scenario {
+        name: "dns-formerr",
+        about: "the name server does not understand the question",
+        expect: Expect::Fail("dns.server-failure"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| answered(lab, Says::Code(1)),
+    },
+    Scenario {
+        name: "dns-servfail-and-silent",
+        about: "one name server fails, the other is silent",
+        expect: Expect::Fail("dns.server-failure"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let failing = Responder::start(&ns.host_ip6(), Says::Code(2))?;
+            ns.resolv_conf(&format!(
+                "nameserver {}\nnameserver {}\noptions timeout:1 attempts:1\n",
+                ns.host_ip(),
+                ns.host_ip6()
+            ))?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            Ok(Case::check(conn).keep((silent, failing)).netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-garbage",
+        about: "the name server answers with bytes that are no message",
+        expect: Expect::Fail("dns.server-failure"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| answered(lab, Says::Garbage),
+    },
+    Scenario {
+        name: "dns-silent",
+        about: "the name server never answers, and the system would wait long",
+        expect: Expect::Fail("dns.timeout"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            let case = Case::check(conn).keep(silent).netns(ns);
+            Ok(case.arg("--timeout").arg("1s").assert(|report| {
+                let took = report["run"]["duration_ms"].as_f64().unwrap_or(f64::MAX);
+                ensure!(took < 3_000.0, "it took {took} ms");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "dns-no-nameserver",
+        about: "resolv.conf names no name server",
+        expect: Expect::Fail("dns.no-resolver"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            ns.resolv_conf("# nothing\n")?;
+            Ok(Case::target("host=db.corp.test user=app").netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-no-route",
+        about: "there is no route to the name server",
+        expect: Expect::Fail("dns.no-resolver"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            ns.resolv_conf("nameserver 192.0.2.53\n")?;
+            Ok(Case::target("host=db.corp.test user=app").netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-system-only",
+        about: "a name that only /etc/hosts knows",
+        expect: Expect::Warn("dns.system-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            ns.hosts(&format!("127.0.0.1 localhost\n{} {NAME}\n", ns.host_ip()))?;
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .forbids("dns.hosts-override")
+                .keep((server, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-hosts-agree",
+        about: "/etc/hosts says what the name server says",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            ns.hosts(&format!(
+                "127.0.0.1 localhost\n{} DB.corp.test\n",
+                ns.host_ip()
+            ))?;
+            let record = format!("host-record={NAME},{}", ns.host_ip());
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
+            Ok(quiet(Case::check(conn))
+                .password(lab.password())
+                .keep((server, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-hosts-without-servers",
+        about: "a name in /etc/hosts where no name server works",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            ns.hosts(&format!("127.0.0.1 localhost\n{} {NAME}\n", ns.host_ip()))?;
+            Ok(quiet(Case::check(conn))
+                .password(lab.password())
+                .keep(door)
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-localhost",
+        about: "localhost, which the name server does not know",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (pg, ns) = (lab.new_postgres(), lab.netns()?);
+            let pg = pg
+                .netns(&ns)
+                .conf("listen_addresses", "localhost")
+                .start()?;
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
+            let conn = pg.conn().set("host", "localhost");
+            Ok(quiet(Case::check(conn))
+                .password(lab.password())
+                .keep((pg, server))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-cname",
+        about: "a chain of aliases",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let lines = [
+                "cname=db.corp.test,real.corp.test",
+                "host-record=real.corp.test,{ip}",
+            ];
+            let case = resolves(lab, "nameserver 127.0.0.1\n", &lines)?;
+            Ok(case.assert(|report| {
+                let facts = &report["stages"][2]["facts"]["lookups"][0]["name_servers"][0];
+                ensure!(facts["cnames"][0] == "real.corp.test", "{facts}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "dns-search",
+        about: "a short name and a search domain",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            resolves_as(
+                lab,
+                "db",
+                "nameserver 127.0.0.1\nsearch other.test corp.test\n",
+                &["host-record=db.corp.test,{ip}"],
+            )
+        },
+    },
+    Scenario {
+        name: "dns-ndots",
+        about: "a name with dots that is found behind a search domain",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            resolves_as(
+                lab,
+                "db.corp",
+                "nameserver 127.0.0.1\nsearch test\noptions ndots:5\n",
+                &["host-record=db.corp.test,{ip}"],
+            )
+        },
+    },
+    Scenario {
+        name: "dns-trailing-dot",
+        about: "a full name with its dot",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            resolves_as(
+                lab,
+                "db.corp.test.",
+                "nameserver 127.0.0.1\n",
+                &["host-record=db.corp.test,{ip}"],
+            )
+        },
+    },
+    Scenario {
+        name: "dns-underscore",
+        about: "an underscore, which DNS allows",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            resolves_as(
+                lab,
+                "my_db.corp.test",
+                "nameserver 127.0.0.1\n",
+                &["host-record=my_db.corp.test,{ip}"],
+            )
+        },
+    },
+    Scenario {
+        name: "dns-first-shut",
+        about: "nobody listens at the first name server, the second answers",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            resolves(
+                lab,
+                "nameserver 127.0.0.9\nnameserver 127.0.0.1\n",
+                &["host-record=db.corp.test,{ip}"],
+            )
+        },
+    },
+    Scenario {
+        name: "dns-second-silent",
+        about: "the second name server is silent",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let record = format!("host-record={NAME},{}", ns.host_ip());
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
+            ns.resolv_conf(&format!(
+                "nameserver 127.0.0.1\nnameserver {}\n",
+                ns.host_ip()
+            ))?;
+            Ok(quiet(Case::check(conn))
+                .password(lab.password())
+                .keep((server, silent, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-overlap",
+        about: "two name servers with different parts of a set of addresses",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let one = format!("host-record={NAME},{}", ns.host_ip());
+            let two = format!("address=/{NAME}/{}", ns.host_ip());
+            let more = format!("address=/{NAME}/192.0.2.7");
+            let first = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&one])?;
+            let second = Dnsmasq::start(lab, &ns, "127.0.0.2", &[&two, &more])?;
+            ns.resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.0.2\n")?;
+            Ok(quiet(Case::check(conn))
+                .password(lab.password())
+                .keep((first, second, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-disagree-absent",
+        about: "the second name server says that the name does not exist",
+        expect: Expect::Warn("dns.disagree"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let record = format!("host-record={NAME},{}", ns.host_ip());
+            let first = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
+            let second = Dnsmasq::start(lab, &ns, "127.0.0.2", &[])?;
+            ns.resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.0.2\n")?;
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .forbids("dns.server-only")
+                .keep((first, second, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-server-only",
+        about: "nsswitch.conf does not use DNS",
+        expect: Expect::Fail("dns.server-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            ns.etc_file("nsswitch.conf", "passwd: files\nhosts: files\n")?;
+            let server = Dnsmasq::start(
+                lab,
+                &ns,
+                "127.0.0.1",
+                &["host-record=db.corp.test,192.0.2.7"],
+            )?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            Ok(Case::check(conn).keep(server).netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-server-only-second",
+        about: "the first name server denies what the second knows",
+        expect: Expect::Fail("dns.server-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            let first = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
+            let second = Dnsmasq::start(
+                lab,
+                &ns,
+                "127.0.0.2",
+                &["host-record=db.corp.test,192.0.2.7"],
+            )?;
+            ns.resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.0.2\n")?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            Ok(Case::check(conn)
+                .warns("dns.disagree")
+                .keep((first, second))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-slow",
+        about: "the name server takes more than a second",
+        expect: Expect::Warn("dns.slow"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let says = Says::Slowly(ns.host_ip().parse()?, Duration::from_millis(1_200));
+            let server = Responder::start(&ns.host_ip(), says)?;
+            ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((server, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-slow-dead-first",
+        about: "the first name server is silent, the second answers",
+        expect: Expect::Warn("dns.slow"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let record = format!("host-record={NAME},{}", ns.host_ip());
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
+            ns.resolv_conf(&format!(
+                "nameserver {}\nnameserver 127.0.0.1\n",
+                ns.host_ip()
+            ))?;
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((server, silent, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-slow-aaaa-dropped",
+        about: "questions for IPv6 addresses get no answer",
+        expect: Expect::Warn("dns.slow"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let server = Responder::start(&ns.host_ip(), Says::OnlyIpv4(ns.host_ip().parse()?))?;
+            ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .patience(40)
+                .keep((server, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-invalid-address",
+        about: "an IPv4 address with a number too large",
+        expect: Expect::Fail("dns.invalid-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "10.0.0.256"),
+    },
+    Scenario {
+        name: "dns-invalid-dots",
+        about: "two dots in a row",
+        expect: Expect::Fail("dns.invalid-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "db..corp.test"),
+    },
+    Scenario {
+        name: "dns-invalid-length",
+        about: "a label of 64 characters",
+        expect: Expect::Fail("dns.invalid-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, &format!("{}.test", "x".repeat(64))),
+    },
+    Scenario {
+        name: "dns-invalid-letters",
+        about: "letters that are not ASCII",
+        expect: Expect::Fail("dns.invalid-name"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| unknown(lab, "b\u{fc}ro.test"),
+    },
+    Scenario {
+        name: "dns-second-host",
+        about: "the first host does not exist, the second works",
+        expect: Expect::Warn("dns.nxdomain"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let case = resolves_as(
+                lab,
+                "gone.corp.test,db.corp.test",
+                "nameserver 127.0.0.1\n",
+                &["host-record=db.corp.test,{ip}"],
+            )?;
+            Ok(case)
+        },
+    },
+    Scenario {
+        name: "dns-truncated",
+        about: "an answer too large for a datagram",
+        expect: Expect::Pass,
+        oracle: Oracle::None("psql would try to connect"),
+        needs: &[Need::Netns, Need::Dnsmasq],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            let lines: Vec<String> = (1..100)
+                .map(|n| format!("address=/{NAME}/10.200.250.{n}"))
+                .collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &lines)?;
+            let conn = Conn::new().set("host", NAME).set("user", "app");
+            Ok(quiet(Case::check(conn))
+                .command("dns")
+                .keep(server)
                 .netns(ns))
         },
     },
