@@ -248,7 +248,7 @@ impl Planner<'_> {
                 let list = expand(list, tokens).map_err(&wrong)?;
                 list.split(',')
                     .map(|item| {
-                        ssh_config::spec(item)
+                        ssh_config::jump(item)
                             .ok_or_else(|| wrong("a ProxyJump that is no host".to_owned()))
                     })
                     .collect::<Result<_, _>>()?
