@@ -32,6 +32,7 @@ mod healthy;
 pub mod idle;
 mod key;
 mod key_mangled;
+mod key_run;
 mod pooler;
 mod protocol;
 mod server;
@@ -51,6 +52,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", config::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
+    ("key", key_run::SCENARIOS),
     ("dns", dns::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
