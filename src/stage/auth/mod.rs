@@ -8,6 +8,7 @@
 mod classify;
 mod hba;
 mod pooler;
+mod refusal;
 mod situation;
 pub mod speaker;
 pub mod wording;
@@ -27,7 +28,6 @@ use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tcp, tls};
 use crate::target::{Endpoint, Target};
 use crate::wire::Route;
-use crate::wire::frames::ReadError;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
@@ -82,10 +82,8 @@ pub async fn probe(
         target,
         endpoint,
         route: &route,
-        encrypted: tls.is_some(),
+        tls: tls.as_ref(),
         spoke_before,
-        certificate_asked: tls.as_ref().is_some_and(|t| t.client_certificate_asked),
-        certificate_sent: tls.as_ref().is_some_and(|t| t.client_certificate_sent),
         exchange: &exchange,
         elapsed,
         os_user,
@@ -121,7 +119,7 @@ async fn below(
                 Some(_) => None,
             };
             let Some(heard) = heard else {
-                return broken(finding, stop);
+                return finding;
             };
             let asked = protocol::Asked::StartUp;
             let gone = None::<&mut tokio::io::DuplexStream>;
@@ -193,16 +191,14 @@ pub fn session_error(
         target,
         endpoint,
         route: &wire.route,
-        encrypted: wire.tls.is_some(),
+        tls: wire.tls.as_ref(),
         spoke_before: true,
-        certificate_asked: false,
-        certificate_sent: false,
         exchange: &exchange,
         elapsed: Duration::ZERO,
         os_user: None,
         sources: &[],
     };
-    classify::session_error(error, &situation)
+    refusal::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
@@ -211,29 +207,19 @@ async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Fin
         return finding;
     }
     let passes =
-        hba::other_encryption_passes(s.route, s.encrypted, s.target, s.endpoint, ctx).await;
+        hba::other_encryption_passes(s.route, s.is_encrypted(), s.target, s.endpoint, ctx).await;
     let mut finding = match passes {
         Some(passes) => finding.with("other_encryption_passes", passes),
         None => finding,
     };
     if passes == Some(true) {
-        finding.cause = if s.encrypted {
+        finding.cause = if s.is_encrypted() {
             &cause::auth::HBA_NEEDS_PLAIN
         } else {
             &cause::auth::HBA_NEEDS_TLS
         };
     }
     finding
-}
-
-/// A message that breaks the protocol: its sentence's values.
-fn broken(finding: Finding, stop: Option<&Stop>) -> Finding {
-    match stop {
-        Some(Stop::Read(ReadError::Oversized(_, length))) => finding.with("length", *length),
-        Some(Stop::Read(error)) => finding.with("received", error.to_string()),
-        Some(Stop::Protocol(what)) => finding.with("received", what.as_str()),
-        _ => finding,
-    }
 }
 
 /// The target's rules, and the parameters that libpq sends
