@@ -810,6 +810,23 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "config-ssh-known-hosts-missing",
+        about: "a known_hosts file that is not there",
+        expect: Expect::Warn("config.file.missing"),
+        oracle: Oracle::None("nothing is connected to"),
+        needs: &[],
+        setup: |_| {
+            let args = [
+                "host=db",
+                "--ssh",
+                "bastion",
+                "--ssh-known-hosts",
+                "/nonexistent/known_hosts",
+            ];
+            Ok(Case::new("config").args(&args))
+        },
+    },
+    Scenario {
         name: "config-ssh-missing",
         about: "an SSH configuration that is not there",
         expect: Expect::Fail("config.file.missing"),
