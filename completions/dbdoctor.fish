@@ -34,6 +34,9 @@ complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "key" -d 'Check SS
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tunnel" -d 'Check the SSH session and the forward to the database'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tls" -d 'Check the TLS handshake and the certificates'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "auth" -d 'Check start-up, authentication, authorisation and capacity'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "idle" -d 'Find out who drops connections that are left alone, and what prevents it'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "stress" -d 'Try many times: how often it fails, why, and how long it takes'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "explain" -d 'Explain a cause code, an error text, or a whole log'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "man" -d 'Print the manual page of dbdoctor or of one of its commands'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l url -d 'The same as TARGET' -r
@@ -65,6 +68,8 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l idle -d 'At the end, leave connections alone for up to this long, and see which are dropped' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s w -l no-password -d 'Never ask for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l json -d 'Short for --format json'
@@ -135,6 +140,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s w -l no-password -d 'Never ask for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l json -d 'Short for --format json'
@@ -170,6 +176,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s w -l no-password -d 'Never ask for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l json -d 'Short for --format json'
@@ -226,6 +233,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s w -l no-password -d 'Never ask for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l json -d 'Short for --format json'
@@ -261,6 +269,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s w -l no-password -d 'Never ask for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l json -d 'Short for --format json'
@@ -296,11 +305,102 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s w -l no-password -d 'Never ask for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Add evidence and the details of what passed'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l url -d 'The same as TARGET' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s h -l host -d 'Database server host or socket directory' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s p -l port -d 'Database server port' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s U -l username -d 'Database user name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s d -l dbname -d 'Database name, or a URI or connection string' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l env-file -d 'Read DATABASE_URL and PG* from a dotenv file, and hide the environment\'s' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l ssh -d 'Go through this SSH server; repeat it, or separate by commas, for jumps' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l ssh-key -d 'Offer this private key too' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l ssh-config -d 'Read this instead of ~/.ssh/config' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l ssh-known-hosts -d 'Read this instead of ~/.ssh/known_hosts' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l ssh-host-key-check -d 'What to do about an unknown host key [default: the SSH configuration\'s, else yes]' -r -f -a "yes\t'Only a known key is accepted'
+accept-new\t'An unknown key is accepted (and not written down), a changed one is not'
+no\t'Any key is accepted; with a changed one only public keys are offered'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-database -d 'Fail unless the database that answers has this name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-role -d 'Fail unless the server is a primary or a standby' -r -f -a "primary\t'It takes writes'
+standby\t'It is in recovery'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-server-version -d 'Fail unless the server has this major version' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l deadline -d 'The time of the whole run' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l for -d 'The longest time a connection is left alone' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l keepalive-interval -d 'The time between TCP keepalives, and between heartbeats [default: 30s, or a sixth of --for]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s W -l password -d 'Ask for the password before connecting'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l in-transaction -d 'Hold a transaction open meanwhile'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l url -d 'The same as TARGET' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s h -l host -d 'Database server host or socket directory' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s p -l port -d 'Database server port' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s U -l username -d 'Database user name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s d -l dbname -d 'Database name, or a URI or connection string' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l env-file -d 'Read DATABASE_URL and PG* from a dotenv file, and hide the environment\'s' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l ssh -d 'Go through this SSH server; repeat it, or separate by commas, for jumps' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l ssh-key -d 'Offer this private key too' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l ssh-config -d 'Read this instead of ~/.ssh/config' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l ssh-known-hosts -d 'Read this instead of ~/.ssh/known_hosts' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l ssh-host-key-check -d 'What to do about an unknown host key [default: the SSH configuration\'s, else yes]' -r -f -a "yes\t'Only a known key is accepted'
+accept-new\t'An unknown key is accepted (and not written down), a changed one is not'
+no\t'Any key is accepted; with a changed one only public keys are offered'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-database -d 'Fail unless the database that answers has this name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-role -d 'Fail unless the server is a primary or a standby' -r -f -a "primary\t'It takes writes'
+standby\t'It is in recovery'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-server-version -d 'Fail unless the server has this major version' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l deadline -d 'The time of the whole run' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l attempts -d 'How many attempts, at most 10000' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l concurrency -d 'How many of them at once, at most 64' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l rate -d 'How many begin in a second, at most [default: as many as --concurrency lets through]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s W -l password -d 'Ask for the password before connecting'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l list -d 'List every code'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand completions" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand man" -s ? -l help -d 'Print help'

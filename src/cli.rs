@@ -72,6 +72,13 @@ Examples:
   dbdoctor auth -h db.example.com -U app -d orders
   dbdoctor auth --expect-role primary --expect-database orders";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  dbdoctor explain tls.cert.expired
+  dbdoctor explain 'could not translate host name \"db\" to address'
+  kubectl logs app | dbdoctor explain -
+  dbdoctor explain --list";
+
 const IDLE_EXAMPLES: &str = "\
 Examples:
   dbdoctor idle -h db.example.com -U app -d orders
@@ -145,6 +152,9 @@ pub enum Command {
     /// Try many times: how often it fails, why, and how long it takes
     #[command(after_help = STRESS_EXAMPLES)]
     Stress(StressArgs),
+    /// Explain a cause code, an error text, or a whole log
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Print the completions of a shell
     #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
@@ -285,6 +295,20 @@ pub struct TunnelArgs {
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code (stage.cause), an error text, or - to read standard input
+    #[arg(value_name = "CODE|TEXT|-", conflicts_with = "list")]
+    pub what: Vec<String>,
+    /// List every code
+    #[arg(long)]
+    pub list: bool,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The target and the way to it.

@@ -170,6 +170,52 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// What to do where nothing is known of the particular case: capital
+    /// letters stand for the values.
+    pub fn fixes_in_general(&self) -> Vec<Fix> {
+        let general = |template: &str| {
+            let mut evidence = self.evidence.clone();
+            for (name, is_suffix) in placeholders(template) {
+                // What is glued to a word adds to it, and may be missing.
+                let value = if is_suffix {
+                    String::new()
+                } else {
+                    name.to_uppercase()
+                };
+                evidence.entry(name).or_insert(value.into());
+            }
+            fill(template, &evidence, Quoting::None)
+        };
+        self.cause
+            .fixes
+            .iter()
+            .filter_map(|row| {
+                Some(Fix {
+                    text: general(row.text)?,
+                    command: row.command.and_then(general),
+                })
+            })
+            .collect()
+    }
+}
+
+/// The names in a template, and whether each is glued to a word before it.
+fn placeholders(template: &str) -> Vec<(String, bool)> {
+    let unescaped = template.replace("{{", "").replace("}}", "");
+    let mut parts = unescaped.split('{');
+    let mut before = parts.next().unwrap_or_default();
+    let mut names = Vec::new();
+    for part in parts {
+        let Some((name, after)) = part.split_once('}') else {
+            break;
+        };
+        names.push((name.to_owned(), before.ends_with(char::is_alphanumeric)));
+        before = after;
+    }
+    names
+}
+
 /// How values are put into a template.
 #[derive(Clone, Copy, PartialEq)]
 enum Quoting {

@@ -31,6 +31,7 @@ pub mod cli;
 pub mod command;
 pub mod ctx;
 pub mod environment;
+pub mod explain;
 pub mod finding;
 pub mod local;
 pub mod pipeline;

@@ -455,6 +455,8 @@ pub struct Environment {
 pub struct TargetReport {
     /// The target as a URI, without the password; null where it could not be read.
     pub url: Option<String>,
+    /// The SSH servers on the way, in the order they are passed.
+    pub ssh: Vec<String>,
     /// Every parameter with where it came from.
     pub parameters: BTreeMap<String, ParameterReport>,
 }

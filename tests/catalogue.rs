@@ -124,23 +124,6 @@ fn templates_can_be_filled() {
 }
 
 #[test]
-fn one_fix_at_least_needs_no_evidence_or_the_summary_s() {
-    // A finding without the evidence that its fixes ask for would offer none.
-    check("fixes", |row| {
-        let known = placeholders(row.summary).ok()?;
-        let offered = row.fixes.iter().any(|fix| {
-            let names = [Some(fix.text), fix.command];
-            names
-                .into_iter()
-                .flatten()
-                .flat_map(|template| placeholders(template).unwrap_or_default())
-                .all(|name| known.contains(&name))
-        });
-        (!offered).then(|| "every fix asks for evidence that the sentence does not".to_owned())
-    });
-}
-
-#[test]
 fn every_code_has_a_scenario() {
     let folder = common::root().join("tests/lab/src/scenario");
     let mut text = String::new();

@@ -18,6 +18,20 @@ fn schema() {
 }
 
 #[test]
+fn explanation_schema() {
+    let schema = json::schema_of::<dbdoctor::explain::Explanation>();
+    let mut text = serde_json::to_string_pretty(&schema).unwrap();
+    text.push('\n');
+    common::compare("schema/explain.schema.json", text.as_bytes());
+}
+
+#[test]
+fn documentation() {
+    let page = dbdoctor::render::explain::markdown();
+    common::compare("docs/causes.md", page.as_bytes());
+}
+
+#[test]
 fn completions() {
     for shell in Shell::value_variants() {
         let path = format!("completions/{}", generate::completions_file(*shell));
@@ -43,7 +57,7 @@ fn nothing_else_lies_beside_them() {
     for (folder, count) in [
         ("man", pages),
         ("completions", Shell::value_variants().len()),
-        ("schema", 1),
+        ("schema", 2),
     ] {
         let there = std::fs::read_dir(common::root().join(folder)).unwrap();
         assert_eq!(there.count(), count, "{folder}/ holds something else too");

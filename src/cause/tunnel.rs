@@ -158,7 +158,7 @@ pub static TARGET_FAILED: Cause = Cause {
 pub static LIMIT: Cause = Cause {
     code: "tunnel.limit",
     severity: Severity::Fail,
-    retryable: true,
+    retryable: false,
     title: "The SSH server has no more channels",
     summary: "{via} opens no more forwards: it reports a shortage of resources.",
     meaning: "The server refuses another channel for want of resources: a limit on forwards of its own, or it is out of file descriptors or memory. OpenSSH's MaxSessions is not it: that does not count forwards.",
@@ -194,7 +194,7 @@ pub static LISTEN: Cause = Cause {
 pub static LOST: Cause = Cause {
     code: "tunnel.lost",
     severity: Severity::Fail,
-    retryable: true,
+    retryable: false,
     title: "The tunnel died while it was in use",
     summary: "The SSH session with {via} ended while it was in use: {error}.",
     meaning: "The login worked, and the session ended under the connection that went through it: the SSH server was restarted or stopped, somebody ended the session, or a device on the way dropped it. Whoever speaks through the tunnel then sees a closed or reset connection and takes the database for the cause.",

@@ -14,7 +14,7 @@ use crate::report::{Report, Stage, StageRecord};
 use crate::secret::Secret;
 use crate::stage::key;
 use crate::surroundings::Surroundings;
-use crate::target::NamedFile;
+use crate::target::{NamedFile, ssh};
 
 /// The files that ssh looks for where none is named (ssh_config(5),
 /// `IdentityFile`), in its order.
@@ -36,19 +36,20 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<Surround
         surroundings: surroundings.clone(),
         environment: Arc::new(report.environment.clone()),
     };
+    let Some(wanted) = wanted(report, args, &surroundings) else {
+        return;
+    };
     let mut record = StageRecord::new(Stage::Key);
     record.begin();
     *report.stage(Stage::Key) = record.clone();
-
-    let files = files(args, &surroundings);
-    let passphrase = surroundings.var("DBDOCTOR_SSH_PASSPHRASE").map(Secret::new);
-    let agents: BTreeSet<PathBuf> = surroundings
-        .var("SSH_AUTH_SOCK")
-        .filter(|socket| !socket.is_empty())
-        .map(PathBuf::from)
-        .into_iter()
-        .collect();
-    let (examined, _) = key::examine_all(&files, passphrase.as_ref(), &agents, &ctx).await;
+    let (examined, _) = key::Examination {
+        passphrase: wanted.passphrase.as_ref(),
+        agents: &wanted.agents,
+        libraries: true,
+        ctx: &ctx,
+    }
+    .run(&wanted.files)
+    .await;
     key::tell(&examined, &mut record);
     for finding in examined.iter().flat_map(|e| &e.findings) {
         match finding.status {
@@ -71,18 +72,69 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<Surround
     *report.stage(Stage::Key) = record;
 }
 
-/// Which files are meant: PATH, else `--ssh-key`, else the default ones.
-fn files(args: &KeyArgs, surroundings: &Surroundings) -> Vec<NamedFile> {
+/// What is examined.
+struct Wanted {
+    files: Vec<NamedFile>,
+    passphrase: Option<Secret>,
+    agents: BTreeSet<PathBuf>,
+}
+
+/// Which files are meant: PATH, else those of the hops of `--ssh`, else
+/// `--ssh-key`, else the default ones. `None` where the settings are wrong,
+/// which the report then says.
+fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &Surroundings) -> Option<Wanted> {
+    let alone = |files: Vec<NamedFile>| Wanted {
+        files,
+        passphrase: surroundings.var("DBDOCTOR_SSH_PASSPHRASE").map(Secret::new),
+        agents: surroundings
+            .var("SSH_AUTH_SOCK")
+            .filter(|socket| !socket.is_empty())
+            .map(PathBuf::from)
+            .into_iter()
+            .collect(),
+    };
     let named = |path: &PathBuf| NamedFile {
         path: path.clone(),
         named: true,
     };
     if let Some(path) = &args.path {
-        return vec![named(path)];
+        return Some(alone(vec![named(path)]));
     }
-    if !args.ssh.ssh_key.is_empty() {
-        return args.ssh.ssh_key.iter().map(named).collect();
+    let mut record = StageRecord::new(Stage::Config);
+    record.begin();
+    let plan = ssh::plan(&args.ssh, surroundings, &mut record);
+    let (plan, failure) = match plan {
+        Ok(plan) => (plan, None),
+        Err(finding) => (None, Some(finding)),
+    };
+    let failed = failure.is_some();
+    record.end(failure);
+    if plan.is_some() || failed {
+        *report.stage(Stage::Config) = record;
+        report.stages.sort_by_key(|record| record.stage);
     }
+    if failed {
+        return None;
+    }
+    let Some(plan) = plan else {
+        let given: Vec<NamedFile> = args.ssh.ssh_key.iter().map(named).collect();
+        return Some(alone(match given.is_empty() {
+            true => defaults(surroundings),
+            false => given,
+        }));
+    };
+    Some(Wanted {
+        files: key::files(&plan),
+        agents: plan
+            .hops
+            .iter()
+            .filter_map(|hop| hop.agent.clone())
+            .collect(),
+        passphrase: plan.passphrase,
+    })
+}
+
+fn defaults(surroundings: &Surroundings) -> Vec<NamedFile> {
     let home = surroundings.home.clone().unwrap_or_default();
     DEFAULTS
         .iter()

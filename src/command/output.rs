@@ -83,25 +83,41 @@ pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &Surrou
         }
         Format::Json => render::json::render(report),
     };
-    let printed = match to {
-        To::Stdout => print(&shown),
-        To::Stderr => {
-            // Who closed standard error does not want to know.
-            let _ = io::stderr().write_all(&shown);
-            Exit::Success
-        }
-    };
-    if let Some(path) = &output.output
-        && let Err(error) = replace(path, &render::json::render(report))
-    {
-        return refuse(&error);
+    if let Err(exit) = deliver(to, &shown, output, || render::json::render(report)) {
+        return exit;
     }
     match report.verdict().status {
-        _ if printed != Exit::Success => printed,
         _ if report.interrupted => Exit::Interrupted,
         Status::Fail => Exit::Cause,
         Status::Warn if output.fail_on == FailOn::Warn => Exit::Cause,
         _ => Exit::Success,
+    }
+}
+
+/// Prints what is shown, and writes the JSON to the file of `--output`.
+///
+/// # Errors
+/// How to end where one of them cannot be written.
+pub fn deliver(
+    to: To,
+    shown: &[u8],
+    output: &OutputArgs,
+    json: impl FnOnce() -> Vec<u8>,
+) -> Result<(), Exit> {
+    let printed = match to {
+        To::Stdout => print(shown),
+        To::Stderr => {
+            // Who closed standard error does not want to know.
+            let _ = io::stderr().write_all(shown);
+            Exit::Success
+        }
+    };
+    if let Some(path) = &output.output {
+        replace(path, &json()).map_err(|error| refuse(&error))?;
+    }
+    match printed {
+        Exit::Success => Ok(()),
+        failed => Err(failed),
     }
 }
 

@@ -161,6 +161,12 @@ impl Run<'_> {
         let verdict =
             config::probe(args, &self.ctx.surroundings, &mut described, &mut record).await;
         self.report.target = described;
+        if let Ok(Target {
+            ssh: Some(plan), ..
+        }) = &verdict
+        {
+            self.report.target.ssh = plan.hops.iter().map(|hop| hop.label()).collect();
+        }
         self.end(record, verdict)
     }
 

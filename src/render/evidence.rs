@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::finding::shown;
 
-/// Longer values are cut unless everything was asked for.
+/// Longer values are cut where not everything was asked for.
 const LONGEST: usize = 400;
 
 /// One line of evidence.
@@ -17,33 +17,98 @@ pub struct Row {
     pub value: String,
 }
 
-/// The rows of a map, in its order; nulls are left out, and so is what was
-/// looked for and not found, unless everything is asked for.
-pub fn rows(map: &Map<String, Value>, everything: bool) -> Vec<Row> {
+/// Every row of a map, in its order; what has parts is shown part by part.
+pub fn everything(map: &Map<String, Value>) -> Vec<Row> {
     let mut rows = Vec::new();
+    for (name, value) in map {
+        expand(&mut rows, 0, name, value);
+    }
+    rows
+}
+
+/// The rows of a map that say something new: neither what the reader has seen
+/// already (`seen`) nor the same value twice.
+pub fn new(map: &Map<String, Value>, seen: &str) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
     for (name, value) in map {
         let (label, unit) = label(name);
         let values = match value {
             Value::Null => continue,
-            Value::Array(items) if items.is_empty() && !everything => continue,
+            Value::Array(items) if items.is_empty() => continue,
             Value::Object(fields) if fields.is_empty() => continue,
             Value::Array(items) if items.iter().any(Value::is_object) => {
                 items.iter().map(|item| phrase(item, unit)).collect()
             }
             value => vec![phrase(value, unit)],
         };
-        for (n, value) in values.into_iter().enumerate() {
+        let mut first = true;
+        for value in values {
+            let known = rows.iter().any(|row| row.value == value) || is_in(&value, seen);
+            if value.is_empty() || known {
+                continue;
+            }
             rows.push(Row {
-                name: if n == 0 { label.clone() } else { String::new() },
-                value: if everything { value } else { cut(value) },
+                name: if first { label.clone() } else { String::new() },
+                value: cut(value),
             });
+            first = false;
         }
     }
     rows
 }
 
+/// Whether a text holds a value as whole words. Short values may be anywhere
+/// by chance.
+fn is_in(value: &str, text: &str) -> bool {
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    value.chars().count() > 2
+        && text.match_indices(value).any(|(at, _)| {
+            let before = text.get(..at).and_then(|t| t.chars().next_back());
+            let after = text.get(at + value.len()..).and_then(|t| t.chars().next());
+            !word(before) && !word(after)
+        })
+}
+
+/// Adds a value's row, or a row for each of its parts where it has many.
+fn expand(rows: &mut Vec<Row>, depth: usize, name: &str, value: &Value) {
+    let (label, unit) = label(name);
+    let name = format!("{}{label}", "  ".repeat(depth));
+    let large = |value: &Value| match value {
+        Value::Object(fields) => fields.len() > 3,
+        _ => false,
+    };
+    match value {
+        Value::Null => {}
+        Value::Object(fields) if large(value) => {
+            rows.push(Row {
+                name,
+                value: String::new(),
+            });
+            for (part, value) in fields {
+                expand(rows, depth + 1, part, value);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (n, item) in items.iter().enumerate() {
+                let name = match items.len() {
+                    1 => label.clone(),
+                    _ => format!("{label} {}", n + 1),
+                };
+                expand(rows, depth, &name, item);
+            }
+        }
+        value => rows.push(Row {
+            name,
+            value: phrase(value, unit),
+        }),
+    }
+}
+
 /// A name in words, and the unit that its ending stands for.
 fn label(name: &str) -> (String, Option<&'static str>) {
+    if name == "ms" {
+        return ("time".to_owned(), Some("ms"));
+    }
     let units = [
         ("_ms", "ms"),
         ("_seconds", "s"),
@@ -97,25 +162,28 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn flat(value: Value) -> Vec<String> {
-        let map = value.as_object().cloned().unwrap_or_default();
-        let rows = rows(&map, false);
+    fn flat(rows: Vec<Row>) -> Vec<String> {
         rows.into_iter()
             .map(|row| format!("{}={}", row.name, row.value))
             .collect()
     }
 
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
     #[test]
     fn values_read_as_sentences_do() {
+        let evidence = map(json!({
+            "error_code": "ECONNREFUSED",
+            "waited_ms": 12.5,
+            "encrypted": true,
+            "nothing": null,
+            "names": ["a", "b"],
+            "hops": [{"host": "a", "rtt_ms": 3}, {"host": "b", "rtt_ms": null}],
+        }));
         assert_eq!(
-            flat(json!({
-                "error_code": "ECONNREFUSED",
-                "waited_ms": 12.5,
-                "encrypted": true,
-                "nothing": null,
-                "names": ["a", "b"],
-                "hops": [{"host": "a", "rtt_ms": 3}, {"host": "b", "rtt_ms": null}],
-            })),
+            flat(new(&evidence, "")),
             [
                 "error code=ECONNREFUSED",
                 "waited=12.5 ms",
@@ -123,6 +191,38 @@ mod tests {
                 "names=a, b",
                 "hops=host a, rtt 3 ms",
                 "=host b",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again() {
+        let evidence = map(json!({
+            "host": "db.test", "port": 5432, "code": 2,
+            "message": "no", "error": "no", "method": "scram",
+        }));
+        assert_eq!(
+            flat(new(&evidence, "orders at db.test:5432 as app2")),
+            ["code=2", "message=no", "method=scram"]
+        );
+    }
+
+    #[test]
+    fn parts_are_shown_one_by_one() {
+        let facts = map(json!({
+            "tls": {"a": 1, "b": 2, "c": 3, "d": {"x": 1}},
+            "hops": [{"h": 1}, {"h": 2}],
+        }));
+        assert_eq!(
+            flat(everything(&facts)),
+            [
+                "tls=",
+                "  a=1",
+                "  b=2",
+                "  c=3",
+                "  d=x 1",
+                "hops 1=h 1",
+                "hops 2=h 2"
             ]
         );
     }

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod evidence;
+pub mod explain;
 pub mod json;
 pub mod live;
 pub mod page;

@@ -37,8 +37,8 @@ pub fn subject(target: &TargetReport) -> Option<String> {
     if let Some(user) = value("user") {
         line += &format!(" as {user}");
     }
-    if let Some(ssh) = value("ssh") {
-        line += &format!(", through {}", ssh.replace(',', ", then "));
+    if !target.ssh.is_empty() {
+        line += &format!(", through {}", target.ssh.join(", then "));
     }
     Some(line)
 }

@@ -234,12 +234,25 @@ fn headline(record: &StageRecord) -> String {
     match (worst, record.summary.as_str()) {
         (Some(finding), _) if finding.status == Status::Fail => finding.cause.title.to_owned(),
         (Some(finding), "") => finding.cause.title.to_owned(),
-        (_, summary) => crate::text::clean(summary),
+        (_, summary) => shortened(&crate::text::clean(summary)),
     }
 }
 
+/// A line with its key fingerprints cut to what tells them apart at a glance.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 15;
+    let words = text.split(' ').map(|word| match word.get(..SHOWN) {
+        Some(start) if word.starts_with("SHA256:") => {
+            let ends = word.ends_with(',');
+            format!("{start}…{}", if ends { "," } else { "" })
+        }
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn facts(page: &mut Page, record: &StageRecord, indent: usize, style: &Style) {
-    let rows = evidence::rows(&record.facts, true);
+    let rows = evidence::everything(&record.facts);
     write_rows(page, &rows, indent, Ink::Faint, style);
 }
 
@@ -265,6 +278,7 @@ fn write_rows(page: &mut Page, rows: &[evidence::Row], indent: usize, ink: Ink, 
 
 fn findings(page: &mut Page, report: &Report, style: &Style) {
     let verdict = report.verdict();
+    let subject = settings::subject(&report.target).unwrap_or_default();
     let mut all: Vec<(Stage, Finding)> = report
         .stages
         .iter()
@@ -282,11 +296,11 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     }
     for (_, one) in &all {
         page.gap();
-        finding(page, one, style);
+        finding(page, one, &subject, style);
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding, style: &Style) {
+fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
     let ink = finding.status.into();
     let sign = format!("{} ", mark(finding.status, style).trim_end());
     let code = finding.cause.code;
@@ -301,8 +315,10 @@ fn finding(page: &mut Page, finding: &Finding, style: &Style) {
         page.paragraph(&[(Ink::Plain, &indent)], Ink::Strong, &sentence);
     }
 
-    let everything = style.verbosity == Verbosity::Verbose;
-    let rows = evidence::rows(&finding.evidence, everything);
+    let rows = match style.verbosity {
+        Verbosity::Verbose => evidence::everything(&finding.evidence),
+        _ => evidence::new(&finding.evidence, &format!("{subject} {sentence}")),
+    };
     let fixes = finding.fixes();
     if !rows.is_empty() {
         section(page, "How we know", style, |page, indent| {
@@ -314,11 +330,21 @@ fn finding(page: &mut Page, finding: &Finding, style: &Style) {
             write_fixes(page, &fixes, indent);
         });
     }
+    section(page, "More", style, |page, indent| {
+        let blanks = " ".repeat(indent);
+        let more = format!("dbdoctor explain {}", finding.cause.code);
+        page.line(&[(Ink::Plain, &blanks), (Ink::Command, &more)]);
+    });
 }
 
 /// A labelled part of a finding. The label stands beside its first line where
 /// there is room.
-fn section(page: &mut Page, label: &str, style: &Style, write: impl Fn(&mut Page, usize)) {
+pub(super) fn section(
+    page: &mut Page,
+    label: &str,
+    style: &Style,
+    write: impl Fn(&mut Page, usize),
+) {
     page.gap();
     if style.width < LABELS_BESIDE {
         page.line(&[(Ink::Faint, &format!("  {label}"))]);
@@ -331,7 +357,7 @@ fn section(page: &mut Page, label: &str, style: &Style, write: impl Fn(&mut Page
 }
 
 /// Numbered fixes, each command on lines of its own that are never wrapped.
-fn write_fixes(page: &mut Page, fixes: &[Fix], indent: usize) {
+pub(super) fn write_fixes(page: &mut Page, fixes: &[Fix], indent: usize) {
     let blanks = " ".repeat(indent);
     for (n, fix) in fixes.iter().enumerate() {
         let number = match fixes.len() {

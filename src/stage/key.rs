@@ -12,6 +12,7 @@
 //! - [`beside`]: the public half and the certificate next to it
 //! - [`examine`]: evidence to findings
 //! - [`library`]: which SSH libraries can read it
+//! - [`version`]: which OpenSSH is installed
 
 mod beside;
 mod blob;
@@ -23,6 +24,7 @@ mod library;
 mod mangled;
 mod open;
 mod pem;
+mod version;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -104,6 +106,9 @@ pub enum Refusal {
     Short(u32),
     /// An unknown cipher or key derivation function.
     Cipher(String),
+    /// Ed25519 in PKCS#8, which OpenSSH reads from 9.6 on; the installed
+    /// version.
+    NotYet(u32, u32),
 }
 
 /// Reads SSH's encoding of a key pair; `None` where it contradicts itself.
@@ -115,19 +120,20 @@ fn keypair(mut encoded: &[u8], comment: &str) -> Option<PrivateKey> {
 /// Reads every key that the plan names. Whatever is wrong with one is
 /// provisional: another key, the agent or a password may still be accepted.
 pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyring {
-    let mut files: Vec<NamedFile> = Vec::new();
-    for file in plan.hops.iter().flat_map(|hop| &hop.identity_files) {
-        match files.iter_mut().find(|known| known.path == file.path) {
-            Some(known) => known.named |= file.named,
-            None => files.push(file.clone()),
-        }
-    }
+    let files = files(plan);
     let agents: BTreeSet<PathBuf> = plan
         .hops
         .iter()
         .filter_map(|hop| hop.agent.clone())
         .collect();
-    let (examined, held) = examine_all(&files, plan.passphrase.as_ref(), &agents, ctx).await;
+    let (examined, held) = Examination {
+        passphrase: plan.passphrase.as_ref(),
+        agents: &agents,
+        libraries: false,
+        ctx,
+    }
+    .run(&files)
+    .await;
     let usable = examined
         .iter()
         .any(|e| e.key.as_ref().is_some_and(|key| key.private.is_some()));
@@ -149,57 +155,83 @@ pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyri
     }
 }
 
-/// Examines key files, one after the other, and asks the agents where a file
-/// alone does not do; what they hold is returned too.
-pub async fn examine_all(
-    files: &[NamedFile],
-    passphrase: Option<&Secret>,
-    agents: &BTreeSet<PathBuf>,
-    ctx: &Ctx,
-) -> (Vec<Examined>, Vec<PublicKey>) {
-    let mut all = Vec::new();
-    for file in files {
-        all.push(examine_file(file, passphrase, ctx).await);
-    }
-    if !all.is_empty() && all.iter().all(|e| e.is_complete()) {
-        return (all, Vec::new());
-    }
-    let mut held = Vec::new();
-    for agent in agents {
-        held.extend(agent_keys(agent, ctx).await);
-    }
-    for (file, examined) in files.iter().zip(&mut all) {
-        let in_agent =
-            |key: &LoadedKey| held.iter().any(|h| h.key_data() == key.offered.key_data());
-        if examined.key.as_ref().is_some_and(in_agent) {
-            examined.held_by_agent();
-        } else if passphrase.is_none() && ctx.surroundings.interactive {
-            for _ in 0..PROMPTS {
-                let typed = match examined.needs_passphrase {
-                    true => ask(&file.path, ctx).await,
-                    false => None,
-                };
-                let Some(typed) = typed else { break };
-                *examined = examine_file(file, Some(&typed), ctx).await;
-            }
+/// The identity files of all hops, each once.
+pub fn files(plan: &SshPlan) -> Vec<NamedFile> {
+    let mut files: Vec<NamedFile> = Vec::new();
+    for file in plan.hops.iter().flat_map(|hop| &hop.identity_files) {
+        match files.iter_mut().find(|known| known.path == file.path) {
+            Some(known) => known.named |= file.named,
+            None => files.push(file.clone()),
         }
     }
-    (all, held)
+    files
 }
 
-/// Examines one file on a thread of its own: key derivation takes the
-/// processor for as long as the key's maker wanted it to.
-async fn examine_file(file: &NamedFile, passphrase: Option<&Secret>, ctx: &Ctx) -> Examined {
-    let (named, passphrase, uid) = (file.clone(), passphrase.cloned(), ctx.surroundings.uid);
-    let task =
-        tokio::task::spawn_blocking(move || examine::examine(&named, passphrase.as_ref(), uid));
-    match ctx.until(ctx.deadline, task).await {
-        Ok(Ok(examined)) => examined,
-        Ok(Err(error)) => Examined::unclassified(file, &error.to_string()),
-        Err(_) => Examined::unclassified(
-            file,
-            "deriving the key from the passphrase takes longer than the time of this run",
-        ),
+/// How key files are examined.
+pub struct Examination<'a> {
+    /// The passphrase at hand; an empty one means that there is none and that
+    /// nobody is to be asked.
+    pub passphrase: Option<&'a Secret>,
+    /// The sockets of agents that may hold the keys.
+    pub agents: &'a BTreeSet<PathBuf>,
+    /// Whether to tell which SSH libraries read each key.
+    pub libraries: bool,
+    /// The limits.
+    pub ctx: &'a Ctx,
+}
+
+impl Examination<'_> {
+    /// Examines the files, one after the other, and asks the agents where a
+    /// file alone does not do; what they hold is returned too.
+    pub async fn run(&self, files: &[NamedFile]) -> (Vec<Examined>, Vec<PublicKey>) {
+        let mut all = Vec::new();
+        for file in files {
+            all.push(self.one(file, self.passphrase).await);
+        }
+        if !all.is_empty() && all.iter().all(Examined::is_complete) {
+            return (all, Vec::new());
+        }
+        let mut held = Vec::new();
+        for agent in self.agents {
+            held.extend(agent_keys(agent, self.ctx).await);
+        }
+        let ask_for = self.passphrase.is_none() && self.ctx.surroundings.interactive;
+        for (file, examined) in files.iter().zip(&mut all) {
+            let in_agent =
+                |key: &LoadedKey| held.iter().any(|h| h.key_data() == key.offered.key_data());
+            if examined.key.as_ref().is_some_and(in_agent) {
+                examined.held_by_agent();
+                continue;
+            }
+            for _ in 0..PROMPTS {
+                if !(ask_for && examined.needs_passphrase) {
+                    break;
+                }
+                let Some(typed) = ask(&file.path, self.ctx).await else {
+                    break;
+                };
+                *examined = self.one(file, Some(&typed)).await;
+            }
+        }
+        (all, held)
+    }
+
+    /// Examines one file on a thread of its own: key derivation takes the
+    /// processor for as long as the key's maker wanted it to.
+    async fn one(&self, file: &NamedFile, passphrase: Option<&Secret>) -> Examined {
+        let (named, passphrase) = (file.clone(), passphrase.cloned());
+        let (uid, libraries) = (self.ctx.surroundings.uid, self.libraries);
+        let task = tokio::task::spawn_blocking(move || {
+            examine::examine(&named, passphrase.as_ref(), uid, libraries)
+        });
+        match self.ctx.until(self.ctx.deadline, task).await {
+            Ok(Ok(examined)) => examined,
+            Ok(Err(error)) => Examined::unclassified(file, &error.to_string()),
+            Err(_) => Examined::unclassified(
+                file,
+                "deriving the key from the passphrase takes longer than the time of this run",
+            ),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod service;
 pub mod settings;
 mod sources;
 pub mod ssh;
+pub mod ssh_config;
 pub mod uri;
 
 use std::net::IpAddr;

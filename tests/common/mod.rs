@@ -38,12 +38,27 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::validator_for(&schema).unwrap()
 });
 
-/// Holds a report to the committed JSON Schema.
+/// Holds a report to the committed JSON Schema, and each of its findings to
+/// what a person needs: a sentence of its own and something to do.
 pub fn valid(report: &Value) -> Result<(), String> {
-    let wrong: Vec<String> = SCHEMA
+    let mut wrong: Vec<String> = SCHEMA
         .iter_errors(report)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
+    let stages = report["stages"].as_array().into_iter().flatten();
+    for finding in stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten()) {
+        let cause = finding["cause"].as_str().unwrap_or_default();
+        if finding["fixes"].as_array().is_none_or(Vec::is_empty) {
+            wrong.push(format!("{cause} offers no fix for {}", finding["evidence"]));
+        }
+        let title = dbdoctor::cause::find(cause).map_or("", |row| row.title);
+        if finding["summary"].as_str() == Some(&format!("{title}.")) {
+            wrong.push(format!(
+                "{cause}: its sentence lacks evidence, which has only {}",
+                finding["evidence"]
+            ));
+        }
+    }
     if wrong.is_empty() {
         Ok(())
     } else {

@@ -9,6 +9,7 @@ use crate::wire::server_error::ServerError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
 
 use super::situation::Situation;
+use super::speaker::Speaker;
 use super::wording::Message;
 use super::{hba, pooler};
 
@@ -105,7 +106,8 @@ pub fn describe(finding: Finding, error: &ServerError) -> Finding {
 pub fn by_code(error: &ServerError, message: &Message, s: &Situation<'_>) -> Finding {
     let routine = error.routine();
     match error.code.as_str() {
-        "28P01" if s.exchange.proven => certificate(s),
+        // The password was proven right; `clientcert=verify-full` comes after it.
+        "28P01" if s.exchange.proven && error.is_from_postgres() => certificate(s),
         "28P01" => password_wrong(s),
         "28000" => match routine {
             "ClientAuthentication" => hba_said_no(message, s),
@@ -446,27 +448,40 @@ fn unserved(s: &Situation<'_>) -> Finding {
 
 // ---- The connection's end ----
 
-/// The start-up is not over and the time is.
-pub fn late(s: &Situation<'_>) -> Finding {
+/// The start-up is not over and the time is. `speaker` is who answered a
+/// second connection.
+pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
     let elapsed = s.elapsed.as_millis() as u64;
+    let pooler = speaker == Some(Speaker::Pooler);
     let finding = if s.exchange.authenticated {
-        s.finding(&server::TIMEOUT)
-            .with("timeout_ms", elapsed)
-            .with("how", "the role was let in and the session did not begin")
-    } else if s.exchange.proven {
-        // PostgreSQL says yes in the same breath; a pooler waits for a server.
-        s.finding(&cause::pooler::WAIT)
-            .with("error", "the password was accepted, and nothing followed")
+        s.finding(if pooler {
+            &cause::pooler::WAIT
+        } else {
+            &server::TIMEOUT
+        })
+        .with("how", "the role was let in and the session did not begin")
+        .with("error", "the session did not begin")
+    } else if pooler || s.exchange.proven {
+        // PostgreSQL says yes as soon as it has proved itself; a pooler first
+        // needs a server.
+        let error = if s.exchange.answered {
+            "the pooler took the password, and no server gave it a session"
+        } else {
+            "the pooler took the start-up message, and no server gave it a session"
+        };
+        s.finding(&cause::pooler::BACKEND).with("error", error)
     } else if s.exchange.answered {
         timeout(s, "no answer to what it had asked for")
-    } else if !s.exchange.replied && !s.encrypted && !s.spoke_before {
+    } else if s.encrypted || s.spoke_before || speaker.is_some() {
+        timeout(s, "no answer to the start-up message")
+    } else {
         s.finding(row("protocol.silent"))
             .with("error", "no answer to the start-up message")
-            .with("timeout_ms", elapsed)
-    } else {
-        timeout(s, "no answer to the start-up message")
     };
-    finding.with("elapsed_ms", elapsed).then_next_host()
+    finding
+        .with("elapsed_ms", elapsed)
+        .with("timeout_ms", elapsed)
+        .then_next_host()
 }
 
 fn timeout(s: &Situation<'_>, how: &str) -> Finding {

@@ -9,6 +9,7 @@ mod classify;
 mod hba;
 mod pooler;
 mod situation;
+pub mod speaker;
 pub mod wording;
 
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tcp, tls};
-use crate::target::{Endpoint, SslNegotiation, Target};
+use crate::target::{Endpoint, Target};
 use crate::wire::Route;
 use crate::wire::frames::ReadError;
 use crate::wire::server_error::ServerError;
@@ -92,7 +93,10 @@ pub async fn probe(
     };
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
-        None => classify::late(&situation),
+        None => {
+            let look = speaker::ask(&route, tls.is_some(), target, endpoint, ctx);
+            classify::late(&situation, look.await)
+        }
     };
     let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
@@ -143,11 +147,7 @@ pub async fn again(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Session> {
-    let attempt = match (encrypted, target.tls.negotiation) {
-        (false, _) => Attempt::Plain,
-        (true, SslNegotiation::Direct) => Attempt::DirectTls,
-        (true, SslNegotiation::Postgres) => Attempt::Tls,
-    };
+    let attempt = speaker::same_attempt(encrypted, target);
     let wire = redial(route, attempt, target, endpoint, ctx).await?;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
     let mut login = Login::new(wire, rules(target, ctx), password);

@@ -1,16 +1,274 @@
 //! Poolers and proxies that speak in place of the server.
+//!
+//! They send no routine, hardly ever a fitting SQLSTATE, and always English,
+//! so their words are what there is to go by. Where one quotes the server's
+//! own error, that error's cause is the verdict.
 
+use crate::cause::{Cause, auth, pooler, server};
 use crate::finding::Finding;
 use crate::wire::server_error::ServerError;
 
+use super::classify;
 use super::situation::Situation;
+use super::wording::Message;
+
+/// A pooler's text, the make it is known from, and what it stands for.
+struct Saying(&'static str, &'static str, &'static Cause);
+
+const PGBOUNCER: &str = "PgBouncer";
+const SUPAVISOR: &str = "Supavisor";
+const NEON: &str = "Neon's proxy";
+const RDS: &str = "RDS Proxy";
+
+/// What poolers say, in lower case with quoted names as `"`; the first that is
+/// found counts.
+const SAYINGS: &[Saying] = &[
+    // PgBouncer: disconnect_client() in its source.
+    Saying("no such database", PGBOUNCER, &pooler::DATABASE),
+    Saying("database \" is disabled", PGBOUNCER, &pooler::DATABASE),
+    Saying(
+        "database does not allow connections",
+        PGBOUNCER,
+        &pooler::DATABASE,
+    ),
+    Saying("no such user", PGBOUNCER, &pooler::USER),
+    Saying("\" authentication failed", PGBOUNCER, &pooler::USER),
+    Saying("no username supplied", PGBOUNCER, &pooler::USER),
+    Saying("unix socket login rejected", PGBOUNCER, &auth::PEER),
+    Saying("login rejected", PGBOUNCER, &auth::HBA_REJECT),
+    Saying("ssl required", PGBOUNCER, &auth::HBA_NEEDS_TLS),
+    Saying(
+        "sasl authentication failed",
+        PGBOUNCER,
+        &auth::PASSWORD_WRONG,
+    ),
+    Saying(
+        "password authentication failed",
+        PGBOUNCER,
+        &auth::PASSWORD_WRONG,
+    ),
+    Saying("auth failed", PGBOUNCER, &auth::PASSWORD_WRONG),
+    Saying(
+        "empty password returned by client",
+        PGBOUNCER,
+        &auth::PASSWORD_WRONG,
+    ),
+    Saying("certificate authentication failed", PGBOUNCER, &auth::CERT),
+    Saying("tls certificate name mismatch", PGBOUNCER, &auth::CERT),
+    Saying("pam authentication failed", PGBOUNCER, &auth::PAM),
+    Saying("ldap authentication failed", PGBOUNCER, &auth::LDAP),
+    Saying("no more connections allowed", PGBOUNCER, &pooler::FULL),
+    Saying("client connections exceeded", PGBOUNCER, &pooler::FULL),
+    Saying("bouncer resources exhaustion", PGBOUNCER, &pooler::FULL),
+    Saying(
+        "unsupported startup parameter",
+        PGBOUNCER,
+        &pooler::PARAMETER,
+    ),
+    Saying(
+        "unsupported options startup parameter",
+        PGBOUNCER,
+        &pooler::PARAMETER,
+    ),
+    Saying("query_wait_timeout", PGBOUNCER, &pooler::WAIT),
+    Saying("(server down)", PGBOUNCER, &pooler::BACKEND),
+    Saying("client_login_timeout", PGBOUNCER, &auth::TIMEOUT),
+    Saying("query_timeout", PGBOUNCER, &server::TIMEOUT),
+    Saying("server login has been failing", PGBOUNCER, &pooler::BACKEND),
+    Saying("server login failed", PGBOUNCER, &pooler::BACKEND),
+    Saying("server conn crashed", PGBOUNCER, &pooler::BACKEND),
+    Saying("server dns lookup failed", PGBOUNCER, &pooler::BACKEND),
+    Saying("server shutting down", PGBOUNCER, &pooler::BACKEND),
+    Saying("pooler is shutting down", PGBOUNCER, &pooler::BACKEND),
+    Saying(
+        "pgbouncer cannot connect to server",
+        PGBOUNCER,
+        &pooler::BACKEND,
+    ),
+    Saying("server refused ssl", PGBOUNCER, &pooler::BACKEND),
+    Saying("tls startup failed", PGBOUNCER, &pooler::BACKEND),
+    Saying("connect failed", PGBOUNCER, &pooler::BACKEND),
+    Saying("connect timeout", PGBOUNCER, &pooler::BACKEND),
+    Saying("bouncer config error", PGBOUNCER, &pooler::BACKEND),
+    // Supavisor, by the word in parentheses, else by its text.
+    Saying("(enotfound)", SUPAVISOR, &pooler::TENANT),
+    Saying("(enoidentifier)", SUPAVISOR, &pooler::TENANT),
+    Saying("tenant or user not found", SUPAVISOR, &pooler::TENANT),
+    Saying("(emaxconnsession)", SUPAVISOR, &pooler::FULL),
+    Saying("(emaxclientconn)", SUPAVISOR, &pooler::FULL),
+    Saying("(ecircuitbreaker)", SUPAVISOR, &pooler::FULL),
+    Saying("max client connections reached", SUPAVISOR, &pooler::FULL),
+    Saying("max clients reached", SUPAVISOR, &pooler::FULL),
+    Saying("(edbhandlerexited)", SUPAVISOR, &pooler::BACKEND),
+    Saying("(echeckoutretries)", SUPAVISOR, &pooler::BACKEND),
+    Saying("(echeckouttimeout)", SUPAVISOR, &pooler::WAIT),
+    Saying("unable to check out", SUPAVISOR, &pooler::WAIT),
+    Saying("failed to connect to database", SUPAVISOR, &pooler::BACKEND),
+    Saying(
+        "internal error (authenticated)",
+        SUPAVISOR,
+        &pooler::BACKEND,
+    ),
+    Saying(
+        "authentication did not complete within",
+        SUPAVISOR,
+        &auth::TIMEOUT,
+    ),
+    Saying(
+        "ssl connection is required",
+        SUPAVISOR,
+        &auth::HBA_NEEDS_TLS,
+    ),
+    // Neon.
+    Saying("endpoint id is not specified", NEON, &pooler::SNI),
+    Saying("inconsistent project name", NEON, &pooler::SNI),
+    Saying("couldn't connect to compute node", NEON, &pooler::BACKEND),
+    Saying("compute time quota", NEON, &pooler::TENANT),
+    Saying("connection not allowed for branch", NEON, &pooler::TENANT),
+    Saying("endpoint could not be found", NEON, &pooler::TENANT),
+    Saying("project not found", NEON, &pooler::TENANT),
+    Saying("allow_list", NEON, &auth::HBA_NO_ENTRY),
+    Saying("connection is insecure", NEON, &auth::HBA_NEEDS_TLS),
+    // RDS Proxy.
+    Saying("requires tls connections", RDS, &auth::HBA_NEEDS_TLS),
+    Saying("rds proxy has no credentials", RDS, &pooler::USER),
+    Saying(
+        "password that was provided for the role",
+        RDS,
+        &auth::PASSWORD_WRONG,
+    ),
+    Saying("rds proxy supports only", RDS, &auth::METHOD_UNSUPPORTED),
+    Saying("couldn't connect to database", RDS, &pooler::BACKEND),
+    // Others.
+    Saying(
+        "requires connecting via",
+        "a proxy of many hosts",
+        &pooler::SNI,
+    ),
+    Saying(
+        "ssl/tls connection required",
+        "a proxy",
+        &auth::HBA_NEEDS_TLS,
+    ),
+    Saying("ssl/tls required", "a proxy", &auth::HBA_NEEDS_TLS),
+    // Short enough to be part of others, so the last.
+    Saying("not allowed", PGBOUNCER, &pooler::USER),
+];
 
 /// The finding for an error that a pooler raised or quotes; none where a
 /// PostgreSQL server speaks for itself.
 pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
-    let _ = s;
     if error.is_from_postgres() {
         return None;
     }
-    None
+    let quoted = quoted(&error.message);
+    let message = Message::of(quoted.unwrap_or(&error.message));
+    if quoted.is_some() {
+        // The server's words without its codes.
+        let finding = match message.cause() {
+            Some(cause) => of_backend(cause, &message, s),
+            None => s.finding(&pooler::BACKEND),
+        };
+        return Some(
+            finding
+                .with("source", "the pooler's own configuration")
+                .with("pooler", PGBOUNCER)
+                .with("quoted", quoted)
+                .with("error", quoted),
+        );
+    }
+    let said = SAYINGS
+        .iter()
+        .find(|saying| message.shape.contains(saying.0));
+    let known = message.cause().filter(|_| is_of_a_server(&error.code));
+    let passed_on = "one that passes the server's error on";
+    match (said, known) {
+        (Some(Saying(_, make, cause)), _)
+            if error.code == "08P01" || cause.code.starts_with("pooler.") =>
+        {
+            Some(of_pooler(cause, &message, s).with("pooler", *make))
+        }
+        (_, Some(cause)) => Some(of_backend(cause, &message, s).with("pooler", passed_on)),
+        (Some(Saying(_, make, cause)), None) => {
+            Some(of_pooler(cause, &message, s).with("pooler", *make))
+        }
+        (None, None) if is_of_a_server(&error.code) => {
+            Some(classify::by_code(error, &message, s).with("pooler", passed_on))
+        }
+        (None, None) => None,
+    }
+}
+
+/// The server's error in PgBouncer's `server login has been failing, cached
+/// error: … (server_login_retry)`.
+fn quoted(message: &str) -> Option<&str> {
+    let (_, inner) = message.split_once("cached error: ")?;
+    let inner = inner.strip_suffix("(server_login_retry)").unwrap_or(inner);
+    Some(inner.trim())
+}
+
+/// An SQLSTATE that poolers do not make up.
+fn is_of_a_server(code: &str) -> bool {
+    !code.is_empty() && !matches!(code, "08P01" | "XX000" | "08006" | "08000" | "08004")
+}
+
+/// What the server says to the pooler: the role that it names is the pooler's
+/// way in, which need not be ours.
+fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
+    let finding = classify::in_words(cause, message, s);
+    let finding = match message.names.first() {
+        Some(name) if cause.code.starts_with("auth.database") => {
+            finding.with("database", name.as_str())
+        }
+        Some(name) if message.names.len() == 1 => finding.with("user", name.as_str()),
+        _ => finding,
+    };
+    // Our own password was accepted already, or not asked for.
+    if s.exchange.proven || s.exchange.authenticated || !s.exchange.answered {
+        finding.with("source", "the pooler's own configuration")
+    } else {
+        finding
+    }
+}
+
+fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
+    let finding = classify::in_words(cause, message, s);
+    match cause.code {
+        "pooler.parameter" => {
+            let parameter = message.shape.rsplit(": ").next();
+            let parameter = parameter.filter(|_| message.shape.contains(": "));
+            finding.with("parameter", parameter.unwrap_or("options"))
+        }
+        "auth.timeout" => finding
+            .with("elapsed_ms", s.elapsed.as_millis() as u64)
+            .with("how", "the pooler gave up"),
+        "server.timeout" => finding
+            .with("timeout_ms", s.elapsed.as_millis() as u64)
+            .with("how", "the pooler cancelled it"),
+        _ => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cached_error_is_taken_out() {
+        assert_eq!(
+            quoted(
+                "server login has been failing, cached error: connect failed (server_login_retry)"
+            ),
+            Some("connect failed")
+        );
+        assert_eq!(quoted("connect failed"), None);
+    }
+
+    #[test]
+    fn sayings_are_in_the_form_of_a_shape() {
+        for Saying(text, _, _) in SAYINGS {
+            let shape = Message::of(&text.replace('"', "\"x\"")).shape;
+            assert_eq!(&shape, text);
+        }
+    }
 }

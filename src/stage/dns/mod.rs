@@ -12,7 +12,7 @@ mod compare;
 mod compose;
 mod exchange;
 mod look;
-mod name;
+pub mod name;
 mod resolv;
 mod servers;
 mod system;

@@ -6,7 +6,7 @@ use openssl::symm;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::{self, Cipher as SshCipher, Kdf};
 
-use super::blob::{Blob, bits};
+use super::blob::{Blob, bits, put_number, put_string};
 use super::{Opened, Refusal, keypair};
 
 /// The header line with its line break: nothing may stand in between.
@@ -244,7 +244,10 @@ impl Container {
             });
         }
         let start = blob.0;
-        walk(&mut blob)?;
+        let inside = walk(&mut blob)?;
+        if public.to_bytes().ok() != Some(inside) {
+            return Err(Refusal::Format);
+        }
         let pair = start.get(..start.len() - blob.0.len()).unwrap_or_default();
         let comment = blob.string().ok_or(Refusal::Format)?;
         if comment.contains(&0) {
@@ -260,12 +263,6 @@ impl Container {
         }
         let comment = String::from_utf8_lossy(comment).into_owned();
         let private = keypair(pair, &comment);
-        let own = private
-            .as_ref()
-            .map(|private| private.public_key().key_data());
-        if own.is_some_and(|own| own != public.key_data()) {
-            return Err(Refusal::Format);
-        }
         Ok(Opened {
             private,
             public,
@@ -290,54 +287,70 @@ fn is_known(kind: &str) -> bool {
 }
 
 /// Steps over the private fields of a key as `sshkey_private_deserialize`
-/// does, with the checks that it makes.
-fn walk(blob: &mut Blob<'_>) -> Result<(), Refusal> {
-    let format = Refusal::Format;
-    let kind = blob.text().ok_or(format.clone())?;
-    let numbers = |blob: &mut Blob<'_>, count: usize| -> Result<(), Refusal> {
-        for _ in 0..count {
-            blob.number().ok_or(Refusal::Format)?;
-        }
+/// does, with the checks that it makes; returns the public half that they
+/// contain.
+fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, Refusal> {
+    let format = || Refusal::Format;
+    let kind = blob.text().ok_or_else(format)?;
+    let mut public = Vec::new();
+    put_string(&mut public, kind.as_bytes());
+    let string = |blob: &mut Blob<'_>, public: &mut Vec<u8>| {
+        let content = blob.string().ok_or_else(format)?;
+        put_string(public, content);
+        Ok(content.len())
+    };
+    let number = |blob: &mut Blob<'_>, public: &mut Vec<u8>| {
+        put_number(public, blob.number().ok_or_else(format)?);
         Ok(())
     };
+    let mut private = Vec::new();
     match kind {
         "ssh-rsa" => {
-            let modulus = blob.number().ok_or(format)?;
+            let modulus = blob.number().ok_or_else(format)?;
+            number(blob, &mut public)?;
+            put_number(&mut public, modulus);
+            for _ in ["d", "iqmp", "p", "q"] {
+                number(blob, &mut private)?;
+            }
             let length = bits(modulus);
-            numbers(blob, 5)?;
             if length < super::RSA_MINIMUM {
                 return Err(Refusal::Short(length));
             }
         }
-        "ssh-dss" => numbers(blob, 5)?,
-        "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
-            let curve = blob.text().ok_or(format.clone())?;
-            if !kind.ends_with(curve) {
-                return Err(Refusal::Format);
+        "ssh-dss" => {
+            for _ in ["p", "q", "g", "y"] {
+                number(blob, &mut public)?;
             }
-            blob.string().ok_or(format)?;
-            numbers(blob, 1)?;
+            number(blob, &mut private)?;
         }
         "ssh-ed25519" => {
-            let public = blob.string().ok_or(format.clone())?;
-            let private = blob.string().ok_or(format)?;
-            if public.len() != 32 || private.len() != 64 {
+            let lengths = (string(blob, &mut public)?, string(blob, &mut private)?);
+            if lengths != (32, 64) {
                 return Err(Refusal::Format);
             }
         }
         "sk-ssh-ed25519@openssh.com" | "sk-ecdsa-sha2-nistp256@openssh.com" => {
             if kind.starts_with("sk-ecdsa") {
-                blob.string().ok_or(format.clone())?;
+                string(blob, &mut public)?;
             }
-            blob.string().ok_or(format.clone())?;
-            blob.text().ok_or(format.clone())?;
-            blob.bytes(1).ok_or(format.clone())?;
-            blob.string().ok_or(format.clone())?;
-            blob.string().ok_or(format)?;
+            string(blob, &mut public)?;
+            string(blob, &mut public)?;
+            blob.bytes(1).ok_or_else(format)?;
+            string(blob, &mut private)?;
+            string(blob, &mut private)?;
+        }
+        "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
+            let mut ahead = *blob;
+            if !ahead.text().is_some_and(|curve| kind.ends_with(curve)) {
+                return Err(Refusal::Format);
+            }
+            string(blob, &mut public)?;
+            string(blob, &mut public)?;
+            number(blob, &mut private)?;
         }
         other => return Err(Refusal::Type(other.to_owned())),
     }
-    Ok(())
+    Ok(public)
 }
 
 /// A cipher of OpenSSH's, with its sizes in bytes.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::file::{KeyFile, Unread};
 use super::format::{Kind, PrivateForm};
-use super::{Facts, LoadedKey, Opened, Refusal, beside, file, format, mangled, open};
+use super::{Facts, LoadedKey, Opened, Refusal, beside, file, format, library, mangled, open};
 use crate::cause::key as cause;
 use crate::finding::{Finding, Status};
 use crate::secret::Secret;
@@ -107,7 +107,12 @@ fn is_key_text(text: &str) -> bool {
 }
 
 /// Reads and judges one file. `uid` is whose eyes OpenSSH would look with.
-pub fn examine(file: &NamedFile, passphrase: Option<&Secret>, uid: u32) -> Examined {
+pub fn examine(
+    file: &NamedFile,
+    passphrase: Option<&Secret>,
+    uid: u32,
+    libraries: bool,
+) -> Examined {
     let mut found = Examined::default();
     let path = shown_path(&file.path);
     found.fact("path", path.clone());
@@ -144,7 +149,7 @@ pub fn examine(file: &NamedFile, passphrase: Option<&Secret>, uid: u32) -> Exami
             found.found(foreign(&path, what));
         }
         Kind::Private(_) | Kind::Other(_) => {
-            private(&mut found, file, &read, passphrase);
+            private(&mut found, file, &read, passphrase, libraries);
         }
         Kind::Public(_) => {}
     }
@@ -325,7 +330,13 @@ fn who(mode: u32) -> &'static str {
 }
 
 /// A private key, whole or damaged, or nothing that was recognised.
-fn private(found: &mut Examined, file: &NamedFile, read: &KeyFile, passphrase: Option<&Secret>) {
+fn private(
+    found: &mut Examined,
+    file: &NamedFile,
+    read: &KeyFile,
+    passphrase: Option<&Secret>,
+    tell_libraries: bool,
+) {
     let path = shown_path(&file.path);
     let given = passphrase.map(Secret::expose).unwrap_or_default();
     let damage = mangled::diagnose(&read.content);
@@ -351,12 +362,33 @@ fn private(found: &mut Examined, file: &NamedFile, read: &KeyFile, passphrase: O
         None => opened,
     };
     match opened {
-        Ok(opened) => accept(found, file, opened, readable),
+        Ok(opened) => {
+            if tell_libraries {
+                libraries(found, content, given, &opened);
+            }
+            accept(found, file, opened, readable);
+        }
         Err(refusal) => refused(found, file, content, given, refusal, damage.is_some()),
     }
     if found.summary.is_empty() {
         found.summary = format!("{path} is not a private key");
     }
+}
+
+/// Which libraries can read it, for those who ask.
+fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &Opened) {
+    let text = String::from_utf8_lossy(content);
+    let Some(form) = format::first_private(&text) else {
+        return;
+    };
+    let table = library::table(&library::Key {
+        form,
+        envelope: &open::envelope(content),
+        type_name: &type_name(&opened.public),
+        content,
+        passphrase: given,
+    });
+    found.fact("libraries", table);
 }
 
 /// First without a passphrase, then with it, as OpenSSH does.
@@ -593,6 +625,22 @@ fn refused(
                 format!("encrypted with {name}, which OpenSSH does not know"),
             ));
         }
+        Refusal::NotYet(major, minor) => {
+            found.fact("type", "ssh-ed25519");
+            found.summary = "an Ed25519 key in PKCS#8 form".to_owned();
+            let what = format!(
+                "an Ed25519 key in PKCS#8 form, which OpenSSH reads from version 9.6 on, and this is {major}.{minor}"
+            );
+            found.found(
+                Finding::new(&cause::FORMAT)
+                    .with("path", path.clone())
+                    .with("what", what)
+                    .fix(
+                        "Write it in OpenSSH's format, with Python's cryptography package or with a newer ssh-keygen -p.",
+                        to_openssh(&path),
+                    ),
+            );
+        }
         Refusal::Format if damaged => {}
         Refusal::Format => {
             let what = match format::kind(content) {
@@ -607,6 +655,17 @@ fn refused(
             );
         }
     }
+}
+
+/// The command that converts a PEM key where `ssh-keygen` cannot read it.
+fn to_openssh(path: &str) -> Option<String> {
+    let program = "import sys; from cryptography.hazmat.primitives import serialization as s; \
+        k = s.load_pem_private_key(open(sys.argv[1], \"rb\").read(), None); \
+        open(sys.argv[2], \"wb\").write(k.private_bytes(s.Encoding.PEM, \
+        s.PrivateFormat.OpenSSH, s.NoEncryption()))";
+    let copy = format!("{path}.openssh");
+    let (from, to) = (shlex::try_quote(path).ok()?, shlex::try_quote(&copy).ok()?);
+    Some(format!("(umask 077; python3 -c '{program}' {from} {to})"))
 }
 
 /// A passphrase read from a file often brings its line break along.

@@ -1,1 +1,174 @@
-//! Which SSH libraries can read a key.
+//! Which SSH libraries can read a key: told as a fact, since an application
+//! may fail with a key that OpenSSH reads.
+//!
+//! The rules are those of the libraries' own loaders: paramiko `pkey.py`,
+//! JSch `KeyPair`, libssh2 `pem.c` and `openssl.c`, node's ssh2 `keyParser.js`,
+//! Go's x/crypto/ssh `keys.go`. russh is in this program and is asked itself.
+
+use serde_json::{Value, json};
+
+use super::format::PrivateForm;
+use super::open::Envelope;
+
+/// A library's answer.
+enum Reads {
+    Yes,
+    No(&'static str),
+}
+
+use Reads::{No, Yes};
+
+/// What is known of the key.
+pub struct Key<'a> {
+    /// Its form.
+    pub form: PrivateForm,
+    /// How it is encrypted.
+    pub envelope: &'a Envelope,
+    /// SSH's name of its type.
+    pub type_name: &'a str,
+    /// The content, and the passphrase that opens it.
+    pub content: &'a [u8],
+    /// The passphrase; empty for none.
+    pub passphrase: &'a str,
+}
+
+/// The table: one row a library.
+pub fn table(key: &Key<'_>) -> Value {
+    let rows = [
+        ("paramiko before 2.7", old_paramiko(key)),
+        ("paramiko", paramiko(key)),
+        ("JSch 0.1.55 (com.jcraft)", old_jsch(key)),
+        ("JSch (com.github.mwiede)", jsch(key)),
+        ("libssh2", libssh2(key)),
+        ("ssh2 for Node.js", node(key)),
+        ("golang.org/x/crypto/ssh", go(key)),
+        ("russh", russh(key)),
+    ];
+    rows.into_iter()
+        .map(|(library, reads)| match reads {
+            Yes => json!({"library": library, "reads": true, "why": null}),
+            No(why) => json!({"library": library, "reads": false, "why": why}),
+        })
+        .collect()
+}
+
+impl Key<'_> {
+    fn is_openssh(&self) -> bool {
+        self.form == PrivateForm::OpenSsh
+    }
+
+    fn is_pkcs8(&self) -> bool {
+        matches!(self.form, PrivateForm::Pkcs8 | PrivateForm::Pkcs8Encrypted)
+    }
+
+    fn is_ed25519(&self) -> bool {
+        self.type_name == "ssh-ed25519"
+    }
+
+    fn is_dsa(&self) -> bool {
+        self.type_name == "ssh-dss"
+    }
+
+    /// Whether it is encrypted, with none of these ciphers.
+    fn beyond(&self, ciphers: &[&str]) -> bool {
+        let name = self.envelope.cipher.as_deref().unwrap_or_default();
+        self.envelope.encrypted && !ciphers.contains(&name)
+    }
+}
+
+const PKCS8: &str = "it does not read PKCS#8";
+const OPENSSH: &str = "it does not read OpenSSH's own format";
+const CIPHER: &str = "it does not know the cipher";
+const DSA: &str = "it has no DSA";
+
+fn old_paramiko(key: &Key<'_>) -> Reads {
+    match () {
+        _ if key.is_openssh() && !key.is_ed25519() => No(OPENSSH),
+        _ => paramiko(key),
+    }
+}
+
+fn paramiko(key: &Key<'_>) -> Reads {
+    let ciphers = match key.is_openssh() {
+        true => &["aes256-cbc", "aes256-ctr"][..],
+        false => &["AES-128-CBC", "AES-256-CBC", "DES-EDE3-CBC"][..],
+    };
+    match () {
+        _ if key.is_pkcs8() => No("it does not read PKCS#8, except through PKey.from_path of 3.2"),
+        _ if key.is_dsa() => No("it has no DSA from 4.0 on"),
+        _ if key.beyond(ciphers) => No(CIPHER),
+        _ => Yes,
+    }
+}
+
+fn old_jsch(key: &Key<'_>) -> Reads {
+    match () {
+        _ if key.is_openssh() => No(OPENSSH),
+        _ if key.form == PrivateForm::Pkcs8Encrypted => {
+            No("it reads PKCS#8 only without a passphrase")
+        }
+        _ if key.is_ed25519() => No("it has no Ed25519"),
+        _ => Yes,
+    }
+}
+
+fn jsch(key: &Key<'_>) -> Reads {
+    let ciphers = [
+        "aes128-cbc",
+        "aes192-cbc",
+        "aes256-cbc",
+        "aes128-ctr",
+        "aes192-ctr",
+        "aes256-ctr",
+        "3des-cbc",
+    ];
+    match key.is_openssh() && key.beyond(&ciphers) {
+        true => No(CIPHER),
+        false => Yes,
+    }
+}
+
+fn libssh2(key: &Key<'_>) -> Reads {
+    let ciphers = [
+        "aes128-cbc",
+        "aes192-cbc",
+        "aes256-cbc",
+        "aes128-ctr",
+        "aes192-ctr",
+        "aes256-ctr",
+        "3des-cbc",
+    ];
+    match key.is_openssh() && key.beyond(&ciphers) {
+        true => No(CIPHER),
+        false => Yes,
+    }
+}
+
+fn node(key: &Key<'_>) -> Reads {
+    match () {
+        _ if key.is_pkcs8() => No(PKCS8),
+        _ => Yes,
+    }
+}
+
+fn go(key: &Key<'_>) -> Reads {
+    match () {
+        _ if key.form == PrivateForm::Pkcs8Encrypted => {
+            No("it reads PKCS#8 only without a passphrase")
+        }
+        _ if key.is_openssh() && key.is_dsa() => No(DSA),
+        _ if key.is_openssh() && key.beyond(&["aes256-cbc", "aes256-ctr"]) => No(CIPHER),
+        _ => Yes,
+    }
+}
+
+/// Not looked up but tried.
+fn russh(key: &Key<'_>) -> Reads {
+    let passphrase = key.envelope.encrypted.then_some(key.passphrase);
+    let text = String::from_utf8_lossy(key.content);
+    let tried = std::panic::catch_unwind(|| russh::keys::decode_secret_key(&text, passphrase));
+    match tried {
+        Ok(Ok(_)) => Yes,
+        _ => No("tried with the version in this program"),
+    }
+}

@@ -105,7 +105,7 @@ pub fn altered(content: &[u8]) -> Option<Damage> {
 fn is_sound(text: &[u8]) -> bool {
     let locked = open::envelope(text).encrypted;
     match open::open(text, "") {
-        Ok(_) | Err(Refusal::Type(_) | Refusal::Short(_)) => true,
+        Ok(_) | Err(Refusal::Type(_) | Refusal::Short(_) | Refusal::NotYet(..)) => true,
         Err(Refusal::Passphrase) => locked && is_whole(text),
         Err(Refusal::Format | Refusal::Cipher(_)) => false,
     }

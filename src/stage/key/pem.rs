@@ -8,7 +8,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Private};
 
 use super::blob::{put_number, put_string};
-use super::{Opened, Refusal, keypair};
+use super::{Opened, Refusal, keypair, version};
 
 /// Opens the first private key of a PEM text.
 pub fn open(text: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
@@ -61,7 +61,12 @@ fn convert(key: &PKey<Private>) -> Result<Opened, Refusal> {
         Id::RSA => rsa(key, &mut pair),
         Id::DSA => dsa(key, &mut pair),
         Id::EC => ec(key, &mut pair),
-        Id::ED25519 => ed25519(key, &mut pair),
+        Id::ED25519 => match version::installed() {
+            Some((major, minor)) if (major, minor) < (9, 6) => {
+                return Err(Refusal::NotYet(major, minor));
+            }
+            _ => ed25519(key, &mut pair),
+        },
         other => return Err(Refusal::Type(name(other))),
     };
     read?.ok_or(Refusal::Format)?;

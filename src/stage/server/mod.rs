@@ -20,6 +20,7 @@ use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::auth;
+use crate::stage::auth::speaker::{self, Speaker};
 use crate::target::{Endpoint, Guards, ServerRole, Target, TargetSessionAttrs};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
@@ -112,7 +113,7 @@ impl Looked<'_> {
                     Err(error) => Err(self.unanswered(error, session, ctx)),
                 }
             }
-            QueryError::Late => {
+            QueryError::Late if self.pooler.is_none() => {
                 let route = session.wire().route.clone();
                 let encrypted = session.wire().tls.is_some();
                 match stall::look(&route, encrypted, self.target, self.endpoint, ctx).await {

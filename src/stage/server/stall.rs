@@ -2,6 +2,8 @@
 //! larger packets? A second session tells: small messages first, then a large
 //! one in both directions.
 
+use std::time::{Duration, Instant};
+
 use crate::ctx::Ctx;
 use crate::stage::auth;
 use crate::target::{Endpoint, Target};
@@ -10,6 +12,9 @@ use crate::wire::session::QueryError;
 
 /// Longer than a packet of any usual path.
 const LARGE: usize = 6_000;
+
+/// How soon a server that works answers a small message.
+const SOON: Duration = Duration::from_secs(3);
 
 /// What the second session shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ pub async fn look(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Seen {
-    let limit = ctx.limit();
+    let limit = ctx.limit().min(Instant::now() + SOON);
     let again = auth::again(route, encrypted, target, endpoint, ctx);
     let Ok(Some(mut second)) = ctx.until(limit, again).await else {
         return Seen::Unknown;

@@ -29,11 +29,15 @@ mod config;
 mod demo;
 mod dns;
 mod healthy;
+pub mod idle;
 mod key;
 mod pooler;
 mod protocol;
 mod server;
 mod ssh;
+mod ssh_auth;
+mod ssh_hostkey;
+pub mod stress;
 mod tcp;
 mod tls;
 mod tunnel;
@@ -49,6 +53,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("ssh", ssh::SCENARIOS),
+    ("ssh", ssh_hostkey::SCENARIOS),
+    ("ssh", ssh_auth::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tls", tls::SCENARIOS),
     ("auth", auth::SCENARIOS),
@@ -57,6 +63,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth-french", auth::FRENCH),
     ("server", server::SCENARIOS),
     ("pooler", pooler::SCENARIOS),
+    ("idle", idle::SCENARIOS),
+    ("stress", stress::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 

@@ -1,6 +1,125 @@
 //! Poolers and proxies in between.
 
-use crate::{Case, Expect, HaProxy, Need, Oracle, Scenario, free_port};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::impostor::impostor;
+use crate::{Case, Conn, Expect, HaProxy, Lab, Need, Oracle, PgBouncer, PgBouncerBuilder};
+use crate::{Postgres, Scenario, free_port};
+
+/// A PgBouncer in front of this server.
+fn before<'a>(lab: &'a Lab, pg: &Postgres) -> PgBouncerBuilder<'a> {
+    lab.new_pgbouncer()
+        .database("appdb", pg.conn().without("user"))
+}
+
+/// A case with the lab's password.
+fn case(lab: &Lab, conn: Conn) -> Case {
+    Case::check(conn).password(lab.password())
+}
+
+/// Whether the facts of `server` say that a pooler answers.
+fn knows_pooler(case: Case) -> Case {
+    case.assert(|report| {
+        let stages = report["stages"].as_array();
+        let server = stages.and_then(|all| all.iter().find(|s| s["stage"] == "server"));
+        let facts = server.map(|server| &server["facts"]);
+        ensure!(
+            facts.is_some_and(|facts| facts["pooler"] == true),
+            "it does not say that a pooler answers: {facts:?}"
+        );
+        Ok(())
+    })
+}
+
+/// A session through the pooler, which holds a server connection until it is dropped.
+fn holds(lab: &Lab, bouncer: &PgBouncer) -> Result<crate::process::Service> {
+    let log = lab.dir("holder")?.join("log");
+    let conn = bouncer.conn().set("password", lab.password());
+    let tool = crate::Tool::new("psql").args(["-XAtqw", "-d"]).arg(conn);
+    let tool = tool.args([
+        "-c",
+        "begin",
+        "-c",
+        r"\warn at rest",
+        "-c",
+        "select pg_sleep(3600)",
+    ]);
+    let holder = tool.serve(log, "TERM")?;
+    holder.wait_ready(|| holder.log().contains("at rest"))?;
+    Ok(holder)
+}
+
+/// Uses the pooler, well or not.
+fn uses(bouncer: &PgBouncer, lab: &Lab) -> Result<()> {
+    let conn = bouncer.conn().set("password", lab.password());
+    crate::Tool::new("psql")
+        .args(["-XAtqw", "-c", "select 1", "-d"])
+        .arg(conn.set("connect_timeout", 3))
+        .run(Duration::from_secs(5))?;
+    Ok(())
+}
+
+/// A pooler whose server refuses the log-in in this way, from the beginning.
+fn failing(lab: &Lab, pg: Postgres) -> Result<Case> {
+    let bouncer = before(lab, &pg).set("server_login_retry", 1).start()?;
+    Ok(case(lab, bouncer.conn()).keep((bouncer, pg)))
+}
+
+/// A pooler whose server worked, until this was done to it.
+fn failed(lab: &Lab, pg: Postgres, fault: impl Fn(&Postgres) -> Result<()>) -> Result<Case> {
+    let bouncer = before(lab, &pg).start()?;
+    uses(&bouncer, lab)?;
+    fault(&pg)?;
+    uses(&bouncer, lab)?;
+    uses(&bouncer, lab)?;
+    Ok(case(lab, bouncer.conn()).keep((bouncer, pg)))
+}
+
+/// A pooler whose server never answers.
+fn silent(lab: &Lab, auth_type: &str) -> Result<Case> {
+    let peer = crate::Peer::silent()?;
+    let bouncer = lab
+        .new_pgbouncer()
+        .database("appdb", format!("host=127.0.0.1 port={}", peer.port()))
+        .set("auth_type", auth_type)
+        .start()?;
+    let case = case(lab, bouncer.conn()).args(&["--timeout", "2s"]);
+    Ok(case.patience(4).keep((peer, bouncer)))
+}
+
+/// A provider's proxy that answers the start-up message with this error.
+fn provider(sqlstate: &'static str, message: &'static str) -> Result<Case> {
+    let peer = impostor(move |client| {
+        client.error(&[
+            ('S', "FATAL"),
+            ('V', "FATAL"),
+            ('C', sqlstate),
+            ('M', message),
+        ])
+    })?;
+    let conn = Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", peer.port())
+        .set("user", "app")
+        .set("dbname", "appdb");
+    Ok(Case::check(conn).keep(peer))
+}
+
+/// The texts of providers' proxies.
+macro_rules! provider {
+    ($name:literal, $sqlstate:literal, $message:literal, $cause:literal) => {
+        Scenario {
+            name: concat!("pooler-", $name),
+            about: $message,
+            expect: Expect::Fail($cause),
+            oracle: Oracle::Psql,
+            needs: &[],
+            setup: |_| provider($sqlstate, $message),
+        }
+    };
+}
 
 /// Poolers.
 pub const SCENARIOS: &[Scenario] = &[
@@ -11,14 +130,65 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::PgBouncer],
         setup: |lab| {
-            let pg = lab.postgres()?;
-            let bouncer = lab
-                .new_pgbouncer()
-                .database("appdb", pg.conn().without("user"))
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            Ok(knows_pooler(case(lab, bouncer.conn()).keep(bouncer)))
+        },
+    },
+    Scenario {
+        name: "pooler-healthy-transaction",
+        about: "through PgBouncer in transaction mode, with TLS",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("pool_mode", "transaction")
+                .tls(lab.issue(lab.cert())?)
                 .start()?;
-            Ok(Case::check(bouncer.conn())
-                .password(lab.password())
-                .keep(bouncer))
+            let conn = bouncer.conn().set("sslmode", "require");
+            Ok(knows_pooler(case(lab, conn).keep(bouncer)))
+        },
+    },
+    Scenario {
+        name: "pooler-healthy-statement",
+        about: "through PgBouncer in statement mode, as a read-write target",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("pool_mode", "statement")
+                .start()?;
+            let conn = bouncer.conn().set("target_session_attrs", "read-write");
+            Ok(case(lab, conn).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-console",
+        about: "PgBouncer's own console, which takes no SQL",
+        expect: Expect::Pass,
+        oracle: Oracle::Own,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("admin_users", "app")
+                .start()?;
+            let conn = bouncer.conn().set("dbname", "pgbouncer");
+            let psql = crate::Tool::new("psql").args(["-XAtw", "-c", "show version", "-d"]);
+            let psql = psql.arg(&conn);
+            Ok(case(lab, conn).asks(psql).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-console-denied",
+        about: "PgBouncer's own console, for a user who may not",
+        expect: Expect::Fail("pooler.user"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            let conn = bouncer.conn().set("dbname", "pgbouncer");
+            Ok(case(lab, conn).keep(bouncer))
         },
     },
     Scenario {
@@ -28,14 +198,335 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::PgBouncer],
         setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            let conn = bouncer.conn().set("dbname", "orders");
+            Ok(case(lab, conn).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-user",
+        about: "PgBouncer does not know the user, and asks for no password",
+        expect: Expect::Fail("pooler.user"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("auth_type", "trust")
+                .start()?;
+            let conn = bouncer.conn().set("user", "nobody");
+            Ok(Case::check(conn).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-user-scram",
+        about: "PgBouncer does not know the user, and asks for a password all the same",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            let conn = bouncer.conn().set("user", "nobody");
+            Ok(case(lab, conn).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-password-wrong",
+        about: "a password that PgBouncer does not accept",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            Ok(Case::check(bouncer.conn())
+                .password("wr0ng-canary")
+                .keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-password-wrong-md5",
+        about: "a password that PgBouncer does not accept, as MD5",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("auth_type", "md5")
+                .start()?;
+            Ok(Case::check(bouncer.conn())
+                .password("wr0ng-canary")
+                .keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-tls",
+        about: "PgBouncer demands TLS, and sslmode=disable",
+        expect: Expect::Fail("auth.hba.needs-tls"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .tls(lab.issue(lab.cert())?)
+                .set("client_tls_sslmode", "require")
+                .start()?;
+            let conn = bouncer.conn().set("sslmode", "disable");
+            Ok(case(lab, conn).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-hba-reject",
+        about: "PgBouncer's own pg_hba.conf rejects",
+        expect: Expect::Fail("auth.hba.reject"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let hba = lab.file("hba", "host all all 0.0.0.0/0 reject\n", 0o644)?;
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("auth_type", "hba")
+                .set("auth_hba_file", hba.display())
+                .start()?;
+            Ok(case(lab, bouncer.conn()).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-full",
+        about: "max_client_conn clients are connected",
+        expect: Expect::Fail("pooler.full"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("max_client_conn", 1)
+                .start()?;
+            let holder = holds(lab, &bouncer)?;
+            Ok(case(lab, bouncer.conn()).keep((holder, bouncer)))
+        },
+    },
+    Scenario {
+        name: "pooler-parameter",
+        about: "PgBouncer takes no options",
+        expect: Expect::Fail("pooler.parameter"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            let conn = bouncer.conn().set("options", "-c geqo=off");
+            Ok(case(lab, conn).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-wait",
+        about: "the pool is used up, and PgBouncer says so after a second",
+        expect: Expect::Fail("pooler.wait"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("default_pool_size", 1)
+                .set("query_wait_timeout", 1)
+                .start()?;
+            let holder = holds(lab, &bouncer)?;
+            Ok(case(lab, bouncer.conn()).keep((holder, bouncer)))
+        },
+    },
+    Scenario {
+        name: "pooler-wait-silent",
+        about: "the pool is used up, and PgBouncer waits longer than we do",
+        expect: Expect::Fail("pooler.wait"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref())
+                .set("default_pool_size", 1)
+                .start()?;
+            let holder = holds(lab, &bouncer)?;
+            let case = case(lab, bouncer.conn()).args(&["--timeout", "2s"]);
+            Ok(case.patience(4).keep((holder, bouncer)))
+        },
+    },
+    Scenario {
+        name: "pooler-backend-refuses",
+        about: "nothing listens where PgBouncer's server should be",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", format!("host=127.0.0.1 port={}", free_port()))
+                .start()?;
+            Ok(case(lab, bouncer.conn()).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-backend-cold",
+        about: "the same, and it has not noticed yet",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", format!("host=127.0.0.1 port={}", free_port()))
+                .start()?;
+            Ok(case(lab, bouncer.conn()).patience(8).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-backend-unresolved",
+        about: "PgBouncer cannot resolve its server's name",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", "host=no-such-host.invalid")
+                .start()?;
+            Ok(case(lab, bouncer.conn()).keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-backend-database",
+        about: "the database that PgBouncer asks its server for does not exist",
+        expect: Expect::Fail("auth.database.missing"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
-                .database("appdb", pg.conn().without("user"))
+                .database("appdb", pg.conn().without("user").set("dbname", "gone"))
+                .set("server_login_retry", 1)
                 .start()?;
-            let conn = bouncer.conn().set("dbname", "orders");
-            Ok(Case::check(conn).password(lab.password()).keep(bouncer))
+            Ok(case(lab, bouncer.conn()).keep(bouncer))
         },
+    },
+    Scenario {
+        name: "pooler-backend-password",
+        about: "the server does not accept PgBouncer's password",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            failing(
+                lab,
+                lab.new_postgres()
+                    .sql("alter role app password 'another'")
+                    .start()?,
+            )
+        },
+    },
+    Scenario {
+        name: "pooler-backend-hba-german",
+        about: "the server has no pg_hba.conf line for PgBouncer, and says so in German",
+        expect: Expect::Fail("auth.hba.no-entry"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            failing(
+                lab,
+                lab.new_postgres()
+                    .language("de")
+                    .hba("host all all 192.0.2.0/24 scram-sha-256")
+                    .start()?,
+            )
+        },
+    },
+    Scenario {
+        name: "pooler-backend-role",
+        about: "the role may not log in on PgBouncer's server",
+        expect: Expect::Fail("auth.role.nologin"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            failing(
+                lab,
+                lab.new_postgres().sql("alter role app nologin").start()?,
+            )
+        },
+    },
+    Scenario {
+        name: "pooler-backend-full",
+        about: "the server behind PgBouncer has no slot left",
+        expect: Expect::Fail("server.connections.full"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .conf("max_connections", 4)
+                .conf("superuser_reserved_connections", 0)
+                .start()?;
+            let busy = pg.sessions(4)?;
+            Ok(failing(lab, pg)?.keep(busy))
+        },
+    },
+    Scenario {
+        name: "pooler-backend-starting",
+        about: "the server behind PgBouncer is starting up, and says so in French",
+        expect: Expect::Fail("server.starting"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .language("fr")
+                .file("recovery.signal", "")
+                .conf("restore_command", "sleep 1000");
+            failing(lab, pg.never_ready().start()?)
+        },
+    },
+    Scenario {
+        name: "pooler-cached-refused",
+        about: "PgBouncer's server worked and was stopped",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            failed(lab, lab.new_postgres().start()?, |pg| {
+                pg.stop();
+                Ok(())
+            })
+        },
+    },
+    Scenario {
+        name: "pooler-cached-role",
+        about: "PgBouncer's role worked and may no longer log in; 1.18 does not quote the server",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            failed(lab, lab.new_postgres().start()?, |pg| {
+                pg.sql("alter role app nologin")?;
+                let end = "select pg_terminate_backend(pid) from pg_stat_activity \
+                           where usename = 'app'";
+                pg.sql(end).map(drop)
+            })
+        },
+    },
+    Scenario {
+        name: "pooler-backend-silent",
+        about: "PgBouncer's server never answers",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::PgBouncer],
+        setup: |lab| silent(lab, "scram-sha-256"),
+    },
+    Scenario {
+        name: "pooler-backend-silent-md5",
+        about: "the same, with an MD5 password",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::PgBouncer],
+        setup: |lab| silent(lab, "md5"),
+    },
+    Scenario {
+        name: "pooler-backend-silent-trust",
+        about: "the same, with no password asked for",
+        expect: Expect::Fail("pooler.backend"),
+        oracle: Oracle::Psql,
+        needs: &[Need::PgBouncer],
+        setup: |lab| silent(lab, "trust"),
     },
     Scenario {
         name: "pooler-haproxy-healthy",
@@ -64,4 +555,88 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn.set("user", "app")).keep(proxy))
         },
     },
+    provider!(
+        "supavisor-tenant",
+        "XX000",
+        "Tenant or user not found",
+        "pooler.tenant"
+    ),
+    provider!(
+        "supavisor-tenant-word",
+        "XX000",
+        "(ENOTFOUND) tenant/user app.abcdef not found",
+        "pooler.tenant"
+    ),
+    provider!(
+        "supavisor-identifier",
+        "XX000",
+        "(ENOIDENTIFIER) no tenant identifier provided (external_id or sni_hostname required)",
+        "pooler.tenant"
+    ),
+    provider!(
+        "supavisor-full",
+        "XX000",
+        "(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15",
+        "pooler.full"
+    ),
+    provider!(
+        "supavisor-full-old",
+        "XX000",
+        "Max client connections reached",
+        "pooler.full"
+    ),
+    provider!(
+        "supavisor-blocked",
+        "XX000",
+        "(ECIRCUITBREAKER) too many authentication failures, new connections are temporarily blocked",
+        "pooler.full"
+    ),
+    provider!(
+        "supavisor-backend",
+        "XX000",
+        "Failed to connect to database: {:error, :nxdomain}",
+        "pooler.backend"
+    ),
+    provider!(
+        "neon-sni",
+        "08P01",
+        "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support or pass the endpoint ID (first part of the domain name) as a parameter: '?options=endpoint%3D<endpoint-id>'. See more at https://neon.tech/sni",
+        "pooler.sni"
+    ),
+    provider!(
+        "neon-backend",
+        "08006",
+        "Couldn't connect to compute node",
+        "pooler.backend"
+    ),
+    provider!(
+        "neon-tls",
+        "28000",
+        "connection is insecure (try using `sslmode=require`)",
+        "auth.hba.needs-tls"
+    ),
+    provider!(
+        "rds-tls",
+        "28000",
+        "This RDS Proxy requires TLS connections",
+        "auth.hba.needs-tls"
+    ),
+    provider!(
+        "rds-user",
+        "28P01",
+        "This RDS proxy has no credentials for the role app. Check the credentials for this role and try again.",
+        "pooler.user"
+    ),
+    provider!(
+        "rds-password",
+        "28P01",
+        "The password that was provided for the role app is wrong.",
+        "auth.password.wrong"
+    ),
+    provider!(
+        "host-by-name",
+        "28000",
+        "this server requires connecting via orders.db.test",
+        "pooler.sni"
+    ),
 ];

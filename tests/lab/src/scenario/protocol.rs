@@ -1,59 +1,664 @@
-//! Ends that accept and are no PostgreSQL server.
+//! Ends that accept and are no PostgreSQL server, or only half of one.
 
-use crate::{Case, Conn, Expect, Oracle, Peer, Scenario};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    Case, Conn, Expect, Fault, HaProxy, Lab, Need, Oracle, Peer, Postgres, Scenario, Tool,
+    free_port,
+};
+
+/// What a client asks before TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+fn conn(port: u16) -> Conn {
+    Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", port)
+        .set("user", "app")
+        .set("connect_timeout", 2)
+}
 
 fn case(peer: Peer) -> Case {
-    let conn = Conn::new()
-        .set("host", "127.0.0.1")
-        .set("port", peer.port())
-        .set("user", "app");
-    Case::check(conn.set("connect_timeout", 2)).keep(peer)
+    Case::check(conn(peer.port())).keep(peer)
 }
+
+/// The same with an `sslmode`.
+fn case_with(peer: Peer, sslmode: &str) -> Case {
+    Case::check(conn(peer.port()).set("sslmode", sslmode)).keep(peer)
+}
+
+/// A server with TLS behind a forward that spoils what passes.
+fn spoilt(lab: &Lab, fault: Fault, sslmode: &str) -> Result<Case> {
+    let pg = lab.postgres()?;
+    let forward = Peer::forward(pg.addr(), fault)?;
+    let conn = pg
+        .conn()
+        .set("port", forward.port())
+        .set("sslmode", sslmode)
+        .set("connect_timeout", 2);
+    Ok(Case::check(conn)
+        .password(lab.password())
+        .keep((forward, pg)))
+}
+
+/// The evidence of the verdict's finding.
+fn evidence(report: &Value) -> Value {
+    let cause = &report["verdict"]["cause"];
+    let stages = report["stages"].as_array().into_iter().flatten();
+    stages
+        .flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
+        .find(|finding| &finding["cause"] == cause)
+        .map_or(Value::Null, |finding| finding["evidence"].clone())
+}
+
+/// The kind of stranger must be this one.
+fn kind(expected: &'static str) -> impl Fn(&Value) -> Result<()> + Send + 'static {
+    move |report| {
+        let kind = evidence(report)["kind"].clone();
+        ensure!(kind == expected, "kind {kind}, not {expected}");
+        Ok(())
+    }
+}
+
+/// The process that listens must be among the evidence.
+fn names_listener(report: &Value) -> Result<()> {
+    let name = evidence(report)["listener"]["name"].clone();
+    ensure!(name.is_string(), "no process is named: {name}");
+    Ok(())
+}
+
+/// A server that waits for the end of a line and then says this.
+fn reads_lines(answer: &'static str) -> Result<Peer> {
+    Peer::script(move |mut stream| {
+        let mut all = Vec::new();
+        while !all.contains(&b'\n') {
+            let piece = stream.receive()?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            all.extend(piece);
+        }
+        stream.write_all(answer.as_bytes())?;
+        stream.close()
+    })
+}
+
+/// A message of the protocol.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![kind];
+    out.extend((body.len() as u32 + 4).to_be_bytes());
+    out.extend(body);
+    out
+}
+
+/// A server with TLS, to whose yes somebody in between adds bytes.
+fn injecting(lab: &Lab, bytes: &'static [u8], apart: bool, sslmode: &str) -> Result<Case> {
+    let pg = lab.postgres()?;
+    let between = Peer::forward_after(pg.addr(), move |client, server| {
+        let mut request = [0; 8];
+        client.read_exact(&mut request)?;
+        server.write_all(&request)?;
+        if request != SSL_REQUEST {
+            return Ok(());
+        }
+        server.read_exact(&mut [0])?;
+        if apart {
+            client.write_all(b"S")?;
+            client.write_all(bytes)
+        } else {
+            client.write_all(&[b"S", bytes].concat())
+        }
+    })?;
+    let conn = pg
+        .conn()
+        .set("port", between.port())
+        .set("sslmode", sslmode);
+    Ok(Case::check(conn)
+        .password(lab.password())
+        .keep((between, pg)))
+}
+
+/// An HAProxy that speaks HTTP, in TLS or in clear.
+fn web_server(lab: &Lab, tls: &str) -> Result<HaProxy> {
+    let bundle = lab.dir("web")?.join("server.pem");
+    lab.issue(lab.cert())?.write_bundle(&bundle)?;
+    let tls = tls.replace("{bundle}", &bundle.to_string_lossy());
+    HaProxy::start(
+        lab,
+        &format!(
+            "defaults\n mode http\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+             listen web\n bind 127.0.0.1:{{port}} {tls}\n http-request return status 200 content-type text/plain string hello\n"
+        ),
+    )
+}
+
+fn behind(proxy: HaProxy, sslmode: &str) -> Case {
+    Case::check(conn(proxy.port()).set("sslmode", sslmode)).keep(proxy)
+}
+
+/// Stops a server's postmaster: the kernel goes on accepting for it.
+fn frozen(pg: &Postgres) -> Result<impl Drop + Send + 'static> {
+    struct Thaw(u32);
+    impl Drop for Thaw {
+        fn drop(&mut self) {
+            let _ = Tool::new("kill")
+                .args(["-CONT", &self.0.to_string()])
+                .succeed();
+        }
+    }
+    let pid = pg.pid();
+    Tool::new("kill")
+        .args(["-STOP", &pid.to_string()])
+        .succeed()?;
+    Ok(Thaw(pid))
+}
+
+macro_rules! row {
+    ($name:literal, $about:literal, $expect:expr, $needs:expr, $setup:expr) => {
+        Scenario {
+            name: $name,
+            about: $about,
+            expect: $expect,
+            oracle: Oracle::Psql,
+            needs: $needs,
+            setup: $setup,
+        }
+    };
+}
+
+const CLOSED: Expect = Expect::Fail("protocol.closed");
+const RESET: Expect = Expect::Fail("protocol.reset");
+const SILENT: Expect = Expect::Fail("protocol.silent");
+const STRANGER: Expect = Expect::Fail("protocol.not-postgres");
+const STALL: Expect = Expect::Fail("protocol.stall");
+const OVERSIZED: Expect = Expect::Fail("protocol.oversized");
+const MALFORMED: Expect = Expect::Fail("protocol.malformed");
+const INJECTED: Expect = Expect::Fail("protocol.injected");
+const PG: &[Need] = &[Need::Postgres];
 
 /// The first words.
 pub const SCENARIOS: &[Scenario] = &[
+    // ---- No words at all ----
+    row!(
+        "protocol-closed",
+        "accepts, then closes without a word",
+        CLOSED,
+        &[],
+        |_| { Ok(case(Peer::closing()?).assert(names_listener)) }
+    ),
+    row!(
+        "protocol-closed-at-once",
+        "closes as soon as it has accepted",
+        CLOSED,
+        &[],
+        |_| { Ok(case(Peer::script(|stream| stream.close())?)) }
+    ),
+    row!(
+        "protocol-closed-plain",
+        "closes on a start-up message in clear",
+        CLOSED,
+        &[],
+        |_| { Ok(case_with(Peer::closing()?, "disable").assert(names_listener)) }
+    ),
+    row!(
+        "protocol-closed-allow",
+        "closes, and sslmode=allow would try TLS next",
+        CLOSED,
+        &[],
+        |_| { Ok(case_with(Peer::closing()?, "allow")) }
+    ),
+    row!(
+        "protocol-closed-require",
+        "closes, and TLS is demanded",
+        CLOSED,
+        &[],
+        |_| { Ok(case_with(Peer::closing()?, "require")) }
+    ),
+    row!(
+        "protocol-closed-haproxy",
+        "a load balancer whose backend is down",
+        CLOSED,
+        &[Need::HaProxy],
+        |lab| {
+            let proxy = HaProxy::tcp(lab, &format!("127.0.0.1:{}", free_port()), "retries 0")?;
+            Ok(behind(proxy, "prefer").assert(names_listener))
+        }
+    ),
+    row!("protocol-reset", "accepts, then resets", RESET, &[], |_| {
+        Ok(case(Peer::resetting()?).assert(names_listener))
+    }),
+    row!(
+        "protocol-reset-plain",
+        "resets on a start-up message in clear",
+        RESET,
+        &[],
+        |_| { Ok(case_with(Peer::resetting()?, "disable").assert(names_listener)) }
+    ),
+    row!(
+        "protocol-reset-forward",
+        "a forward whose other side is gone: it accepts, then resets",
+        RESET,
+        &[],
+        |_| {
+            // What the portproxy of incident 3 does: nothing can be reached behind it.
+            let gone = format!("127.0.0.1:{}", free_port());
+            Ok(case(Peer::script(move |mut stream| {
+                stream.receive()?;
+                match TcpStream::connect(&gone) {
+                    Ok(_) => stream.ignore(),
+                    Err(_) => stream.reset(),
+                }
+            })?)
+            .assert(names_listener))
+        }
+    ),
+    row!(
+        "protocol-silent",
+        "accepts and never answers",
+        SILENT,
+        &[],
+        |_| { Ok(case(Peer::silent()?).assert(names_listener)) }
+    ),
+    row!(
+        "protocol-silent-plain",
+        "never answers a start-up message in clear",
+        SILENT,
+        &[],
+        |_| { Ok(case_with(Peer::silent()?, "disable").assert(names_listener)) }
+    ),
+    row!(
+        "protocol-silent-frozen",
+        "a server too busy to accept: the kernel accepts for it",
+        SILENT,
+        PG,
+        |lab| {
+            let pg = lab.new_postgres().start()?;
+            let frozen = frozen(&pg)?;
+            let conn = pg.conn().set("connect_timeout", 2);
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((frozen, pg)))
+        }
+    ),
+    // ---- Others ----
+    row!(
+        "protocol-http",
+        "a web server that answers at once",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
+            Ok(case(peer).assert(kind("http")))
+        }
+    ),
+    row!(
+        "protocol-http-plain",
+        "a web server, asked in clear",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
+            Ok(case_with(peer, "disable").assert(kind("http")))
+        }
+    ),
+    row!(
+        "protocol-http-haproxy",
+        "a load balancer that speaks HTTP",
+        STRANGER,
+        &[Need::HaProxy],
+        |lab| { Ok(behind(web_server(lab, "")?, "prefer").assert(kind("http"))) }
+    ),
+    row!(
+        "protocol-http-lines",
+        "a web server that waits for the end of a line",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = reads_lines("HTTP/1.1 400 Bad Request\r\n\r\n")?;
+            Ok(case(peer).assert(kind("http")))
+        }
+    ),
+    row!(
+        "protocol-http-lines-plain",
+        "a web server that waits for the end of a line, asked in clear",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = reads_lines("HTTP/1.1 400 Bad Request\r\n\r\n")?;
+            Ok(case_with(peer, "disable").assert(kind("http")))
+        }
+    ),
+    row!(
+        "protocol-https",
+        "an HTTPS server",
+        STRANGER,
+        &[Need::HaProxy],
+        |lab| {
+            let proxy = web_server(lab, "ssl crt {bundle} alpn h2,http/1.1")?;
+            Ok(behind(proxy, "require").assert(kind("https")))
+        }
+    ),
+    row!(
+        "protocol-https-plain",
+        "an HTTPS server, asked in clear",
+        STRANGER,
+        &[Need::HaProxy],
+        |lab| {
+            let proxy = web_server(lab, "ssl crt {bundle}")?;
+            Ok(behind(proxy, "disable").assert(kind("https")))
+        }
+    ),
     Scenario {
-        name: "protocol-closed",
-        about: "accepts, then closes without a word",
-        expect: Expect::Fail("protocol.closed"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| Ok(case(Peer::closing()?)),
+        oracle: Oracle::None("the installed psql does not know sslnegotiation"),
+        ..row!(
+            "protocol-https-direct",
+            "an HTTPS server, asked for direct TLS",
+            STRANGER,
+            &[Need::HaProxy],
+            |lab| {
+                let proxy = web_server(lab, "ssl crt {bundle} alpn h2,http/1.1")?;
+                let conn = conn(proxy.port())
+                    .set("sslmode", "require")
+                    .set("sslnegotiation", "direct");
+                Ok(Case::check(conn).keep(proxy).assert(kind("https")))
+            }
+        )
     },
-    Scenario {
-        name: "protocol-reset",
-        about: "accepts, then resets",
-        expect: Expect::Fail("protocol.reset"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| Ok(case(Peer::resetting()?)),
-    },
-    Scenario {
-        name: "protocol-silent",
-        about: "accepts and never answers",
-        expect: Expect::Fail("protocol.silent"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| Ok(case(Peer::silent()?)),
-    },
-    Scenario {
-        name: "protocol-http",
-        about: "a web server",
-        expect: Expect::Fail("protocol.not-postgres"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    row!(
+        "protocol-ssh",
+        "an SSH server, which speaks first",
+        STRANGER,
+        &[],
+        |_| { Ok(case(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?).assert(kind("ssh"))) }
+    ),
+    row!(
+        "protocol-ssh-plain",
+        "an SSH server, spoken to in clear",
+        STRANGER,
+        &[],
+        |_| {
+            Ok(case_with(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?, "disable").assert(kind("ssh")))
+        }
+    ),
+    row!(
+        "protocol-sshd",
+        "a real SSH server",
+        STRANGER,
+        &[Need::Sshd],
+        |lab| {
+            let sshd = lab.sshd()?;
+            Ok(Case::check(conn(sshd.port()))
+                .keep(sshd)
+                .assert(kind("ssh")))
+        }
+    ),
+    row!(
+        "protocol-mysql",
+        "a MySQL server, which speaks first",
+        STRANGER,
+        &[],
+        |_| {
+            let greeting = b"\x4a\0\0\0\x0a8.0.36\0\x08\0\0\0aaaaaaaa\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0bbbbbbbbbbbb\0caching_sha2_password\0";
+            Ok(case(Peer::speaks(greeting.as_slice())?).assert(kind("mysql")))
+        }
+    ),
+    row!(
+        "protocol-mysql-blocked",
+        "a MySQL server that refuses this host",
+        STRANGER,
+        &[],
+        |_| {
+            let refusal = b"\x46\0\0\0\xffj\x04Host '10.0.0.1' is not allowed to connect to this MySQL server";
+            Ok(case(Peer::script(|mut stream| {
+                stream.write_all(refusal.as_slice())?;
+                stream.close()
+            })?)
+            .assert(kind("mysql")))
+        }
+    ),
+    row!(
+        "protocol-redis",
+        "a Redis server, which waits for the end of a line",
+        STRANGER,
+        &[],
+        |_| { Ok(case(reads_lines("-ERR unknown command\r\n")?).assert(kind("redis"))) }
+    ),
+    row!(
+        "protocol-smtp",
+        "a mail server, which speaks first",
+        STRANGER,
+        &[],
+        |_| { Ok(case(Peer::speaks("220 mail.test ESMTP Postfix\r\n")?).assert(kind("smtp"))) }
+    ),
+    row!(
+        "protocol-garbage",
+        "bytes of no known protocol",
+        STRANGER,
+        &[],
+        |_| {
+            Ok(case(Peer::answers([0xde, 0xad, 0xbe, 0xef, 0, 1, 2, 3])?).assert(kind("unknown")))
+        }
+    ),
+    row!(
+        "protocol-garbage-plain",
+        "bytes of no known protocol, in clear",
+        STRANGER,
+        &[],
+        |_| {
+            Ok(
+                case_with(Peer::answers([0xde, 0xad, 0xbe, 0xef])?, "disable")
+                    .assert(kind("unknown")),
+            )
+        }
+    ),
+    row!(
+        "protocol-text",
+        "a text whose first letter is that of an error",
+        STRANGER,
+        &[],
+        |_| { Ok(case(Peer::answers("Error: go away\r\n")?).assert(kind("text"))) }
+    ),
+    // ---- Almost PostgreSQL ----
+    row!(
+        "protocol-oversized",
+        "a message of an absurd length in answer to the request for TLS",
+        OVERSIZED,
+        &[],
+        |_| {
             Ok(case(Peer::answers(
-                "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+                b"R\x7f\xff\xff\xff\0\0\0\0".as_slice(),
             )?))
-        },
-    },
-    Scenario {
-        name: "protocol-ssh",
-        about: "an SSH server, which speaks first",
-        expect: Expect::Fail("protocol.not-postgres"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| Ok(case(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?)),
-    },
+        }
+    ),
+    row!(
+        "protocol-oversized-plain",
+        "a message of an absurd length",
+        OVERSIZED,
+        &[],
+        |_| {
+            Ok(case_with(
+                Peer::answers(b"R\x7f\xff\xff\xff\0\0\0\0".as_slice())?,
+                "disable",
+            ))
+        }
+    ),
+    row!(
+        "protocol-malformed",
+        "an authentication request in answer to the request for TLS",
+        MALFORMED,
+        &[],
+        |_| { Ok(case(Peer::answers(message(b'R', &[0, 0, 0, 0]))?)) }
+    ),
+    row!(
+        "protocol-malformed-plain",
+        "an authentication request that is cut short",
+        MALFORMED,
+        &[],
+        |_| { Ok(case_with(Peer::answers(message(b'R', &[0]))?, "disable")) }
+    ),
+    row!(
+        "protocol-malformed-tls",
+        "agrees to TLS and goes on in clear",
+        MALFORMED,
+        &[],
+        |_| {
+            let peer = Peer::script(|mut stream| {
+                stream.receive()?;
+                stream.write_all(b"S")?;
+                stream.receive()?;
+                stream.write_all(&message(b'R', &[0, 0, 0, 0]))?;
+                stream.ignore()
+            })?;
+            Ok(case_with(peer, "require"))
+        }
+    ),
+    row!(
+        "protocol-error-response",
+        "an error in answer to the request for TLS",
+        Expect::Fail("protocol.error-response"),
+        &[],
+        |_| {
+            let peer = Peer::answers(message(b'E', b"SFATAL\0VFATAL\0C08P01\0Munsupported\0\0"))?;
+            Ok(case_with(peer, "require"))
+        }
+    ),
+    row!(
+        "protocol-no-process",
+        "a server that cannot start a process says so before anything else",
+        Expect::Fail("server.resources"),
+        &[],
+        |_| {
+            let peer = Peer::answers(
+                "Ecould not fork new process for connection: Cannot allocate memory\n\0",
+            )?;
+            Ok(case(peer))
+        }
+    ),
+    // ---- Somebody in between ----
+    row!(
+        "protocol-injected",
+        "bytes in clear behind the yes to TLS",
+        INJECTED,
+        PG,
+        |lab| { injecting(lab, b"R\0\0\0\x08\0\0\0\0", false, "require") }
+    ),
+    row!(
+        "protocol-injected-prefer",
+        "bytes in clear behind the yes to TLS, which prefer does not forgive",
+        INJECTED,
+        PG,
+        |lab| { injecting(lab, b"R\0\0\0\x08\0\0\0\0", false, "prefer") }
+    ),
+    row!(
+        "protocol-injected-apart",
+        "bytes in clear behind the yes to TLS, in a packet of their own",
+        INJECTED,
+        PG,
+        |lab| { injecting(lab, b"R\0\0\0\x08\0\0\0\0", true, "require") }
+    ),
+    row!(
+        "protocol-stall",
+        "small messages pass and larger ones get stuck",
+        STALL,
+        PG,
+        |lab| { spoilt(lab, Fault::StallAbove(600), "require") }
+    ),
+    row!(
+        "protocol-stall-packets",
+        "a path on which large packets are lost without a word",
+        STALL,
+        &[Need::Postgres, Need::Nft],
+        |lab| {
+            let ns = lab.netns()?;
+            let pg = lab
+                .new_postgres()
+                .netns(&ns)
+                .tls(lab.issue(lab.cert())?)
+                .start()?;
+            ns.output(&format!("tcp sport {} meta length > 700 drop", pg.port()))?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("connect_timeout", 3);
+            Ok(Case::check(conn).password(lab.password()).keep((pg, ns)))
+        }
+    ),
+    // ---- Neighbours that must pass ----
+    row!(
+        "protocol-slow-healthy",
+        "everything takes 150 ms each way",
+        Expect::Pass,
+        PG,
+        |lab| {
+            let slow = Fault::Delay(Duration::from_millis(150));
+            let pg = lab.postgres()?;
+            let forward = Peer::forward(pg.addr(), slow)?;
+            let conn = pg
+                .conn()
+                .set("port", forward.port())
+                .set("sslmode", "require");
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((forward, pg)))
+        }
+    ),
+    row!(
+        "protocol-pause-healthy",
+        "answers after a second of silence",
+        Expect::Pass,
+        PG,
+        |lab| {
+            let pg = lab.postgres()?;
+            let forward = Peer::forward_after(pg.addr(), |_, _| {
+                thread::sleep(Duration::from_secs(1));
+                Ok(())
+            })?;
+            let conn = pg
+                .conn()
+                .set("port", forward.port())
+                .set("connect_timeout", 4);
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((forward, pg)))
+        }
+    ),
+    row!(
+        "protocol-no-tls-healthy",
+        "a server without TLS, and sslmode does not insist",
+        Expect::Pass,
+        PG,
+        |lab| {
+            let pg = lab.new_postgres().start()?;
+            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "protocol-injected-then-plain",
+        "a yes with garbage behind it and no TLS: prefer goes on in clear",
+        Expect::Warn("protocol.malformed"),
+        PG,
+        |lab| {
+            let pg = lab.new_postgres().start()?;
+            let between = Peer::forward_after(pg.addr(), |client, server| {
+                let mut request = [0; 8];
+                client.read_exact(&mut request)?;
+                if request == SSL_REQUEST {
+                    client.write_all(b"S")?;
+                    client.receive()?;
+                    return client.write_all(b"this is not TLS at all\r\n");
+                }
+                server.write_all(&request)
+            })?;
+            let conn = pg.conn().set("port", between.port());
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep((between, pg)))
+        }
+    ),
 ];

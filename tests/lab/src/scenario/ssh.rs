@@ -1,6 +1,11 @@
 //! SSH servers that do not let us in.
 
-use crate::{Agent, Case, Conn, Expect, Lab, Need, Oracle, Peer, Scenario, SshRoute, free_port};
+use std::io::Write;
+use std::net::TcpStream;
+
+use crate::{
+    Agent, Case, Conn, Expect, Fault, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, free_port,
+};
 
 /// Through the route, to a database that is never reached.
 fn case(route: SshRoute) -> Case {
@@ -17,6 +22,17 @@ fn to_port(lab: &Lab, port: u16) -> anyhow::Result<SshRoute> {
     Ok(route
         .key(lab.client_key()?)
         .known_hosts(lab.file("known_hosts", "", 0o644)?))
+}
+
+/// A route to a peer that stands in front of a server, known by the server's key.
+fn in_front_of(lab: &Lab, sshd: &Sshd, peer: &Peer) -> anyhow::Result<SshRoute> {
+    let key = std::fs::read_to_string(sshd.host_key().with_extension("pub"))?;
+    let known = format!("[127.0.0.1]:{} {key}", peer.port());
+    let mut route = sshd
+        .route()
+        .known_hosts(lab.file("known_hosts", known, 0o644)?);
+    route.hops = vec![format!("{}@127.0.0.1:{}", lab.user()?, peer.port())];
+    Ok(route)
 }
 
 /// The SSH session.
@@ -38,6 +54,231 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let peer = Peer::closing()?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-reset",
+        about: "reset before the identification",
+        expect: Expect::Fail("ssh.closed"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::resetting()?;
+            Ok(case(to_port(lab, peer.port())?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-maxstartups",
+        about: "MaxStartups turns us away",
+        expect: Expect::Fail("ssh.closed"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.new_sshd().config("MaxStartups 1:100:1").start()?;
+            let idle = TcpStream::connect(sshd.addr())?;
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            Ok(case(sshd.route()).keep((idle, sshd)))
+        },
+    },
+    Scenario {
+        name: "ssh-not-ssh-http",
+        about: "a web server",
+        expect: Expect::Fail("ssh.not-ssh"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::script(|mut stream| {
+                stream.receive()?;
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
+                stream.close()
+            })?;
+            Ok(case(to_port(lab, peer.port())?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-not-ssh-mysql",
+        about: "MySQL, which speaks first and in binary",
+        expect: Expect::Fail("ssh.not-ssh"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::speaks(*b"J\0\0\0\x0a8.0.36\0\x08\0\0\0abcdefgh\0\xff\xff")?;
+            Ok(case(to_port(lab, peer.port())?).patience(4).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-not-ssh-mail",
+        about: "a mail server, which speaks a line and waits",
+        expect: Expect::Fail("ssh.not-ssh"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::speaks(*b"220 mail.test ESMTP\r\n")?;
+            let case = case(to_port(lab, peer.port())?).args(&["--timeout", "2s"]);
+            Ok(case.patience(4).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-not-ssh-postgres",
+        about: "PostgreSQL, which closes without a word",
+        expect: Expect::Fail("ssh.not-ssh"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd, Need::Postgres],
+        setup: |lab| Ok(case(to_port(lab, lab.postgres()?.port())?)),
+    },
+    Scenario {
+        name: "ssh-timeout",
+        about: "it identifies itself, and is silent from then on",
+        expect: Expect::Fail("ssh.timeout"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::speaks(*b"SSH-2.0-OpenSSH_9.2p1\r\n")?;
+            let case = case(to_port(lab, peer.port())?).args(&["--timeout", "2s"]);
+            Ok(case.patience(4).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-timeout-auth",
+        about: "it stalls during authentication",
+        expect: Expect::Fail("ssh.timeout"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let peer = Peer::forward(sshd.addr(), Fault::StallAfter(3800))?;
+            let case = case(in_front_of(lab, &sshd, &peer)?).args(&["--timeout", "2s"]);
+            Ok(case.patience(4).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-disconnected",
+        about: "it identifies itself, and closes",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::script(|mut stream| {
+                stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n")?;
+                stream.receive()?;
+                stream.close()
+            })?;
+            Ok(case(to_port(lab, peer.port())?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-disconnected-words",
+        about: "it says why it ends the session",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::script(|mut stream| {
+                let words = b"Too many users, come back later";
+                let mut payload = vec![1, 0, 0, 0, 12, 0, 0, 0, words.len() as u8];
+                payload.extend(words);
+                payload.extend([0; 4]);
+                let padding = 8 - (payload.len() + 5) % 8 + 8;
+                let mut packet = ((payload.len() + padding + 1) as u32)
+                    .to_be_bytes()
+                    .to_vec();
+                packet.push(padding as u8);
+                packet.extend(payload);
+                packet.extend(vec![0; padding]);
+                stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n")?;
+                stream.receive()?;
+                stream.write_all(&packet)?;
+                stream.close()
+            })?;
+            Ok(case(to_port(lab, peer.port())?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-disconnected-reset",
+        about: "the connection is reset during the key exchange",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let peer = Peer::forward(sshd.addr(), Fault::ResetAfter(1500))?;
+            Ok(case(in_front_of(lab, &sshd, &peer)?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-algorithms-kex",
+        about: "the server exchanges keys with SHA-1 alone",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let line = "KexAlgorithms diffie-hellman-group14-sha1";
+            let sshd = lab.new_sshd().config(line).start()?;
+            Ok(case(sshd.route()).keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-algorithms-hostkey",
+        about: "the server signs with ssh-rsa alone",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let sshd = lab
+                .new_sshd()
+                .config("HostKeyAlgorithms ssh-rsa")
+                .host_key(lab.ssh_key("rsa", "")?)
+                .start()?;
+            Ok(case(sshd.route()).keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-algorithms-cipher",
+        about: "the server encrypts with CBC alone",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.new_sshd().config("Ciphers aes256-cbc").start()?;
+            Ok(case(sshd.route()).keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-algorithms-old-healthy",
+        about: "a server with the oldest algorithms that OpenSSH still takes",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab
+                .new_sshd()
+                .config("KexAlgorithms diffie-hellman-group14-sha256")
+                .config("Ciphers aes128-ctr")
+                .config("MACs hmac-sha1")
+                .config("HostKeyAlgorithms rsa-sha2-256")
+                .host_key(lab.ssh_key("rsa", "")?)
+                .start()?;
+            Ok(Case::check(lab.postgres()?.conn())
+                .password(lab.password())
+                .ssh(sshd.route())
+                .keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-lines-before",
+        about: "a server that says a hundred lines before its identification",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let peer = Peer::forward_after(sshd.addr(), |client, _| {
+                client.write_all(&b"a line of welcome\r\n".repeat(100))
+            })?;
+            Ok(Case::check(lab.postgres()?.conn())
+                .password(lab.password())
+                .ssh(in_front_of(lab, &sshd, &peer)?)
+                .keep(peer))
         },
     },
     Scenario {

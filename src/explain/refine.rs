@@ -1,0 +1,286 @@
+//! What the values in a text, and what stands around it, say about its cause.
+
+use super::Phase;
+use super::text::Text;
+use crate::stage::dns::name;
+
+/// How far the phase is looked for, in lines.
+const NEAR: usize = 6;
+
+/// Signs that an error came while connecting.
+const CONNECTING: &[&str] = &[
+    "connection to server at",
+    "connection to server on socket",
+    "could not connect to server",
+    "failed to connect",
+    "unable to connect",
+    "cannot connect",
+    "connection failed:",
+    "connection attempt",
+    "connect call",
+    "error connecting",
+    "econnrefused",
+    ".connect(",
+    "in connect",
+    "_connect(",
+    "create_pool",
+    "startup failed",
+    "initializing database",
+    "during startup",
+];
+
+/// Signs that the connection had worked before.
+const WORKING: &[&str] = &[
+    "cursor.execute",
+    "execute(",
+    "do_execute",
+    "[sql:",
+    "in execute",
+    "fetchall",
+    "fetchone",
+    ".query(",
+    "executequery",
+    "executeupdate",
+    "sending to the backend",
+    "consuming input",
+    "rollback",
+    "do_ping",
+    "after idle",
+    "idle for",
+    "client.query",
+    "mid-session",
+];
+
+/// When the error in a line came: as the line says, or those nearby, or as
+/// the text usually does.
+pub fn phase(text: &Text, at: usize, usual: Phase) -> Option<Phase> {
+    let line = text.lines.get(at)?;
+    let has = |signs: &[&str], line: &str| signs.iter().any(|sign| line.contains(sign));
+    if has(CONNECTING, &line.folded) {
+        return Some(Phase::Connect);
+    }
+    if has(WORKING, &line.folded) {
+        return Some(Phase::Session);
+    }
+    if usual == Phase::Connect {
+        return Some(usual);
+    }
+    let from = at.saturating_sub(NEAR);
+    let near = text
+        .lines
+        .get(from..(at + NEAR + 1).min(text.lines.len()))?;
+    let connecting = near.iter().any(|line| has(CONNECTING, &line.folded));
+    let working = near.iter().any(|line| has(WORKING, &line.folded));
+    match (connecting, working) {
+        (true, false) => Some(Phase::Connect),
+        (false, true) => Some(Phase::Session),
+        _ if text.lines.len() == 1 && usual != Phase::Any => None,
+        _ => Some(usual),
+    }
+}
+
+/// Whether a line says that it is the root of a chain of exceptions.
+pub fn is_root(folded: &str) -> bool {
+    ["caused by:", "[cause]:", "---> "]
+        .iter()
+        .any(|sign| folded.contains(sign))
+}
+
+/// The candidates in the order that fits this text.
+pub fn causes(
+    text: &Text,
+    at: usize,
+    usual: &[&'static str],
+    phase: Option<Phase>,
+) -> Vec<&'static str> {
+    let mut causes = usual.to_vec();
+    let Some(line) = text.lines.get(at) else {
+        return causes;
+    };
+    let first = causes.first().copied().unwrap_or_default();
+    match first {
+        _ if first.starts_with("dns.") => {
+            if let Some(cause) = host(&line.text).and_then(|host| of_host(&host)) {
+                causes.retain(|known| *known != cause);
+                causes.insert(0, cause);
+            }
+            if text.mentions("pytest") || text.mentions("conftest") || text.mentions("cached") {
+                causes.push("client.cached-settings");
+            }
+        }
+        "tcp.refused" | "tcp.ipv6-first" => {
+            let local = ["127.0.0.1", "localhost", "::1"];
+            let at_home = local.iter().any(|name| line.folded.contains(name));
+            if at_home && port(&line.folded).is_some_and(|port| port >= 30_000) {
+                causes.insert(0, "tunnel.lost");
+            } else if first == "tcp.ipv6-first" && refuses_on_ipv4(text) {
+                causes = vec!["tcp.refused", "tcp.ipv6-first"];
+            }
+        }
+        "auth.database.missing" if database_is_user(text, &line.text) => {
+            causes.push("config.default.used");
+        }
+        "idle.reset" | "idle.closed" | "client.portproxy" if text.speaks_of_ssh(at) => {
+            let ssh = ["ssh.closed", "client.tunnel-library"];
+            causes.retain(|known| !ssh.contains(known));
+            if phase != Some(Phase::Session) {
+                causes.splice(0..0, ssh);
+            }
+        }
+        _ => {}
+    }
+    if phase == Some(Phase::Connect) && first.starts_with("idle.") {
+        // An idle drop cannot come while connecting.
+        causes.retain(|cause| !cause.starts_with("idle."));
+        if causes.is_empty() {
+            causes.push(match first {
+                "idle.reset" => "protocol.reset",
+                _ => "protocol.closed",
+            });
+        }
+    }
+    if phase == Some(Phase::Connect) && first == "client.fork-tls" {
+        causes = vec!["tls.closed", "client.fork-tls"];
+    }
+    causes
+}
+
+/// What a host name says about why it does not resolve.
+fn of_host(host: &str) -> Option<&'static str> {
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    match host {
+        _ if host.contains("://") => Some("config.url.in-host"),
+        _ if host.contains('@') => Some("config.url.unescaped"),
+        _ if host.contains("${") || host.contains("{{") || host.starts_with(['$', '<']) => {
+            Some("config.url.placeholder")
+        }
+        _ if host.len() > 2 && host.starts_with('%') && host.ends_with('%') => {
+            Some("config.url.placeholder")
+        }
+        _ if host != host.trim() => Some("config.whitespace"),
+        _ if port.is_some_and(|port| port.parse::<u16>().is_ok()) && !host.contains("::") => {
+            Some("config.url.in-host")
+        }
+        _ if name::inside(host, &[]).is_some() => Some("dns.container-name"),
+        _ => None,
+    }
+}
+
+/// The host name that a line says cannot be resolved.
+fn host(line: &str) -> Option<String> {
+    let quoted = |rest: &str| {
+        let open = rest.chars().next()?;
+        let close = match open {
+            '"' | '\'' | '`' => open,
+            '«' => '»',
+            '“' => '”',
+            _ => return None,
+        };
+        rest.get(open.len_utf8()..)?
+            .split_once(close)
+            .map(|(name, _)| name.to_owned())
+    };
+    let word = |rest: &str| {
+        let end = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',' | '(' | ')' | ']'))
+            .unwrap_or(rest.len());
+        let name = rest.get(..end)?.trim_end_matches([':', '.']);
+        (!name.is_empty()).then(|| name.to_owned())
+    };
+    let signs = [
+        "host name ",
+        "resolve host ",
+        "resolve hostname ",
+        "Could not resolve hostname ",
+        "ENOTFOUND ",
+        "EAI_AGAIN ",
+        "lookup ",
+        "UnknownHostException: ",
+        "for host ",
+        "getaddrinfo for ",
+    ];
+    signs.iter().find_map(|sign| {
+        let (_, rest) = line.split_once(sign)?;
+        quoted(rest).or_else(|| word(rest))
+    })
+}
+
+/// The port in a line.
+fn port(folded: &str) -> Option<u32> {
+    let after = |sign: &str| {
+        let (_, rest) = folded.split_once(sign)?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    [
+        "port ",
+        "127.0.0.1:",
+        "localhost:",
+        "127.0.0.1\", ",
+        "127.0.0.1 ",
+        "[::1]:",
+        "::1:",
+    ]
+    .iter()
+    .find_map(|sign| after(sign))
+}
+
+/// Whether the same refusal is there for the IPv4 loopback address too.
+fn refuses_on_ipv4(text: &Text) -> bool {
+    text.lines
+        .iter()
+        .any(|line| line.folded.contains("127.0.0.1") && line.folded.contains("refused"))
+}
+
+/// Whether the missing database has the user's name, as where none was given.
+fn database_is_user(text: &Text, line: &str) -> bool {
+    let Some((_, rest)) = line.split_once("database ") else {
+        return false;
+    };
+    let name: String = rest
+        .trim_start_matches(['"', '\'', '`'])
+        .chars()
+        .take_while(|c| !matches!(c, '"' | '\'' | '`') && !c.is_whitespace())
+        .collect();
+    !name.is_empty() && text.mentions(&format!("user \"{name}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_says_why() {
+        let cause = |line: &str| host(line).and_then(|host| of_host(&host));
+        let libpq = |name: &str| {
+            cause(&format!(
+                "could not translate host name \"{name}\" to address: x"
+            ))
+        };
+        assert_eq!(libpq("db"), Some("dns.container-name"));
+        assert_eq!(libpq("db.example.com"), None);
+        assert_eq!(libpq("2oHGo@db"), Some("config.url.unescaped"));
+        assert_eq!(libpq("postgres://a"), Some("config.url.in-host"));
+        assert_eq!(libpq("db.example.com:5432"), Some("config.url.in-host"));
+        assert_eq!(libpq("${DB_HOST}"), Some("config.url.placeholder"));
+        assert_eq!(libpq("db.test\r"), Some("config.whitespace"));
+        assert_eq!(
+            cause("Error: getaddrinfo ENOTFOUND postgres"),
+            Some("dns.container-name")
+        );
+        assert_eq!(
+            cause("dial tcp: lookup db on 10.0.0.2:53: no such host"),
+            Some("dns.container-name")
+        );
+    }
+
+    #[test]
+    fn ports_are_found() {
+        assert_eq!(port("connect econnrefused 127.0.0.1:44563"), Some(44563));
+        assert_eq!(
+            port("server at \"127.0.0.1\", port 44563 failed"),
+            Some(44563)
+        );
+        assert_eq!(port("nothing"), None);
+    }
+}

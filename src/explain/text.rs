@@ -1,0 +1,196 @@
+//! A pasted text, made ready: escapes undone, lines, who is quoted, what else
+//! speaks in it.
+
+use super::pattern::{Pattern, fold};
+use super::rules;
+
+/// Longer input is read up to here.
+pub const LONGEST: usize = 16 << 20;
+/// Longer lines are read up to here.
+const LONGEST_LINE: usize = 4_000;
+/// How far signs of who speaks reach, in lines.
+const NEAR: usize = 15;
+/// A text of so few lines is a message, not a log.
+const MESSAGE: usize = 6;
+
+/// A text in lines, with what is known about each.
+pub struct Text {
+    /// The lines that are not empty.
+    pub lines: Vec<Line>,
+    whole: bool,
+}
+
+/// One line.
+pub struct Line {
+    /// Its number in what was given, from 1.
+    pub number: usize,
+    /// As it was given, but for escapes.
+    pub text: String,
+    /// As texts are compared.
+    pub folded: String,
+    ours: bool,
+    ssh: bool,
+    foreign: bool,
+}
+
+/// How far a text that any program prints can be taken for ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Context {
+    /// Somebody else speaks.
+    Foreign,
+    /// Nobody says who speaks, and there is too much of it.
+    Unknown,
+    /// It stands alone.
+    Bare,
+    /// PostgreSQL or SSH is spoken of nearby.
+    Near,
+    /// PostgreSQL or SSH is spoken of in the same line.
+    Here,
+}
+
+impl Text {
+    /// Reads a text as it was pasted or logged.
+    pub fn read(text: &str) -> Self {
+        let text = unescaped(text);
+        let mut lines = Vec::new();
+        for (n, line) in text.lines().enumerate() {
+            let line: String = line.chars().take(LONGEST_LINE).collect();
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            let folded = fold(line);
+            let has = |signs: &[&str]| signs.iter().any(|sign| folded.contains(sign));
+            lines.push(Line {
+                number: n + 1,
+                text: line.to_owned(),
+                ours: has(rules::OURS),
+                ssh: has(rules::SSH),
+                foreign: has(rules::FOREIGN),
+                folded,
+            });
+        }
+        let whole = lines.len() <= MESSAGE;
+        Self { lines, whole }
+    }
+
+    /// What stands around a line.
+    pub fn context(&self, at: usize) -> Context {
+        let Some(line) = self.lines.get(at) else {
+            return Context::Unknown;
+        };
+        if line.ours || line.ssh {
+            return Context::Here;
+        }
+        if line.foreign {
+            return Context::Foreign;
+        }
+        let near = self.near(at);
+        let (ours, foreign) = near.fold((false, false), |(ours, foreign), line| {
+            (ours || line.ours || line.ssh, foreign || line.foreign)
+        });
+        match (ours, foreign, self.whole) {
+            (true, _, _) => Context::Near,
+            (false, true, _) => Context::Foreign,
+            (false, false, true) => Context::Bare,
+            (false, false, false) => Context::Unknown,
+        }
+    }
+
+    /// Whether SSH is spoken of in a line or nearby.
+    pub fn speaks_of_ssh(&self, at: usize) -> bool {
+        self.near(at).any(|line| line.ssh)
+    }
+
+    fn near(&self, at: usize) -> impl Iterator<Item = &Line> {
+        let from = at.saturating_sub(NEAR);
+        let to = (at + NEAR + 1).min(self.lines.len());
+        self.lines.get(from..to).unwrap_or_default().iter()
+    }
+
+    /// Who quotes the error in a line: wrappers in the line itself, or nearby.
+    pub fn wrappers(&self, at: usize) -> Option<String> {
+        let mut names: Vec<&str> = Vec::new();
+        for (sign, name) in rules::WRAPPERS {
+            let pattern = Pattern::new(sign);
+            if !names.contains(name) && self.near(at).any(|line| pattern.is_in(&line.folded)) {
+                names.push(name);
+            }
+        }
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Whether a text is anywhere in it.
+    pub fn mentions(&self, text: &str) -> bool {
+        let text = fold(text);
+        self.lines.iter().any(|line| line.folded.contains(&text))
+    }
+}
+
+/// Undoes what terminals and structured logs do to a text: colour escapes,
+/// carriage returns, `\n` and `\"` written out.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek().copied()) {
+            ('\x1b', Some('[')) => {
+                chars.next();
+                // The parameters of a control sequence, up to its final byte (ECMA-48).
+                for c in chars.by_ref() {
+                    if ('@'..='~').contains(&c) {
+                        break;
+                    }
+                }
+            }
+            ('\\', Some('n' | 'r')) => {
+                // A path such as C:\new is no line break.
+                let in_word = out.ends_with([':', '\\']);
+                if in_word {
+                    out.push(c);
+                } else {
+                    chars.next();
+                    out.push('\n');
+                }
+            }
+            ('\\', Some('t')) => {
+                chars.next();
+                out.push(' ');
+            }
+            ('\\', Some('"' | '\'')) => {}
+            ('\r', _) => out.push('\n'),
+            ('\n' | '\t', _) => out.push(c),
+            (c, _) if c.is_control() => {}
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_undone() {
+        assert_eq!(
+            unescaped("\x1b[31mERROR\x1b[0m \\\"db\\\"\\n next"),
+            "ERROR \"db\"\n next"
+        );
+    }
+
+    #[test]
+    fn who_speaks_is_seen() {
+        let context = |text: &str| Text::read(text).context(0);
+        assert_eq!(context("Connection refused"), Context::Bare);
+        assert_eq!(context("psql: Connection refused"), Context::Here);
+        assert_eq!(
+            context("connect ECONNREFUSED 127.0.0.1:6379"),
+            Context::Foreign
+        );
+        assert_eq!(
+            context("Connection refused\nSequelize failed"),
+            Context::Near
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! What `explain` says, for people: a cause's page, the catalogue, matches.
+
+use super::page::{Ink, Page, pad, width};
+use super::style::{Style, Verbosity};
+use super::table::{section, write_fixes};
+use crate::cause::{self, Severity};
+use crate::explain::{Explanation, Match, Phase};
+
+/// The page of one cause.
+pub fn page(found: &Match, style: &Style) -> String {
+    let mut page = Page::new(style);
+    page.line(&[(Ink::Strong, found.cause)]);
+    page.paragraph(&[(Ink::Plain, "  ")], Ink::Strong, &found.summary);
+    let Some(row) = cause::find(found.cause) else {
+        return page.into_text();
+    };
+    let mut marks = vec![match row.severity {
+        Severity::Fail => "stops the connection",
+        Severity::Warn => "a warning",
+    }];
+    if row.retryable {
+        marks.push("may heal by itself, so --wait tries again");
+    }
+    page.paragraph(&[(Ink::Plain, "  ")], Ink::Faint, &marks.join("; "));
+    page.gap();
+    page.paragraph(&[(Ink::Plain, "  ")], Ink::Plain, found.meaning);
+    fixes(&mut page, found, style);
+    if !found.seen_as.is_empty() {
+        section(&mut page, "Seen as", style, |page, indent| {
+            let blanks = " ".repeat(indent);
+            for text in found.seen_as {
+                page.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, text);
+            }
+        });
+    }
+    confirm(&mut page, found, style);
+    page.into_text()
+}
+
+/// The catalogue: a line per code.
+pub fn list(all: &[Match], style: &Style) -> String {
+    let mut page = Page::new(style);
+    let codes = all.iter().map(|row| width(row.cause)).max().unwrap_or(0);
+    let mut stage = "";
+    for row in all {
+        let own = row.cause.split('.').next().unwrap_or_default();
+        if own != stage {
+            page.gap();
+            stage = own;
+        }
+        let label = format!("{}  ", pad(row.cause, codes));
+        page.paragraph(&[(Ink::Strong, &label)], Ink::Plain, &row.summary);
+    }
+    page.into_text()
+}
+
+/// What a text may mean, best first.
+pub fn matches(found: &Explanation, style: &Style) -> String {
+    let mut page = Page::new(style);
+    if style.verbosity == Verbosity::Quiet {
+        if let Some(best) = found.matches.first() {
+            let label = format!("{}  ", best.cause);
+            page.paragraph(&[(Ink::Strong, &label)], Ink::Plain, &best.summary);
+        }
+        return page.into_text();
+    }
+    for (n, one) in found.matches.iter().enumerate() {
+        page.gap();
+        let number = match found.matches.len() {
+            1 => String::new(),
+            _ => format!("{}. ", n + 1),
+        };
+        let sure = format!(
+            "  {}",
+            match one.confidence {
+                crate::explain::Confidence::High => "surely",
+                crate::explain::Confidence::Medium => "likely",
+                crate::explain::Confidence::Low => "possibly",
+            }
+        );
+        page.line(&[
+            (Ink::Plain, &number),
+            (Ink::Strong, one.cause),
+            (Ink::Faint, &sure),
+        ]);
+        page.paragraph(&[(Ink::Plain, "  ")], Ink::Strong, &one.summary);
+        // What is further down the list is looked up by its code.
+        if n < 2 || style.verbosity == Verbosity::Verbose {
+            page.gap();
+            page.paragraph(&[(Ink::Plain, "  ")], Ink::Plain, one.meaning);
+            recognised(&mut page, one, style);
+            fixes(&mut page, one, style);
+            confirm(&mut page, one, style);
+        } else {
+            confirm(&mut page, one, style);
+        }
+    }
+    page.into_text()
+}
+
+fn recognised(page: &mut Page, one: &Match, style: &Style) {
+    section(page, "Recognised", style, |page, indent| {
+        let blanks = " ".repeat(indent);
+        let place = one.line.map(|line| format!("line {line}: "));
+        let mut text = format!("{}{}", place.unwrap_or_default(), one.matched);
+        match one.phase {
+            Some(Phase::Connect) => text += ", while connecting",
+            Some(Phase::Session) => text += ", on a connection that worked",
+            Some(Phase::Any) | None => {}
+        }
+        if let Some(wrappers) = &one.unwrapped_from {
+            text += &format!(" (quoted by {wrappers})");
+        }
+        page.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, &text);
+    });
+}
+
+fn fixes(page: &mut Page, one: &Match, style: &Style) {
+    if !one.fixes.is_empty() {
+        section(page, "What to do", style, |page, indent| {
+            write_fixes(page, &one.fixes, indent);
+        });
+    }
+}
+
+fn confirm(page: &mut Page, one: &Match, style: &Style) {
+    if let Some(command) = &one.confirm_with {
+        section(page, "Confirm", style, |page, indent| {
+            let blanks = " ".repeat(indent);
+            page.line(&[(Ink::Plain, &blanks), (Ink::Command, command)]);
+        });
+    }
+}
+
+/// The catalogue as a page of documentation, in Markdown.
+pub fn markdown() -> String {
+    let mut out = String::from(
+        "# Causes\n\nEvery finding carries one of these codes. They are never renamed or reused. \
+         `dbdoctor explain CODE` prints the same page. Capital letters in a fix stand for values \
+         that dbdoctor fills in.\n\nThis page is generated from `src/cause`.\n",
+    );
+    let mut stage = "";
+    for one in &Explanation::catalogue().matches {
+        let Some(row) = cause::find(one.cause) else {
+            continue;
+        };
+        let own = one.cause.split('.').next().unwrap_or_default();
+        if own != stage {
+            out += &format!("\n## {own}\n");
+            stage = own;
+        }
+        out += &format!("\n### `{}`\n\n**{}.**", row.code, escaped(row.title));
+        if row.severity == Severity::Warn {
+            out += " A warning.";
+        }
+        if row.retryable {
+            out += " May heal by itself.";
+        }
+        out += &format!("\n\n{}\n\n", escaped(row.meaning));
+        for (n, fix) in one.fixes.iter().enumerate() {
+            out += &format!("{}. {}\n", n + 1, escaped(&fix.text));
+            for line in fix.command.iter().flat_map(|command| command.lines()) {
+                out += &format!("   `{}`\n", line.replace('`', "'"));
+            }
+        }
+        if !row.seen_as.is_empty() {
+            out += "\nSeen as:\n\n";
+            for text in row.seen_as {
+                out += &format!("- `{}`\n", text.replace('`', "'"));
+            }
+        }
+    }
+    out
+}
+
+/// Text that Markdown must not read as marks.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut code = false;
+    for c in text.chars() {
+        if c == '`' {
+            code = !code;
+        }
+        if !code && matches!(c, '<' | '*' | '_' | '[') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

@@ -1,0 +1,329 @@
+//! Host keys: what known_hosts says, and what the server shows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::{Case, Expect, Lab, Need, Oracle, Scenario, Sshd, Tool};
+
+/// To the shared database through a server that is known by these lines, in which `HOST` is
+/// the server's name with its port, and `KEY` its key.
+fn known_as(lab: &Lab, sshd: &Sshd, lines: &str) -> Result<Case> {
+    let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
+    let lines = lines
+        .replace("HOST", &format!("[127.0.0.1]:{}", sshd.port()))
+        .replace("KEY", key.trim());
+    let file = lab.file("known_hosts", lines, 0o644)?;
+    let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+    Ok(case
+        .ssh(sshd.route().known_hosts(file))
+        .forbids("ssh.hostkey.changed"))
+}
+
+/// Some other key, as a line of known_hosts has it.
+fn other_key(lab: &Lab, kind: &str) -> Result<String> {
+    let key = fs::read_to_string(lab.ssh_key(kind, "")?.with_extension("pub"))?;
+    Ok(key.trim().to_owned())
+}
+
+/// An authority, and a server whose host key it has signed.
+fn certified(lab: &Lab, names: &str, validity: &str) -> Result<(String, Sshd)> {
+    let ca = lab.ssh_key("ed25519", "")?;
+    let host_key = lab.ssh_key("ed25519", "")?;
+    let sign = Tool::new("ssh-keygen").args(["-q", "-h", "-I", "lab", "-V", validity]);
+    sign.args(["-n", names, "-s"])
+        .arg(ca.display())
+        .arg(host_key.with_extension("pub").display())
+        .succeed()?;
+    let certificate = beside(&host_key, "-cert.pub");
+    let sshd = lab
+        .new_sshd()
+        .config(&format!("HostCertificate {}", certificate.display()))
+        .host_key(host_key)
+        .start()?;
+    let ca = fs::read_to_string(ca.with_extension("pub"))?;
+    Ok((ca.trim().to_owned(), sshd))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+/// The host key.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "ssh-hostkey-rsa-alone-known",
+        about: "a server with three host keys, of which the RSA key alone is known",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab
+                .new_sshd()
+                .host_key(lab.ssh_key("rsa", "")?)
+                .host_key(lab.ssh_key("ed25519", "")?)
+                .host_key(lab.ssh_key("ecdsa", "")?)
+                .start()?;
+            Ok(known_as(lab, &sshd, "HOST KEY\n")?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-malformed-line",
+        about: "malformed lines and comments before the right one",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let lines = "# ours\nHOST\nHOST ssh-ed25519\nHOST ssh-ed25519 AAAA\n@what HOST KEY\n\
+                         |1|no|hash KEY\n\n  HOST KEY a comment\n";
+            known_as(lab, &*lab.sshd()?, lines)
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-stale-line",
+        about: "a stale line before the right one",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let lines = format!("HOST {}\nHOST KEY\n", other_key(lab, "ed25519")?);
+            known_as(lab, &*lab.sshd()?, &lines)
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-hashed",
+        about: "a hashed line",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
+            let line = format!("[127.0.0.1]:{} {key}", sshd.port());
+            let file = lab.file("known_hosts", line, 0o644)?;
+            let hash = Tool::new("ssh-keygen").args(["-q", "-H", "-f"]);
+            hash.arg(file.display()).succeed()?;
+            known_as(lab, &sshd, &fs::read_to_string(file)?)
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-wildcard",
+        about: "a line with patterns",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| known_as(lab, &*lab.sshd()?, "[10.*]:*,[127.0.0.?]:* KEY\n"),
+    },
+    Scenario {
+        name: "ssh-hostkey-negated",
+        about: "a pattern that leaves this host out",
+        expect: Expect::Fail("ssh.hostkey.unknown"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.*]:*,!HOST KEY\n"),
+    },
+    Scenario {
+        name: "ssh-hostkey-bare-name",
+        about: "another port than 22, and a line for the bare name",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| known_as(lab, &*lab.sshd()?, "127.0.0.1 KEY\n"),
+    },
+    Scenario {
+        name: "ssh-hostkey-other-port",
+        about: "a line for another port alone",
+        expect: Expect::Fail("ssh.hostkey.unknown"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.0.0.1]:1 KEY\n"),
+    },
+    Scenario {
+        name: "ssh-hostkey-missing-file",
+        about: "a known_hosts file that does not exist",
+        expect: Expect::Fail("ssh.hostkey.unknown"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let route = lab.sshd()?.route();
+            let file = lab.dir("empty")?.join("known_hosts");
+            Ok(Case::check(lab.postgres()?.conn()).ssh(route.known_hosts(file)))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-other-type",
+        about: "a key of another type alone is known, which OpenSSH takes for a changed one",
+        expect: Expect::Fail("ssh.hostkey.changed"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let lines = format!("HOST {}\n", other_key(lab, "rsa")?);
+            let case = known_as(lab, &*lab.sshd()?, &lines)?;
+            Ok(Case {
+                forbids: Vec::new(),
+                ..case
+            })
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-revoked",
+        about: "the key is known and revoked",
+        expect: Expect::Fail("ssh.hostkey.revoked"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| known_as(lab, &*lab.sshd()?, "HOST KEY\n@revoked * KEY\n"),
+    },
+    Scenario {
+        name: "ssh-hostkey-accept-new",
+        about: "an unknown key under accept-new",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let case = known_as(lab, &*lab.sshd()?, "")?;
+            let route = case
+                .ssh
+                .clone()
+                .map(|route| route.option("StrictHostKeyChecking accept-new"));
+            Ok(Case { ssh: route, ..case }.args(&["--ssh-host-key-check", "accept-new"]))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-unchecked",
+        about: "a changed key where checking is off",
+        expect: Expect::Warn("ssh.hostkey.changed"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let lines = format!("HOST {}\n", other_key(lab, "ed25519")?);
+            let case = known_as(lab, &*lab.sshd()?, &lines)?;
+            let route = case
+                .ssh
+                .clone()
+                .map(|route| route.option("StrictHostKeyChecking no"));
+            Ok(Case {
+                ssh: route,
+                forbids: Vec::new(),
+                ..case
+            }
+            .args(&["--ssh-host-key-check", "no"]))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-unchecked-password",
+        about: "a changed key where checking is off, and a password alone: it is not sent",
+        expect: Expect::Fail("ssh.auth.method"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let sshd = lab.new_sshd().password("right-canary")?.start()?;
+            let lines = format!("HOST {}\n", other_key(lab, "ed25519")?);
+            let case = known_as(lab, &sshd, &lines)?;
+            let route = case
+                .ssh
+                .clone()
+                .map(|route| route.without_key().option("StrictHostKeyChecking no"));
+            Ok(Case {
+                ssh: route,
+                forbids: Vec::new(),
+                ..case
+            }
+            .args(&["--ssh-host-key-check", "no"])
+            .ssh_password("right-canary")
+            .warns("ssh.hostkey.changed")
+            .keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-authority",
+        about: "a host certificate of a known authority",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+            Ok(known_as(lab, &sshd, &format!("@cert-authority HOST {ca}\n"))?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-bare",
+        about: "an authority for names without a port, and a server on another port",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+            Ok(known_as(lab, &sshd, &format!("@cert-authority 127.* {ca}\n"))?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-certificate-unasked",
+        about: "a host certificate of an unknown authority, and its plain key is known",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (_, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+            Ok(known_as(lab, &sshd, "HOST KEY\n")?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-certificate-expired",
+        about: "an expired host certificate",
+        expect: Expect::Fail("ssh.hostkey.certificate"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (ca, sshd) = certified(lab, "127.0.0.1", "20200101:20210101")?;
+            Ok(known_as(lab, &sshd, &format!("@cert-authority * {ca}\n"))?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-certificate-expired-known",
+        about: "an expired host certificate, and its plain key is known",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (ca, sshd) = certified(lab, "127.0.0.1", "20200101:20210101")?;
+            let lines = format!("@cert-authority * {ca}\nHOST KEY\n");
+            Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-certificate-name",
+        about: "a host certificate for another name",
+        expect: Expect::Fail("ssh.hostkey.certificate"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (ca, sshd) = certified(lab, "bastion.test", "+1d")?;
+            Ok(known_as(lab, &sshd, &format!("@cert-authority * {ca}\n"))?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-unknown",
+        about: "a host certificate of another authority than the known one",
+        expect: Expect::Fail("ssh.hostkey.unknown"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (_, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+            let lines = format!("@cert-authority * {}\n", other_key(lab, "ed25519")?);
+            Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked",
+        about: "the authority of the host certificate is revoked",
+        expect: Expect::Fail("ssh.hostkey.revoked"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+            let lines = format!("@cert-authority * {ca}\n@revoked * {ca}\n");
+            Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
+        },
+    },
+];

@@ -1,0 +1,219 @@
+//! Failures that come and go.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{Case, Conn, Expect, HaProxy, Lab, Need, Oracle, Scenario, free_port};
+
+const NOBODY: Oracle = Oracle::None("a single attempt of another client proves nothing");
+
+/// The facts of the stress test.
+pub fn facts(report: &Value) -> Result<&Value> {
+    let stages = report["stages"].as_array().context("no stages")?;
+    let stage = stages.iter().find(|stage| stage["stage"] == "stress");
+    Ok(&stage.context("no stage stress")?["facts"])
+}
+
+/// So many attempts were made, and this share of successes lies in the interval.
+fn rate(attempts: u64, truth: f64) -> impl Fn(&Value) -> Result<()> {
+    move |report| {
+        let facts = facts(report)?;
+        ensure!(
+            facts["attempts"] == attempts,
+            "{} attempts",
+            facts["attempts"]
+        );
+        let rate = &facts["success_rate"];
+        let bound = |name: &str| rate[name].as_f64().context("no bound");
+        let (low, value, high) = (bound("low")?, bound("value")?, bound("high")?);
+        ensure!(low <= truth && truth <= high, "the interval is {rate}");
+        ensure!(low <= value && value <= high, "the interval is {rate}");
+        let made = facts["succeeded"].as_u64().context("no successes")? as f64;
+        ensure!((made / attempts as f64 - value).abs() < 0.001, "{facts}");
+        let failed: u64 = facts["causes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|cause| cause["count"].as_u64())
+            .sum();
+        ensure!(failed + made as u64 == attempts, "{}", facts["causes"]);
+        Ok(())
+    }
+}
+
+fn stress(lab: &Lab, conn: Conn) -> Case {
+    let case = Case::check(conn).password(lab.password());
+    case.command("stress")
+}
+
+/// Many attempts.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "stress-healthy",
+        about: "every attempt passes",
+        expect: Expect::Pass,
+        oracle: NOBODY,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let case = stress(lab, lab.postgres()?.conn());
+            Ok(case.assert(rate(20, 1.0)).assert(|report| {
+                let facts = facts(report)?;
+                for part in ["p50", "p90", "p99", "max"] {
+                    let value = facts["latency_ms"]["total"][part].as_f64();
+                    ensure!(value.is_some_and(|ms| ms > 0.0), "no {part}");
+                }
+                ensure!(facts["by_address"].is_null(), "{}", facts["by_address"]);
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "stress-ssh-healthy",
+        about: "every attempt passes an SSH server",
+        expect: Expect::Pass,
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let case = stress(lab, lab.postgres()?.conn()).ssh(lab.sshd()?.route());
+            let case = case.args(&["--attempts", "8", "--concurrency", "2"]);
+            Ok(case.assert(rate(8, 1.0)))
+        },
+    },
+    Scenario {
+        name: "stress-one-of-three-dead",
+        about: "HAProxy hands each connection to another server, and one of three is dead",
+        expect: Expect::Fail("protocol.closed"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::HaProxy],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let others = format!(
+                "balance roundrobin\n retries 0\n server two {}\n server three 127.0.0.1:{}",
+                pg.addr(),
+                free_port()
+            );
+            let proxy = HaProxy::tcp(lab, &pg.addr(), &others)?;
+            let case = stress(lab, pg.conn().set("port", proxy.port()));
+            Ok(case
+                .args(&["--attempts", "30"])
+                .assert(rate(30, 2.0 / 3.0))
+                .keep(proxy))
+        },
+    },
+    Scenario {
+        name: "stress-one-address-dead",
+        about: "one of a name's three addresses refuses: libpq goes on to the next",
+        expect: Expect::Warn("tcp.partial"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            ns.hosts(
+                "127.0.0.1 localhost\n127.0.0.1 db.test\n127.0.0.2 db.test\n127.0.0.3 db.test\n",
+            )?;
+            let pg = lab
+                .new_postgres()
+                .netns(&ns)
+                .conf("listen_addresses", "127.0.0.1,127.0.0.3")
+                .start()?;
+            let case = stress(lab, pg.conn().set("host", "db.test"));
+            Ok(case
+                .args(&["--attempts", "12"])
+                .assert(rate(12, 1.0))
+                .assert(|report| {
+                    let addresses = &facts(report)?["by_address"];
+                    let dead = addresses.as_object().context("no addresses")?;
+                    let dead: Vec<_> = dead.iter().filter(|(_, a)| a["succeeded"] == 0).collect();
+                    ensure!(
+                        dead.len() == 1 && dead[0].0.starts_with("127.0.0.2"),
+                        "{addresses}"
+                    );
+                    Ok(())
+                })
+                .keep(pg)
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "stress-ipv6-first",
+        about: "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
+        expect: Expect::Warn("tcp.ipv6-first"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (pg, ns) = (lab.new_postgres(), lab.netns()?);
+            let pg = pg
+                .netns(&ns)
+                .conf("listen_addresses", "127.0.0.1")
+                .start()?;
+            let case = stress(lab, pg.conn().set("host", "localhost"));
+            Ok(case.assert(rate(20, 1.0)).keep(pg).netns(ns))
+        },
+    },
+    Scenario {
+        name: "stress-max-startups",
+        about: "the SSH server drops connections at random: MaxStartups",
+        expect: Expect::Fail("ssh.closed"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.new_sshd().config("MaxStartups 1:50:40").start()?;
+            let case = stress(lab, lab.postgres()?.conn()).ssh(sshd.route());
+            Ok(case
+                .args(&["--attempts", "40", "--concurrency", "16"])
+                .assert(|report| {
+                    let facts = facts(report)?;
+                    let rate = facts["success_rate"]["value"].as_f64().context("no rate")?;
+                    ensure!(rate > 0.0 && rate < 1.0, "{}", facts["success_rate"]);
+                    Ok(())
+                })
+                .keep(sshd))
+        },
+    },
+    Scenario {
+        name: "stress-password-wrong",
+        about: "a wrong password is not tried again and again",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let case = Case::check(lab.postgres()?.conn()).password("wr0ng-canary");
+            Ok(case.command("stress").assert(|report| {
+                let facts = facts(report)?;
+                ensure!(facts["attempts"] == 3, "{} attempts", facts["attempts"]);
+                ensure!(facts["stopped"].is_string(), "nothing is said of stopping");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "stress-few-slots-healthy",
+        about: "a server with few slots is spared",
+        expect: Expect::Pass,
+        oracle: NOBODY,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .conf("max_connections", 6)
+                .conf("superuser_reserved_connections", 1)
+                .start()?;
+            let case = stress(lab, pg.conn()).args(&["--concurrency", "32"]);
+            Ok(case.assert(rate(20, 1.0)).keep(pg))
+        },
+    },
+    Scenario {
+        name: "stress-refused",
+        about: "nothing listens",
+        expect: Expect::Fail("tcp.refused"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let conn = Conn::new()
+                .set("host", "127.0.0.1")
+                .set("port", free_port())
+                .set("user", "app");
+            Ok(stress(lab, conn).assert(rate(20, 0.0)))
+        },
+    },
+];
