@@ -28,10 +28,10 @@ use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tcp, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
-use crate::wire::{Address, Route};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
+use crate::wire::{Address, Route};
 
 use situation::Situation;
 
