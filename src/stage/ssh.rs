@@ -302,7 +302,7 @@ impl Visit<'_> {
         };
         let watch = Arc::new(Watch::default());
         let (io, clear) = Resumed::new(stream.io, replay);
-        let client = Client::new(Arc::clone(&watch), judge);
+        let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
         let connected = self.ctx.until(self.limit, connecting).await;
 

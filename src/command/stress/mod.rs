@@ -249,10 +249,11 @@ async fn attempt(
     began: Instant,
 ) -> Outcome {
     let start = Instant::now();
+    // Nobody is asked anything in the middle of many attempts.
     let ctx = Ctx {
         started: start,
         deadline: start + deadline,
-        ..ctx.clone()
+        ..ctx.anew()
     };
     let mut passed_over = Vec::new();
     let mut turn = number;

@@ -36,6 +36,13 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
             "the server offers channel binding, which it does only with TLS, and this connection has none: somebody in between took TLS away",
         ),
         Stop::Unserved => unserved(s),
+        Stop::Version(theirs) => s
+            .finding(&auth::PROTOCOL_VERSION)
+            .with("theirs", format!("{}.{}", theirs >> 16, theirs & 0xffff))
+            .with(
+                "wanted",
+                s.target.min_protocol.map(|version| version.as_str()),
+            ),
         Stop::Scram(error) => scram(error, s),
         Stop::Unproven => s.finding(&auth::SERVER_UNPROVEN).with(
             "error",

@@ -327,10 +327,11 @@ impl Known {
         };
         match (drop.part, self.guilty_hop()) {
             (Some(Part::Beyond), _) => format!("between {last} and the database"),
-            (Some(Part::Ssh | Part::Forward), Some((before, hop))) => {
+            (Some(Part::Forward), _) => format!("at {last}"),
+            (Some(Part::Ssh), Some((before, hop))) => {
                 format!("between {} and {hop}", before.unwrap_or(HERE))
             }
-            (Some(Part::Ssh | Part::Forward), None) => format!("between {HERE} and {last}"),
+            (Some(Part::Ssh), None) => format!("between {HERE} and {last}"),
             (None, _) => "beyond the tunnel".to_owned(),
         }
     }
@@ -349,8 +350,10 @@ impl Known {
 
     /// The SSH server that a drop concerns.
     fn hop<'a>(&'a self, drop: &Drop) -> Option<&'a str> {
-        drop.part?;
-        let guilty = self.guilty_hop().map(|(_, hop)| hop);
+        let guilty = match drop.part? {
+            Part::Ssh => self.guilty_hop().map(|(_, hop)| hop),
+            Part::Forward | Part::Beyond => None,
+        };
         guilty.or(self.hops.last().map(String::as_str))
     }
 
@@ -407,6 +410,7 @@ impl Threshold {
 fn cause_of(drop: &Drop) -> &'static Cause {
     match drop.kind {
         Kind::Server if drop.is_server_timeout() => &cause::idle::SERVER_TIMEOUT,
+        _ if drop.is_termination() => &cause::idle::TERMINATED,
         Kind::Server => &cause::idle::TERMINATED,
         Kind::Pooler => &cause::idle::POOLER_TIMEOUT,
         Kind::Ssh => &cause::idle::SSH_CLOSED,

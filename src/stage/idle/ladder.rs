@@ -112,18 +112,26 @@ impl Part {
     }
 }
 
+/// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
+/// `transaction_timeout` (PostgreSQL documentation, appendix A).
+pub const SERVER_TIMEOUTS: [&str; 3] = ["57P05", "25P03", "25P04"];
+
 impl Drop {
-    /// Whether somebody ended this session by hand or with the whole server:
-    /// SQLSTATE 57P01, 57P02, 57P03 and the like, not an idle timeout.
+    /// Whether somebody ended this session by hand or with the whole server,
+    /// and not because it was idle: any words of the server but its timeouts;
+    /// of a pooler, that it or its server goes down (class 57P).
     pub fn is_termination(&self) -> bool {
-        self.kind == Kind::Server && !self.is_server_timeout()
+        match self.kind {
+            Kind::Server => !self.is_server_timeout(),
+            Kind::Pooler => matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03")),
+            _ => false,
+        }
     }
 
-    /// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
-    /// `transaction_timeout` (PostgreSQL documentation, appendix A).
+    /// Whether the server's own setting did it.
     pub fn is_server_timeout(&self) -> bool {
-        self.kind == Kind::Server
-            && matches!(self.sqlstate.as_deref(), Some("57P05" | "25P03" | "25P04"))
+        let sqlstate = self.sqlstate.as_deref().unwrap_or_default();
+        self.kind == Kind::Server && SERVER_TIMEOUTS.contains(&sqlstate)
     }
 }
 

@@ -368,12 +368,15 @@ impl<'a> Test<'a> {
         let Some(live) = self.live.remove(&id) else {
             return;
         };
+        // No answer, or a pooler's refusal, may have nothing to do with silence.
         if let (End::Dropped(drop), Care::Parked) = (&outcome.end, live.care)
-            && drop.kind == Kind::Silent
+            && !drop.announced
+            && matches!(drop.kind, Kind::Silent | Kind::Pooler)
             && let Err(finding) = self.fresh().await
         {
             outcome.end = End::Unclear(format!(
-                "no answer, and none to a fresh connection either: {}",
+                "{}, and a fresh connection gets no answer either: {}",
+                described(drop),
                 finding.summary()
             ));
         }
