@@ -24,6 +24,8 @@ mod library;
 mod mangled;
 mod open;
 mod pem;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::BTreeSet;
