@@ -1520,9 +1520,25 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| { with_key(lab, |key| Ok((key.private_key_to_pkcs8()?, 0o600))) }
     ),
     row!(
-        "tls-client-key-missing",
-        "a client certificate without its key",
+        "tls-client-key-default-missing",
+        "a client certificate, and no key in the default place",
         CLIENT_KEY,
+        |lab| {
+            let pg = wanting(lab, WANTS_ANY)?;
+            let (cert, _) = lab
+                .issue(CertSpec::client("app"))?
+                .write(&lab.dir("client")?, "app")?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("sslcert", cert.display());
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-client-key-missing",
+        "a client certificate, and the key named beside it is not there",
+        Expect::Fail("config.file.missing"),
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let (cert, _) = lab
@@ -1571,12 +1587,12 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let cert = lab.file("app.crt", "nothing of use\n", 0o644)?;
-            Ok(coming_with(
-                lab,
-                pg,
-                &cert,
-                Path::new("/nonexistent/app.key"),
-            ))
+            let key = lab.file(
+                "app.key",
+                KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?,
+                0o600,
+            )?;
+            Ok(coming_with(lab, pg, &cert, &key))
         }
     ),
     row!(
