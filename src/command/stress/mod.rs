@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::check::progress;
 use super::interrupt::interruption;
-use super::{Exit, output, usage};
+use super::{Exit, output, spare_slots, usage};
 use crate::cli::StressArgs;
 use crate::ctx::Ctx;
 use crate::environment;
@@ -207,8 +207,7 @@ impl Test {
             .records
             .iter()
             .find(|record| record.stage == Stage::Server)
-            .and_then(|record| record.facts.get("connections_free"))
-            .and_then(serde_json::Value::as_u64);
+            .and_then(spare_slots);
         let Some(free) = free else { return };
         let wanted = u64::from(self.load.concurrency);
         if wanted * 2 > free {
@@ -250,10 +249,11 @@ async fn attempt(
     began: Instant,
 ) -> Outcome {
     let start = Instant::now();
+    // Nobody is asked anything in the middle of many attempts.
     let ctx = Ctx {
         started: start,
         deadline: start + deadline,
-        ..ctx.clone()
+        ..ctx.anew()
     };
     let mut passed_over = Vec::new();
     let mut turn = number;
