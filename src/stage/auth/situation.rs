@@ -36,9 +36,7 @@ impl Situation<'_> {
     /// Our address, where the server cannot see another one.
     pub fn our_address(&self) -> Option<IpAddr> {
         match self.route {
-            Route::Direct(Address::Tcp(address)) => {
-                Some(address.ip()).filter(IpAddr::is_loopback)
-            }
+            Route::Direct(Address::Tcp(address)) => Some(address.ip()).filter(IpAddr::is_loopback),
             _ => None,
         }
     }

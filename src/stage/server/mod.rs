@@ -19,8 +19,10 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
-use crate::stage::auth;
-use crate::stage::auth::speaker::{self, Speaker};
+use crate::stage::auth::{
+    self,
+    speaker::{self, Speaker},
+};
 use crate::target::{Endpoint, Guards, ServerRole, Target, TargetSessionAttrs};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
