@@ -6,6 +6,7 @@
 //! routine and exchange.
 
 mod classify;
+mod evidence;
 mod hba;
 mod pooler;
 mod refusal;
@@ -28,10 +29,10 @@ use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tcp, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
-use crate::wire::{Address, Route};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
+use crate::wire::{Address, Route};
 
 use situation::Situation;
 
@@ -235,7 +236,7 @@ pub fn session_error(
         os_user: None,
         sources: &[],
     };
-    refusal::session_error(error, &situation)
+    evidence::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
