@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod key;
 pub mod output;
 pub mod stress;
+pub mod tunnel;
 pub mod wait;
 
 /// How the process ends (interface.md, Exit status).

@@ -107,13 +107,8 @@ impl<'a> SshdBuilder<'a> {
         config += &format!("AuthorizedKeysFile {}/authorized_keys\n", dir.display());
         config += "PermitRootLogin yes\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n";
         config += "KbdInteractiveAuthentication no\nUseDNS no\nLogLevel VERBOSE\n";
-        // Of this one the last line counts.
-        if !self
-            .config
-            .iter()
-            .any(|line| line.starts_with("MaxStartups"))
-        {
-            config += "MaxStartups 100\n";
+        if !config.contains("MaxStartups") {
+            config += "MaxStartups 100\n"; // of this one, the last counts
         }
         let mut known_hosts = String::new();
         for key in &host_keys {
