@@ -24,6 +24,9 @@ pub static CLOSED: Cause = Cause {
         "Connection terminated unexpectedly",
         "connection already closed",
         "SSL connection has been closed unexpectedly",
+        "Attempted to read past the end of the stream.",
+        "This connection has been closed.",
+        "An I/O error occurred while sending to the backend.",
     ],
 };
 
@@ -120,6 +123,7 @@ pub static TERMINATED: Cause = Cause {
     seen_as: &[
         "terminating connection due to administrator command",
         "terminating connection because of crash of another server process",
+        "server conn crashed?",
     ],
 };
 
@@ -165,7 +169,7 @@ pub static SSH_CLOSED: Cause = Cause {
         fix("Let the pool retire idle connections sooner: below {safe_seconds} s here."),
     ],
     seen_as: &[
-        "Timeout, server not responding.",
+        "Timeout, server",
         "closed by remote host",
         "client_loop: send disconnect: Broken pipe",
     ],
