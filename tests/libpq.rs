@@ -636,6 +636,9 @@ hots=1
 host = 127.0.0.1
 ";
 
+/// A target, variables, and the version since which they mean this.
+type Row = (String, Vec<(&'static str, &'static str)>, u32);
+
 #[test]
 fn situations() {
     const LOCAL: &str = "host=127.0.0.1 port=1";
@@ -652,7 +655,7 @@ fn situations() {
             "[prod]\nhost=127.0.0.1\nport=1\ndbname=other_file\n",
         ),
     ];
-    let mut situations: Vec<(String, Vec<(&str, &str)>, u32)> = Vec::new();
+    let mut situations: Vec<Row> = Vec::new();
     let mut add = |target: &str, variables: &[(&'static str, &'static str)], since| {
         situations.push((target.to_owned(), variables.to_vec(), since));
     };
@@ -787,6 +790,7 @@ fn situations() {
         "sslcertmode=disable",
         "sslcertmode=require",
         "gssencmode=disable",
+        "gssencmode=require",
         "gssencmode=x",
         "load_balance_hosts=random",
         "load_balance_hosts=''",

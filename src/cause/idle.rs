@@ -64,7 +64,7 @@ pub static BLACK_HOLE: Cause = Cause {
     fixes: &[
         run(
             "Send TCP keepalives well below the threshold, where keepalive_helps is true, and give up early on silence, in the connection string:",
-            "psql 'keepalives_idle='{keepalive_seconds}' keepalives_count=3 tcp_user_timeout='{give_up_ms}",
+            "psql 'keepalives_idle='{keepalive_seconds}' keepalives_interval='{keepalive_seconds}' keepalives_count=3 tcp_user_timeout='{give_up_ms}",
         ),
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",
@@ -93,7 +93,7 @@ pub static SERVER_TIMEOUT: Cause = Cause {
         ),
         fix("Let the pool retire idle connections sooner: below {safe_seconds} s here."),
         fix(
-            "Raise the setting for this role (ALTER ROLE ... SET), or end transactions before the application waits for something else.",
+            "Raise {setting} for this role (ALTER ROLE ... SET), or end transactions before the application waits for something else.",
         ),
     ],
     seen_as: &[
@@ -130,7 +130,7 @@ pub static POOLER_TIMEOUT: Cause = Cause {
     retryable: false,
     title: "The pooler ends idle connections",
     summary: "The pooler ended the connection {after} of silence, {words}.",
-    meaning: "A pooler in between has an idle timeout of its own (PgBouncer: client_idle_timeout, idle_transaction_timeout). PostgreSQL names the source file in its errors and poolers do not; that is how they are told apart. The server is not involved, and TCP keepalives do not help against it; a query does.",
+    meaning: "A pooler in between has an idle timeout of its own (PgBouncer: client_idle_timeout, idle_transaction_timeout). PostgreSQL names the source file in its errors and poolers do not; that is how they are told apart. The server is not involved, and TCP keepalives do not help against it; a query does. With PgBouncer's session pooling, client_idle_timeout ends only clients that hold no server, as those that have never asked anything (never_used in the evidence).",
     fixes: &[
         fix(
             "Raise client_idle_timeout (or idle_transaction_timeout) in the pooler's configuration, or set it to 0.",

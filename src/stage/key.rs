@@ -238,12 +238,8 @@ impl Examination<'_> {
 /// Asks for a passphrase on the terminal; `None` for an empty line.
 async fn ask(path: &Path, ctx: &Ctx) -> Option<Secret> {
     let prompt = format!("Enter passphrase for key '{}': ", shown_path(path));
-    let typed = ctx
-        .until(ctx.deadline, terminal::ask(prompt))
-        .await
-        .ok()?
-        .ok()?;
-    (!typed.is_empty()).then_some(typed)
+    let typed = ctx.until(ctx.deadline, terminal::ask(prompt)).await;
+    typed.ok()?.ok().filter(|typed| !typed.is_empty())
 }
 
 /// The keys that an agent holds; none where it cannot be asked.

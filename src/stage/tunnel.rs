@@ -74,6 +74,18 @@ pub async fn open(
     }
 }
 
+/// The finding for a forward that did not open.
+pub fn refused(failure: &Failure, bastion: &Bastion, endpoint: &Endpoint) -> Finding {
+    let (host, port) = seen_from_there(endpoint);
+    let wanted = Wanted {
+        host: &host,
+        port,
+        via: &bastion.label,
+        hop: None,
+    };
+    forward::finding(failure, &wanted)
+}
+
 /// The host and port that the last hop is told; port 0 for a socket's file.
 fn seen_from_there(endpoint: &Endpoint) -> (String, u16) {
     match &endpoint.place {

@@ -78,7 +78,13 @@ fn meant_at(body: &str) -> Option<usize> {
             _ => break,
         }
     }
-    at
+    // A port that is none, and an @ behind the parameters: all of it is the
+    // password of a user.
+    let place = body.split(['/', '?', '@']).next().unwrap_or_default();
+    let port = place.split_once(':').map(|(_, port)| port.trim());
+    let no_port = |port: &str| port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit());
+    let user = !place.starts_with('[') && port.is_some_and(no_port);
+    at.or_else(|| user.then(|| body.rfind('@')).flatten())
 }
 
 /// What must be encoded in the user information, if anything.
@@ -133,7 +139,8 @@ fn misread(
     if hosts.contains('@') {
         return Some("a piece of it is taken for the host");
     }
-    if hosts.split(',').any(|item| !port_is_number(item)) {
+    let no_port = |item: &str| !port_is_number(item) || (item.ends_with(':') && theirs.is_none());
+    if hosts.split(',').any(no_port) {
         return Some("a piece of it is taken for the port");
     }
     let path = rest.strip_prefix('/').unwrap_or_default();

@@ -249,6 +249,9 @@ fn unknown(parameter: &str, source: &str, driver: &str) -> Finding {
 /// A parameter that nobody knows.
 pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
     let meant = params::meant(name);
+    // What is no word at all may be a piece of a value.
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let hidden = hidden || name.len() > 40 || !name.chars().all(letter);
     let shown = match (hidden && meant.is_none(), name) {
         (true, _) => crate::secret::HIDDEN.to_owned(),
         (false, "") => "with an empty name".to_owned(),

@@ -191,7 +191,8 @@ fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
     }
     let before_blank = text.split(char::is_whitespace).next().unwrap_or_default();
     let head = before_blank.split(['=', '?']).next().unwrap_or_default();
-    let shaped = head.contains(['@', '/']) && !head.starts_with(['/', '@', '.']);
+    let shaped = (head.contains(['@', '/']) && !head.starts_with(['/', '@', '.']))
+        || (head.contains(':') && text.contains('@'));
     let keyword = before_blank.contains('=') && params::find(head).is_some();
     (shaped && !keyword).then(|| ("the scheme is missing", form(text)))
 }
@@ -266,7 +267,10 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
     }
     // What follows a password with an & in it may be a piece of it.
     let secrets: Vec<bool> = read.iter().map(is_secret).collect();
-    let hides = |at: usize| at > 0 && secrets.get(at - 1).copied().unwrap_or(true);
+    let at_sign = body
+        .split_once('?')
+        .is_some_and(|(_, query)| query.contains('@'));
+    let hides = |at: usize| at_sign || (at > 0 && secrets.get(at - 1).copied().unwrap_or(true));
     reading.fill(driver::translate(read, dialect, source, hides)?);
     Ok(reading)
 }

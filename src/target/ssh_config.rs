@@ -363,7 +363,7 @@ impl Reader<'_> {
             Kind::ProxyJump => {
                 let value = setting.value()?;
                 if !value.eq_ignore_ascii_case("none")
-                    && value.split(',').any(|h| spec(h).is_none())
+                    && value.split(',').any(|h| jump(h).is_none())
                 {
                     return Err("a ProxyJump that is no list of [USER@]HOST[:PORT]".to_owned());
                 }
@@ -844,8 +844,8 @@ pub fn spec(text: &str) -> Option<Spec> {
         },
     };
     let port = match port {
+        Some("") | None => None,
         Some(port) => Some(port.parse().ok().filter(|port| *port > 0)?),
-        None => None,
     };
     let odd = |c: char| {
         c.is_whitespace()
@@ -861,6 +861,14 @@ pub fn spec(text: &str) -> Option<Spec> {
         host: host.to_owned(),
         port,
     })
+}
+
+/// A destination of `ProxyJump`, where an IPv6 address needs its brackets.
+pub fn jump(text: &str) -> Option<Spec> {
+    let place = text.strip_prefix("ssh://").unwrap_or(text);
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let bare = !place.starts_with('[') && place.matches(':').count() > 1;
+    spec(text).filter(|_| !bare)
 }
 
 /// What a keyword takes.

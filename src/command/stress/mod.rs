@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::check::progress;
 use super::interrupt::interruption;
-use super::{Exit, output, usage};
+use super::{Exit, output, spare_slots, usage};
 use crate::cli::StressArgs;
 use crate::ctx::Ctx;
 use crate::environment;
@@ -207,8 +207,7 @@ impl Test {
             .records
             .iter()
             .find(|record| record.stage == Stage::Server)
-            .and_then(|record| record.facts.get("connections_free"))
-            .and_then(serde_json::Value::as_u64);
+            .and_then(spare_slots);
         let Some(free) = free else { return };
         let wanted = u64::from(self.load.concurrency);
         if wanted * 2 > free {

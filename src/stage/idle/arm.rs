@@ -29,6 +29,8 @@ const LAG: Duration = Duration::from_millis(500);
 pub enum Care {
     /// Nothing; then a query.
     Parked,
+    /// The same, and it has never been used: a pooler may treat it otherwise.
+    Unused,
     /// TCP keepalives at this interval; then a query.
     Keepalive(Duration),
     /// A query at this interval.
@@ -87,7 +89,9 @@ impl Arm {
                 if in_transaction {
                     ask(&mut session, BEGIN, &ctx).await?;
                 }
-                ask(&mut session, BEAT, &ctx).await?;
+                if care != Care::Unused {
+                    ask(&mut session, BEAT, &ctx).await?;
+                }
                 Line::Database(Box::new(session), hop)
             }
         };
@@ -292,7 +296,7 @@ async fn placed(bastion: Option<&Bastion>, patience: Duration, drop: Drop) -> Dr
             let (kind, message, part) = match ended {
                 Ok(words) => (Kind::Ssh, words.or(drop.message), Part::Ssh),
                 Err(_) if bastion.closed_a_forward() => {
-                    let words = "the SSH server closed the forward and kept the session";
+                    let words = "it closed the forward and kept the session";
                     (Kind::Ssh, Some(words.to_owned()), Part::Forward)
                 }
                 Err(_) => (drop.kind, drop.message, Part::Beyond),
@@ -363,6 +367,7 @@ impl std::fmt::Display for Care {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Care::Parked => f.write_str("left alone"),
+            Care::Unused => f.write_str("left alone and never used"),
             Care::Keepalive(interval) => write!(f, "TCP keepalives every {}", spoken(*interval)),
             Care::Heartbeat(interval) => write!(f, "a query every {}", spoken(*interval)),
             Care::Hop(hop) => write!(f, "SSH alone, hop {}", hop + 1),

@@ -132,9 +132,11 @@ impl Drop {
 pub struct Threshold {
     /// The longest silence that was survived below the first drop.
     pub survived: Option<Duration>,
-    /// The drop that counts: the moment of an announced one, or the shortest
-    /// silence of the others.
+    /// The drop that counts: of announced ones the middle one, since timers are
+    /// late or early by up to a second; of others the shortest silence.
     pub dropped: Option<Drop>,
+    /// The earliest moment of it.
+    pub earliest: Duration,
     /// Whether a longer silence than the dropped one was survived, so that
     /// the drop was no matter of silence alone.
     pub by_chance: bool,
@@ -148,7 +150,7 @@ impl Threshold {
             return None;
         }
         match drop.announced {
-            true => Some(drop.at),
+            true => Some(self.earliest),
             false => self.survived,
         }
     }
@@ -179,11 +181,13 @@ pub fn threshold(rungs: &[Rung]) -> Threshold {
             _ => None,
         })
     };
-    let lasting = drops().filter(|drop| drop.at + SLACK >= longest_survived);
-    let by_chance = lasting.clone().next().is_none();
-    let dropped = match by_chance {
+    let lasting: Vec<&Drop> = drops()
+        .filter(|drop| drop.at + SLACK >= longest_survived)
+        .collect();
+    let by_chance = lasting.is_empty();
+    let (earliest, dropped) = match by_chance {
         false => first(lasting),
-        true => first(drops()),
+        true => first(drops().collect()),
     };
     let survived = rungs
         .iter()
@@ -195,17 +199,29 @@ pub fn threshold(rungs: &[Rung]) -> Threshold {
         survived,
         by_chance: by_chance && dropped.is_some(),
         dropped: dropped.cloned(),
+        earliest,
     }
 }
 
-/// The first of several drops. One that was announced tells its moment, so
-/// it is preferred to one found at waking up at about the same time.
-fn first<'a>(drops: impl Iterator<Item = &'a Drop> + Clone) -> Option<&'a Drop> {
-    let earliest = drops.clone().min_by_key(|drop| drop.at)?;
-    drops
+/// The first of several drops, and its earliest moment. One that was
+/// announced tells its moment, so it is preferred to one found at waking up
+/// at about the same time.
+fn first(mut drops: Vec<&Drop>) -> (Duration, Option<&Drop>) {
+    drops.sort_by_key(|drop| drop.at);
+    let Some(earliest) = drops.first().copied() else {
+        return (Duration::ZERO, None);
+    };
+    let told: Vec<&Drop> = drops
+        .into_iter()
         .filter(|drop| drop.announced && drop.at <= earliest.at + SLACK)
-        .min_by_key(|drop| drop.at)
-        .or(Some(earliest))
+        .collect();
+    // They are of one kind, but for what happens by chance at the same time.
+    let Some(kind) = told.first().map(|drop| drop.kind) else {
+        return (earliest.at, Some(earliest));
+    };
+    let alike: Vec<&Drop> = told.into_iter().filter(|drop| drop.kind == kind).collect();
+    let middle = alike.get(alike.len() / 2).copied();
+    (earliest.at, middle)
 }
 
 /// The rungs as facts, the shortest silence first.
@@ -332,6 +348,21 @@ pub(super) mod tests {
         ];
         let found = threshold(&rungs).dropped.unwrap();
         assert_eq!(found.kind, Kind::Server);
+    }
+
+    #[test]
+    fn timers_that_are_early_or_late_are_evened_out() {
+        let at = |ms: u64| Rung {
+            silence: s(6),
+            end: End::Dropped(Drop {
+                at: Duration::from_millis(ms),
+                ..drop_at(Kind::Ssh, 0, true)
+            }),
+        };
+        let found = threshold(&[at(2_900), at(1_970), at(2_500), survived(2)]);
+        assert_eq!(found.dropped.as_ref().unwrap().at.as_millis(), 2_500);
+        assert_eq!(found.safe(), Some(Duration::from_millis(1_970)));
+        assert_eq!(found.survived, Some(s(2)));
     }
 
     #[test]

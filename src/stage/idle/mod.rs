@@ -43,6 +43,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// A bracket narrower than this is narrow enough.
 const NARROW: Duration = Duration::from_millis(1_000);
+/// How many connections are opened at once.
+const AT_ONCE: usize = 3;
 /// How long the connections may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// How many times a bracket is looked into.
@@ -83,7 +85,7 @@ impl Plan {
     /// How many connections may be parked: of those that the server has to
     /// spare, at most half are taken.
     fn rungs(&self) -> u32 {
-        let cared_for = 2;
+        let cared_for = 3;
         match self.spare {
             Some(spare) => {
                 let room = (spare / 2).saturating_sub(cared_for).max(1);
@@ -261,26 +263,52 @@ impl<'a> Test<'a> {
             (Care::Heartbeat(self.interval), longest),
         ];
         arms.splice(1..1, cared_for);
+        arms.push((Care::Unused, longest));
         let hops = self.known.hops.len();
         arms.extend((0..hops).map(|hop| (Care::Hop(hop), longest)));
-        let mut first = true;
         let mut parked = 0;
-        for (care, silence) in arms {
-            match self.open(care, silence).await {
-                Ok(()) => parked += u32::from(care == Care::Parked),
-                Err(finding) if first => return Err(finding),
-                Err(finding) if matches!(care, Care::Hop(_)) => {
-                    (self.tell)(Event::Note(finding.summary()));
-                }
-                Err(finding) => {
-                    self.known.refused = Some(finding.summary());
-                    self.say_fewer(parked, &finding.summary());
-                    break;
+        let mut opened = 0;
+        for some in arms.chunks(AT_ONCE) {
+            for ((care, silence), arm) in some.iter().zip(self.dial(some).await) {
+                match arm {
+                    Ok(arm) => {
+                        self.start(arm, *care, *silence);
+                        opened += 1;
+                        parked += u32::from(*care == Care::Parked);
+                    }
+                    Err(finding) if opened == 0 => return Err(finding),
+                    Err(finding) => {
+                        (self.tell)(Event::Note(format!(
+                            "not opened: {}: {}",
+                            self.known.label(*care),
+                            finding.summary()
+                        )));
+                        self.known.refused.get_or_insert(finding.summary());
+                    }
                 }
             }
-            first = false;
+            if self.known.refused.is_some() {
+                break;
+            }
+        }
+        if let Some(why) = self.known.refused.clone()
+            && parked < wanted
+        {
+            self.say_fewer(parked, &why);
         }
         Ok(())
+    }
+
+    /// Opens a few connections at once.
+    async fn dial(&self, some: &[(Care, Duration)]) -> Vec<Verdict<Arm>> {
+        let one = async |at: usize| match some.get(at) {
+            Some((care, _)) => {
+                Some(Arm::open(self.connected, *care, self.plan.in_transaction).await)
+            }
+            None => None,
+        };
+        let (first, second, third) = tokio::join!(one(0), one(1), one(2));
+        [first, second, third].into_iter().flatten().collect()
     }
 
     fn say_fewer(&mut self, rungs: u32, why: &str) {
@@ -290,7 +318,22 @@ impl<'a> Test<'a> {
     }
 
     async fn open(&mut self, care: Care, silence: Duration) -> Verdict<()> {
-        let arm = Arm::open(self.connected, care, self.plan.in_transaction).await?;
+        let arm = Arm::open(self.connected, care, self.plan.in_transaction).await;
+        match arm {
+            Ok(arm) => {
+                self.start(arm, care, silence);
+                Ok(())
+            }
+            Err(finding) => {
+                let label = self.known.label(care);
+                let summary = finding.summary();
+                (self.tell)(Event::Note(format!("not opened: {label}: {summary}")));
+                Err(finding)
+            }
+        }
+    }
+
+    fn start(&mut self, arm: Arm, care: Care, silence: Duration) {
         let begun = arm.begun();
         let until = begun + silence;
         let (sender, receiver) = watch::channel(until);
@@ -318,7 +361,6 @@ impl<'a> Test<'a> {
                 until: sender,
             },
         );
-        Ok(())
     }
 
     /// Takes in how an arm ended.
@@ -368,7 +410,7 @@ impl<'a> Test<'a> {
     /// Once a drop is known, rungs above it tell nothing more, rungs inside
     /// its bracket would, and what is cared for need not live much longer.
     async fn steer(&mut self) {
-        let found = ladder::threshold(&self.known.rungs);
+        let found = self.known.found();
         let Some(drop) = found.dropped.clone() else {
             return;
         };
@@ -494,7 +536,7 @@ mod tests {
             ..plan(6)
         };
         assert_eq!(with(100).rungs(), 8);
-        assert_eq!(with(10).rungs(), 3);
+        assert_eq!(with(12).rungs(), 3);
         assert_eq!(with(2).rungs(), 1);
     }
 

@@ -95,7 +95,7 @@ impl Examined {
 pub fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
     match is_key_text(&text) {
-        true => "(the text of a key)".to_owned(),
+        true => "the path given, which is the text of a key".to_owned(),
         false => text,
     }
 }
@@ -323,9 +323,9 @@ fn guarded(found: &mut Examined, path: &str, read: &KeyFile, uid: u32) {
 /// Whom the mode lets in.
 fn who(mode: u32) -> &'static str {
     match (mode & 0o070 != 0, mode & 0o007 != 0) {
-        (true, true) => "group and others",
-        (true, false) => "group",
-        _ => "others",
+        (true, true) => "its group and others have",
+        (true, false) => "its group has",
+        _ => "others have",
     }
 }
 
@@ -646,6 +646,7 @@ fn refused(
             let what = match format::kind(content) {
                 Kind::Other("binary data") => "binary data that is no key",
                 Kind::Private(_) => "marked as a private key, and what is inside is none",
+                Kind::Other(what) if what != "no key" => what,
                 _ => "no private key in any form that OpenSSH knows",
             };
             found.found(

@@ -31,6 +31,7 @@ mod dns;
 mod healthy;
 pub mod idle;
 mod key;
+mod key_mangled;
 mod pooler;
 mod protocol;
 mod server;
@@ -49,6 +50,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("healthy", healthy::SCENARIOS),
     ("config", config::SCENARIOS),
     ("key", key::SCENARIOS),
+    ("key", key_mangled::SCENARIOS),
     ("dns", dns::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),

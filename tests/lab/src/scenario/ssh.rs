@@ -146,7 +146,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let sshd = lab.sshd()?;
-            let peer = Peer::forward(sshd.addr(), Fault::StallAfter(3800))?;
+            let peer = Peer::forward(sshd.addr(), Fault::StallAfter(3050))?;
             let case = case(in_front_of(lab, &sshd, &peer)?).args(&["--timeout", "2s"]);
             Ok(case.patience(4).keep(peer))
         },

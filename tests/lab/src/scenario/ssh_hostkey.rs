@@ -191,9 +191,9 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "ssh-hostkey-unchecked",
-        about: "a changed key where checking is off",
+        about: "a changed key where checking is off (ssh -L would not forward, ssh -W does)",
         expect: Expect::Warn("ssh.hostkey.changed"),
-        oracle: Oracle::Psql,
+        oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let lines = format!("HOST {}\n", other_key(lab, "ed25519")?);
