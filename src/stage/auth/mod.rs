@@ -25,13 +25,13 @@ use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
-use crate::stage::{Verdict, protocol, tcp, tls};
+use crate::stage::{Verdict, protocol, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
-use crate::wire::{Address, Route};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
+use crate::wire::{Address, Route};
 
 use situation::Situation;
 
@@ -198,11 +198,8 @@ async fn redial(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Wire> {
-    let Route::Direct(address) = route else {
-        return None;
-    };
     let mut aside = StageRecord::new(Stage::Protocol);
-    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let stream = route.again(&target.keepalives, ctx).await?;
     let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
         .await
         .ok()?;
