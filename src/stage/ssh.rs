@@ -31,7 +31,7 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::target::{Hop, SshPlan};
-use crate::wire::{Route, Stream};
+use crate::wire::{Reopen, Route, Stream};
 use auth::{Ending, Means};
 use client::{Client, Watch};
 use greeting::{Greeting, Resumed};
@@ -185,6 +185,7 @@ impl Visit<'_> {
             host: self.hop.host.clone(),
             port: self.hop.port,
             via: before.label.clone(),
+            again: Reopen::default(),
         };
         Ok(Stream::new(io, route, None))
     }
