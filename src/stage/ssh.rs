@@ -33,13 +33,8 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::target::{Hop, SshPlan};
-<<<<<<< HEAD
 use crate::wire::{Reopen, Route, Stream};
-use auth::{Ending, Means};
-=======
-use crate::wire::{Route, Stream};
 use auth::Means;
->>>>>>> 579258f671252ad6f758d244ced582211271ff34
 use client::{Client, Watch};
 use greeting::{Greeting, Resumed};
 use host_key::Judge;
