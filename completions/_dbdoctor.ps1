@@ -258,6 +258,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Also write the JSON report to this file')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Which verdict makes the exit status 1')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Look again until it passes, for up to this long; what does not heal ends it at once')
             [CompletionResult]::new('-W', '-W ', [CompletionResultType]::ParameterName, 'Ask for the password before connecting')
             [CompletionResult]::new('--password', '--password', [CompletionResultType]::ParameterName, 'Ask for the password before connecting')

@@ -249,6 +249,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --output 'Also write the JSON report to this file'
             cand --color 'When to use colour'
             cand --fail-on 'Which verdict makes the exit status 1'
+            cand --listen 'Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C'
             cand --wait 'Look again until it passes, for up to this long; what does not heal ends it at once'
             cand -W 'Ask for the password before connecting'
             cand --password 'Ask for the password before connecting'

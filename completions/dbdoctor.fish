@@ -233,6 +233,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
 fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l listen -d 'Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s w -l no-password -d 'Never ask for a password'

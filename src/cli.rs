@@ -5,6 +5,7 @@
 //! they make sense is decided in the `config` stage, with a cause.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -292,6 +293,9 @@ pub struct TunnelArgs {
     /// The run itself.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = local_address, help_heading = "Tunnel")]
+    pub listen: Option<SocketAddr>,
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -531,6 +535,26 @@ pub enum FailOn {
     Fail,
 }
 
+/// Reads `[ADDR:]PORT`: a local address to listen on, loopback unless said.
+fn local_address(text: &str) -> Result<SocketAddr, String> {
+    let (address, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let address = address
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(address);
+    let ip = match address {
+        "" | "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        address => address
+            .parse()
+            .map_err(|_| "use PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned())?,
+    };
+    match port.parse() {
+        Ok(port) => Ok(SocketAddr::new(ip, port)),
+        Err(_) => Err("the port is a number from 0 to 65535".to_owned()),
+    }
+}
+
 /// Reads a DURATION: `500ms`, `5s`, `2m`, `1h`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let split = text
@@ -565,7 +589,7 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
 /// Reads how many things may begin in a second: more than 0, at most 1,000.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number >= 0.001 && number <= 1_000.0 => Ok(number),
+        Ok(number) if (0.001..=1_000.0).contains(&number) => Ok(number),
         _ => Err("use a number from 0.001 to 1000".to_owned()),
     }
 }
@@ -603,6 +627,18 @@ mod tests {
         assert_eq!(args.wait.command, ["psql", "-c", "x"]);
         assert_eq!(args.run.target.target.as_deref(), Some("db"));
         assert!(parse(&["check", "db", "--", "psql"]).is_err());
+    }
+
+    #[test]
+    fn local_addresses() {
+        let read = |text| local_address(text).map(|address| address.to_string());
+        assert_eq!(read("5433").as_deref(), Ok("127.0.0.1:5433"));
+        assert_eq!(read("localhost:0").as_deref(), Ok("127.0.0.1:0"));
+        assert_eq!(read("0.0.0.0:1").as_deref(), Ok("0.0.0.0:1"));
+        assert_eq!(read("[::1]:1").as_deref(), Ok("[::1]:1"));
+        for bad in ["", "x", "70000", "host.test:1", "::1", "1:"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -10,6 +10,15 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::cli::Cli;
 
+/// Whether it looks like a misspelt flag. A private key's text begins with
+/// dashes too, and so may a password.
+fn is_flag(text: &str) -> bool {
+    match text.strip_prefix("--") {
+        Some(name) => name.len() <= 30 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+        None => text.chars().count() == 2,
+    }
+}
+
 /// What to print for a command line (`args`, without the program's name) that
 /// cannot be read. Flags are named, values never are.
 pub fn describe(error: &Error, args: &[OsString]) -> String {
@@ -23,7 +32,8 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
             "there must be a command, such as check".to_owned()
         }
         ErrorKind::UnknownArgument => match flag {
-            Some(flag) => format!("there is no flag {flag}"),
+            Some(flag) if is_flag(flag) => format!("there is no flag {flag}"),
+            Some(_) => "there is an argument that begins with a dash and is no flag".to_owned(),
             None => "there is an argument too many".to_owned(),
         },
         ErrorKind::InvalidValue if !values(error).is_empty() => {
@@ -166,6 +176,9 @@ mod tests {
             vec!["check", "--expect-server-version", secret],
             vec!["check", "--expect-role", secret],
             vec!["check", "--color", secret, "--quiet"],
+            vec!["key", "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cr3t\n"],
+            vec!["check", "-s3cr3t"],
+            vec!["check", "--s3cr3t"],
             vec!["completions", secret],
             vec!["check", "--deadline=s3cr3t", "-q", "-v"],
         ] {

@@ -790,6 +790,7 @@ fn situations() {
         "sslcertmode=disable",
         "sslcertmode=require",
         "gssencmode=disable",
+        "gssencmode=require",
         "gssencmode=x",
         "load_balance_hosts=random",
         "load_balance_hosts=''",

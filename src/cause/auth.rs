@@ -455,6 +455,20 @@ pub static METHOD_REFUSED: Cause = Cause {
     ],
 };
 
+/// `min_protocol_version` is not met.
+pub static PROTOCOL_VERSION: Cause = Cause {
+    code: "auth.protocol-version",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server does not speak the protocol version that the target wants",
+    summary: "The server at {endpoint} speaks protocol {theirs} at most, and the target wants {wanted} (min_protocol_version).",
+    meaning: "PostgreSQL 17 and older, and most poolers, speak version 3.0 of the protocol; 3.2 came with PostgreSQL 18. Nothing but min_protocol_version asks for it.",
+    fixes: &[fix(
+        "Leave min_protocol_version out of the target, unless an older protocol must not be used.",
+    )],
+    seen_as: &["server only supports protocol version"],
+};
+
 /// A method that dbdoctor does not speak.
 pub static METHOD_UNSUPPORTED: Cause = Cause {
     code: "auth.method.unsupported",
@@ -551,6 +565,7 @@ pub static ALL: &[&Cause] = &[
     &GSS,
     &METHOD_REFUSED,
     &METHOD_UNSUPPORTED,
+    &PROTOCOL_VERSION,
     &METHOD_WEAK,
     &TIMEOUT,
     &UNCLASSIFIED,

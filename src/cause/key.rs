@@ -94,7 +94,7 @@ pub static PERMISSIONS: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The private key is accessible to others, and OpenSSH refuses it",
-    summary: "{path} has mode {mode}: {who} have access, and OpenSSH refuses such a key.",
+    summary: "{path} has mode {mode}: {who} access, and OpenSSH refuses such a key.",
     meaning: "OpenSSH does not use a private key that belongs to the user and grants group or \
               others any access. It ignores the key, and the login then fails with \"Permission \
               denied\". Many SSH libraries do not look, so that an application may work where \

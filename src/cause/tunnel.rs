@@ -190,6 +190,20 @@ pub static LISTEN: Cause = Cause {
     ],
 };
 
+/// Others can reach the local end.
+pub static EXPOSED: Cause = Cause {
+    code: "tunnel.exposed",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "Other machines can use the tunnel too",
+    summary: "The tunnel to {target} listens on {address}, where other machines can reach it.",
+    meaning: "With an address other than loopback, whoever reaches this machine's port reaches the database, past the SSH server's rules. The database still asks for its own password.",
+    fixes: &[fix(
+        "Leave the address out of --listen, so that only this machine can connect; or guard the port with a firewall.",
+    )],
+    seen_as: &[],
+};
+
 /// The session died.
 pub static LOST: Cause = Cause {
     code: "tunnel.lost",
@@ -225,6 +239,7 @@ pub static ALL: &[&Cause] = &[
     &TARGET_FAILED,
     &LIMIT,
     &LISTEN,
+    &EXPOSED,
     &LOST,
     &UNCLASSIFIED,
 ];

@@ -1,12 +1,13 @@
 //! `check` and the stage commands: one run of the pipeline over a target.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
-use super::{Exit, idle, output, usage, wait};
+use super::{Exit, idle, output, tunnel, usage, wait};
 use crate::cli::{CheckArgs, KeyArgs, OutputArgs, RunArgs, StageArgs, TunnelArgs, WaitArgs};
 use crate::ctx::Ctx;
 use crate::environment;
@@ -30,6 +31,8 @@ pub struct Job<'a> {
     pub wait: Option<&'a WaitArgs>,
     /// The idle test at the end, as far as it is known before there is a server.
     pub idle: Option<Plan>,
+    /// Where the tunnel is held open at the end.
+    pub listen: Option<SocketAddr>,
 }
 
 impl<'a> Job<'a> {
@@ -41,6 +44,7 @@ impl<'a> Job<'a> {
             run,
             wait: None,
             idle: None,
+            listen: None,
         }
     }
 }
@@ -68,6 +72,7 @@ pub async fn stage(command: &'static str, until: Stage, args: &StageArgs) -> Exi
 pub async fn tunnel(args: &TunnelArgs) -> Exit {
     run(Job {
         wait: Some(&args.wait),
+        listen: args.listen,
         ..Job::new("tunnel", Stage::Tunnel, &args.run)
     })
     .await
@@ -104,6 +109,11 @@ pub async fn run(job: Job<'_>) -> Exit {
     };
     drop(waiting);
     match (job.idle, seen.connected.take()) {
+        (None, Some(connected)) if job.listen.is_some() && !seen.report.interrupted => {
+            if let Some(address) = job.listen {
+                tunnel::hold(&mut seen.report, connected, address, stop).await;
+            }
+        }
         (Some(plan), Some(connected)) if !seen.report.interrupted => {
             let output = &job.run.output;
             idle::test(&mut seen.report, connected, plan, output, &around, stop).await;

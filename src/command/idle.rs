@@ -1,7 +1,7 @@
 //! `idle`, and `check --idle`: the run, and then the idle test on what it
 //! reached.
 
-use super::{Exit, check};
+use super::{Exit, check, spare_slots};
 use crate::cli::{IdleArgs, OutputArgs};
 use crate::pipeline::Connected;
 use crate::render::board::Board;
@@ -33,9 +33,8 @@ pub async fn test(
     around: &Surroundings,
     stop: Stop<'_>,
 ) {
-    let free = report.stage(Stage::Server).facts.get("connections_free");
     let plan = Plan {
-        spare: free.and_then(serde_json::Value::as_u64),
+        spare: spare_slots(report.stage(Stage::Server)),
         ..plan
     };
     // The run's own session makes room for those of the test.

@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod key;
 pub mod output;
 pub mod stress;
+pub mod tunnel;
 pub mod wait;
 
 /// How the process ends (interface.md, Exit status).
@@ -38,4 +39,23 @@ impl From<Exit> for std::process::ExitCode {
 pub fn usage(why: &str) -> Exit {
     eprintln!("dbdoctor: {why}");
     Exit::Usage
+}
+
+/// How many sessions the server still has room for, by what the `server`
+/// stage learnt: of all its slots, the role's and the database's. The session
+/// that asked is among those that count as free.
+pub(crate) fn spare_slots(server: &crate::report::StageRecord) -> Option<u64> {
+    let connections = server.facts.get("connections")?;
+    let number = |value: &serde_json::Value| value.as_u64();
+    let room = |of: &str| {
+        let slots = connections.get(of)?;
+        let limit = number(slots.get("limit")?)?;
+        Some(limit.saturating_sub(number(slots.get("used")?)?))
+    };
+    let free = connections.get("free").and_then(number);
+    let least = [free, room("role"), room("database")]
+        .into_iter()
+        .flatten()
+        .min()?;
+    Some(least + 1)
 }

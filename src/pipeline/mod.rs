@@ -296,6 +296,7 @@ impl Run<'_> {
                         match note {
                             Note::Fact(name, value) => record.fact(name, value),
                             Note::Warn(finding) => record.warn(finding),
+                            Note::Summary(line) => record.summary = line,
                         }
                     }
                 }

@@ -101,6 +101,10 @@ impl Run<'_> {
                     }
                     Err(broken) => broken,
                 };
+                let finding = match ways {
+                    Ways::Tunnel(bastion) => bastion.explain(finding, &self.ctx).await,
+                    Ways::Direct(_) => finding,
+                };
                 let onward = finding.onward;
                 let records = self.take_records();
                 failures.push(FailedAttempt {

@@ -24,6 +24,8 @@ mod library;
 mod mangled;
 mod open;
 mod pem;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::BTreeSet;
@@ -146,6 +148,7 @@ pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyri
             match finding.status {
                 _ if !file.named && others => {}
                 Status::Fail => record.provisional(finding.clone()),
+                _ if examined.offers_another(finding) => record.provisional(finding.clone()),
                 _ => record.warn(finding.clone()),
             }
         }
@@ -238,12 +241,8 @@ impl Examination<'_> {
 /// Asks for a passphrase on the terminal; `None` for an empty line.
 async fn ask(path: &Path, ctx: &Ctx) -> Option<Secret> {
     let prompt = format!("Enter passphrase for key '{}': ", shown_path(path));
-    let typed = ctx
-        .until(ctx.deadline, terminal::ask(prompt))
-        .await
-        .ok()?
-        .ok()?;
-    (!typed.is_empty()).then_some(typed)
+    let typed = ctx.until(ctx.deadline, terminal::ask(prompt)).await;
+    typed.ok()?.ok().filter(|typed| !typed.is_empty())
 }
 
 /// The keys that an agent holds; none where it cannot be asked.

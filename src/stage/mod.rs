@@ -42,4 +42,6 @@ pub enum Note {
     Fact(&'static str, Value),
     /// A warning.
     Warn(Finding),
+    /// The stage's summary line, now that more is known.
+    Summary(String),
 }

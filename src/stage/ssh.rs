@@ -4,7 +4,7 @@
 //! ([`algorithms`]), the host key ([`host_key`], from [`known_hosts`]),
 //! authentication ([`auth`], with the keys of [`offer`] and the [`agent`]).
 //! The next hop is reached through a forward of the one before. [`fault`]
-//! turns what was seen into a cause.
+//! turns what was seen into a cause, [`life`] says how a session fared later.
 
 pub mod agent;
 pub mod algorithms;
@@ -15,10 +15,11 @@ pub mod forward;
 pub mod greeting;
 pub mod host_key;
 pub mod known_hosts;
+mod life;
 pub mod offer;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use russh::client::{Config, GexParams, Handle};
 use russh::{Disconnect, SshId};
@@ -30,9 +31,9 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::target::{Hop, SshPlan};
-use crate::wire::{Route, Stream};
+use crate::wire::{Reopen, Route, Stream};
 use auth::{Ending, Means};
-use client::{Client, End, Watch};
+use client::{Client, Watch};
 use greeting::{Greeting, Resumed};
 use host_key::Judge;
 use offer::Offer;
@@ -67,65 +68,6 @@ impl Drop for Session {
         let mut goodbye = std::pin::pin!(goodbye);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let _ = goodbye.as_mut().poll(&mut context);
-    }
-}
-
-impl Bastion {
-    /// How a session on the way ended, if one has: a finding of `tunnel.lost`
-    /// that explains why everything through it broke.
-    pub fn fate(&self) -> Option<Finding> {
-        self.sessions
-            .iter()
-            .find_map(|session| Some(fault::lost(&session.label, &session.end()?)))
-    }
-
-    /// The same, with a moment's patience for the news to arrive.
-    pub async fn fate_soon(&self) -> Option<Finding> {
-        for _ in 0..10 {
-            if let Some(fate) = self.fate() {
-                return Some(fate);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        None
-    }
-
-    /// Asks the last hop for a sign of life.
-    ///
-    /// # Errors
-    /// `tunnel.lost` where it does not answer before the limit.
-    pub async fn ping(&self, ctx: &Ctx, limit: Instant) -> Verdict<Duration> {
-        let began = Instant::now();
-        let Some(session) = self.sessions.last() else {
-            return Err(fault::lost(&self.label, &End::Closed));
-        };
-        match ctx.until(limit, session.handle.send_ping()).await {
-            Ok(Ok(())) if session.end().is_none() => Ok(began.elapsed()),
-            Ok(_) => Err(fault::lost(&session.label, &session.watch.end().await)),
-            Err(_) => Err(fault::lost(&session.label, &End::Dead)),
-        }
-    }
-
-    pub(crate) fn last(&self) -> Option<&Session> {
-        self.sessions.last()
-    }
-}
-
-impl Session {
-    /// Whether the server answers a keepalive (`keepalive@openssh.com`,
-    /// OpenSSH PROTOCOL, section 2.4); any answer is a sign of life.
-    pub(crate) async fn answers(&self) -> bool {
-        self.handle.send_ping().await.is_ok() && self.end().is_none()
-    }
-
-    /// What its callbacks saw.
-    pub(crate) fn watch(&self) -> &Watch {
-        &self.watch
-    }
-
-    fn end(&self) -> Option<End> {
-        let known = self.watch.seen().end.clone();
-        known.or_else(|| self.handle.is_closed().then_some(End::Closed))
     }
 }
 
@@ -243,6 +185,7 @@ impl Visit<'_> {
             host: self.hop.host.clone(),
             port: self.hop.port,
             via: before.label.clone(),
+            again: Reopen::default(),
         };
         Ok(Stream::new(io, route, None))
     }
@@ -360,7 +303,7 @@ impl Visit<'_> {
         };
         let watch = Arc::new(Watch::default());
         let (io, clear) = Resumed::new(stream.io, replay);
-        let client = Client::new(Arc::clone(&watch), judge);
+        let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
         let connected = self.ctx.until(self.limit, connecting).await;
 

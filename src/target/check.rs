@@ -135,6 +135,13 @@ impl Checker<'_> {
         }
         let certificate_mode = self.keyword("sslcertmode", SslCertMode::ALL)?;
         let gssencmode = self.keyword("gssencmode", GssEncMode::ALL)?;
+        if gssencmode == GssEncMode::Require {
+            return Err(self.invalid(
+                "gssencmode",
+                "it demands encryption by Kerberos, which needs a ticket, and which dbdoctor does not do",
+                Some("prefer or disable".to_owned()),
+            ));
+        }
         let session_attrs = self.keyword("target_session_attrs", TargetSessionAttrs::ALL)?;
         for key in ["scram_client_key", "scram_server_key"] {
             self.scram_key(key)?;

@@ -59,6 +59,18 @@ pub fn plan(
         specs.push(read);
     }
     let hops = planner.hops(&specs, &mut Vec::new())?;
+    if let Some(path) = &args.ssh_known_hosts {
+        let path = expand_home(path, surroundings.home.as_deref());
+        if let Err(why) = super::files::readable(&path) {
+            record.warn(
+                Finding::new(&cause::FILE_MISSING)
+                    .with("parameter", "--ssh-known-hosts")
+                    .with("source", "command line")
+                    .with("file", path.display().to_string())
+                    .with("problem", why.problem),
+            );
+        }
+    }
     for (host, setting) in &planner.unsupported {
         record.warn(
             Finding::new(&cause::SSH_UNSUPPORTED)

@@ -187,6 +187,7 @@ impl Frames {
         let reset = Some(io::ErrorKind::ConnectionReset);
         match error {
             _ if seen.read_error == reset => ReadError::Reset,
+            None if seen.reset_seen_by_write() => ReadError::Reset,
             None => ReadError::Closed,
             Some(error) if Some(error.kind()) == reset => ReadError::Reset,
             Some(error) => match alert(&error) {
@@ -350,10 +351,15 @@ pub fn put_message(out: &mut Vec<u8>, tag: u8, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-/// The start-up message of protocol 3.0 with its parameters. A zero byte would
-/// end a value early, so it is cut there, as libpq's C strings are.
-pub fn startup_message(parameters: &[(String, String)]) -> Vec<u8> {
-    let mut body = vec![0, 3, 0, 0];
+/// Protocol 3.0, as the start-up message has it.
+pub const PROTOCOL_3_0: u32 = 3 << 16;
+/// Protocol 3.2 (there is no 3.1).
+pub const PROTOCOL_3_2: u32 = (3 << 16) | 2;
+
+/// The start-up message of a protocol version with its parameters. A zero byte
+/// would end a value early, so it is cut there, as libpq's C strings are.
+pub fn startup_message(version: u32, parameters: &[(String, String)]) -> Vec<u8> {
+    let mut body = version.to_be_bytes().to_vec();
     for (name, value) in parameters {
         for text in [name, value] {
             body.extend(text.bytes().take_while(|&b| b != 0));
@@ -415,7 +421,7 @@ mod tests {
 
     #[test]
     fn a_start_up_message_ends_values_at_a_zero() {
-        let message = startup_message(&[("user".into(), "a\0b".into())]);
+        let message = startup_message(PROTOCOL_3_0, &[("user".into(), "a\0b".into())]);
         assert_eq!(message, b"\0\0\0\x10\0\x03\0\0user\0a\0\0");
     }
 }

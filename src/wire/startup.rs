@@ -12,7 +12,9 @@ use postgres_protocol::authentication::md5_hash;
 use crate::secret::Secret;
 use crate::stage::tls::Wire;
 use crate::target::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
-use crate::wire::frames::{Fields, Frame, Frames, Phase, ReadError, put_message, startup_message};
+use crate::wire::frames::{
+    Fields, Frame, Frames, PROTOCOL_3_0, Phase, ReadError, put_message, startup_message,
+};
 use crate::wire::scram::{
     Claim, ClientFinal, ClientFirst, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramError,
 };
@@ -126,6 +128,9 @@ pub enum Stop {
     Stripped,
     /// The server wants what dbdoctor cannot do.
     Unserved,
+    /// The newest protocol version that the server speaks is older than the
+    /// target wants.
+    Version(u32),
     /// The SCRAM exchange failed.
     Scram(ScramError),
     /// The server says yes before it proved itself, and channel binding is
@@ -153,6 +158,10 @@ pub enum Unbindable {
 pub struct Rules {
     /// The start-up message's parameters.
     pub parameters: Vec<(String, String)>,
+    /// The newest protocol version to ask for.
+    pub newest: u32,
+    /// The oldest to be content with.
+    pub oldest: u32,
     /// The role, which MD5 is salted with.
     pub user: String,
     /// `require_auth`.
@@ -230,7 +239,7 @@ impl Login {
     pub async fn run(&mut self) -> Result<(), Stop> {
         if !self.sent {
             self.sent = true;
-            let message = startup_message(&self.rules.parameters);
+            let message = startup_message(self.rules.newest, &self.rules.parameters);
             self.frames.send(&message).await;
         }
         while !self.exchange.authenticated {
@@ -268,11 +277,7 @@ impl Login {
     async fn request(&mut self, frame: Frame) -> Result<(), Stop> {
         match frame.tag {
             b'E' => return Err(server_error(&frame)),
-            b'v' => {
-                return Err(Stop::Protocol(
-                    "it negotiates the version of a protocol that was not asked for".to_owned(),
-                ));
-            }
+            b'v' => return self.negotiate(&frame),
             _ => {}
         }
         let mut fields = Fields(&frame.body);
@@ -303,6 +308,23 @@ impl Login {
                 }
             }
         }
+    }
+
+    /// NegotiateProtocolVersion, judged as libpq 18 does
+    /// (`pqGetNegotiateProtocolVersion3`); no extension is ever asked for.
+    fn negotiate(&self, frame: &Frame) -> Result<(), Stop> {
+        let mut fields = Fields(&frame.body);
+        let (Some(theirs), Some(0)) = (fields.i32(), fields.i32()) else {
+            return Err(malformed("negotiation of the protocol version"));
+        };
+        let theirs = u32::try_from(theirs).unwrap_or_default();
+        if !(PROTOCOL_3_0..self.rules.newest).contains(&theirs) {
+            return Err(malformed("negotiation of the protocol version"));
+        }
+        if theirs < self.rules.oldest {
+            return Err(Stop::Version(theirs));
+        }
+        Ok(())
     }
 
     /// libpq's `check_expected_areq` for everything but AuthenticationOk.

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::check::progress;
 use super::interrupt::interruption;
-use super::{Exit, output, usage};
+use super::{Exit, output, spare_slots, usage};
 use crate::cli::StressArgs;
 use crate::ctx::Ctx;
 use crate::environment;
@@ -207,8 +207,7 @@ impl Test {
             .records
             .iter()
             .find(|record| record.stage == Stage::Server)
-            .and_then(|record| record.facts.get("connections_free"))
-            .and_then(serde_json::Value::as_u64);
+            .and_then(spare_slots);
         let Some(free) = free else { return };
         let wanted = u64::from(self.load.concurrency);
         if wanted * 2 > free {
@@ -225,7 +224,7 @@ impl Test {
     fn conclude(self, report: &mut Report) {
         for record in self.records {
             let stage = record.stage;
-            if stage != Stage::Config {
+            if stage != Stage::Config && stage < Stage::Idle {
                 *report.stage(stage) = record;
             }
         }
@@ -250,15 +249,17 @@ async fn attempt(
     began: Instant,
 ) -> Outcome {
     let start = Instant::now();
+    // Nobody is asked anything in the middle of many attempts.
     let ctx = Ctx {
         started: start,
         deadline: start + deadline,
-        ..ctx.clone()
+        ..ctx.anew()
     };
     let mut passed_over = Vec::new();
     let mut turn = number;
     loop {
-        let mut report = Report::new("stress", &[], ctx.environment.as_ref().clone());
+        let environment = ctx.environment.as_ref().clone();
+        let mut report = Report::new("stress", &Stage::RUN, environment);
         let connected = pipeline::connect(
             &mut report,
             target.clone(),

@@ -40,7 +40,7 @@ pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String>
     if situation.is_unix() {
         return Some(format!("local {database} {user} scram-sha-256"));
     }
-    let kind = if situation.encrypted {
+    let kind = if situation.is_encrypted() {
         "hostssl"
     } else {
         "host"

@@ -6,8 +6,10 @@
 //! routine and exchange.
 
 mod classify;
+mod evidence;
 mod hba;
 mod pooler;
+mod refusal;
 mod situation;
 pub mod speaker;
 pub mod wording;
@@ -24,13 +26,13 @@ use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
-use crate::stage::{Verdict, protocol, tcp, tls};
-use crate::target::{Endpoint, Target};
-use crate::wire::Route;
-use crate::wire::frames::ReadError;
+use crate::stage::{Verdict, protocol, tls};
+use crate::target::{Endpoint, ProtocolVersion, Target};
+use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
+use crate::wire::{Address, Route};
 
 use situation::Situation;
 
@@ -44,6 +46,9 @@ pub async fn probe(
 ) -> Verdict<Session> {
     let route = wire.route.clone();
     let tls = wire.tls.clone();
+    if let Some(finding) = wrong_peer(&wire, target, endpoint) {
+        return Err(finding);
+    }
     let spoke_before = wire.log.seen().received > 0;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
     let mut login = Login::new(wire, rules(target, ctx), password);
@@ -52,7 +57,7 @@ pub async fn probe(
     let stop = loop {
         match ctx.until(ctx.limit(), login.run()).await {
             Ok(Ok(())) => break None,
-            Ok(Err(Stop::PasswordNeeded)) if ctx.surroundings.interactive && !prompted => {
+            Ok(Err(Stop::PasswordNeeded)) if target.ask_password && !prompted => {
                 prompted = true;
                 login.password = ask(&target.user).await;
                 begun = Instant::now();
@@ -82,10 +87,8 @@ pub async fn probe(
         target,
         endpoint,
         route: &route,
-        encrypted: tls.is_some(),
+        tls: tls.as_ref(),
         spoke_before,
-        certificate_asked: tls.as_ref().is_some_and(|t| t.client_certificate_asked),
-        certificate_sent: tls.as_ref().is_some_and(|t| t.client_certificate_sent),
         exchange: &exchange,
         elapsed,
         os_user,
@@ -100,6 +103,39 @@ pub async fn probe(
     };
     let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
+}
+
+/// `requirepeer`: who runs the server at the other end of a unix socket, asked
+/// of the kernel before anything is sent.
+fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Finding> {
+    let wanted = target.require_peer.as_deref().filter(|p| !p.is_empty())?;
+    let Route::Direct(Address::Unix(_)) = wire.route else {
+        return None;
+    };
+    let actual = peer_name(wire);
+    if actual.as_deref() == Some(wanted) {
+        return None;
+    }
+    let actual = match actual {
+        Some(name) => format!("run by {name}"),
+        None => "run by an unknown user".to_owned(),
+    };
+    Some(
+        Finding::new(&cause::server::WRONG_IDENTITY)
+            .with("endpoint", endpoint.label())
+            .with("guard", "requirepeer")
+            .with("expected", wanted)
+            .with("actual", actual),
+    )
+}
+
+/// The user that runs the other end of a unix socket.
+fn peer_name(wire: &Wire) -> Option<String> {
+    use nix::sys::socket::{getsockopt, sockopt};
+    let socket = wire.socket.as_ref()?;
+    let credentials = getsockopt(socket.as_ref(), sockopt::PeerCredentials).ok()?;
+    let uid = nix::unistd::Uid::from_raw(credentials.uid());
+    Some(nix::unistd::User::from_uid(uid).ok()??.name)
 }
 
 /// Where the cause lies below the start-up, what those stages know of it: who
@@ -121,7 +157,7 @@ async fn below(
                 Some(_) => None,
             };
             let Some(heard) = heard else {
-                return broken(finding, stop);
+                return finding;
             };
             let asked = protocol::Asked::StartUp;
             let gone = None::<&mut tokio::io::DuplexStream>;
@@ -163,11 +199,8 @@ async fn redial(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Wire> {
-    let Route::Direct(address) = route else {
-        return None;
-    };
     let mut aside = StageRecord::new(Stage::Protocol);
-    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let stream = route.again(&target.keepalives, ctx).await?;
     let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
         .await
         .ok()?;
@@ -193,16 +226,14 @@ pub fn session_error(
         target,
         endpoint,
         route: &wire.route,
-        encrypted: wire.tls.is_some(),
+        tls: wire.tls.as_ref(),
         spoke_before: true,
-        certificate_asked: false,
-        certificate_sent: false,
         exchange: &exchange,
         elapsed: Duration::ZERO,
         os_user: None,
         sources: &[],
     };
-    classify::session_error(error, &situation)
+    evidence::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
@@ -211,29 +242,19 @@ async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Fin
         return finding;
     }
     let passes =
-        hba::other_encryption_passes(s.route, s.encrypted, s.target, s.endpoint, ctx).await;
+        hba::other_encryption_passes(s.route, s.is_encrypted(), s.target, s.endpoint, ctx).await;
     let mut finding = match passes {
         Some(passes) => finding.with("other_encryption_passes", passes),
         None => finding,
     };
     if passes == Some(true) {
-        finding.cause = if s.encrypted {
+        finding.cause = if s.is_encrypted() {
             &cause::auth::HBA_NEEDS_PLAIN
         } else {
             &cause::auth::HBA_NEEDS_TLS
         };
     }
     finding
-}
-
-/// A message that breaks the protocol: its sentence's values.
-fn broken(finding: Finding, stop: Option<&Stop>) -> Finding {
-    match stop {
-        Some(Stop::Read(ReadError::Oversized(_, length))) => finding.with("length", *length),
-        Some(Stop::Read(error)) => finding.with("received", error.to_string()),
-        Some(Stop::Protocol(what)) => finding.with("received", what.as_str()),
-        _ => finding,
-    }
 }
 
 /// The target's rules, and the parameters that libpq sends
@@ -268,13 +289,31 @@ fn rules(target: &Target, ctx: &Ctx) -> Rules {
             add(name, &value);
         }
     }
+    let (oldest, newest) = protocols(target);
     Rules {
         parameters,
+        newest,
+        oldest,
         user: target.user.clone(),
         require_auth: target.require_auth.clone(),
         channel_binding: target.channel_binding,
         certificate_mode: target.tls.certificate_mode,
     }
+}
+
+/// The protocol versions to be content with and to ask for. As in libpq 18,
+/// 3.0 is asked for unless the target wants more: older servers and many
+/// poolers do not negotiate.
+fn protocols(target: &Target) -> (u32, u32) {
+    let number = |version: Option<ProtocolVersion>| {
+        version.map(|version| match version {
+            ProtocolVersion::V3_0 => PROTOCOL_3_0,
+            ProtocolVersion::V3_2 | ProtocolVersion::Latest => PROTOCOL_3_2,
+        })
+    };
+    let oldest = number(target.min_protocol).unwrap_or(PROTOCOL_3_0);
+    let newest = number(target.max_protocol).unwrap_or(oldest);
+    (oldest, newest)
 }
 
 /// Asks the person at the terminal.

@@ -1,8 +1,10 @@
 //! What is known when a start-up fails: the input of every classification.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::finding::Finding;
+use crate::stage::tls::Encryption;
 use crate::target::{Endpoint, Target};
 use crate::wire::startup::Exchange;
 use crate::wire::{Address, Route};
@@ -16,14 +18,10 @@ pub struct Situation<'a> {
     pub endpoint: &'a Endpoint,
     /// How it was reached.
     pub route: &'a Route,
-    /// Whether the connection is encrypted.
-    pub encrypted: bool,
+    /// What TLS came to; none in clear.
+    pub tls: Option<&'a Encryption>,
     /// Whether the peer had said something before the start-up message.
     pub spoke_before: bool,
-    /// Whether the server asked for a client certificate, and one was sent.
-    pub certificate_asked: bool,
-    /// See there.
-    pub certificate_sent: bool,
     /// What was seen of the start-up.
     pub exchange: &'a Exchange,
     /// The time since the start-up message.
@@ -35,6 +33,29 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
+    /// Our address, where the server cannot see another one.
+    pub fn our_address(&self) -> Option<IpAddr> {
+        match self.route {
+            Route::Direct(Address::Tcp(address)) => Some(address.ip()).filter(IpAddr::is_loopback),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether the server asked for a client certificate.
+    pub fn certificate_asked(&self) -> bool {
+        self.tls.is_some_and(|tls| tls.client_certificate_asked)
+    }
+
+    /// Whether one was sent.
+    pub fn certificate_sent(&self) -> bool {
+        self.tls.is_some_and(|tls| tls.client_certificate_sent)
+    }
+
     /// Whether the way is a unix socket of this machine.
     pub fn is_unix(&self) -> bool {
         self.route.is_unix()
@@ -87,7 +108,7 @@ impl Situation<'_> {
 
     /// The encryption, as it stands in a sentence.
     pub fn encryption(&self) -> &'static str {
-        match (self.encrypted, self.is_unix()) {
+        match (self.is_encrypted(), self.is_unix()) {
             (true, _) => "with TLS",
             (false, true) => "over a unix socket",
             (false, false) => "without TLS",

@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::stage::protocol::Attempt;
 use crate::target::{Endpoint, SslNegotiation, Target};
 use crate::wire::Route;
-use crate::wire::frames::{Frames, Phase, startup_message};
+use crate::wire::frames::{Frames, PROTOCOL_3_0, Phase, startup_message};
 use crate::wire::server_error::ServerError;
 
 /// The longest look; it comes on top of a time that was used up already.
@@ -47,7 +47,7 @@ pub async fn ask(
         let attempt = same_attempt(encrypted, target);
         let wire = super::redial(route, attempt, target, endpoint, ctx).await?;
         let mut frames = Frames::new(wire);
-        frames.send(&startup_message(&[])).await;
+        frames.send(&startup_message(PROTOCOL_3_0, &[])).await;
         let frame = frames.next(Phase::Authentication).await.ok()?;
         let error = ServerError::parse(&frame.body).filter(|_| frame.tag == b'E')?;
         Some(if error.is_from_postgres() {

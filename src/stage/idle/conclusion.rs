@@ -33,6 +33,7 @@ pub struct Known {
     pub rungs: Vec<Rung>,
     /// Why fewer connections than planned could be opened.
     pub refused: Option<String>,
+    unused: Option<End>,
     keepalive: Option<Cared>,
     heartbeat: Option<Cared>,
     hop_ends: Vec<Option<(Duration, End)>>,
@@ -53,6 +54,7 @@ impl Known {
             plan,
             rungs: Vec::new(),
             refused: None,
+            unused: None,
             keepalive: None,
             heartbeat: None,
             hop_ends: vec![None; hops.len()],
@@ -88,6 +90,7 @@ impl Known {
                     *slot = Some((outcome.life, outcome.end));
                 }
             }
+            Care::Unused => self.unused = Some(outcome.end),
             Care::Parked => {}
         }
     }
@@ -98,11 +101,37 @@ impl Known {
         self.heartbeat = None;
     }
 
+    /// What the ladder says. Where it says that nothing is dropped, the
+    /// connection that was never used may know better.
+    pub fn found(&self) -> Threshold {
+        let found = ladder::threshold(&self.rungs);
+        match &self.unused {
+            Some(End::Dropped(drop)) if found.dropped.is_none() && drop.announced => Threshold {
+                survived: self
+                    .rungs
+                    .iter()
+                    .filter(|rung| rung.end == End::Survived && rung.silence < drop.at)
+                    .map(|rung| rung.silence)
+                    .max(),
+                dropped: Some(drop.clone()),
+                earliest: drop.at,
+                by_chance: false,
+            },
+            _ => found,
+        }
+    }
+
+    /// Whether only a connection that was never used was dropped.
+    fn only_unused(&self) -> bool {
+        ladder::threshold(&self.rungs).dropped.is_none() && self.found().dropped.is_some()
+    }
+
     /// Writes what is known as facts.
     pub fn note(&self, record: &mut StageRecord) {
-        let found = ladder::threshold(&self.rungs);
+        let found = self.found();
         let silence = found.dropped.as_ref().filter(|_| found.is_of_silence());
         record.fact("rungs", ladder::facts(&self.rungs));
+        record.fact("unused", self.unused.as_ref().map(|end| told(end).0));
         record.fact(
             "threshold",
             json!({
@@ -124,14 +153,8 @@ impl Known {
                 }),
             },
         );
-        record.fact(
-            "keepalive_helps",
-            self.helps(self.keepalive.as_ref(), &found),
-        );
-        record.fact(
-            "heartbeat_helps",
-            self.helps(self.heartbeat.as_ref(), &found),
-        );
+        record.fact("keepalive_helps", self.keepalive_helps(&found));
+        record.fact("heartbeat_helps", self.heartbeat_helps(&found));
         record.fact("advice", self.advice(&found));
         if !self.hops.is_empty() {
             record.fact("hops", self.hop_facts());
@@ -162,6 +185,21 @@ impl Known {
             .collect()
     }
 
+    /// Who counts the protocol's own traffic sees no keepalives.
+    fn keepalive_helps(&self, found: &Threshold) -> Option<bool> {
+        let drop = found.dropped.as_ref()?;
+        let counts_traffic =
+            matches!(drop.kind, Kind::Server | Kind::Pooler) || drop.part == Some(Part::Forward);
+        match self.helps(self.keepalive.as_ref(), found) {
+            Some(true) if counts_traffic => Some(false),
+            helps => helps,
+        }
+    }
+
+    fn heartbeat_helps(&self, found: &Threshold) -> Option<bool> {
+        self.helps(self.heartbeat.as_ref(), found)
+    }
+
     /// Whether a cared-for connection outlived the drop; unknown while
     /// nothing was dropped, and where its care came too late to tell.
     fn helps(&self, cared: Option<&Cared>, found: &Threshold) -> Option<bool> {
@@ -186,7 +224,7 @@ impl Known {
             return advice::reconnect();
         }
         let circumstances = Circumstances {
-            keepalive_helps: self.helps(self.keepalive.as_ref(), found),
+            keepalive_helps: self.keepalive_helps(found),
             tunnel: !self.hops.is_empty(),
             ssh_keepalive: drop.part == Some(Part::Ssh),
             in_transaction: self.plan.in_transaction,
@@ -203,7 +241,7 @@ impl Known {
     /// The verdict on all that is known.
     pub fn conclude(&self, record: &mut StageRecord) -> Verdict<()> {
         self.note(record);
-        let found = ladder::threshold(&self.rungs);
+        let found = self.found();
         let Some(drop) = &found.dropped else {
             return match self.unclear() {
                 Some(error) => Err(unclassified(&error)),
@@ -256,7 +294,10 @@ impl Known {
             )
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
-            .with("words", words(drop))
+            .with("silences", ladder::line(&self.rungs))
+            .with("words", self.words(drop))
+            .with("setting", setting(drop))
+            .with("never_used", self.only_unused().then_some(true))
             .with("where", self.place(drop))
             .with("hop", self.hop(drop).map(str::to_owned))
             .with("likely_owner", owner)
@@ -279,6 +320,19 @@ impl Known {
         }
     }
 
+    /// What the other side said, to follow a comma or, of SSH, a colon.
+    fn words(&self, drop: &Drop) -> String {
+        let only = match self.only_unused() {
+            true => "; only a connection that had never been used was ended",
+            false => "",
+        };
+        match &drop.message {
+            None => format!("without a word about why{only}"),
+            Some(message) if drop.kind == Kind::Ssh => message.clone(),
+            Some(message) => format!("and said: {message}{only}"),
+        }
+    }
+
     /// The part of the way, as far as it is known.
     fn place(&self, drop: &Drop) -> String {
         const HERE: &str = "this machine";
@@ -287,10 +341,11 @@ impl Known {
         };
         match (drop.part, self.guilty_hop()) {
             (Some(Part::Beyond), _) => format!("between {last} and the database"),
-            (Some(Part::Ssh | Part::Forward), Some((before, hop))) => {
+            (Some(Part::Forward), _) => format!("at {last}"),
+            (Some(Part::Ssh), Some((before, hop))) => {
                 format!("between {} and {hop}", before.unwrap_or(HERE))
             }
-            (Some(Part::Ssh | Part::Forward), None) => format!("between {HERE} and {last}"),
+            (Some(Part::Ssh), None) => format!("between {HERE} and {last}"),
             (None, _) => "beyond the tunnel".to_owned(),
         }
     }
@@ -309,14 +364,16 @@ impl Known {
 
     /// The SSH server that a drop concerns.
     fn hop<'a>(&'a self, drop: &Drop) -> Option<&'a str> {
-        drop.part?;
-        let guilty = self.guilty_hop().map(|(_, hop)| hop);
+        let guilty = match drop.part? {
+            Part::Ssh => self.guilty_hop().map(|(_, hop)| hop),
+            Part::Forward | Part::Beyond => None,
+        };
         guilty.or(self.hops.last().map(String::as_str))
     }
 
     fn remedy(&self, found: &Threshold) -> Option<Finding> {
-        let keepalive = self.helps(self.keepalive.as_ref(), found);
-        let heartbeat = self.helps(self.heartbeat.as_ref(), found);
+        let keepalive = self.keepalive_helps(found);
+        let heartbeat = self.heartbeat_helps(found);
         let interval = self
             .keepalive
             .as_ref()
@@ -342,13 +399,17 @@ impl Known {
             (None, Some(true)) => format!("A query every {every} prevents the drop."),
             (None, _) => return None,
         };
-        Some(
-            Finding::new(&cause::idle::KEEPALIVE)
-                .with("remedy", remedy)
-                .with("keepalive_helps", keepalive)
-                .with("heartbeat_helps", heartbeat)
-                .with("interval_ms", ms(interval)),
-        )
+        let finding = Finding::new(&cause::idle::KEEPALIVE)
+            .with("remedy", remedy)
+            .with("keepalive_helps", keepalive)
+            .with("heartbeat_helps", heartbeat)
+            .with("interval_ms", ms(interval));
+        let advice = self.advice(found);
+        let settings = advice.as_object().into_iter().flatten();
+        Some(settings.fold(finding, |finding, (driver, setting)| {
+            let setting = crate::finding::shown(setting);
+            finding.fix(format!("{driver}: {setting}"), None)
+        }))
     }
 }
 
@@ -367,6 +428,7 @@ impl Threshold {
 fn cause_of(drop: &Drop) -> &'static Cause {
     match drop.kind {
         Kind::Server if drop.is_server_timeout() => &cause::idle::SERVER_TIMEOUT,
+        _ if drop.is_termination() => &cause::idle::TERMINATED,
         Kind::Server => &cause::idle::TERMINATED,
         Kind::Pooler => &cause::idle::POOLER_TIMEOUT,
         Kind::Ssh => &cause::idle::SSH_CLOSED,
@@ -376,12 +438,13 @@ fn cause_of(drop: &Drop) -> &'static Cause {
     }
 }
 
-/// What the other side said, to follow a comma.
-fn words(drop: &Drop) -> String {
-    match &drop.message {
-        None => "without a word about why".to_owned(),
-        Some(message) if drop.kind == Kind::Ssh => message.clone(),
-        Some(message) => format!("and said: {message}"),
+/// The server's setting behind a timeout of its own.
+fn setting(drop: &Drop) -> Option<&'static str> {
+    match (drop.kind, drop.sqlstate.as_deref()?) {
+        (Kind::Server, "57P05") => Some("idle_session_timeout"),
+        (Kind::Server, "25P03") => Some("idle_in_transaction_session_timeout"),
+        (Kind::Server, "25P04") => Some("transaction_timeout"),
+        _ => None,
     }
 }
 

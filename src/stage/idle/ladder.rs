@@ -112,18 +112,26 @@ impl Part {
     }
 }
 
+/// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
+/// `transaction_timeout` (PostgreSQL documentation, appendix A).
+pub const SERVER_TIMEOUTS: [&str; 3] = ["57P05", "25P03", "25P04"];
+
 impl Drop {
-    /// Whether somebody ended this session by hand or with the whole server:
-    /// SQLSTATE 57P01, 57P02, 57P03 and the like, not an idle timeout.
+    /// Whether somebody ended this session by hand or with the whole server,
+    /// and not because it was idle: any words of the server but its timeouts;
+    /// of a pooler, that it or its server goes down (class 57P).
     pub fn is_termination(&self) -> bool {
-        self.kind == Kind::Server && !self.is_server_timeout()
+        match self.kind {
+            Kind::Server => !self.is_server_timeout(),
+            Kind::Pooler => matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03")),
+            _ => false,
+        }
     }
 
-    /// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
-    /// `transaction_timeout` (PostgreSQL documentation, appendix A).
+    /// Whether the server's own setting did it.
     pub fn is_server_timeout(&self) -> bool {
-        self.kind == Kind::Server
-            && matches!(self.sqlstate.as_deref(), Some("57P05" | "25P03" | "25P04"))
+        let sqlstate = self.sqlstate.as_deref().unwrap_or_default();
+        self.kind == Kind::Server && SERVER_TIMEOUTS.contains(&sqlstate)
     }
 }
 
@@ -132,9 +140,11 @@ impl Drop {
 pub struct Threshold {
     /// The longest silence that was survived below the first drop.
     pub survived: Option<Duration>,
-    /// The drop that counts: the moment of an announced one, or the shortest
-    /// silence of the others.
+    /// The drop that counts: of announced ones the middle one, since timers are
+    /// late or early by up to a second; of others the shortest silence.
     pub dropped: Option<Drop>,
+    /// The earliest moment of it.
+    pub earliest: Duration,
     /// Whether a longer silence than the dropped one was survived, so that
     /// the drop was no matter of silence alone.
     pub by_chance: bool,
@@ -148,7 +158,7 @@ impl Threshold {
             return None;
         }
         match drop.announced {
-            true => Some(drop.at),
+            true => Some(self.earliest),
             false => self.survived,
         }
     }
@@ -179,11 +189,13 @@ pub fn threshold(rungs: &[Rung]) -> Threshold {
             _ => None,
         })
     };
-    let lasting = drops().filter(|drop| drop.at + SLACK >= longest_survived);
-    let by_chance = lasting.clone().next().is_none();
-    let dropped = match by_chance {
+    let lasting: Vec<&Drop> = drops()
+        .filter(|drop| drop.at + SLACK >= longest_survived)
+        .collect();
+    let by_chance = lasting.is_empty();
+    let (earliest, dropped) = match by_chance {
         false => first(lasting),
-        true => first(drops()),
+        true => first(drops().collect()),
     };
     let survived = rungs
         .iter()
@@ -195,17 +207,29 @@ pub fn threshold(rungs: &[Rung]) -> Threshold {
         survived,
         by_chance: by_chance && dropped.is_some(),
         dropped: dropped.cloned(),
+        earliest,
     }
 }
 
-/// The first of several drops. One that was announced tells its moment, so
-/// it is preferred to one found at waking up at about the same time.
-fn first<'a>(drops: impl Iterator<Item = &'a Drop> + Clone) -> Option<&'a Drop> {
-    let earliest = drops.clone().min_by_key(|drop| drop.at)?;
-    drops
+/// The first of several drops, and its earliest moment. One that was
+/// announced tells its moment, so it is preferred to one found at waking up
+/// at about the same time.
+fn first(mut drops: Vec<&Drop>) -> (Duration, Option<&Drop>) {
+    drops.sort_by_key(|drop| drop.at);
+    let Some(earliest) = drops.first().copied() else {
+        return (Duration::ZERO, None);
+    };
+    let told: Vec<&Drop> = drops
+        .into_iter()
         .filter(|drop| drop.announced && drop.at <= earliest.at + SLACK)
-        .min_by_key(|drop| drop.at)
-        .or(Some(earliest))
+        .collect();
+    // They are of one kind, but for what happens by chance at the same time.
+    let Some(kind) = told.first().map(|drop| drop.kind) else {
+        return (earliest.at, Some(earliest));
+    };
+    let alike: Vec<&Drop> = told.into_iter().filter(|drop| drop.kind == kind).collect();
+    let middle = alike.get(alike.len() / 2).copied();
+    (earliest.at, middle)
 }
 
 /// The rungs as facts, the shortest silence first.
@@ -223,6 +247,26 @@ pub fn facts(rungs: &[Rung]) -> Value {
             })
         })
         .collect()
+}
+
+/// The rungs as one line for people.
+pub fn line(rungs: &[Rung]) -> String {
+    let mut rungs: Vec<&Rung> = rungs.iter().collect();
+    rungs.sort_by_key(|rung| rung.silence);
+    let times = |lived: bool| {
+        let mut times: Vec<String> = rungs
+            .iter()
+            .filter(|rung| (rung.end == End::Survived) == lived)
+            .map(|rung| spoken(rung.silence))
+            .collect();
+        times.dedup();
+        times.join(", ")
+    };
+    match (times(true), times(false)) {
+        (alive, dead) if alive.is_empty() => format!("dropped: {dead}"),
+        (alive, dead) if dead.is_empty() => format!("alive: {alive}"),
+        (alive, dead) => format!("alive: {alive}; dropped: {dead}"),
+    }
 }
 
 /// An end as one word and its details.
@@ -311,6 +355,7 @@ pub(super) mod tests {
         assert_eq!(found.survived, Some(s(2)));
         assert_eq!(found.dropped.as_ref().map(|drop| drop.at), Some(s(3)));
         assert_eq!(found.width(), s(1));
+        assert_eq!(line(&rungs), "alive: 1.0 s, 2.0 s; dropped: 3.0 s, 4.0 s");
         assert_eq!(found.safe(), Some(s(2)));
         assert!(!found.by_chance);
     }
@@ -332,6 +377,21 @@ pub(super) mod tests {
         ];
         let found = threshold(&rungs).dropped.unwrap();
         assert_eq!(found.kind, Kind::Server);
+    }
+
+    #[test]
+    fn timers_that_are_early_or_late_are_evened_out() {
+        let at = |ms: u64| Rung {
+            silence: s(6),
+            end: End::Dropped(Drop {
+                at: Duration::from_millis(ms),
+                ..drop_at(Kind::Ssh, 0, true)
+            }),
+        };
+        let found = threshold(&[at(2_900), at(1_970), at(2_500), survived(2)]);
+        assert_eq!(found.dropped.as_ref().unwrap().at.as_millis(), 2_500);
+        assert_eq!(found.safe(), Some(Duration::from_millis(1_970)));
+        assert_eq!(found.survived, Some(s(2)));
     }
 
     #[test]

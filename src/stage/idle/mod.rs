@@ -32,7 +32,7 @@ use crate::pipeline::{Another, Connected};
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 
-use arm::{Arm, Care, Outcome};
+use arm::{Arm, Care, Outcome, Way};
 use conclusion::{Known, described};
 pub use ladder::spoken;
 use ladder::{End, Kind, RUNGS, Rung};
@@ -43,6 +43,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// A bracket narrower than this is narrow enough.
 const NARROW: Duration = Duration::from_millis(1_000);
+/// How many connections are opened at once.
+const AT_ONCE: usize = 3;
 /// How long the connections may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// How many times a bracket is looked into.
@@ -81,12 +83,12 @@ impl Plan {
     }
 
     /// How many connections may be parked: of those that the server has to
-    /// spare, at most half are taken.
+    /// spare, at most two thirds are taken.
     fn rungs(&self) -> u32 {
-        let cared_for = 2;
+        let cared_for = 3;
         match self.spare {
             Some(spare) => {
-                let room = (spare / 2).saturating_sub(cared_for).max(1);
+                let room = (spare * 2 / 3).saturating_sub(cared_for).max(1);
                 u32::try_from(room).unwrap_or(RUNGS).min(RUNGS)
             }
             None => RUNGS,
@@ -186,6 +188,7 @@ struct Live {
 /// The test as it goes on.
 struct Test<'a> {
     connected: &'a Connected,
+    way: Way<'a>,
     plan: Plan,
     record: &'a mut StageRecord,
     tell: Tell<'a>,
@@ -212,6 +215,7 @@ impl<'a> Test<'a> {
         known.note(record);
         Self {
             connected,
+            way: Way::new(connected),
             plan,
             record,
             tell,
@@ -261,26 +265,58 @@ impl<'a> Test<'a> {
             (Care::Heartbeat(self.interval), longest),
         ];
         arms.splice(1..1, cared_for);
+        arms.push((Care::Unused, longest));
         let hops = self.known.hops.len();
         arms.extend((0..hops).map(|hop| (Care::Hop(hop), longest)));
-        let mut first = true;
         let mut parked = 0;
-        for (care, silence) in arms {
-            match self.open(care, silence).await {
-                Ok(()) => parked += u32::from(care == Care::Parked),
-                Err(finding) if first => return Err(finding),
-                Err(finding) if matches!(care, Care::Hop(_)) => {
-                    (self.tell)(Event::Note(finding.summary()));
-                }
-                Err(finding) => {
-                    self.known.refused = Some(finding.summary());
-                    self.say_fewer(parked, &finding.summary());
-                    break;
+        let mut opened = 0;
+        for some in arms.chunks(AT_ONCE) {
+            for ((care, silence), arm) in some.iter().zip(self.dial(some).await) {
+                match arm {
+                    Ok(arm) => {
+                        self.start(arm, *care, *silence);
+                        opened += 1;
+                        parked += u32::from(*care == Care::Parked);
+                    }
+                    Err(finding) if opened == 0 => return Err(finding),
+                    // It could tell nothing of its own.
+                    Err(_) if self.way.is_shared() && matches!(care, Care::Hop(_)) => {}
+                    Err(finding) => {
+                        (self.tell)(Event::Note(format!(
+                            "not opened: {}: {}",
+                            self.known.label(*care),
+                            finding.summary()
+                        )));
+                        let optional = matches!(care, Care::Hop(_) | Care::Keepalive(_));
+                        if !optional {
+                            self.known.refused.get_or_insert(finding.summary());
+                        }
+                    }
                 }
             }
-            first = false;
+            if self.known.refused.is_some() {
+                break;
+            }
+        }
+        if self.way.is_shared() {
+            self.record.fact("ssh_session_shared", true);
+        }
+        if let Some(why) = self.known.refused.clone()
+            && parked < wanted
+        {
+            self.say_fewer(parked, &why);
         }
         Ok(())
+    }
+
+    /// Opens a few connections at once.
+    async fn dial(&self, some: &[(Care, Duration)]) -> Vec<Verdict<Arm>> {
+        let one = async |at: usize| match some.get(at) {
+            Some((care, _)) => Some(Arm::open(&self.way, *care, self.plan.in_transaction).await),
+            None => None,
+        };
+        let (first, second, third) = tokio::join!(one(0), one(1), one(2));
+        [first, second, third].into_iter().flatten().collect()
     }
 
     fn say_fewer(&mut self, rungs: u32, why: &str) {
@@ -290,7 +326,22 @@ impl<'a> Test<'a> {
     }
 
     async fn open(&mut self, care: Care, silence: Duration) -> Verdict<()> {
-        let arm = Arm::open(self.connected, care, self.plan.in_transaction).await?;
+        let arm = Arm::open(&self.way, care, self.plan.in_transaction).await;
+        match arm {
+            Ok(arm) => {
+                self.start(arm, care, silence);
+                Ok(())
+            }
+            Err(finding) => {
+                let label = self.known.label(care);
+                let summary = finding.summary();
+                (self.tell)(Event::Note(format!("not opened: {label}: {summary}")));
+                Err(finding)
+            }
+        }
+    }
+
+    fn start(&mut self, arm: Arm, care: Care, silence: Duration) {
         let begun = arm.begun();
         let until = begun + silence;
         let (sender, receiver) = watch::channel(until);
@@ -318,7 +369,6 @@ impl<'a> Test<'a> {
                 until: sender,
             },
         );
-        Ok(())
     }
 
     /// Takes in how an arm ended.
@@ -326,12 +376,15 @@ impl<'a> Test<'a> {
         let Some(live) = self.live.remove(&id) else {
             return;
         };
+        // No answer, or a pooler's refusal, may have nothing to do with silence.
         if let (End::Dropped(drop), Care::Parked) = (&outcome.end, live.care)
-            && drop.kind == Kind::Silent
+            && !drop.announced
+            && matches!(drop.kind, Kind::Silent | Kind::Pooler)
             && let Err(finding) = self.fresh().await
         {
             outcome.end = End::Unclear(format!(
-                "no answer, and none to a fresh connection either: {}",
+                "{}, and a fresh connection gets no answer either: {}",
+                described(drop),
                 finding.summary()
             ));
         }
@@ -357,7 +410,7 @@ impl<'a> Test<'a> {
     async fn fresh(&self) -> Verdict<()> {
         let another = Another {
             keepalives: self.connected.target.keepalives,
-            own_hop: true,
+            own_hop: !self.way.is_shared(),
         };
         let (mut session, _hop) = self.connected.again(&another).await?;
         arm::ask(&mut session, "SELECT 1", &self.connected.ctx).await?;
@@ -368,7 +421,7 @@ impl<'a> Test<'a> {
     /// Once a drop is known, rungs above it tell nothing more, rungs inside
     /// its bracket would, and what is cared for need not live much longer.
     async fn steer(&mut self) {
-        let found = ladder::threshold(&self.known.rungs);
+        let found = self.known.found();
         let Some(drop) = found.dropped.clone() else {
             return;
         };
@@ -494,7 +547,8 @@ mod tests {
             ..plan(6)
         };
         assert_eq!(with(100).rungs(), 8);
-        assert_eq!(with(10).rungs(), 3);
+        assert_eq!(with(17).rungs(), 8);
+        assert_eq!(with(9).rungs(), 3);
         assert_eq!(with(2).rungs(), 1);
     }
 

@@ -133,7 +133,27 @@ pub fn kind(content: &[u8]) -> Kind {
     if content.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) {
         return Kind::Foreign("a Java key store");
     }
-    Kind::Other("no key")
+    Kind::Other(instead(text))
+}
+
+/// What people put where a key belongs, if it is that.
+fn instead(text: &str) -> &'static str {
+    let text = text.trim().trim_matches(['"', '\'']);
+    let one_line = !text.contains('\n') && text.len() < 500;
+    match () {
+        _ if text.is_empty() => "nothing but white space",
+        _ if one_line && (text.starts_with(['$', '%']) || text.starts_with("{{")) => {
+            "the name of a variable that was not replaced by its value"
+        }
+        _ if one_line && text.bytes().all(|b| b == b'*') => {
+            "asterisks, as CI systems print in place of a secret"
+        }
+        _ if one_line && (text.starts_with('/') || text.starts_with("~/")) => {
+            "a path, and not the content of the file there"
+        }
+        _ if text.starts_with("SHA256:") || text.contains(" SHA256:") => "the fingerprint of a key",
+        _ => "no key",
+    }
 }
 
 /// The first header of a private key that OpenSSH knows.

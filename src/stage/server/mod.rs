@@ -14,13 +14,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::cause::{pooler, server};
+use crate::cause::{pooler, protocol, server};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
-use crate::stage::auth;
-use crate::target::{Endpoint, Guards, ServerRole, Target, TargetSessionAttrs};
+use crate::stage::auth::{
+    self,
+    speaker::{self, Speaker},
+};
+use crate::target::{Endpoint, Guards, ServerRole, Target};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
 
@@ -118,16 +121,23 @@ impl Looked<'_> {
                 match stall::look(&route, encrypted, self.target, self.endpoint, ctx).await {
                     // Only this query is slow here.
                     stall::Seen::Works => Ok(Facts::default()),
-                    stall::Seen::Stalls => {
-                        let cause = crate::cause::find("protocol.stall");
-                        Err(self
-                            .finding(cause.unwrap_or(&server::TIMEOUT))
-                            .with("timeout_ms", ms(ctx.timeout))
-                            .with("how", "small messages pass, larger ones do not")
-                            .with("error", "small messages pass, larger ones do not")
-                            .then_next_host())
+                    stall::Seen::Stalls => Err(self
+                        .finding(&protocol::STALL)
+                        .with("timeout_ms", ms(ctx.timeout))
+                        .with("how", "small messages pass, larger ones do not")
+                        .with("error", "small messages pass, larger ones do not")
+                        .then_next_host()),
+                    stall::Seen::Unknown => {
+                        let speaker =
+                            speaker::ask(&route, encrypted, self.target, self.endpoint, ctx).await;
+                        let pooler = (speaker == Some(Speaker::Pooler))
+                            .then_some("a start-up message without a role");
+                        let looked = Looked {
+                            pooler: self.pooler.or(pooler),
+                            ..*self
+                        };
+                        Err(looked.unanswered(QueryError::Late, session, ctx))
                     }
-                    stall::Seen::Unknown => Err(self.unanswered(QueryError::Late, session, ctx)),
                 }
             }
             other => Err(self.unanswered(other, session, ctx)),
@@ -178,7 +188,6 @@ impl Looked<'_> {
                 .finding(&server::READ_ONLY)
                 .with("wanted", wanted.as_str())
                 .with("actual", nature.describe())
-                .retryable(wanted != TargetSessionAttrs::Any)
                 .then_next_host());
         }
         nature.standby = nature.standby.or(facts.truth("in_recovery"));
@@ -267,7 +276,7 @@ impl Looked<'_> {
             record.warn(
                 self.finding(&server::CLOCK)
                     .with("offset_s", offset.abs().round() as i64)
-                    .with("direction", if offset > 0.0 { "ahead" } else { "behind" }),
+                    .with("direction", if offset > 0.0 { "ahead of" } else { "behind" }),
             );
         }
     }

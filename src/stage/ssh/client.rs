@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::host_key::{Judge, Judgement, Shown};
 use crate::text;
+use crate::wire::TeeLog;
 
 /// How long a callback may come after the error that it explains.
 const AFTERWORD: Duration = Duration::from_secs(1);
@@ -167,12 +168,27 @@ impl Watch {
 pub struct Client {
     watch: Arc<Watch>,
     judge: Judge,
+    below: Arc<TeeLog>,
+}
+
+impl Drop for Client {
+    /// The library drops its handler at the end, also where it forgets to say
+    /// how that came (its own farewell failed on a broken connection).
+    fn drop(&mut self) {
+        let error = self.below.seen().read_error;
+        self.watch.note_end(error.map_or(End::Closed, End::Broken));
+    }
 }
 
 impl Client {
-    /// For a session that is judged and watched by these.
-    pub fn new(watch: Arc<Watch>, judge: Judge) -> Self {
-        Self { watch, judge }
+    /// For a session that is judged and watched by these, over a transport
+    /// that is watched below.
+    pub fn new(watch: Arc<Watch>, judge: Judge, below: Arc<TeeLog>) -> Self {
+        Self {
+            watch,
+            judge,
+            below,
+        }
     }
 }
 

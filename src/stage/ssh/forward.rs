@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Session;
 use super::client::{End, Refusal};
+use super::life::SIGN_OF_LIFE;
 use crate::cause::{Cause, tunnel};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -65,7 +66,12 @@ impl Session {
                 Err(Failure::Refused(self.watch.refusal(reason.code()).await))
             }
             Ok(Err(_)) => Err(Failure::Lost(self.watch.end().await)),
-            Err(_) => Err(Failure::Late),
+            // A target that is silent, or a server that is?
+            Err(_) => match tokio::time::timeout(SIGN_OF_LIFE, self.answers()).await {
+                Ok(true) => Err(Failure::Late),
+                Ok(false) => Err(Failure::Lost(self.watch.end().await)),
+                Err(_) => Err(Failure::Lost(End::Dead)),
+            },
         }
     }
 }
@@ -110,7 +116,11 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
             None,
         );
     }
-    finding.then_next_host()
+    match failure {
+        // No host of the list is reached through a session that is over.
+        Failure::Lost(_) => finding,
+        _ => finding.then_next_host(),
+    }
 }
 
 fn label(wanted: &Wanted<'_>) -> String {

@@ -21,6 +21,9 @@ pub const LONGEST_SOCKET_PATH: usize = 107;
 /// How often a unix socket with a full backlog is tried again.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a free file descriptor is waited for.
+const DESCRIPTOR_PATIENCE: Duration = Duration::from_millis(300);
+
 /// What became of a dial.
 pub struct Knock {
     /// The open connection, or why there is none.
@@ -132,8 +135,7 @@ type Opened = Result<(crate::wire::BoxIo, Socket), (Why, Option<Icmp>)>;
 
 async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened {
     let plain = |error: io::Error| (Why::of(&error), None);
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).map_err(plain)?;
-    socket.set_nonblocking(true).map_err(plain)?;
+    let socket = open(Domain::for_address(to), limit).await.map_err(plain)?;
     socket.set_tcp_nodelay(true).map_err(plain)?;
     set_keepalives(&socket, keepalives).map_err(plain)?;
     kernel::keep_icmp(&socket, &to);
@@ -149,6 +151,23 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
             Some(icmp) => Err((Why::Errno(errno_of(&icmp)), Some(icmp))),
             None => Err((Why::Late, None)),
         },
+    }
+}
+
+/// A new socket. Where descriptors are short, the dials of other addresses give
+/// theirs back in a moment: libpq, which dials one by one, would not run out.
+async fn open(domain: Domain, limit: Instant) -> io::Result<Socket> {
+    let patience = limit.min(Instant::now() + DESCRIPTOR_PATIENCE);
+    loop {
+        let opened = Socket::new(domain, Type::STREAM, None);
+        let short = matches!(&opened, Err(error)
+            if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)));
+        if !short || Instant::now() >= patience {
+            let socket = opened?;
+            socket.set_nonblocking(true)?;
+            return Ok(socket);
+        }
+        tokio::time::sleep(BACKLOG_PAUSE).await;
     }
 }
 
@@ -201,8 +220,7 @@ async fn unix(path: &Path, limit: Instant) -> Opened {
     }
     let address = socket_address(bytes).map_err(plain)?;
     loop {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(plain)?;
-        socket.set_nonblocking(true).map_err(plain)?;
+        let socket = open(Domain::UNIX, limit).await.map_err(plain)?;
         match socket.connect(&address) {
             Ok(()) => {
                 let watched = socket.try_clone().map_err(plain)?;

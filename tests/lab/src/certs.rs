@@ -18,7 +18,7 @@ use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
 };
-use openssl::x509::{X509, X509Builder, X509Name, X509NameBuilder};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder, X509Ref};
 
 use crate::process::Tool;
 
@@ -97,6 +97,16 @@ pub struct CertSpec {
     pub usage: Usage,
     /// Whether it is a certificate authority.
     pub ca: bool,
+    /// Organisation; none when empty.
+    pub org: String,
+    /// Where the issuer's certificate can be fetched, as the certificate says; nothing when empty.
+    pub issuer_url: String,
+    /// Whether the key identifier names the issuer's own issuer as well.
+    pub names_upper_issuer: bool,
+    /// How many authorities may follow, for an authority.
+    pub path_len: Option<u32>,
+    /// The one domain that an authority may issue for; any when empty.
+    pub permitted: String,
 }
 
 impl CertSpec {
@@ -112,6 +122,11 @@ impl CertSpec {
             digest: "sha256",
             usage: Usage::Server,
             ca: false,
+            org: String::new(),
+            issuer_url: String::new(),
+            names_upper_issuer: false,
+            path_len: None,
+            permitted: String::new(),
         }
     }
 
@@ -214,8 +229,13 @@ impl Ca {
 
     /// An authority below this one.
     pub fn intermediate(&self, cn: &str) -> Result<Self> {
+        self.intermediate_with(&CertSpec::authority(cn))
+    }
+
+    /// An authority below this one with a certificate of one's own design.
+    pub fn intermediate_with(&self, spec: &CertSpec) -> Result<Self> {
         Ok(Ca {
-            own: self.issue(&CertSpec::authority(cn))?,
+            own: self.issue(spec)?,
             root: false,
         })
     }
@@ -294,7 +314,7 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
     builder.set_version(2)?;
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     builder.set_serial_number(&*BigNum::from_u32(serial)?.to_asn1_integer()?)?;
-    let subject = name(&spec.cn)?;
+    let subject = name(spec)?;
     builder.set_subject_name(&subject)?;
     builder.set_issuer_name(issuer.map_or(&subject, |i| i.cert.subject_name()))?;
     builder.set_pubkey(key)?;
@@ -306,11 +326,19 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
     builder.append_extension(subject_id)?;
     if parent.is_some() {
         let context = builder.x509v3_context(parent, None);
-        let authority_id = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        let authority_id = AuthorityKeyIdentifier::new()
+            .keyid(true)
+            .issuer(spec.names_upper_issuer)
+            .build(&context)?;
         builder.append_extension(authority_id)?;
     }
     if spec.ca {
-        builder.append_extension(BasicConstraints::new().critical().ca().build()?)?;
+        let mut constraints = BasicConstraints::new();
+        constraints.critical().ca();
+        if let Some(length) = spec.path_len {
+            constraints.pathlen(length);
+        }
+        builder.append_extension(constraints.build()?)?;
         builder.append_extension(
             KeyUsage::new()
                 .critical()
@@ -340,6 +368,15 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
         builder.append_extension(names)?;
     }
 
+    if !spec.issuer_url.is_empty() {
+        let value = format!("caIssuers;URI:{}", spec.issuer_url);
+        builder.append_extension(extension(&builder, parent, Nid::INFO_ACCESS, &value)?)?;
+    }
+    if !spec.permitted.is_empty() {
+        let value = format!("critical,permitted;DNS:{}", spec.permitted);
+        builder.append_extension(extension(&builder, parent, Nid::NAME_CONSTRAINTS, &value)?)?;
+    }
+
     let signer = issuer.map_or(key, |i| &i.key);
     let digest = match signer.id() {
         Id::ED25519 => MessageDigest::null(),
@@ -349,10 +386,25 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
     Ok(builder.build())
 }
 
-fn name(cn: &str) -> Result<X509Name> {
+/// An extension in OpenSSL's own notation, which has no builder of its own.
+#[allow(deprecated)]
+fn extension(
+    builder: &X509Builder,
+    parent: Option<&X509Ref>,
+    nid: Nid,
+    value: &str,
+) -> Result<X509Extension> {
+    let context = builder.x509v3_context(parent, None);
+    Ok(X509Extension::new_nid(None, Some(&context), nid, value)?)
+}
+
+fn name(spec: &CertSpec) -> Result<X509Name> {
     let mut name = X509NameBuilder::new()?;
-    if !cn.is_empty() {
-        name.append_entry_by_nid(Nid::COMMONNAME, cn)?;
+    if !spec.org.is_empty() {
+        name.append_entry_by_nid(Nid::ORGANIZATIONNAME, &spec.org)?;
+    }
+    if !spec.cn.is_empty() {
+        name.append_entry_by_nid(Nid::COMMONNAME, &spec.cn)?;
     }
     Ok(name.build())
 }

@@ -112,7 +112,9 @@ impl Lab {
     pub fn postgres(&self) -> Result<Arc<Postgres>> {
         self.postgres.get(|| {
             let issued = self.issue(self.cert())?;
-            Ok(Arc::new(self.new_postgres().tls(issued).start()?))
+            // Many scenarios share it, some with a dozen connections.
+            let pg = self.new_postgres().conf("max_connections", 100);
+            Ok(Arc::new(pg.tls(issued).start()?))
         })
     }
 

@@ -84,6 +84,7 @@ pub struct PostgresBuilder<'a> {
     sql: Vec<String>,
     unready: bool,
     language: Option<String>,
+    env: Vec<(String, String)>,
 }
 
 impl<'a> PostgresBuilder<'a> {
@@ -100,7 +101,14 @@ impl<'a> PostgresBuilder<'a> {
             sql: Vec::new(),
             unready: false,
             language: None,
+            env: Vec::new(),
         }
+    }
+
+    /// A variable of the server's environment (`OPENSSL_CONF`).
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.env.push((name.to_owned(), value.to_string()));
+        self
     }
 
     /// A line of `postgresql.conf`.
@@ -226,6 +234,10 @@ impl<'a> PostgresBuilder<'a> {
             Some(language) => tool.env("LANGUAGE", language),
             None => tool,
         };
+        let tool = self
+            .env
+            .iter()
+            .fold(tool, |tool, (name, value)| tool.env(name, value));
         // Immediate shutdown: nobody needs the data any more.
         let service = tool.serve(dir.join("log"), "QUIT")?;
         let postgres = Postgres {

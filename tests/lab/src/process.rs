@@ -161,14 +161,12 @@ impl Tool {
         }
         if let Some(user) = &self.user {
             let group = primary_group(user);
-            add(&[
-                "setpriv",
-                "--reuid",
-                user,
-                "--regid",
-                &group,
-                "--init-groups",
-            ]);
+            // A number need not be anybody's.
+            let groups = match user.bytes().all(|b| b.is_ascii_digit()) {
+                true => "--clear-groups",
+                false => "--init-groups",
+            };
+            add(&["setpriv", "--reuid", user, "--regid", &group, groups]);
         }
         add(first); // innermost: a change of user clears the death signal
         add(&[&self.program]);

@@ -106,7 +106,10 @@ impl<'a> SshdBuilder<'a> {
         config += &format!("\nPort {port}\nListenAddress {host}\nPidFile none\n");
         config += &format!("AuthorizedKeysFile {}/authorized_keys\n", dir.display());
         config += "PermitRootLogin yes\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n";
-        config += "KbdInteractiveAuthentication no\nUseDNS no\nLogLevel VERBOSE\nMaxStartups 100\n";
+        config += "KbdInteractiveAuthentication no\nUseDNS no\nLogLevel VERBOSE\n";
+        if !config.contains("MaxStartups") {
+            config += "MaxStartups 100\n"; // of this one, the last counts
+        }
         let mut known_hosts = String::new();
         for key in &host_keys {
             config += &format!("HostKey {}\n", key.display());

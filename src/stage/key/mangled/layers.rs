@@ -400,7 +400,9 @@ fn spaces(text: &str) -> Peeled {
     };
     let at = text
         .find(odd)
-        .filter(|_| is_framed(text) || text.contains("BEGIN"))?;
+        .filter(|_| is_framed(text) || text.contains("BEGIN"))
+        // Behind the footer there is other text, whatever it is.
+        .filter(|at| text.find("-----END").is_none_or(|end| *at < end))?;
     let out: String = text
         .chars()
         .filter_map(|c| match c {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::impostor::{self, impostor};
 use crate::{Case, CertSpec, Conn, Expect, Fault, Lab, Need, Oracle, Peer, PostgresBuilder};
-use crate::{Scenario, Usage, free_port};
+use crate::{Issued, KeyKind, Scenario, Usage, free_port};
 
 /// Faults whose error texts depend on the server's language: one list for each language.
 macro_rules! spoken {
@@ -421,6 +421,19 @@ fn client_certificate(lab: &Lab, name: &str) -> Result<(PathBuf, PathBuf)> {
     lab.issue(spec)?.write(&lab.dir("client")?, "client")
 }
 
+/// A case with the lab's password.
+fn case(lab: &Lab, conn: Conn) -> Case {
+    Case::check(conn).password(lab.password())
+}
+
+/// A server's certificate whose signature has no digest of its own.
+fn ed25519(lab: &Lab) -> CertSpec {
+    CertSpec {
+        key: KeyKind::Ed25519,
+        ..lab.cert()
+    }
+}
+
 /// Whether a fix of the verdict has this line for pg_hba.conf.
 fn adds(report: &Value, line: &str) -> Result<()> {
     let fixes = report["verdict"]["fixes"].to_string();
@@ -605,14 +618,128 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "auth-timeout-server",
-        about: "the same, and the server's patience ends first",
+        about: "the server's authentication_timeout of a second is over, and it closes",
         expect: Expect::Fail("auth.timeout"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                client.receive()?;
+                std::thread::sleep(std::time::Duration::from_secs(1));
+                Ok(())
+            })?;
+            Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
+        },
+    },
+    Scenario {
+        name: "auth-protocol-version",
+        about: "protocol 3.2 is demanded of PostgreSQL 15",
+        expect: Expect::Fail("auth.protocol-version"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let (silent, pg) = silent_ldap(lab, "1s")?;
-            let case = Case::check(pg.conn().set("connect_timeout", 10));
-            Ok(case.password(lab.password()).keep((pg, silent)))
+            let conn = lab.postgres()?.conn().set("min_protocol_version", "3.2");
+            Ok(case(lab, conn))
+        },
+    },
+    Scenario {
+        name: "auth-protocol-version-healthy",
+        about: "protocol 3.2 is asked for, and PostgreSQL 15 negotiates 3.0",
+        expect: Expect::Pass,
+        oracle: Oracle::None("libpq 15 does not know max_protocol_version"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let conn = lab.postgres()?.conn().set("max_protocol_version", "latest");
+            Ok(case(lab, conn))
+        },
+    },
+    Scenario {
+        name: "auth-requirepeer",
+        about: "the server is not run by the user that requirepeer names",
+        expect: Expect::Fail("server.wrong-identity"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Root],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let conn = pg.conn().set("host", pg.socket_dir().display());
+            Ok(case(lab, conn.set("requirepeer", "nobody")))
+        },
+    },
+    Scenario {
+        name: "auth-requirepeer-healthy",
+        about: "the server is run by the user that requirepeer names",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Root],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let conn = pg.conn().set("host", pg.socket_dir().display());
+            Ok(case(lab, conn.set("requirepeer", "postgres")))
+        },
+    },
+    Scenario {
+        name: "auth-time-zone",
+        about: "PGTZ is sent, and the server does not know it",
+        expect: Expect::Fail("server.option"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| Ok(case(lab, lab.postgres()?.conn()).env("PGTZ", "Mars/Olympus")),
+    },
+    Scenario {
+        name: "auth-encryption-each",
+        about: "pg_hba.conf has no line for TLS, which is tried first, and the password is wrong without it",
+        expect: Expect::Fail("auth.hba.no-entry"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = with_tls(lab, None)?
+                .hba("hostnossl all all all scram-sha-256")
+                .start()?;
+            Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-encryption-other",
+        about: "pg_hba.conf has no line for TLS, and libpq goes on without it",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = with_tls(lab, None)?
+                .hba("hostnossl all all all scram-sha-256")
+                .start()?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-binding-no-digest",
+        about: "an Ed25519 certificate, for which there is no channel binding",
+        expect: Expect::Fail("tls.channel-binding"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(Issued::self_signed(&ed25519(lab))?)
+                .start()?;
+            let conn = pg.conn().set("sslmode", "require");
+            Ok(case(lab, conn).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-binding-no-digest-disabled",
+        about: "the same, and channel_binding=disable",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(Issued::self_signed(&ed25519(lab))?)
+                .start()?;
+            let conn = pg.conn().set("sslmode", "require");
+            Ok(case(lab, conn.set("channel_binding", "disable")).keep(pg))
         },
     },
     Scenario {

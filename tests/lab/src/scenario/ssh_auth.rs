@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::{Agent, Case, Expect, Lab, Need, Oracle, Scenario, Sshd, SshdBuilder, Tool};
+use crate::{
+    Agent, Behaviour, Case, Expect, FakeSshd, Lab, Need, Oracle, Scenario, Sshd, SshdBuilder, Tool,
+};
 
 /// To the shared database through this server, with the lab's key.
 fn through(lab: &Lab, sshd: &Sshd) -> Result<Case> {
@@ -412,6 +414,19 @@ pub const SCENARIOS: &[Scenario] = &[
                 .authorized_keys(public(&key)?)
                 .start()?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)).keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-algorithm-old",
+        about: "a server that announces SHA-1 alone for RSA keys",
+        expect: Expect::Fail("ssh.auth.algorithm"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = FakeSshd::start(lab, Behaviour::OnlySha1)?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let key = lab.ssh_key("rsa", "")?;
+            Ok(case.ssh(sshd.route().key(key)).keep(sshd))
         },
     },
     Scenario {

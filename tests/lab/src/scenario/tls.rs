@@ -1,11 +1,17 @@
 //! TLS that cannot be agreed on, and certificates that do not hold.
 
+use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use openssl::pkey::{PKey, Private};
+use openssl::symm::Cipher;
+use serde_json::{Value, json};
 
 use crate::{
-    Ca, Case, CertSpec, Conn, Expect, HaProxy, Issued, KeyKind, Lab, Need, Oracle, Peer, Scenario,
+    Ca, Case, CertSpec, Conn, Expect, Fault, HaProxy, Issued, KeyKind, Lab, Need, Oracle, Peer,
+    Postgres, Scenario, Usage,
 };
 
 /// A server with this certificate, and a client that verifies it in full against the lab's CA.
@@ -23,6 +29,274 @@ fn verified(lab: &Lab, conn: Conn) -> Conn {
 
 /// What a client asks before TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// A case against a server with this certificate, verified with these settings.
+fn verifying(lab: &Lab, issued: Issued, settings: &[(&str, &str)]) -> Result<Case> {
+    let pg = lab.new_postgres().tls(issued).start()?;
+    let conn = set(verified(lab, pg.conn()), settings);
+    Ok(Case::check(conn).password(lab.password()).keep(pg))
+}
+
+/// A connection with further settings.
+fn set(conn: Conn, settings: &[(&str, &str)]) -> Conn {
+    settings
+        .iter()
+        .fold(conn, |conn, (name, value)| conn.set(name, value))
+}
+
+/// The shared server, verified, with further settings.
+fn shared(lab: &Lab, settings: &[(&str, &str)]) -> Result<Case> {
+    let pg = lab.postgres()?;
+    let conn = set(verified(lab, pg.conn()), settings);
+    Ok(Case::check(conn).password(lab.password()).keep(pg))
+}
+
+/// The shared server with the settings of the caller alone.
+fn plainly(lab: &Lab, settings: &[(&str, &str)]) -> Result<Case> {
+    let pg = lab.postgres()?;
+    let conn = set(pg.conn(), settings);
+    Ok(Case::check(conn).password(lab.password()).keep(pg))
+}
+
+/// A root file of this content in place of the real one.
+fn with_root_file(lab: &Lab, content: &[u8], sslmode: &str) -> Result<Case> {
+    let file = lab.file("root.crt", content, 0o644)?;
+    shared(
+        lab,
+        &[
+            ("sslrootcert", &file.to_string_lossy()),
+            ("sslmode", sslmode),
+        ],
+    )
+}
+
+/// A server whose certificate is the authority's, with this revocation list.
+fn with_crl(lab: &Lab, make: impl Fn(&Ca, &Issued, &Path) -> Result<()>) -> Result<Case> {
+    let issued = lab.issue(lab.cert())?;
+    let file = lab.dir("crl")?.join("root.crl");
+    make(lab.ca(), &issued, &file)?;
+    verifying(lab, issued, &[("sslcrl", &file.to_string_lossy())])
+}
+
+/// The bytes of a finding's evidence by name, in the finding of this cause.
+fn evidence(report: &Value, cause: &str, name: &str) -> Value {
+    let stages = report["stages"].as_array().into_iter().flatten();
+    stages
+        .flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
+        .find(|finding| finding["cause"] == cause)
+        .map_or(Value::Null, |finding| finding["evidence"][name].clone())
+}
+
+/// Evidence of this name must be there.
+fn tells(cause: &'static str, name: &'static str) -> impl Fn(&Value) -> Result<()> + Send {
+    move |report| {
+        let value = evidence(report, cause, name);
+        ensure!(!value.is_null(), "{cause} does not tell its {name}");
+        Ok(())
+    }
+}
+
+/// This finding must be there too.
+fn also(cause: &'static str) -> impl Fn(&Value) -> Result<()> + Send {
+    move |report| {
+        let stages = report["stages"].as_array().into_iter().flatten();
+        let mut all = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
+        ensure!(
+            all.any(|finding| finding["cause"] == cause),
+            "{cause} is not told"
+        );
+        Ok(())
+    }
+}
+
+/// A fact of the `tls` stage must have this value.
+fn fact(name: &'static str, value: Value) -> impl Fn(&Value) -> Result<()> + Send {
+    move |report| {
+        let stages = report["stages"].as_array().into_iter().flatten();
+        let mut tls = stages.filter(|stage| stage["stage"] == "tls");
+        let is = tls.next().map_or(Value::Null, |s| s["facts"][name].clone());
+        ensure!(is == value, "{name} is {is}, not {value}");
+        Ok(())
+    }
+}
+
+/// A server that wants a client certificate of the lab's authority for the role.
+fn wanting(lab: &Lab, hba: &str) -> Result<Postgres> {
+    lab.new_postgres()
+        .tls(lab.issue(lab.cert())?)
+        .file("client-ca.crt", lab.ca().cert().to_pem()?)
+        .conf("ssl_ca_file", "client-ca.crt")
+        .hba(hba)
+        .start()
+}
+
+/// How `app` comes with this certificate and key.
+fn coming_with(lab: &Lab, pg: Postgres, cert: &Path, key: &Path) -> Case {
+    let conn = pg
+        .conn()
+        .set("sslmode", "require")
+        .set("sslcert", cert.display())
+        .set("sslkey", key.display());
+    Case::check(conn).password(lab.password()).keep(pg)
+}
+
+/// The same with a certificate issued for the purpose.
+fn coming_as(lab: &Lab, hba: &str, client: &Issued, max: &str) -> Result<Case> {
+    let pg = wanting(lab, hba)?;
+    let (cert, key) = client.write(&lab.dir("client")?, "app")?;
+    let case = coming_with(lab, pg, &cert, &key);
+    let conn = case.conn.clone().unwrap_or_default();
+    Ok(Case {
+        guard: case.guard,
+        ..Case::check(conn.set("ssl_max_protocol_version", max)).password(lab.password())
+    })
+}
+
+/// A key file in the hands of `app`, whose certificate is good.
+fn with_key(lab: &Lab, key: impl FnOnce(&PKey<Private>) -> Result<(Vec<u8>, u32)>) -> Result<Case> {
+    let pg = wanting(lab, WANTS_ANY)?;
+    let client = lab.issue(CertSpec::client("app"))?;
+    let (cert, _) = client.write(&lab.dir("client")?, "app")?;
+    let (bytes, mode) = key(&client.key)?;
+    let key = lab.file("app.key", bytes, mode)?;
+    Ok(coming_with(lab, pg, &cert, &key))
+}
+
+/// Any certificate that the authority issued, and the password.
+const WANTS_ANY: &str = "hostssl all all all scram-sha-256 clientcert=verify-ca";
+/// The certificate alone, for the role of its name.
+const WANTS_CERT: &str = "hostssl all all all cert";
+/// No certificate.
+const WANTS_NONE: &str = "hostssl all all all scram-sha-256";
+
+/// A certificate in place of which somebody ends the connection.
+fn spoilt(lab: &Lab, fault: Fault) -> Result<Case> {
+    let pg = lab.postgres()?;
+    let forward = Peer::forward(pg.addr(), fault)?;
+    let conn = pg
+        .conn()
+        .set("port", forward.port())
+        .set("sslmode", "require")
+        .set("connect_timeout", 2);
+    Ok(Case::check(conn)
+        .password(lab.password())
+        .keep((forward, pg)))
+}
+
+/// An HAProxy that ends TLS with these words on its `bind` line, in front of a server without,
+/// and behind somebody who answers the request for TLS in its place.
+fn terminating(lab: &Lab, bind: &str, settings: &[(&str, &str)]) -> Result<Case> {
+    let pg = lab.new_postgres().start()?;
+    let bundle = lab.dir("tls")?.join("server.pem");
+    lab.issue(lab.cert())?.write_bundle(&bundle)?;
+    let bind = bind
+        .replace("{bundle}", &bundle.to_string_lossy())
+        .replace("{ca}", &lab.ca_file().to_string_lossy());
+    let proxy = HaProxy::start(
+        lab,
+        &format!(
+            "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+             listen database\n bind 127.0.0.1:{{port}} ssl {bind}\n server one {}\n",
+            pg.addr()
+        ),
+    )?;
+    let near = Peer::forward_after(format!("127.0.0.1:{}", proxy.port()), |client, _| {
+        client.read_exact(&mut [0; 8])?;
+        client.write_all(b"S")
+    })?;
+    let conn = set(pg.conn().set("port", near.port()), settings);
+    Ok(Case::check(conn)
+        .password(lab.password())
+        .keep((near, proxy, pg)))
+}
+
+/// The same without the somebody: TLS from the first byte.
+fn direct(lab: &Lab, bind: &str) -> Result<Case> {
+    let pg = lab.new_postgres().start()?;
+    let bundle = lab.dir("tls")?.join("server.pem");
+    lab.issue(lab.cert())?.write_bundle(&bundle)?;
+    let proxy = HaProxy::start(
+        lab,
+        &format!(
+            "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+             listen database\n bind 127.0.0.1:{{port}} ssl crt {} {bind}\n server one {}\n",
+            bundle.display(),
+            pg.addr()
+        ),
+    )?;
+    let conn = pg
+        .conn()
+        .set("port", proxy.port())
+        .set("sslmode", "require")
+        .set("sslnegotiation", "direct");
+    Ok(Case::check(conn).password(lab.password()).keep((proxy, pg)))
+}
+
+/// An openssl.cnf with these lines in its section for TLS, for one of the sides.
+fn openssl_cnf(lab: &Lab, lines: &str) -> Result<String> {
+    let text = format!(
+        "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n[policy]\n{lines}\n"
+    );
+    let file = lab.file("openssl.cnf", text, 0o644)?;
+    Ok(file.to_string_lossy().into_owned())
+}
+
+/// A server that allows everything, whatever its security level.
+fn lenient(lab: &Lab, issued: Issued) -> Result<Postgres> {
+    lab.new_postgres()
+        .tls(issued)
+        .env(
+            "OPENSSL_CONF",
+            openssl_cnf(lab, "CipherString = ALL:@SECLEVEL=0\nMinProtocol = TLSv1")?,
+        )
+        .conf("ssl_ciphers", "ALL:@SECLEVEL=0")
+        .conf("ssl_min_protocol_version", "TLSv1")
+        .start()
+}
+
+/// A weak certificate on a lenient server.
+fn weak(lab: &Lab, spec: CertSpec) -> Result<Case> {
+    let pg = lenient(lab, lab.issue(spec)?)?;
+    Ok(Case::check(verified(lab, pg.conn()))
+        .password(lab.password())
+        .keep(pg))
+}
+
+macro_rules! row {
+    ($name:literal, $about:literal, $expect:expr, $setup:expr) => {
+        row!($name, $about, $expect, &[Need::Postgres], $setup)
+    };
+    ($name:literal, $about:literal, $expect:expr, $needs:expr, $setup:expr) => {
+        Scenario {
+            name: $name,
+            about: $about,
+            expect: $expect,
+            oracle: Oracle::Psql,
+            needs: $needs,
+            setup: $setup,
+        }
+    };
+}
+
+/// libpq 15 has no say where newer settings are asked for.
+const NEWER: Oracle = Oracle::None("the installed psql does not know this setting");
+const PROXY: &[Need] = &[Need::Postgres, Need::HaProxy];
+const PASS: Expect = Expect::Pass;
+const HOSTNAME: Expect = Expect::Fail("tls.cert.hostname");
+const EXPIRED: Expect = Expect::Fail("tls.cert.expired");
+const UNKNOWN_CA: Expect = Expect::Fail("tls.cert.unknown-ca");
+const INCOMPLETE: Expect = Expect::Fail("tls.cert.incomplete-chain");
+const PURPOSE: Expect = Expect::Fail("tls.cert.purpose");
+const REVOKED: Expect = Expect::Fail("tls.cert.revoked");
+const WEAK: Expect = Expect::Fail("tls.cert.weak");
+const CRL: Expect = Expect::Fail("tls.crl");
+const ROOT_INVALID: Expect = Expect::Fail("tls.root.invalid");
+const CLIENT_KEY: Expect = Expect::Fail("tls.client.key");
+const REQUIRED: Expect = Expect::Fail("tls.client.required");
+const REJECTED: Expect = Expect::Fail("tls.client.rejected");
+const VERSION: Expect = Expect::Fail("tls.version");
+const CIPHER: Expect = Expect::Fail("tls.cipher");
+const SOON: Expect = Expect::Warn("tls.cert.expires-soon");
 
 /// TLS.
 pub const SCENARIOS: &[Scenario] = &[
@@ -233,4 +507,1478 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
     },
+    // ---- Names ----
+    row!(
+        "tls-name-cn-healthy",
+        "a certificate with a common name alone",
+        PASS,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    dns: vec![],
+                    ips: vec![],
+                    cn: "127.0.0.1".into(),
+                    ..lab.cert()
+                })?,
+            )
+        }
+    ),
+    row!(
+        "tls-name-cn-beside-dns-healthy",
+        "an address as common name counts beside DNS names",
+        PASS,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec::server("127.0.0.1", &["db.test"], &[]))?,
+            )
+        }
+    ),
+    row!(
+        "tls-name-cn-ignored",
+        "the common name does not count beside a DNS name",
+        HOSTNAME,
+        |lab| {
+            let issued = lab.issue(CertSpec::server("db.test", &["other.test"], &[]))?;
+            verifying(
+                lab,
+                issued,
+                &[("host", "db.test"), ("hostaddr", "127.0.0.1")],
+            )
+        }
+    ),
+    row!(
+        "tls-name-cn-beside-ip-healthy",
+        "the common name counts beside an address",
+        PASS,
+        |lab| {
+            let issued = lab.issue(CertSpec::server("db.test", &[], &["10.0.0.1"]))?;
+            verifying(
+                lab,
+                issued,
+                &[("host", "db.test"), ("hostaddr", "127.0.0.1")],
+            )
+        }
+    ),
+    row!(
+        "tls-name-wildcard-healthy",
+        "a star for one label",
+        PASS,
+        |lab| {
+            let issued = lab.issue(CertSpec::server("", &["*.test"], &[]))?;
+            verifying(
+                lab,
+                issued,
+                &[("host", "DB.test"), ("hostaddr", "127.0.0.1")],
+            )
+        }
+    ),
+    row!(
+        "tls-name-wildcard-deep",
+        "a star does not stand for two labels",
+        HOSTNAME,
+        |lab| {
+            let issued = lab.issue(CertSpec::server("", &["*.test"], &[]))?;
+            verifying(
+                lab,
+                issued,
+                &[("host", "a.db.test"), ("hostaddr", "127.0.0.1")],
+            )
+        }
+    ),
+    row!(
+        "tls-name-ip-missing",
+        "an address that is not among the names",
+        HOSTNAME,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec::server("db.test", &["db.test"], &["10.0.0.1"]))?,
+            )
+        }
+    ),
+    row!(
+        "tls-name-none",
+        "a certificate without any name",
+        HOSTNAME,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    org: "Corp".into(),
+                    ..CertSpec::server("", &[], &[])
+                })?,
+            )
+        }
+    ),
+    row!(
+        "tls-name-hostaddr-only",
+        "only an address is given apart, and no name to compare",
+        HOSTNAME,
+        |lab| {
+            let pg = lab.postgres()?;
+            let conn = pg.conn().without("host").set("hostaddr", "127.0.0.1");
+            Ok(Case::check(verified(lab, conn))
+                .password(lab.password())
+                .keep(pg))
+        }
+    ),
+    row!(
+        "tls-name-verify-ca-healthy",
+        "another name, and verify-ca does not look at it",
+        PASS,
+        |lab| {
+            Ok(shared(
+                lab,
+                &[
+                    ("sslmode", "verify-ca"),
+                    ("host", "other.test"),
+                    ("hostaddr", "127.0.0.1"),
+                ],
+            )?
+            .forbids("tls.cert.hostname")
+            .assert(fact("verified", json!("chain"))))
+        }
+    ),
+    // ---- Dates ----
+    row!(
+        "tls-cert-expired-and-name",
+        "expired, and for another name",
+        EXPIRED,
+        |lab| {
+            let issued = lab.issue(CertSpec {
+                not_after: -3,
+                ..lab.cert()
+            })?;
+            Ok(verifying(
+                lab,
+                issued,
+                &[("host", "other.test"), ("hostaddr", "127.0.0.1")],
+            )?
+            .assert(also("tls.cert.hostname")))
+        }
+    ),
+    row!(
+        "tls-intermediate-expired",
+        "the intermediate has expired",
+        EXPIRED,
+        |lab| {
+            let old = lab.ca().intermediate_with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old CA")
+            })?;
+            Ok(with_cert(lab, old.issue(&lab.cert())?)?.assert(|report| {
+                let role = evidence(report, "tls.cert.expired", "role");
+                ensure!(role == "intermediate", "role {role}");
+                Ok(())
+            }))
+        }
+    ),
+    row!(
+        "tls-root-expired",
+        "the root in the root file has expired",
+        EXPIRED,
+        |lab| {
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            let file = old.write(&lab.dir("old")?.join("root.crt"))?;
+            verifying(
+                lab,
+                old.issue(&lab.cert())?,
+                &[("sslrootcert", &file.to_string_lossy())],
+            )
+        }
+    ),
+    row!(
+        "tls-expired-require-healthy",
+        "expired, and nothing verifies it",
+        PASS,
+        |lab| {
+            let issued = Issued::self_signed(&CertSpec {
+                not_after: -3,
+                ..lab.cert()
+            })?;
+            let pg = lab.new_postgres().tls(issued).start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .forbids("tls.cert.expired")
+                .forbids("tls.cert.expires-soon")
+                .forbids("tls.root.missing"))
+        }
+    ),
+    row!("tls-31-days-healthy", "expires in 31 days", PASS, |lab| {
+        Ok(with_cert(
+            lab,
+            lab.issue(CertSpec {
+                not_after: 31,
+                ..lab.cert()
+            })?,
+        )?
+        .forbids("tls.cert.expires-soon"))
+    }),
+    row!(
+        "tls-intermediate-expires-soon",
+        "the intermediate expires in ten days",
+        SOON,
+        |lab| {
+            let soon = lab.ca().intermediate_with(&CertSpec {
+                not_after: 10,
+                ..CertSpec::authority("Soon CA")
+            })?;
+            with_cert(lab, soon.issue(&lab.cert())?)
+        }
+    ),
+    row!(
+        "tls-expires-soon-require",
+        "expires in ten days, and nothing verifies it",
+        SOON,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(CertSpec {
+                    not_after: 10,
+                    ..lab.cert()
+                })?)
+                .start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg))
+        }
+    ),
+    // ---- Chains ----
+    row!(
+        "tls-root-sent-healthy",
+        "the server sends its root as well",
+        PASS,
+        |lab| {
+            let mut issued = lab.ca().intermediate("Lab CA 2")?.issue(&lab.cert())?;
+            issued.chain.push(lab.ca().cert().clone());
+            with_cert(lab, issued)
+        }
+    ),
+    row!(
+        "tls-root-sent-untrusted",
+        "the server sends its root, which nobody trusts",
+        UNKNOWN_CA,
+        |lab| {
+            let other = Ca::new("Other CA")?;
+            let mut issued = other.issue(&lab.cert())?;
+            issued.chain.push(other.cert().clone());
+            with_cert(lab, issued)
+        }
+    ),
+    row!(
+        "tls-same-name-other-key",
+        "an authority set up anew under its old name",
+        UNKNOWN_CA,
+        |lab| {
+            let cn = "Lab CA";
+            let (old, new) = (Ca::new(cn)?, Ca::new(cn)?);
+            let file = old.write(&lab.dir("old")?.join("root.crt"))?;
+            verifying(
+                lab,
+                new.issue(&lab.cert())?,
+                &[("sslrootcert", &file.to_string_lossy())],
+            )
+        }
+    ),
+    row!(
+        "tls-unknown-ca-require",
+        "require verifies too once a root file is there",
+        UNKNOWN_CA,
+        |lab| {
+            verifying(
+                lab,
+                Ca::new("Other CA")?.issue(&lab.cert())?,
+                &[("sslmode", "require")],
+            )
+        }
+    ),
+    row!(
+        "tls-unknown-ca-verify-ca",
+        "unknown authority under verify-ca",
+        UNKNOWN_CA,
+        |lab| {
+            verifying(
+                lab,
+                Ca::new("Other CA")?.issue(&lab.cert())?,
+                &[("sslmode", "verify-ca")],
+            )
+        }
+    ),
+    row!(
+        "tls-unknown-ca-prefer",
+        "the root file does not fit, and prefer goes on in clear",
+        Expect::Warn("tls.cert.unknown-ca"),
+        |lab| {
+            verifying(
+                lab,
+                Ca::new("Other CA")?.issue(&lab.cert())?,
+                &[("sslmode", "prefer")],
+            )
+        }
+    ),
+    row!(
+        "tls-incomplete-chain-url",
+        "an intermediate is missing, and the certificate says where it is",
+        INCOMPLETE,
+        |lab| {
+            let between = lab.ca().intermediate("Lab CA 2")?;
+            let spec = CertSpec {
+                issuer_url: "http://ca.test/2.crt".into(),
+                ..lab.cert()
+            };
+            Ok(with_cert(lab, between.issue(&spec)?.without_chain())?
+                .assert(tells("tls.cert.incomplete-chain", "issuer_url")))
+        }
+    ),
+    row!(
+        "tls-incomplete-chain-org",
+        "an intermediate of the trusted root's organisation is missing",
+        INCOMPLETE,
+        |lab| {
+            let of = |cn| CertSpec {
+                org: "Corp".into(),
+                ..CertSpec::authority(cn)
+            };
+            let root = Ca::with(&of("Corp Root"))?;
+            let file = root.write(&lab.dir("corp")?.join("root.crt"))?;
+            let issued = root
+                .intermediate_with(&of("Corp CA 2"))?
+                .issue(&lab.cert())?
+                .without_chain();
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-incomplete-chain-deep",
+        "the upper of two intermediates is missing",
+        INCOMPLETE,
+        |lab| {
+            let of = |cn| CertSpec {
+                org: "Corp".into(),
+                ..CertSpec::authority(cn)
+            };
+            let root = Ca::with(&of("Corp Root"))?;
+            let file = root.write(&lab.dir("corp")?.join("root.crt"))?;
+            let mut issued = root
+                .intermediate_with(&of("Corp CA 2"))?
+                .intermediate_with(&of("Corp CA 3"))?
+                .issue(&lab.cert())?;
+            issued.chain.truncate(1);
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-other-organisation",
+        "another organisation's authority, and its intermediate is sent",
+        UNKNOWN_CA,
+        |lab| {
+            let other = Ca::with(&CertSpec {
+                org: "Other".into(),
+                ..CertSpec::authority("Other Root")
+            })?;
+            with_cert(lab, other.intermediate("Other CA 2")?.issue(&lab.cert())?)
+        }
+    ),
+    row!(
+        "tls-intermediate-in-root-file-healthy",
+        "the missing intermediate is in the root file",
+        PASS,
+        |lab| {
+            let between = lab.ca().intermediate("Lab CA 2")?;
+            let file = lab.dir("both")?.join("root.crt");
+            fs::write(
+                &file,
+                [between.cert().to_pem()?, lab.ca().cert().to_pem()?].concat(),
+            )?;
+            let issued = between.issue(&lab.cert())?.without_chain();
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-self-signed-trusted-healthy",
+        "the self-signed certificate is the root file",
+        PASS,
+        |lab| {
+            let issued = Issued::self_signed(&lab.cert())?;
+            let file = lab.file("root.crt", issued.cert.to_pem()?, 0o644)?;
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-self-signed-require-healthy",
+        "self-signed, and nothing verifies it",
+        PASS,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(Issued::self_signed(&lab.cert())?)
+                .start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .forbids("tls.cert.self-signed"))
+        }
+    ),
+    row!(
+        "tls-root-default-healthy",
+        "the root file in its default place",
+        PASS,
+        |lab| {
+            let home = lab.dir("home")?;
+            fs::create_dir(home.join(".postgresql"))?;
+            fs::copy(lab.ca_file(), home.join(".postgresql/root.crt"))?;
+            Ok(plainly(lab, &[("sslmode", "verify-full")])?.home(home))
+        }
+    ),
+    // ---- What a certificate is for ----
+    row!(
+        "tls-cert-purpose",
+        "a client's certificate on the server",
+        PURPOSE,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    usage: Usage::Client,
+                    ..lab.cert()
+                })?,
+            )
+        }
+    ),
+    row!(
+        "tls-cert-any-purpose-healthy",
+        "a certificate without extended key usage",
+        PASS,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    usage: Usage::Any,
+                    ..lab.cert()
+                })?,
+            )
+        }
+    ),
+    row!(
+        "tls-cert-path-length",
+        "more authorities follow than the first one allows",
+        PURPOSE,
+        |lab| {
+            let short = lab.ca().intermediate_with(&CertSpec {
+                path_len: Some(0),
+                ..CertSpec::authority("Short CA")
+            })?;
+            with_cert(lab, short.intermediate("Too much CA")?.issue(&lab.cert())?)
+        }
+    ),
+    row!(
+        "tls-cert-name-constraint",
+        "the authority may not issue for this domain",
+        PURPOSE,
+        |lab| {
+            let narrow = lab.ca().intermediate_with(&CertSpec {
+                permitted: "corp.example".into(),
+                ..CertSpec::authority("Narrow CA")
+            })?;
+            with_cert(lab, narrow.issue(&lab.cert())?)
+        }
+    ),
+    row!(
+        "tls-cert-weak-key",
+        "an RSA key of 1024 bits",
+        WEAK,
+        |lab| {
+            Ok(weak(
+                lab,
+                CertSpec {
+                    key: KeyKind::Rsa(1024),
+                    ..lab.cert()
+                },
+            )?
+            .assert(tells("tls.cert.weak", "key")))
+        }
+    ),
+    row!(
+        "tls-cert-weak-signature",
+        "a signature with SHA-1",
+        WEAK,
+        |lab| {
+            weak(
+                lab,
+                CertSpec {
+                    digest: "sha1",
+                    ..lab.cert()
+                },
+            )
+        }
+    ),
+    row!(
+        "tls-cert-weak-by-policy",
+        "openssl.cnf asks for more than RSA 2048",
+        WEAK,
+        |lab| {
+            let issued = lab.issue(CertSpec {
+                key: KeyKind::Rsa(2048),
+                ..lab.cert()
+            })?;
+            Ok(with_cert(lab, issued)?.env(
+                "OPENSSL_CONF",
+                openssl_cnf(lab, "CipherString = DEFAULT:@SECLEVEL=3")?,
+            ))
+        }
+    ),
+    row!(
+        "tls-cert-ed25519-healthy",
+        "an Ed25519 certificate, without channel binding",
+        PASS,
+        |lab| {
+            let issued = lab.issue(CertSpec {
+                key: KeyKind::Ed25519,
+                ..lab.cert()
+            })?;
+            verifying(lab, issued, &[("channel_binding", "disable")])
+        }
+    ),
+    row!(
+        "tls-cert-p521-healthy",
+        "a P-521 certificate",
+        PASS,
+        |lab| {
+            with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    key: KeyKind::P521,
+                    ..lab.cert()
+                })?,
+            )
+        }
+    ),
+    // ---- Revocation ----
+    row!(
+        "tls-crl-fresh-healthy",
+        "a fresh revocation list that revokes another",
+        PASS,
+        |lab| {
+            let other = lab.issue(lab.cert())?;
+            with_crl(lab, |ca, _, file| ca.crl(file, &[&other], -1, 30).map(drop))
+        }
+    ),
+    row!(
+        "tls-crl-missing-file-healthy",
+        "a revocation list that is not there is left out",
+        PASS,
+        |lab| { shared(lab, &[("sslcrl", "/nonexistent/root.crl")]) }
+    ),
+    row!(
+        "tls-crl-default",
+        "revoked by the list in its default place",
+        REVOKED,
+        |lab| {
+            let issued = lab.issue(lab.cert())?;
+            let home = lab.dir("home")?;
+            fs::create_dir(home.join(".postgresql"))?;
+            lab.ca()
+                .crl(&home.join(".postgresql/root.crl"), &[&issued], -1, 30)?;
+            Ok(verifying(lab, issued, &[])?.home(home))
+        }
+    ),
+    row!(
+        "tls-crl-stale",
+        "the revocation list ended yesterday",
+        CRL,
+        |lab| { with_crl(lab, |ca, _, file| ca.crl(file, &[], -10, -1).map(drop)) }
+    ),
+    row!(
+        "tls-crl-future",
+        "the revocation list begins tomorrow",
+        CRL,
+        |lab| { with_crl(lab, |ca, _, file| ca.crl(file, &[], 1, 30).map(drop)) }
+    ),
+    row!(
+        "tls-crl-other-authority",
+        "a revocation list of another authority",
+        CRL,
+        |lab| {
+            with_crl(lab, |_, _, file| {
+                Ca::new("Other CA")?.crl(file, &[], -1, 30).map(drop)
+            })
+        }
+    ),
+    row!(
+        "tls-crl-intermediate",
+        "no revocation list for the intermediate's certificates",
+        CRL,
+        |lab| {
+            let issued = lab.ca().intermediate("Lab CA 2")?.issue(&lab.cert())?;
+            let file = lab
+                .ca()
+                .crl(&lab.dir("crl")?.join("root.crl"), &[], -1, 30)?;
+            verifying(lab, issued, &[("sslcrl", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-crl-stale-and-revoked",
+        "an old list, and the certificate is on it",
+        CRL,
+        |lab| {
+            Ok(with_crl(lab, |ca, issued, file| {
+                ca.crl(file, &[issued], -10, -1).map(drop)
+            })?
+            .assert(also("tls.cert.revoked")))
+        }
+    ),
+    row!(
+        "tls-crl-directory-empty",
+        "a directory without revocation lists",
+        CRL,
+        |lab| { shared(lab, &[("sslcrldir", &lab.dir("crls")?.to_string_lossy())]) }
+    ),
+    row!(
+        "tls-crl-directory-missing",
+        "a directory of revocation lists that is not there",
+        CRL,
+        |lab| { shared(lab, &[("sslcrldir", "/nonexistent/crls")]) }
+    ),
+    // ---- Roots ----
+    row!(
+        "tls-root-missing",
+        "verification without a root file",
+        Expect::Fail("tls.root.missing"),
+        |lab| { plainly(lab, &[("sslmode", "verify-full")]) }
+    ),
+    row!(
+        "tls-root-missing-verify-ca",
+        "verify-ca without a root file",
+        Expect::Fail("tls.root.missing"),
+        |lab| { plainly(lab, &[("sslmode", "verify-ca")]) }
+    ),
+    row!(
+        "tls-root-named-missing",
+        "the named root file is not there",
+        Expect::Fail("config.file.missing"),
+        |lab| { shared(lab, &[("sslrootcert", "/nonexistent/root.crt")]) }
+    ),
+    row!(
+        "tls-root-named-missing-require",
+        "the named root file is not there, and require goes on without",
+        Expect::Warn("config.file.missing"),
+        |lab| {
+            shared(
+                lab,
+                &[
+                    ("sslrootcert", "/nonexistent/root.crt"),
+                    ("sslmode", "require"),
+                ],
+            )
+        }
+    ),
+    row!(
+        "tls-root-missing-require-healthy",
+        "require without a root file",
+        PASS,
+        |lab| {
+            Ok(plainly(lab, &[("sslmode", "require")])?
+                .forbids("tls.root.missing")
+                .forbids("config.file.missing"))
+        }
+    ),
+    row!(
+        "tls-root-empty",
+        "an empty root file",
+        ROOT_INVALID,
+        |lab| with_root_file(lab, b"", "verify-full")
+    ),
+    row!(
+        "tls-root-empty-require",
+        "an empty root file under require",
+        ROOT_INVALID,
+        |lab| with_root_file(lab, b"", "require")
+    ),
+    row!(
+        "tls-root-empty-prefer",
+        "an empty root file, and prefer goes on in clear",
+        Expect::Warn("tls.root.invalid"),
+        |lab| { with_root_file(lab, b"", "prefer") }
+    ),
+    row!("tls-root-der", "a root file in DER", ROOT_INVALID, |lab| {
+        with_root_file(lab, &lab.ca().cert().to_der()?, "verify-ca")
+    }),
+    row!(
+        "tls-root-key",
+        "a private key as root file",
+        ROOT_INVALID,
+        |lab| {
+            with_root_file(
+                lab,
+                &KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?,
+                "verify-full",
+            )
+        }
+    ),
+    row!(
+        "tls-root-directory",
+        "a directory as root file",
+        ROOT_INVALID,
+        |lab| {
+            shared(
+                lab,
+                &[("sslrootcert", &lab.dir("roots")?.to_string_lossy())],
+            )
+        }
+    ),
+    row!(
+        "tls-root-damaged",
+        "a root file cut in half",
+        ROOT_INVALID,
+        |lab| {
+            let pem = lab.ca().cert().to_pem()?;
+            with_root_file(lab, &pem[..pem.len() / 2], "verify-full")
+        }
+    ),
+    Scenario {
+        oracle: NEWER,
+        ..row!(
+            "tls-root-system",
+            "a public root is asked for and the authority is private",
+            UNKNOWN_CA,
+            |lab| { shared(lab, &[("sslrootcert", "system")]) }
+        )
+    },
+    Scenario {
+        oracle: NEWER,
+        ..row!(
+            "tls-root-system-healthy",
+            "the authority is among the system's roots",
+            PASS,
+            |lab| {
+                Ok(shared(lab, &[("sslrootcert", "system")])?
+                    .env("SSL_CERT_FILE", lab.ca_file().display()))
+            }
+        )
+    },
+    // ---- The client's certificate ----
+    row!(
+        "tls-client-healthy",
+        "a client certificate in place of a password",
+        PASS,
+        |lab| { coming_as(lab, WANTS_CERT, &lab.issue(CertSpec::client("app"))?, "") }
+    ),
+    row!(
+        "tls-client-unwanted-healthy",
+        "a client certificate that nobody asks for",
+        PASS,
+        |lab| {
+            let client = lab.issue(CertSpec::client("app"))?;
+            let (cert, key) = client.write(&lab.dir("client")?, "app")?;
+            let pg = lab.new_postgres().tls(lab.issue(lab.cert())?).start()?;
+            Ok(coming_with(lab, pg, &cert, &key)
+                .assert(fact("client_certificate_sent", json!(false))))
+        }
+    ),
+    row!(
+        "tls-client-optional-healthy",
+        "the server asks for a certificate and takes none",
+        PASS,
+        |lab| {
+            let pg = wanting(lab, WANTS_NONE)?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .assert(fact("client_certificate_asked", json!(true))))
+        }
+    ),
+    row!(
+        "tls-client-required",
+        "pg_hba.conf wants a certificate and none is there",
+        REQUIRED,
+        |lab| {
+            let pg = wanting(lab, WANTS_ANY)?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .assert(tells("tls.client.required", "why")))
+        }
+    ),
+    row!(
+        "tls-client-required-cert",
+        "pg_hba.conf says cert and no certificate is there",
+        REQUIRED,
+        |lab| {
+            let pg = wanting(lab, WANTS_CERT)?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg))
+        }
+    ),
+    row!(
+        "tls-client-required-proxy",
+        "a proxy demands a certificate (TLS 1.3)",
+        REQUIRED,
+        PROXY,
+        |lab| {
+            Ok(terminating(
+                lab,
+                "crt {bundle} ca-file {ca} verify required",
+                &[("sslmode", "require")],
+            )?
+            .assert(tells("tls.client.required", "authorities")))
+        }
+    ),
+    row!(
+        "tls-client-required-proxy-1.2",
+        "a proxy demands a certificate (TLS 1.2)",
+        REQUIRED,
+        PROXY,
+        |lab| {
+            terminating(
+                lab,
+                "crt {bundle} ca-file {ca} verify required",
+                &[
+                    ("sslmode", "require"),
+                    ("ssl_max_protocol_version", "TLSv1.2"),
+                ],
+            )
+        }
+    ),
+    row!(
+        "tls-client-rejected",
+        "a certificate of an authority that the server does not know (TLS 1.3)",
+        REJECTED,
+        |lab| {
+            let client = Ca::new("Other CA")?.issue(&CertSpec::client("app"))?;
+            Ok(coming_as(lab, WANTS_ANY, &client, "")?
+                .assert(tells("tls.client.rejected", "issuer")))
+        }
+    ),
+    row!(
+        "tls-client-rejected-1.2",
+        "a certificate of an authority that the server does not know (TLS 1.2)",
+        REJECTED,
+        |lab| {
+            coming_as(
+                lab,
+                WANTS_ANY,
+                &Ca::new("Other CA")?.issue(&CertSpec::client("app"))?,
+                "TLSv1.2",
+            )
+        }
+    ),
+    row!(
+        "tls-client-rejected-expired",
+        "an expired client certificate",
+        REJECTED,
+        |lab| {
+            coming_as(
+                lab,
+                WANTS_ANY,
+                &lab.issue(CertSpec {
+                    not_after: -1,
+                    ..CertSpec::client("app")
+                })?,
+                "",
+            )
+        }
+    ),
+    row!(
+        "tls-client-rejected-purpose",
+        "a server's certificate in the hands of a client",
+        REJECTED,
+        |lab| {
+            coming_as(
+                lab,
+                WANTS_ANY,
+                &lab.issue(CertSpec {
+                    usage: Usage::Server,
+                    ..CertSpec::client("app")
+                })?,
+                "",
+            )
+        }
+    ),
+    row!(
+        "tls-client-key-open",
+        "the client key is open to others",
+        CLIENT_KEY,
+        |lab| { with_key(lab, |key| Ok((key.private_key_to_pem_pkcs8()?, 0o644))) }
+    ),
+    row!(
+        "tls-client-key-root-0640-healthy",
+        "a key of root's that the group may read",
+        PASS,
+        &[Need::Postgres, Need::Root],
+        |lab| { with_key(lab, |key| Ok((key.private_key_to_pem_pkcs8()?, 0o640))) }
+    ),
+    row!(
+        "tls-client-key-mismatch",
+        "the client key belongs to another certificate",
+        CLIENT_KEY,
+        |lab| {
+            with_key(lab, |_| {
+                Ok((KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?, 0o600))
+            })
+        }
+    ),
+    row!(
+        "tls-client-key-other-kind",
+        "the client key is of another kind",
+        CLIENT_KEY,
+        |lab| {
+            with_key(lab, |_| {
+                Ok((
+                    KeyKind::Ed25519.generate()?.private_key_to_pem_pkcs8()?,
+                    0o600,
+                ))
+            })
+        }
+    ),
+    row!(
+        "tls-client-key-garbage",
+        "the client key is no key",
+        CLIENT_KEY,
+        |lab| { with_key(lab, |_| Ok((b"nothing of use\n".to_vec(), 0o600))) }
+    ),
+    row!(
+        "tls-client-key-encrypted",
+        "the client key is encrypted and there is no password",
+        CLIENT_KEY,
+        |lab| {
+            with_key(lab, |key| {
+                let cipher = Cipher::aes_256_cbc();
+                Ok((
+                    key.private_key_to_pem_pkcs8_passphrase(cipher, b"open sesame")?,
+                    0o600,
+                ))
+            })
+        }
+    ),
+    row!(
+        "tls-client-key-password-wrong",
+        "the password does not open the client key",
+        CLIENT_KEY,
+        |lab| {
+            let case = with_key(lab, |key| {
+                let cipher = Cipher::aes_256_cbc();
+                Ok((
+                    key.private_key_to_pem_pkcs8_passphrase(cipher, b"open sesame")?,
+                    0o600,
+                ))
+            })?;
+            let conn = case
+                .conn
+                .clone()
+                .unwrap_or_default()
+                .set("sslpassword", "shut sesame");
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn)
+                    .password(lab.password())
+                    .secret("shut sesame")
+            })
+        }
+    ),
+    row!(
+        "tls-client-key-password-healthy",
+        "the password opens the client key",
+        PASS,
+        |lab| {
+            let case = with_key(lab, |key| {
+                let cipher = Cipher::aes_256_cbc();
+                Ok((
+                    key.private_key_to_pem_pkcs8_passphrase(cipher, b"open sesame")?,
+                    0o600,
+                ))
+            })?;
+            let conn = case
+                .conn
+                .clone()
+                .unwrap_or_default()
+                .set("sslpassword", "open sesame");
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn)
+                    .password(lab.password())
+                    .secret("open sesame")
+            })
+        }
+    ),
+    row!(
+        "tls-client-key-sec1-healthy",
+        "the client key in its traditional form",
+        PASS,
+        |lab| { with_key(lab, |key| Ok((key.ec_key()?.private_key_to_pem()?, 0o600))) }
+    ),
+    row!(
+        "tls-client-key-der-healthy",
+        "the client key in DER",
+        PASS,
+        |lab| { with_key(lab, |key| Ok((key.private_key_to_pkcs8()?, 0o600))) }
+    ),
+    row!(
+        "tls-client-key-default-missing",
+        "a client certificate, and no key in the default place",
+        CLIENT_KEY,
+        |lab| {
+            let pg = wanting(lab, WANTS_ANY)?;
+            let (cert, _) = lab
+                .issue(CertSpec::client("app"))?
+                .write(&lab.dir("client")?, "app")?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("sslcert", cert.display());
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-client-key-missing",
+        "a client certificate, and the key named beside it is not there",
+        Expect::Fail("config.file.missing"),
+        |lab| {
+            let pg = wanting(lab, WANTS_ANY)?;
+            let (cert, _) = lab
+                .issue(CertSpec::client("app"))?
+                .write(&lab.dir("client")?, "app")?;
+            Ok(coming_with(
+                lab,
+                pg,
+                &cert,
+                Path::new("/nonexistent/app.key"),
+            ))
+        }
+    ),
+    row!(
+        "tls-client-key-prefer",
+        "the client key is open to others, and prefer goes on in clear",
+        Expect::Warn("tls.client.key"),
+        |lab| {
+            let client = lab.issue(CertSpec::client("app"))?;
+            let dir = lab.dir("client")?;
+            let (cert, _) = client.write(&dir, "app")?;
+            let key = lab.file("app.key", client.key.private_key_to_pem_pkcs8()?, 0o644)?;
+            let pg = lab.new_postgres().tls(lab.issue(lab.cert())?).start()?;
+            let conn = pg
+                .conn()
+                .set("sslcert", cert.display())
+                .set("sslkey", key.display());
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-client-cert-missing-healthy",
+        "a named client certificate that is not there is left out",
+        PASS,
+        |lab| {
+            plainly(
+                lab,
+                &[("sslmode", "require"), ("sslcert", "/nonexistent/app.crt")],
+            )
+        }
+    ),
+    row!(
+        "tls-client-cert-garbage",
+        "the client certificate is no certificate",
+        CLIENT_KEY,
+        |lab| {
+            let pg = wanting(lab, WANTS_ANY)?;
+            let cert = lab.file("app.crt", "nothing of use\n", 0o644)?;
+            let key = lab.file(
+                "app.key",
+                KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?,
+                0o600,
+            )?;
+            Ok(coming_with(lab, pg, &cert, &key))
+        }
+    ),
+    row!(
+        "tls-client-default-healthy",
+        "certificate and key in their default places",
+        PASS,
+        |lab| {
+            let pg = wanting(lab, WANTS_CERT)?;
+            let home = lab.dir("home")?;
+            let dir = home.join(".postgresql");
+            fs::create_dir(&dir)?;
+            lab.issue(CertSpec::client("app"))?
+                .write(&dir, "postgresql")?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .home(home)
+                .keep(pg))
+        }
+    ),
+    Scenario {
+        oracle: NEWER,
+        ..row!(
+            "tls-client-disabled",
+            "a certificate is at hand and sslcertmode forbids it",
+            REQUIRED,
+            |lab| {
+                let case = coming_as(lab, WANTS_ANY, &lab.issue(CertSpec::client("app"))?, "")?;
+                let conn = case
+                    .conn
+                    .clone()
+                    .unwrap_or_default()
+                    .set("sslcertmode", "disable");
+                Ok(Case {
+                    guard: case.guard,
+                    ..Case::check(conn).password(lab.password())
+                })
+            }
+        )
+    },
+    // ---- Versions and algorithms ----
+    row!(
+        "tls-version-server-newer",
+        "the server wants TLS 1.3 and we allow up to 1.2",
+        VERSION,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_min_protocol_version", "TLSv1.3")
+                .start()?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("ssl_max_protocol_version", "TLSv1.2");
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .keep(pg)
+                .assert(tells("tls.version", "server_versions")))
+        }
+    ),
+    row!(
+        "tls-version-server-older",
+        "the server speaks TLS 1.0 and 1.1 alone",
+        VERSION,
+        |lab| {
+            let issued = lab.issue(lab.cert())?;
+            let pg = lab
+                .new_postgres()
+                .tls(issued)
+                .env(
+                    "OPENSSL_CONF",
+                    openssl_cnf(lab, "CipherString = ALL:@SECLEVEL=0\nMinProtocol = TLSv1")?,
+                )
+                .conf("ssl_ciphers", "ALL:@SECLEVEL=0")
+                .conf("ssl_min_protocol_version", "TLSv1")
+                .conf("ssl_max_protocol_version", "TLSv1.1")
+                .start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg))
+        }
+    ),
+    row!(
+        "tls-version-policy",
+        "openssl.cnf allows up to TLS 1.2 and the server wants 1.3",
+        VERSION,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_min_protocol_version", "TLSv1.3")
+                .start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .env("OPENSSL_CONF", openssl_cnf(lab, "MaxProtocol = TLSv1.2")?))
+        }
+    ),
+    row!(
+        "tls-version-1.2-healthy",
+        "a server that knows TLS 1.2 at most",
+        PASS,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_max_protocol_version", "TLSv1.2")
+                .start()?;
+            Ok(Case::check(verified(lab, pg.conn()))
+                .password(lab.password())
+                .keep(pg)
+                .assert(fact("version", json!("TLSv1.2"))))
+        }
+    ),
+    row!(
+        "tls-cipher",
+        "no common cipher under TLS 1.2",
+        CIPHER,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_max_protocol_version", "TLSv1.2")
+                .conf("ssl_ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256")
+                .start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .env(
+                    "OPENSSL_CONF",
+                    openssl_cnf(lab, "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384")?,
+                )
+                .assert(tells("tls.cipher", "server_takes")))
+        }
+    ),
+    row!(
+        "tls-cipher-group",
+        "no common key-exchange group",
+        CIPHER,
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_ecdh_curve", "secp521r1")
+                .start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .env("OPENSSL_CONF", openssl_cnf(lab, "Groups = X25519")?))
+        }
+    ),
+    row!(
+        "tls-cipher-prefer",
+        "no common cipher, and prefer goes on in clear",
+        Expect::Warn("tls.cipher"),
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_max_protocol_version", "TLSv1.2")
+                .conf("ssl_ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256")
+                .start()?;
+            Ok(Case::check(pg.conn())
+                .password(lab.password())
+                .keep(pg)
+                .env(
+                    "OPENSSL_CONF",
+                    openssl_cnf(lab, "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384")?,
+                ))
+        }
+    ),
+    // ---- In the middle ----
+    row!(
+        "tls-closed",
+        "closed in the middle of the handshake",
+        Expect::Fail("tls.closed"),
+        |lab| { spoilt(lab, Fault::CloseAfter(200)) }
+    ),
+    row!(
+        "tls-reset",
+        "reset in the middle of the handshake",
+        Expect::Fail("tls.reset"),
+        |lab| { spoilt(lab, Fault::ResetAfter(200)) }
+    ),
+    row!(
+        "tls-timeout",
+        "agrees to TLS and says nothing more",
+        Expect::Fail("tls.timeout"),
+        &[],
+        |_| {
+            let peer = Peer::script(|mut stream| {
+                stream.receive()?;
+                stream.write_all(b"S")?;
+                stream.ignore()
+            })?;
+            let conn = Conn::new()
+                .set("host", "127.0.0.1")
+                .set("port", peer.port())
+                .set("user", "app")
+                .set("sslmode", "require")
+                .set("connect_timeout", 2);
+            Ok(Case::check(conn).keep(peer))
+        }
+    ),
+    row!(
+        "tls-sni",
+        "a proxy that knows no such server name",
+        Expect::Fail("tls.sni"),
+        PROXY,
+        |lab| {
+            terminating(
+                lab,
+                "crt {bundle} strict-sni",
+                &[
+                    ("sslmode", "require"),
+                    ("host", "elsewhere.example"),
+                    ("hostaddr", "127.0.0.1"),
+                ],
+            )
+        }
+    ),
+    row!(
+        "tls-sni-healthy",
+        "a proxy that wants a server name and gets it",
+        PASS,
+        PROXY,
+        |lab| {
+            terminating(
+                lab,
+                "crt {bundle} strict-sni",
+                &[
+                    ("sslmode", "require"),
+                    ("host", "db.test"),
+                    ("hostaddr", "127.0.0.1"),
+                    ("channel_binding", "disable"),
+                ],
+            )
+        }
+    ),
+    // ---- Direct TLS ----
+    Scenario {
+        oracle: NEWER,
+        ..row!(
+            "tls-direct-healthy",
+            "direct TLS to an end that knows it",
+            PASS,
+            PROXY,
+            |lab| { Ok(direct(lab, "alpn postgresql")?.assert(fact("alpn", json!("postgresql")))) }
+        )
+    },
+    Scenario {
+        oracle: NEWER,
+        ..row!(
+            "tls-direct-unsupported",
+            "direct TLS to a server that does not know it",
+            Expect::Fail("tls.direct-unsupported"),
+            |lab| { shared(lab, &[("sslnegotiation", "direct")]) }
+        )
+    },
+    Scenario {
+        oracle: NEWER,
+        ..row!(
+            "tls-direct-without-alpn",
+            "direct TLS to an end that agrees on no protocol name",
+            Expect::Fail("tls.direct-unsupported"),
+            PROXY,
+            |lab| { direct(lab, "") }
+        )
+    },
+    row!(
+        "tls-incomplete-chain-key-id",
+        "an intermediate is missing, and the key identifier names the trusted root above it",
+        INCOMPLETE,
+        |lab| {
+            let spec = CertSpec {
+                names_upper_issuer: true,
+                ..lab.cert()
+            };
+            with_cert(
+                lab,
+                lab.ca()
+                    .intermediate("Lab CA 2")?
+                    .issue(&spec)?
+                    .without_chain(),
+            )
+        }
+    ),
+    row!(
+        "tls-incomplete-chain-untold",
+        "an intermediate is missing, and nothing tells that it is one",
+        UNKNOWN_CA,
+        |lab| {
+            with_cert(
+                lab,
+                lab.ca()
+                    .intermediate("Lab CA 2")?
+                    .issue(&lab.cert())?
+                    .without_chain(),
+            )
+        }
+    ),
+    row!(
+        "tls-new-root-same-organisation",
+        "another root of the trusted one's organisation",
+        UNKNOWN_CA,
+        |lab| {
+            let of = |cn| CertSpec {
+                org: "Corp".into(),
+                ..CertSpec::authority(cn)
+            };
+            let file = Ca::with(&of("Corp Root G1"))?.write(&lab.dir("corp")?.join("root.crt"))?;
+            let issued = Ca::with(&of("Corp Root G2"))?.issue(&lab.cert())?;
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-leftover-expired",
+        "another name, and an expired certificate that nobody needs is sent along",
+        HOSTNAME,
+        |lab| {
+            let mut issued = lab.issue(lab.cert())?;
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            issued.chain.push(old.cert().clone());
+            Ok(verifying(
+                lab,
+                issued,
+                &[("host", "other.test"), ("hostaddr", "127.0.0.1")],
+            )?
+            .forbids("tls.cert.expired"))
+        }
+    ),
+    row!(
+        "tls-leftover-expired-healthy",
+        "an expired certificate that nobody needs is sent along",
+        PASS,
+        |lab| {
+            let mut issued = lab.issue(lab.cert())?;
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            issued.chain.push(old.cert().clone());
+            Ok(with_cert(lab, issued)?
+                .forbids("tls.cert.expired")
+                .forbids("tls.cert.expires-soon"))
+        }
+    ),
+    row!(
+        "tls-channel-binding-ed25519",
+        "channel binding with a certificate that has no digest for it",
+        Expect::Fail("tls.channel-binding"),
+        |lab| {
+            let issued = Issued::self_signed(&CertSpec {
+                key: KeyKind::Ed25519,
+                ..lab.cert()
+            })?;
+            let pg = lab.new_postgres().tls(issued).start()?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("channel_binding", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-direct-only-tunnel",
+        "through SSH: an end that speaks TLS from the first byte",
+        Expect::Fail("tls.direct-only"),
+        &[Need::Postgres, Need::HaProxy, Need::Sshd],
+        |lab| {
+            let case = direct(lab, "alpn postgresql")?;
+            let conn = case
+                .conn
+                .clone()
+                .unwrap_or_default()
+                .without("sslnegotiation");
+            let sshd = lab.sshd()?;
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn).password(lab.password())
+            }
+            .ssh(sshd.route())
+            .keep(sshd))
+        }
+    ),
 ];

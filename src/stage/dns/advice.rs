@@ -1,0 +1,121 @@
+//! The advice that depends on where dbdoctor runs. None of it changes the cause.
+
+use super::name::{self, Inside};
+use crate::cause::{self, Cause};
+use crate::finding::Finding;
+use crate::report::Environment;
+
+/// Advice for a name that exists only elsewhere.
+pub fn container_advice(
+    finding: Finding,
+    name: &str,
+    inside: &Inside,
+    environment: &Environment,
+) -> Finding {
+    if let Some(ci) = &environment.ci {
+        return finding.fix(
+            format!(
+                "This runs in {ci}: the name of a service container resolves only where the job \
+                 itself runs in a container on the same network; else publish the service's port \
+                 and use localhost."
+            ),
+            None,
+        );
+    }
+    match (inside, &environment.container) {
+        (Inside::DockerHost, Some(_)) => finding.fix(
+            format!(
+                "On Linux the name has to be given to the container when it is started: \
+                 --add-host={name}:host-gateway (extra_hosts in a compose file)."
+            ),
+            None,
+        ),
+        (Inside::DockerHost, None) => finding.fix(
+            "This does not run in a container: use localhost in place of the name.",
+            None,
+        ),
+        (Inside::Compose(file), None) => from_outside(finding, name, file),
+        (Inside::Containers | Inside::Compose(_), Some(kind)) => {
+            let finding = finding.fix(
+                format!(
+                    "This runs in a container ({kind}) that is not on the network of {name}: put \
+                     both on one network, and check that {name} is up, since a stopped \
+                     container's name vanishes."
+                ),
+                None,
+            );
+            match inside {
+                Inside::Compose(file) => from_outside(finding, name, file),
+                _ => finding,
+            }
+        }
+        (Inside::Cluster, None) => finding.fix(
+            "From outside of the cluster, forward the service's port and use localhost.",
+            kubernetes_service(name).map(|(service, namespace)| {
+                let namespace = namespace.map(|n| format!(" -n {n}")).unwrap_or_default();
+                format!("kubectl port-forward{namespace} svc/{service} 5432:5432")
+            }),
+        ),
+        (Inside::Provider(provider), _) => finding.fix(
+            format!(
+                "Outside of {provider}'s network use the public host name that its console \
+                 shows, or its own tunnel or proxy."
+            ),
+            None,
+        ),
+        _ => finding,
+    }
+}
+
+/// The way to a compose service from outside of its network.
+fn from_outside(finding: Finding, name: &str, file: &str) -> Finding {
+    finding.fix(
+        format!(
+            "{name} is a service in {file}; outside of its network use localhost with the port \
+             that it publishes."
+        ),
+        shlex::try_quote(name)
+            .ok()
+            .map(|name| format!("docker compose port {name} 5432")),
+    )
+}
+
+/// The service and namespace in a cluster's name, if they are safe to paste.
+fn kubernetes_service(name: &str) -> Option<(&str, Option<&str>)> {
+    let mut labels = name.split('.');
+    let service = labels.next()?;
+    let namespace = labels.next().filter(|label| *label != "svc");
+    let safe = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    (safe(service) && namespace.is_none_or(safe)).then_some((service, namespace))
+}
+
+/// Advice for other failures.
+pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environment) -> Finding {
+    use cause::dns::*;
+    if row.code == NXDOMAIN.code && name::is_localhost(name) {
+        return finding.fix(
+            "Use localhost: names that end in .localhost work in browsers, and the C library \
+             looks them up like any other.",
+            None,
+        );
+    }
+    let no_answer = [TIMEOUT.code, NO_RESOLVER.code].contains(&row.code);
+    match (&environment.container, environment.wsl) {
+        (_, true) if no_answer || row.code == NXDOMAIN.code => finding.fix(
+            "This runs in WSL, which copies the name server into /etc/resolv.conf when it starts; \
+             after a VPN or network change run wsl --shutdown in Windows, or set dnsTunneling=true \
+             in .wslconfig.",
+            None,
+        ),
+        (Some(kind), _) if no_answer => finding.fix(
+            format!(
+                "This runs in a container ({kind}), whose name servers are given when it is \
+                 started: check them there (docker run --dns, the cluster's CoreDNS)."
+            ),
+            None,
+        ),
+        _ => finding,
+    }
+}

@@ -1,0 +1,303 @@
+//! The system resolver's answer beside the name servers', and what is odd
+//! about them although the name resolves. Pure.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::classify::{Settings, described, seconds, sentences};
+use super::name;
+use super::servers::{Outcome, ServerAnswer};
+use crate::cause;
+use crate::finding::Finding;
+use crate::report::ms;
+
+/// Something about the answers that deserves a word although the name resolves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// A local source overrides what DNS says.
+    Override,
+    /// The name servers do not know it.
+    SystemOnly,
+    /// The name servers differ.
+    Disagree,
+}
+
+/// Compares the answers for a name. `system` is what the system resolver
+/// gives, empty where it fails.
+pub fn compare(
+    name: &str,
+    system: &[IpAddr],
+    servers: &[ServerAnswer],
+    settings: &Settings,
+) -> Vec<Oddity> {
+    let mut odd = Vec::new();
+    if name::is_localhost(name) {
+        return odd;
+    }
+    let disjoint = |a: &[IpAddr], b: &[IpAddr]| !a.iter().any(|ip| b.contains(ip));
+    if disagree(servers) {
+        odd.push(Oddity::Disagree);
+    }
+    if system.is_empty() {
+        return odd;
+    }
+    let dns: Vec<IpAddr> = servers.iter().flat_map(|s| s.addresses.clone()).collect();
+    let denied = servers
+        .iter()
+        .any(|s| s.outcome.is_answer() || matches!(s.outcome, Outcome::Failed(_)));
+    if !dns.is_empty() {
+        // Without a local source the difference is DNS's own, such as a name
+        // whose address changes with every question.
+        if disjoint(system, &dns) && local_source(name, system, settings).is_some() {
+            odd.push(Oddity::Override);
+        }
+    } else if denied {
+        odd.push(Oddity::SystemOnly);
+    }
+    odd
+}
+
+/// Whether name servers that answered have nothing in common.
+fn disagree(servers: &[ServerAnswer]) -> bool {
+    let answered: Vec<&ServerAnswer> = servers.iter().filter(|s| s.outcome.is_answer()).collect();
+    answered.iter().enumerate().any(|(at, a)| {
+        answered.iter().skip(at + 1).any(|b| {
+            let shared = a.addresses.iter().any(|ip| b.addresses.contains(ip));
+            let both_none = a.addresses.is_empty() && b.addresses.is_empty();
+            !shared && !both_none
+        })
+    })
+}
+
+/// The local source that an answer comes from, as people know it.
+pub fn local_source(name: &str, system: &[IpAddr], settings: &Settings) -> Option<String> {
+    let entries = super::resolv::hosts_entries(&settings.hosts, name);
+    if system.iter().any(|ip| entries.contains(ip)) {
+        return Some("/etc/hosts".to_owned());
+    }
+    let others: Vec<&str> = settings
+        .sources
+        .iter()
+        .map(String::as_str)
+        .filter(|source| !matches!(*source, "files" | "dns"))
+        .collect();
+    match others.is_empty() {
+        true => None,
+        false => Some(format!("another local source ({})", others.join(", "))),
+    }
+}
+
+/// The finding for an oddity.
+pub fn odd_finding(
+    oddity: Oddity,
+    name: &str,
+    system: &[IpAddr],
+    servers: &[ServerAnswer],
+    settings: &Settings,
+) -> Finding {
+    use cause::dns::*;
+    let texts = |ips: &[IpAddr]| {
+        let mut texts: Vec<String> = ips.iter().map(ToString::to_string).collect();
+        texts.dedup();
+        texts
+    };
+    let mut dns: Vec<IpAddr> = Vec::new();
+    for ip in servers.iter().flat_map(|s| &s.addresses) {
+        if !dns.contains(ip) {
+            dns.push(*ip);
+        }
+    }
+    let source =
+        local_source(name, system, settings).unwrap_or_else(|| "the system resolver".to_owned());
+    let row = match oddity {
+        Oddity::Override => &HOSTS_OVERRIDE,
+        Oddity::SystemOnly => &SYSTEM_ONLY,
+        Oddity::Disagree => &DISAGREE,
+    };
+    Finding::new(row)
+        .with("name", name)
+        .with("source", source)
+        .with("addresses", texts(system))
+        .with("dns", texts(&dns))
+        .with("answers", sentences(servers))
+        .with("name_servers", described(servers))
+}
+
+/// The warning for a look-up that took too long; `took` is a lower bound where
+/// the system resolver is not back yet.
+pub fn slow(name: &str, took: Duration, back: bool, servers: &[ServerAnswer]) -> Finding {
+    let silent: Vec<String> = servers
+        .iter()
+        .filter(|s| s.outcome == Outcome::Silent || s.half_silent)
+        .map(|s| s.server.ip().to_string())
+        .collect();
+    let slowest = servers.iter().max_by_key(|s| s.took);
+    let server = silent
+        .first()
+        .cloned()
+        .or_else(|| slowest.map(|s| s.server.ip().to_string()));
+    let text = match back {
+        true => seconds(took),
+        false => format!("more than {}", seconds(took)),
+    };
+    Finding::new(&cause::dns::SLOW)
+        .with("name", name)
+        .with("took", text)
+        .with("ms", ms(took))
+        .with("server", server)
+        .with(
+            "silent",
+            match silent.is_empty() {
+                true => Value::Null,
+                false => silent.into(),
+            },
+        )
+        .with("name_servers", described(servers))
+}
+
+/// Whether the servers' own slowness accounts for a system resolver that is
+/// not back: one of them leaves questions unanswered, or took its time.
+pub fn explains_delay(servers: &[ServerAnswer]) -> bool {
+    servers.iter().any(|s| {
+        s.outcome == Outcome::Silent || s.half_silent || s.took > Duration::from_millis(900)
+    })
+}
+
+#[cfg(test)]
+pub mod fixtures {
+    use std::net::SocketAddr;
+
+    use super::super::resolv::Resolv;
+    use super::*;
+    use crate::report::Environment;
+
+    pub fn settings(hosts: &str, sources: &[&str]) -> Settings {
+        Settings {
+            resolv: Resolv::parse(
+                "nameserver 10.0.0.1\nnameserver 10.0.0.2\n",
+                "box",
+                None,
+                None,
+            ),
+            hosts: hosts.to_owned(),
+            sources: sources.iter().map(|s| (*s).to_owned()).collect(),
+            services: vec![("ledger".to_owned(), "compose.yaml".to_owned())],
+            environment: Environment::default(),
+        }
+    }
+
+    pub fn server(n: u8, outcome: Outcome, addresses: &[[u8; 4]]) -> ServerAnswer {
+        ServerAnswer {
+            server: SocketAddr::from(([10, 0, 0, n], 53)),
+            outcome,
+            asked: "x".to_owned(),
+            tried: vec!["x".to_owned()],
+            addresses: addresses.iter().map(|ip| IpAddr::from(*ip)).collect(),
+            chain: Vec::new(),
+            ttl: None,
+            half_silent: false,
+            took: Duration::from_millis(2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::op::ResponseCode;
+
+    use super::super::servers::Code;
+    use super::fixtures::{server, settings};
+    use super::*;
+
+    const SERVFAIL: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::ServFail));
+    const SHUT: Outcome = Outcome::Unusable(libc::ECONNREFUSED);
+    use Outcome::{Addresses, NxDomain, Silent};
+
+    fn odd(
+        system: &[[u8; 4]],
+        servers: &[ServerAnswer],
+        hosts: &str,
+        sources: &[&str],
+    ) -> Vec<Oddity> {
+        let system: Vec<IpAddr> = system.iter().map(|ip| IpAddr::from(*ip)).collect();
+        compare("db.test", &system, servers, &settings(hosts, sources))
+    }
+
+    #[test]
+    fn local_sources_are_compared_with_dns() {
+        let here = [10, 0, 0, 7];
+        let says = |ip| server(1, Addresses, &[ip]);
+        let no = server(1, NxDomain, &[]);
+        let hosts = "10.0.0.7 db.test\n";
+        let usual = ["files", "dns"];
+        assert_eq!(
+            odd(&[here], &[says([10, 0, 0, 8])], hosts, &usual),
+            [Oddity::Override]
+        );
+        assert_eq!(odd(&[here], &[says(here)], hosts, &usual), []);
+        assert_eq!(
+            odd(&[here], std::slice::from_ref(&no), hosts, &usual),
+            [Oddity::SystemOnly]
+        );
+        assert_eq!(
+            odd(&[here], &[server(1, SERVFAIL, &[])], hosts, &usual),
+            [Oddity::SystemOnly]
+        );
+        // Nobody to say otherwise.
+        assert_eq!(odd(&[here], &[server(1, Silent, &[])], hosts, &usual), []);
+        assert_eq!(odd(&[here], &[server(1, SHUT, &[])], hosts, &usual), []);
+        // A name whose address changes with every question.
+        assert_eq!(odd(&[here], &[says([10, 0, 0, 8])], "", &usual), []);
+        assert_eq!(
+            odd(&[here], &[says([10, 0, 0, 8])], "", &["files", "resolve"]),
+            [Oddity::Override]
+        );
+        let settings = settings("127.0.0.1 localhost\n", &usual);
+        assert_eq!(
+            compare("localhost", &[[127, 0, 0, 1].into()], &[no], &settings),
+            []
+        );
+    }
+
+    #[test]
+    fn servers_agree_when_they_share_an_address() {
+        let a = server(1, Addresses, &[[10, 0, 0, 7], [10, 0, 0, 8]]);
+        let b = server(2, Addresses, &[[10, 0, 0, 8]]);
+        let c = server(2, Addresses, &[[10, 0, 0, 9]]);
+        let no = server(2, NxDomain, &[]);
+        let usual = ["files", "dns"];
+        let system = [[10, 0, 0, 7]];
+        assert_eq!(odd(&system, &[a.clone(), b], "", &usual), []);
+        assert_eq!(
+            odd(&system, &[a.clone(), c], "", &usual),
+            [Oddity::Disagree]
+        );
+        assert_eq!(
+            odd(&system, &[a.clone(), no], "", &usual),
+            [Oddity::Disagree]
+        );
+        assert_eq!(
+            odd(&system, &[a.clone(), server(2, Silent, &[])], "", &usual),
+            []
+        );
+        assert_eq!(odd(&system, &[a, server(2, SERVFAIL, &[])], "", &usual), []);
+    }
+
+    #[test]
+    fn warnings_have_their_sentences() {
+        let settings = settings("10.0.0.7 db.test\n", &["files", "dns"]);
+        let servers = [
+            server(1, Addresses, &[[10, 0, 0, 8]]),
+            server(2, NxDomain, &[]),
+        ];
+        let system = [IpAddr::from([10, 0, 0, 7])];
+        for oddity in [Oddity::Override, Oddity::SystemOnly, Oddity::Disagree] {
+            let finding = odd_finding(oddity, "db.test", &system, &servers, &settings);
+            assert_ne!(finding.summary(), format!("{}.", finding.cause.title));
+        }
+        let finding = slow("db.test", Duration::from_secs(5), true, &servers);
+        assert_eq!(finding.summary(), "Looking up db.test took 5.0 s.");
+    }
+}

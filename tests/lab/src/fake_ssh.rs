@@ -1,0 +1,130 @@
+//! An SSH server that does what no OpenSSH does: it lets every key in, and
+//! answers a forward as it is told.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use russh::keys::{Algorithm, PrivateKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    run_stream,
+};
+use russh::{Channel, ChannelOpenFailure, Error, Preferred};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::case::SshRoute;
+use crate::lab::Lab;
+
+/// What it does.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// Refuses every forward for this reason.
+    Refuse(ChannelOpenFailure),
+    /// Announces SHA-1 signatures alone for RSA keys, as servers before rsa-sha2 did.
+    OnlySha1,
+}
+
+/// A running one.
+pub struct FakeSshd {
+    address: SocketAddr,
+    known_hosts: PathBuf,
+    client_key: PathBuf,
+    user: String,
+    // Dropped without waiting for what still runs in it.
+    runtime: Option<Runtime>,
+}
+
+impl FakeSshd {
+    /// Starts one.
+    pub fn start(lab: &Lab, behaviour: Behaviour) -> Result<Self> {
+        let host_key = lab.ssh_key("ed25519", "")?;
+        let public = fs::read_to_string(host_key.with_extension("pub"))?;
+        let mut config = Config {
+            keys: vec![PrivateKey::read_openssh_file(&host_key)?],
+            ..Config::default()
+        };
+        if let Behaviour::OnlySha1 = behaviour {
+            config.preferred = Preferred {
+                key: vec![Algorithm::Ed25519, Algorithm::Rsa { hash: None }].into(),
+                ..Preferred::DEFAULT
+            };
+        }
+        let config = Arc::new(config);
+        let runtime = Runtime::new()?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        let address = listener.local_addr()?;
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let guest = Guest(behaviour.clone());
+                let config = Arc::clone(&config);
+                tokio::spawn(async move {
+                    if let Ok(session) = run_stream(config, stream, guest).await {
+                        let _ = session.await;
+                    }
+                });
+            }
+        });
+        let line = format!("[127.0.0.1]:{} {public}", address.port());
+        Ok(FakeSshd {
+            address,
+            known_hosts: lab.file("known_hosts", line, 0o644)?,
+            client_key: lab.client_key()?,
+            user: lab.user()?,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// The way in that works.
+    pub fn route(&self) -> SshRoute {
+        SshRoute::new(&format!("{}@{}", self.user, self.address))
+            .key(&self.client_key)
+            .known_hosts(&self.known_hosts)
+    }
+}
+
+impl Drop for FakeSshd {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct Guest(Behaviour);
+
+impl Handler for Guest {
+    type Error = Error;
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _: &str,
+        _: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Error> {
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Error> {
+        match &self.0 {
+            Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
+            Behaviour::OnlySha1 => reply.accept().await,
+        }
+        Ok(())
+    }
+}
