@@ -6,6 +6,7 @@
 //! routine and exchange.
 
 mod classify;
+mod evidence;
 mod hba;
 mod pooler;
 mod refusal;
@@ -232,7 +233,7 @@ pub fn session_error(
         os_user: None,
         sources: &[],
     };
-    refusal::session_error(error, &situation)
+    evidence::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.

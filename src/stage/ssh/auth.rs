@@ -12,7 +12,6 @@ use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{HashAlg, PrivateKey};
 use russh::{MethodKind, MethodSet, SendError, Signer};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 
 use super::agent::{Agent, Trouble};
 use super::algorithms::put_string;
@@ -357,58 +356,32 @@ impl Run<'_> {
         hash: Option<HashAlg>,
     ) -> Result<Outcome, Ending> {
         let user = self.means.hop.user.clone();
-        let declined = Notify::new();
         let mut pen = Pen {
             hand: &candidate.hand,
             agent: self.agent.as_mut(),
-            declined: &declined,
-            failure: None,
         };
-        let reply = {
-            let handle = &mut *self.handle;
-            let asking = async {
-                match &candidate.credential {
-                    Credential::Key(key) => {
-                        handle
-                            .authenticate_publickey_with(user, key.clone(), hash, &mut pen)
-                            .await
-                    }
-                    Credential::Certificate(certificate) => {
-                        handle
-                            .authenticate_certificate_with(
-                                user,
-                                certificate.as_ref().clone(),
-                                hash,
-                                &mut pen,
-                            )
-                            .await
-                    }
+        let handle = &mut *self.handle;
+        let asking = async {
+            match &candidate.credential {
+                Credential::Key(key) => {
+                    handle
+                        .authenticate_publickey_with(user, key.clone(), hash, &mut pen)
+                        .await
                 }
-            };
-            let given_up = async {
-                declined.notified().await;
-                // The library is told of it before it is left alone.
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            };
-            let both = async {
-                tokio::select! {
-                    biased;
-                    reply = asking => Some(reply),
-                    () = given_up => None,
+                Credential::Certificate(certificate) => {
+                    let certificate = certificate.as_ref().clone();
+                    handle
+                        .authenticate_certificate_with(user, certificate, hash, &mut pen)
+                        .await
                 }
-            };
-            tokio::time::timeout_at(self.limit.into(), both).await
-        };
-        let reply = match reply {
-            Err(_) => return Err(Ending::Late),
-            Ok(None) => {
-                return Ok(match pen.failure.take() {
-                    Some(trouble) => Outcome::Unsigned(trouble),
-                    None => Outcome::Locked,
-                });
             }
-            Ok(Some(Err(Unsendable))) => return Err(Ending::Ended(self.watch.end().await)),
-            Ok(Some(Ok(reply))) => reply,
+        };
+        let reply = match tokio::time::timeout_at(self.limit.into(), asking).await {
+            Err(_) => return Err(Ending::Late),
+            Ok(Err(Unsigned::Trouble(trouble))) => return Ok(Outcome::Unsigned(trouble)),
+            Ok(Err(Unsigned::Nobody)) => return Ok(Outcome::Locked),
+            Ok(Err(Unsigned::Gone)) => return Err(Ending::Ended(self.watch.end().await)),
+            Ok(Ok(reply)) => reply,
         };
         match self.step(reply, "publickey").await {
             Err(Ending::In) => Ok(Outcome::Accepted),
@@ -596,48 +569,45 @@ fn wants_password(prompt: &Prompt) -> bool {
     !prompt.echo && !OTHER.iter().any(|other| words.contains(other))
 }
 
-/// The library could not be spoken to: the session is over.
-struct Unsendable;
+/// Why there is no signature; the server's offer to take one stays open, and
+/// the next key can be offered.
+enum Unsigned {
+    /// The library could not be spoken to: the session is over.
+    Gone,
+    /// The private half is not at hand.
+    Nobody,
+    /// The agent or the key does not sign.
+    Trouble(Trouble),
+}
 
-impl From<SendError> for Unsendable {
+impl From<SendError> for Unsigned {
     fn from(_: SendError) -> Self {
-        Unsendable
+        Unsigned::Gone
     }
 }
 
-/// Signs what the library asks for, or declines: then the request goes back
-/// as it came, and the next key can be offered.
+/// Signs what the library asks for.
 struct Pen<'a> {
     hand: &'a Hand,
     agent: Option<&'a mut Agent>,
-    declined: &'a Notify,
-    failure: Option<Trouble>,
 }
 
 impl Signer for Pen<'_> {
-    type Error = Unsendable;
+    type Error = Unsigned;
 
     async fn auth_sign(
         &mut self,
         _: &AgentIdentity,
         hash: Option<HashAlg>,
         mut data: Vec<u8>,
-    ) -> Result<Vec<u8>, Unsendable> {
-        let signature = match self.hand {
-            Hand::Key(key) => sign(Arc::clone(key), hash, &data).map_err(Some),
-            Hand::Agent(blob) => match &mut self.agent {
-                Some(agent) => agent.sign(blob, hash, &data).await.map_err(Some),
-                None => Err(Some(Trouble::Broken("it is gone".to_owned()))),
-            },
-            Hand::Nobody => Err(None),
+    ) -> Result<Vec<u8>, Unsigned> {
+        let signature = match (self.hand, &mut self.agent) {
+            (Hand::Key(key), _) => sign(Arc::clone(key), hash, &data),
+            (Hand::Agent(blob), Some(agent)) => agent.sign(blob, hash, &data).await,
+            (Hand::Agent(_), None) => Err(Trouble::Broken("it is gone".to_owned())),
+            (Hand::Nobody, _) => return Err(Unsigned::Nobody),
         };
-        match signature {
-            Ok(signature) => put_string(&mut data, &signature),
-            Err(failure) => {
-                self.failure = failure;
-                self.declined.notify_one();
-            }
-        }
+        put_string(&mut data, &signature.map_err(Unsigned::Trouble)?);
         Ok(data)
     }
 }
