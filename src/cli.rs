@@ -149,10 +149,10 @@ pub enum Command {
     Tunnel(TunnelArgs),
     /// Check the TLS handshake and the certificates
     #[command(after_help = TLS_EXAMPLES)]
-    Tls(StageArgs),
+    Tls(LoginArgs),
     /// Check start-up, authentication, authorisation and capacity
     #[command(after_help = AUTH_EXAMPLES)]
-    Auth(StageArgs),
+    Auth(LoginArgs),
     /// Find out who drops connections that are left alone, and what prevents it
     #[command(after_help = IDLE_EXAMPLES)]
     Idle(IdleArgs),
@@ -236,12 +236,35 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub idle: Option<Duration>,
 
+    /// Asking other client stacks too.
+    #[command(flatten)]
+    pub second: SecondArgs,
+
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
 }
 
-/// `dns`, `tcp`, `tls`, `auth`.
+/// Asking other client stacks too.
+#[derive(Debug, Default, Args)]
+pub struct SecondArgs {
+    /// Repeat the SSH and TLS steps with independent client stacks, and say where they differ
+    #[arg(long, help_heading = "Second opinion")]
+    pub second_opinion: bool,
+}
+
+/// `tls`, `auth`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The stage itself.
+    #[command(flatten)]
+    pub stage: StageArgs,
+    /// Asking other client stacks too.
+    #[command(flatten)]
+    pub second: SecondArgs,
+}
+
+/// `dns`, `tcp`.
 #[derive(Debug, Args)]
 pub struct StageArgs {
     /// The run itself.
@@ -322,6 +345,9 @@ pub struct TunnelArgs {
     /// Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C
     #[arg(long, value_name = "[ADDR:]PORT", value_parser = local_address, help_heading = "Tunnel")]
     pub listen: Option<SocketAddr>,
+    /// Asking other client stacks too.
+    #[command(flatten)]
+    pub second: SecondArgs,
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -615,7 +641,7 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
 /// Reads how many things may begin in a second: more than 0, at most 1,000.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number >= 0.001 && number <= 1_000.0 => Ok(number),
+        Ok(number) if (0.001..=1_000.0).contains(&number) => Ok(number),
         _ => Err("use a number from 0.001 to 1000".to_owned()),
     }
 }
