@@ -27,13 +27,19 @@ pub struct Ctx {
 pub struct Late;
 
 impl Ctx {
-    /// The same limits for work that begins now, after the run proper.
+    /// The same limits for work that begins now, after the run proper; nobody
+    /// is asked anything any more.
     pub fn anew(&self) -> Self {
         let budget = self.deadline.saturating_duration_since(self.started);
         let started = Instant::now();
+        let surroundings = Surroundings {
+            interactive: false,
+            ..self.surroundings.as_ref().clone()
+        };
         Self {
             started,
             deadline: started + budget,
+            surroundings: Arc::new(surroundings),
             ..self.clone()
         }
     }

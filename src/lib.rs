@@ -20,6 +20,7 @@
 //! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`render`]: reports as bytes
+//! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
@@ -37,7 +38,9 @@ pub mod local;
 pub mod pipeline;
 pub mod render;
 pub mod report;
+pub mod second;
 pub mod secret;
+pub mod sockets;
 pub mod stage;
 pub mod surroundings;
 pub mod target;

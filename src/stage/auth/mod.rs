@@ -26,7 +26,7 @@ use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
-use crate::stage::{Verdict, protocol, tcp, tls};
+use crate::stage::{Verdict, protocol, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
 use crate::wire::server_error::ServerError;
@@ -206,11 +206,8 @@ async fn redial(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Wire> {
-    let Route::Direct(address) = route else {
-        return None;
-    };
     let mut aside = StageRecord::new(Stage::Protocol);
-    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let stream = route.again(&target.keepalives, ctx).await?;
     let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
         .await
         .ok()?;

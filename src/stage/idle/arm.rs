@@ -1,5 +1,6 @@
 //! One connection that is left alone, or cared for, until its time is up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -13,7 +14,8 @@ use crate::target::Keepalives;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{Event, QueryError, Session};
 
-use super::ladder::{Drop, End, Kind, Part, spoken};
+use super::hop::Fate;
+use super::ladder::{Drop, End, Kind, Part, SERVER_TIMEOUTS, spoken};
 
 /// What a heartbeat and a wake-up send.
 const BEAT: &str = "SELECT 1";
@@ -60,8 +62,8 @@ pub struct Arm {
 
 /// What is left alone.
 enum Line {
-    /// A session, and the SSH session of its own that it goes through.
-    Database(Box<Session>, Option<Bastion>),
+    /// A session, and the SSH session that it goes through.
+    Database(Box<Session>, Option<Through>),
     /// An SSH session.
     Ssh(Bastion),
 }
@@ -72,27 +74,28 @@ impl Arm {
     ///
     /// # Errors
     /// The finding of the stage that failed.
-    pub async fn open(connected: &Connected, care: Care, in_transaction: bool) -> Verdict<Self> {
+    pub async fn open(way: &Way<'_>, care: Care, in_transaction: bool) -> Verdict<Self> {
+        let connected = way.connected;
         let ctx = connected.ctx.clone();
         let keepalives = match care {
             Care::Keepalive(interval) => keepalives(Some(interval)),
             _ => keepalives(None),
         };
         let line = match care {
+            Care::Hop(_) | Care::Keepalive(_) if way.is_shared() => {
+                let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
+                return Err(finding.with("error", "the SSH server lets nobody in a second time"));
+            }
             Care::Hop(hop) => Line::Ssh(connected.hop(&keepalives, hop + 1).await?),
             _ => {
-                let another = Another {
-                    keepalives,
-                    own_hop: true,
-                };
-                let (mut session, hop) = connected.again(&another).await?;
+                let (mut session, through) = way.connect(care, keepalives).await?;
                 if in_transaction {
                     ask(&mut session, BEGIN, &ctx).await?;
                 }
                 if care != Care::Unused {
                     ask(&mut session, BEAT, &ctx).await?;
                 }
-                Line::Database(Box::new(session), hop)
+                Line::Database(Box::new(session), through)
             }
         };
         Ok(Self {
@@ -122,10 +125,10 @@ impl Arm {
         } = self;
         let end = match line {
             Line::Ssh(bastion) => ssh_alone(&bastion, begun, &mut until, patience).await?,
-            Line::Database(session, bastion) => {
+            Line::Database(session, through) => {
                 let mut database = Database {
                     session: *session,
-                    bastion,
+                    through,
                     begun,
                     patience,
                     ctx,
@@ -144,6 +147,72 @@ impl Arm {
         };
         let life = until.borrow().saturating_duration_since(begun);
         Some(Outcome { life, end })
+    }
+}
+
+/// The SSH session that a connection goes through.
+struct Through {
+    bastion: Bastion,
+    /// How many of its forwards the server had closed before.
+    closed_before: usize,
+}
+
+impl Through {
+    fn new(bastion: Bastion) -> Self {
+        Self {
+            closed_before: bastion.closed_forwards(),
+            bastion,
+        }
+    }
+}
+
+/// The way to the database.
+pub struct Way<'a> {
+    connected: &'a Connected,
+    shared: AtomicBool,
+}
+
+impl<'a> Way<'a> {
+    /// The way that the run went.
+    pub fn new(connected: &'a Connected) -> Self {
+        Self {
+            connected,
+            shared: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether all go through the run's own SSH session: its server lets
+    /// nobody in a second time without asking, as with a second factor.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Connects as the run did, through an SSH session of its own where that
+    /// can be had. A shared one is kept alive by the others.
+    async fn connect(
+        &self,
+        care: Care,
+        keepalives: Keepalives,
+    ) -> Verdict<(Session, Option<Through>)> {
+        let another = |own_hop| Another {
+            keepalives,
+            own_hop,
+        };
+        if !self.is_shared() {
+            match self.connected.again(&another(true)).await {
+                Ok((session, hop)) => return Ok((session, hop.map(Through::new))),
+                Err(finding) if finding.cause.code.starts_with("ssh.auth.") => {
+                    self.shared.store(true, Ordering::Relaxed);
+                    if let Care::Keepalive(_) = care {
+                        return Err(finding);
+                    }
+                }
+                Err(finding) => return Err(finding),
+            }
+        }
+        let (session, _) = self.connected.again(&another(false)).await?;
+        let bastion = self.connected.bastion.clone();
+        Ok((session, bastion.map(Through::new)))
     }
 }
 
@@ -174,7 +243,7 @@ pub async fn ask(session: &mut Session, sql: &str, ctx: &Ctx) -> Verdict<()> {
 /// A database session under watch.
 struct Database {
     session: Session,
-    bastion: Option<Bastion>,
+    through: Option<Through>,
     begun: Instant,
     patience: Duration,
     ctx: Ctx,
@@ -230,7 +299,7 @@ impl Database {
             Event::Reset => ended(Kind::Reset, at, true, None),
             Event::Broken(text) => ended(self.broken(), at, true, Some(text)),
         };
-        Some(placed(self.bastion.as_ref(), self.patience, drop).await)
+        Some(placed(self.through.as_ref(), self.patience, drop).await)
     }
 
     /// Waits for the end of the connection.
@@ -255,7 +324,7 @@ impl Database {
             Err(QueryError::Reset) => ended(Kind::Reset, at, false, None),
             Err(QueryError::Broken(text)) => ended(self.broken(), at, false, Some(text)),
         };
-        Some(placed(self.bastion.as_ref(), self.patience, drop).await)
+        Some(placed(self.through.as_ref(), self.patience, drop).await)
     }
 
     /// A connection that the kernel gave up on, since keepalives or a query
@@ -274,15 +343,19 @@ impl Database {
 }
 
 /// Through a tunnel, tells the part of the way that a drop belongs to.
-async fn placed(bastion: Option<&Bastion>, patience: Duration, drop: Drop) -> Drop {
-    let Some(bastion) = bastion else {
+async fn placed(through: Option<&Through>, patience: Duration, drop: Drop) -> Drop {
+    let Some(Through {
+        bastion,
+        closed_before,
+    }) = through
+    else {
         return drop;
     };
     match drop.kind {
         Kind::Server | Kind::Pooler | Kind::Ssh => drop,
         Kind::Silent => {
-            let ping = tokio::time::timeout(patience, bastion.answers());
-            let part = match ping.await {
+            let answer = tokio::time::timeout(patience, bastion.answers());
+            let part = match answer.await {
                 Ok(true) => Part::Beyond,
                 Ok(false) | Err(_) => Part::Ssh,
             };
@@ -292,10 +365,10 @@ async fn placed(bastion: Option<&Bastion>, patience: Duration, drop: Drop) -> Dr
             }
         }
         Kind::Closed | Kind::Reset => {
-            let ended = tokio::time::timeout(LAG, bastion.ended()).await;
-            let (kind, message, part) = match ended {
-                Ok(words) => (Kind::Ssh, words.or(drop.message), Part::Ssh),
-                Err(_) if bastion.closed_a_forward() => {
+            let fate = tokio::time::timeout(LAG, bastion.ended()).await;
+            let (kind, message, part) = match fate {
+                Ok(fate) => (ssh_kind(&fate), Some(fate.words), Part::Ssh),
+                Err(_) if bastion.closed_forwards() > *closed_before => {
                     let words = "it closed the forward and kept the session";
                     (Kind::Ssh, Some(words.to_owned()), Part::Forward)
                 }
@@ -311,6 +384,19 @@ async fn placed(bastion: Option<&Bastion>, patience: Duration, drop: Drop) -> Dr
     }
 }
 
+/// A reset is no SSH server's doing: something before it forgot the connection.
+fn ssh_kind(fate: &Fate) -> Kind {
+    match fate.reset {
+        true => Kind::Reset,
+        false => Kind::Ssh,
+    }
+}
+
+/// The SQLSTATEs of the server's own idle timeouts.
+fn is_timeout(sqlstate: &str) -> bool {
+    SERVER_TIMEOUTS.contains(&sqlstate)
+}
+
 /// An SSH session is asked for a sign of life when its time is up.
 async fn ssh_alone(
     bastion: &Bastion,
@@ -321,8 +407,9 @@ async fn ssh_alone(
     loop {
         let end = *until.borrow_and_update();
         tokio::select! {
-            words = bastion.ended() => {
-                let drop = ended(Kind::Ssh, begun.elapsed(), true, words);
+            fate = bastion.ended() => {
+                let at = begun.elapsed();
+                let drop = ended(ssh_kind(&fate), at, true, Some(fate.words));
                 return Some(End::Dropped(drop));
             }
             changed = until.changed() => changed.ok()?,
@@ -339,11 +426,12 @@ async fn ssh_alone(
     )
 }
 
-/// A drop by somebody's words. A pooler's errors name no source file.
+/// A drop by somebody's words. A pooler's errors name no source file, unless
+/// it passes on what the server said.
 fn said(error: ServerError, at: Duration, announced: bool) -> Drop {
-    let kind = match error.file {
-        Some(_) => Kind::Server,
-        None => Kind::Pooler,
+    let kind = match &error.file {
+        None if !is_timeout(&error.code) => Kind::Pooler,
+        _ => Kind::Server,
     };
     Drop {
         message: Some(error.message).filter(|message| !message.is_empty()),

@@ -294,7 +294,8 @@ impl Known {
             )
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
-            .with("words", words(drop))
+            .with("silences", ladder::line(&self.rungs))
+            .with("words", self.words(drop))
             .with("setting", setting(drop))
             .with("never_used", self.only_unused().then_some(true))
             .with("where", self.place(drop))
@@ -319,6 +320,19 @@ impl Known {
         }
     }
 
+    /// What the other side said, to follow a comma or, of SSH, a colon.
+    fn words(&self, drop: &Drop) -> String {
+        let only = match self.only_unused() {
+            true => "; only a connection that had never been used was ended",
+            false => "",
+        };
+        match &drop.message {
+            None => format!("without a word about why{only}"),
+            Some(message) if drop.kind == Kind::Ssh => message.clone(),
+            Some(message) => format!("and said: {message}{only}"),
+        }
+    }
+
     /// The part of the way, as far as it is known.
     fn place(&self, drop: &Drop) -> String {
         const HERE: &str = "this machine";
@@ -327,10 +341,11 @@ impl Known {
         };
         match (drop.part, self.guilty_hop()) {
             (Some(Part::Beyond), _) => format!("between {last} and the database"),
-            (Some(Part::Ssh | Part::Forward), Some((before, hop))) => {
+            (Some(Part::Forward), _) => format!("at {last}"),
+            (Some(Part::Ssh), Some((before, hop))) => {
                 format!("between {} and {hop}", before.unwrap_or(HERE))
             }
-            (Some(Part::Ssh | Part::Forward), None) => format!("between {HERE} and {last}"),
+            (Some(Part::Ssh), None) => format!("between {HERE} and {last}"),
             (None, _) => "beyond the tunnel".to_owned(),
         }
     }
@@ -349,8 +364,10 @@ impl Known {
 
     /// The SSH server that a drop concerns.
     fn hop<'a>(&'a self, drop: &Drop) -> Option<&'a str> {
-        drop.part?;
-        let guilty = self.guilty_hop().map(|(_, hop)| hop);
+        let guilty = match drop.part? {
+            Part::Ssh => self.guilty_hop().map(|(_, hop)| hop),
+            Part::Forward | Part::Beyond => None,
+        };
         guilty.or(self.hops.last().map(String::as_str))
     }
 
@@ -382,13 +399,17 @@ impl Known {
             (None, Some(true)) => format!("A query every {every} prevents the drop."),
             (None, _) => return None,
         };
-        Some(
-            Finding::new(&cause::idle::KEEPALIVE)
-                .with("remedy", remedy)
-                .with("keepalive_helps", keepalive)
-                .with("heartbeat_helps", heartbeat)
-                .with("interval_ms", ms(interval)),
-        )
+        let finding = Finding::new(&cause::idle::KEEPALIVE)
+            .with("remedy", remedy)
+            .with("keepalive_helps", keepalive)
+            .with("heartbeat_helps", heartbeat)
+            .with("interval_ms", ms(interval));
+        let advice = self.advice(found);
+        let settings = advice.as_object().into_iter().flatten();
+        Some(settings.fold(finding, |finding, (driver, setting)| {
+            let setting = crate::finding::shown(setting);
+            finding.fix(format!("{driver}: {setting}"), None)
+        }))
     }
 }
 
@@ -407,6 +428,7 @@ impl Threshold {
 fn cause_of(drop: &Drop) -> &'static Cause {
     match drop.kind {
         Kind::Server if drop.is_server_timeout() => &cause::idle::SERVER_TIMEOUT,
+        _ if drop.is_termination() => &cause::idle::TERMINATED,
         Kind::Server => &cause::idle::TERMINATED,
         Kind::Pooler => &cause::idle::POOLER_TIMEOUT,
         Kind::Ssh => &cause::idle::SSH_CLOSED,
@@ -423,15 +445,6 @@ fn setting(drop: &Drop) -> Option<&'static str> {
         (Kind::Server, "25P03") => Some("idle_in_transaction_session_timeout"),
         (Kind::Server, "25P04") => Some("transaction_timeout"),
         _ => None,
-    }
-}
-
-/// What the other side said, to follow a comma.
-fn words(drop: &Drop) -> String {
-    match &drop.message {
-        None => "without a word about why".to_owned(),
-        Some(message) if drop.kind == Kind::Ssh => message.clone(),
-        Some(message) => format!("and said: {message}"),
     }
 }
 

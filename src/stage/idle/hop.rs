@@ -2,22 +2,38 @@
 
 use std::time::Duration;
 
-use crate::finding::shown;
 use crate::stage::ssh::Bastion;
+use crate::stage::ssh::client::End;
 
 /// How long the news of the hop that ended may lag behind the end of those
 /// behind it.
 const LAG: Duration = Duration::from_millis(100);
 
+/// How an SSH session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// What it ended with, in words.
+    pub words: String,
+    /// Whether its connection was reset: an SSH server never does that.
+    pub reset: bool,
+}
+
 impl Bastion {
-    /// Waits for the end of the SSH session, or of one on the way to it; what
-    /// it ended with, if anything was said.
-    pub async fn ended(&self) -> Option<String> {
-        let last = self.last()?.watch().ended().await;
+    /// Waits for the end of the SSH session, or of one on the way to it.
+    pub async fn ended(&self) -> Fate {
+        match self.last() {
+            Some(last) => last.watch().ended().await,
+            None => std::future::pending().await,
+        };
         tokio::time::sleep(LAG).await;
-        match self.fate() {
-            Some(fate) => fate.evidence.get("error").map(shown),
-            None => Some(last.words()),
+        let mut ends = self
+            .sessions()
+            .iter()
+            .filter_map(|session| session.watch().seen().end.clone());
+        let end = ends.next().unwrap_or(End::Closed);
+        Fate {
+            words: end.words(),
+            reset: end == End::Broken(std::io::ErrorKind::ConnectionReset),
         }
     }
 
@@ -29,12 +45,12 @@ impl Bastion {
         }
     }
 
-    /// Whether the server closed a forward of its own accord. A database that
+    /// How many forwards the server closed of its own accord. A database that
     /// ends its connection makes the server say EOF, and no more; one that is
     /// closed without our having closed our half was ended by the server
     /// itself (`ChannelTimeout`).
-    pub fn closed_a_forward(&self) -> bool {
+    pub fn closed_forwards(&self) -> usize {
         self.last()
-            .is_some_and(|session| session.watch().seen().closed_forwards > 0)
+            .map_or(0, |session| session.watch().seen().closed_forwards)
     }
 }

@@ -112,18 +112,26 @@ impl Part {
     }
 }
 
+/// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
+/// `transaction_timeout` (PostgreSQL documentation, appendix A).
+pub const SERVER_TIMEOUTS: [&str; 3] = ["57P05", "25P03", "25P04"];
+
 impl Drop {
-    /// Whether somebody ended this session by hand or with the whole server:
-    /// SQLSTATE 57P01, 57P02, 57P03 and the like, not an idle timeout.
+    /// Whether somebody ended this session by hand or with the whole server,
+    /// and not because it was idle: any words of the server but its timeouts;
+    /// of a pooler, that it or its server goes down (class 57P).
     pub fn is_termination(&self) -> bool {
-        self.kind == Kind::Server && !self.is_server_timeout()
+        match self.kind {
+            Kind::Server => !self.is_server_timeout(),
+            Kind::Pooler => matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03")),
+            _ => false,
+        }
     }
 
-    /// `idle_session_timeout`, `idle_in_transaction_session_timeout` and
-    /// `transaction_timeout` (PostgreSQL documentation, appendix A).
+    /// Whether the server's own setting did it.
     pub fn is_server_timeout(&self) -> bool {
-        self.kind == Kind::Server
-            && matches!(self.sqlstate.as_deref(), Some("57P05" | "25P03" | "25P04"))
+        let sqlstate = self.sqlstate.as_deref().unwrap_or_default();
+        self.kind == Kind::Server && SERVER_TIMEOUTS.contains(&sqlstate)
     }
 }
 
@@ -241,6 +249,26 @@ pub fn facts(rungs: &[Rung]) -> Value {
         .collect()
 }
 
+/// The rungs as one line for people.
+pub fn line(rungs: &[Rung]) -> String {
+    let mut rungs: Vec<&Rung> = rungs.iter().collect();
+    rungs.sort_by_key(|rung| rung.silence);
+    let times = |lived: bool| {
+        let mut times: Vec<String> = rungs
+            .iter()
+            .filter(|rung| (rung.end == End::Survived) == lived)
+            .map(|rung| spoken(rung.silence))
+            .collect();
+        times.dedup();
+        times.join(", ")
+    };
+    match (times(true), times(false)) {
+        (alive, dead) if alive.is_empty() => format!("dropped: {dead}"),
+        (alive, dead) if dead.is_empty() => format!("alive: {alive}"),
+        (alive, dead) => format!("alive: {alive}; dropped: {dead}"),
+    }
+}
+
 /// An end as one word and its details.
 pub fn told(end: &End) -> (&'static str, Option<String>) {
     match end {
@@ -327,6 +355,7 @@ pub(super) mod tests {
         assert_eq!(found.survived, Some(s(2)));
         assert_eq!(found.dropped.as_ref().map(|drop| drop.at), Some(s(3)));
         assert_eq!(found.width(), s(1));
+        assert_eq!(line(&rungs), "alive: 1.0 s, 2.0 s; dropped: 3.0 s, 4.0 s");
         assert_eq!(found.safe(), Some(s(2)));
         assert!(!found.by_chance);
     }

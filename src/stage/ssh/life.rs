@@ -54,6 +54,11 @@ impl Bastion {
         }
     }
 
+    /// The sessions, the first hop's first.
+    pub(crate) fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
     pub(crate) fn last(&self) -> Option<&Session> {
         self.sessions.last()
     }

@@ -68,7 +68,7 @@ fn bracket(facts: &Value) -> Result<()> {
     let survived = number(&threshold["survived_ms"], "survived_ms")?;
     let dropped = number(&threshold["dropped_ms"], "dropped_ms")?;
     ensure!(
-        survived <= TRUTH + 500.0 && dropped >= TRUTH - 1_000.0 && dropped < TRUTH + 1_500.0,
+        survived <= TRUTH + 500.0 && (TRUTH - 1_000.0..TRUTH + 1_500.0).contains(&dropped),
         "the bracket is {threshold}"
     );
     Ok(())
@@ -528,6 +528,47 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "idle-pooler-transaction-mode",
+        about: "PgBouncer's client_idle_timeout, with transaction pooling",
+        expect: Expect::Fail("idle.pooler-timeout"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", pg.conn().without("user"))
+                .set("pool_mode", "transaction")
+                .set("client_idle_timeout", 3)
+                .start()?;
+            Ok(idle(lab, bouncer.conn())
+                .assert(told("pooler"))
+                .assert(helps(false, true))
+                .keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "idle-pooler-server-timeout",
+        about: "the server's idle_session_timeout, with PgBouncer's session pooling before it",
+        expect: Expect::Fail("idle.server-timeout"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .conf("max_connections", 60)
+                .conf("idle_session_timeout", "3s")
+                .start()?;
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", pg.conn().without("user"))
+                .start()?;
+            Ok(idle(lab, bouncer.conn())
+                .assert(told("server"))
+                .keep((bouncer, pg)))
+        },
+    },
+    Scenario {
         name: "idle-pooler-server-healthy",
         about: "PgBouncer's server_idle_timeout, which no client sees",
         expect: Expect::Pass,
@@ -627,6 +668,24 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case
                 .assert(told("ssh"))
                 .assert(part("the SSH session"))
+                .keep(peer))
+        },
+    },
+    Scenario {
+        name: "idle-ssh-reset",
+        about: "a forward before the SSH server resets what is idle",
+        expect: Expect::Fail("idle.reset"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let peer = forgetful(&sshd.addr(), IdleEnd::Reset)?;
+            let route = before_ssh(&sshd, &peer, lab)?;
+            let case = idle(lab, lab.postgres()?.conn()).ssh(route);
+            Ok(case
+                .assert(told("reset"))
+                .assert(part("the SSH session"))
+                .assert(helps(false, true))
                 .keep(peer))
         },
     },

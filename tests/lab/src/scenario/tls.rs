@@ -1520,9 +1520,25 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| { with_key(lab, |key| Ok((key.private_key_to_pkcs8()?, 0o600))) }
     ),
     row!(
-        "tls-client-key-missing",
-        "a client certificate without its key",
+        "tls-client-key-default-missing",
+        "a client certificate, and no key in the default place",
         CLIENT_KEY,
+        |lab| {
+            let pg = wanting(lab, WANTS_ANY)?;
+            let (cert, _) = lab
+                .issue(CertSpec::client("app"))?
+                .write(&lab.dir("client")?, "app")?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("sslcert", cert.display());
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-client-key-missing",
+        "a client certificate, and the key named beside it is not there",
+        Expect::Fail("config.file.missing"),
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let (cert, _) = lab
@@ -1571,12 +1587,12 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let cert = lab.file("app.crt", "nothing of use\n", 0o644)?;
-            Ok(coming_with(
-                lab,
-                pg,
-                &cert,
-                Path::new("/nonexistent/app.key"),
-            ))
+            let key = lab.file(
+                "app.key",
+                KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?,
+                0o600,
+            )?;
+            Ok(coming_with(lab, pg, &cert, &key))
         }
     ),
     row!(
@@ -1846,4 +1862,123 @@ pub const SCENARIOS: &[Scenario] = &[
             |lab| { direct(lab, "") }
         )
     },
+    row!(
+        "tls-incomplete-chain-key-id",
+        "an intermediate is missing, and the key identifier names the trusted root above it",
+        INCOMPLETE,
+        |lab| {
+            let spec = CertSpec {
+                names_upper_issuer: true,
+                ..lab.cert()
+            };
+            with_cert(
+                lab,
+                lab.ca()
+                    .intermediate("Lab CA 2")?
+                    .issue(&spec)?
+                    .without_chain(),
+            )
+        }
+    ),
+    row!(
+        "tls-incomplete-chain-untold",
+        "an intermediate is missing, and nothing tells that it is one",
+        UNKNOWN_CA,
+        |lab| {
+            with_cert(
+                lab,
+                lab.ca()
+                    .intermediate("Lab CA 2")?
+                    .issue(&lab.cert())?
+                    .without_chain(),
+            )
+        }
+    ),
+    row!(
+        "tls-new-root-same-organisation",
+        "another root of the trusted one's organisation",
+        UNKNOWN_CA,
+        |lab| {
+            let of = |cn| CertSpec {
+                org: "Corp".into(),
+                ..CertSpec::authority(cn)
+            };
+            let file = Ca::with(&of("Corp Root G1"))?.write(&lab.dir("corp")?.join("root.crt"))?;
+            let issued = Ca::with(&of("Corp Root G2"))?.issue(&lab.cert())?;
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-leftover-expired",
+        "another name, and an expired certificate that nobody needs is sent along",
+        HOSTNAME,
+        |lab| {
+            let mut issued = lab.issue(lab.cert())?;
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            issued.chain.push(old.cert().clone());
+            Ok(verifying(
+                lab,
+                issued,
+                &[("host", "other.test"), ("hostaddr", "127.0.0.1")],
+            )?
+            .forbids("tls.cert.expired"))
+        }
+    ),
+    row!(
+        "tls-leftover-expired-healthy",
+        "an expired certificate that nobody needs is sent along",
+        PASS,
+        |lab| {
+            let mut issued = lab.issue(lab.cert())?;
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            issued.chain.push(old.cert().clone());
+            Ok(with_cert(lab, issued)?
+                .forbids("tls.cert.expired")
+                .forbids("tls.cert.expires-soon"))
+        }
+    ),
+    row!(
+        "tls-channel-binding-ed25519",
+        "channel binding with a certificate that has no digest for it",
+        Expect::Fail("tls.channel-binding"),
+        |lab| {
+            let issued = Issued::self_signed(&CertSpec {
+                key: KeyKind::Ed25519,
+                ..lab.cert()
+            })?;
+            let pg = lab.new_postgres().tls(issued).start()?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("channel_binding", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-direct-only-tunnel",
+        "through SSH: an end that speaks TLS from the first byte",
+        Expect::Fail("tls.direct-only"),
+        &[Need::Postgres, Need::HaProxy, Need::Sshd],
+        |lab| {
+            let case = direct(lab, "alpn postgresql")?;
+            let conn = case
+                .conn
+                .clone()
+                .unwrap_or_default()
+                .without("sslnegotiation");
+            let sshd = lab.sshd()?;
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn).password(lab.password())
+            }
+            .ssh(sshd.route())
+            .keep(sshd))
+        }
+    ),
 ];
