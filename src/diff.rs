@@ -321,7 +321,7 @@ fn compare(found: &mut Vec<Difference>, stage: &str, name: &str, a: &Value, b: &
     match (a, b) {
         (Value::Object(left), Value::Object(right)) => {
             let differs = left.get("fingerprint") != right.get("fingerprint");
-            if left.contains_key("fingerprint") && differs {
+            if !name.is_empty() && left.contains_key("fingerprint") && differs {
                 return push(
                     found,
                     Part::Fact,
@@ -481,6 +481,8 @@ fn explains(one: &Difference, until: Option<usize>) -> bool {
     };
     let stage = one.stage.as_deref().and_then(rank);
     match one.part {
+        // What only one of them came to see is a consequence.
+        Part::Fact if one.a.is_null() || one.b.is_null() => false,
         Part::Target | Part::Fact | Part::Finding => stage.is_some_and(|stage| stage <= until),
         Part::Origin => false,
         Part::Environment => matches!(one.name.as_str(), "container" | "wsl" | "ci"),

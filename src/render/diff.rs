@@ -1,5 +1,7 @@
 //! What `diff` says, for people.
 
+use std::collections::HashSet;
+
 use super::page::{Ink, Page};
 use super::style::{Style, Verbosity};
 use super::table::{mark, section};
