@@ -22,6 +22,7 @@
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`environment`]: the kind of place it runs in
 //! - [`render`]: reports as bytes
+//! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
@@ -40,7 +41,9 @@ pub mod local;
 pub mod pipeline;
 pub mod render;
 pub mod report;
+pub mod second;
 pub mod secret;
+pub mod sockets;
 pub mod stage;
 pub mod surroundings;
 pub mod target;
