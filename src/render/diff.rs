@@ -15,7 +15,16 @@ pub fn render(diff: &Diff, style: &Style) -> String {
     if style.verbosity > Verbosity::Quiet {
         side(&mut page, "A", &diff.a, style);
         side(&mut page, "B", &diff.b, style);
-        let (first, rest): (Vec<_>, Vec<_>) = diff.differences.iter().partition(|one| one.explains);
+        let mut seen = HashSet::new();
+        let (first, rest): (Vec<_>, Vec<_>) = diff
+            .differences
+            .iter()
+            // One address in three places is one difference.
+            .filter(|one| {
+                let pair = (one.a.to_string(), one.b.to_string());
+                style.verbosity == Verbosity::Verbose || seen.insert(pair)
+            })
+            .partition(|one| one.explains);
         block(&mut page, "Explains it", &first, style);
         let title = if first.is_empty() {
             "Differs"
