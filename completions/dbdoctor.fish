@@ -38,6 +38,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "idle" -d 'Find ou
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "stress" -d 'Try many times: how often it fails, why, and how long it takes'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "sockets" -d 'Find database connections that several processes hold after a fork (Linux)'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "explain" -d 'Explain a cause code, an error text, or a whole log'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "diff" -d 'Compare two JSON reports: what explains that their verdicts differ'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "man" -d 'Print the manual page of dbdoctor or of one of its commands'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l url -d 'The same as TARGET' -r
@@ -424,5 +425,17 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l json -d 'S
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Add evidence and the details of what passed'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand completions" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand man" -s ? -l help -d 'Print help'
