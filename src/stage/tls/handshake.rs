@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio_openssl::SslStream;
 
-use crate::cause::protocol as protocol_cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
@@ -21,7 +20,7 @@ use crate::wire::{BoxIo, Stream, Tee, stranger};
 
 use super::context::{Prepared, prepare, sends_server_name};
 use super::failure::Failure;
-use super::judge::{self, Judge};
+use super::judge::{self, Judge, slipped_in};
 use super::names::{Match, Names};
 use super::tap::Tap;
 use super::verify::{self, Refusal, Trial};
@@ -145,14 +144,6 @@ fn source_of_roots(target: &Target) -> Option<String> {
         (Some(file), None) => format!("{name} in {file}"),
         (None, _) => name,
     })
-}
-
-/// Bytes in clear where TLS was agreed on.
-fn slipped_in(bytes: &[u8]) -> Finding {
-    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
-    Finding::new(&protocol_cause::INJECTED)
-        .with("count", bytes.len())
-        .with("bytes", stranger::hex(head))
 }
 
 /// What lies in the kernel's buffer before we have begun; it stays there.

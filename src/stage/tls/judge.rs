@@ -262,6 +262,10 @@ impl Judge<'_> {
             }
             return self.unmask(&heard, tls).await;
         }
+        // Somebody who slips bytes in does not wait for what we say.
+        if let Some(bytes) = look::unasked(self.route, self.ctx, BRIEF).await {
+            return slipped_in(&bytes);
+        }
         let head = bytes.get(..bytes.len().min(16)).unwrap_or(&bytes);
         Finding::new(&protocol_cause::MALFORMED)
             .with("received", "bytes in clear, after it had agreed to TLS")
@@ -322,6 +326,14 @@ impl Judge<'_> {
             .with("short_answers_pass", brief)
             .with("later_packets_came", out_of_order)
     }
+}
+
+/// Bytes in clear where TLS was agreed on.
+pub(super) fn slipped_in(bytes: &[u8]) -> Finding {
+    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
+    Finding::new(&protocol_cause::INJECTED)
+        .with("count", bytes.len())
+        .with("bytes", stranger::hex(head))
 }
 
 /// Whether the kernel has seen packets that came behind a missing one.
