@@ -18,12 +18,13 @@ use crate::stage::protocol::{Attempt, Greeted, describe};
 use crate::target::{Endpoint, SslMode, Target};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
+use super::codes::{self, Refusal};
 use super::context::{Prepared, prepare, sends_server_name};
 use super::failure::Failure;
 use super::judge::{self, Judge, slipped_in};
 use super::names::{Match, Names};
 use super::tap::Tap;
-use super::verify::{self, Refusal, Trial};
+use super::verify::Trial;
 use super::{Encryption, Wire, facts, failure};
 
 /// A certificate that ends within this time is worth a word.
@@ -199,7 +200,7 @@ fn connection(
             && let (Some(host), Some(cert)) = (&host, context.current_cert())
             && Names::of(cert).cover(host) != Match::Yes
         {
-            context.set_error(verify::mismatch());
+            context.set_error(codes::mismatch());
             good = false;
         }
         if !good {
@@ -326,8 +327,7 @@ fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Optio
     }
 }
 
-/// What `verify-full` would say where `sslmode` is weaker: with the roots at
-/// hand, and where there are none, with the system's.
+/// What `verify-full` would say with the same files where `sslmode` is weaker.
 fn full(
     tap: &Tap,
     prepared: &Prepared,
@@ -346,15 +346,8 @@ fn full(
         host: Some(&endpoint.host),
     };
     let mut faults = Vec::new();
-    let mut with_system_roots = None;
     if !prepared.verifies {
         faults.push(crate::cause::tls::ROOT_MISSING.code.to_owned());
-        let refused = verify::store(&[]).map(|store| verify::offline(&chain, &store));
-        with_system_roots = Some(match refused {
-            Some(Ok(None)) => "trusted".to_owned(),
-            Some(Ok(Some(refusal))) => refusal.text.to_owned(),
-            _ => "unknown".to_owned(),
-        });
     }
     faults.extend(
         trial
@@ -365,6 +358,5 @@ fn full(
     json!({
         "passes": faults.is_empty(),
         "faults": faults,
-        "with_system_roots": with_system_roots,
     })
 }
