@@ -138,6 +138,30 @@ pub async fn asks_for_tls(route: &Route, ctx: &Ctx, time: Duration) -> Option<An
     }
 }
 
+/// What a second connection says behind its yes to TLS while nothing is sent:
+/// a server waits for the client there.
+pub async fn unasked(route: &Route, ctx: &Ctx, time: Duration) -> Option<Vec<u8>> {
+    let limit = (Instant::now() + time).min(ctx.deadline);
+    let listen = async {
+        let mut stream = again(route, ctx).await?;
+        stream.io.write_all(&SSL_REQUEST).await.ok()?;
+        stream.io.flush().await.ok()?;
+        let mut bytes = Vec::new();
+        while bytes.len() < 2 {
+            let n = stream.io.read_buf(&mut bytes).await.ok()?;
+            if n == 0 {
+                return None;
+            }
+        }
+        Some(bytes)
+    };
+    let bytes = ctx.until(limit, listen).await.ok().flatten()?;
+    match bytes.as_slice() {
+        [b'S', behind @ ..] if !behind.is_empty() => Some(behind.to_vec()),
+        _ => None,
+    }
+}
+
 /// How TLS is begun on a connection: after SSLRequest, or at once.
 async fn ready(route: &Route, direct: bool, ctx: &Ctx, limit: Instant) -> Option<Stream> {
     let mut stream = again(route, ctx).await?;
