@@ -589,7 +589,7 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
 /// Reads how many things may begin in a second: more than 0, at most 1,000.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number >= 0.001 && number <= 1_000.0 => Ok(number),
+        Ok(number) if (0.001..=1_000.0).contains(&number) => Ok(number),
         _ => Err("use a number from 0.001 to 1000".to_owned()),
     }
 }

@@ -89,6 +89,9 @@ pub struct Match {
     pub confirm_with: Option<String>,
 }
 
+/// The best that one of several candidates can be.
+const UNSURE: u32 = 84;
+
 /// How many matches are worth reading.
 const MOST: usize = 8;
 
@@ -256,7 +259,7 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
     let all = RULES.iter().flat_map(|rule| {
         rule.texts.iter().map(move |text| {
             let pattern = Pattern::new(text);
-            let gram = pattern.longest().as_bytes().first_chunk().map(hash);
+            let gram = gram(&pattern);
             Compiled {
                 rule,
                 text,
@@ -267,6 +270,11 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
     });
     all.collect()
 });
+
+/// The first four letters of a pattern's longest piece.
+fn gram(pattern: &Pattern) -> Option<u16> {
+    pattern.longest().as_bytes().first_chunk().map(hash)
+}
 
 fn hash(four: &[u8; 4]) -> u16 {
     let mixed = u32::from_le_bytes(*four).wrapping_mul(0x9E37_79B1);
@@ -314,17 +322,21 @@ fn read_line(text: &Text, at: usize) -> Vec<Said> {
     if !exact {
         said.extend(sqlstate(&line.text, &line.folded));
     }
+    let mut most = 99;
     for (n, (base, it)) in hits.iter().enumerate() {
         if n > 0 && it.rule.weight != Weight::Exact {
             break;
         }
         let phase = refine::phase(text, at, it.rule.phase);
         let causes = refine::causes(text, at, it.rule.causes, phase);
-        let penalty = 8 * n as u32;
         // Ever so slightly: the more is said, the surer it is.
         let length = (it.pattern.weight() / 4).min(9) as u32;
         let root = u32::from(refine::is_root(&line.folded)) * 3;
-        let score = (base + length + root).saturating_sub(penalty).min(99);
+        // Several candidates are several: none of them is sure.
+        let sure = if causes.len() > 1 { UNSURE } else { 99 };
+        let score = (base + length + root).min(sure).min(most);
+        // What fewer words say comes after what more words say.
+        most = score.saturating_sub(8);
         said.push(Said {
             causes: causes
                 .into_iter()
@@ -346,6 +358,9 @@ fn base(weight: Weight, context: Context) -> Option<u32> {
         (Weight::Broad, Context::Here) => Some(80),
         (Weight::Broad, Context::Near) => Some(70),
         (Weight::Broad, Context::Bare) => Some(62),
+        (Weight::General, Context::Here) => Some(68),
+        (Weight::General, Context::Near) => Some(64),
+        (Weight::General, Context::Bare) => Some(60),
         (Weight::Vague, Context::Bare) => Some(48),
         (Weight::Vague, _) => Some(52),
     }

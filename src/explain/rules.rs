@@ -15,11 +15,13 @@ pub enum Weight {
     /// Any program prints it: it counts beside signs of PostgreSQL or SSH, or
     /// alone, never beside signs of something else.
     Broad,
+    /// As broad, and it names no reason: one in the same line says more.
+    General,
     /// A consequence, or a wrapper that hides the cause.
     Vague,
 }
 
-use Weight::{Broad, Exact, Vague};
+use Weight::{Broad, Exact, General, Vague};
 
 /// One group of texts.
 pub struct Rule {
@@ -170,7 +172,6 @@ pub const RULES: &[Rule] = &[
             "could not read root certificate file",
             "could not load private key file \"*\": No such file",
             "Can\"t open user config file",
-            "Bad owner or permissions on *ssh*config",
         ],
     ),
     rule(
@@ -185,7 +186,6 @@ pub const RULES: &[Rule] = &[
         Broad,
         Connect,
         &[
-            "could not translate host name \"*\" to address",
             "Name or service not known",
             "nodename nor servname provided, or not known",
             "No such host is known",
@@ -199,12 +199,21 @@ pub const RULES: &[Rule] = &[
             "failed to lookup address information: Name or service not known",
             "{:error, :nxdomain}",
             "non-existing domain - :nxdomain",
-            "Could not resolve hostname",
             "could not resolve host",
-            "failed to resolve host \"*\"",
-            "php_network_getaddresses: getaddrinfo",
             "Non-recoverable failure in name resolution",
             "Unknown host",
+        ],
+    ),
+    rule(
+        &["dns.nxdomain", "dns.timeout", "dns.server-failure"],
+        General,
+        Connect,
+        &[
+            "could not translate host name \"*\" to address",
+            "Could not resolve hostname",
+            "failed to resolve host \"*\"",
+            "php_network_getaddresses: getaddrinfo",
+            "getaddrinfo failed",
         ],
     ),
     rule(
@@ -271,7 +280,6 @@ pub const RULES: &[Rule] = &[
             ":econnrefused",
             "[Errno 111]",
             "[Errno 61]",
-            "Is the server running on * host and accepting TCP/IP connections",
             "Connection to * refused. Check that the hostname and port are correct",
         ],
     ),
@@ -316,8 +324,9 @@ pub const RULES: &[Rule] = &[
         Connect,
         &[
             "timeout exceeded when trying to connect",
+            "write CONNECT_TIMEOUT",
+            "code: \"CONNECT_TIMEOUT\"",
             "Connection terminated due to connection timeout",
-            "CONNECT_TIMEOUT",
             "SequelizeConnectionAcquireTimeoutError",
             "tcp connect (*): timeout",
         ],
@@ -445,7 +454,6 @@ pub const RULES: &[Rule] = &[
             "unexpected PostgreSQL backend message",
             "tlsv1 alert no application protocol",
             "There was an error establishing an SSL connection",
-            "PostgreSQL server at \"*\" rejected SSL upgrade",
             "Received unexpected backend message * authentication",
         ],
     ),
@@ -702,7 +710,7 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
-        &["ssh.closed", "ssh.not-ssh"],
+        &["ssh.closed", "ssh.not-ssh", "ssh.silent"],
         Exact,
         Connect,
         &[
@@ -883,9 +891,19 @@ pub const RULES: &[Rule] = &[
             "server does not support TLS",
             "tls error: server does not support",
             "server refused TLS connection",
+            "PostgreSQL server at \"*\" rejected SSL upgrade",
             "Server does not support SSL, but client requires",
             "Server refuses SSL",
             "none of the server\"s * TLS",
+        ],
+    ),
+    rule(
+        &["auth.hba.needs-tls", "auth.hba.no-entry"],
+        Exact,
+        Connect,
+        &[
+            "no pg_hba.conf entry for *, no encryption",
+            "no pg_hba.conf entry for *, SSL off",
         ],
     ),
     rule(
@@ -893,8 +911,6 @@ pub const RULES: &[Rule] = &[
         Exact,
         Connect,
         &[
-            "no pg_hba.conf entry for *, no encryption",
-            "no pg_hba.conf entry for *, SSL off",
             "pg_hba.conf rejects connection for *, no encryption",
             "pg_hba.conf rejects connection for *, SSL off",
             "requires TLS connections",
@@ -906,7 +922,7 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
-        &["auth.hba.needs-plain"],
+        &["auth.hba.reject", "auth.hba.needs-plain"],
         Exact,
         Connect,
         &["pg_hba.conf rejects connection for *, SSL encryption"],
@@ -1014,7 +1030,7 @@ pub const RULES: &[Rule] = &[
             "tls.cert.self-signed",
             "tls.cert.expired",
         ],
-        Vague,
+        General,
         Connect,
         &[
             "certificate verify failed",
@@ -1498,6 +1514,7 @@ pub const RULES: &[Rule] = &[
             "Couldn\"t connect to compute node",
             "exceeded the compute time quota",
             "server_login_retry",
+            "(ECIRCUITBREAKER) too many authentication failures",
             "ECIRCUITBREAKER",
         ],
     ),
@@ -1718,7 +1735,6 @@ pub const RULES: &[Rule] = &[
         &[
             "QueuePool limit of size",
             "The connection pool has been exhausted",
-            "Knex: Timeout acquiring a connection",
             "ResourceRequest timed out",
             "could not obtain a connection from the pool within",
             "Timed out fetching a new connection from the connection pool",
@@ -1735,6 +1751,7 @@ pub const RULES: &[Rule] = &[
             "pool timed out while waiting for an open connection",
             "PoolTimedOut",
             "PoolTimeout",
+            "Knex: Timeout acquiring a connection",
             "deadpool*Timeout",
         ],
     ),
@@ -1902,6 +1919,156 @@ pub const RULES: &[Rule] = &[
             "attached to a different loop",
         ],
     ),
+    rule(
+        &["config.ssh.permissions"],
+        Exact,
+        Connect,
+        &["Bad owner or permissions on *config"],
+    ),
+    rule(
+        &["config.ssh.syntax"],
+        Exact,
+        Connect,
+        &[
+            "Bad configuration option",
+            "terminating, * bad configuration options",
+        ],
+    ),
+    rule(
+        &["tls.unsupported", "tls.closed", "protocol.closed"],
+        General,
+        Connect,
+        &["Client network socket disconnected before secure TLS connection was established"],
+    ),
+    rule(
+        &["config.url.syntax", "config.url.unescaped"],
+        Broad,
+        Connect,
+        &["ERR_INVALID_URL", "TypeError: Invalid URL"],
+    ),
+    rule(
+        &["tcp.timeout", "protocol.silent", "tls.timeout"],
+        Vague,
+        Connect,
+        &["TimeoutError"],
+    ),
+    rule(
+        &["tcp.timeout", "tcp.refused", "dns.nxdomain"],
+        Vague,
+        Connect,
+        &["Can\"t create a connection to host"],
+    ),
+    rule(
+        &["protocol.closed", "idle.closed"],
+        Vague,
+        Any,
+        &["InterfaceError: network error"],
+    ),
+    rule(
+        &["config.file.missing", "key.missing"],
+        Vague,
+        Connect,
+        &["FileNotFoundError: [Errno 2] No such file or directory"],
+    ),
+    // paramiko and sshtunnel
+    rule(
+        &["tunnel.target.refused"],
+        Exact,
+        Any,
+        &["Secsh channel * open FAILED: Connection refused"],
+    ),
+    rule(
+        &["tunnel.target.unresolved"],
+        Exact,
+        Any,
+        &[
+            "Secsh channel * open FAILED: Name or service not known",
+            "Secsh channel * open FAILED: Temporary failure in name resolution",
+            "Secsh channel * open FAILED: No address associated",
+        ],
+    ),
+    rule(
+        &["tunnel.target.timeout"],
+        Exact,
+        Any,
+        &["Secsh channel * open FAILED: Connection timed out"],
+    ),
+    rule(
+        &["tunnel.target.unreachable"],
+        Exact,
+        Any,
+        &[
+            "Secsh channel * open FAILED: No route to host",
+            "Secsh channel * open FAILED: Network is unreachable",
+        ],
+    ),
+    rule(
+        &["tunnel.prohibited"],
+        Exact,
+        Any,
+        &["Secsh channel * open FAILED: *: Administratively prohibited"],
+    ),
+    rule(
+        &["tcp.refused", "tcp.timeout"],
+        Broad,
+        Connect,
+        &["NoValidConnectionsError", "Unable to connect to port * on"],
+    ),
+    rule(
+        &[
+            "ssh.auth.publickey",
+            "ssh.auth.password",
+            "ssh.hostkey.unknown",
+        ],
+        General,
+        Connect,
+        &["Could not open connection to gateway"],
+    ),
+    rule(
+        &["key.passphrase.missing"],
+        Broad,
+        Any,
+        &["Key is password-protected, but password was not provided"],
+    ),
+    rule(
+        &["key.public", "key.mangled", "key.format", "key.ppk"],
+        Exact,
+        Any,
+        &["Unable to load PEM file"],
+    ),
+    rule(
+        &["key.passphrase.wrong", "client.key-library", "key.mangled"],
+        Broad,
+        Any,
+        &["no BEGIN/END delimiters for a private key found"],
+    ),
+    rule(
+        &["key.missing"],
+        Broad,
+        Any,
+        &["id_*: No such file or directory"],
+    ),
+    rule(
+        &["config.url.syntax", "config.url.unescaped"],
+        Broad,
+        Connect,
+        &["Invalid IPv6 URL", "invalid literal for int() with base 10"],
+    ),
+    rule(
+        &["config.param.invalid"],
+        Broad,
+        Connect,
+        &["port must be 0-65535"],
+    ),
+    rule(
+        &["server.read-only"],
+        Exact,
+        Connect,
+        &[
+            "None of the hosts match the target attribute requirement",
+            "TargetServerAttributeNotMatched",
+        ],
+    ),
 ];
 
 /// SQLSTATEs (PostgreSQL documentation, Appendix A) that say it, whatever the
@@ -2028,7 +2195,17 @@ pub const OURS: &[&str] = &[
 
 /// Signs of SSH.
 pub const SSH: &[&str] = &[
-    "ssh", "paramiko", "jsch", "bastion", "port 22", ":22", "kex_", "sftp",
+    "ssh",
+    "paramiko",
+    "jsch",
+    "bastion",
+    "port 22",
+    ":22",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "kex_",
+    "sftp",
 ];
 
 /// Signs of something else that prints the same words.
@@ -2112,4 +2289,12 @@ pub const FOREIGN: &[&str] = &[
     "port 6379",
     "port 8080",
     "port 25:",
+];
+
+/// Ports of services that are none of ours; what speaks of one of them speaks
+/// of something else.
+pub const FOREIGN_PORTS: &[u32] = &[
+    25, 80, 389, 443, 465, 587, 636, 1433, 1521, 2375, 2379, 3000, 3306, 4222, 5000, 5671, 5672,
+    6379, 6443, 8000, 8080, 8081, 8443, 8888, 9000, 9042, 9090, 9092, 9200, 9300, 11211, 15672,
+    26379, 27017, 27018, 50051,
 ];

@@ -33,7 +33,7 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::target::{Hop, SshPlan};
-use crate::wire::{Route, Stream};
+use crate::wire::{Reopen, Route, Stream};
 use auth::Means;
 use client::{Client, Watch};
 use greeting::{Greeting, Resumed};
@@ -188,6 +188,7 @@ impl Visit<'_> {
             host: self.hop.host.clone(),
             port: self.hop.port,
             via: before.label.clone(),
+            again: Reopen::default(),
         };
         Ok(Stream::new(io, route, None))
     }

@@ -32,6 +32,7 @@ mod healthy;
 pub mod idle;
 mod key;
 mod key_mangled;
+mod key_run;
 mod pooler;
 mod protocol;
 mod server;
@@ -51,6 +52,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", config::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
+    ("key", key_run::SCENARIOS),
     ("dns", dns::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
@@ -64,6 +66,9 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth-german", auth::GERMAN),
     ("auth-french", auth::FRENCH),
     ("server", server::SCENARIOS),
+    ("server-spoken", server::SPOKEN),
+    ("server-german", server::GERMAN),
+    ("server-french", server::FRENCH),
     ("pooler", pooler::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("stress", stress::SCENARIOS),
