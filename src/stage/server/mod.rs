@@ -276,7 +276,10 @@ impl Looked<'_> {
             record.warn(
                 self.finding(&server::CLOCK)
                     .with("offset_s", offset.abs().round() as i64)
-                    .with("direction", if offset > 0.0 { "ahead of" } else { "behind" }),
+                    .with(
+                        "direction",
+                        if offset > 0.0 { "ahead of" } else { "behind" },
+                    ),
             );
         }
     }
