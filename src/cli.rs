@@ -73,6 +73,12 @@ Examples:
   dbdoctor auth -h db.example.com -U app -d orders
   dbdoctor auth --expect-role primary --expect-database orders";
 
+const SOCKETS_EXAMPLES: &str = "\
+Examples:
+  dbdoctor sockets                While the application runs, beside it
+  dbdoctor sockets --pid 812      What that process and its children hold
+  dbdoctor sockets --port 6432    Connections to a pooler";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   dbdoctor explain tls.cert.expired
@@ -153,6 +159,9 @@ pub enum Command {
     /// Try many times: how often it fails, why, and how long it takes
     #[command(after_help = STRESS_EXAMPLES)]
     Stress(StressArgs),
+    /// Find database connections that several processes hold after a fork (Linux)
+    #[command(after_help = SOCKETS_EXAMPLES)]
+    Sockets(SocketsArgs),
     /// Explain a cause code, an error text, or a whole log
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
@@ -191,6 +200,23 @@ pub struct KeyArgs {
     /// Where keys are named.
     #[command(flatten)]
     pub ssh: SshArgs,
+    /// How long it may take.
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `sockets`.
+#[derive(Debug, Args)]
+pub struct SocketsArgs {
+    /// Look only at this process and those that descend from it; may be repeated
+    #[arg(long, value_name = "PID", help_heading = "Sockets")]
+    pub pid: Vec<i32>,
+    /// The database's port, in place of 5432 and the one that the environment names; may be repeated
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sockets")]
+    pub port: Vec<u16>,
     /// How long it may take.
     #[command(flatten)]
     pub time: TimeArgs,

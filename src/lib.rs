@@ -38,6 +38,7 @@ pub mod pipeline;
 pub mod render;
 pub mod report;
 pub mod secret;
+pub mod sockets;
 pub mod stage;
 pub mod surroundings;
 pub mod target;

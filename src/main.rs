@@ -54,6 +54,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Idle(args) => idle::run(&args).await,
         Command::Stress(args) => stress::run(&args).await,
         Command::Key(args) => check::key(&args).await,
+        Command::Sockets(args) => check::sockets(&args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => output::print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
 use super::{Exit, idle, output, tunnel, usage, wait};
-use crate::cli::{CheckArgs, KeyArgs, OutputArgs, RunArgs, StageArgs, TunnelArgs, WaitArgs};
+use crate::cli::{
+    CheckArgs, KeyArgs, OutputArgs, RunArgs, SocketsArgs, StageArgs, TunnelArgs, WaitArgs,
+};
 use crate::ctx::Ctx;
 use crate::environment;
 use crate::pipeline::{self, Connected, NotApplicable, Progress};
@@ -245,6 +247,20 @@ pub async fn key(args: &KeyArgs) -> Exit {
             progress.running(Stage::Key);
             super::key::run(report, args, around).await;
             Ok(())
+        },
+    )
+    .await
+}
+
+/// `sockets`: connections that several processes hold.
+pub async fn sockets(args: &SocketsArgs) -> Exit {
+    reported(
+        "sockets",
+        &[Stage::Client],
+        &args.output,
+        async |report, around, progress| {
+            progress.running(Stage::Client);
+            super::sockets::run(report, args, around).await
         },
     )
     .await

@@ -8,6 +8,7 @@ pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod output;
+pub mod sockets;
 pub mod stress;
 pub mod tunnel;
 pub mod wait;

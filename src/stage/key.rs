@@ -24,6 +24,8 @@ mod library;
 mod mangled;
 mod open;
 mod pem;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::BTreeSet;
@@ -146,6 +148,7 @@ pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyri
             match finding.status {
                 _ if !file.named && others => {}
                 Status::Fail => record.provisional(finding.clone()),
+                _ if examined.offers_another(finding) => record.provisional(finding.clone()),
                 _ => record.warn(finding.clone()),
             }
         }

@@ -6,6 +6,7 @@
 //! routine and exchange.
 
 mod classify;
+mod evidence;
 mod hba;
 mod pooler;
 mod refusal;
@@ -25,7 +26,7 @@ use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
-use crate::stage::{Verdict, protocol, tcp, tls};
+use crate::stage::{Verdict, protocol, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
 use crate::wire::server_error::ServerError;
@@ -198,11 +199,8 @@ async fn redial(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Wire> {
-    let Route::Direct(address) = route else {
-        return None;
-    };
     let mut aside = StageRecord::new(Stage::Protocol);
-    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let stream = route.again(&target.keepalives, ctx).await?;
     let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
         .await
         .ok()?;
@@ -235,7 +233,7 @@ pub fn session_error(
         os_user: None,
         sources: &[],
     };
-    refusal::session_error(error, &situation)
+    evidence::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.

@@ -49,6 +49,13 @@ impl Examined {
                     .is_some_and(|key| key.private.is_some() && key.offered == key.public))
     }
 
+    /// Whether the finding keeps ssh from using the key: it offers what the
+    /// `.pub` says, and then finds that the key is another.
+    pub fn offers_another(&self, finding: &Finding) -> bool {
+        let differs = |key: &LoadedKey| key.offered.key_data() != key.public.key_data();
+        finding.cause.code == cause::PAIR_MISMATCH.code && self.key.as_ref().is_some_and(differs)
+    }
+
     /// Nothing is known but an error.
     pub fn unclassified(file: &NamedFile, error: &str) -> Self {
         let path = shown_path(&file.path);
@@ -523,11 +530,14 @@ fn accept(found: &mut Examined, file: &NamedFile, opened: Opened, readable: bool
         _ => {}
     }
     let offered = companions(found, file, &opened.public);
-    if readable {
+    let is_dsa = opened.public.algorithm() == Algorithm::Dsa;
+    if readable && !is_dsa {
+        // ssh offers the public half of a key that it refuses to open; only an
+        // agent could then sign.
         found.key = Some(LoadedKey {
             path: file.path.clone(),
             public: opened.public,
-            private: opened.private,
+            private: opened.private.filter(|_| found.is_usable()),
             offered,
             certificate: beside::certificate(&file.path).map(|(_, certificate)| certificate),
         });

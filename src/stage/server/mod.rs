@@ -23,7 +23,7 @@ use crate::stage::auth::{
     self,
     speaker::{self, Speaker},
 };
-use crate::target::{Endpoint, Guards, ServerRole, Target, TargetSessionAttrs};
+use crate::target::{Endpoint, Guards, ServerRole, Target};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
 
@@ -188,7 +188,6 @@ impl Looked<'_> {
                 .finding(&server::READ_ONLY)
                 .with("wanted", wanted.as_str())
                 .with("actual", nature.describe())
-                .retryable(wanted != TargetSessionAttrs::Any)
                 .then_next_host());
         }
         nature.standby = nature.standby.or(facts.truth("in_recovery"));
@@ -277,7 +276,10 @@ impl Looked<'_> {
             record.warn(
                 self.finding(&server::CLOCK)
                     .with("offset_s", offset.abs().round() as i64)
-                    .with("direction", if offset > 0.0 { "ahead" } else { "behind" }),
+                    .with(
+                        "direction",
+                        if offset > 0.0 { "ahead of" } else { "behind" },
+                    ),
             );
         }
     }

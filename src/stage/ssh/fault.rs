@@ -8,11 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::algorithms::{self, ServerOffer};
-use super::auth::{Ending, Outcome, Story};
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
 use super::host_key::moment;
 use super::offer::{Candidate, Credential};
+use super::story::{Ending, Outcome, Story};
 use crate::cause::{self, Cause};
 use crate::ctx::Ctx;
 use crate::finding::Finding;

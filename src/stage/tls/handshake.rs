@@ -20,6 +20,7 @@ use crate::target::{Endpoint, SslMode, Target};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
 use super::context::{Prepared, prepare, sends_server_name};
+use super::failure::Failure;
 use super::judge::{self, Judge};
 use super::names::{Match, Names};
 use super::tap::Tap;
@@ -82,8 +83,14 @@ pub(super) async fn shake(
 
     let failure = match outcome {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some((failure::classify(&error), failure::text(&error))),
-        Err(_) => Some((failure::Failure::Late, "the time is used up".to_owned())),
+        Ok(Err(error)) => {
+            let failure = match failure::classify(&error) {
+                Failure::Closed if log.seen().reset_seen_by_write() => Failure::Reset,
+                other => other,
+            };
+            Some((failure, failure::text(&error)))
+        }
+        Err(_) => Some((Failure::Late, "the time is used up".to_owned())),
     };
     let refusal = refusal
         .lock()

@@ -12,7 +12,6 @@ use tokio_openssl::SslStream;
 use crate::ctx::Ctx;
 use crate::stage::protocol::answer::{self, Answer, Heard};
 use crate::stage::protocol::{SSL_REQUEST, answer::Ending};
-use crate::stage::tcp;
 use crate::target::{Endpoint, Keepalives};
 use crate::wire::stranger::{self, Kind};
 use crate::wire::{Route, Stream};
@@ -41,12 +40,9 @@ const BRIEF: Keepalives = Keepalives {
     user_timeout: 0,
 };
 
-/// Dials the same address again. A tunnel's channel is not opened again.
+/// Opens the same way again.
 async fn again(route: &Route, ctx: &Ctx) -> Option<Stream> {
-    match route {
-        Route::Direct(address) => tcp::dial(address, &BRIEF, ctx).await.ok(),
-        Route::Tunnel { .. } => None,
-    }
+    route.again(&BRIEF, ctx).await
 }
 
 /// Speaks TLS to the end from the first byte; none where it does not answer in TLS.

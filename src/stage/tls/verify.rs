@@ -8,8 +8,8 @@ use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyParam;
 use openssl::x509::{
-    CrlStatus, X509, X509PurposeId, X509Ref, X509StoreContext, X509StoreContextRef,
-    X509VerifyResult,
+    CrlStatus, X509, X509ExtendedKeyUsage, X509PurposeId, X509Ref, X509StoreContext,
+    X509StoreContextRef, X509VerifyResult,
 };
 use time::OffsetDateTime;
 
@@ -125,7 +125,13 @@ impl Trial<'_> {
         let first = self.first(refusal);
         let first_kind = kind(refusal.code);
         let mut faults = vec![first];
-        for (depth, cert) in self.chain.iter().enumerate() {
+        // A chain that came as far as its name holds, dates and all. Else those
+        // count that lead up from the server's own: others may be left over.
+        let linked = match first_kind {
+            Kind::Name => Vec::new(),
+            _ => self.linked(),
+        };
+        for (depth, cert) in linked.into_iter().enumerate() {
             let same = refusal.cert.as_deref().is_some_and(|c| same(c, cert));
             if !(same && first_kind == Kind::Expired) && self.has_expired(cert) {
                 faults.push(self.expired(cert, depth));
@@ -245,6 +251,24 @@ impl Trial<'_> {
             .with("not_before", start.map(date))
             .with("ahead", start.map(|start| span(start - self.now)))
             .with("our_clock", date(self.now))
+            .with("clock_suspected", self.suspects_clock(start))
+    }
+
+    /// What speaks for a clock of ours that is wrong, where a certificate is
+    /// not valid yet: one was issued a moment ago by another clock, or the
+    /// authority itself lies in the future.
+    fn suspects_clock(&self, start: Option<OffsetDateTime>) -> Option<&'static str> {
+        const A_DAY: time::Duration = time::Duration::hours(26);
+        let others = self.chain.iter().skip(1).chain(&self.trusted.roots);
+        if others.clone().any(|cert| self.is_early(cert)) {
+            return Some("an authority's certificate lies in the future as well");
+        }
+        match start {
+            Some(start) if start - self.now < A_DAY => {
+                Some("it begins within a day, as after a wrong time zone or a clock that is behind")
+            }
+            _ => None,
+        }
     }
 
     fn revoked(&self, cert: &X509Ref, depth: usize) -> Finding {
@@ -272,10 +296,11 @@ impl Trial<'_> {
     fn issuer(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
         // The last certificate of what was presented: the one whose issuer is unknown.
         let last = match refusal.code {
-            SELF_SIGNED_IN_CHAIN => self.last_linked().unwrap_or(cert),
+            SELF_SIGNED_IN_CHAIN => self.linked().pop().unwrap_or(cert),
             _ => cert,
         };
-        let ties = match is_self_issued(last) {
+        // Where the root itself was sent, nothing is missing.
+        let ties = match refusal.code == SELF_SIGNED_IN_CHAIN || is_self_issued(last) {
             true => None,
             false => self.ties(last),
         };
@@ -296,43 +321,59 @@ impl Trial<'_> {
             .with("same_name_other_key", self.namesake(last))
     }
 
-    /// The top of the presented chain, followed link by link from the server's own.
-    fn last_linked(&self) -> Option<&X509Ref> {
-        let mut at: &X509Ref = self.chain.first()?;
-        for _ in 0..self.chain.len() {
-            if is_self_issued(at) {
-                break;
-            }
-            match self.chain.iter().find(|c| is_issuer_of(c, at)) {
-                Some(issuer) => at = issuer,
-                None => break,
-            }
+    /// The presented certificates that lead up from the server's own, link by
+    /// link, roots left out.
+    fn linked(&self) -> Vec<&X509Ref> {
+        let mut out: Vec<&X509Ref> = self.chain.first().map(|own| &**own).into_iter().collect();
+        while let Some(last) = out.last().copied()
+            && out.len() < self.chain.len()
+            && let Some(next) = self.chain.iter().find(|c| is_issuer_of(c, last))
+            && !is_self_issued(next)
+            && !out.iter().any(|seen| same(seen, next))
+        {
+            out.push(next);
         }
-        Some(at)
+        out
     }
 
     /// What ties a certificate's unknown issuer to a trusted root: it is then
     /// most likely an intermediate that was not sent (causes.md,
     /// `tls.cert.incomplete-chain`).
     fn ties(&self, cert: &X509Ref) -> Option<Vec<String>> {
-        // An issuer that would sign itself is a root, and no link is missing.
-        if self.namesake(cert).is_some() {
+        // A root is no link: one of this name is trusted and made no such
+        // signature, or it says itself what it is.
+        let common = of_issuer(cert, Nid::COMMONNAME).unwrap_or_default();
+        if self.namesake(cert).is_some() || common.to_lowercase().contains("root") {
             return None;
         }
         let mut ties = Vec::new();
-        if let Some(url) = issuer_url(cert) {
-            ties.push(format!("the certificate says where its issuer's is: {url}"));
+        // Key identifiers that name the issuer's own issuer (RFC 5280, 4.2.1.1).
+        let above = cert.authority_issuer().into_iter().flatten();
+        let above: Vec<String> = above
+            .filter_map(|name| name.directory_name().map(name_text))
+            .collect();
+        if let Some(root) = self.trusted.roots.iter().find(|root| {
+            let subject = name_text(root.subject_name());
+            above.contains(&subject) && subject != name_text(cert.issuer_name())
+        }) {
+            ties.push(format!(
+                "its key identifiers say that {} issued its issuer",
+                name_text(root.subject_name())
+            ));
         }
-        let organisation = of_issuer(cert, Nid::ORGANIZATIONNAME);
-        if let Some(organisation) = organisation
-            && self
-                .trusted
-                .roots
-                .iter()
-                .any(|root| of_subject(root, Nid::ORGANIZATIONNAME).as_ref() == Some(&organisation))
+        if let Some(url) = issuer_url(cert)
+            && self.chain.len() == 1
+        {
+            ties.push(format!("it says where its issuer's certificate is: {url}"));
+        }
+        if let Some(organisation) = of_issuer(cert, Nid::ORGANIZATIONNAME)
+            && let Some(root) = self.trusted.roots.iter().find(|root| {
+                of_subject(root, Nid::ORGANIZATIONNAME).as_ref() == Some(&organisation)
+            })
         {
             ties.push(format!(
-                "issuer and a trusted root share the organisation {organisation}"
+                "its issuer and the trusted root {} are of one organisation",
+                name_text(root.subject_name())
             ));
         }
         (!ties.is_empty()).then_some(ties)
@@ -418,7 +459,7 @@ impl Trial<'_> {
 
     fn purpose(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
         let reason = match (refusal.code, refusal.depth) {
-            (26, 0) => "its extended key usages do not include serverAuth".to_owned(),
+            (26, 0) => not_for_servers(cert).to_owned(),
             (26, _) => "the authority is not meant for servers' certificates".to_owned(),
             (24 | 79, _) => "it issued a certificate and is not marked as an authority".to_owned(),
             (25, _) => "more authorities follow it than it allows".to_owned(),
@@ -455,6 +496,15 @@ impl Trial<'_> {
             }
         }
         out
+    }
+}
+
+/// Which of its extensions keeps a certificate from being a server's.
+fn not_for_servers(cert: &X509Ref) -> &'static str {
+    let extended = cert.extended_key_usage();
+    match extended.is_some_and(|usage| !usage.intersects(X509ExtendedKeyUsage::SSL_SERVER)) {
+        true => "its extended key usages do not include serverAuth",
+        false => "its key usages do not fit a server's key",
     }
 }
 

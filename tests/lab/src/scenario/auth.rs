@@ -688,8 +688,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "auth-encryption-each",
-        about: "the password is wrong without TLS, and pg_hba.conf has no line for TLS",
-        expect: Expect::Fail("auth.password.wrong"),
+        about: "pg_hba.conf has no line for TLS, which is tried first, and the password is wrong without it",
+        expect: Expect::Fail("auth.hba.no-entry"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::{
     Agent, Case, Conn, Expect, Fault, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, free_port,
@@ -75,8 +76,10 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let sshd = lab.new_sshd().config("MaxStartups 1:100:1").start()?;
+            let settle = || std::thread::sleep(Duration::from_millis(300));
+            settle(); // whoever looked whether it listens is still counted
             let idle = TcpStream::connect(sshd.addr())?;
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            settle();
             Ok(case(sshd.route()).keep((idle, sshd)))
         },
     },
