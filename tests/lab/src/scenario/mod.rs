@@ -25,6 +25,7 @@
 //! try things on it, and `dbdoctor-lab run NAME --bin PATH` holds dbdoctor to it.
 
 mod auth;
+mod client;
 mod config;
 mod demo;
 mod dns;
@@ -67,6 +68,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", pooler::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("stress", stress::SCENARIOS),
+    ("client", client::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 
