@@ -75,6 +75,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -260,6 +261,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -301,6 +303,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -342,6 +345,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }

@@ -257,10 +257,6 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
 ];
-            Ok(agree(case, rows))
-        },
-    ),
-];
 
 const EVERYBODY: &[(&str, &str)] = &[
     ("libssh2", "passed"),
