@@ -85,7 +85,10 @@ impl Situation<'_> {
             .with("database", self.database())
             .with("sslmode", self.target.tls.mode.as_str())
             .with("replication", self.target.replication.clone())
-            .with("source", self.password_source)
+            .with(
+                "source",
+                self.password_source.unwrap_or("nowhere: none was sent"),
+            )
             .with(
                 "method",
                 self.exchange.asked.as_ref().map(|asked| asked.name()),

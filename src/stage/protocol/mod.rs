@@ -170,6 +170,7 @@ fn refused(error: &answer::ErrorText) -> Finding {
         .flatten();
     let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
     Finding::new(cause)
+        .with("error", error.message.clone())
         .with("message", error.message.clone())
         .with("sqlstate", error.sqlstate.clone())
         .with("severity", error.severity.clone())

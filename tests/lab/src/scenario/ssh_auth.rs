@@ -78,12 +78,12 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "ssh-auth-rsa-large",
-        about: "an RSA key of 8,192 bits",
+        about: "an RSA key of 4,096 bits",
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
-            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "8192", "-N", ""])?;
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "4096", "-N", ""])?;
             let sshd = lab.new_sshd().authorized_keys(public(&key)?).start()?;
             let case = through(lab, &sshd)?;
             Ok(case.ssh(sshd.route().key(key)).keep(sshd))
