@@ -80,6 +80,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -270,6 +271,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -312,6 +314,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -354,6 +357,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break

@@ -79,7 +79,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__auth)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -205,7 +205,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__check)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --idle --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --idle --second-opinion --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1151,7 +1151,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tls)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1277,7 +1277,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tunnel)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --listen --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --listen --second-opinion --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -76,6 +76,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -261,6 +262,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -302,6 +304,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -343,6 +346,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }

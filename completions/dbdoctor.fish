@@ -76,6 +76,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s w -l no-pass
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s h -l host -d 'Database server host or socket directory' -r
@@ -241,6 +242,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s w -l no-pas
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s h -l host -d 'Database server host or socket directory' -r
@@ -277,6 +279,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s w -l no-passwo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s h -l host -d 'Database server host or socket directory' -r
@@ -313,6 +316,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s w -l no-passw
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s h -l host -d 'Database server host or socket directory' -r
