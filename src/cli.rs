@@ -101,6 +101,13 @@ Examples:
   dbdoctor stress --attempts 200 --concurrency 8 postgres://app@db.example.com/orders
   dbdoctor stress --attempts 60 --rate 1 --ssh ops@bastion -h db.internal -U app";
 
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  dbdoctor check -o laptop.json; ssh ci dbdoctor check --json > ci.json
+  dbdoctor diff laptop.json ci.json
+
+Exit status: 0 the same verdict, 1 another one, 2 not reports.";
+
 const GENERATE_EXAMPLES: &str = "\
 Examples:
   dbdoctor completions bash > ~/.local/share/bash-completion/completions/dbdoctor
@@ -165,6 +172,9 @@ pub enum Command {
     /// Explain a cause code, an error text, or a whole log
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Compare two JSON reports: what explains that their verdicts differ
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Print the completions of a shell
     #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
@@ -362,6 +372,20 @@ pub struct ExplainArgs {
     /// List every code
     #[arg(long)]
     pub list: bool,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// One report
+    #[arg(value_name = "A.json")]
+    pub a: PathBuf,
+    /// The other one
+    #[arg(value_name = "B.json")]
+    pub b: PathBuf,
     /// What is printed.
     #[command(flatten)]
     pub output: OutputArgs,

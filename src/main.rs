@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
 use dbdoctor::command::check::Job;
-use dbdoctor::command::{Exit, check, explain, generate, idle, output, stress, usage};
+use dbdoctor::command::{Exit, check, diff, explain, generate, idle, output, stress, usage};
 use dbdoctor::report::Stage;
 
 /// Whether anything panicked, in whatever thread.
@@ -54,6 +54,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Idle(args) => idle::run(&args).await,
         Command::Stress(args) => stress::run(&args).await,
         Command::Key(args) => check::key(&args).await,
+        Command::Diff(args) => diff::run(&args),
         Command::Sockets(args) => check::sockets(&args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => output::print(&generate::completions(shell)),

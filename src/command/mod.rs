@@ -2,6 +2,7 @@
 //! than one.
 
 pub mod check;
+pub mod diff;
 pub mod explain;
 pub mod generate;
 pub mod idle;
