@@ -424,4 +424,14 @@ mod tests {
         let message = startup_message(PROTOCOL_3_0, &[("user".into(), "a\0b".into())]);
         assert_eq!(message, b"\0\0\0\x10\0\x03\0\0user\0a\0\0");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_whole_message_fits_into_the_inbox(inbox: Vec<u8>, session: bool) {
+            let phase = if session { Phase::Session } else { Phase::Authentication };
+            if let Ok(Head::Whole(length)) = head(&inbox, phase) {
+                assert!(length >= 4 && length < inbox.len());
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
                 },
             },
@@ -31,7 +31,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("user", "nobody");
                     Ok(Case::check(conn).password("wr0ng-canary").keep(pg))
                 },
@@ -211,7 +211,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("replication", "true");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
@@ -223,7 +223,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("dbname", "orders");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
@@ -249,7 +249,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("dbname", "template0");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
@@ -508,6 +508,21 @@ pub const SCENARIOS: &[Scenario] = &[
             let sql = format!("alter role app password '{verifier}'");
             let pg = lab.new_postgres().sql(&sql).start()?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "auth-hba-needs-tls-certificate",
+        about: "pg_hba.conf takes TLS with a client certificate alone, and sslmode=disable",
+        expect: Expect::Fail("auth.hba.needs-tls"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = with_tls(lab, None)?
+                .conf("ssl_ca_file", lab.ca_file().display())
+                .hba("hostssl all all all cert")
+                .start()?;
+            let conn = pg.conn().set("sslmode", "disable");
+            Ok(case(lab, conn).keep(pg))
         },
     },
     Scenario {

@@ -163,7 +163,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c statement_timeoutt=5s");
                     Ok(case(lab, conn)
                         .assert(names_option("statement_timeoutt"))
@@ -177,7 +177,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c statement_timeout=soon");
                     Ok(case(lab, conn)
                         .assert(names_option("statement_timeout"))
@@ -191,7 +191,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c log_statement=all");
                     Ok(case(lab, conn)
                         .assert(names_option("log_statement"))
@@ -205,7 +205,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c max_connections=500");
                     Ok(case(lab, conn).keep(pg))
                 },
@@ -217,7 +217,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "search_path=app");
                     Ok(case(lab, conn).keep(pg))
                 },
@@ -229,7 +229,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("client_encoding", "utf9");
                     Ok(case(lab, conn).keep(pg))
                 },
@@ -241,7 +241,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("replication", "perhaps");
                     Ok(case(lab, conn).keep(pg))
                 },
@@ -581,6 +581,21 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             let case = Case::check(at(&peer)).args(&["--timeout", "1s"]);
             Ok(case.patience(3).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-closed",
+        about: "lets everybody in and closes at the first query, without a word",
+        expect: Expect::Fail("server.unclassified"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive().map(drop)
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
         },
     },
     Scenario {
