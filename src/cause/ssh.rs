@@ -466,6 +466,31 @@ pub static DISCONNECTED: Cause = Cause {
     ],
 };
 
+/// The server breaks the protocol.
+pub static MALFORMED: Cause = Cause {
+    code: "ssh.malformed",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The SSH server breaks the protocol",
+    summary: "{hop} identifies itself as an SSH server and then breaks the protocol during {while}: {error}.",
+    meaning: "After a proper identification came bytes that are no SSH packets, a packet that was damaged on the way, or a signature that does not fit. A proxy or firewall that rewrites what passes, a faulty network card or tunnel, a server that only pretends, or one with a defect. What the library says is in the evidence.",
+    fixes: &[
+        run(
+            "Compare with OpenSSH's own log of the same connection.",
+            "ssh -vv -p {port} {user}@{host} true",
+        ),
+        fix("Try from another network: if it works there, something on the way changes the bytes."),
+    ],
+    seen_as: &[
+        "Bad packet length",
+        "Corrupted MAC on input",
+        "message authentication code incorrect",
+        "incorrect signature",
+        "Packet corrupt",
+        "ssh_dispatch_run_fatal",
+    ],
+};
+
 /// The rows of this file.
 pub static ALL: &[&Cause] = &[
     &CLOSED,
@@ -485,5 +510,6 @@ pub static ALL: &[&Cause] = &[
     &AUTH_TOO_MANY,
     &AUTH_AGENT,
     &DISCONNECTED,
+    &MALFORMED,
     &UNCLASSIFIED,
 ];

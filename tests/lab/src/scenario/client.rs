@@ -1,197 +1,340 @@
-//! What happens on this side: processes that share a connection after a fork, and those that
-//! only look as if they did.
+//! The second opinion: other client stacks on the same target. Where all agree nothing is said;
+//! where they really differ, which one fails and why.
+
+use std::fs;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use crate::{Case, Expect, Lab, Need, Oracle, Peer, Scenario, Tool};
+use crate::{Case, CertSpec, Conn, Expect, Lab, Need, Oracle, Scenario, Tool, free_port};
 
-/// An application that opens connections and forks, in one of several ways.
-const APPLICATION: &str = r#"
-import os, socket, subprocess, sys, threading, time
+const DIFFERS: &str = "client.stack-differs";
+const PASSPHRASE: &str = "rye and oats";
 
-mode, port, master = sys.argv[1], int(sys.argv[2]), os.getpid()
+/// What the stacks say.
+pub const SCENARIOS: &[Scenario] = &[
+    row(
+        "client-agree-direct",
+        "all stacks log in, TLS verified in full",
+        Expect::Pass,
+        |lab| {
+            let case = Case::check(verified(lab, lab.postgres()?.conn())).password(lab.password());
+            Ok(agree(case, &[("native-tls", "passed"), ("psql", "passed")]))
+        },
+    ),
+    row(
+        "client-agree-plain",
+        "all stacks log in, without TLS",
+        Expect::Pass,
+        |lab| {
+            let conn = lab.postgres()?.conn().set("sslmode", "disable");
+            let case = Case::check(conn).password(lab.password());
+            Ok(agree(case, &[("native-tls", "passed"), ("psql", "passed")]))
+        },
+    ),
+    row(
+        "client-agree-socket",
+        "all stacks log in through the unix socket",
+        Expect::Pass,
+        |lab| {
+            let pg = lab.postgres()?;
+            let conn = pg.conn().set("host", pg.socket_dir().display());
+            let case = Case::check(conn).password(lab.password());
+            Ok(agree(case, &[("native-tls", "passed"), ("psql", "passed")]))
+        },
+    ),
+    row(
+        "client-agree-hosts",
+        "two hosts, the first of which refuses",
+        Expect::Pass,
+        |lab| {
+            let pg = lab.postgres()?;
+            let conn = Conn::new().set("host", "127.0.0.1,127.0.0.1");
+            let conn = conn.set("port", format!("{},{}", free_port(), pg.port()));
+            let case = Case::check(conn.set("user", "app").set("dbname", "appdb"));
+            let case = case.password(lab.password());
+            Ok(agree(case, &[("native-tls", "passed"), ("psql", "passed")]))
+        },
+    ),
+    row(
+        "client-agree-one-connection",
+        "a role that may have one connection",
+        Expect::Pass,
+        |lab| {
+            let sql = "ALTER ROLE app CONNECTION LIMIT 1";
+            let pg = lab.new_postgres().sql(sql).start()?;
+            let case = Case::check(pg.conn()).password(lab.password()).keep(pg);
+            Ok(agree(case, &[("native-tls", "passed"), ("psql", "passed")]))
+        },
+    ),
+    through(
+        "client-agree-ssh",
+        "all stacks get through an SSH server",
+        Expect::Pass,
+        |lab| {
+            let case = Case::check(verified(lab, lab.postgres()?.conn())).password(lab.password());
+            Ok(agree(case.ssh(lab.sshd()?.route()), EVERYBODY))
+        },
+    ),
+    Scenario {
+        name: "client-agree-tunnel",
+        about: "the tunnel alone",
+        expect: Expect::Pass,
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let case = Case::check(lab.postgres()?.conn()).command("tunnel");
+            let rows = &[("libssh2", "passed"), ("ssh", "passed")];
+            Ok(agree(case.ssh(lab.sshd()?.route()), rows))
+        },
+    },
+    through(
+        "client-agree-jump",
+        "all stacks get through two SSH servers",
+        Expect::Pass,
+        |lab| {
+            let (first, second) = (lab.sshd()?, lab.new_sshd().start()?);
+            let mut known = fs::read_to_string(first.known_hosts())?;
+            known += &fs::read_to_string(second.known_hosts())?;
+            let route = first.route().then(&second.destination());
+            let route = route.known_hosts(lab.file("known_hosts", known, 0o644)?);
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            Ok(agree(case.ssh(route), EVERYBODY).keep(second))
+        },
+    ),
+    through(
+        "client-agree-passphrase",
+        "an encrypted key and its passphrase",
+        Expect::Pass,
+        |lab| {
+            let key = lab.ssh_key("ed25519", PASSPHRASE)?;
+            let public = fs::read_to_string(key.with_extension("pub"))?;
+            let sshd = lab.new_sshd().authorized_keys(public).start()?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let case = case.passphrase(PASSPHRASE).ssh(sshd.route().key(key));
+            Ok(agree(case, EVERYBODY).keep(sshd))
+        },
+    ),
+    through(
+        "client-agree-password",
+        "an SSH password and no key",
+        Expect::Pass,
+        |lab| {
+            let sshd = lab.new_sshd().password("barley bread")?.start()?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let route = sshd.route().without_key();
+            let case = case.ssh_password("barley bread").ssh(route);
+            Ok(agree(case, EVERYBODY).keep(sshd))
+        },
+    ),
+    through(
+        "client-agree-refused-key",
+        "no stack is let in with this key",
+        Expect::Fail("ssh.auth.publickey"),
+        |lab| {
+            let key = lab.ssh_key("ed25519", "")?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let rows = &[
+                ("libssh2", "failed"),
+                ("ssh", "failed"),
+                ("psql", "skipped"),
+            ];
+            Ok(agree(case.ssh(lab.sshd()?.route().key(key)), rows))
+        },
+    ),
+    through(
+        "client-agree-target-refused",
+        "no stack reaches the database behind the hop",
+        Expect::Fail("tunnel.target.refused"),
+        |lab| {
+            let conn = lab.postgres()?.conn().set("port", free_port());
+            let case = Case::check(conn).password(lab.password());
+            let rows = &[("libssh2", "failed"), ("ssh", "failed")];
+            Ok(agree(case.ssh(lab.sshd()?.route()), rows))
+        },
+    ),
+    row(
+        "client-agree-unknown-ca",
+        "no stack accepts the certificate",
+        Expect::Fail("tls.cert.unknown-ca"),
+        |lab| {
+            let issued = crate::Ca::new("Other CA")?.issue(&lab.cert())?;
+            let pg = lab.new_postgres().tls(issued).start()?;
+            let case = Case::check(verified(lab, pg.conn())).password(lab.password());
+            Ok(agree(case, &[("native-tls", "failed"), ("psql", "failed")]).keep(pg))
+        },
+    ),
+    row(
+        "client-agree-password-wrong",
+        "no stack logs in",
+        Expect::Fail("auth.password.wrong"),
+        |lab| {
+            let case = Case::check(lab.postgres()?.conn()).password("not this one");
+            Ok(agree(case, &[("native-tls", "failed"), ("psql", "failed")]))
+        },
+    ),
+    row(
+        "client-differs-address-as-name",
+        "an address among the DNS names: libpq takes it",
+        Expect::Warn(DIFFERS),
+        |lab| {
+            let spec = CertSpec {
+                ips: vec![],
+                dns: vec!["127.0.0.1".to_owned()],
+                ..lab.cert()
+            };
+            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
+            let conn = verified(lab, pg.conn()).set("host", "127.0.0.1");
+            let case = Case::check(conn).password(lab.password()).keep(pg);
+            Ok(told(case, &[("native-tls", "failed"), ("psql", "passed")]))
+        },
+    ),
+    through(
+        "client-agree-cipher-of-key",
+        "a key encrypted with ChaCha20-Poly1305",
+        Expect::Pass,
+        |lab| {
+            let cipher = "chacha20-poly1305@openssh.com";
+            let key = lab.ssh_keygen(&["-t", "ed25519", "-Z", cipher, "-N", PASSPHRASE])?;
+            let public = fs::read_to_string(key.with_extension("pub"))?;
+            let sshd = lab.new_sshd().authorized_keys(public).start()?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let case = case.passphrase(PASSPHRASE).ssh(sshd.route().key(key));
+            Ok(agree(case, EVERYBODY).keep(sshd))
+        },
+    ),
+    through(
+        "client-differs-line-ends",
+        "a key with CR LF: libssh2 reads it, OpenSSH does not",
+        Expect::Fail("key.mangled"),
+        |lab| {
+            let key = lab.ssh_key("ed25519", "")?;
+            let public = fs::read_to_string(key.with_extension("pub"))?;
+            let sshd = lab.new_sshd().authorized_keys(public).start()?;
+            let text = fs::read_to_string(&key)?.replace('\n', "\r\n");
+            let copy = lab.file("id_crlf", text, 0o600)?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let case = case.ssh(sshd.route().key(copy)).keep(sshd);
+            Ok(told(case, &[("libssh2", "passed"), ("ssh", "failed")]).warns(DIFFERS))
+        },
+    ),
+    through(
+        "client-agree-certificate",
+        "let in by an Ed25519 certificate only",
+        Expect::Pass,
+        |lab| {
+            let (ca, key) = (lab.ssh_key("ed25519", "")?, lab.ssh_key("ed25519", "")?);
+            let sign = Tool::new("ssh-keygen").args(["-q", "-I", "lab", "-n", &lab.user()?, "-s"]);
+            let sign = sign.arg(ca.display());
+            sign.arg(key.with_extension("pub").display()).succeed()?;
+            let trusted = format!("TrustedUserCAKeys {}", ca.with_extension("pub").display());
+            let sshd = lab
+                .new_sshd()
+                .config(&trusted)
+                .authorized_keys("")
+                .start()?;
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let case = case.ssh(sshd.route().key(key)).keep(sshd);
+            Ok(agree(case, EVERYBODY))
+        },
+    ),
+    alone(
+        "client-unknown-host-accepted",
+        "checking is off: ssh is not run so, and skipped",
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let route = lab.sshd()?.route().known_hosts("/dev/null");
+            let case = case.ssh(route).args(&["--ssh-host-key-check", "no"]);
+            Ok(agree(
+                case,
+                &[
+                    ("libssh2", "passed"),
+                    ("ssh", "skipped"),
+                    ("psql", "passed"),
+                ],
+            ))
+        },
+    ),
+];
 
-def connect():
-    return socket.create_connection(("127.0.0.1", port))
+const EVERYBODY: &[(&str, &str)] = &[
+    ("libssh2", "passed"),
+    ("ssh", "passed"),
+    ("native-tls", "passed"),
+    ("psql", "passed"),
+];
 
-def stay():
-    while os.getpid() == master or os.getppid() == master:
-        time.sleep(0.05)
-    os._exit(0)
+type Setup = fn(&Lab) -> Result<Case>;
 
-def worker(work=lambda: None):
-    if os.fork() == 0:
-        kept = work()
-        stay()
-
-kept = []
-if mode == "preload":          # a pool in the master, then workers
-    kept = [connect() for _ in range(3)]
-    for _ in range(2):
-        worker()
-elif mode == "siblings":       # the master lets go of what its workers share
-    shared = connect()
-    for _ in range(2):
-        worker()
-    shared.close()
-elif mode == "own":            # every worker opens its own
-    for _ in range(3):
-        worker(connect)
-elif mode == "pool":           # one process, several connections
-    kept = [connect() for _ in range(5)]
-elif mode == "threads":        # several threads, one connection
-    kept = [connect()]
-    for _ in range(4):
-        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-elif mode == "exec":           # other programs started beside it
-    kept = [connect()]
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
-elif mode == "leak":           # another program that inherits what it cannot use
-    kept = [connect()]
-    kept[0].set_inheritable(True)
-    subprocess.Popen(["sleep", "20"], close_fds=False)
-elif mode == "disposed":       # workers that close what they inherited
-    kept = [connect()]
-    worker(kept[0].close)
-elif mode == "handed-over":    # a worker that alone goes on with it
-    connection = connect()
-    worker()
-    connection.close()
-elif mode == "commands":       # a master that starts one command after the other
-    kept = [connect()]
-    print("ready", flush=True)
-    while True:
-        child = os.fork()
-        if child == 0:
-            time.sleep(0.02)
-            os.execvp("true", ["true"])
-        os.waitpid(child, 0)
-print("ready", flush=True)
-stay()
-"#;
-
-const fn row(
-    name: &'static str,
-    about: &'static str,
-    expect: Expect,
-    setup: fn(&Lab) -> Result<Case>,
-) -> Scenario {
+const fn row(name: &'static str, about: &'static str, expect: Expect, setup: Setup) -> Scenario {
     Scenario {
         name,
         about,
         expect,
-        oracle: Oracle::None("no other program tells this"),
-        needs: &[Need::Python],
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
         setup,
     }
 }
 
-/// `dbdoctor sockets` beside the application.
-fn beside(lab: &Lab, mode: &'static str) -> Result<Case> {
-    let database = Peer::silent()?;
-    let tool = Tool::new("python3").args(["-c", APPLICATION, mode]);
-    let tool = tool.arg(database.port());
-    let application = tool.serve(lab.dir("application")?.join("log"), "TERM")?;
-    application.wait_ready(|| application.log().contains("ready"))?;
-    let case = Case::new("sockets").args(&["--port"]).arg(database.port());
-    let master = application.pid();
-    Ok(case
-        .assert(move |report| told(report, mode, master))
-        .keep((application, database)))
-}
-
-/// The facts must name the processes, and no argument of theirs.
-fn told(report: &Value, mode: &str, master: u32) -> Result<()> {
-    let text = report.to_string();
-    ensure!(!text.contains("create_connection"), "arguments are shown");
-    let facts = &report["stages"][0]["facts"];
-    let connections = facts["connections"].as_array().map_or(0, Vec::len);
-    let expected = match mode {
-        "preload" | "own" => 3,
-        "pool" => 5,
-        _ => 1,
-    };
-    ensure!(
-        connections == expected,
-        "{connections} connections: {facts:#}"
-    );
-    if mode == "preload" {
-        let processes = &facts["connections"][0]["processes"];
-        ensure!(processes[0]["pid"] == master, "{processes}");
-        ensure!(processes[1]["ppid"] == master, "{processes}");
-        ensure!(processes.as_array().map_or(0, Vec::len) == 3, "{processes}");
-        ensure!(facts["connections"][0]["shared"] == true, "{facts:#}");
+const fn through(
+    name: &'static str,
+    about: &'static str,
+    expect: Expect,
+    setup: Setup,
+) -> Scenario {
+    let needs = &[Need::Postgres, Need::Sshd];
+    Scenario {
+        needs,
+        ..row(name, about, expect, setup)
     }
-    Ok(())
 }
 
-/// This side.
-pub const SCENARIOS: &[Scenario] = &[
-    row(
-        "client-sockets-preload",
-        "a pool made before the workers were forked",
-        Expect::Fail("client.shared-socket"),
-        |lab| beside(lab, "preload"),
-    ),
-    row(
-        "client-sockets-siblings",
-        "workers that share what the master has closed",
-        Expect::Fail("client.shared-socket"),
-        |lab| beside(lab, "siblings"),
-    ),
-    row(
-        "client-sockets-own",
-        "workers with connections of their own",
-        Expect::Pass,
-        |lab| beside(lab, "own"),
-    ),
-    row(
-        "client-sockets-pool",
-        "a pool in one process",
-        Expect::Pass,
-        |lab| beside(lab, "pool"),
-    ),
-    row(
-        "client-sockets-threads",
-        "threads of one process",
-        Expect::Pass,
-        |lab| beside(lab, "threads"),
-    ),
-    row(
-        "client-sockets-exec",
-        "another program started beside it",
-        Expect::Pass,
-        |lab| beside(lab, "exec"),
-    ),
-    row(
-        "client-sockets-leak",
-        "another program that inherited the descriptor",
-        Expect::Pass,
-        |lab| beside(lab, "leak"),
-    ),
-    row(
-        "client-sockets-disposed",
-        "workers that close what they inherited",
-        Expect::Pass,
-        |lab| beside(lab, "disposed"),
-    ),
-    row(
-        "client-sockets-handed-over",
-        "a connection that a worker goes on with alone",
-        Expect::Pass,
-        |lab| beside(lab, "handed-over"),
-    ),
-    row(
-        "client-sockets-commands",
-        "one command started after the other",
-        Expect::Pass,
-        |lab| beside(lab, "commands"),
-    ),
-    row(
-        "client-sockets-nothing",
-        "no connection at all",
-        Expect::Pass,
-        |_| Ok(Case::new("sockets").args(&["--port", "1"])),
-    ),
-];
+const fn alone(
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [Need],
+    setup: Setup,
+) -> Scenario {
+    let oracle = Oracle::None("ssh is never run without checking host keys");
+    Scenario {
+        needs,
+        oracle,
+        ..row(name, about, Expect::Pass, setup)
+    }
+}
+
+fn verified(lab: &Lab, conn: Conn) -> Conn {
+    conn.set("sslmode", "verify-full")
+        .set("sslrootcert", lab.ca_file().display())
+}
+
+/// With the second opinion, in which these stacks fare so.
+fn told(case: Case, rows: &'static [(&str, &str)]) -> Case {
+    case.arg("--second-opinion").assert(move |report| {
+        for (stack, outcome) in rows {
+            let found = opinion(report, stack);
+            ensure!(
+                found["outcome"] == *outcome,
+                "{stack}: {found}, not {outcome}"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// The same, and there is nothing to warn of.
+fn agree(case: Case, rows: &'static [(&str, &str)]) -> Case {
+    told(case, rows).forbids(DIFFERS)
+}
+
+/// What a stack said.
+fn opinion<'a>(report: &'a Value, stack: &str) -> &'a Value {
+    let stages = report["stages"].as_array().into_iter().flatten();
+    stages
+        .filter_map(|stage| stage["facts"]["second_opinion"].as_array())
+        .flatten()
+        .find(|row| row["stack"] == stack)
+        .unwrap_or(&Value::Null)
+}

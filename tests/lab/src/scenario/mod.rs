@@ -37,6 +37,7 @@ mod key_run;
 mod pooler;
 mod protocol;
 mod server;
+mod sockets;
 mod ssh;
 mod ssh_auth;
 mod ssh_hostkey;
@@ -74,6 +75,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("idle", idle::SCENARIOS),
     ("stress", stress::SCENARIOS),
     ("client", client::SCENARIOS),
+    ("sockets", sockets::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 
