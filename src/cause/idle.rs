@@ -63,7 +63,7 @@ pub static BLACK_HOLE: Cause = Cause {
     retryable: false,
     title: "An idle connection is dropped in silence",
     summary: "The connection was dropped {after} of silence and still looked open: the next query got no answer, while a fresh connection works.",
-    meaning: "Something on the way to the database forgot the connection and drops its packets: a stateful firewall, NAT gateway or load balancer. The application hangs in its next query until TCP gives up, often for 15 minutes. Unlike idle.reset and idle.closed nobody tells the client. `where` in the evidence is the part of the way.",
+    meaning: "Something on the way to the database forgot the connection and drops its packets: a stateful firewall, NAT gateway or load balancer. The application hangs in its next query until TCP gives up, often for 15 minutes. Unlike idle.reset and idle.closed nobody tells the client; nor does anybody tell the server, which keeps such sessions (left_behind in the evidence) until its own keepalives find them dead. `where` in the evidence is the part of the way.",
     fixes: &[
         run(
             "Send TCP keepalives well below the threshold, where keepalive_helps is true, and give up early on silence, in the connection string:",

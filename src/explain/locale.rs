@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::pattern::Pattern;
 use super::rules::Weight;
 use super::text::{Context, Text};
-use super::{COMPILED, Compiled, Grams, Said, base, gram, refine};
+use super::{COMPILED, Compiled, Grams, Said, gram, refine};
 
 /// Where packages install catalogues.
 const FOLDERS: &[&str] = &["/usr/share/locale", "/usr/local/share/locale"];
@@ -61,11 +61,11 @@ pub fn read(text: &Text) -> Vec<(usize, Said)> {
                 if !grams.may_have(gram) || !pattern.is_in(&line.folded) {
                     continue;
                 }
-                let Some(score) = base(it.rule.weight, text.context(*at)) else {
+                let Some(score) = it.base(&line.folded, text.context(*at)) else {
                     continue;
                 };
-                let phase = refine::phase(text, *at, it.rule.phase);
-                let causes = refine::causes(text, *at, it.rule.causes, phase);
+                let phase = refine::phase(text, *at, it.phase);
+                let causes = refine::causes(text, *at, it.causes, phase);
                 let said = Said {
                     causes: causes
                         .into_iter()
@@ -89,7 +89,9 @@ fn known(english: &str) -> Option<&'static Compiled> {
     let grams = Grams::of(&line);
     COMPILED
         .iter()
-        .filter(|it| it.rule.weight != Weight::Vague && grams.may_have(it.gram))
+        .filter(|it| {
+            !matches!(it.weight, Weight::Vague | Weight::Quoted) && grams.may_have(it.gram)
+        })
         .filter(|it| it.pattern.is_in(&line))
         .max_by_key(|it| it.pattern.weight())
 }

@@ -19,6 +19,9 @@ pub enum Weight {
     General,
     /// A consequence, or a wrapper that hides the cause.
     Vague,
+    /// What the catalogue's rows quote (`seen_as`): fragments, some of them
+    /// everyday words, and several rows may quote the same.
+    Quoted,
 }
 
 use Weight::{Broad, Exact, General, Vague};
@@ -191,6 +194,7 @@ pub const RULES: &[Rule] = &[
             "No such host is known",
             "getaddrinfo ENOTFOUND",
             "gaierror: [Errno -2]",
+            "[Errno -2]",
             "gaierror(-2,",
             "gaierror: [Errno 8]",
             "gaierror: [Errno 11001]",
@@ -224,6 +228,7 @@ pub const RULES: &[Rule] = &[
             "Temporary failure in name resolution",
             "getaddrinfo EAI_AGAIN",
             "gaierror: [Errno -3]",
+            "[Errno -3]",
             "gaierror(-3,",
             "server misbehaving",
         ],
@@ -235,6 +240,7 @@ pub const RULES: &[Rule] = &[
         &[
             "No address associated with hostname",
             "gaierror: [Errno -5]",
+            "[Errno -5]",
             "getaddrinfo ENODATA",
             "The requested name is valid, but no data of the requested type was found",
         ],
@@ -1257,7 +1263,7 @@ pub const RULES: &[Rule] = &[
         &["auth.hba.reject"],
         Exact,
         Connect,
-        &["pg_hba.conf rejects", "connection not allowed for branch"],
+        &["pg_hba.conf rejects"],
     ),
     rule(
         &["auth.peer"],
@@ -1489,6 +1495,7 @@ pub const RULES: &[Rule] = &[
         &[
             "no more connections allowed (max_client_conn)",
             "EMAXCONNSESSION",
+            "(ECIRCUITBREAKER) too many authentication failures",
             "max clients reached",
             "Max client connections reached",
             "no more connections allowed",
@@ -1512,10 +1519,7 @@ pub const RULES: &[Rule] = &[
             "ECHECKOUTRETRIES",
             "Internal error (authenticated): :closed",
             "Couldn\"t connect to compute node",
-            "exceeded the compute time quota",
             "server_login_retry",
-            "(ECIRCUITBREAKER) too many authentication failures",
-            "ECIRCUITBREAKER",
         ],
     ),
     rule(
@@ -1550,6 +1554,9 @@ pub const RULES: &[Rule] = &[
             "tenant/user * not found",
             "ENOIDENTIFIER",
             "no tenant identifier provided",
+            "exceeded the compute time quota",
+            "connection not allowed for branch",
+            "endpoint could not be found",
         ],
     ),
     rule(
@@ -1563,7 +1570,7 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
-        &["auth.method.refused"],
+        &["auth.method.unsupported"],
         Exact,
         Connect,
         &["RDS Proxy supports only IAM, MD5, or SCRAM authentication"],
@@ -2069,6 +2076,86 @@ pub const RULES: &[Rule] = &[
             "TargetServerAttributeNotMatched",
         ],
     ),
+    // what Supavisor quotes of its own connection
+    rule(
+        &["dns.nxdomain", "pooler.backend"],
+        Exact,
+        Connect,
+        &["Failed to connect to database: {:error, :nxdomain}"],
+    ),
+    rule(
+        &["tcp.unreachable", "pooler.backend"],
+        Exact,
+        Connect,
+        &["Failed to connect to database: {:error, :enetunreach}"],
+    ),
+    rule(
+        &["tcp.refused", "pooler.backend"],
+        Exact,
+        Connect,
+        &["Failed to connect to database: {:error, :econnrefused}"],
+    ),
+    rule(
+        &["pooler.wait"],
+        Exact,
+        Any,
+        &["(ECHECKOUTTIMEOUT)", "unable to check out a connection"],
+    ),
+    rule(
+        &["pooler.backend"],
+        Broad,
+        Connect,
+        &["Failed to connect to database: {:error"],
+    ),
+    // more of TLS
+    rule(
+        &["tls.closed"],
+        Broad,
+        Connect,
+        &[
+            "EOF occurred in violation of protocol",
+            "tls handshake eof",
+            "Remote host terminated the handshake",
+            "SSL SYSCALL error: EOF detected while connecting",
+        ],
+    ),
+    rule(
+        &["tls.cert.hostname"],
+        Broad,
+        Connect,
+        &[
+            "certificate verify failed: Hostname mismatch",
+            "certificate verify failed: IP address mismatch",
+        ],
+    ),
+    rule(
+        &["tls.reset"],
+        Broad,
+        Connect,
+        &["SSL SYSCALL error: Connection reset by peer"],
+    ),
+    rule(
+        &["tls.sni"],
+        Broad,
+        Connect,
+        &["unrecognized name", "unrecognized_name"],
+    ),
+    rule(
+        &["auth.method.unsupported"],
+        Exact,
+        Connect,
+        &["none of the server\"s SASL authentication mechanisms are supported"],
+    ),
+    rule(
+        &["ssh.hostkey.certificate", "ssh.auth.certificate"],
+        Exact,
+        Connect,
+        &[
+            "Certificate invalid: expired",
+            "Certificate invalid: not yet valid",
+            "Certificate invalid: name is not a listed principal",
+        ],
+    ),
 ];
 
 /// SQLSTATEs (PostgreSQL documentation, Appendix A) that say it, whatever the
@@ -2192,6 +2279,9 @@ pub const OURS: &[&str] = &[
     "could not connect to server",
     "is the server running",
 ];
+
+/// Lines that say that all is well.
+pub const NORMAL: &[&str] = &["disconnected by user", "ready to accept connections"];
 
 /// Signs of SSH.
 pub const SSH: &[&str] = &[

@@ -10,13 +10,15 @@
 //! - [`open`], [`container`], [`pem`]: opening it
 //! - [`mangled`]: what happened to one that is damaged
 //! - [`beside`]: the public half and the certificate next to it
-//! - [`examine`]: evidence to findings
+//! - [`examine`]: evidence to findings; [`private`]: those of a private key;
+//!   [`describe`]: the facts
 //! - [`library`]: which SSH libraries can read it
 //! - [`version`]: which OpenSSH is installed
 
 mod beside;
 mod blob;
 mod container;
+mod describe;
 mod examine;
 mod file;
 mod format;
@@ -24,6 +26,7 @@ mod library;
 mod mangled;
 mod open;
 mod pem;
+mod private;
 #[cfg(test)]
 mod tests;
 mod version;

@@ -96,7 +96,10 @@ impl Checker<'_> {
 
     /// Everything that libpq checks before its first packet.
     pub(super) fn settings(&self) -> Result<Checked, Finding> {
-        let require_auth = RequireAuth::parse(&self.text("require_auth"))
+        let require_auth = self
+            .parameters
+            .text("require_auth")
+            .map_or(Ok(RequireAuth::default()), |text| RequireAuth::parse(&text))
             .map_err(|problem| match problem.contains("go together") {
                 true => self.invalid("require_auth", problem, None),
                 false => self.invalid(
@@ -359,6 +362,26 @@ mod tests {
         ] {
             assert_eq!(integer(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn an_empty_require_auth_is_not_an_absent_one() {
+        use crate::target::settings::AuthMethod;
+        let rule = |list: &[(&str, &str)]| {
+            let parameters = given(list);
+            let rule = parameters
+                .text("require_auth")
+                .map_or(Ok(RequireAuth::default()), |text| {
+                    RequireAuth::parse(text.as_ref())
+                })
+                .unwrap_or_default();
+            (
+                rule.allows(AuthMethod::ScramSha256),
+                rule.allows(AuthMethod::None),
+            )
+        };
+        assert_eq!(rule(&[]), (true, true));
+        assert_eq!(rule(&[("require_auth", "")]), (false, true));
     }
 
     #[test]

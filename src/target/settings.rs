@@ -196,6 +196,9 @@ impl RequireAuth {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let mut read = Self::default();
         if text.is_empty() {
+            // Set and empty: libpq then allows no method, and a server that
+            // asks for none.
+            read.methods.push(AuthMethod::None);
             return Ok(read);
         }
         for (at, item) in text.split(',').enumerate() {

@@ -33,6 +33,10 @@ pub struct Known {
     pub rungs: Vec<Rung>,
     /// Why fewer connections than planned could be opened.
     pub refused: Option<String>,
+    /// How many connections the server may still take for open, since our
+    /// goodbye was dropped in silence too. They stay until its own keepalives
+    /// find them dead.
+    pub left_behind: usize,
     unused: Option<End>,
     keepalive: Option<Cared>,
     heartbeat: Option<Cared>,
@@ -54,6 +58,7 @@ impl Known {
             plan,
             rungs: Vec::new(),
             refused: None,
+            left_behind: 0,
             unused: None,
             keepalive: None,
             heartbeat: None,
@@ -131,6 +136,7 @@ impl Known {
         let found = self.found();
         let silence = found.dropped.as_ref().filter(|_| found.is_of_silence());
         record.fact("rungs", ladder::facts(&self.rungs));
+        record.fact("left_behind", self.left_behind);
         record.fact("unused", self.unused.as_ref().map(|end| told(end).0));
         record.fact(
             "threshold",
@@ -306,6 +312,10 @@ impl Known {
                 owner.map_or_else(String::new, |owner| {
                     format!(" ({owner} has this threshold by default)")
                 }),
+            )
+            .with(
+                "left_behind",
+                (self.left_behind > 0).then_some(self.left_behind),
             )
             .with("intermittent", found.by_chance.then_some(true))
     }

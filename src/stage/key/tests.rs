@@ -110,7 +110,7 @@ fn damage_is_named_and_undone() {
 #[test]
 fn what_is_lost_is_not_guessed() {
     let key = pem();
-    let damage = diagnose(key[..key.len() / 2].as_bytes()).unwrap();
+    let damage = diagnose(&key.as_bytes()[..key.len() / 2]).unwrap();
     assert_eq!(damage.names(), ["truncated"]);
     assert!(damage.repaired.is_none());
     assert!(

@@ -233,16 +233,19 @@ pub async fn allows(
     ctx: &Ctx,
     time: Duration,
 ) -> Allows {
-    const VERSIONS: [(SslVersion, &str); 4] = [
-        (SslVersion::TLS1, "TLSv1"),
-        (SslVersion::TLS1_1, "TLSv1.1"),
-        (SslVersion::TLS1_2, "TLSv1.2"),
-        (SslVersion::TLS1_3, "TLSv1.3"),
+    const VERSIONS: [(SslVersion, u16, &str); 4] = [
+        (SslVersion::TLS1, 0x0301, "TLSv1"),
+        (SslVersion::TLS1_1, 0x0302, "TLSv1.1"),
+        (SslVersion::TLS1_2, 0x0303, "TLSv1.2"),
+        (SslVersion::TLS1_3, 0x0304, "TLSv1.3"),
     ];
     let limit = (Instant::now() + time).min(ctx.deadline);
     let mut out = Allows::default();
-    for (version, name) in VERSIONS {
-        let asked = ctx.until(limit, takes(route, direct, endpoint, ctx, limit, version));
+    for (version, number, name) in VERSIONS {
+        let asked = ctx.until(
+            limit,
+            takes(route, direct, endpoint, ctx, limit, (version, number)),
+        );
         if let Ok(Some(cipher)) = asked.await {
             out.versions.push(name);
             out.cipher = cipher.or(out.cipher);
@@ -259,7 +262,7 @@ async fn takes(
     endpoint: &Endpoint,
     ctx: &Ctx,
     limit: Instant,
-    version: SslVersion,
+    (version, number): (SslVersion, u16),
 ) -> Option<Option<String>> {
     let mut context = SslContext::builder(SslMethod::tls_client()).ok()?;
     context.set_verify(SslVerifyMode::NONE);
@@ -278,7 +281,11 @@ async fn takes(
     let stream = ready(route, direct, ctx, limit).await?;
     let mut stream = SslStream::new(ssl, stream.io).ok()?;
     let done = Pin::new(&mut stream).connect().await;
-    let chosen = tap.seen().server_hello.is_some();
+    // A server that knows only older versions answers with one of those.
+    let chosen = tap
+        .seen()
+        .server_hello
+        .is_some_and(|(chosen, _)| chosen == number);
     let cipher = stream
         .ssl()
         .current_cipher()

@@ -811,7 +811,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-downgrade-cleartext",
         about: "an impostor asks for the password in clear, and require_auth=scram-sha-256",
         expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {
@@ -826,7 +826,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-downgrade-md5",
         about: "an impostor asks for MD5, and require_auth=!password,!md5",
         expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {
@@ -856,7 +856,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-downgrade-none",
         about: "an impostor lets everybody in, and require_auth=scram-sha-256",
         expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {
@@ -905,7 +905,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-server-unproven-early-yes-refused",
         about: "the same, and require_auth=scram-sha-256",
         expect: Expect::Fail("auth.server.unproven"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {

@@ -25,6 +25,7 @@
 //! try things on it, and `dbdoctor-lab run NAME --bin PATH` holds dbdoctor to it.
 
 mod auth;
+mod client;
 mod config;
 mod demo;
 mod dns;
@@ -36,6 +37,7 @@ mod key_run;
 mod pooler;
 mod protocol;
 mod server;
+mod sockets;
 mod ssh;
 mod ssh_auth;
 mod ssh_hostkey;
@@ -72,6 +74,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", pooler::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("stress", stress::SCENARIOS),
+    ("client", client::SCENARIOS),
+    ("sockets", sockets::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 

@@ -259,10 +259,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "resets as soon as it has accepted, in clear",
         RESET,
         &[],
-        |_| Ok(case_with(
-            Peer::script(|stream| stream.reset())?,
-            "disable"
-        ))
+        |_| Ok(case_with(Peer::script(|stream| stream.reset())?, "disable"))
     ),
     row!(
         "protocol-reset-plain",

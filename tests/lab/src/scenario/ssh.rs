@@ -209,6 +209,17 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "ssh-malformed",
+        about: "it identifies itself, and sends what is no packet",
+        expect: Expect::Fail("ssh.malformed"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::speaks(*b"SSH-2.0-OpenSSH_9.2p1\r\nHTTP/1.1 400 Bad Request\r\n\r\n")?;
+            Ok(case(to_port(lab, peer.port())?).patience(4).keep(peer))
+        },
+    },
+    Scenario {
         name: "ssh-algorithms-kex",
         about: "the server exchanges keys with SHA-1 alone",
         expect: Expect::Fail("ssh.algorithms"),

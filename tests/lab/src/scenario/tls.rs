@@ -1672,7 +1672,12 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(Case::check(pg.conn().set("sslmode", "require"))
                 .password(lab.password())
-                .keep(pg))
+                .keep(pg)
+                .assert(|report| {
+                    let told = evidence(report, "tls.version", "server_versions");
+                    ensure!(told == json!(["TLSv1", "TLSv1.1"]), "{told}");
+                    Ok(())
+                }))
         }
     ),
     row!(
