@@ -216,6 +216,12 @@ impl Frames {
         let text = self.inbox.get(1..until).unwrap_or_default();
         if looks_like_text(text) {
             ReadError::OldError(decode(text))
+        } else if let Some(&[b'E', a, b, c, d]) = self.inbox.get(..5) {
+            // No text of old: an error with an absurd length.
+            match u32::from_be_bytes([a, b, c, d]) as usize {
+                length if length > LONGEST_SHORT => ReadError::Oversized(b'E', length),
+                length => ReadError::Malformed(b'E', format!("its length is {length}")),
+            }
         } else {
             ReadError::Stranger(self.inbox.clone())
         }

@@ -6,6 +6,7 @@ use crate::finding::Finding;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
+use crate::wire::stranger::{self, Kind};
 
 use super::evidence::{dress, gss, intercepted, said_no, timeout};
 use super::hba;
@@ -195,11 +196,21 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
         }
         ReadError::Alert(number, _) => alert(*number, s),
         ReadError::Stranger(bytes) => {
-            let bytes = crate::text::clean_bytes(bytes);
-            if s.exchange.replied {
-                malformed(&text, s)
-            } else {
-                s.finding(&protocol::NOT_POSTGRES).with("bytes", bytes)
+            let shown = crate::text::clean_bytes(bytes);
+            let known = stranger::recognise(bytes)
+                .filter(|who| !matches!(who.kind, Kind::Text | Kind::Unknown));
+            match known {
+                // It has answered as PostgreSQL does before, and says nothing
+                // that somebody else would.
+                None if s.exchange.replied || s.spoke_before => malformed(&text, s),
+                Some(_) if s.exchange.replied => malformed(&text, s),
+                who => s
+                    .finding(&protocol::NOT_POSTGRES)
+                    .with(
+                        "what",
+                        who.map_or("something unknown", |who| who.kind.name()),
+                    )
+                    .with("bytes", shown),
             }
         }
         ReadError::Malformed(..) => malformed(&text, s),

@@ -110,7 +110,8 @@ impl Looked<'_> {
                     Err(error) => Err(self.unanswered(error, session, ctx)),
                 }
             }
-            QueryError::Late if self.pooler.is_none() => {
+            // A missing process id alone does not make a pooler: it is asked.
+            QueryError::Late if self.pooler.is_none() || self.pooler == Some(NO_PROCESS_ID) => {
                 let route = session.wire().route.clone();
                 let encrypted = session.wire().tls.is_some();
                 match stall::look(&route, encrypted, self.target, self.endpoint, ctx).await {
@@ -127,10 +128,7 @@ impl Looked<'_> {
                             speaker::ask(&route, encrypted, self.target, self.endpoint, ctx).await;
                         let pooler = (speaker == Some(Speaker::Pooler))
                             .then_some("a start-up message without a role");
-                        let looked = Looked {
-                            pooler: self.pooler.or(pooler),
-                            ..*self
-                        };
+                        let looked = Looked { pooler, ..*self };
                         Err(looked.unanswered(QueryError::Late, session, ctx))
                     }
                 }
@@ -211,6 +209,9 @@ fn is_console(session: &Session) -> bool {
         .is_some_and(|version| version.contains("bouncer"))
 }
 
+/// The weakest sign of a pooler; a stranger server may lack the key as well.
+const NO_PROCESS_ID: &str = "the session has no process id";
+
 /// A pooler makes up the number that it gives as process id.
 fn pooler_by_key(session: &Session) -> Option<&'static str> {
     if is_console(session) {
@@ -219,7 +220,7 @@ fn pooler_by_key(session: &Session) -> Option<&'static str> {
     match session.backend_pid {
         Some(pid) if (1..=HIGHEST_PID).contains(&pid) => None,
         Some(_) => Some("the session's process id is not one of a process"),
-        None => Some("the session has no process id"),
+        None => Some(NO_PROCESS_ID),
     }
 }
 

@@ -46,7 +46,9 @@ pub fn classify(address: &Address, miss: &Miss) -> &'static Cause {
                 // Without an IPv6 address of its own the machine has no source
                 // to connect from: IPv6 is off, nothing ran out.
                 libc::EADDRNOTAVAIL if to.is_ipv6() && !has_source(to) => &UNREACHABLE,
-                libc::EPERM | libc::EACCES => &REJECTED,
+                // ENOPROTOOPT is ICMP's "protocol unreachable": no machine
+                // lacks TCP, a firewall says it.
+                libc::EPERM | libc::EACCES | libc::ENOPROTOOPT => &REJECTED,
                 _ => everywhere(errno),
             }
         }

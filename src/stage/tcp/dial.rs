@@ -4,11 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, UnixStream};
 
 use crate::target::Keepalives;
@@ -145,12 +148,48 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     let connect = TcpSocket::from_std_stream(socket.into()).connect(to);
     match tokio::time::timeout_at(limit.into(), connect).await {
         Ok(Ok(stream)) => Ok((Box::new(stream), watched)),
+        // A reset in answer to SYN is ECONNREFUSED: this one came after the
+        // connection was established, and is the next stage's to tell.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+            Ok((Box::new(AlreadyReset), watched))
+        }
         Ok(Err(error)) => Err((Why::of(&error), kernel::icmp(&watched))),
         Err(_) => match kernel::icmp(&watched) {
             // A soft error: the kernel had an answer and went on trying.
             Some(icmp) => Err((Why::Errno(errno_of(&icmp)), Some(icmp))),
             None => Err((Why::Late, None)),
         },
+    }
+}
+
+/// A connection that was reset before the first byte.
+struct AlreadyReset;
+
+impl AsyncRead for AlreadyReset {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+impl AsyncWrite for AlreadyReset {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
