@@ -4,6 +4,9 @@
 //! The values of connection flags are plain strings here on purpose: whether
 //! they make sense is decided in the `config` stage, with a cause.
 
+// These comments are the help, which knows no links: host[:port] is none.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

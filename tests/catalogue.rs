@@ -13,20 +13,20 @@ const NO_SCENARIO: &[(&str, &str)] = &[
         "key.library",
         "told as a fact with -v, never a finding of a run",
     ),
-    ("client.fork-tls", EXPLAIN_ALONE),
-    ("client.tunnel-library", EXPLAIN_ALONE),
-    ("client.key-library", EXPLAIN_ALONE),
-    ("client.cached-settings", EXPLAIN_ALONE),
-    ("client.pool-exhausted", EXPLAIN_ALONE),
-    ("client.scram-unsupported", EXPLAIN_ALONE),
-    ("client.concurrent-use", EXPLAIN_ALONE),
-    ("client.loop-closed", EXPLAIN_ALONE),
-    ("client.prepared-statement", EXPLAIN_ALONE),
-    ("client.portproxy", EXPLAIN_ALONE),
+    ("client.fork-tls", EXPLAIN),
+    ("client.tunnel-library", EXPLAIN),
+    ("client.key-library", EXPLAIN),
+    ("client.cached-settings", EXPLAIN),
+    ("client.pool-exhausted", EXPLAIN),
+    ("client.scram-unsupported", EXPLAIN),
+    ("client.concurrent-use", EXPLAIN),
+    ("client.loop-closed", EXPLAIN),
+    ("client.prepared-statement", EXPLAIN),
+    ("client.portproxy", EXPLAIN),
 ];
 
-/// What no probe can see from outside; the corpus of error texts provokes it.
-const EXPLAIN_ALONE: &str = "known to explain alone: tests/corpus has the texts";
+/// Nothing on the wire shows it; `tests/explain.rs` has its texts.
+const EXPLAIN: &str = "known to explain alone, which is tested on its texts";
 
 /// A line of `tests/data/causes.txt`.
 struct Promise {

@@ -82,6 +82,19 @@ fn what_is_unrelated_matches_nothing() {
 }
 
 #[test]
+fn what_may_be_too_is_said_after_it() {
+    let text = "tests/conftest.py:12: in engine\n\
+                E   sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) could not \
+                translate host name \"db\" to address: Name or service not known";
+    let found = Explanation::of_text(text);
+    let causes: Vec<_> = found.matches.iter().map(|it| it.cause).collect();
+    assert_eq!(causes.first(), Some(&"dns.container-name"));
+    assert!(causes.contains(&"client.cached-settings"), "{causes:?}");
+    let wrappers = found.matches[0].unwrapped_from.as_deref();
+    assert_eq!(wrappers, Some("SQLAlchemy"));
+}
+
+#[test]
 fn secrets_are_not_repeated() {
     for text in [
         "could not translate host name \"s3cr3t@db\" to address: Name or service not known",

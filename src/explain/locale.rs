@@ -5,9 +5,10 @@
 //! manual, "The Format of GNU MO Files"). Of each, only the messages that a
 //! rule knows in English are kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::pattern::Pattern;
 use super::rules::Weight;
@@ -21,62 +22,65 @@ const DOMAINS: &[&str] = &["libpq", "postgres-"];
 /// No catalogue is larger.
 const LARGEST: u64 = 8 << 20;
 
-/// Reads the lines that may be translations.
-pub fn read(text: &Text) -> Vec<(usize, Said)> {
-    let lines: Vec<usize> = (0..text.lines.len())
-        .filter(|at| text.context(*at) > Context::Unknown)
-        .take(200)
-        .collect();
-    if lines.is_empty() {
-        return Vec::new();
-    }
-    let grams: Vec<Grams> = text
-        .lines
-        .iter()
-        .map(|line| Grams::of(&line.folded))
-        .collect();
+/// A translation of a message that a rule knows.
+struct Translated {
+    rule: &'static Compiled,
+    pattern: Pattern,
+    gram: Option<u16>,
+}
+
+/// What the installed catalogues hold; read once, and only if it is needed.
+static TRANSLATIONS: LazyLock<Vec<Translated>> = LazyLock::new(|| {
     // The same English messages are in the catalogue of each language.
     let mut rules: HashMap<String, Option<&'static Compiled>> = HashMap::new();
-    let mut found = Vec::new();
-    for catalogue in catalogues() {
-        let Ok(bytes) = fs::read(&catalogue) else {
-            continue;
-        };
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for bytes in catalogues().iter().filter_map(|path| fs::read(path).ok()) {
         for (english, translated) in messages(&bytes) {
-            let it = match rules.get(&english) {
-                Some(it) => *it,
-                None => *rules.entry(english.clone()).or_insert(known(&english)),
-            };
-            let Some(it) = it else { continue };
+            let rule = *rules
+                .entry(english)
+                .or_insert_with_key(|english| known(english));
+            let Some(rule) = rule else { continue };
             let pattern = Pattern::new(&starred(&translated));
             // Short translations are words of everyday language.
-            if pattern.weight() < 12 {
+            if pattern.weight() >= 12 && seen.insert(translated) {
+                all.push(Translated {
+                    rule,
+                    gram: gram(&pattern),
+                    pattern,
+                });
+            }
+        }
+    }
+    all
+});
+
+/// Reads the lines that may be translations.
+pub fn read(text: &Text) -> Vec<(usize, Said)> {
+    let mut found = Vec::new();
+    let lines = text.lines.iter().enumerate();
+    let lines = lines.filter(|(at, _)| text.context(*at) > Context::Unknown);
+    for (at, line) in lines.take(200) {
+        let grams = Grams::of(&line.folded);
+        for it in TRANSLATIONS.iter() {
+            if !grams.may_have(it.gram) || !it.pattern.is_in(&line.folded) {
                 continue;
             }
-            let gram = gram(&pattern);
-            for at in &lines {
-                let (Some(line), Some(grams)) = (text.lines.get(*at), grams.get(*at)) else {
-                    continue;
-                };
-                if !grams.may_have(gram) || !pattern.is_in(&line.folded) {
-                    continue;
-                }
-                let Some(score) = it.base(&line.folded, text.context(*at)) else {
-                    continue;
-                };
-                let phase = refine::phase(text, *at, it.phase);
-                let causes = refine::causes(text, *at, it.causes, phase);
-                let said = Said {
-                    causes: causes
-                        .into_iter()
-                        .enumerate()
-                        .map(|(n, cause)| (cause, score.saturating_sub(15 * n as u32)))
-                        .collect(),
-                    matched: it.text.to_owned(),
-                    phase,
-                };
-                found.push((*at, said));
-            }
+            let Some(score) = it.rule.base(&line.folded, text.context(at)) else {
+                continue;
+            };
+            let phase = refine::phase(text, at, it.rule.phase);
+            let causes = refine::causes(text, at, it.rule.causes, phase);
+            let said = Said {
+                causes: causes
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, cause)| (cause, score.saturating_sub(15 * n as u32)))
+                    .collect(),
+                matched: it.rule.text.to_owned(),
+                phase,
+            };
+            found.push((at, said));
         }
     }
     found

@@ -1,9 +1,9 @@
 //! `explain`: from an error text, a traceback or a whole log to causes.
 //!
-//! The text is read line by line against [`rules`]; what a line alone cannot
-//! decide is decided by what stands around it ([`text`]), by the values in it
-//! ([`refine`]), or, for messages in other languages, by PostgreSQL's own
-//! message catalogues ([`locale`]). Whatever the user's text holds is matched
+//! The text is read line by line against `rules`; what a line alone cannot
+//! decide is decided by what stands around it (`text`), by the values in it
+//! (`refine`), or, for messages in other languages, by PostgreSQL's own
+//! message catalogues (`locale`). Whatever the user's text holds is matched
 //! and never repeated: it may hold a password.
 
 mod locale;

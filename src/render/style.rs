@@ -61,7 +61,7 @@ impl Style {
 }
 
 /// A stream's width, if it is a terminal. One that does not know its size has
-/// [`PIPED`] columns.
+/// the columns of a pipe.
 pub fn width_of(stream: impl IsTerminal + std::os::fd::AsFd) -> Option<usize> {
     stream
         .is_terminal()

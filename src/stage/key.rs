@@ -5,8 +5,8 @@
 //! hand. The rules are those of OpenSSH 9.2 (`authfile.c`, `sshkey.c`), so
 //! that a key passes exactly where `ssh-keygen -y` prints its public half.
 //!
-//! - [`file`]: reading, without ever hanging
-//! - [`format`]: what kind of text it is
+//! - [`mod@file`]: reading, without ever hanging
+//! - [`mod@format`]: what kind of text it is
 //! - [`open`], [`container`], [`pem`]: opening it
 //! - [`mangled`]: what happened to one that is damaged
 //! - [`beside`]: the public half and the certificate next to it

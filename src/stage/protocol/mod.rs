@@ -61,7 +61,7 @@ pub struct Greeted {
 
 /// Asks for TLS where the attempt wants it. For [`Attempt::Plain`] and
 /// [`Attempt::DirectTls`] nothing is sent: the peer's first byte is then seen
-/// by `auth` or `tls`, which use [`unmask`] on it.
+/// by `auth` or `tls`, which use [`unmask()`] on it.
 ///
 /// An `N` is not a failure here; `tls` decides what `sslmode` makes of it.
 pub async fn probe(
