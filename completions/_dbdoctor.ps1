@@ -35,7 +35,9 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('auth', 'auth', [CompletionResultType]::ParameterValue, 'Check start-up, authentication, authorisation and capacity')
             [CompletionResult]::new('idle', 'idle', [CompletionResultType]::ParameterValue, 'Find out who drops connections that are left alone, and what prevents it')
             [CompletionResult]::new('stress', 'stress', [CompletionResultType]::ParameterValue, 'Try many times: how often it fails, why, and how long it takes')
+            [CompletionResult]::new('sockets', 'sockets', [CompletionResultType]::ParameterValue, 'Find database connections that several processes hold after a fork (Linux)')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause code, an error text, or a whole log')
+            [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Compare two JSON reports: what explains that their verdicts differ')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of dbdoctor or of one of its commands')
             break
@@ -79,6 +81,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -269,6 +272,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -311,6 +315,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -353,6 +358,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--second-opinion', '--second-opinion', [CompletionResultType]::ParameterName, 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ')
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -446,6 +452,25 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'dbdoctor;sockets' {
+            [CompletionResult]::new('--pid', '--pid', [CompletionResultType]::ParameterName, 'Look only at this process and those that descend from it; may be repeated')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The database''s port, in place of 5432 and the one that the environment names; may be repeated')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'The time of each stage, per address [default: connect_timeout where set, else 5s]')
+            [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'The time of the whole run')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'The form of the report')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Also write the JSON report to this file')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Also write the JSON report to this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Which verdict makes the exit status 1')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Short for --format json')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the verdict alone')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'dbdoctor;explain' {
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'The form of the report')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Also write the JSON report to this file')
@@ -453,6 +478,21 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Which verdict makes the exit status 1')
             [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'List every code')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Short for --format json')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the verdict alone')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Add evidence and the details of what passed')
+            [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'dbdoctor;diff' {
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'The form of the report')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Also write the JSON report to this file')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Also write the JSON report to this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Which verdict makes the exit status 1')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Short for --format json')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the verdict alone')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the verdict alone')

@@ -28,6 +28,9 @@ _dbdoctor() {
             dbdoctor,config)
                 cmd="dbdoctor__subcmd__config"
                 ;;
+            dbdoctor,diff)
+                cmd="dbdoctor__subcmd__diff"
+                ;;
             dbdoctor,dns)
                 cmd="dbdoctor__subcmd__dns"
                 ;;
@@ -42,6 +45,9 @@ _dbdoctor() {
                 ;;
             dbdoctor,man)
                 cmd="dbdoctor__subcmd__man"
+                ;;
+            dbdoctor,sockets)
+                cmd="dbdoctor__subcmd__sockets"
                 ;;
             dbdoctor,stress)
                 cmd="dbdoctor__subcmd__stress"
@@ -62,7 +68,7 @@ _dbdoctor() {
 
     case "${cmd}" in
         dbdoctor)
-            opts="-? -V --help --version check config dns tcp key tunnel tls auth idle stress explain completions man"
+            opts="-? -V --help --version check config dns tcp key tunnel tls auth idle stress sockets explain diff completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -76,7 +82,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__auth)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -202,7 +208,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__check)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --idle --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --idle --second-opinion --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -440,6 +446,40 @@ _dbdoctor() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "warn fail" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dbdoctor__subcmd__diff)
+            opts="-o -q -v -? --format --json --output --color --quiet --verbose --fail-on --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
@@ -837,6 +877,56 @@ _dbdoctor() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dbdoctor__subcmd__sockets)
+            opts="-o -q -v -? --pid --port --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "warn fail" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dbdoctor__subcmd__stress)
             opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --attempts --concurrency --rate --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1098,7 +1188,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tls)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1224,7 +1314,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tunnel)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --listen --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --listen --second-opinion --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

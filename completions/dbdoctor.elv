@@ -32,7 +32,9 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand auth 'Check start-up, authentication, authorisation and capacity'
             cand idle 'Find out who drops connections that are left alone, and what prevents it'
             cand stress 'Try many times: how often it fails, why, and how long it takes'
+            cand sockets 'Find database connections that several processes hold after a fork (Linux)'
             cand explain 'Explain a cause code, an error text, or a whole log'
+            cand diff 'Compare two JSON reports: what explains that their verdicts differ'
             cand completions 'Print the completions of a shell'
             cand man 'Print the manual page of dbdoctor or of one of its commands'
         }
@@ -75,6 +77,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -260,6 +263,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -301,6 +305,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -342,6 +347,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --quiet 'Print the verdict alone'
             cand -v 'Add evidence and the details of what passed'
             cand --verbose 'Add evidence and the details of what passed'
+            cand --second-opinion 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
             cand -? 'Print help'
             cand --help 'Print help'
         }
@@ -432,6 +438,24 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand -? 'Print help'
             cand --help 'Print help'
         }
+        &'dbdoctor;sockets'= {
+            cand --pid 'Look only at this process and those that descend from it; may be repeated'
+            cand --port 'The database''s port, in place of 5432 and the one that the environment names; may be repeated'
+            cand --timeout 'The time of each stage, per address [default: connect_timeout where set, else 5s]'
+            cand --deadline 'The time of the whole run'
+            cand --format 'The form of the report'
+            cand -o 'Also write the JSON report to this file'
+            cand --output 'Also write the JSON report to this file'
+            cand --color 'When to use colour'
+            cand --fail-on 'Which verdict makes the exit status 1'
+            cand --json 'Short for --format json'
+            cand -q 'Print the verdict alone'
+            cand --quiet 'Print the verdict alone'
+            cand -v 'Add evidence and the details of what passed'
+            cand --verbose 'Add evidence and the details of what passed'
+            cand -? 'Print help'
+            cand --help 'Print help'
+        }
         &'dbdoctor;explain'= {
             cand --format 'The form of the report'
             cand -o 'Also write the JSON report to this file'
@@ -439,6 +463,20 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --color 'When to use colour'
             cand --fail-on 'Which verdict makes the exit status 1'
             cand --list 'List every code'
+            cand --json 'Short for --format json'
+            cand -q 'Print the verdict alone'
+            cand --quiet 'Print the verdict alone'
+            cand -v 'Add evidence and the details of what passed'
+            cand --verbose 'Add evidence and the details of what passed'
+            cand -? 'Print help'
+            cand --help 'Print help'
+        }
+        &'dbdoctor;diff'= {
+            cand --format 'The form of the report'
+            cand -o 'Also write the JSON report to this file'
+            cand --output 'Also write the JSON report to this file'
+            cand --color 'When to use colour'
+            cand --fail-on 'Which verdict makes the exit status 1'
             cand --json 'Short for --format json'
             cand -q 'Print the verdict alone'
             cand --quiet 'Print the verdict alone'

@@ -36,7 +36,9 @@ complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tls" -d 'Check th
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "auth" -d 'Check start-up, authentication, authorisation and capacity'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "idle" -d 'Find out who drops connections that are left alone, and what prevents it'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "stress" -d 'Try many times: how often it fails, why, and how long it takes'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "sockets" -d 'Find database connections that several processes hold after a fork (Linux)'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "explain" -d 'Explain a cause code, an error text, or a whole log'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "diff" -d 'Compare two JSON reports: what explains that their verdicts differ'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "man" -d 'Print the manual page of dbdoctor or of one of its commands'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l url -d 'The same as TARGET' -r
@@ -75,6 +77,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s w -l no-pass
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s h -l host -d 'Database server host or socket directory' -r
@@ -240,6 +243,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s w -l no-pas
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s h -l host -d 'Database server host or socket directory' -r
@@ -276,6 +280,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s w -l no-passwo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s h -l host -d 'Database server host or socket directory' -r
@@ -312,6 +317,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s w -l no-passw
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l second-opinion -d 'Repeat the SSH and TLS steps with independent client stacks, and say where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l url -d 'The same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s h -l host -d 'Database server host or socket directory' -r
@@ -390,6 +396,22 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l json -d 'Sh
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Add evidence and the details of what passed'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l pid -d 'Look only at this process and those that descend from it; may be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l port -d 'The database\'s port, in place of 5432 and the one that the environment names; may be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l deadline -d 'The time of the whole run' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file' -r -F
@@ -403,5 +425,17 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l json -d 'S
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Add evidence and the details of what passed'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l format -d 'The form of the report' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l fail-on -d 'Which verdict makes the exit status 1' -r -f -a "warn\t'Warnings too'
+fail\t'Failures only'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s q -l quiet -d 'Print the verdict alone'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s v -l verbose -d 'Add evidence and the details of what passed'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand completions" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand man" -s ? -l help -d 'Print help'

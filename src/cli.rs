@@ -73,6 +73,12 @@ Examples:
   dbdoctor auth -h db.example.com -U app -d orders
   dbdoctor auth --expect-role primary --expect-database orders";
 
+const SOCKETS_EXAMPLES: &str = "\
+Examples:
+  dbdoctor sockets                While the application runs, beside it
+  dbdoctor sockets --pid 812      What that process and its children hold
+  dbdoctor sockets --port 6432    Connections to a pooler";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   dbdoctor explain tls.cert.expired
@@ -94,6 +100,13 @@ Examples:
   dbdoctor stress -h db.example.com -U app -d orders
   dbdoctor stress --attempts 200 --concurrency 8 postgres://app@db.example.com/orders
   dbdoctor stress --attempts 60 --rate 1 --ssh ops@bastion -h db.internal -U app";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  dbdoctor check -o laptop.json; ssh ci dbdoctor check --json > ci.json
+  dbdoctor diff laptop.json ci.json
+
+Exit status: 0 the same verdict, 1 another one, 2 not reports.";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:
@@ -143,19 +156,25 @@ pub enum Command {
     Tunnel(TunnelArgs),
     /// Check the TLS handshake and the certificates
     #[command(after_help = TLS_EXAMPLES)]
-    Tls(StageArgs),
+    Tls(LoginArgs),
     /// Check start-up, authentication, authorisation and capacity
     #[command(after_help = AUTH_EXAMPLES)]
-    Auth(StageArgs),
+    Auth(LoginArgs),
     /// Find out who drops connections that are left alone, and what prevents it
     #[command(after_help = IDLE_EXAMPLES)]
     Idle(IdleArgs),
     /// Try many times: how often it fails, why, and how long it takes
     #[command(after_help = STRESS_EXAMPLES)]
     Stress(StressArgs),
+    /// Find database connections that several processes hold after a fork (Linux)
+    #[command(after_help = SOCKETS_EXAMPLES)]
+    Sockets(SocketsArgs),
     /// Explain a cause code, an error text, or a whole log
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Compare two JSON reports: what explains that their verdicts differ
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Print the completions of a shell
     #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
@@ -199,6 +218,23 @@ pub struct KeyArgs {
     pub output: OutputArgs,
 }
 
+/// `sockets`.
+#[derive(Debug, Args)]
+pub struct SocketsArgs {
+    /// Look only at this process and those that descend from it; may be repeated
+    #[arg(long, value_name = "PID", help_heading = "Sockets")]
+    pub pid: Vec<i32>,
+    /// The database's port, in place of 5432 and the one that the environment names; may be repeated
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sockets")]
+    pub port: Vec<u16>,
+    /// How long it may take.
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -210,12 +246,35 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub idle: Option<Duration>,
 
+    /// Asking other client stacks too.
+    #[command(flatten)]
+    pub second: SecondArgs,
+
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
 }
 
-/// `dns`, `tcp`, `tls`, `auth`.
+/// Asking other client stacks too.
+#[derive(Debug, Default, Args)]
+pub struct SecondArgs {
+    /// Repeat the SSH and TLS steps with independent client stacks, and say where they differ
+    #[arg(long, help_heading = "Second opinion")]
+    pub second_opinion: bool,
+}
+
+/// `tls`, `auth`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The stage itself.
+    #[command(flatten)]
+    pub stage: StageArgs,
+    /// Asking other client stacks too.
+    #[command(flatten)]
+    pub second: SecondArgs,
+}
+
+/// `dns`, `tcp`.
 #[derive(Debug, Args)]
 pub struct StageArgs {
     /// The run itself.
@@ -296,6 +355,9 @@ pub struct TunnelArgs {
     /// Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C
     #[arg(long, value_name = "[ADDR:]PORT", value_parser = local_address, help_heading = "Tunnel")]
     pub listen: Option<SocketAddr>,
+    /// Asking other client stacks too.
+    #[command(flatten)]
+    pub second: SecondArgs,
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -310,6 +372,20 @@ pub struct ExplainArgs {
     /// List every code
     #[arg(long)]
     pub list: bool,
+    /// What is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// One report
+    #[arg(value_name = "A.json")]
+    pub a: PathBuf,
+    /// The other one
+    #[arg(value_name = "B.json")]
+    pub b: PathBuf,
     /// What is printed.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -589,7 +665,7 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
 /// Reads how many things may begin in a second: more than 0, at most 1,000.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number >= 0.001 && number <= 1_000.0 => Ok(number),
+        Ok(number) if (0.001..=1_000.0).contains(&number) => Ok(number),
         _ => Err("use a number from 0.001 to 1000".to_owned()),
     }
 }

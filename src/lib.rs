@@ -19,7 +19,10 @@
 //! - [`wire`]: what carries bytes
 //! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
+//! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
+//! - [`environment`]: the kind of place it runs in
 //! - [`render`]: reports as bytes
+//! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
@@ -30,6 +33,7 @@ pub mod cause;
 pub mod cli;
 pub mod command;
 pub mod ctx;
+pub mod diff;
 pub mod environment;
 pub mod explain;
 pub mod finding;
@@ -37,7 +41,9 @@ pub mod local;
 pub mod pipeline;
 pub mod render;
 pub mod report;
+pub mod second;
 pub mod secret;
+pub mod sockets;
 pub mod stage;
 pub mod surroundings;
 pub mod target;

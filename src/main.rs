@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
 use dbdoctor::command::check::Job;
-use dbdoctor::command::{Exit, check, explain, generate, idle, output, stress, usage};
+use dbdoctor::command::{Exit, check, diff, explain, generate, idle, output, stress, usage};
 use dbdoctor::report::Stage;
 
 /// Whether anything panicked, in whatever thread.
@@ -49,11 +49,13 @@ async fn dispatch(command: Command) -> Exit {
         Command::Dns(args) => check::stage("dns", Stage::Dns, &args).await,
         Command::Tcp(args) => check::stage("tcp", Stage::Tcp, &args).await,
         Command::Tunnel(args) => check::tunnel(&args).await,
-        Command::Tls(args) => check::stage("tls", Stage::Tls, &args).await,
-        Command::Auth(args) => check::stage("auth", Stage::Auth, &args).await,
+        Command::Tls(args) => check::login("tls", Stage::Tls, &args).await,
+        Command::Auth(args) => check::login("auth", Stage::Auth, &args).await,
         Command::Idle(args) => idle::run(&args).await,
         Command::Stress(args) => stress::run(&args).await,
         Command::Key(args) => check::key(&args).await,
+        Command::Diff(args) => diff::run(&args),
+        Command::Sockets(args) => check::sockets(&args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => output::print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {

@@ -106,3 +106,123 @@ fn a_full_disk_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("standard output"));
 }
+
+/// A port that nothing listens on, as far as one can know.
+fn closed_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// `check` of a port on loopback.
+fn check(port: u16, more: &[&str]) -> Command {
+    let port = port.to_string();
+    let args = ["check", "-h", "127.0.0.1", "-p", &port, "-U", "app", "-w"];
+    let args: Vec<&str> = args.iter().chain(more).copied().collect();
+    dbdoctor(&args)
+}
+
+#[test]
+fn a_cause_is_status_1_in_every_format() {
+    let port = closed_port();
+    for more in [
+        &[][..],
+        &["--json"],
+        &["--format", "json"],
+        &["-q"],
+        &["-v"],
+    ] {
+        let output = check(port, more).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{more:?}");
+        assert!(text(&output.stdout).contains("tcp.refused"), "{more:?}");
+        assert!(output.stderr.is_empty(), "nothing is told to a pipe");
+    }
+}
+
+#[test]
+fn colour_is_for_those_who_want_it() {
+    let port = closed_port();
+    let plain = check(port, &[]).output().unwrap();
+    assert!(!text(&plain.stdout).contains('\x1b'));
+    let forced = check(port, &[])
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .unwrap();
+    assert!(text(&forced.stdout).contains('\x1b'));
+    let asked = check(port, &["--color", "always"]).output().unwrap();
+    assert!(text(&asked.stdout).contains('\x1b'));
+    let json = check(port, &["--json", "--color", "always"])
+        .output()
+        .unwrap();
+    assert!(!text(&json.stdout).contains('\x1b'));
+}
+
+#[test]
+fn ascii_is_enough_without_utf_8() {
+    let port = closed_port();
+    assert!(text(&check(port, &[]).output().unwrap().stdout).is_ascii());
+    let utf8 = check(port, &[]).env("LANG", "C.UTF-8").output().unwrap();
+    assert!(text(&utf8.stdout).contains('✗'));
+}
+
+#[test]
+fn the_report_is_written_whole_whatever_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let output = check(closed_port(), &["-q", "-o"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(report["verdict"]["cause"], "tcp.refused");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let again = dbdoctor(&["diff"]).args([&path, &path]).output().unwrap();
+    assert_eq!(again.status.code(), Some(0));
+    let other = dbdoctor(&["diff", "Cargo.toml"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(other.status.code(), Some(2));
+}
+
+#[test]
+fn an_interrupted_run_says_what_it_knows() {
+    // It accepts, by the kernel's queue, and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for signal in [nix::sys::signal::SIGINT, nix::sys::signal::SIGTERM] {
+        let child = check(port, &["--json", "--timeout", "20s"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        nix::sys::signal::kill(pid, signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["run"]["interrupted"], true);
+        assert_eq!(report["stages"][3]["status"], "pass", "tcp was over");
+    }
+}
+
+#[test]
+fn explain_ends_by_what_it_knows() {
+    let status = |args: &[&str]| run(args).status.code();
+    assert_eq!(status(&["explain", "tls.cert.expired"]), Some(0));
+    assert_eq!(status(&["explain", "tls.cert.no-such"]), Some(1));
+    assert_eq!(status(&["explain", "--list"]), Some(0));
+    assert_eq!(status(&["explain", "nothing", "of", "ours"]), Some(1));
+    assert_eq!(status(&["explain"]), Some(2));
+    let output = run(&[
+        "explain",
+        "--json",
+        "password authentication failed for user \"x\"",
+    ]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["schema_version"], 1);
+    assert_eq!(found["matches"][0]["cause"], "auth.password.wrong");
+    assert_eq!(found["matches"][0]["confidence"], "high");
+}

@@ -26,6 +26,14 @@ fn explanation_schema() {
 }
 
 #[test]
+fn diff_schema() {
+    let schema = json::schema_of::<dbdoctor::diff::Diff>();
+    let mut text = serde_json::to_string_pretty(&schema).unwrap();
+    text.push('\n');
+    common::compare("schema/diff.schema.json", text.as_bytes());
+}
+
+#[test]
 fn documentation() {
     let page = dbdoctor::render::explain::markdown();
     common::compare("docs/causes.md", page.as_bytes());
@@ -57,7 +65,7 @@ fn nothing_else_lies_beside_them() {
     for (folder, count) in [
         ("man", pages),
         ("completions", Shell::value_variants().len()),
-        ("schema", 2),
+        ("schema", 3),
     ] {
         let there = std::fs::read_dir(common::root().join(folder)).unwrap();
         assert_eq!(there.count(), count, "{folder}/ holds something else too");

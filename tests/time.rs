@@ -12,7 +12,10 @@ use dbdoctor_lab::{Fault, IdleEnd, Lab, Need, Peer, Postgres, free_port};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
-const TRIALS: &[(&str, fn(&Lab) -> Result<()>)] = &[
+/// A test of its own.
+type Test = fn(&Lab) -> Result<()>;
+
+const TRIALS: &[(&str, Test)] = &[
     ("wait_wins_the_race_against_a_server_that_starts", race),
     ("wait_stops_at_once_on_a_wrong_password", wrong_password),
     ("wait_gives_up_in_time", gives_up),

@@ -52,6 +52,9 @@ struct Roots {
     all_hosts: bool,
 }
 
+/// A certificate's name, the certificate, and the server that has it.
+type Server = (&'static str, (Option<Issued>, Postgres));
+
 #[test]
 fn libpq_and_dbdoctor_agree() -> Result<()> {
     if let Some(why) = Need::Postgres.missing() {
@@ -96,7 +99,7 @@ fn libpq_and_dbdoctor_agree() -> Result<()> {
 
 /// A server for each certificate, with a role that may come in clear (`app`)
 /// and one that may not (`sealed`).
-fn servers(lab: &Lab) -> Result<Vec<(&'static str, (Option<Issued>, Postgres))>> {
+fn servers(lab: &Lab) -> Result<Vec<Server>> {
     let server = |cn: &str, dns: &[&str], ips: &[&str]| lab.issue(CertSpec::server(cn, dns, ips));
     let own = |spec: CertSpec| lab.issue(spec);
     let good = || CertSpec::server("db.test", &["db.test"], &["127.0.0.1"]);
@@ -191,7 +194,7 @@ fn servers(lab: &Lab) -> Result<Vec<(&'static str, (Option<Issued>, Postgres))>>
 }
 
 /// The root files.
-fn roots(lab: &Lab, servers: &[(&'static str, (Option<Issued>, Postgres))]) -> Result<Vec<Roots>> {
+fn roots(lab: &Lab, servers: &[Server]) -> Result<Vec<Roots>> {
     let dir = lab.dir("roots")?;
     let issued = |wanted: &str| {
         let found = servers.iter().find(|(name, _)| *name == wanted);

@@ -192,7 +192,7 @@ pub static ROLE_MISSING: Cause = Cause {
             "createuser -U postgres --pwprompt {user}",
         ),
     ],
-    seen_as: &["role \"", "\" does not exist"],
+    seen_as: &["role \"…\" does not exist"],
 };
 
 /// The role exists and has no LOGIN.
@@ -252,7 +252,7 @@ pub static DATABASE_MISSING: Cause = Cause {
             "createdb -h {host} -p {port} -U {user} {database}",
         ),
     ],
-    seen_as: &["database \"", "\" does not exist", "3D000"],
+    seen_as: &["database \"…\" does not exist", "3D000"],
 };
 
 /// No CONNECT privilege.

@@ -35,7 +35,7 @@ pub static STACK_DIFFERS: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "Client libraries disagree on the same target",
-    summary: "{passes} gets through and {fails} does not: {error}",
+    summary: "On the same target {passes} got through, and {fails} failed at {step}: {error}.",
     meaning: "The same target was tried through independent client stacks. Where one gets through, \
               the server, the network and the settings are fine, and the library that fails (its \
               version, its build, what it supports) is the suspect.",

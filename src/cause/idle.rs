@@ -24,6 +24,9 @@ pub static CLOSED: Cause = Cause {
         "Connection terminated unexpectedly",
         "connection already closed",
         "SSL connection has been closed unexpectedly",
+        "Attempted to read past the end of the stream.",
+        "This connection has been closed.",
+        "An I/O error occurred while sending to the backend.",
     ],
 };
 
@@ -60,7 +63,7 @@ pub static BLACK_HOLE: Cause = Cause {
     retryable: false,
     title: "An idle connection is dropped in silence",
     summary: "The connection was dropped {after} of silence and still looked open: the next query got no answer, while a fresh connection works.",
-    meaning: "Something on the way to the database forgot the connection and drops its packets: a stateful firewall, NAT gateway or load balancer. The application hangs in its next query until TCP gives up, often for 15 minutes. Unlike idle.reset and idle.closed nobody tells the client. `where` in the evidence is the part of the way.",
+    meaning: "Something on the way to the database forgot the connection and drops its packets: a stateful firewall, NAT gateway or load balancer. The application hangs in its next query until TCP gives up, often for 15 minutes. Unlike idle.reset and idle.closed nobody tells the client; nor does anybody tell the server, which keeps such sessions (left_behind in the evidence) until its own keepalives find them dead. `where` in the evidence is the part of the way.",
     fixes: &[
         run(
             "Send TCP keepalives well below the threshold, where keepalive_helps is true, and give up early on silence, in the connection string:",
@@ -120,6 +123,7 @@ pub static TERMINATED: Cause = Cause {
     seen_as: &[
         "terminating connection due to administrator command",
         "terminating connection because of crash of another server process",
+        "server conn crashed?",
     ],
 };
 
@@ -152,7 +156,7 @@ pub static SSH_CLOSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The SSH server ends what is idle",
-    summary: "The SSH server {hop} ended the tunnel {after} of silence, {words}.",
+    summary: "The SSH server {hop} ended the tunnel {after} of silence: {words}.",
     meaning: "The bastion, or something before it, ends SSH sessions or forwards that are idle: ChannelTimeout (the session lives on, the forward is closed), ClientAliveInterval with ClientAliveCountMax against a client that does not answer, a firewall. The database has no part in it: a database that ends a connection leaves the SSH session and its half of the forward open.",
     fixes: &[
         fix(
@@ -165,7 +169,7 @@ pub static SSH_CLOSED: Cause = Cause {
         fix("Let the pool retire idle connections sooner: below {safe_seconds} s here."),
     ],
     seen_as: &[
-        "Timeout, server not responding.",
+        "Timeout, server",
         "closed by remote host",
         "client_loop: send disconnect: Broken pipe",
     ],
@@ -180,7 +184,7 @@ pub static KEEPALIVE: Cause = Cause {
     summary: "{remedy}",
     meaning: "Beside the connections that were left alone, one had TCP keepalives and one sent a query now and then. Which of them outlived the drop tells what prevents it: keepalives are seen by what forwards packets, but not by a proxy that ends TCP itself or by a server's or pooler's own timeout; only a query is seen by all. Through an SSH tunnel, TCP keepalives reach no further than the first SSH server.",
     fixes: &[fix(
-        "Use the settings for your driver in the report's advice.",
+        "Use the settings for your driver: they are in the report's facts too, as advice.",
     )],
     seen_as: &[],
 };

@@ -364,7 +364,7 @@ pub static PAIR_MISMATCH: Cause = Cause {
     fixes: &[
         run(
             "Write the public half anew from the private key.",
-            "ssh-keygen -y -f {path} > {path}.pub",
+            "ssh-keygen -y -f {path} > {public_half}",
         ),
         fix(
             "For a certificate: have the current public key signed, or take the old certificate \

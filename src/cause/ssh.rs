@@ -164,6 +164,14 @@ pub static HOSTKEY_UNKNOWN: Cause = Cause {
     summary: "No known_hosts file has a key for {known_as}, which shows {key_type} {fingerprint}.",
     meaning: "The server proves who it is by its host key, and no line of the known_hosts files applies to it (the name looked up and the files read are in the evidence). In a container or a CI job the file is often missing or not the one that is used by hand. A line for the bare name also counts for another port, a line for another port does not count for this one. Nothing is wrong with the server; but accept the key only after comparing its fingerprint with one from a source that you trust.",
     fixes: &[
+        run(
+            "Ask the server's administrator for its fingerprint (on the server: ssh-keygen -lf /etc/ssh/ssh_host_{short_type}_key.pub). If it is {fingerprint}, add the key.",
+            "printf '%s\\n' {entry} >> {known_hosts}",
+        ),
+        run(
+            "To see all of the server's keys as they look from here.",
+            "ssh-keyscan -p {port} {reachable_host} | ssh-keygen -lf -",
+        ),
         fix("If the file that knows the host is elsewhere, name it with --ssh-known-hosts."),
         fix(
             "To accept any unknown key (never a changed one), use --ssh-host-key-check accept-new: it is as good as the network at that moment.",
@@ -191,12 +199,13 @@ pub static HOSTKEY_CHANGED: Cause = Cause {
     meaning: "Lines of known_hosts apply to this server, and none of them has the key that it shows: another machine answers under this name or address (reinstalled, replaced, a reused address or port, a load balancer over several servers), or somebody sits in between. OpenSSH refuses, also where the known key is of another type than the one shown.",
     fixes: &[
         fix(
-            "Find out which it is: compare the fingerprint with the one on the server itself (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).",
+            "Find out which it is: compare {fingerprint} with the one on the server itself (ssh-keygen -lf /etc/ssh/ssh_host_{short_type}_key.pub).",
         ),
         run(
-            "If the machine is the right one, remove the old key from the file, then add the new one.",
+            "If the machine is the right one, remove the old key from the file.",
             "ssh-keygen -R {known_as} -f {file}",
         ),
+        run("Then add the new one.", "printf '%s\\n' {entry} >> {file}"),
         fix(
             "If several machines answer under one name, give them the same host key or sign their keys (@cert-authority).",
         ),
@@ -457,6 +466,31 @@ pub static DISCONNECTED: Cause = Cause {
     ],
 };
 
+/// The server breaks the protocol.
+pub static MALFORMED: Cause = Cause {
+    code: "ssh.malformed",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The SSH server breaks the protocol",
+    summary: "{hop} identifies itself as an SSH server and then breaks the protocol during {while}: {error}.",
+    meaning: "After a proper identification came bytes that are no SSH packets, a packet that was damaged on the way, or a signature that does not fit. A proxy or firewall that rewrites what passes, a faulty network card or tunnel, a server that only pretends, or one with a defect. What the library says is in the evidence.",
+    fixes: &[
+        run(
+            "Compare with OpenSSH's own log of the same connection.",
+            "ssh -vv -p {port} {user}@{host} true",
+        ),
+        fix("Try from another network: if it works there, something on the way changes the bytes."),
+    ],
+    seen_as: &[
+        "Bad packet length",
+        "Corrupted MAC on input",
+        "message authentication code incorrect",
+        "incorrect signature",
+        "Packet corrupt",
+        "ssh_dispatch_run_fatal",
+    ],
+};
+
 /// The rows of this file.
 pub static ALL: &[&Cause] = &[
     &CLOSED,
@@ -476,5 +510,6 @@ pub static ALL: &[&Cause] = &[
     &AUTH_TOO_MANY,
     &AUTH_AGENT,
     &DISCONNECTED,
+    &MALFORMED,
     &UNCLASSIFIED,
 ];

@@ -8,13 +8,17 @@ use std::sync::Arc;
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
 use super::{Exit, idle, output, tunnel, usage, wait};
-use crate::cli::{CheckArgs, KeyArgs, OutputArgs, RunArgs, StageArgs, TunnelArgs, WaitArgs};
+use crate::cli::{
+    CheckArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs, StageArgs, TunnelArgs,
+    WaitArgs,
+};
 use crate::ctx::Ctx;
 use crate::environment;
-use crate::pipeline::{self, Connected, NotApplicable, Progress};
+use crate::pipeline::{self, Connected, Ended, NotApplicable, Progress};
 use crate::render::live::Live;
 use crate::render::style::{self, Style};
 use crate::report::{Report, Stage, StageRecord, TargetReport};
+use crate::second;
 use crate::stage::idle::{Plan, Stop};
 use crate::surroundings::Surroundings;
 use crate::target::Target;
@@ -33,6 +37,8 @@ pub struct Job<'a> {
     pub idle: Option<Plan>,
     /// Where the tunnel is held open at the end.
     pub listen: Option<SocketAddr>,
+    /// Whether other client stacks are asked too.
+    pub second_opinion: bool,
 }
 
 impl<'a> Job<'a> {
@@ -45,6 +51,7 @@ impl<'a> Job<'a> {
             wait: None,
             idle: None,
             listen: None,
+            second_opinion: false,
         }
     }
 }
@@ -54,16 +61,27 @@ pub async fn all(args: &CheckArgs) -> Exit {
     run(Job {
         wait: Some(&args.wait),
         idle: args.idle.map(Plan::new),
+        second_opinion: args.second.second_opinion,
         ..Job::new("check", Stage::Idle, &args.run)
     })
     .await
 }
 
-/// `dns`, `tcp`, `tls`, `auth`.
+/// `dns`, `tcp`.
 pub async fn stage(command: &'static str, until: Stage, args: &StageArgs) -> Exit {
     run(Job {
         wait: Some(&args.wait),
         ..Job::new(command, until, &args.run)
+    })
+    .await
+}
+
+/// `tls`, `auth`.
+pub async fn login(command: &'static str, until: Stage, args: &LoginArgs) -> Exit {
+    run(Job {
+        wait: Some(&args.stage.wait),
+        second_opinion: args.second.second_opinion,
+        ..Job::new(command, until, &args.stage.run)
     })
     .await
 }
@@ -73,6 +91,7 @@ pub async fn tunnel(args: &TunnelArgs) -> Exit {
     run(Job {
         wait: Some(&args.wait),
         listen: args.listen,
+        second_opinion: args.second.second_opinion,
         ..Job::new("tunnel", Stage::Tunnel, &args.run)
     })
     .await
@@ -108,6 +127,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         }
     };
     drop(waiting);
+    second_opinion(&job, &mut seen, &around, stop.as_mut()).await;
     match (job.idle, seen.connected.take()) {
         (None, Some(connected)) if job.listen.is_some() && !seen.report.interrupted => {
             if let Some(address) = job.listen {
@@ -132,6 +152,33 @@ pub async fn run(job: Job<'_>) -> Exit {
     }
 }
 
+/// Asks other client stacks about what the run went through, whether it
+/// passed or not.
+async fn second_opinion(
+    job: &Job<'_>,
+    seen: &mut Seen,
+    around: &Arc<Surroundings>,
+    stop: Stop<'_>,
+) {
+    let passed = seen.connected.is_some();
+    let Some(connected) = seen.connected.as_mut().or(seen.left.as_mut()) else {
+        return;
+    };
+    if !job.second_opinion || seen.report.interrupted {
+        return;
+    }
+    let mut progress = progress(&job.run.output, around);
+    progress.running(Stage::Client);
+    let interrupted = tokio::select! {
+        () = second::run(&mut seen.report, connected, job.until, passed) => false,
+        () = stop => true,
+    };
+    drop(progress);
+    if interrupted {
+        seen.report.finish(true);
+    }
+}
+
 /// What can be said about a command line before anything is done.
 fn usable(job: &Job<'_>) -> Result<(), Exit> {
     let target = &job.run.target;
@@ -152,6 +199,8 @@ fn usable(job: &Job<'_>) -> Result<(), Exit> {
 struct Seen {
     report: Report,
     connected: Option<Connected>,
+    /// How far it came, where it failed.
+    left: Option<Connected>,
 }
 
 /// What is read only once, however often the run is repeated: nobody is asked
@@ -179,12 +228,17 @@ async fn look(
     };
     drop(progress);
     let interrupted = outcome.is_none();
-    let connected = match outcome {
-        Some(outcome) => outcome?,
-        None => None,
+    let (connected, left) = match outcome.transpose()?.flatten() {
+        Some(Ended::Passed(connected)) => (Some(connected), None),
+        Some(Ended::Failed(left)) => (None, Some(left)),
+        None => (None, None),
     };
     report.finish(interrupted);
-    Ok(Seen { report, connected })
+    Ok(Seen {
+        report,
+        connected,
+        left,
+    })
 }
 
 async fn stages_of(
@@ -193,7 +247,7 @@ async fn stages_of(
     report: &mut Report,
     around: &Arc<Surroundings>,
     progress: &mut dyn Progress,
-) -> Result<Option<Connected>, NotApplicable> {
+) -> Result<Option<Ended>, NotApplicable> {
     let time = &job.run.time;
     let (target, ctx) = match settled {
         Some(settled) => {
@@ -223,7 +277,9 @@ async fn stages_of(
             (target, ctx)
         }
     };
-    Ok(pipeline::connect(report, target, ctx, job.until, None, progress).await)
+    Ok(Some(
+        pipeline::connect_as_far(report, target, ctx, job.until, None, progress).await,
+    ))
 }
 
 /// Ends what a run left open, in order.
@@ -245,6 +301,20 @@ pub async fn key(args: &KeyArgs) -> Exit {
             progress.running(Stage::Key);
             super::key::run(report, args, around).await;
             Ok(())
+        },
+    )
+    .await
+}
+
+/// `sockets`: connections that several processes hold.
+pub async fn sockets(args: &SocketsArgs) -> Exit {
+    reported(
+        "sockets",
+        &[Stage::Client],
+        &args.output,
+        async |report, around, progress| {
+            progress.running(Stage::Client);
+            super::sockets::run(report, args, around).await
         },
     )
     .await

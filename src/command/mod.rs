@@ -2,12 +2,14 @@
 //! than one.
 
 pub mod check;
+pub mod diff;
 pub mod explain;
 pub mod generate;
 pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod output;
+pub mod sockets;
 pub mod stress;
 pub mod tunnel;
 pub mod wait;

@@ -5,13 +5,14 @@
 //! manual, "The Format of GNU MO Files"). Of each, only the messages that a
 //! rule knows in English are kept.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::pattern::Pattern;
 use super::rules::Weight;
 use super::text::{Context, Text};
-use super::{COMPILED, Said, base, refine};
+use super::{COMPILED, Compiled, Grams, Said, gram, refine};
 
 /// Where packages install catalogues.
 const FOLDERS: &[&str] = &["/usr/share/locale", "/usr/local/share/locale"];
@@ -29,30 +30,42 @@ pub fn read(text: &Text) -> Vec<(usize, Said)> {
     if lines.is_empty() {
         return Vec::new();
     }
+    let grams: Vec<Grams> = text
+        .lines
+        .iter()
+        .map(|line| Grams::of(&line.folded))
+        .collect();
+    // The same English messages are in the catalogue of each language.
+    let mut rules: HashMap<String, Option<&'static Compiled>> = HashMap::new();
     let mut found = Vec::new();
     for catalogue in catalogues() {
         let Ok(bytes) = fs::read(&catalogue) else {
             continue;
         };
         for (english, translated) in messages(&bytes) {
-            let Some(it) = known(&english) else { continue };
+            let it = match rules.get(&english) {
+                Some(it) => *it,
+                None => *rules.entry(english.clone()).or_insert(known(&english)),
+            };
+            let Some(it) = it else { continue };
             let pattern = Pattern::new(&starred(&translated));
             // Short translations are words of everyday language.
             if pattern.weight() < 12 {
                 continue;
             }
+            let gram = gram(&pattern);
             for at in &lines {
-                let Some(line) = text.lines.get(*at) else {
+                let (Some(line), Some(grams)) = (text.lines.get(*at), grams.get(*at)) else {
                     continue;
                 };
-                if !pattern.is_in(&line.folded) {
+                if !grams.may_have(gram) || !pattern.is_in(&line.folded) {
                     continue;
                 }
-                let Some(score) = base(it.rule.weight, text.context(*at)) else {
+                let Some(score) = it.base(&line.folded, text.context(*at)) else {
                     continue;
                 };
-                let phase = refine::phase(text, *at, it.rule.phase);
-                let causes = refine::causes(text, *at, it.rule.causes, phase);
+                let phase = refine::phase(text, *at, it.phase);
+                let causes = refine::causes(text, *at, it.causes, phase);
                 let said = Said {
                     causes: causes
                         .into_iter()
@@ -70,12 +83,16 @@ pub fn read(text: &Text) -> Vec<(usize, Said)> {
 }
 
 /// The rule that knows an English message, if one does for sure.
-fn known(english: &str) -> Option<&'static super::Compiled> {
+fn known(english: &str) -> Option<&'static Compiled> {
     // A value in the place of each star, and of each directive.
     let line = super::pattern::fold(&starred(english).replace('*', "x"));
+    let grams = Grams::of(&line);
     COMPILED
         .iter()
-        .filter(|it| it.rule.weight != Weight::Vague && it.pattern.is_in(&line))
+        .filter(|it| {
+            !matches!(it.weight, Weight::Vague | Weight::Quoted) && grams.may_have(it.gram)
+        })
+        .filter(|it| it.pattern.is_in(&line))
         .max_by_key(|it| it.pattern.weight())
 }
 

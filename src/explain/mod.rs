@@ -24,7 +24,7 @@ use crate::cause::{self, Cause};
 use crate::finding::{Finding, Fix};
 use crate::report::{SCHEMA_VERSION, Tool};
 use pattern::Pattern;
-use rules::{RULES, Rule, SQLSTATES, Weight};
+use rules::{RULES, SQLSTATES, Weight};
 use text::{Context, Text};
 
 /// When an error comes: while connecting, or on a connection that worked.
@@ -88,6 +88,9 @@ pub struct Match {
     /// The command that confirms it or rules it out.
     pub confirm_with: Option<String>,
 }
+
+/// The best that one of several candidates can be.
+const UNSURE: u32 = 84;
 
 /// How many matches are worth reading.
 const MOST: usize = 8;
@@ -246,27 +249,77 @@ fn confirm_with(code: &str) -> Option<String> {
 
 /// A pattern of a rule, and a bit of it that a line must have.
 struct Compiled {
-    rule: &'static Rule,
+    causes: &'static [&'static str],
+    weight: Weight,
+    phase: Phase,
     text: &'static str,
     pattern: Pattern,
     gram: Option<u16>,
 }
 
+impl Compiled {
+    fn new(
+        causes: &'static [&'static str],
+        weight: Weight,
+        phase: Phase,
+        text: &'static str,
+    ) -> Self {
+        let pattern = Pattern::new(text);
+        Self {
+            causes,
+            weight,
+            phase,
+            text,
+            gram: gram(&pattern),
+            pattern,
+        }
+    }
+
+    /// How sure the text is by itself, if it counts in this context at all.
+    fn base(&self, line: &str, context: Context) -> Option<u32> {
+        let whole = self.pattern.weight() + 4 >= line.len();
+        match (self.weight, context) {
+            (Weight::Exact, _) => Some(90),
+            (_, Context::Foreign | Context::Unknown) => None,
+            (Weight::Broad, Context::Here) => Some(80),
+            (Weight::Broad, Context::Near) => Some(70),
+            (Weight::Broad, Context::Bare) => Some(62),
+            (Weight::General, Context::Here) => Some(68),
+            (Weight::General, Context::Near) => Some(64),
+            (Weight::General, Context::Bare) => Some(60),
+            (Weight::Vague, Context::Bare) => Some(48),
+            (Weight::Vague, _) => Some(52),
+            // Everyday words count among ours, or where they are all there is.
+            (Weight::Quoted, Context::Bare) if !whole && self.pattern.weight() < 30 => None,
+            (Weight::Quoted, Context::Bare) => Some(42),
+            (Weight::Quoted, _) => Some(46),
+        }
+    }
+}
+
+/// The shortest fragment of the catalogue that is looked for.
+const SHORTEST_QUOTE: usize = 12;
+
 static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let all = RULES.iter().flat_map(|rule| {
-        rule.texts.iter().map(move |text| {
-            let pattern = Pattern::new(text);
-            let gram = pattern.longest().as_bytes().first_chunk().map(hash);
-            Compiled {
-                rule,
-                text,
-                pattern,
-                gram,
-            }
+    let rules = RULES.iter().flat_map(|rule| {
+        let texts = rule.texts.iter();
+        texts.map(|text| Compiled::new(rule.causes, rule.weight, rule.phase, text))
+    });
+    let quotes = cause::all().flat_map(|row| {
+        let long = |text: &&&str| Pattern::new(text).weight() >= SHORTEST_QUOTE;
+        let texts = row.seen_as.iter().filter(long);
+        texts.map(|text| {
+            let causes = std::slice::from_ref(&row.code);
+            Compiled::new(causes, Weight::Quoted, Phase::Any, text)
         })
     });
-    all.collect()
+    rules.chain(quotes).collect()
 });
+
+/// The first four letters of a pattern's longest piece.
+fn gram(pattern: &Pattern) -> Option<u16> {
+    pattern.longest().as_bytes().first_chunk().map(hash)
+}
 
 fn hash(four: &[u8; 4]) -> u16 {
     let mixed = u32::from_le_bytes(*four).wrapping_mul(0x9E37_79B1);
@@ -300,31 +353,39 @@ fn read_line(text: &Text, at: usize) -> Vec<Said> {
     let Some(line) = text.lines.get(at) else {
         return Vec::new();
     };
+    if rules::NORMAL.iter().any(|sign| line.folded.contains(sign)) {
+        return Vec::new();
+    }
     let context = text.context(at);
     let grams = Grams::of(&line.folded);
     let mut hits: Vec<(u32, &Compiled)> = COMPILED
         .iter()
         .filter(|it| grams.may_have(it.gram) && it.pattern.is_in(&line.folded))
-        .filter_map(|it| Some((base(it.rule.weight, context)?, it)))
+        .filter_map(|it| Some((it.base(&line.folded, context)?, it)))
         .collect();
     hits.sort_by_key(|(base, it)| std::cmp::Reverse((*base, it.pattern.weight())));
 
     let mut said: Vec<Said> = own_codes(&line.folded);
-    let exact = hits.iter().any(|(_, it)| it.rule.weight == Weight::Exact);
+    let exact = hits.iter().any(|(_, it)| it.weight == Weight::Exact);
     if !exact {
         said.extend(sqlstate(&line.text, &line.folded));
     }
+    let mut most = 99;
     for (n, (base, it)) in hits.iter().enumerate() {
-        if n > 0 && it.rule.weight != Weight::Exact {
+        let same = hits.first().is_some_and(|(_, first)| first.text == it.text);
+        if n > 0 && it.weight != Weight::Exact && !same {
             break;
         }
-        let phase = refine::phase(text, at, it.rule.phase);
-        let causes = refine::causes(text, at, it.rule.causes, phase);
-        let penalty = 8 * n as u32;
+        let phase = refine::phase(text, at, it.phase);
+        let causes = refine::causes(text, at, it.causes, phase);
         // Ever so slightly: the more is said, the surer it is.
         let length = (it.pattern.weight() / 4).min(9) as u32;
         let root = u32::from(refine::is_root(&line.folded)) * 3;
-        let score = (base + length + root).saturating_sub(penalty).min(99);
+        // Several candidates are several: none of them is sure.
+        let sure = if causes.len() > 1 { UNSURE } else { 99 };
+        let score = (base + length + root).min(sure).min(most);
+        // What fewer words say comes after what more words say.
+        most = if same { score } else { score.saturating_sub(8) };
         said.push(Said {
             causes: causes
                 .into_iter()
@@ -336,19 +397,6 @@ fn read_line(text: &Text, at: usize) -> Vec<Said> {
         });
     }
     said
-}
-
-/// How sure a text is by itself, if it counts here at all.
-fn base(weight: Weight, context: Context) -> Option<u32> {
-    match (weight, context) {
-        (Weight::Exact, _) => Some(90),
-        (_, Context::Foreign | Context::Unknown) => None,
-        (Weight::Broad, Context::Here) => Some(80),
-        (Weight::Broad, Context::Near) => Some(70),
-        (Weight::Broad, Context::Bare) => Some(62),
-        (Weight::Vague, Context::Bare) => Some(48),
-        (Weight::Vague, _) => Some(52),
-    }
 }
 
 /// Codes of the catalogue itself, from a pasted report of ours.
@@ -382,7 +430,8 @@ fn sqlstate(text: &str, folded: &str) -> Option<Said> {
         let told = ["sqlstate", "sql state", "code", "state:"]
             .iter()
             .any(|sign| folded.contains(sign))
-            || (before.ends_with(":  ") && after.starts_with(": "));
+            || (before.ends_with(":  ") && after.starts_with(": "))
+            || text.trim() == *state;
         (alone && (lettered || told)).then(|| Said {
             causes: vec![(*cause, if lettered { 92 } else { 78 })],
             matched: format!("SQLSTATE {state}"),

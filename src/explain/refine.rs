@@ -18,6 +18,9 @@ const CONNECTING: &[&str] = &[
     "connection failed:",
     "connection attempt",
     "connect call",
+    "connect_utils",
+    "create_connection(",
+    "create_ssl_connection",
     "error connecting",
     "econnrefused",
     ".connect(",
@@ -116,6 +119,15 @@ pub fn causes(
             } else if first == "tcp.ipv6-first" && refuses_on_ipv4(text) {
                 causes = vec!["tcp.refused", "tcp.ipv6-first"];
             }
+        }
+        "config.file.missing" if text.mentions("unix_connection") => {
+            causes = vec!["tcp.socket-missing", "config.file.missing"];
+        }
+        "config.file.missing" if text.speaks_of_ssh(at) => {
+            causes = vec!["key.missing", "config.file.missing"];
+        }
+        "ssh.closed" if text.mentions("TimeoutError") && !text.mentions("EOFError") => {
+            causes = vec!["ssh.silent", "ssh.closed", "ssh.not-ssh"];
         }
         "auth.database.missing" if database_is_user(text, &line.text) => {
             causes.push("config.default.used");

@@ -15,11 +15,16 @@ pub enum Weight {
     /// Any program prints it: it counts beside signs of PostgreSQL or SSH, or
     /// alone, never beside signs of something else.
     Broad,
+    /// As broad, and it names no reason: one in the same line says more.
+    General,
     /// A consequence, or a wrapper that hides the cause.
     Vague,
+    /// What the catalogue's rows quote (`seen_as`): fragments, some of them
+    /// everyday words, and several rows may quote the same.
+    Quoted,
 }
 
-use Weight::{Broad, Exact, Vague};
+use Weight::{Broad, Exact, General, Vague};
 
 /// One group of texts.
 pub struct Rule {
@@ -170,7 +175,6 @@ pub const RULES: &[Rule] = &[
             "could not read root certificate file",
             "could not load private key file \"*\": No such file",
             "Can\"t open user config file",
-            "Bad owner or permissions on *ssh*config",
         ],
     ),
     rule(
@@ -185,12 +189,12 @@ pub const RULES: &[Rule] = &[
         Broad,
         Connect,
         &[
-            "could not translate host name \"*\" to address",
             "Name or service not known",
             "nodename nor servname provided, or not known",
             "No such host is known",
             "getaddrinfo ENOTFOUND",
             "gaierror: [Errno -2]",
+            "[Errno -2]",
             "gaierror(-2,",
             "gaierror: [Errno 8]",
             "gaierror: [Errno 11001]",
@@ -199,12 +203,21 @@ pub const RULES: &[Rule] = &[
             "failed to lookup address information: Name or service not known",
             "{:error, :nxdomain}",
             "non-existing domain - :nxdomain",
-            "Could not resolve hostname",
             "could not resolve host",
-            "failed to resolve host \"*\"",
-            "php_network_getaddresses: getaddrinfo",
             "Non-recoverable failure in name resolution",
             "Unknown host",
+        ],
+    ),
+    rule(
+        &["dns.nxdomain", "dns.timeout", "dns.server-failure"],
+        General,
+        Connect,
+        &[
+            "could not translate host name \"*\" to address",
+            "Could not resolve hostname",
+            "failed to resolve host \"*\"",
+            "php_network_getaddresses: getaddrinfo",
+            "getaddrinfo failed",
         ],
     ),
     rule(
@@ -215,6 +228,7 @@ pub const RULES: &[Rule] = &[
             "Temporary failure in name resolution",
             "getaddrinfo EAI_AGAIN",
             "gaierror: [Errno -3]",
+            "[Errno -3]",
             "gaierror(-3,",
             "server misbehaving",
         ],
@@ -226,6 +240,7 @@ pub const RULES: &[Rule] = &[
         &[
             "No address associated with hostname",
             "gaierror: [Errno -5]",
+            "[Errno -5]",
             "getaddrinfo ENODATA",
             "The requested name is valid, but no data of the requested type was found",
         ],
@@ -271,7 +286,6 @@ pub const RULES: &[Rule] = &[
             ":econnrefused",
             "[Errno 111]",
             "[Errno 61]",
-            "Is the server running on * host and accepting TCP/IP connections",
             "Connection to * refused. Check that the hostname and port are correct",
         ],
     ),
@@ -316,8 +330,9 @@ pub const RULES: &[Rule] = &[
         Connect,
         &[
             "timeout exceeded when trying to connect",
+            "write CONNECT_TIMEOUT",
+            "code: \"CONNECT_TIMEOUT\"",
             "Connection terminated due to connection timeout",
-            "CONNECT_TIMEOUT",
             "SequelizeConnectionAcquireTimeoutError",
             "tcp connect (*): timeout",
         ],
@@ -445,7 +460,6 @@ pub const RULES: &[Rule] = &[
             "unexpected PostgreSQL backend message",
             "tlsv1 alert no application protocol",
             "There was an error establishing an SSL connection",
-            "PostgreSQL server at \"*\" rejected SSL upgrade",
             "Received unexpected backend message * authentication",
         ],
     ),
@@ -702,7 +716,7 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
-        &["ssh.closed", "ssh.not-ssh"],
+        &["ssh.closed", "ssh.not-ssh", "ssh.silent"],
         Exact,
         Connect,
         &[
@@ -883,9 +897,19 @@ pub const RULES: &[Rule] = &[
             "server does not support TLS",
             "tls error: server does not support",
             "server refused TLS connection",
+            "PostgreSQL server at \"*\" rejected SSL upgrade",
             "Server does not support SSL, but client requires",
             "Server refuses SSL",
             "none of the server\"s * TLS",
+        ],
+    ),
+    rule(
+        &["auth.hba.needs-tls", "auth.hba.no-entry"],
+        Exact,
+        Connect,
+        &[
+            "no pg_hba.conf entry for *, no encryption",
+            "no pg_hba.conf entry for *, SSL off",
         ],
     ),
     rule(
@@ -893,8 +917,6 @@ pub const RULES: &[Rule] = &[
         Exact,
         Connect,
         &[
-            "no pg_hba.conf entry for *, no encryption",
-            "no pg_hba.conf entry for *, SSL off",
             "pg_hba.conf rejects connection for *, no encryption",
             "pg_hba.conf rejects connection for *, SSL off",
             "requires TLS connections",
@@ -906,7 +928,7 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
-        &["auth.hba.needs-plain"],
+        &["auth.hba.reject", "auth.hba.needs-plain"],
         Exact,
         Connect,
         &["pg_hba.conf rejects connection for *, SSL encryption"],
@@ -1014,7 +1036,7 @@ pub const RULES: &[Rule] = &[
             "tls.cert.self-signed",
             "tls.cert.expired",
         ],
-        Vague,
+        General,
         Connect,
         &[
             "certificate verify failed",
@@ -1241,7 +1263,7 @@ pub const RULES: &[Rule] = &[
         &["auth.hba.reject"],
         Exact,
         Connect,
-        &["pg_hba.conf rejects", "connection not allowed for branch"],
+        &["pg_hba.conf rejects"],
     ),
     rule(
         &["auth.peer"],
@@ -1473,6 +1495,7 @@ pub const RULES: &[Rule] = &[
         &[
             "no more connections allowed (max_client_conn)",
             "EMAXCONNSESSION",
+            "(ECIRCUITBREAKER) too many authentication failures",
             "max clients reached",
             "Max client connections reached",
             "no more connections allowed",
@@ -1496,9 +1519,7 @@ pub const RULES: &[Rule] = &[
             "ECHECKOUTRETRIES",
             "Internal error (authenticated): :closed",
             "Couldn\"t connect to compute node",
-            "exceeded the compute time quota",
             "server_login_retry",
-            "ECIRCUITBREAKER",
         ],
     ),
     rule(
@@ -1533,6 +1554,9 @@ pub const RULES: &[Rule] = &[
             "tenant/user * not found",
             "ENOIDENTIFIER",
             "no tenant identifier provided",
+            "exceeded the compute time quota",
+            "connection not allowed for branch",
+            "endpoint could not be found",
         ],
     ),
     rule(
@@ -1546,7 +1570,7 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
-        &["auth.method.refused"],
+        &["auth.method.unsupported"],
         Exact,
         Connect,
         &["RDS Proxy supports only IAM, MD5, or SCRAM authentication"],
@@ -1718,7 +1742,6 @@ pub const RULES: &[Rule] = &[
         &[
             "QueuePool limit of size",
             "The connection pool has been exhausted",
-            "Knex: Timeout acquiring a connection",
             "ResourceRequest timed out",
             "could not obtain a connection from the pool within",
             "Timed out fetching a new connection from the connection pool",
@@ -1735,6 +1758,7 @@ pub const RULES: &[Rule] = &[
             "pool timed out while waiting for an open connection",
             "PoolTimedOut",
             "PoolTimeout",
+            "Knex: Timeout acquiring a connection",
             "deadpool*Timeout",
         ],
     ),
@@ -1902,6 +1926,236 @@ pub const RULES: &[Rule] = &[
             "attached to a different loop",
         ],
     ),
+    rule(
+        &["config.ssh.permissions"],
+        Exact,
+        Connect,
+        &["Bad owner or permissions on *config"],
+    ),
+    rule(
+        &["config.ssh.syntax"],
+        Exact,
+        Connect,
+        &[
+            "Bad configuration option",
+            "terminating, * bad configuration options",
+        ],
+    ),
+    rule(
+        &["tls.unsupported", "tls.closed", "protocol.closed"],
+        General,
+        Connect,
+        &["Client network socket disconnected before secure TLS connection was established"],
+    ),
+    rule(
+        &["config.url.syntax", "config.url.unescaped"],
+        Broad,
+        Connect,
+        &["ERR_INVALID_URL", "TypeError: Invalid URL"],
+    ),
+    rule(
+        &["tcp.timeout", "protocol.silent", "tls.timeout"],
+        Vague,
+        Connect,
+        &["TimeoutError"],
+    ),
+    rule(
+        &["tcp.timeout", "tcp.refused", "dns.nxdomain"],
+        Vague,
+        Connect,
+        &["Can\"t create a connection to host"],
+    ),
+    rule(
+        &["protocol.closed", "idle.closed"],
+        Vague,
+        Any,
+        &["InterfaceError: network error"],
+    ),
+    rule(
+        &["config.file.missing", "key.missing"],
+        Vague,
+        Connect,
+        &["FileNotFoundError: [Errno 2] No such file or directory"],
+    ),
+    // paramiko and sshtunnel
+    rule(
+        &["tunnel.target.refused"],
+        Exact,
+        Any,
+        &["Secsh channel * open FAILED: Connection refused"],
+    ),
+    rule(
+        &["tunnel.target.unresolved"],
+        Exact,
+        Any,
+        &[
+            "Secsh channel * open FAILED: Name or service not known",
+            "Secsh channel * open FAILED: Temporary failure in name resolution",
+            "Secsh channel * open FAILED: No address associated",
+        ],
+    ),
+    rule(
+        &["tunnel.target.timeout"],
+        Exact,
+        Any,
+        &["Secsh channel * open FAILED: Connection timed out"],
+    ),
+    rule(
+        &["tunnel.target.unreachable"],
+        Exact,
+        Any,
+        &[
+            "Secsh channel * open FAILED: No route to host",
+            "Secsh channel * open FAILED: Network is unreachable",
+        ],
+    ),
+    rule(
+        &["tunnel.prohibited"],
+        Exact,
+        Any,
+        &["Secsh channel * open FAILED: *: Administratively prohibited"],
+    ),
+    rule(
+        &["tcp.refused", "tcp.timeout"],
+        Broad,
+        Connect,
+        &["NoValidConnectionsError", "Unable to connect to port * on"],
+    ),
+    rule(
+        &[
+            "ssh.auth.publickey",
+            "ssh.auth.password",
+            "ssh.hostkey.unknown",
+        ],
+        General,
+        Connect,
+        &["Could not open connection to gateway"],
+    ),
+    rule(
+        &["key.passphrase.missing"],
+        Broad,
+        Any,
+        &["Key is password-protected, but password was not provided"],
+    ),
+    rule(
+        &["key.public", "key.mangled", "key.format", "key.ppk"],
+        Exact,
+        Any,
+        &["Unable to load PEM file"],
+    ),
+    rule(
+        &["key.passphrase.wrong", "client.key-library", "key.mangled"],
+        Broad,
+        Any,
+        &["no BEGIN/END delimiters for a private key found"],
+    ),
+    rule(
+        &["key.missing"],
+        Broad,
+        Any,
+        &["id_*: No such file or directory"],
+    ),
+    rule(
+        &["config.url.syntax", "config.url.unescaped"],
+        Broad,
+        Connect,
+        &["Invalid IPv6 URL", "invalid literal for int() with base 10"],
+    ),
+    rule(
+        &["config.param.invalid"],
+        Broad,
+        Connect,
+        &["port must be 0-65535"],
+    ),
+    rule(
+        &["server.read-only"],
+        Exact,
+        Connect,
+        &[
+            "None of the hosts match the target attribute requirement",
+            "TargetServerAttributeNotMatched",
+        ],
+    ),
+    // what Supavisor quotes of its own connection
+    rule(
+        &["dns.nxdomain", "pooler.backend"],
+        Exact,
+        Connect,
+        &["Failed to connect to database: {:error, :nxdomain}"],
+    ),
+    rule(
+        &["tcp.unreachable", "pooler.backend"],
+        Exact,
+        Connect,
+        &["Failed to connect to database: {:error, :enetunreach}"],
+    ),
+    rule(
+        &["tcp.refused", "pooler.backend"],
+        Exact,
+        Connect,
+        &["Failed to connect to database: {:error, :econnrefused}"],
+    ),
+    rule(
+        &["pooler.wait"],
+        Exact,
+        Any,
+        &["(ECHECKOUTTIMEOUT)", "unable to check out a connection"],
+    ),
+    rule(
+        &["pooler.backend"],
+        Broad,
+        Connect,
+        &["Failed to connect to database: {:error"],
+    ),
+    // more of TLS
+    rule(
+        &["tls.closed"],
+        Broad,
+        Connect,
+        &[
+            "EOF occurred in violation of protocol",
+            "tls handshake eof",
+            "Remote host terminated the handshake",
+            "SSL SYSCALL error: EOF detected while connecting",
+        ],
+    ),
+    rule(
+        &["tls.cert.hostname"],
+        Broad,
+        Connect,
+        &[
+            "certificate verify failed: Hostname mismatch",
+            "certificate verify failed: IP address mismatch",
+        ],
+    ),
+    rule(
+        &["tls.reset"],
+        Broad,
+        Connect,
+        &["SSL SYSCALL error: Connection reset by peer"],
+    ),
+    rule(
+        &["tls.sni"],
+        Broad,
+        Connect,
+        &["unrecognized name", "unrecognized_name"],
+    ),
+    rule(
+        &["auth.method.unsupported"],
+        Exact,
+        Connect,
+        &["none of the server\"s SASL authentication mechanisms are supported"],
+    ),
+    rule(
+        &["ssh.hostkey.certificate", "ssh.auth.certificate"],
+        Exact,
+        Connect,
+        &[
+            "Certificate invalid: expired",
+            "Certificate invalid: not yet valid",
+            "Certificate invalid: name is not a listed principal",
+        ],
+    ),
 ];
 
 /// SQLSTATEs (PostgreSQL documentation, Appendix A) that say it, whatever the
@@ -2026,9 +2280,22 @@ pub const OURS: &[&str] = &[
     "is the server running",
 ];
 
+/// Lines that say that all is well.
+pub const NORMAL: &[&str] = &["disconnected by user", "ready to accept connections"];
+
 /// Signs of SSH.
 pub const SSH: &[&str] = &[
-    "ssh", "paramiko", "jsch", "bastion", "port 22", ":22", "kex_", "sftp",
+    "ssh",
+    "paramiko",
+    "jsch",
+    "bastion",
+    "port 22",
+    ":22",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "kex_",
+    "sftp",
 ];
 
 /// Signs of something else that prints the same words.
@@ -2112,4 +2379,12 @@ pub const FOREIGN: &[&str] = &[
     "port 6379",
     "port 8080",
     "port 25:",
+];
+
+/// Ports of services that are none of ours; what speaks of one of them speaks
+/// of something else.
+pub const FOREIGN_PORTS: &[u32] = &[
+    25, 80, 389, 443, 465, 587, 636, 1433, 1521, 2375, 2379, 3000, 3306, 4222, 5000, 5671, 5672,
+    6379, 6443, 8000, 8080, 8081, 8443, 8888, 9000, 9042, 9090, 9092, 9200, 9300, 11211, 15672,
+    26379, 27017, 27018, 50051,
 ];

@@ -11,7 +11,7 @@ const LONGEST_LINE: usize = 4_000;
 /// How far signs of who speaks reach, in lines.
 const NEAR: usize = 15;
 /// A text of so few lines is a message, not a log.
-const MESSAGE: usize = 6;
+const MESSAGE: usize = 12;
 
 /// A text in lines, with what is known about each.
 pub struct Text {
@@ -60,17 +60,19 @@ impl Text {
                 continue;
             }
             let folded = fold(line);
-            let has = |signs: &[&str]| signs.iter().any(|sign| folded.contains(sign));
+            let has = |signs: &[&str]| signs.iter().any(|sign| speaks_of(&folded, sign));
             lines.push(Line {
                 number: n + 1,
                 text: line.to_owned(),
                 ours: has(rules::OURS),
                 ssh: has(rules::SSH),
-                foreign: has(rules::FOREIGN),
+                foreign: has(rules::FOREIGN) || has_foreign_port(&folded),
                 folded,
             });
         }
-        let whole = lines.len() <= MESSAGE;
+        // A stack trace is one message, however deep.
+        let frames = |line: &&Line| !is_frame(&line.folded);
+        let whole = lines.iter().filter(frames).count() <= MESSAGE;
         Self { lines, whole }
     }
 
@@ -125,6 +127,43 @@ impl Text {
         let text = fold(text);
         self.lines.iter().any(|line| line.folded.contains(&text))
     }
+}
+
+/// Whether a line has a sign; a number only as a whole one.
+fn speaks_of(folded: &str, sign: &str) -> bool {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let number = sign.chars().all(|c| c.is_ascii_digit());
+    folded.match_indices(sign).any(|(at, _)| {
+        let before = folded.get(..at).and_then(|text| text.chars().next_back());
+        let after = folded
+            .get(at + sign.len()..)
+            .and_then(|text| text.chars().next());
+        !number || !(digit(before) || digit(after))
+    })
+}
+
+/// Whether a line is a frame of a stack trace.
+fn is_frame(folded: &str) -> bool {
+    ["at ", "file \"", "^", "~", "... "]
+        .iter()
+        .any(|sign| folded.starts_with(sign))
+}
+
+/// Whether a line names the port of another service.
+fn has_foreign_port(folded: &str) -> bool {
+    let mut before = "";
+    folded
+        .split_inclusive(|c: char| !c.is_ascii_digit())
+        .any(|piece| {
+            let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
+            let is_port = before.ends_with(':') || before == " ";
+            let known = digits
+                .parse()
+                .is_ok_and(|port| rules::FOREIGN_PORTS.contains(&port));
+            let named = is_port && known && (before.ends_with(':') || folded.contains("port"));
+            before = piece.trim_start_matches(|c: char| c.is_ascii_digit());
+            named
+        })
 }
 
 /// Undoes what terminals and structured logs do to a text: colour escapes,
@@ -192,5 +231,7 @@ mod tests {
             context("Connection refused\nSequelize failed"),
             Context::Near
         );
+        assert_eq!(context("Connection refused, code 15432"), Context::Bare);
+        assert_eq!(context("Connection refused, port 6379"), Context::Foreign);
     }
 }

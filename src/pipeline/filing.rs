@@ -113,20 +113,18 @@ impl Run<'_> {
         self.tell_attempted();
     }
 
-    /// Every attempt failed: the first one's failure (see [`decisive`]) is the verdict, the
+    /// Every attempt failed: the first one's failure is the verdict, the
     /// others are its evidence, and nothing makes good for dead hosts.
     pub(super) fn condemn(&mut self, failures: Vec<FailedAttempt>) {
-        let Some(at) = decisive(&failures) else {
+        let mut failures = failures.into_iter();
+        let Some(first) = failures.next() else {
             return;
         };
-        let mut failures = failures;
-        let first = failures.remove(at);
         for record in first.records {
             let stage = record.stage;
             *self.report.stage(stage) = record;
         }
         let then: Vec<serde_json::Value> = failures
-            .into_iter()
             .map(|later| {
                 serde_json::json!({
                     "endpoint": later.endpoint,
@@ -183,18 +181,6 @@ impl Run<'_> {
             }
         }
     }
-}
-
-/// The failure that is the verdict: the first. But where pg_hba.conf has no
-/// line for the one encryption and the other one got further on the same host,
-/// that is where it really fails.
-fn decisive(failures: &[FailedAttempt]) -> Option<usize> {
-    let first = failures.first()?;
-    let shut_out = |failure: &FailedAttempt| failure.finding.cause.code.starts_with("auth.hba.");
-    let further = failures
-        .iter()
-        .position(|later| later.endpoint == first.endpoint && !shut_out(later));
-    Some(further.filter(|_| shut_out(first)).unwrap_or(0))
 }
 
 /// The stage that a finding is filed under: its code's prefix, since a stage

@@ -125,6 +125,29 @@ pub async fn connect(
     only: Option<usize>,
     progress: &mut dyn Progress,
 ) -> Option<Connected> {
+    match connect_as_far(report, target, ctx, until, only, progress).await {
+        Ended::Passed(connected) => Some(connected),
+        Ended::Failed(_) => None,
+    }
+}
+
+/// How a run ended, with what it left behind.
+pub enum Ended {
+    /// Every stage passed.
+    Passed(Connected),
+    /// A stage failed; what came before it stands.
+    Failed(Connected),
+}
+
+/// The same as [`connect`], keeping what a run that failed had reached.
+pub async fn connect_as_far(
+    report: &mut Report,
+    target: Target,
+    ctx: Ctx,
+    until: Stage,
+    only: Option<usize>,
+    progress: &mut dyn Progress,
+) -> Ended {
     let run = Run {
         ctx,
         report,
@@ -133,7 +156,7 @@ pub async fn connect(
         only,
         asides: Vec::new(),
     };
-    run.connect(target).await.ok()
+    run.connect(target).await
 }
 
 /// A stage failed and its record says why.
@@ -170,7 +193,7 @@ impl Run<'_> {
         self.end(record, verdict)
     }
 
-    async fn connect(mut self, target: Target) -> Result<Connected, Failed> {
+    async fn connect(mut self, target: Target) -> Ended {
         let mut connected = Connected {
             endpoint: target.endpoints[0].clone(),
             ctx: self.ctx.clone(),
@@ -183,7 +206,10 @@ impl Run<'_> {
         let outcome = self.stages(&mut connected).await;
         self.look_back(&connected);
         self.gather_asides().await;
-        outcome.map(|()| connected)
+        match outcome {
+            Ok(()) => Ended::Passed(connected),
+            Err(Failed) => Ended::Failed(connected),
+        }
     }
 
     /// The order of the stages, from the keys to the database.

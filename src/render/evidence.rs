@@ -57,6 +57,15 @@ pub fn new(map: &Map<String, Value>, seen: &str) -> Vec<Row> {
     rows
 }
 
+/// One value as people read it.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) if text.is_empty() => "(empty)".to_owned(),
+        value => cut(phrase(value, None)),
+    }
+}
+
 /// Whether a text holds a value as whole words. Short values may be anywhere
 /// by chance.
 fn is_in(value: &str, text: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Reports as bytes: one file per form, and what they share.
 
 pub mod board;
+pub mod diff;
 pub mod evidence;
 pub mod explain;
 pub mod json;

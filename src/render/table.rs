@@ -200,7 +200,7 @@ pub(super) fn stage(
         }
         let sign = format!("  {} ", mark(status, style));
         let name = format!("{name}  ");
-        let line = pad(&line, room);
+        let line = if ran { pad(&line, room) } else { line };
         let mut pieces = vec![
             (status.into(), sign.as_str()),
             (ink, name.as_str()),

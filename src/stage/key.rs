@@ -10,13 +10,15 @@
 //! - [`open`], [`container`], [`pem`]: opening it
 //! - [`mangled`]: what happened to one that is damaged
 //! - [`beside`]: the public half and the certificate next to it
-//! - [`examine`]: evidence to findings
+//! - [`examine`]: evidence to findings; [`private`]: those of a private key;
+//!   [`describe`]: the facts
 //! - [`library`]: which SSH libraries can read it
 //! - [`version`]: which OpenSSH is installed
 
 mod beside;
 mod blob;
 mod container;
+mod describe;
 mod examine;
 mod file;
 mod format;
@@ -24,6 +26,9 @@ mod library;
 mod mangled;
 mod open;
 mod pem;
+mod private;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::BTreeSet;
@@ -146,6 +151,7 @@ pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyri
             match finding.status {
                 _ if !file.named && others => {}
                 Status::Fail => record.provisional(finding.clone()),
+                _ if examined.offers_another(finding) => record.provisional(finding.clone()),
                 _ => record.warn(finding.clone()),
             }
         }

@@ -17,6 +17,8 @@ pub mod host_key;
 pub mod known_hosts;
 mod life;
 pub mod offer;
+mod pen;
+mod story;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -31,12 +33,13 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::target::{Hop, SshPlan};
-use crate::wire::{Route, Stream};
-use auth::{Ending, Means};
+use crate::wire::{Reopen, Route, Stream};
+use auth::Means;
 use client::{Client, Watch};
 use greeting::{Greeting, Resumed};
 use host_key::Judge;
 use offer::Offer;
+use story::Ending;
 
 /// An authenticated session on the last hop, through all the ones before it.
 /// Cheap to clone; the session ends when the last clone is dropped, and with
@@ -185,6 +188,7 @@ impl Visit<'_> {
             host: self.hop.host.clone(),
             port: self.hop.port,
             via: before.label.clone(),
+            again: Reopen::default(),
         };
         Ok(Stream::new(io, route, None))
     }

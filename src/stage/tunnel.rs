@@ -10,7 +10,7 @@ use crate::stage::Verdict;
 use crate::stage::ssh::Bastion;
 use crate::stage::ssh::forward::{self, Failure, Wanted};
 use crate::target::{Endpoint, Place};
-use crate::wire::{BoxIo, Route, Stream};
+use crate::wire::{BoxIo, Reopen, Route, Stream};
 
 /// Opens a `direct-tcpip` channel to the endpoint (to its `hostaddr` where it
 /// has one), or `direct-streamlocal@openssh.com` for a socket directory.
@@ -45,11 +45,21 @@ pub async fn probe(
                 host: host.clone(),
                 port,
                 via: bastion.label.clone(),
+                again: again(bastion, endpoint),
             };
             Ok(Stream::new(io, route, None))
         }
         Err(failure) => Err(explained(failure, &wanted, endpoint, ctx, limit).await),
     }
+}
+
+/// The same forward once more, for those who look a second time.
+fn again(bastion: &Bastion, endpoint: &Endpoint) -> Reopen {
+    let (bastion, endpoint) = (bastion.clone(), endpoint.clone());
+    Reopen::by(move |ctx| {
+        let (bastion, endpoint) = (bastion.clone(), endpoint.clone());
+        async move { open(&bastion, &endpoint, &ctx, ctx.limit()).await.ok() }
+    })
 }
 
 /// Opens one forward to the endpoint.

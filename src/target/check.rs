@@ -98,8 +98,10 @@ impl Checker<'_> {
     pub(super) fn settings(&self) -> Result<Checked, Finding> {
         let require_auth = self
             .parameters
-            .text("require_auth")
-            .map_or(Ok(RequireAuth::default()), |text| RequireAuth::parse(&text))
+            .get("require_auth")
+            .map_or(Ok(RequireAuth::default()), |given| {
+                RequireAuth::parse(&given.text())
+            })
             .map_err(|problem| match problem.contains("go together") {
                 true => self.invalid("require_auth", problem, None),
                 false => self.invalid(
@@ -370,9 +372,9 @@ mod tests {
         let rule = |list: &[(&str, &str)]| {
             let parameters = given(list);
             let rule = parameters
-                .text("require_auth")
-                .map_or(Ok(RequireAuth::default()), |text| {
-                    RequireAuth::parse(text.as_ref())
+                .get("require_auth")
+                .map_or(Ok(RequireAuth::default()), |given| {
+                    RequireAuth::parse(&given.text())
                 })
                 .unwrap_or_default();
             (

@@ -338,7 +338,10 @@ pub struct Hop {
 impl Hop {
     /// How the hop is named in sentences: `ops@bastion:22`.
     pub fn label(&self) -> String {
-        format!("{}@{}:{}", self.user, self.host, self.port)
+        match self.host.contains(':') {
+            true => format!("{}@[{}]:{}", self.user, self.host, self.port),
+            false => format!("{}@{}:{}", self.user, self.host, self.port),
+        }
     }
 }
 

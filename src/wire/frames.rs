@@ -187,6 +187,7 @@ impl Frames {
         let reset = Some(io::ErrorKind::ConnectionReset);
         match error {
             _ if seen.read_error == reset => ReadError::Reset,
+            None if seen.reset_seen_by_write() => ReadError::Reset,
             None => ReadError::Closed,
             Some(error) if Some(error.kind()) == reset => ReadError::Reset,
             Some(error) => match alert(&error) {
@@ -438,5 +439,15 @@ mod tests {
     fn a_start_up_message_ends_values_at_a_zero() {
         let message = startup_message(PROTOCOL_3_0, &[("user".into(), "a\0b".into())]);
         assert_eq!(message, b"\0\0\0\x10\0\x03\0\0user\0a\0\0");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_whole_message_fits_into_the_inbox(inbox: Vec<u8>, session: bool) {
+            let phase = if session { Phase::Session } else { Phase::Authentication };
+            if let Ok(Head::Whole(length)) = head(&inbox, phase) {
+                assert!(length >= 4 && length < inbox.len());
+            }
+        }
     }
 }

@@ -15,9 +15,14 @@ pub mod tee;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::ctx::Ctx;
+use crate::stage::tcp;
+use crate::target::Keepalives;
 
 pub use tee::{Tee, TeeLog};
 
@@ -59,14 +64,61 @@ pub enum Route {
         port: u16,
         /// The bastion, as people call it.
         via: String,
+        /// How to open it once more.
+        again: Reopen,
     },
 }
+
+/// A future that is boxed, as a closure returns it.
+type Opening = Pin<Box<dyn Future<Output = Option<BoxIo>> + Send>>;
+
+/// Opens a tunnel's channel once more, to learn more about a failure.
+#[derive(Clone, Default)]
+pub struct Reopen(Option<Arc<dyn Fn(Ctx) -> Opening + Send + Sync>>);
+
+impl Reopen {
+    /// By this function.
+    pub fn by<F, O>(open: F) -> Self
+    where
+        F: Fn(Ctx) -> O + Send + Sync + 'static,
+        O: Future<Output = Option<BoxIo>> + Send + 'static,
+    {
+        Self(Some(Arc::new(move |ctx| Box::pin(open(ctx)))))
+    }
+}
+
+impl std::fmt::Debug for Reopen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reopen")
+    }
+}
+
+/// Routes are compared by where they lead.
+impl PartialEq for Reopen {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Reopen {}
 
 impl Route {
     /// Whether TLS is never used here, whatever `sslmode` says (PostgreSQL
     /// documentation, `sslmode`: ignored for unix sockets).
     pub fn is_unix(&self) -> bool {
         matches!(self, Route::Direct(Address::Unix(_)))
+    }
+
+    /// Opens the same route once more; none where that fails or is not known
+    /// how.
+    pub async fn again(&self, keepalives: &Keepalives, ctx: &Ctx) -> Option<Stream> {
+        match self {
+            Route::Direct(address) => tcp::dial(address, keepalives, ctx).await.ok(),
+            Route::Tunnel { again, .. } => {
+                let io = again.0.as_ref()?(ctx.clone()).await?;
+                Some(Stream::new(io, self.clone(), None))
+            }
+        }
     }
 }
 

@@ -290,4 +290,16 @@ mod tests {
             assert!(matches!(first.read(bad), Err(ScramError::Malformed(_))));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_a_server_sends_panics(message: Vec<u8>, salt in "[A-Za-z0-9+/=]{0,8}") {
+            let (first, challenge) = exchange();
+            let _ = first.read(&message);
+            let _ = first.read(format!("r={}x,s={salt},i=1", first.nonce).as_bytes());
+            let (_, end) = first.answer(&Challenge { iterations: 1, ..challenge }, "x").unwrap();
+            let _ = end.check(&message);
+            let _ = end.check(format!("v={salt}").as_bytes());
+        }
+    }
 }

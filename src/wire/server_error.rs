@@ -127,4 +127,11 @@ mod tests {
         assert!(!error.is_from_postgres());
         assert_eq!(ServerError::parse(b"\0"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_a_peer_sends_panics(body: Vec<u8>) {
+            let _ = ServerError::parse(&body);
+        }
+    }
 }

@@ -11,6 +11,12 @@ use crate::wire::server_error::ServerError;
 /// How many rows of an answer are kept; dbdoctor asks for a few.
 const MOST_ROWS: usize = 10_000;
 
+/// How many bytes of an answer are taken before it is given up.
+const MOST_BYTES: usize = 8 << 20;
+
+/// How many parameters are kept; a server has a dozen.
+const MOST_PARAMETERS: usize = 256;
+
 /// A row of an answer, as text; `None` is NULL.
 pub type Row = Vec<Option<String>>;
 
@@ -169,6 +175,7 @@ impl Session {
     async fn answer(&mut self) -> Result<Vec<Row>, QueryError> {
         let mut rows = Vec::new();
         let mut refusal = None;
+        let mut taken = 0;
         loop {
             let frame = match self.frames.next(Phase::Session).await {
                 Ok(frame) => frame,
@@ -177,6 +184,10 @@ impl Session {
                     return Err(refusal.map_or_else(|| error.into(), QueryError::Server));
                 }
             };
+            taken += frame.body.len();
+            if taken > MOST_BYTES {
+                return Err(QueryError::Broken("an answer without end".to_owned()));
+            }
             match frame.tag {
                 b'D' => match row(&frame.body) {
                     Some(row) if rows.len() < MOST_ROWS => rows.push(row),
@@ -207,7 +218,9 @@ impl Session {
             b'S' => {
                 let mut fields = Fields(&frame.body);
                 let (name, value) = (fields.string()?, fields.string()?);
-                self.parameters.insert(name.clone(), value.clone());
+                if self.parameters.len() < MOST_PARAMETERS || self.parameters.contains_key(&name) {
+                    self.parameters.insert(name.clone(), value.clone());
+                }
                 Some(Event::Parameter(name, value))
             }
             _ => None,

@@ -76,13 +76,21 @@ impl Account {
     pub fn conclude(&self, record: &mut StageRecord) {
         self.note(record);
         let (passed, of) = (self.succeeded(), self.samples.len());
-        record.summary = format!("{passed} of {of} attempts passed");
+        let (low, high) = wilson(passed, of);
+        let interval = format!("{:.0} to {:.0} %", low * 100.0, high * 100.0);
+        record.summary = match self.typical() {
+            Some((half, most)) => format!(
+                "{passed} of {of} attempts passed ({interval}), half of them within {half:.0} ms, all within {most:.0} ms"
+            ),
+            None => format!("{passed} of {of} attempts passed ({interval})"),
+        };
         let mut findings = self.by_cause().into_iter().filter_map(|(_, failed)| {
             let finding = failed.first()?.failure.clone()?;
             Some(
                 finding
                     .with("failed_attempts", failed.len())
                     .with("attempts", of)
+                    .with("success_rate", interval.as_str())
                     .with("failed_addresses", addresses(&failed)),
             )
         });
@@ -95,6 +103,15 @@ impl Account {
         }
         let failed = record.findings.first().map(|finding| finding.status);
         record.status = failed.unwrap_or(record.status);
+    }
+
+    /// The median and the longest time of the attempts that passed.
+    fn typical(&self) -> Option<(f64, f64)> {
+        let passed = self.samples.iter().filter(|s| s.failure.is_none());
+        let mut times: Vec<Duration> = passed.map(|sample| sample.total).collect();
+        times.sort_unstable();
+        let half = percentile(&times, 0.5)?;
+        Some((ms(half), ms(*times.last()?)))
     }
 
     fn note(&self, record: &mut StageRecord) {
@@ -233,7 +250,7 @@ impl Account {
                                 why.cause.code
                             ),
                         )
-                        .with("working", working.clone()),
+                        .with("working", working.first().copied()),
                 )
             })
             .collect()

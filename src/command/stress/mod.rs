@@ -224,7 +224,7 @@ impl Test {
     fn conclude(self, report: &mut Report) {
         for record in self.records {
             let stage = record.stage;
-            if stage != Stage::Config {
+            if stage != Stage::Config && stage < Stage::Idle {
                 *report.stage(stage) = record;
             }
         }
@@ -258,7 +258,8 @@ async fn attempt(
     let mut passed_over = Vec::new();
     let mut turn = number;
     loop {
-        let mut report = Report::new("stress", &[], ctx.environment.as_ref().clone());
+        let environment = ctx.environment.as_ref().clone();
+        let mut report = Report::new("stress", &Stage::RUN, environment);
         let connected = pipeline::connect(
             &mut report,
             target.clone(),

@@ -1,5 +1,5 @@
 //! From what ended a start-up to its cause, but for the server's own words
-//! ([`refusal`](super::refusal)). Pure.
+//! ([`evidence`](super::evidence)). Pure.
 
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::finding::Finding;
@@ -8,8 +8,8 @@ use crate::wire::scram::ScramError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
 use crate::wire::stranger::{self, Kind};
 
+use super::evidence::{dress, gss, intercepted, said_no, timeout};
 use super::hba;
-use super::refusal::{client_certificate_required, gss, in_words, intercepted, said_no};
 use super::situation::Situation;
 use super::speaker::Speaker;
 use super::wording::Message;
@@ -55,10 +55,6 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
 
 // ---- Passwords and proofs ----
 
-pub fn password_wrong(s: &Situation<'_>) -> Finding {
-    s.finding(&auth::PASSWORD_WRONG)
-}
-
 fn password_missing(s: &Situation<'_>) -> Finding {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
     let host = if s.is_unix() {
@@ -93,7 +89,7 @@ fn scram(error: &ScramError, s: &Situation<'_>) -> Finding {
         // RFC 5802, section 7, server-error-value.
         ScramError::Server(word) => match word.as_str() {
             "channel-bindings-dont-match" | "server-does-support-channel-binding" => intercepted(s),
-            "invalid-proof" | "unknown-user" => password_wrong(s),
+            "invalid-proof" | "unknown-user" => s.finding(&auth::PASSWORD_WRONG),
             _ => s.finding(&auth::UNCLASSIFIED),
         }
         .with("error", format!("SCRAM error {word}")),
@@ -138,7 +134,7 @@ fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
         .with("error", reason)
 }
 
-pub fn unserved(s: &Situation<'_>) -> Finding {
+fn unserved(s: &Situation<'_>) -> Finding {
     match &s.exchange.asked {
         Some(Asked::Gss | Asked::Sspi | Asked::Other(2)) => gss(s, "dbdoctor does not speak"),
         _ => s
@@ -187,19 +183,13 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
         .then_next_host()
 }
 
-pub fn timeout(s: &Situation<'_>, how: &str) -> Finding {
-    s.finding(&auth::TIMEOUT)
-        .with("elapsed_ms", s.elapsed.as_millis() as u64)
-        .with("how", how)
-}
-
 fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
     let text = error.to_string();
     match error {
         ReadError::OldError(message) => {
             let shape = Message::of(message);
             match shape.cause() {
-                Some(cause) => in_words(cause, &shape, s),
+                Some(cause) => dress(cause, &shape, s),
                 // The one error that a server of this century sends in that form.
                 None => s.finding(&server::RESOURCES),
             }
@@ -234,10 +224,10 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
 /// handshake (RFC 8446, section 6.2, for the numbers).
 fn alert(number: i32, s: &Situation<'_>) -> Finding {
     match number {
-        116 => client_certificate_required(s),
-        40 if s.certificate_asked() && !s.certificate_sent() => client_certificate_required(s),
+        116 => s.finding(&tls::CLIENT_REQUIRED),
+        40 if s.certificate_asked() && !s.certificate_sent() => s.finding(&tls::CLIENT_REQUIRED),
         42..=46 | 48 | 49 | 51 => s.finding(&tls::CLIENT_REJECTED),
-        _ => s.finding(&auth::UNCLASSIFIED),
+        _ => s.finding(&tls::UNCLASSIFIED),
     }
     .with("alert", number)
 }

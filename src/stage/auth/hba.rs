@@ -117,7 +117,10 @@ pub async fn other_encryption_passes(
                 // A line matched, whatever came of it.
                 let matched = asked.is_some_and(|asked| *asked != Asked::Nothing)
                     || login.exchange.authenticated
-                    || error.routine() == "auth_failed";
+                    || error.routine() == "auth_failed"
+                    // Its demand for a client certificate quotes no name.
+                    || (error.routine() == "ClientAuthentication"
+                        && Message::of(&error.message).names.is_empty());
                 Some(matched)
             }
             Err(Stop::Read(_) | Stop::Protocol(_)) => None,

@@ -6,6 +6,7 @@
 //! routine and exchange.
 
 mod classify;
+mod evidence;
 mod hba;
 mod pooler;
 mod refusal;
@@ -25,7 +26,7 @@ use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
-use crate::stage::{Verdict, protocol, tcp, tls};
+use crate::stage::{Verdict, protocol, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
 use crate::wire::server_error::ServerError;
@@ -66,7 +67,13 @@ pub async fn probe(
         }
     };
     let elapsed = begun.elapsed();
-    facts(record, &login, endpoint, prompted);
+    let password_source = match &endpoint.password {
+        _ if prompted => Some("the terminal".to_owned()),
+        Some(password) => Some(password.source.clone()),
+        None => None,
+    };
+    facts(record, &login, password_source.as_deref());
+    record.fact("password_passed_over", passed_over(target));
     let Some(stop) = stop else {
         let (session, exchange) = login.into_session();
         warn(
@@ -91,6 +98,7 @@ pub async fn probe(
         exchange: &exchange,
         elapsed,
         os_user,
+        password_source: password_source.as_deref(),
         sources: &sources(target, ctx),
     };
     let finding = match &stop {
@@ -198,11 +206,8 @@ async fn redial(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Wire> {
-    let Route::Direct(address) = route else {
-        return None;
-    };
     let mut aside = StageRecord::new(Stage::Protocol);
-    let stream = tcp::dial(address, &target.keepalives, ctx).await.ok()?;
+    let stream = route.again(&target.keepalives, ctx).await?;
     let greeted = protocol::probe(stream, attempt, endpoint, ctx, &mut aside)
         .await
         .ok()?;
@@ -233,9 +238,10 @@ pub fn session_error(
         exchange: &exchange,
         elapsed: Duration::ZERO,
         os_user: None,
+        password_source: endpoint.password.as_ref().map(|p| p.source.as_str()),
         sources: &[],
     };
-    refusal::session_error(error, &situation)
+    evidence::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
@@ -328,6 +334,23 @@ async fn ask(user: &str) -> Option<Secret> {
         .map(Secret::new)
 }
 
+/// The sources of a password that another one won over.
+fn passed_over(target: &Target) -> Vec<String> {
+    let Some(password) = target.report.parameters.get("password") else {
+        return Vec::new();
+    };
+    let name = |origin: &crate::report::OriginReport| {
+        let name = origin.name.as_ref().or(origin.file.as_ref());
+        match (name, origin.line) {
+            (Some(name), Some(line)) => format!("{} {name} line {line}", origin.kind),
+            (Some(name), None) => format!("{} {name}", origin.kind),
+            (None, _) => origin.kind.clone(),
+        }
+    };
+    let shadows = password.shadows.iter();
+    shadows.map(|shadow| name(&shadow.origin)).collect()
+}
+
 /// Where a password was looked for, as people say it.
 fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
     let mut sources = vec!["the target".to_owned(), "PGPASSWORD".to_owned()];
@@ -350,7 +373,7 @@ fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
     sources
 }
 
-fn facts(record: &mut StageRecord, login: &Login, endpoint: &Endpoint, prompted: bool) {
+fn facts(record: &mut StageRecord, login: &Login, password_source: Option<&str>) {
     let exchange = &login.exchange;
     let method = exchange.asked.as_ref().map(Asked::name);
     record.fact("method", method);
@@ -361,12 +384,7 @@ fn facts(record: &mut StageRecord, login: &Login, endpoint: &Endpoint, prompted:
         record.fact("scram_iterations", exchange.iterations);
         record.fact("server_proved_itself", exchange.proven);
     }
-    let source = match &endpoint.password {
-        _ if prompted => Some("asked for on the terminal".to_owned()),
-        Some(password) => Some(password.source.clone()),
-        None => None,
-    };
-    record.fact("password_source", source);
+    record.fact("password_source", password_source);
     record.fact("password_used", exchange.password_used);
     if exchange.authenticated {
         record.fact("parameters", json!(login.parameters()));

@@ -8,7 +8,7 @@ use crate::cause::{Cause, auth, pooler, server};
 use crate::finding::Finding;
 use crate::wire::server_error::ServerError;
 
-use super::refusal;
+use super::evidence::{dress, of_server};
 use super::situation::Situation;
 use super::wording::Message;
 
@@ -193,7 +193,7 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
             Some(of_pooler(cause, &message, s).with("pooler", *make))
         }
         (None, None) if is_of_a_server(&error.code) => {
-            Some(refusal::by_code(error, &message, s).with("pooler", passed_on))
+            Some(of_server(error, &message, s).with("pooler", passed_on))
         }
         (None, None) => None,
     }
@@ -215,7 +215,7 @@ fn is_of_a_server(code: &str) -> bool {
 /// What the server says to the pooler: the role that it names is the pooler's
 /// way in, which need not be ours.
 fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
-    let finding = refusal::in_words(cause, message, s);
+    let finding = dress(cause, message, s);
     let finding = match message.names.first() {
         Some(name) if cause.code.starts_with("auth.database") => {
             finding.with("database", name.as_str())
@@ -232,7 +232,7 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
 }
 
 fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
-    let finding = refusal::in_words(cause, message, s);
+    let finding = dress(cause, message, s);
     match cause.code {
         "pooler.parameter" => {
             let parameter = message.shape.rsplit(": ").next();

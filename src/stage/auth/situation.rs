@@ -28,6 +28,8 @@ pub struct Situation<'a> {
     pub elapsed: Duration,
     /// The operating-system user that runs this.
     pub os_user: Option<&'a str>,
+    /// Where the password came from.
+    pub password_source: Option<&'a str>,
     /// Where passwords were looked for.
     pub sources: &'a [String],
 }
@@ -75,11 +77,6 @@ impl Situation<'_> {
             },
             _ => self.endpoint.host.clone(),
         };
-        let source = self
-            .endpoint
-            .password
-            .as_ref()
-            .map(|password| password.source.clone());
         Finding::new(cause)
             .with("endpoint", self.endpoint.label())
             .with("host", host)
@@ -88,7 +85,10 @@ impl Situation<'_> {
             .with("database", self.database())
             .with("sslmode", self.target.tls.mode.as_str())
             .with("replication", self.target.replication.clone())
-            .with("source", source)
+            .with(
+                "source",
+                self.password_source.unwrap_or("nowhere: none was sent"),
+            )
             .with(
                 "method",
                 self.exchange.asked.as_ref().map(|asked| asked.name()),

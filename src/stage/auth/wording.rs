@@ -160,4 +160,11 @@ mod tests {
             }
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_message_can_be_taken_apart(text: String) {
+            let _ = Message::of(&text).cause();
+        }
+    }
 }

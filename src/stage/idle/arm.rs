@@ -1,5 +1,6 @@
 //! One connection that is left alone, or cared for, until its time is up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -73,16 +74,21 @@ impl Arm {
     ///
     /// # Errors
     /// The finding of the stage that failed.
-    pub async fn open(connected: &Connected, care: Care, in_transaction: bool) -> Verdict<Self> {
+    pub async fn open(way: &Way<'_>, care: Care, in_transaction: bool) -> Verdict<Self> {
+        let connected = way.connected;
         let ctx = connected.ctx.clone();
         let keepalives = match care {
             Care::Keepalive(interval) => keepalives(Some(interval)),
             _ => keepalives(None),
         };
         let line = match care {
+            Care::Hop(_) | Care::Keepalive(_) if way.is_shared() => {
+                let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
+                return Err(finding.with("error", "the SSH server lets nobody in a second time"));
+            }
             Care::Hop(hop) => Line::Ssh(connected.hop(&keepalives, hop + 1).await?),
             _ => {
-                let (mut session, through) = connect(connected, care, keepalives).await?;
+                let (mut session, through) = way.connect(care, keepalives).await?;
                 if in_transaction {
                     ask(&mut session, BEGIN, &ctx).await?;
                 }
@@ -160,28 +166,53 @@ impl Through {
     }
 }
 
-/// Connects as the run did, through an SSH session of its own. Where the
-/// bastion lets nobody in without being asked (a second factor), the run's
-/// session is shared; it is then kept alive by the others.
-async fn connect(
-    connected: &Connected,
-    care: Care,
-    keepalives: Keepalives,
-) -> Verdict<(Session, Option<Through>)> {
-    let another = |own_hop| Another {
-        keepalives,
-        own_hop,
-    };
-    match (connected.again(&another(true)).await, &connected.bastion) {
-        (Ok((session, hop)), _) => Ok((session, hop.map(Through::new))),
-        (Err(finding), Some(bastion))
-            if finding.cause.code.starts_with("ssh.auth.")
-                && !matches!(care, Care::Keepalive(_)) =>
-        {
-            let (session, _) = connected.again(&another(false)).await?;
-            Ok((session, Some(Through::new(bastion.clone()))))
+/// The way to the database.
+pub struct Way<'a> {
+    connected: &'a Connected,
+    shared: AtomicBool,
+}
+
+impl<'a> Way<'a> {
+    /// The way that the run went.
+    pub fn new(connected: &'a Connected) -> Self {
+        Self {
+            connected,
+            shared: AtomicBool::new(false),
         }
-        (Err(finding), _) => Err(finding),
+    }
+
+    /// Whether all go through the run's own SSH session: its server lets
+    /// nobody in a second time without asking, as with a second factor.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Connects as the run did, through an SSH session of its own where that
+    /// can be had. A shared one is kept alive by the others.
+    async fn connect(
+        &self,
+        care: Care,
+        keepalives: Keepalives,
+    ) -> Verdict<(Session, Option<Through>)> {
+        let another = |own_hop| Another {
+            keepalives,
+            own_hop,
+        };
+        if !self.is_shared() {
+            match self.connected.again(&another(true)).await {
+                Ok((session, hop)) => return Ok((session, hop.map(Through::new))),
+                Err(finding) if finding.cause.code.starts_with("ssh.auth.") => {
+                    self.shared.store(true, Ordering::Relaxed);
+                    if let Care::Keepalive(_) = care {
+                        return Err(finding);
+                    }
+                }
+                Err(finding) => return Err(finding),
+            }
+        }
+        let (session, _) = self.connected.again(&another(false)).await?;
+        let bastion = self.connected.bastion.clone();
+        Ok((session, bastion.map(Through::new)))
     }
 }
 

@@ -33,6 +33,10 @@ pub struct Known {
     pub rungs: Vec<Rung>,
     /// Why fewer connections than planned could be opened.
     pub refused: Option<String>,
+    /// How many connections the server may still take for open, since our
+    /// goodbye was dropped in silence too. They stay until its own keepalives
+    /// find them dead.
+    pub left_behind: usize,
     unused: Option<End>,
     keepalive: Option<Cared>,
     heartbeat: Option<Cared>,
@@ -54,6 +58,7 @@ impl Known {
             plan,
             rungs: Vec::new(),
             refused: None,
+            left_behind: 0,
             unused: None,
             keepalive: None,
             heartbeat: None,
@@ -131,6 +136,7 @@ impl Known {
         let found = self.found();
         let silence = found.dropped.as_ref().filter(|_| found.is_of_silence());
         record.fact("rungs", ladder::facts(&self.rungs));
+        record.fact("left_behind", self.left_behind);
         record.fact("unused", self.unused.as_ref().map(|end| told(end).0));
         record.fact(
             "threshold",
@@ -294,7 +300,8 @@ impl Known {
             )
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
-            .with("words", words(drop))
+            .with("silences", ladder::line(&self.rungs))
+            .with("words", self.words(drop))
             .with("setting", setting(drop))
             .with("never_used", self.only_unused().then_some(true))
             .with("where", self.place(drop))
@@ -306,6 +313,10 @@ impl Known {
                     format!(" ({owner} has this threshold by default)")
                 }),
             )
+            .with(
+                "left_behind",
+                (self.left_behind > 0).then_some(self.left_behind),
+            )
             .with("intermittent", found.by_chance.then_some(true))
     }
 
@@ -316,6 +327,19 @@ impl Known {
             (true, _) => format!("after {at}"),
             (false, Some(survived)) => format!("between {} and {at}", spoken(survived)),
             (false, None) => format!("within {at}"),
+        }
+    }
+
+    /// What the other side said, to follow a comma or, of SSH, a colon.
+    fn words(&self, drop: &Drop) -> String {
+        let only = match self.only_unused() {
+            true => "; only a connection that had never been used was ended",
+            false => "",
+        };
+        match &drop.message {
+            None => format!("without a word about why{only}"),
+            Some(message) if drop.kind == Kind::Ssh => message.clone(),
+            Some(message) => format!("and said: {message}{only}"),
         }
     }
 
@@ -385,13 +409,17 @@ impl Known {
             (None, Some(true)) => format!("A query every {every} prevents the drop."),
             (None, _) => return None,
         };
-        Some(
-            Finding::new(&cause::idle::KEEPALIVE)
-                .with("remedy", remedy)
-                .with("keepalive_helps", keepalive)
-                .with("heartbeat_helps", heartbeat)
-                .with("interval_ms", ms(interval)),
-        )
+        let finding = Finding::new(&cause::idle::KEEPALIVE)
+            .with("remedy", remedy)
+            .with("keepalive_helps", keepalive)
+            .with("heartbeat_helps", heartbeat)
+            .with("interval_ms", ms(interval));
+        let advice = self.advice(found);
+        let settings = advice.as_object().into_iter().flatten();
+        Some(settings.fold(finding, |finding, (driver, setting)| {
+            let setting = crate::finding::shown(setting);
+            finding.fix(format!("{driver}: {setting}"), None)
+        }))
     }
 }
 
@@ -427,15 +455,6 @@ fn setting(drop: &Drop) -> Option<&'static str> {
         (Kind::Server, "25P03") => Some("idle_in_transaction_session_timeout"),
         (Kind::Server, "25P04") => Some("transaction_timeout"),
         _ => None,
-    }
-}
-
-/// What the other side said, to follow a comma.
-fn words(drop: &Drop) -> String {
-    match &drop.message {
-        None => "without a word about why".to_owned(),
-        Some(message) if drop.kind == Kind::Ssh => message.clone(),
-        Some(message) => format!("and said: {message}"),
     }
 }
 

@@ -249,6 +249,26 @@ pub fn facts(rungs: &[Rung]) -> Value {
         .collect()
 }
 
+/// The rungs as one line for people.
+pub fn line(rungs: &[Rung]) -> String {
+    let mut rungs: Vec<&Rung> = rungs.iter().collect();
+    rungs.sort_by_key(|rung| rung.silence);
+    let times = |lived: bool| {
+        let mut times: Vec<String> = rungs
+            .iter()
+            .filter(|rung| (rung.end == End::Survived) == lived)
+            .map(|rung| spoken(rung.silence))
+            .collect();
+        times.dedup();
+        times.join(", ")
+    };
+    match (times(true), times(false)) {
+        (alive, dead) if alive.is_empty() => format!("dropped: {dead}"),
+        (alive, dead) if dead.is_empty() => format!("alive: {alive}"),
+        (alive, dead) => format!("alive: {alive}; dropped: {dead}"),
+    }
+}
+
 /// An end as one word and its details.
 pub fn told(end: &End) -> (&'static str, Option<String>) {
     match end {
@@ -335,6 +355,7 @@ pub(super) mod tests {
         assert_eq!(found.survived, Some(s(2)));
         assert_eq!(found.dropped.as_ref().map(|drop| drop.at), Some(s(3)));
         assert_eq!(found.width(), s(1));
+        assert_eq!(line(&rungs), "alive: 1.0 s, 2.0 s; dropped: 3.0 s, 4.0 s");
         assert_eq!(found.safe(), Some(s(2)));
         assert!(!found.by_chance);
     }

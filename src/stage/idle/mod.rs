@@ -32,7 +32,7 @@ use crate::pipeline::{Another, Connected};
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 
-use arm::{Arm, Care, Outcome};
+use arm::{Arm, Care, Outcome, Way};
 use conclusion::{Known, described};
 pub use ladder::spoken;
 use ladder::{End, Kind, RUNGS, Rung};
@@ -43,6 +43,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// A bracket narrower than this is narrow enough.
 const NARROW: Duration = Duration::from_millis(1_000);
+/// How many connections there are beside the parked ones.
+const OTHERS: u64 = 3;
 /// How many connections are opened at once.
 const AT_ONCE: usize = 3;
 /// How long the connections may take to say goodbye.
@@ -82,13 +84,23 @@ impl Plan {
             .max(LEAST_INTERVAL)
     }
 
-    /// How many connections may be parked: of those that the server has to
-    /// spare, at most half are taken.
+    /// How many connections may be parked at first: of those that the server
+    /// has to spare, at most two thirds are taken.
     fn rungs(&self) -> u32 {
-        let cared_for = 3;
+        self.room(|spare| spare * 2 / 3)
+    }
+
+    /// How many more may be parked where so many others of ours are open or
+    /// were left behind.
+    fn more_rungs(&self, others: usize) -> u32 {
+        self.room(|spare| spare.saturating_sub(others as u64))
+    }
+
+    /// Some are kept for what is cared for, or for a look beside.
+    fn room(&self, of: impl FnOnce(u64) -> u64) -> u32 {
         match self.spare {
             Some(spare) => {
-                let room = (spare / 2).saturating_sub(cared_for).max(1);
+                let room = of(spare).saturating_sub(OTHERS).max(1);
                 u32::try_from(room).unwrap_or(RUNGS).min(RUNGS)
             }
             None => RUNGS,
@@ -188,6 +200,7 @@ struct Live {
 /// The test as it goes on.
 struct Test<'a> {
     connected: &'a Connected,
+    way: Way<'a>,
     plan: Plan,
     record: &'a mut StageRecord,
     tell: Tell<'a>,
@@ -214,6 +227,7 @@ impl<'a> Test<'a> {
         known.note(record);
         Self {
             connected,
+            way: Way::new(connected),
             plan,
             record,
             tell,
@@ -277,19 +291,27 @@ impl<'a> Test<'a> {
                         parked += u32::from(*care == Care::Parked);
                     }
                     Err(finding) if opened == 0 => return Err(finding),
+                    // It could tell nothing of its own.
+                    Err(_) if self.way.is_shared() && matches!(care, Care::Hop(_)) => {}
                     Err(finding) => {
                         (self.tell)(Event::Note(format!(
                             "not opened: {}: {}",
                             self.known.label(*care),
                             finding.summary()
                         )));
-                        self.known.refused.get_or_insert(finding.summary());
+                        let optional = matches!(care, Care::Hop(_) | Care::Keepalive(_));
+                        if !optional {
+                            self.known.refused.get_or_insert(finding.summary());
+                        }
                     }
                 }
             }
             if self.known.refused.is_some() {
                 break;
             }
+        }
+        if self.way.is_shared() {
+            self.record.fact("ssh_session_shared", true);
         }
         if let Some(why) = self.known.refused.clone()
             && parked < wanted
@@ -302,9 +324,7 @@ impl<'a> Test<'a> {
     /// Opens a few connections at once.
     async fn dial(&self, some: &[(Care, Duration)]) -> Vec<Verdict<Arm>> {
         let one = async |at: usize| match some.get(at) {
-            Some((care, _)) => {
-                Some(Arm::open(self.connected, *care, self.plan.in_transaction).await)
-            }
+            Some((care, _)) => Some(Arm::open(&self.way, *care, self.plan.in_transaction).await),
             None => None,
         };
         let (first, second, third) = tokio::join!(one(0), one(1), one(2));
@@ -318,7 +338,7 @@ impl<'a> Test<'a> {
     }
 
     async fn open(&mut self, care: Care, silence: Duration) -> Verdict<()> {
-        let arm = Arm::open(self.connected, care, self.plan.in_transaction).await;
+        let arm = Arm::open(&self.way, care, self.plan.in_transaction).await;
         match arm {
             Ok(arm) => {
                 self.start(arm, care, silence);
@@ -380,6 +400,12 @@ impl<'a> Test<'a> {
                 finding.summary()
             ));
         }
+        if let End::Dropped(drop) = &outcome.end
+            && drop.kind == Kind::Silent
+            && !matches!(live.care, Care::Hop(_))
+        {
+            self.known.left_behind += 1;
+        }
         let (what, lived) = match &outcome.end {
             End::Survived => (format!("alive after {}", spoken(outcome.life)), true),
             End::Dropped(drop) => (described(drop), false),
@@ -398,13 +424,18 @@ impl<'a> Test<'a> {
     }
 
     /// Whether a connection that was not left alone gets through: else
-    /// silence has nothing to do with it.
+    /// silence has nothing to do with it. A server that says that it is full
+    /// has been reached.
     async fn fresh(&self) -> Verdict<()> {
         let another = Another {
             keepalives: self.connected.target.keepalives,
-            own_hop: true,
+            own_hop: !self.way.is_shared(),
         };
-        let (mut session, _hop) = self.connected.again(&another).await?;
+        let (mut session, _hop) = match self.connected.again(&another).await {
+            Ok(connected) => connected,
+            Err(finding) if finding.cause.code.starts_with("server.connections.") => return Ok(()),
+            Err(finding) => return Err(finding),
+        };
         arm::ask(&mut session, "SELECT 1", &self.connected.ctx).await?;
         session.close().await;
         Ok(())
@@ -421,7 +452,11 @@ impl<'a> Test<'a> {
             return;
         }
         if !drop.announced {
+            let before = self.live.len();
             self.retire(|live| live.care == Care::Parked && live.silence >= drop.at);
+            if drop.kind == Kind::Silent {
+                self.known.left_behind += before - self.live.len();
+            }
         }
         let narrowing = self.live.values().any(|live| live.care == Care::Parked);
         if narrowing {
@@ -433,8 +468,9 @@ impl<'a> Test<'a> {
         if wide && self.passes < MOST_PASSES && drop.at < left + left / 10 {
             self.passes += 1;
             let floor = found.survived.unwrap_or_default();
-            let rungs = self.plan.rungs();
-            for silence in ladder::silences(floor, drop.at, rungs) {
+            let others = self.live.len() + self.known.left_behind;
+            let inside = self.plan.more_rungs(others).min(RUNGS - 1);
+            for silence in ladder::silences(floor, drop.at, inside + 1) {
                 if silence < drop.at && self.open(Care::Parked, silence).await.is_err() {
                     break;
                 }
@@ -539,8 +575,10 @@ mod tests {
             ..plan(6)
         };
         assert_eq!(with(100).rungs(), 8);
-        assert_eq!(with(12).rungs(), 3);
+        assert_eq!(with(17).rungs(), 8);
+        assert_eq!(with(9).rungs(), 3);
         assert_eq!(with(2).rungs(), 1);
+        assert_eq!(with(17).more_rungs(10), 4);
     }
 
     #[test]

@@ -7,8 +7,10 @@
 //! command that repairs the file. Whether the repair is right is proved by
 //! reading the repaired text.
 
+mod body;
 mod frame;
 mod layers;
+mod lines;
 
 use std::path::Path;
 

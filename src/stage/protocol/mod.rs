@@ -90,10 +90,13 @@ pub async fn probe(
 
     let limit = ctx.limit();
     let begun = Instant::now();
-    let heard = match ctx.until(limit, ask(&mut stream)).await {
+    let mut heard = match ctx.until(limit, ask(&mut stream)).await {
         Ok(()) => Heard::listen(&mut stream.io, ctx, limit).await,
         Err(_) => Heard::nothing(Ending::Silent),
     };
+    if heard.ending == Ending::Closed && stream.log.seen().reset_seen_by_write() {
+        heard.ending = Ending::Reset;
+    }
     note(&stream, &heard, begun, record);
     match answer::classify(&heard) {
         Answer::Tls { injected } => {
@@ -167,6 +170,7 @@ fn refused(error: &answer::ErrorText) -> Finding {
         .flatten();
     let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
     Finding::new(cause)
+        .with("error", error.message.clone())
         .with("message", error.message.clone())
         .with("sqlstate", error.sqlstate.clone())
         .with("severity", error.severity.clone())

@@ -187,7 +187,7 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     } else if let Some(look) = look::at(route, endpoint, ctx, LOOK).await {
         return tls_server(&look);
     }
-    Finding::new(cause).with("waited", in_words(waited))
+    Finding::new(cause)
 }
 
 /// Silence: the end of a line makes servers speak that wait for one. It is

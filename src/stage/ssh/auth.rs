@@ -1,23 +1,17 @@
 //! Authentication in OpenSSH's order: `none` to learn what the server takes,
 //! then keys, keyboard-interactive and password, as often as the server lets.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt};
-use russh::keys::agent::AgentIdentity;
-use russh::keys::signature::Signer as _;
-use russh::keys::ssh_encoding::Encode;
-use russh::keys::ssh_key::private::KeypairData;
-use russh::keys::{HashAlg, PrivateKey};
-use russh::{MethodKind, MethodSet, SendError, Signer};
-use serde_json::{Value, json};
-use tokio::sync::Notify;
+use russh::keys::HashAlg;
+use russh::{MethodKind, MethodSet};
 
-use super::agent::{Agent, Trouble};
-use super::algorithms::put_string;
+use super::agent::Agent;
 use super::client::{Client, End, Watch};
 use super::offer::{Candidate, Credential, Hand, Offer};
+use super::pen::{Pen, Unsigned};
+use super::story::{Ending, Outcome, Story};
 use crate::secret::Secret;
 use crate::target::Hop;
 
@@ -25,106 +19,6 @@ use crate::target::Hop;
 const MOST_STEPS: usize = 8;
 /// Rounds of questions in keyboard-interactive.
 const MOST_ROUNDS: usize = 8;
-
-/// What became of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The server let us in with it.
-    Accepted,
-    /// The server took it, and wants more.
-    Partial,
-    /// The server does not take it.
-    Refused,
-    /// The server would take it; the agent did not sign.
-    Unsigned(Trouble),
-    /// The server would take it; its private half is locked.
-    Locked,
-    /// Not offered: the server's signature algorithms leave none for it.
-    NoAlgorithm,
-    /// The server would take it, but only with signatures that OpenSSH does
-    /// not make for it.
-    OnlyWith(&'static str),
-    /// Not offered before the session ended.
-    Untried,
-}
-
-impl Outcome {
-    fn name(&self) -> &'static str {
-        match self {
-            Outcome::Accepted => "accepted",
-            Outcome::Partial => "accepted, more wanted",
-            Outcome::Refused => "refused",
-            Outcome::Unsigned(_) => "accepted, not signed",
-            Outcome::Locked => "accepted, but locked",
-            Outcome::NoAlgorithm => "no common signature algorithm",
-            Outcome::OnlyWith(_) => "known, other signature algorithm wanted",
-            Outcome::Untried => "not tried",
-        }
-    }
-}
-
-/// How the attempts ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// We are in.
-    In,
-    /// Nothing is left to try.
-    Exhausted,
-    /// The server ended the session.
-    Ended(End),
-    /// The time was up.
-    Late,
-}
-
-/// Everything that authentication showed.
-#[derive(Debug)]
-pub struct Story {
-    /// How it ended.
-    pub ending: Ending,
-    /// Every key with what became of it, in order.
-    pub keys: Vec<(Candidate, Outcome)>,
-    /// The methods that the server would take next, when it last said so.
-    pub methods: Vec<&'static str>,
-    /// The methods that were passed before the last step.
-    pub passed: Vec<&'static str>,
-    /// The method that let us in, or that was tried last.
-    pub method: &'static str,
-    /// Whether a password was sent and refused.
-    pub password_refused: bool,
-    /// Questions of the server that nobody could answer.
-    pub questions: Vec<String>,
-    /// What is wrong with the agent.
-    pub trouble: Option<Trouble>,
-    /// How many keys the agent has.
-    pub agent_keys: Option<usize>,
-    /// Whether password methods were ruled out by a changed host key.
-    pub keys_only: bool,
-    /// How long a person was asked.
-    pub asked: Duration,
-}
-
-impl Story {
-    /// For `facts`.
-    pub fn fact(&self) -> Value {
-        json!({
-            "method": self.method,
-            "passed": self.passed,
-            "server_accepts": self.methods,
-            "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
-            "agent_keys": self.agent_keys,
-            "agent_trouble": self.trouble.as_ref().map(Trouble::to_string),
-        })
-    }
-
-    /// The keys with this outcome, as people call them.
-    pub fn labels(&self, wanted: impl Fn(&Outcome) -> bool) -> Vec<String> {
-        self.keys
-            .iter()
-            .filter(|(_, outcome)| wanted(outcome))
-            .map(|(key, _)| key.label())
-            .collect()
-    }
-}
 
 /// The means to authenticate with.
 pub struct Means<'a> {
@@ -220,7 +114,9 @@ impl Run<'_> {
             if !partial && self.may_use_password() && self.takes(MethodKind::KeyboardInteractive) {
                 partial = self.keyboard_interactive().await?;
             }
-            if !partial && self.may_use_password() && self.takes(MethodKind::Password) {
+            // A password that was refused as an answer is not sent once more.
+            let spent = self.story.password_refused && self.means.password.is_some();
+            if !partial && !spent && self.may_use_password() && self.takes(MethodKind::Password) {
                 partial = self.password().await?;
             }
             if !partial {
@@ -357,58 +253,32 @@ impl Run<'_> {
         hash: Option<HashAlg>,
     ) -> Result<Outcome, Ending> {
         let user = self.means.hop.user.clone();
-        let declined = Notify::new();
         let mut pen = Pen {
             hand: &candidate.hand,
             agent: self.agent.as_mut(),
-            declined: &declined,
-            failure: None,
         };
-        let reply = {
-            let handle = &mut *self.handle;
-            let asking = async {
-                match &candidate.credential {
-                    Credential::Key(key) => {
-                        handle
-                            .authenticate_publickey_with(user, key.clone(), hash, &mut pen)
-                            .await
-                    }
-                    Credential::Certificate(certificate) => {
-                        handle
-                            .authenticate_certificate_with(
-                                user,
-                                certificate.as_ref().clone(),
-                                hash,
-                                &mut pen,
-                            )
-                            .await
-                    }
+        let handle = &mut *self.handle;
+        let asking = async {
+            match &candidate.credential {
+                Credential::Key(key) => {
+                    handle
+                        .authenticate_publickey_with(user, key.clone(), hash, &mut pen)
+                        .await
                 }
-            };
-            let given_up = async {
-                declined.notified().await;
-                // The library is told of it before it is left alone.
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            };
-            let both = async {
-                tokio::select! {
-                    biased;
-                    reply = asking => Some(reply),
-                    () = given_up => None,
+                Credential::Certificate(certificate) => {
+                    let certificate = certificate.as_ref().clone();
+                    handle
+                        .authenticate_certificate_with(user, certificate, hash, &mut pen)
+                        .await
                 }
-            };
-            tokio::time::timeout_at(self.limit.into(), both).await
-        };
-        let reply = match reply {
-            Err(_) => return Err(Ending::Late),
-            Ok(None) => {
-                return Ok(match pen.failure.take() {
-                    Some(trouble) => Outcome::Unsigned(trouble),
-                    None => Outcome::Locked,
-                });
             }
-            Ok(Some(Err(Unsendable))) => return Err(Ending::Ended(self.watch.end().await)),
-            Ok(Some(Ok(reply))) => reply,
+        };
+        let reply = match tokio::time::timeout_at(self.limit.into(), asking).await {
+            Err(_) => return Err(Ending::Late),
+            Ok(Err(Unsigned::Trouble(trouble))) => return Ok(Outcome::Unsigned(trouble)),
+            Ok(Err(Unsigned::Nobody)) => return Ok(Outcome::Locked),
+            Ok(Err(Unsigned::Gone)) => return Err(Ending::Ended(self.watch.end().await)),
+            Ok(Ok(reply)) => reply,
         };
         match self.step(reply, "publickey").await {
             Err(Ending::In) => Ok(Outcome::Accepted),
@@ -594,64 +464,4 @@ fn wants_password(prompt: &Prompt) -> bool {
     const OTHER: [&str; 7] = ["code", "token", "otp", "verif", "factor", "pin", "duo"];
     let words = prompt.prompt.to_lowercase();
     !prompt.echo && !OTHER.iter().any(|other| words.contains(other))
-}
-
-/// The library could not be spoken to: the session is over.
-struct Unsendable;
-
-impl From<SendError> for Unsendable {
-    fn from(_: SendError) -> Self {
-        Unsendable
-    }
-}
-
-/// Signs what the library asks for, or declines: then the request goes back
-/// as it came, and the next key can be offered.
-struct Pen<'a> {
-    hand: &'a Hand,
-    agent: Option<&'a mut Agent>,
-    declined: &'a Notify,
-    failure: Option<Trouble>,
-}
-
-impl Signer for Pen<'_> {
-    type Error = Unsendable;
-
-    async fn auth_sign(
-        &mut self,
-        _: &AgentIdentity,
-        hash: Option<HashAlg>,
-        mut data: Vec<u8>,
-    ) -> Result<Vec<u8>, Unsendable> {
-        let signature = match self.hand {
-            Hand::Key(key) => sign(Arc::clone(key), hash, &data).map_err(Some),
-            Hand::Agent(blob) => match &mut self.agent {
-                Some(agent) => agent.sign(blob, hash, &data).await.map_err(Some),
-                None => Err(Some(Trouble::Broken("it is gone".to_owned()))),
-            },
-            Hand::Nobody => Err(None),
-        };
-        match signature {
-            Ok(signature) => put_string(&mut data, &signature),
-            Err(failure) => {
-                self.failure = failure;
-                self.declined.notify_one();
-            }
-        }
-        Ok(data)
-    }
-}
-
-/// A signature by a private key, as it goes on the wire.
-fn sign(key: Arc<PrivateKey>, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, Trouble> {
-    let failed =
-        |error: &dyn std::fmt::Display| Trouble::Broken(format!("signing failed: {error}"));
-    let signature = match key.key_data() {
-        KeypairData::Rsa(pair) => (pair, hash).try_sign(data),
-        other => other.try_sign(data),
-    }
-    .map_err(|error| failed(&error))?;
-    let mut out = Vec::new();
-    signature.encode(&mut out).map_err(|error| failed(&error))?;
-    Ok(out)
 }

@@ -37,6 +37,8 @@ pub enum End {
     Broken(io::ErrorKind),
     /// No answer to keepalives.
     Dead,
+    /// The server sent what the protocol does not allow.
+    Violated(String),
     /// The library gave up on it.
     Error(String),
 }
@@ -50,6 +52,7 @@ impl End {
             IO(error) => End::Broken(error.kind()),
             HUP | Disconnect => End::Closed,
             KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => End::Dead,
+            other if super::fault::violates(other) => End::Violated(other.to_string()),
             other => End::Error(other.to_string()),
         }
     }
@@ -65,6 +68,7 @@ impl End {
             End::Broken(io::ErrorKind::ConnectionReset) => "the connection was reset".to_owned(),
             End::Broken(kind) => format!("the connection broke ({kind})"),
             End::Dead => "the server no longer answers".to_owned(),
+            End::Violated(error) => format!("the server broke the protocol ({error})"),
             End::Error(error) => error.clone(),
         }
     }

@@ -8,11 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::algorithms::{self, ServerOffer};
-use super::auth::{Ending, Outcome, Story};
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
 use super::host_key::moment;
 use super::offer::{Candidate, Credential};
+use super::story::{Ending, Outcome, Story};
 use crate::cause::{self, Cause};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -69,7 +69,7 @@ pub fn identification(hop: &Hop, unheard: Option<Unheard>, heard: &[u8], first: 
             finding.with("first_hop", first)
         }
         None if b"SSH-".starts_with(heard.get(..heard.len().min(4)).unwrap_or_default()) => {
-            about(&cause::ssh::TIMEOUT, hop).with("while", "sending its identification")
+            about(&cause::ssh::TIMEOUT, hop).with("while", "the identification")
         }
         None => foreign(hop, heard, who(heard)),
         Some(Unheard::Foreign(bytes)) => foreign(hop, &bytes, who(&bytes)),
@@ -129,9 +129,9 @@ pub fn handshake(
             io::ErrorKind::UnexpectedEof => disconnected(hop, &End::Closed, "the key exchange"),
             kind => disconnected(hop, &End::Broken(kind), "the key exchange"),
         },
-        (Error::WrongServerSig, _) => {
-            unclassified(hop, "the server's signature over the key exchange is wrong")
-        }
+        (error, _) if violates(error) => about(&cause::ssh::MALFORMED, hop)
+            .with("while", "the key exchange")
+            .with("error", error.to_string()),
         (error, _) => unclassified(hop, &error.to_string()),
     };
     match offer {
@@ -142,6 +142,28 @@ pub fn handshake(
             .with("server_macs", offer.mac.clone()),
         None => finding,
     }
+}
+
+/// Whether the library's complaint is about what the server sent.
+pub fn violates(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PacketSize(_)
+            | Error::PacketAuth
+            | Error::DecryptionError
+            | Error::Kex
+            | Error::KexInit
+            | Error::Inconsistent
+            | Error::IndexOutOfBounds
+            | Error::WrongServerSig
+            | Error::Signature(_)
+            | Error::SshKey(_)
+            | Error::SshEncoding(_)
+            | Error::Utf8(_)
+            | Error::Version
+            | Error::UnknownAlgo
+            | Error::StrictKeyExchangeViolation { .. }
+    )
 }
 
 fn algorithms(hop: &Hop, kind: &AlgorithmKind, ours: &[String], theirs: &[String]) -> Finding {
@@ -181,6 +203,7 @@ fn algorithms(hop: &Hop, kind: &AlgorithmKind, ours: &[String], theirs: &[String
 
 fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
     let finding = match end {
+        End::Violated(error) => about(&cause::ssh::MALFORMED, hop).with("error", error.as_str()),
         End::Error(error) => about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.as_str()),
         _ => about(&cause::ssh::DISCONNECTED, hop).with("error", end.words()),
     };

@@ -289,10 +289,19 @@ impl Judge {
             .with("port", self.hop.port)
             .with("known_as", self.name())
             .with("key_type", key_type(&shown.key.algorithm()))
-            .with("fingerprint", fingerprint(&shown.key));
-        match self.hop.known_hosts.first() {
+            .with("fingerprint", fingerprint(&shown.key))
+            .with("short_type", short_type(&shown.key.algorithm()));
+        let finding = match shown.key.to_openssh() {
+            Ok(key) => finding.with("entry", format!("{} {key}", self.name())),
+            Err(_) => finding,
+        };
+        let finding = match self.hop.known_hosts.first() {
             Some(file) => finding.with("known_hosts", file.display().to_string()),
             None => finding,
+        };
+        match self.reachable {
+            true => finding.with("reachable_host", self.hop.host.as_str()),
+            false => finding,
         }
     }
 
@@ -302,27 +311,8 @@ impl Judge {
             .files()
             .map(|file| file.display().to_string())
             .collect();
-        let finding = self
-            .finding(&cause::ssh::HOSTKEY_UNKNOWN, shown)
-            .with("files_read", read);
-        let Some(file) = self.hop.known_hosts.first() else {
-            return finding;
-        };
-        let entry = shown.key.to_openssh().ok().and_then(|key| {
-            let line = format!("{} {key}", self.name());
-            let line = shlex::try_quote(&line).ok()?.into_owned();
-            let file = file.display().to_string();
-            let file = shlex::try_quote(&file).ok()?.into_owned();
-            Some(format!("printf '%s\\n' {line} >> {file}"))
-        });
-        finding.fix(
-            format!(
-                "Compare {} with what the server's administrator says (on the server: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub). If they agree, add this key:",
-                fingerprint(&shown.key),
-                short_type(&shown.key.algorithm()),
-            ),
-            entry,
-        )
+        self.finding(&cause::ssh::HOSTKEY_UNKNOWN, shown)
+            .with("files_read", read)
     }
 
     fn changed(&self, shown: &Shown, lines: &[Line]) -> Finding {
@@ -337,12 +327,9 @@ impl Judge {
             .finding(&cause::ssh::HOSTKEY_CHANGED, shown)
             .with("expected", prints)
             .with("lines", places)
-            .with("other_type_only", other_types);
+            .with("other_type_only", other_types.then_some(true));
         if let Some(line) = lines.first() {
             finding = finding.with("file", line.file.display().to_string());
-        }
-        if self.reachable && self.hop.host_key_alias.is_none() {
-            finding = finding.with("reachable", true);
         }
         finding
     }

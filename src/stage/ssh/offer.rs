@@ -198,8 +198,7 @@ fn arrange(
             file: Some(path),
         });
     }
-    let mut seen = std::collections::HashSet::new();
-    files.retain(|candidate| seen.insert(candidate.credential.blob()));
+    let mut files = once_each(files);
 
     let mut first = Vec::new();
     let mut others = Vec::new();
@@ -229,6 +228,23 @@ fn arrange(
     let mut all: Vec<Candidate> = first.into_iter().chain(others).chain(files).collect();
     lend_hands(&mut all);
     all
+}
+
+/// The same key in several files counts once, where it can be signed with.
+fn once_each(files: Vec<Candidate>) -> Vec<Candidate> {
+    let mut unique: Vec<Candidate> = Vec::new();
+    for candidate in files {
+        let blob = candidate.credential.blob();
+        match unique
+            .iter_mut()
+            .find(|known| known.credential.blob() == blob)
+        {
+            Some(known) if matches!(known.hand, Hand::Nobody) => *known = candidate,
+            Some(_) => {}
+            None => unique.push(candidate),
+        }
+    }
+    unique
 }
 
 /// A certificate from a file is signed for by its plain key

@@ -63,6 +63,8 @@ fn everywhere(errno: i32) -> &'static Cause {
         | libc::ENOBUFS
         | libc::ENOMEM
         | libc::EADDRINUSE => &cause::tcp::LOCAL,
+        // A refusal has an errno of its own: this one was accepted first.
+        libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE => &cause::protocol::RESET,
         _ => &cause::tcp::UNCLASSIFIED,
     }
 }
@@ -118,6 +120,10 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
                 .with("machine", machine(host, to));
         }
         Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
+    }
+    if row.code == cause::protocol::RESET.code {
+        let who = named(host, address, misses.len());
+        finding = finding.with("who", who.clone()).with("endpoint", who);
     }
     if let Some(icmp) = &miss.icmp {
         finding = finding
@@ -292,6 +298,7 @@ mod tests {
             (unix.clone(), libc::ENOENT, None, "tcp.socket-missing"),
             (unix.clone(), libc::EACCES, None, "tcp.socket-permission"),
             (unix.clone(), libc::ECONNREFUSED, None, "tcp.refused"),
+            (tcp(), libc::ECONNRESET, None, "protocol.reset"),
             (unix, libc::EMFILE, None, "tcp.local"),
         ] {
             assert_eq!(classify(&address, &miss(errno, icmp)).code, code, "{errno}");

@@ -75,6 +75,16 @@ pub fn load(
         let reason = "there is no home directory to look for its key in";
         return Err(unusable(path, reason.to_owned()));
     };
+    // libpq reads ENGINE:KEY in a name with a colon.
+    if settings.key.as_ref().is_some_and(|key| key.named)
+        && key_file.to_string_lossy().contains(':')
+    {
+        let reason = format!(
+            "libpq takes {} for an engine and a key in it, because of the colon",
+            key_file.display()
+        );
+        return Err(unusable(path, reason));
+    }
     let key = key(key_file, settings.key_password.as_ref())
         .map_err(|finding| finding.with("certificate_file", path.display().to_string()))?;
     if let Err(error) = builder

@@ -5,9 +5,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslOptions, SslVersion};
+use openssl::ssl::{SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslVersion};
 use openssl::x509::store::{X509Lookup, X509StoreBuilderRef};
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509Crl};
@@ -42,12 +43,34 @@ pub struct Prepared {
 pub struct Trusted {
     /// Where the roots come from, in words: a path, or the system's roots.
     pub label: String,
-    /// The certificates of the root file; empty for the system's roots.
-    pub roots: Vec<X509>,
+    /// The root file; none for the system's roots.
+    pub root_file: Option<PathBuf>,
     /// Where revocation lists come from, if any are checked.
     pub crl: Option<PathBuf>,
-    /// The lists of a file.
-    pub lists: Vec<X509Crl>,
+    // Read a second time only where a failure is to be explained: OpenSSL
+    // keeps its own, and large files take their time.
+    roots: OnceLock<Vec<X509>>,
+    lists: OnceLock<Vec<X509Crl>>,
+}
+
+impl Trusted {
+    /// The certificates of the root file; empty for the system's roots.
+    pub fn roots(&self) -> &[X509] {
+        let read = || {
+            let file = self.root_file.as_deref();
+            file.map(certificates).unwrap_or_default()
+        };
+        self.roots.get_or_init(read)
+    }
+
+    /// The revocation lists of a file.
+    pub fn lists(&self) -> &[X509Crl] {
+        let read = || {
+            let pem = self.crl.as_ref().and_then(|file| fs::read(file).ok());
+            pem.map(|pem| read_lists(&pem)).unwrap_or_default()
+        };
+        self.lists.get_or_init(read)
+    }
 }
 
 /// Loads everything.
@@ -132,12 +155,11 @@ fn trust(
     if let Err(error) = builder.load_verify_locations(Some(&file.path), None) {
         return Err(bad_roots(file, &error));
     }
-    let (crl, lists) = revocation(builder.cert_store_mut(), settings);
     Ok(Some(Trusted {
         label: file.path.display().to_string(),
-        roots: certificates(&file.path),
-        crl,
-        lists,
+        root_file: Some(file.path.clone()),
+        crl: revocation(builder.cert_store_mut(), settings),
+        ..Trusted::default()
     }))
 }
 
@@ -242,62 +264,44 @@ pub fn certificates(path: &Path) -> Vec<X509> {
 }
 
 /// Loads revocation lists as libpq does: from `sslcrl` and `sslcrldir`, else
-/// from the default file; what cannot be loaded is silently left out, and
-/// then nothing is checked.
-fn revocation(
-    store: &mut X509StoreBuilderRef,
-    settings: &TlsSettings,
-) -> (Option<PathBuf>, Vec<X509Crl>) {
+/// from the default file. What cannot be loaded is silently left out, and
+/// then nothing is checked. Where they came from, if they are checked.
+fn revocation(store: &mut X509StoreBuilderRef, settings: &TlsSettings) -> Option<PathBuf> {
     // libpq's default file counts only where neither is set; the settings
     // carry it as a file that was not named.
     let file = settings
         .crl
         .as_ref()
         .filter(|file| file.named || settings.crl_dir.is_none());
-    let mut lists = Vec::new();
     if let Some(file) = file {
-        match load_lists(store, &file.path) {
-            Some(loaded) => lists = loaded,
-            None => return (None, Vec::new()),
-        }
+        load_lists(store, &file.path)?;
     }
     if let Some(dir) = &settings.crl_dir {
-        let Some(path) = dir.to_str().filter(|path| !path.contains('\0')) else {
-            return (None, Vec::new());
-        };
-        let added = store
+        let path = dir.to_str().filter(|path| !path.contains('\0'))?;
+        store
             .add_lookup(X509Lookup::hash_dir())
-            .and_then(|lookup| lookup.add_dir(path, openssl::ssl::SslFiletype::PEM));
-        if added.is_err() {
-            return (None, Vec::new());
-        }
+            .and_then(|lookup| lookup.add_dir(path, SslFiletype::PEM))
+            .ok()?;
     }
-    let source = match (file, &settings.crl_dir) {
-        (Some(file), _) => file.path.clone(),
-        (None, Some(dir)) => dir.clone(),
-        (None, None) => return (None, Vec::new()),
-    };
-    match store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL) {
-        Ok(()) => (Some(source), lists),
-        Err(_) => (None, Vec::new()),
-    }
+    let source = file.map(|file| &file.path).or(settings.crl_dir.as_ref())?;
+    store
+        .set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)
+        .ok()?;
+    Some(source.clone())
 }
 
 /// Loads what `X509_load_cert_crl_file` loads: lists and certificates. None
 /// where there is neither.
-fn load_lists(store: &mut X509StoreBuilderRef, path: &Path) -> Option<Vec<X509Crl>> {
+fn load_lists(store: &mut X509StoreBuilderRef, path: &Path) -> Option<()> {
     let pem = fs::read(path).ok()?;
     // The loader takes the name as a C string.
     path.to_str().filter(|path| !path.contains('\0'))?;
     let lookup = store.add_lookup(X509Lookup::file()).ok()?;
-    let any_list = lookup
-        .load_crl_file(path, openssl::ssl::SslFiletype::PEM)
-        .is_ok();
-    let mut any = any_list;
+    let mut any = lookup.load_crl_file(path, SslFiletype::PEM).is_ok();
     for cert in X509::stack_from_pem(&pem).unwrap_or_default() {
         any |= store.add_cert(cert).is_ok();
     }
-    any.then(|| read_lists(&pem))
+    any.then_some(())
 }
 
 /// The lists of a PEM file, for the evidence.

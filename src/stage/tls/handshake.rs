@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio_openssl::SslStream;
 
-use crate::cause::protocol as protocol_cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
@@ -19,11 +18,13 @@ use crate::stage::protocol::{Attempt, Greeted, describe};
 use crate::target::{Endpoint, SslMode, Target};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
+use super::codes::{self, Refusal};
 use super::context::{Prepared, prepare, sends_server_name};
-use super::judge::{self, Judge};
+use super::failure::Failure;
+use super::judge::{self, Judge, slipped_in};
 use super::names::{Match, Names};
 use super::tap::Tap;
-use super::verify::{self, Refusal, Trial};
+use super::verify::Trial;
 use super::{Encryption, Wire, facts, failure};
 
 /// A certificate that ends within this time is worth a word.
@@ -82,8 +83,14 @@ pub(super) async fn shake(
 
     let failure = match outcome {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some((failure::classify(&error), failure::text(&error))),
-        Err(_) => Some((failure::Failure::Late, "the time is used up".to_owned())),
+        Ok(Err(error)) => {
+            let failure = match failure::classify(&error) {
+                Failure::Closed if log.seen().reset_seen_by_write() => Failure::Reset,
+                other => other,
+            };
+            Some((failure, failure::text(&error)))
+        }
+        Err(_) => Some((Failure::Late, "the time is used up".to_owned())),
     };
     let refusal = refusal
         .lock()
@@ -140,14 +147,6 @@ fn source_of_roots(target: &Target) -> Option<String> {
     })
 }
 
-/// Bytes in clear where TLS was agreed on.
-fn slipped_in(bytes: &[u8]) -> Finding {
-    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
-    Finding::new(&protocol_cause::INJECTED)
-        .with("count", bytes.len())
-        .with("bytes", stranger::hex(head))
-}
-
 /// What lies in the kernel's buffer before we have begun; it stays there.
 fn at_hand(stream: &Stream) -> Vec<u8> {
     let mut bytes = [std::mem::MaybeUninit::uninit(); 64];
@@ -201,7 +200,7 @@ fn connection(
             && let (Some(host), Some(cert)) = (&host, context.current_cert())
             && Names::of(cert).cover(host) != Match::Yes
         {
-            context.set_error(verify::mismatch());
+            context.set_error(codes::mismatch());
             good = false;
         }
         if !good {
@@ -328,8 +327,7 @@ fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Optio
     }
 }
 
-/// What `verify-full` would say where `sslmode` is weaker: with the roots at
-/// hand, and where there are none, with the system's.
+/// What `verify-full` would say with the same files where `sslmode` is weaker.
 fn full(
     tap: &Tap,
     prepared: &Prepared,
@@ -348,15 +346,8 @@ fn full(
         host: Some(&endpoint.host),
     };
     let mut faults = Vec::new();
-    let mut with_system_roots = None;
     if !prepared.verifies {
         faults.push(crate::cause::tls::ROOT_MISSING.code.to_owned());
-        let refused = verify::store(&[]).map(|store| verify::offline(&chain, &store));
-        with_system_roots = Some(match refused {
-            Some(Ok(None)) => "trusted".to_owned(),
-            Some(Ok(Some(refusal))) => refusal.text.to_owned(),
-            _ => "unknown".to_owned(),
-        });
     }
     faults.extend(
         trial
@@ -367,6 +358,5 @@ fn full(
     json!({
         "passes": faults.is_empty(),
         "faults": faults,
-        "with_system_roots": with_system_roots,
     })
 }

@@ -17,12 +17,13 @@ use crate::stage::protocol::{Asked, Attempt, describe, in_words};
 use crate::target::{Endpoint, SslMode, Target, TlsVersion};
 use crate::wire::{BoxIo, Route, Tee, TeeLog, kernel, stranger};
 
+use super::client_alert::{about_client, rejected, required};
+use super::codes::Refusal;
 use super::context::Prepared;
 use super::failure::{Failure, alert_name, error_text};
 use super::look;
 use super::tap::Tap;
-use super::verify::{Refusal, Trial};
-use super::{Encryption, facts};
+use super::verify::Trial;
 
 /// How long the looks on further connections may take, each.
 const LOOK: Duration = Duration::from_millis(1500);
@@ -262,6 +263,10 @@ impl Judge<'_> {
             }
             return self.unmask(&heard, tls).await;
         }
+        // Somebody who slips bytes in does not wait for what we say.
+        if let Some(bytes) = look::unasked(self.route, self.ctx, BRIEF).await {
+            return slipped_in(&bytes);
+        }
         let head = bytes.get(..bytes.len().min(16)).unwrap_or(&bytes);
         Finding::new(&protocol_cause::MALFORMED)
             .with("received", "bytes in clear, after it had agreed to TLS")
@@ -324,121 +329,17 @@ impl Judge<'_> {
     }
 }
 
+/// Bytes in clear where TLS was agreed on.
+pub(super) fn slipped_in(bytes: &[u8]) -> Finding {
+    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
+    Finding::new(&protocol_cause::INJECTED)
+        .with("count", bytes.len())
+        .with("bytes", stranger::hex(head))
+}
+
 /// Whether the kernel has seen packets that came behind a missing one.
 fn later_packets_came(socket: &socket2::Socket) -> Option<bool> {
     kernel::tcp_info(socket).map(|info| info.out_of_order > 0)
-}
-
-/// Whether an alert is about the client's certificate: `true` for one that was
-/// sent and refused, `false` for one that was wanted and not sent.
-fn about_client(alert: u8, asked: bool, sent: Option<bool>) -> Option<bool> {
-    match (alert, sent) {
-        // certificate_required
-        (116, _) => Some(false),
-        // bad_certificate, unsupported, revoked, expired, unknown; unknown_ca,
-        // access_denied, decrypt_error
-        (42..=46 | 48 | 49 | 51, Some(true)) => Some(true),
-        (40 | 42..=46 | 49, Some(false)) if asked => Some(false),
-        _ => None,
-    }
-}
-
-/// `tls.client.rejected`.
-fn rejected(alert: u8, client: Option<&super::ClientCertificate>, tap: &Tap) -> Finding {
-    let reason = match alert {
-        43 => "it is not for clients, or of an unsupported kind",
-        44 => "it has been revoked",
-        45 => "it has expired, or is not valid yet",
-        48 => "the server does not know its issuer",
-        51 => "the proof of its key does not hold",
-        49 => "access is denied with it",
-        _ => "it is bad in the server's eyes",
-    };
-    let finding = Finding::new(&cause::CLIENT_REJECTED)
-        .with("reason", reason)
-        .with("alert", alert)
-        .with("alert_name", alert_name(alert))
-        .with("authorities", authorities(tap));
-    match client {
-        Some(client) => finding
-            .with("certificate", facts::name_text(client.cert.subject_name()))
-            .with("issuer", facts::name_text(client.cert.issuer_name()))
-            .with("file", client.file.display().to_string())
-            .with(
-                "not_after",
-                facts::moment(client.cert.not_after()).map(facts::date),
-            ),
-        None => finding,
-    }
-}
-
-/// `tls.client.required`.
-fn required(at_hand: bool, target: &Target, tap: &Tap) -> Finding {
-    use crate::target::SslCertMode;
-    let why = match (&target.tls.certificate, target.tls.certificate_mode) {
-        (_, SslCertMode::Disable) => "sslcertmode=disable forbids it".to_owned(),
-        _ if at_hand => "the one at hand was not sent".to_owned(),
-        (Some(file), _) => format!("{} does not exist", file.path.display()),
-        (None, _) => "none is set, and there is no home directory to look in".to_owned(),
-    };
-    Finding::new(&cause::CLIENT_REQUIRED)
-        .with("why", why)
-        .with("authorities", authorities(tap))
-}
-
-fn authorities(tap: &Tap) -> Option<Vec<String>> {
-    let seen = tap.seen();
-    let authorities = seen.certificate_request.as_ref()?;
-    (!authorities.is_empty()).then(|| authorities.iter().take(10).cloned().collect())
-}
-
-/// The alert that came after the handshake, if one did: under TLS 1.3 a
-/// client certificate that the server wants or refuses is told only then,
-/// while the first reply to the start-up message is waited for. For `auth`,
-/// when that reply is an end or an error.
-pub fn late_alert(
-    tls: &Encryption,
-    target: &Target,
-    endpoint: &Endpoint,
-    route: &Route,
-) -> Option<Finding> {
-    let (alert, sent) = {
-        let seen = tls.tap.seen();
-        let (level, alert) = *seen.alerts.last()?;
-        // close_notify is an end, and no reason.
-        if alert == 0 || (level != 2 && alert != 116) {
-            return None;
-        }
-        (alert, seen.certificate_sent)
-    };
-    let finding = match about_client(alert, tls.client_certificate_asked, sent) {
-        Some(true) => rejected(alert, tls.client.as_ref(), &tls.tap),
-        Some(false) => required(tls.client.is_some(), target, &tls.tap),
-        None => Finding::new(&cause::UNCLASSIFIED)
-            .with("error", format!("TLS alert {alert}: {}", alert_name(alert))),
-    };
-    let finding = finding
-        .with("alert", alert)
-        .with("alert_name", alert_name(alert))
-        .with("seen", "after the handshake");
-    Some(describe(finding, endpoint, route))
-}
-
-/// The finding for a server that says in its own words, during start-up, that
-/// it wants a client certificate (SQLSTATE 28000 behind `clientcert`).
-pub fn client_required(
-    tls: Option<&Encryption>,
-    target: &Target,
-    endpoint: &Endpoint,
-    route: &Route,
-) -> Finding {
-    let finding = match tls {
-        Some(tls) => required(tls.client.is_some(), target, &tls.tap),
-        None => {
-            Finding::new(&cause::CLIENT_REQUIRED).with("why", "the connection is not encrypted")
-        }
-    };
-    describe(finding, endpoint, route)
 }
 
 /// An error of OpenSSL outside the handshake.
@@ -454,20 +355,5 @@ fn version_name(version: u16) -> String {
         0x0303 => "TLSv1.2".to_owned(),
         0x0304 => "TLSv1.3".to_owned(),
         other => format!("version {other:#06x}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alerts_about_the_client_s_certificate() {
-        // TLS 1.3 has an alert of its own; before, a failed handshake says it.
-        assert_eq!(about_client(116, true, Some(false)), Some(false));
-        assert_eq!(about_client(40, true, Some(false)), Some(false));
-        assert_eq!(about_client(40, false, None), None);
-        assert_eq!(about_client(48, true, Some(true)), Some(true));
-        assert_eq!(about_client(48, false, None), None);
     }
 }

@@ -12,7 +12,6 @@ use tokio_openssl::SslStream;
 use crate::ctx::Ctx;
 use crate::stage::protocol::answer::{self, Answer, Heard};
 use crate::stage::protocol::{SSL_REQUEST, answer::Ending};
-use crate::stage::tcp;
 use crate::target::{Endpoint, Keepalives};
 use crate::wire::stranger::{self, Kind};
 use crate::wire::{Route, Stream};
@@ -41,12 +40,9 @@ const BRIEF: Keepalives = Keepalives {
     user_timeout: 0,
 };
 
-/// Dials the same address again. A tunnel's channel is not opened again.
+/// Opens the same way again.
 async fn again(route: &Route, ctx: &Ctx) -> Option<Stream> {
-    match route {
-        Route::Direct(address) => tcp::dial(address, &BRIEF, ctx).await.ok(),
-        Route::Tunnel { .. } => None,
-    }
+    route.again(&BRIEF, ctx).await
 }
 
 /// Speaks TLS to the end from the first byte; none where it does not answer in TLS.
@@ -138,6 +134,30 @@ pub async fn asks_for_tls(route: &Route, ctx: &Ctx, time: Duration) -> Option<An
         .unwrap_or_else(|| Heard::nothing(Ending::Silent));
     match answer::classify(&heard) {
         answer @ (Answer::Tls { .. } | Answer::NoTls) => Some(answer),
+        _ => None,
+    }
+}
+
+/// What a second connection says behind its yes to TLS while nothing is sent:
+/// a server waits for the client there.
+pub async fn unasked(route: &Route, ctx: &Ctx, time: Duration) -> Option<Vec<u8>> {
+    let limit = (Instant::now() + time).min(ctx.deadline);
+    let listen = async {
+        let mut stream = again(route, ctx).await?;
+        stream.io.write_all(&SSL_REQUEST).await.ok()?;
+        stream.io.flush().await.ok()?;
+        let mut bytes = Vec::new();
+        while bytes.len() < 2 {
+            let n = stream.io.read_buf(&mut bytes).await.ok()?;
+            if n == 0 {
+                return None;
+            }
+        }
+        Some(bytes)
+    };
+    let bytes = ctx.until(limit, listen).await.ok().flatten()?;
+    match bytes.as_slice() {
+        [b'S', behind @ ..] if !behind.is_empty() => Some(behind.to_vec()),
         _ => None,
     }
 }

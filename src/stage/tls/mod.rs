@@ -6,13 +6,16 @@
 //! certificate or anything else that identifies it is sent.
 
 pub mod client;
+mod client_alert;
+mod codes;
 pub mod context;
 pub mod facts;
 pub mod failure;
+mod issuer;
 pub mod look;
 pub mod names;
 pub mod tap;
-pub mod verify;
+mod verify;
 
 mod handshake;
 mod judge;
@@ -31,7 +34,7 @@ use crate::wire::{BoxIo, Route, Stream, TeeLog};
 use client::ClientCertificate;
 use tap::Tap;
 
-pub use judge::{client_required, late_alert};
+pub use client_alert::{client_required, late_alert};
 
 /// A transport that is as encrypted as it will get.
 pub struct Wire {

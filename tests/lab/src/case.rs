@@ -71,6 +71,7 @@ pub enum Need {
     /// A firewall in a namespace; implies [`Need::Netns`].
     Nft,
     PuttyTools,
+    Python,
 }
 
 impl Need {
@@ -95,6 +96,7 @@ impl Need {
             Need::Netns => root().or_else(|| program("ip")),
             Need::Nft => root().or_else(|| program("ip")).or_else(|| program("nft")),
             Need::PuttyTools => program("puttygen"),
+            Need::Python => program("python3"),
         }
     }
 }

@@ -101,6 +101,8 @@ pub struct CertSpec {
     pub org: String,
     /// Where the issuer's certificate can be fetched, as the certificate says; nothing when empty.
     pub issuer_url: String,
+    /// Whether the key identifier names the issuer's own issuer as well.
+    pub names_upper_issuer: bool,
     /// How many authorities may follow, for an authority.
     pub path_len: Option<u32>,
     /// The one domain that an authority may issue for; any when empty.
@@ -122,6 +124,7 @@ impl CertSpec {
             ca: false,
             org: String::new(),
             issuer_url: String::new(),
+            names_upper_issuer: false,
             path_len: None,
             permitted: String::new(),
         }
@@ -323,7 +326,10 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
     builder.append_extension(subject_id)?;
     if parent.is_some() {
         let context = builder.x509v3_context(parent, None);
-        let authority_id = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        let authority_id = AuthorityKeyIdentifier::new()
+            .keyid(true)
+            .issuer(spec.names_upper_issuer)
+            .build(&context)?;
         builder.append_extension(authority_id)?;
     }
     if spec.ca {

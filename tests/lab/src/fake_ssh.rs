@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use russh::keys::{Algorithm, PrivateKey, PublicKey};
-use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, run_stream};
+use russh::keys::{Algorithm, PrivateKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    run_stream,
+};
 use russh::{Channel, ChannelOpenFailure, Error, Preferred};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -96,11 +99,15 @@ struct Guest(Behaviour);
 impl Handler for Guest {
     type Error = Error;
 
-    async fn auth_publickey_offered(&mut self, _: &str, _: &PublicKey) -> Result<Auth, Error> {
+    async fn auth_publickey_offered(
+        &mut self,
+        _: &str,
+        _: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Error> {
         Ok(Auth::Accept)
     }
 
-    async fn auth_publickey(&mut self, _: &str, _: &PublicKey) -> Result<Auth, Error> {
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
         Ok(Auth::Accept)
     }
 

@@ -103,13 +103,42 @@ impl Client {
         Ok(self.receive()?.1)
     }
 
-    /// Plays a server that answers every query with one row, until the client goes.
-    pub fn serve(&mut self) -> io::Result<()> {
+    /// Begins a session.
+    pub fn begin(&mut self) -> io::Result<()> {
         for (name, value) in [("server_version", "15.0"), ("client_encoding", "UTF8")] {
             self.send(b'S', format!("{name}\0{value}\0").as_bytes())?;
         }
         self.send(b'K', &[0, 0, 1, 0, 0, 0, 0, 1])?;
-        self.send(b'Z', b"I")?;
+        self.send(b'Z', b"I")
+    }
+
+    /// Plays a server that answers a query for columns with one row, until the client goes: each
+    /// column with the value of the first word that it contains, else NULL.
+    pub fn serve_facts(&mut self, answers: &[(&str, &str)]) -> io::Result<()> {
+        self.begin()?;
+        while let Ok((b'Q', query)) = self.receive() {
+            let query = String::from_utf8_lossy(&query).into_owned();
+            let columns = columns(&query);
+            let mut row = (columns.len() as u16).to_be_bytes().to_vec();
+            for column in columns {
+                match answers.iter().find(|(word, _)| column.contains(word)) {
+                    Some((_, value)) => {
+                        row.extend((value.len() as u32).to_be_bytes());
+                        row.extend(value.as_bytes());
+                    }
+                    None => row.extend([0xff; 4]),
+                }
+            }
+            self.send(b'D', &row)?;
+            self.send(b'C', b"SELECT 1\0")?;
+            self.send(b'Z', b"I")?;
+        }
+        Ok(())
+    }
+
+    /// Plays a server that answers every query with one row, until the client goes.
+    pub fn serve(&mut self) -> io::Result<()> {
+        self.begin()?;
         while let Ok((b'Q', _)) = self.receive() {
             let column = b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
             self.send(b'T', column)?;
@@ -119,4 +148,23 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// The expressions of a SELECT, split at the commas outside parentheses.
+fn columns(query: &str) -> Vec<&str> {
+    let list = query.trim_start_matches("SELECT");
+    let (mut depth, mut from, mut out) = (0, 0, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                out.push(&list[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(&list[from..]);
+    out
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::certs::{Ca, CertSpec, Issued, write_mode};
 use crate::netns::Netns;
@@ -15,11 +15,15 @@ use crate::postgres::{Postgres, PostgresBuilder, make_template};
 use crate::process::{Tool, current_user};
 use crate::sshd::{Sshd, SshdBuilder};
 
+/// The languages of which shared servers can be had.
+const LANGUAGES: [&str; 2] = ["de", "fr"];
+
 /// Where scenarios get everything from. Shared servers start when first asked for; all is
 /// stopped and deleted on drop.
 pub struct Lab {
     // Fields drop in this order: servers before the directory they live in.
     postgres: Shared<Arc<Postgres>>,
+    foreign: [Shared<Arc<Postgres>>; LANGUAGES.len()],
     sshd: Shared<Arc<Sshd>>,
     template: Shared<PathBuf>,
     client_key: Shared<PathBuf>,
@@ -45,6 +49,7 @@ impl Lab {
         ca.write(&dir.path().join("ca.crt"))?;
         Ok(Lab {
             postgres: Shared::default(),
+            foreign: Default::default(),
             sshd: Shared::default(),
             template: Shared::default(),
             client_key: Shared::default(),
@@ -116,6 +121,19 @@ impl Lab {
             let pg = self.new_postgres().conf("max_connections", 100);
             Ok(Arc::new(pg.tls(issued).start()?))
         })
+    }
+
+    /// A shared server that speaks this language; [`Lab::postgres`] without one.
+    pub fn postgres_in(&self, language: Option<&str>) -> Result<Arc<Postgres>> {
+        let known = |language| LANGUAGES.iter().position(|known| *known == language);
+        match language {
+            None => self.postgres(),
+            Some(language) => {
+                let at = known(language).context("the lab has no server of that language")?;
+                self.foreign[at]
+                    .get(|| Ok(Arc::new(self.new_postgres().language(language).start()?)))
+            }
+        }
     }
 
     /// A server of one's own: role `app`, database `appdb`, no TLS unless told.

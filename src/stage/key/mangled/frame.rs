@@ -1,36 +1,17 @@
 //! What was done to a key's frame (header and footer) and to its body.
 
-use super::super::container;
 use super::super::format::PrivateForm;
-use super::{Step, der_length, form_of, place};
+use super::body::Framed;
+use super::{Step, form_of, lines, place};
 
 /// The characters that stand for dashes.
 const DASHES: [char; 6] = [
     '-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}',
 ];
 /// The characters that quote.
-const QUOTES: [char; 7] = [
+pub const QUOTES: [char; 7] = [
     '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}',
 ];
-
-/// A key's text taken apart.
-pub struct Framed {
-    form: PrivateForm,
-    /// `Proc-Type` and `DEK-Info` of a traditional PEM key.
-    headers: Vec<String>,
-    /// The base64 digits.
-    digits: String,
-    /// What they stand for, where they are base64.
-    bytes: Option<Vec<u8>>,
-    /// Where the body begins, for what is lost in it.
-    body_place: String,
-    /// The first character that does not belong there.
-    stray: Option<(char, String)>,
-    /// Whether there is a footer.
-    footer: bool,
-    /// How many equals signs are missing at the end.
-    padding: Option<usize>,
-}
 
 /// A header or footer line that was found, perhaps damaged.
 struct Mark {
@@ -102,7 +83,7 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
         )),
         Some(_) => {}
     }
-    lines(text, from, to, &framed, steps);
+    lines::check(text, from, to, &framed, steps);
     match &footer {
         None if framed.is_complete() => steps.push(Step::new(
             "no-footer",
@@ -252,7 +233,7 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
     }
 }
 
-fn indentation(text: &str, at: usize) -> Step {
+pub fn indentation(text: &str, at: usize) -> Step {
     Step::new(
         "indentation",
         "lines are indented",
@@ -271,136 +252,6 @@ fn quotes_filter(quotes: &str) -> String {
         only if !only.contains('\'') => format!("tr -d '{only}'"),
         _ => "tr -d \"\\\"'\\`\"".to_owned(),
     }
-}
-
-/// What is wrong with the lines between header and footer, which stand at
-/// `from..to` of the text.
-fn lines(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Vec<Step>) {
-    const BLANKS: [char; 2] = [' ', '\t'];
-    let body = text.get(from..to).unwrap_or_default();
-    let legacy = !framed.headers.is_empty();
-    let (_, digits) = legacy_headers(body);
-    let begins = body.trim_start_matches(BLANKS).starts_with('\n') || from == 0;
-    let ends = body.trim_end_matches(BLANKS).ends_with('\n') || !framed.footer;
-    let long = digits
-        .lines()
-        .map(|line| line.trim().len())
-        .max()
-        .unwrap_or(0)
-        > 128;
-    let spaced = digits.trim().contains(BLANKS) && digits.trim().lines().count() <= 2;
-
-    if spaced && (long || !begins || !ends) {
-        let what = "line breaks have become spaces";
-        steps.push(Step::new(
-            "spaces",
-            what,
-            place(text, from),
-            &rewrap(legacy),
-        ));
-        return;
-    }
-    if !begins || !ends {
-        let what = "line breaks are gone";
-        steps.push(Step::new(
-            "one-line",
-            what,
-            place(text, from),
-            &rewrap(legacy),
-        ));
-        return;
-    }
-    if body.starts_with(BLANKS) {
-        steps.push(Step::new(
-            "trailing-space",
-            "there is white space behind the header",
-            place(text, from),
-            "sed 's/[[:space:]]*$//'",
-        ));
-    }
-    if long && digits.trim().lines().count() == 1 {
-        let what = "the body is on one line";
-        steps.push(Step::new(
-            "one-line",
-            what,
-            place(text, from + 1),
-            &rewrap(legacy),
-        ));
-    }
-    let mut at = from;
-    let mut starts = Vec::new();
-    for line in body.split_inclusive('\n') {
-        starts.push((at, line));
-        at += line.len();
-    }
-    // What follows the header on its own line is in front of nothing; what
-    // stands before the footer on its line is an indentation.
-    let skipped = usize::from(from > 0);
-    let indented = starts.iter().skip(skipped).find(|(_, line)| {
-        line.starts_with(BLANKS) && (!line.trim().is_empty() || !line.ends_with('\n'))
-    });
-    if let Some((at, _)) = indented
-        && !steps.iter().any(|step| step.name == "indentation")
-    {
-        steps.push(indentation(text, *at));
-    }
-    let empty = starts
-        .iter()
-        .enumerate()
-        .skip(skipped)
-        .find(|(n, (_, line))| {
-            // Behind the headers of a traditional key an empty line belongs.
-            let before = n
-                .checked_sub(1)
-                .and_then(|n| starts.get(n))
-                .map_or("", |(_, line)| line);
-            line.trim().is_empty() && line.ends_with('\n') && !before.trim().starts_with("DEK-Info")
-        });
-    if let Some((_, (at, _))) = empty {
-        let what = "there are empty lines inside";
-        let filter = match legacy {
-            true => "awk 'NF; /DEK-Info/{print \"\"}'",
-            false => "awk NF",
-        };
-        steps.push(Step::new("blank-lines", what, place(text, *at), filter));
-    }
-    let missing = starts.windows(2).find(|pair| match pair {
-        [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
-        _ => false,
-    });
-    if let Some([(at, _), _]) = missing {
-        let what = "the empty line behind DEK-Info is missing";
-        let filter = "awk '{print} /DEK-Info/{print \"\"}'";
-        steps.push(Step::new("no-blank-line", what, place(text, *at), filter));
-    }
-    if let Some(missing) = framed.padding.filter(|_| framed.footer) {
-        steps.push(Step::new(
-            "padding",
-            "the equals signs at the end of the body are missing",
-            place(text, to),
-            &format!(
-                "perl -0777 -pe 's/\\s*\\n-----END/{}\\n-----END/'",
-                "=".repeat(missing)
-            ),
-        ));
-    }
-}
-
-/// Writes header, body and footer anew, whatever stands between the digits.
-fn rewrap(legacy: bool) -> String {
-    let (pattern, names, headers) = match legacy {
-        false => ("", "$b)=($1,$2", ""),
-        true => (
-            "\\s*(Proc-Type: *\\S+?ENCRYPTED)\\s*(DEK-Info: *(?:DES\\S*?,\\w{16}|\\S+?,\\w{32}))",
-            "$p,$d,$b)=($1,$2,$3,$4",
-            "$p\\n$d\\n\\n",
-        ),
-    };
-    format!(
-        "perl -0777 -ne '/-----BEGIN ([A-Z ]+)-----{pattern}(.*?)-----END/s; ($l,{names}); \
-         $b=~s/\\s+//g; $b=~s/(.{{64}})(?=.)/$1\\n/g; \
-         print \"-----BEGIN $l-----\\n{headers}$b\\n-----END $l-----\\n\"'"
-    )
 }
 
 /// What stands behind the footer.
@@ -445,12 +296,12 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
     }
     match later {
         None => {
-            // A step before may have removed what stood there.
+            let rewrapped = ["spaces", "one-line"].iter().any(|name| told(steps, name));
             steps.push(Step::new(
                 "no-final-newline",
                 "the line break behind the footer is missing",
                 place(text, text.len()),
-                "awk 1",
+                if rewrapped { "" } else { "awk 1" },
             ));
         }
         Some(later) => {
@@ -540,166 +391,4 @@ fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
         );
     }
     Some(framed)
-}
-
-impl Framed {
-    /// Takes a body apart.
-    fn of_body(body: &str, body_place: &str) -> Self {
-        let (headers, rest) = legacy_headers(body);
-        let mut stray = None;
-        let mut digits = String::with_capacity(rest.len());
-        for (at, c) in rest.char_indices() {
-            match c {
-                c if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') => digits.push(c),
-                c if c.is_whitespace() || QUOTES.contains(&c) => {}
-                // A comma behind a quoted line is that of a list of strings.
-                ',' if body.contains(['"', '\'']) => {}
-                c => {
-                    stray.get_or_insert_with(|| (c, place(rest, at)));
-                }
-            }
-        }
-        // Padding that was cut off is known from the length.
-        let missing = (4 - digits.trim_end_matches('=').len() % 4) % 4;
-        let padded = match missing {
-            0..=2 => format!("{}{}", digits.trim_end_matches('='), "=".repeat(missing)),
-            _ => digits.clone(),
-        };
-        let whole = digits.len() / 4 * 4;
-        let bytes = container::base64(padded.as_bytes())
-            .or_else(|| container::base64(digits.get(..whole)?.as_bytes()));
-        Self {
-            form: PrivateForm::Pkcs8,
-            headers,
-            padding: (padded.len() > digits.len()).then(|| padded.len() - digits.len()),
-            digits: padded,
-            bytes,
-            body_place: body_place.to_owned(),
-            stray,
-            footer: false,
-        }
-    }
-
-    /// The text as it should be.
-    pub fn rebuild(&self) -> String {
-        let width = match self.form {
-            PrivateForm::OpenSsh => 70,
-            _ => 64,
-        };
-        let label = self.form.label();
-        let mut out = format!("-----BEGIN {label}-----\n");
-        for header in &self.headers {
-            out.push_str(header);
-            out.push('\n');
-        }
-        if !self.headers.is_empty() {
-            out.push('\n');
-        }
-        for line in self.digits.as_bytes().chunks(width) {
-            out.push_str(&String::from_utf8_lossy(line));
-            out.push('\n');
-        }
-        out.push_str(&format!("-----END {label}-----\n"));
-        out
-    }
-
-    /// How many bytes the structure claims, and how many there are.
-    fn lengths(&self) -> Option<(usize, usize)> {
-        let bytes = self.bytes.as_deref()?;
-        if self.form == PrivateForm::OpenSsh {
-            return container::Container::lengths(bytes).map(|claimed| (claimed, bytes.len()));
-        }
-        if !self.headers.is_empty() {
-            return None;
-        }
-        let (length, header) = der_length(bytes, 0x30)?;
-        Some((length + header, bytes.len()))
-    }
-
-    /// Whether all bytes are there, so that only the footer is missing.
-    fn is_complete(&self) -> bool {
-        match self.lengths() {
-            Some((claimed, have)) => have >= claimed,
-            None => !self.headers.is_empty() && self.is_whole_pem(),
-        }
-    }
-
-    /// Whether an encrypted PEM key can be whole: its DER is complete, or its
-    /// cipher's blocks are.
-    pub fn is_whole_pem(&self) -> bool {
-        match (&self.bytes, self.lengths()) {
-            (Some(_), Some((claimed, have))) => claimed == have,
-            (Some(bytes), None) => {
-                let block = if self.headers.iter().any(|h| h.contains("DES")) {
-                    8
-                } else {
-                    16
-                };
-                !bytes.is_empty() && bytes.len().is_multiple_of(block)
-            }
-            (None, _) => false,
-        }
-    }
-
-    /// What cannot be repaired.
-    pub fn loss(&self) -> Step {
-        if let Some((c, at)) = &self.stray {
-            let what = format!(
-                "there is a character that does not belong there ({})",
-                shown(*c)
-            );
-            return Step::lost("foreign-character", what, format!("in the body, {at}"));
-        }
-        match self.lengths() {
-            Some((claimed, have)) if have < claimed => Step::lost(
-                "truncated",
-                format!("it is cut off: {have} of {claimed} bytes are there"),
-                self.body_place.clone(),
-            ),
-            _ if !self.footer => Step::lost(
-                "truncated",
-                "it is cut off: the end of the body and the footer are missing",
-                self.body_place.clone(),
-            ),
-            _ => Step::lost(
-                "altered",
-                "characters of the body were changed, lost or added",
-                self.body_place.clone(),
-            ),
-        }
-    }
-}
-
-/// A single foreign character, as it may be shown.
-fn shown(c: char) -> String {
-    match c.is_ascii_graphic() {
-        true => format!("'{c}'"),
-        false => format!("U+{:04X}", u32::from(c)),
-    }
-}
-
-/// The two headers of an encrypted traditional PEM key, wherever the line
-/// breaks around them went, and what follows them.
-fn legacy_headers(body: &str) -> (Vec<String>, &str) {
-    let parsed = || {
-        let (_, rest) = body.split_once("Proc-Type:")?;
-        let (_, rest) = rest.split_once("DEK-Info:")?;
-        let rest = rest.trim_start();
-        let (name, rest) = rest.split_once(',')?;
-        let digits = if name.contains("DES") { 16 } else { 32 };
-        let rest = rest.trim_start();
-        let iv = rest.get(..digits)?;
-        let hex = iv.bytes().all(|b| b.is_ascii_hexdigit());
-        hex.then_some((name, iv, rest.get(digits..)?))
-    };
-    match parsed() {
-        Some((name, iv, rest)) => (
-            vec![
-                "Proc-Type: 4,ENCRYPTED".to_owned(),
-                format!("DEK-Info: {name},{iv}"),
-            ],
-            rest,
-        ),
-        None => (Vec::new(), body),
-    }
 }

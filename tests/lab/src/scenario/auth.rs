@@ -20,7 +20,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
                 },
             },
@@ -31,7 +31,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("user", "nobody");
                     Ok(Case::check(conn).password("wr0ng-canary").keep(pg))
                 },
@@ -211,7 +211,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("replication", "true");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
@@ -223,7 +223,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("dbname", "orders");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
@@ -249,7 +249,7 @@ macro_rules! spoken {
                 oracle: Oracle::Psql,
                 needs: &[Need::Postgres],
                 setup: |lab| {
-                    let pg = speaks(lab, $language).start()?;
+                    let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("dbname", "template0");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
@@ -511,6 +511,21 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "auth-hba-needs-tls-certificate",
+        about: "pg_hba.conf takes TLS with a client certificate alone, and sslmode=disable",
+        expect: Expect::Fail("auth.hba.needs-tls"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = with_tls(lab, None)?
+                .conf("ssl_ca_file", lab.ca_file().display())
+                .hba("hostssl all all all cert")
+                .start()?;
+            let conn = pg.conn().set("sslmode", "disable");
+            Ok(case(lab, conn).keep(pg))
+        },
+    },
+    Scenario {
         name: "auth-trust",
         about: "no password is asked for",
         expect: Expect::Pass,
@@ -688,8 +703,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "auth-encryption-each",
-        about: "the password is wrong without TLS, and pg_hba.conf has no line for TLS",
-        expect: Expect::Fail("auth.password.wrong"),
+        about: "pg_hba.conf has no line for TLS, which is tried first, and the password is wrong without it",
+        expect: Expect::Fail("auth.hba.no-entry"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
@@ -811,7 +826,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-downgrade-cleartext",
         about: "an impostor asks for the password in clear, and require_auth=scram-sha-256",
         expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {
@@ -826,7 +841,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-downgrade-md5",
         about: "an impostor asks for MD5, and require_auth=!password,!md5",
         expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {
@@ -856,7 +871,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-downgrade-none",
         about: "an impostor lets everybody in, and require_auth=scram-sha-256",
         expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {
@@ -905,7 +920,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "auth-server-unproven-early-yes-refused",
         about: "the same, and require_auth=scram-sha-256",
         expect: Expect::Fail("auth.server.unproven"),
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
+        oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {
             let peer = impostor(|client| {

@@ -68,7 +68,7 @@ fn bracket(facts: &Value) -> Result<()> {
     let survived = number(&threshold["survived_ms"], "survived_ms")?;
     let dropped = number(&threshold["dropped_ms"], "dropped_ms")?;
     ensure!(
-        survived <= TRUTH + 500.0 && dropped >= TRUTH - 1_000.0 && dropped < TRUTH + 1_500.0,
+        survived <= TRUTH + 500.0 && (TRUTH - 1_000.0..TRUTH + 1_500.0).contains(&dropped),
         "the bracket is {threshold}"
     );
     Ok(())

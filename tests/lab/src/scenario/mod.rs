@@ -25,6 +25,7 @@
 //! try things on it, and `dbdoctor-lab run NAME --bin PATH` holds dbdoctor to it.
 
 mod auth;
+mod client;
 mod config;
 mod demo;
 mod dns;
@@ -32,9 +33,11 @@ mod healthy;
 pub mod idle;
 mod key;
 mod key_mangled;
+mod key_run;
 mod pooler;
 mod protocol;
 mod server;
+mod sockets;
 mod ssh;
 mod ssh_auth;
 mod ssh_hostkey;
@@ -51,6 +54,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", config::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
+    ("key", key_run::SCENARIOS),
     ("dns", dns::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
@@ -64,9 +68,14 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth-german", auth::GERMAN),
     ("auth-french", auth::FRENCH),
     ("server", server::SCENARIOS),
+    ("server-spoken", server::SPOKEN),
+    ("server-german", server::GERMAN),
+    ("server-french", server::FRENCH),
     ("pooler", pooler::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("stress", stress::SCENARIOS),
+    ("client", client::SCENARIOS),
+    ("sockets", sockets::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 

@@ -234,6 +234,34 @@ pub const SCENARIOS: &[Scenario] = &[
         Ok(case(Peer::resetting()?).assert(names_listener))
     }),
     row!(
+        "protocol-reset-at-once",
+        "resets as soon as it has accepted",
+        RESET,
+        &[],
+        |_| Ok(case(Peer::script(|stream| stream.reset())?))
+    ),
+    row!(
+        "protocol-reset-at-once-plain",
+        "resets as soon as it has accepted, in clear",
+        RESET,
+        &[],
+        |_| Ok(case_with(Peer::script(|stream| stream.reset())?, "disable"))
+    ),
+    row!(
+        "protocol-reset-at-once",
+        "resets as soon as it has accepted",
+        RESET,
+        &[],
+        |_| Ok(case(Peer::script(|stream| stream.reset())?))
+    ),
+    row!(
+        "protocol-reset-at-once-plain",
+        "resets as soon as it has accepted, in clear",
+        RESET,
+        &[],
+        |_| Ok(case_with(Peer::script(|stream| stream.reset())?, "disable"))
+    ),
+    row!(
         "protocol-reset-plain",
         "resets on a start-up message in clear",
         RESET,

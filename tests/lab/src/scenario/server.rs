@@ -1,27 +1,371 @@
-//! Servers that take no sessions now.
+//! Servers that take no sessions now, or are of the wrong kind.
 
-use crate::{Case, Expect, Need, Oracle, Scenario};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::impostor::{self, impostor};
+use crate::{Case, Conn, Expect, Lab, Need, Oracle, Peer, Postgres, PostgresBuilder};
+use crate::{Scenario, Tool};
+
+/// Faults whose error texts depend on the server's language: one list for each language.
+macro_rules! spoken {
+    ($suffix:literal, $language:expr) => {
+        &[
+            Scenario {
+                name: concat!("server-starting", $suffix),
+                about: "archive recovery waits for its first file",
+                expect: Expect::Fail("server.starting"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .file("recovery.signal", "")
+                        .conf("restore_command", "sleep 1000")
+                        .never_ready()
+                        .start()?;
+                    Ok(case(lab, pg.conn()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-stopping", $suffix),
+                about: "a shutdown waits for a session to end",
+                expect: Expect::Fail("server.stopping"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    let busy = pg.session("select 1")?;
+                    signal("TERM", pg.pid())?;
+                    std::thread::sleep(Duration::from_millis(300));
+                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                },
+            },
+            Scenario {
+                name: concat!("server-recovering", $suffix),
+                about: "a standby that is not consistent yet",
+                expect: Expect::Fail("server.recovering"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .file("standby.signal", "")
+                        .file("backup_label", backup_label(lab)?)
+                        .never_ready()
+                        .start()?;
+                    std::thread::sleep(Duration::from_secs(1));
+                    Ok(case(lab, pg.conn()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-crashed", $suffix),
+                about: "a session was killed, and the server starts itself anew",
+                expect: Expect::Fail("server.recovering"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language).start()?;
+                    let busy = pg.session("select 1")?;
+                    let pid = |what: &str| -> Result<u32> {
+                        let sql = format!("select pid from pg_stat_activity where {what} limit 1");
+                        Ok(pg.sql(&sql)?.trim().parse()?)
+                    };
+                    let (session, helper) = (
+                        pid("usename = 'app'")?,
+                        pid("backend_type = 'checkpointer'")?,
+                    );
+                    // It is killed only after five seconds, and the others wait for it.
+                    signal("STOP", helper)?;
+                    signal("KILL", session)?;
+                    std::thread::sleep(Duration::from_millis(200));
+                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                },
+            },
+            Scenario {
+                name: concat!("server-no-hot-standby", $suffix),
+                about: "a standby that takes no sessions",
+                expect: Expect::Fail("server.no-hot-standby"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .file("standby.signal", "")
+                        .conf("hot_standby", "off")
+                        .never_ready()
+                        .start()?;
+                    std::thread::sleep(Duration::from_secs(1));
+                    Ok(case(lab, pg.conn()).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-connections-full", $suffix),
+                about: "max_connections sessions are open",
+                expect: Expect::Fail("server.connections.full"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .conf("max_connections", 4)
+                        .conf("superuser_reserved_connections", 0)
+                        .start()?;
+                    let busy = pg.sessions(4)?;
+                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                },
+            },
+            Scenario {
+                name: concat!("server-connections-reserved", $suffix),
+                about: "only the superusers' slots are left",
+                expect: Expect::Fail("server.connections.reserved"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .conf("max_connections", 6)
+                        .conf("superuser_reserved_connections", 3)
+                        .start()?;
+                    let busy = pg.sessions(3)?;
+                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                },
+            },
+            Scenario {
+                name: concat!("server-connections-role", $suffix),
+                about: "the role's limit is reached",
+                expect: Expect::Fail("server.connections.role"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .sql("alter role app connection limit 1")
+                        .start()?;
+                    let busy = pg.sessions(1)?;
+                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                },
+            },
+            Scenario {
+                name: concat!("server-connections-database", $suffix),
+                about: "the database's limit is reached",
+                expect: Expect::Fail("server.connections.database"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = speaks(lab, $language)
+                        .sql("alter database appdb connection limit 1")
+                        .start()?;
+                    let busy = pg.sessions(1)?;
+                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-unknown", $suffix),
+                about: "a setting that does not exist",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("options", "-c statement_timeoutt=5s");
+                    Ok(case(lab, conn)
+                        .assert(names_option("statement_timeoutt"))
+                        .keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-value", $suffix),
+                about: "a setting with a bad value",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("options", "-c statement_timeout=soon");
+                    Ok(case(lab, conn)
+                        .assert(names_option("statement_timeout"))
+                        .keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-denied", $suffix),
+                about: "a setting for superusers",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("options", "-c log_statement=all");
+                    Ok(case(lab, conn)
+                        .assert(names_option("log_statement"))
+                        .keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-restart", $suffix),
+                about: "a setting that only a restart changes",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("options", "-c max_connections=500");
+                    Ok(case(lab, conn).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-switch", $suffix),
+                about: "a switch that is none",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("options", "search_path=app");
+                    Ok(case(lab, conn).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-encoding", $suffix),
+                about: "an encoding that does not exist",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("client_encoding", "utf9");
+                    Ok(case(lab, conn).keep(pg))
+                },
+            },
+            Scenario {
+                name: concat!("server-option-replication", $suffix),
+                about: "replication is neither true nor false",
+                expect: Expect::Fail("server.option"),
+                oracle: Oracle::Psql,
+                needs: &[Need::Postgres],
+                setup: |lab| {
+                    let pg = lab.postgres_in($language)?;
+                    let conn = pg.conn().set("replication", "perhaps");
+                    Ok(case(lab, conn).keep(pg))
+                },
+            },
+        ]
+    };
+}
+
+/// In English.
+pub const SPOKEN: &[Scenario] = spoken!("", None);
+/// In German.
+pub const GERMAN: &[Scenario] = spoken!("-de", Some("de"));
+/// In French.
+pub const FRENCH: &[Scenario] = spoken!("-fr", Some("fr"));
+
+/// A server in a language.
+fn speaks<'a>(lab: &'a Lab, language: Option<&str>) -> PostgresBuilder<'a> {
+    match language {
+        Some(language) => lab.new_postgres().language(language),
+        None => lab.new_postgres(),
+    }
+}
+
+/// A case with the lab's password.
+fn case(lab: &Lab, conn: Conn) -> Case {
+    Case::check(conn).password(lab.password())
+}
+
+fn signal(name: &str, pid: u32) -> Result<()> {
+    let tool = Tool::new("kill").arg(format!("-{name}")).arg(pid);
+    tool.succeed().map(drop)
+}
+
+/// The label of a backup whose end never comes: a standby that begins with it is not consistent.
+fn backup_label(lab: &Lab) -> Result<String> {
+    let control = Tool::new(
+        crate::postgres::bin_dir()
+            .context("no server")?
+            .join("pg_controldata")
+            .display()
+            .to_string(),
+    );
+    let control = control.arg(lab.template()?.display()).succeed()?;
+    let at = control
+        .lines()
+        .find_map(|line| line.strip_prefix("Latest checkpoint's REDO location:"))
+        .context("no checkpoint")?
+        .trim()
+        .to_owned();
+    let file = control
+        .lines()
+        .find_map(|line| line.strip_prefix("Latest checkpoint's REDO WAL file:"))
+        .context("no file")?
+        .trim()
+        .to_owned();
+    Ok(format!(
+        "START WAL LOCATION: {at} (file {file})\nCHECKPOINT LOCATION: {at}\n\
+         BACKUP METHOD: streamed\nBACKUP FROM: primary\nSTART TIME: 2026-01-01 00:00:00 UTC\n\
+         LABEL: lab\nSTART TIMELINE: 1\n"
+    ))
+}
+
+/// Whether the finding names this setting.
+fn names_option(name: &'static str) -> impl Fn(&Value) -> Result<()> {
+    move |report| {
+        let text = report.to_string();
+        let named = format!("\"parameter\":\"{name}\"");
+        ensure!(text.contains(&named), "the setting {name} is not named");
+        Ok(())
+    }
+}
+
+/// The facts of stage `server`.
+fn facts(report: &Value) -> Result<&Value> {
+    let stages = report["stages"].as_array().context("no stages")?;
+    let server = stages.iter().find(|stage| stage["stage"] == "server");
+    Ok(&server.context("no stage server")?["facts"])
+}
+
+/// A standby, without a primary.
+fn standby(lab: &Lab) -> Result<Postgres> {
+    lab.new_postgres().file("standby.signal", "").start()
+}
+
+/// A case on one server with this wish.
+fn wants(lab: &Lab, pg: Postgres, attrs: &str) -> Case {
+    case(lab, pg.conn().set("target_session_attrs", attrs)).keep(pg)
+}
+
+/// Both servers in this order, with this wish.
+fn both(lab: &Lab, first: &Postgres, second: &Postgres, attrs: &str) -> Case {
+    let conn = first
+        .conn()
+        .set("host", "127.0.0.1,127.0.0.1")
+        .set("port", format!("{},{}", first.port(), second.port()))
+        .set("target_session_attrs", attrs);
+    case(lab, conn)
+}
+
+/// Whether the server that answered is this one.
+fn answered(port: u16) -> impl Fn(&Value) -> Result<()> {
+    move |report| {
+        let address = facts(report)?["server_address"]
+            .as_str()
+            .unwrap_or_default();
+        ensure!(
+            address.ends_with(&format!(":{port}")),
+            "{address} answered, not port {port}"
+        );
+        Ok(())
+    }
+}
+
+/// A target on an impostor.
+fn at(peer: &Peer) -> Conn {
+    Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", peer.port())
+        .set("user", "app")
+        .set("dbname", "appdb")
+}
 
 /// The server's state.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "server-connections-full",
-        about: "max_connections sessions are open",
-        expect: Expect::Fail("server.connections.full"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
-            let pg = lab
-                .new_postgres()
-                .conf("max_connections", 4)
-                .conf("superuser_reserved_connections", 0);
-            let pg = pg.start()?;
-            let busy = pg.sessions(4)?;
-            Ok(Case::check(pg.conn())
-                .password(lab.password())
-                .keep((busy, pg)))
-        },
-    },
     Scenario {
         name: "server-connections-near-limit",
         about: "28 of 30 slots are taken",
@@ -32,41 +376,58 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = lab.new_postgres().conf("max_connections", 30);
             let pg = pg.conf("superuser_reserved_connections", 0).start()?;
             let busy = pg.sessions(28)?;
-            Ok(Case::check(pg.conn())
-                .password(lab.password())
-                .keep((busy, pg)))
+            Ok(case(lab, pg.conn()).keep((busy, pg)))
         },
     },
     Scenario {
-        name: "server-starting",
-        about: "archive recovery waits for its first file",
-        expect: Expect::Fail("server.starting"),
+        name: "server-connections-near-role-limit",
+        about: "the last session that the role may have",
+        expect: Expect::Warn("server.connections.near-limit"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab
-                .new_postgres()
-                .file("recovery.signal", "")
-                .conf("restore_command", "sleep 1000");
-            let pg = pg.never_ready().start()?;
-            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
-        },
-    },
-    Scenario {
-        name: "server-no-hot-standby",
-        about: "a standby that takes no sessions",
-        expect: Expect::Fail("server.no-hot-standby"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
-            let pg = lab
-                .new_postgres()
-                .file("standby.signal", "")
-                .conf("hot_standby", "off")
-                .never_ready();
+            let pg = lab.new_postgres().sql("alter role app connection limit 4");
             let pg = pg.start()?;
-            pg.wait_for_log("consistent recovery state reached")?;
-            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+            let busy = pg.sessions(3)?;
+            Ok(case(lab, pg.conn()).keep((busy, pg)))
+        },
+    },
+    Scenario {
+        name: "server-connections-limit-of-one",
+        about: "the role may have one session, and it is ours",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().sql("alter role app connection limit 1");
+            let pg = pg.start()?;
+            Ok(case(lab, pg.conn())
+                .forbids("server.connections.near-limit")
+                .keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-half-full",
+        about: "half of the slots are taken by another role's sessions, which we may not look into",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().sql(&format!(
+                "create role other login password '{}'",
+                lab.password()
+            ));
+            let pg = pg.start()?;
+            let busy = pg.sessions(8)?;
+            let conn = pg.conn().set("user", "other");
+            let case = case(lab, conn).assert(|report| {
+                let used = &facts(report)?["connections"]["server"]["used"];
+                ensure!(*used == 9, "{used} sessions counted, not 9");
+                Ok(())
+            });
+            Ok(case
+                .forbids("server.connections.near-limit")
+                .keep((busy, pg)))
         },
     },
     Scenario {
@@ -75,11 +436,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
-        setup: |lab| {
-            let pg = lab.new_postgres().file("standby.signal", "").start()?;
-            let conn = pg.conn().set("target_session_attrs", "standby");
-            Ok(Case::check(conn).password(lab.password()).keep(pg))
-        },
+        setup: |lab| Ok(wants(lab, standby(lab)?, "standby")),
     },
     Scenario {
         name: "server-read-only",
@@ -87,10 +444,422 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("server.read-only"),
         oracle: Oracle::Psql,
         needs: &[Need::Postgres],
+        setup: |lab| Ok(wants(lab, standby(lab)?, "read-write")),
+    },
+    Scenario {
+        name: "server-read-only-primary",
+        about: "a hot standby, and target_session_attrs=primary",
+        expect: Expect::Fail("server.read-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| Ok(wants(lab, standby(lab)?, "primary")),
+    },
+    Scenario {
+        name: "server-read-only-standby",
+        about: "a primary, and target_session_attrs=standby",
+        expect: Expect::Fail("server.read-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| Ok(wants(lab, lab.new_postgres().start()?, "standby")),
+    },
+    Scenario {
+        name: "server-read-only-wanted",
+        about: "a primary that writes, and target_session_attrs=read-only",
+        expect: Expect::Fail("server.read-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| Ok(wants(lab, lab.new_postgres().start()?, "read-only")),
+    },
+    Scenario {
+        name: "server-read-only-default",
+        about: "a primary whose sessions are read-only, and target_session_attrs=read-write",
+        expect: Expect::Fail("server.read-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
         setup: |lab| {
-            let pg = lab.new_postgres().file("standby.signal", "").start()?;
-            let conn = pg.conn().set("target_session_attrs", "read-write");
-            Ok(Case::check(conn).password(lab.password()).keep(pg))
+            let pg = lab
+                .new_postgres()
+                .conf("default_transaction_read_only", "on");
+            Ok(wants(lab, pg.start()?, "read-write"))
+        },
+    },
+    Scenario {
+        name: "server-read-only-healthy",
+        about: "the same, and target_session_attrs=primary",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .conf("default_transaction_read_only", "on");
+            Ok(wants(lab, pg.start()?, "primary"))
+        },
+    },
+    Scenario {
+        name: "server-prefer-standby-alone",
+        about: "a primary alone, and target_session_attrs=prefer-standby",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| Ok(wants(lab, lab.new_postgres().start()?, "prefer-standby")),
+    },
+    Scenario {
+        name: "server-prefer-standby",
+        about: "a primary and a standby, and target_session_attrs=prefer-standby",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let (one, two) = (lab.new_postgres().start()?, standby(lab)?);
+            let case = both(lab, &one, &two, "prefer-standby");
+            Ok(case.assert(answered(two.port())).keep((one, two)))
+        },
+    },
+    Scenario {
+        name: "server-read-write-second",
+        about: "a standby and a primary, and target_session_attrs=read-write",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let (one, two) = (standby(lab)?, lab.new_postgres().start()?);
+            let case = both(lab, &one, &two, "read-write");
+            Ok(case
+                .assert(answered(two.port()))
+                .forbids("server.read-only")
+                .keep((one, two)))
+        },
+    },
+    Scenario {
+        name: "server-starting-next",
+        about: "the first host is starting up, the second takes us",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let one = lab
+                .new_postgres()
+                .file("recovery.signal", "")
+                .conf("restore_command", "sleep 1000")
+                .never_ready()
+                .start()?;
+            let two = lab.new_postgres().start()?;
+            let case = both(lab, &one, &two, "any");
+            Ok(case.assert(answered(two.port())).keep((one, two)))
+        },
+    },
+    Scenario {
+        name: "server-full-no-next",
+        about: "the first host is full, and libpq does not try the second",
+        expect: Expect::Fail("server.connections.full"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let one = lab
+                .new_postgres()
+                .conf("max_connections", 4)
+                .conf("superuser_reserved_connections", 0)
+                .start()?;
+            let busy = one.sessions(4)?;
+            let two = lab.new_postgres().start()?;
+            Ok(both(lab, &one, &two, "any").keep((busy, one, two)))
+        },
+    },
+    Scenario {
+        name: "server-timeout",
+        about: "lets everybody in and never answers a query",
+        expect: Expect::Fail("server.timeout"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                while client.receive().is_ok() {}
+                Ok(())
+            })?;
+            let case = Case::check(at(&peer)).args(&["--timeout", "1s"]);
+            Ok(case.patience(3).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-closed",
+        about: "lets everybody in and closes at the first query, without a word",
+        expect: Expect::Fail("server.unclassified"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive().map(drop)
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-old",
+        about: "PostgreSQL 13 without support, and its clock is right",
+        expect: Expect::Warn("server.old"),
+        oracle: Oracle::None("there is no such server here"),
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.serve_facts(&[
+                    ("server_version_num", "130014"),
+                    ("version()", "PostgreSQL 13.14 on x86_64-pc-linux-gnu"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-clock",
+        about: "the server's clock is years behind",
+        expect: Expect::Warn("server.clock"),
+        oracle: Oracle::None("there is no such server here"),
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.serve_facts(&[
+                    ("pg_is_in_recovery", "f"),
+                    ("clock_timestamp", "1600000000.5"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-odd",
+        about: "a server of another make that knows none of our questions",
+        expect: Expect::Pass,
+        oracle: Oracle::None("it refuses psql's question too"),
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                while let Ok((b'Q', _)) = client.receive() {
+                    client.error(&[('S', "ERROR"), ('C', "42883"), ('M', "unknown function")])?;
+                    client.send(b'Z', b"I")?;
+                }
+                Ok(())
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-resources",
+        about: "the postmaster cannot start a process, and says so as in protocol 2",
+        expect: Expect::Fail("server.resources"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            use std::io::Write;
+            let text = "Ekonnte neuen Prozess für Verbindung nicht starten (fork-Fehler): \
+                        Nicht genügend Hauptspeicher verfügbar\n\0";
+            let peer = Peer::script(move |mut stream| {
+                stream.receive()?;
+                stream.write_all(text.as_bytes())?;
+                stream.close()
+            })?;
+            Ok(Case::check(at(&peer).set("sslmode", "disable")).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-resources-memory",
+        about: "out of memory for the session",
+        expect: Expect::Fail("server.resources"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "53200"),
+                    ('M', "Speicher aufgebraucht"),
+                    ('F', "mcxt.c"),
+                    ('L', "700"),
+                    ('R', "MemoryContextAlloc"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-guards-healthy",
+        about: "every --expect-… is met",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .conf("cluster_name", "orders/1")
+                .start()?;
+            let version = pg.sql("show server_version_num")?;
+            let major = version.trim().parse::<u32>()? / 10_000;
+            Ok(case(lab, pg.conn())
+                .args(&["--expect-database", "appdb"])
+                .args(&["--expect-role", "primary"])
+                .args(&["--expect-cluster-name", "orders/1"])
+                .args(&["--expect-server-version", &major.to_string()])
+                .keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-guard-role",
+        about: "a standby, and --expect-role primary",
+        expect: Expect::Fail("server.wrong-identity"),
+        oracle: Oracle::None("psql has no guards"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = standby(lab)?;
+            Ok(case(lab, pg.conn())
+                .args(&["--expect-role", "primary"])
+                .keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-guard-cluster",
+        about: "a cluster without a name, and --expect-cluster-name",
+        expect: Expect::Fail("server.wrong-identity"),
+        oracle: Oracle::None("psql has no guards"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let conn = lab.postgres()?.conn();
+            Ok(case(lab, conn).args(&["--expect-cluster-name", "orders"]))
+        },
+    },
+    Scenario {
+        name: "server-guard-version",
+        about: "--expect-server-version 9",
+        expect: Expect::Fail("server.wrong-identity"),
+        oracle: Oracle::None("psql has no guards"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let conn = lab.postgres()?.conn();
+            Ok(case(lab, conn).args(&["--expect-server-version", "9"]))
+        },
+    },
+    Scenario {
+        name: "server-guard-database",
+        about: "another database than --expect-database",
+        expect: Expect::Fail("server.wrong-identity"),
+        oracle: Oracle::None("psql has no guards"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let conn = lab.postgres()?.conn();
+            Ok(case(lab, conn).args(&["--expect-database", "orders"]))
+        },
+    },
+    Scenario {
+        name: "server-replication-healthy",
+        about: "a replication session, which takes no SQL",
+        expect: Expect::Pass,
+        oracle: Oracle::Own,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql("alter role app replication")
+                .start()?;
+            let conn = pg.conn().set("replication", "true");
+            let psql = Tool::new("psql").args(["-XAtw", "-c", "IDENTIFY_SYSTEM", "-d"]);
+            let psql = psql.arg(&conn);
+            Ok(case(lab, conn).asks(psql).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-replication-database-healthy",
+        about: "a logical replication session, which takes SQL",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql("alter role app replication")
+                .start()?;
+            let conn = pg.conn().set("replication", "database");
+            Ok(case(lab, conn).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-hasty",
+        about: "queries are cut off after a millisecond",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql("alter role app set statement_timeout = 1")
+                .start()?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-hostile-search-path",
+        about: "names and operators of ours come before pg_catalog's",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql(
+                    "create schema evil; grant usage on schema evil to public; \
+                     create function evil.no(name, name) returns bool language sql as 'select false'; \
+                     create operator evil.= (leftarg = name, rightarg = name, function = evil.no); \
+                     create function evil.version() returns text language sql as $$select 'PostgreSQL 7.1'$$; \
+                     create view evil.pg_stat_activity as select generate_series(1, 1000) as pid; \
+                     alter role app set search_path = evil, pg_catalog",
+                )
+                .start()?;
+            let case = case(lab, pg.conn()).assert(|report| {
+                let used = &facts(report)?["connections"]["role"]["used"];
+                ensure!(*used == 1, "{used} sessions counted, not 1");
+                Ok(())
+            });
+            Ok(case.forbids("server.old").keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-unprivileged",
+        about: "nobody may look at anything that can be taken away",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql(
+                    "revoke all on all tables in schema pg_catalog from public; \
+                     revoke all on all functions in schema pg_catalog from public",
+                )
+                .start()?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-latin1",
+        about: "a database in Latin-1 and a role with an umlaut",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().start()?;
+            let password = lab.password();
+            pg.sql(&format!("create role \"jörg\" login password '{password}'"))?;
+            pg.sql("create database latin encoding 'LATIN1' locale 'C' template template0")?;
+            let conn = pg.conn().set("user", "jörg").set("dbname", "latin");
+            Ok(case(lab, conn).keep(pg))
         },
     },
 ];

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::{
     Agent, Case, Conn, Expect, Fault, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, free_port,
@@ -75,8 +76,10 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let sshd = lab.new_sshd().config("MaxStartups 1:100:1").start()?;
+            let settle = || std::thread::sleep(Duration::from_millis(300));
+            settle(); // whoever looked whether it listens is still counted
             let idle = TcpStream::connect(sshd.addr())?;
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            settle();
             Ok(case(sshd.route()).keep((idle, sshd)))
         },
     },
@@ -203,6 +206,17 @@ pub const SCENARIOS: &[Scenario] = &[
             let sshd = lab.sshd()?;
             let peer = Peer::forward(sshd.addr(), Fault::ResetAfter(1500))?;
             Ok(case(in_front_of(lab, &sshd, &peer)?).keep(peer))
+        },
+    },
+    Scenario {
+        name: "ssh-malformed",
+        about: "it identifies itself, and sends what is no packet",
+        expect: Expect::Fail("ssh.malformed"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let peer = Peer::speaks(*b"SSH-2.0-OpenSSH_9.2p1\r\nHTTP/1.1 400 Bad Request\r\n\r\n")?;
+            Ok(case(to_port(lab, peer.port())?).patience(4).keep(peer))
         },
     },
     Scenario {

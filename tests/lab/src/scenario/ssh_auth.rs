@@ -49,6 +49,18 @@ fn two_factors(lab: &Lab) -> Result<SshdBuilder<'_>> {
     Ok(sshd.config("AuthenticationMethods publickey,password"))
 }
 
+/// A server that asks for the password itself.
+fn questions(lab: &Lab) -> Result<SshdBuilder<'_>> {
+    let pam = "auth required pam_unix.so\naccount required pam_permit.so\n\
+               session required pam_permit.so\n";
+    let sshd = lab
+        .new_sshd()
+        .config("UsePAM yes")
+        .config("KbdInteractiveAuthentication yes")
+        .config("PasswordAuthentication no");
+    Ok(sshd.password("right-canary")?.etc("pam.d/sshd", pam))
+}
+
 /// Authentication.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -66,12 +78,12 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "ssh-auth-rsa-large",
-        about: "an RSA key of 8,192 bits",
+        about: "an RSA key of 4,096 bits",
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
-            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "8192", "-N", ""])?;
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "4096", "-N", ""])?;
             let sshd = lab.new_sshd().authorized_keys(public(&key)?).start()?;
             let case = through(lab, &sshd)?;
             Ok(case.ssh(sshd.route().key(key)).keep(sshd))
@@ -202,6 +214,30 @@ pub const SCENARIOS: &[Scenario] = &[
             let sshd = two_factors(lab)?.start()?;
             let case = through(lab, &sshd)?.ssh_password("wr0ng-canary");
             Ok(case.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-questions-healthy",
+        about: "the server asks for the password by keyboard-interactive, through PAM",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let sshd = questions(lab)?.start()?;
+            let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
+            Ok(case.ssh_password("right-canary").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-questions-wrong",
+        about: "a wrong answer to the server's question for the password",
+        expect: Expect::Fail("ssh.auth.password"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let sshd = questions(lab)?.start()?;
+            let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
+            Ok(case.ssh_password("wr0ng-canary").keep(sshd))
         },
     },
     Scenario {

@@ -1867,4 +1867,123 @@ pub const SCENARIOS: &[Scenario] = &[
             |lab| { direct(lab, "") }
         )
     },
+    row!(
+        "tls-incomplete-chain-key-id",
+        "an intermediate is missing, and the key identifier names the trusted root above it",
+        INCOMPLETE,
+        |lab| {
+            let spec = CertSpec {
+                names_upper_issuer: true,
+                ..lab.cert()
+            };
+            with_cert(
+                lab,
+                lab.ca()
+                    .intermediate("Lab CA 2")?
+                    .issue(&spec)?
+                    .without_chain(),
+            )
+        }
+    ),
+    row!(
+        "tls-incomplete-chain-untold",
+        "an intermediate is missing, and nothing tells that it is one",
+        UNKNOWN_CA,
+        |lab| {
+            with_cert(
+                lab,
+                lab.ca()
+                    .intermediate("Lab CA 2")?
+                    .issue(&lab.cert())?
+                    .without_chain(),
+            )
+        }
+    ),
+    row!(
+        "tls-new-root-same-organisation",
+        "another root of the trusted one's organisation",
+        UNKNOWN_CA,
+        |lab| {
+            let of = |cn| CertSpec {
+                org: "Corp".into(),
+                ..CertSpec::authority(cn)
+            };
+            let file = Ca::with(&of("Corp Root G1"))?.write(&lab.dir("corp")?.join("root.crt"))?;
+            let issued = Ca::with(&of("Corp Root G2"))?.issue(&lab.cert())?;
+            verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
+        }
+    ),
+    row!(
+        "tls-leftover-expired",
+        "another name, and an expired certificate that nobody needs is sent along",
+        HOSTNAME,
+        |lab| {
+            let mut issued = lab.issue(lab.cert())?;
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            issued.chain.push(old.cert().clone());
+            Ok(verifying(
+                lab,
+                issued,
+                &[("host", "other.test"), ("hostaddr", "127.0.0.1")],
+            )?
+            .forbids("tls.cert.expired"))
+        }
+    ),
+    row!(
+        "tls-leftover-expired-healthy",
+        "an expired certificate that nobody needs is sent along",
+        PASS,
+        |lab| {
+            let mut issued = lab.issue(lab.cert())?;
+            let old = Ca::with(&CertSpec {
+                not_after: -1,
+                ..CertSpec::authority("Old Root")
+            })?;
+            issued.chain.push(old.cert().clone());
+            Ok(with_cert(lab, issued)?
+                .forbids("tls.cert.expired")
+                .forbids("tls.cert.expires-soon"))
+        }
+    ),
+    row!(
+        "tls-channel-binding-ed25519",
+        "channel binding with a certificate that has no digest for it",
+        Expect::Fail("tls.channel-binding"),
+        |lab| {
+            let issued = Issued::self_signed(&CertSpec {
+                key: KeyKind::Ed25519,
+                ..lab.cert()
+            })?;
+            let pg = lab.new_postgres().tls(issued).start()?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("channel_binding", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(pg))
+        }
+    ),
+    row!(
+        "tls-direct-only-tunnel",
+        "through SSH: an end that speaks TLS from the first byte",
+        Expect::Fail("tls.direct-only"),
+        &[Need::Postgres, Need::HaProxy, Need::Sshd],
+        |lab| {
+            let case = direct(lab, "alpn postgresql")?;
+            let conn = case
+                .conn
+                .clone()
+                .unwrap_or_default()
+                .without("sslnegotiation");
+            let sshd = lab.sshd()?;
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn).password(lab.password())
+            }
+            .ssh(sshd.route())
+            .keep(sshd))
+        }
+    ),
 ];

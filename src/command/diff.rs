@@ -1,0 +1,61 @@
+//! `diff`: two reports compared.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::output::{self, To};
+use super::{Exit, usage};
+use crate::cli::{DiffArgs, Format};
+use crate::diff::{Diff, NotAReport};
+use crate::render::style::Style;
+use crate::render::{diff as render, json};
+use crate::surroundings::Surroundings;
+
+/// No report is larger.
+const LARGEST: u64 = 64 << 20;
+
+/// Compares and prints.
+pub fn run(args: &DiffArgs) -> Exit {
+    if let Err(exit) = output::writable(&args.output) {
+        return exit;
+    }
+    let (a, b) = match (read(&args.a, "first"), read(&args.b, "second")) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(why), _) | (_, Err(why)) => return usage(&why),
+    };
+    let diff = match Diff::of(&a, &b) {
+        Ok(diff) => diff,
+        Err(NotAReport(which)) => return usage(&not_a_report(which)),
+    };
+    let shown = match args.output.format() {
+        Format::Json => json::object(&diff),
+        Format::Table => {
+            let style = Style::of_stdout(&args.output, &Surroundings::of_process());
+            render::render(&diff, &style).into_bytes()
+        }
+    };
+    if let Err(exit) = output::deliver(To::Stdout, &shown, &args.output, || json::object(&diff)) {
+        return exit;
+    }
+    match diff.same_verdict {
+        true => Exit::Success,
+        false => Exit::Cause,
+    }
+}
+
+fn read(path: &Path, which: &'static str) -> Result<Value, String> {
+    let unreadable = |error| format!("diff: the {which} file cannot be read: {error}");
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    serde_json::from_slice(&bytes).map_err(|_| not_a_report(which))
+}
+
+fn not_a_report(which: &str) -> String {
+    format!("diff: the {which} file is not a report; write one with -o FILE or --json")
+}

@@ -1,0 +1,188 @@
+//! `sockets`: database connections that several processes hold at once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cause::client as cause;
+use crate::cli::{SocketsArgs, TargetArgs};
+use crate::finding::Finding;
+use crate::pipeline::NotApplicable;
+use crate::report::{Report, Stage, StageRecord, TargetReport};
+use crate::sockets::{self, Connection, Held, Seen, Wanted};
+use crate::stage::config;
+use crate::surroundings::Surroundings;
+
+/// PostgreSQL's port.
+const POSTGRES: u16 = 5432;
+
+/// How long after the first look the second one comes: time enough for a
+/// forked child to become another program.
+const SECOND_LOOK: Duration = Duration::from_millis(150);
+
+/// Looks for shared connections; whatever is found is in the report.
+///
+/// # Errors
+/// A process was named that is not there.
+pub async fn run(
+    report: &mut Report,
+    args: &SocketsArgs,
+    surroundings: Arc<Surroundings>,
+) -> Result<(), NotApplicable> {
+    if args.pid.iter().any(|pid| !sockets::is_there(*pid)) {
+        return Err(NotApplicable("there is no process of that number"));
+    }
+    let mut record = StageRecord::new(Stage::Client);
+    record.begin();
+    *report.stage(Stage::Client) = record.clone();
+    let wanted = Wanted {
+        ports: match args.port.is_empty() {
+            true => default_ports(&surroundings).await,
+            false => args.port.iter().copied().collect(),
+        },
+        pids: args.pid.iter().copied().collect(),
+    };
+    let looked = tokio::time::timeout(args.time.deadline, twice(wanted.clone())).await;
+    match looked {
+        Ok(Some(seen)) => tell(&seen, &wanted, &mut record),
+        Ok(None) => {
+            record = StageRecord::new(Stage::Client);
+            record.skip("sockets of processes can be told only on Linux, from /proc");
+            *report.stage(Stage::Client) = record;
+            return Ok(());
+        }
+        Err(_) => {
+            let error = "there are too many processes to look into within --deadline";
+            record.end(Some(
+                Finding::new(&cause::UNCLASSIFIED).with("error", error),
+            ));
+        }
+    }
+    if !looked_failed(&record) {
+        record.condemn();
+        record.end(None);
+    }
+    *report.stage(Stage::Client) = record;
+    Ok(())
+}
+
+fn looked_failed(record: &StageRecord) -> bool {
+    record
+        .findings
+        .iter()
+        .any(|finding| finding.cause.code == cause::UNCLASSIFIED.code)
+}
+
+/// Looks, and once more where something seems to be shared.
+async fn twice(wanted: Wanted) -> Option<Seen> {
+    let first = look(wanted.clone()).await?;
+    if first.connections.iter().all(|c| c.held() == Held::Alone) {
+        return Some(first);
+    }
+    tokio::time::sleep(SECOND_LOOK).await;
+    let later = look(wanted).await?;
+    Some(first.confirmed_by(&later))
+}
+
+async fn look(wanted: Wanted) -> Option<Seen> {
+    let task = tokio::task::spawn_blocking(move || sockets::look(&wanted));
+    task.await.ok().flatten()
+}
+
+/// PostgreSQL's port and those of the target that the environment names.
+async fn default_ports(surroundings: &Surroundings) -> BTreeSet<u16> {
+    let mut record = StageRecord::new(Stage::Config);
+    let mut described = TargetReport::default();
+    let args = TargetArgs {
+        no_password: true,
+        ..TargetArgs::default()
+    };
+    let target = config::probe(&args, surroundings, &mut described, &mut record).await;
+    let ports = target.into_iter().flat_map(|target| target.endpoints);
+    ports
+        .map(|endpoint| endpoint.port)
+        .chain([POSTGRES])
+        .collect()
+}
+
+/// Facts, findings, and one line.
+fn tell(seen: &Seen, wanted: &Wanted, record: &mut StageRecord) {
+    let connections: Vec<Value> = seen.connections.iter().map(Connection::to_json).collect();
+    record.fact("ports", wanted.ports.iter().copied().collect::<Vec<u16>>());
+    record.fact("processes_seen", seen.processes);
+    record.fact("processes_unseen", seen.unseen);
+    record.fact("connections_unowned", seen.unowned);
+    let shared = seen.groups(Held::Shared);
+    let leaked = seen.groups(Held::Leaked);
+    let leaks: Vec<Value> = leaked.iter().flatten().map(|c| json!(c.inode)).collect();
+    record.fact("left_open_in_other_programs", leaks);
+    record.fact("connections", connections);
+    for group in &shared {
+        if let Some(finding) = finding(group) {
+            record.provisional(finding);
+        }
+    }
+    record.summary = summary(seen, wanted, shared.iter().map(Vec::len).sum());
+}
+
+fn summary(seen: &Seen, wanted: &Wanted, shared: usize) -> String {
+    let ports: Vec<String> = wanted.ports.iter().map(u16::to_string).collect();
+    let ports = ports.join(", ");
+    let mut line = match (seen.connections.len(), shared) {
+        (0, _) => format!(
+            "no connection to port {ports} in {} processes",
+            seen.processes
+        ),
+        (1, 0) => format!("one connection to port {ports}, in one process"),
+        (all, 0) => format!("{all} connections to port {ports}, each in one process"),
+        (all, shared) => {
+            format!("{shared} of {all} connections to port {ports} open in several processes")
+        }
+    };
+    if seen.unseen > 0 {
+        let people = if seen.unseen == 1 {
+            "process"
+        } else {
+            "processes"
+        };
+        line.push_str(&format!(
+            "; {} {people} of other users could not be looked into",
+            seen.unseen
+        ));
+    }
+    line
+}
+
+/// The finding for connections that the same processes hold.
+fn finding(group: &[&Connection]) -> Option<Finding> {
+    let first = group.first()?;
+    let ends = |c: &Connection| format!("{} to {}", c.local, c.remote);
+    let connection = match group.len() {
+        1 => ends(first),
+        2 => format!("{} (and another one)", ends(first)),
+        many => format!("{} (and {} others)", ends(first), many - 1),
+    };
+    let pids: Vec<i32> = first.holders.iter().map(|holder| holder.pid).collect();
+    let finding = Finding::new(&cause::SHARED_SOCKET)
+        .with("connection", connection)
+        .with(
+            "connections",
+            group.iter().map(|c| ends(c)).collect::<Vec<_>>(),
+        )
+        .with("processes", sockets::people(&first.holders))
+        .with("pids", pids);
+    let framework = first.holders.iter().find_map(|holder| holder.framework);
+    Some(match framework {
+        Some(framework) => finding.fix(
+            format!(
+                "{} (here: {}).",
+                framework.advice(),
+                sockets::people(&first.holders)
+            ),
+            None,
+        ),
+        None => finding,
+    })
+}

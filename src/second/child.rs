@@ -1,0 +1,112 @@
+//! Installed programs, run bounded: in time, in what they may print, and
+//! without anything of a secret in their arguments.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+/// No program's words are kept beyond this.
+const LARGEST: u64 = 256 * 1024;
+
+/// How a program ended.
+pub struct Ended {
+    /// Its exit status; `None` where a signal ended it.
+    pub status: Option<i32>,
+    /// What it complained of.
+    pub stderr: String,
+}
+
+/// Why there is no end to tell of.
+pub enum Trouble {
+    /// There is no such program.
+    Absent,
+    /// It did not start.
+    Broken(std::io::Error),
+    /// It did not end in time.
+    Late,
+}
+
+/// Runs a program to its end, or kills it at the limit.
+///
+/// # Errors
+/// Where it is not there, did not start, or did not end.
+pub async fn run(mut command: Command, limit: Instant) -> Result<Ended, Trouble> {
+    let mut child = start(command.stdin(Stdio::null()))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let all = async {
+        let (_, stderr) = tokio::join!(text(stdout), text(stderr));
+        (child.wait().await, stderr)
+    };
+    match tokio::time::timeout_at(limit.into(), all).await {
+        Ok((Ok(status), stderr)) => Ok(Ended {
+            status: status.code(),
+            stderr,
+        }),
+        Ok((Err(error), _)) => Err(Trouble::Broken(error)),
+        Err(_) => {
+            end(&mut child).await;
+            Err(Trouble::Late)
+        }
+    }
+}
+
+/// Starts a program that is killed when its handle is dropped.
+///
+/// # Errors
+/// Where it is not there or did not start.
+pub fn start(command: &mut Command) -> Result<Child, Trouble> {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .process_group(0)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Trouble::Absent,
+            _ => Trouble::Broken(error),
+        })
+}
+
+/// Ends a program and what it started, gently first.
+pub async fn end(child: &mut Child) {
+    use nix::sys::signal::{Signal, killpg};
+    let group = child.id().and_then(|id| i32::try_from(id).ok());
+    let tell = |signal: Signal| {
+        if let Some(id) = group {
+            let _ = killpg(nix::unistd::Pid::from_raw(id), signal);
+        }
+    };
+    tell(Signal::SIGTERM);
+    if tokio::time::timeout(Duration::from_millis(500), child.wait())
+        .await
+        .is_err()
+    {
+        tell(Signal::SIGKILL);
+        let _ = child.wait().await;
+    }
+}
+
+async fn text(pipe: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        let _ = pipe.take(LARGEST).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn programs_end_in_time() {
+        let soon = || Instant::now() + Duration::from_millis(200);
+        let mut slow = Command::new("sleep");
+        slow.arg("30");
+        assert!(matches!(run(slow, soon()).await, Err(Trouble::Late)));
+        let none = Command::new("there-is-no-such-program");
+        assert!(matches!(run(none, soon()).await, Err(Trouble::Absent)));
+    }
+}

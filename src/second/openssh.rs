@@ -1,0 +1,405 @@
+//! The installed `ssh` on the same hops, keys and target: `ssh -W`, with a
+//! configuration of our own that says all that the run was told, and nothing
+//! of the user's. Bound by interface.md, Promises: no shared connection, no
+//! change to known_hosts, no unknown host key, no local command, and never a
+//! secret in an argument: a passphrase or password reaches it through
+//! `SSH_ASKPASS`, from the environment.
+
+use std::fmt::Write as _;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::child::{self, Trouble};
+use super::{Outcome, Scene, Step, late};
+use crate::target::{Hop, HostKeyCheck, Place, SshPlan};
+
+/// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
+/// speaks PostgreSQL answers it, which proves the forward.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+/// No log is read beyond so many lines.
+const MOST_LINES: usize = 4096;
+/// No line is read beyond so many bytes.
+const LONGEST_LINE: u64 = 8192;
+
+/// Tries it.
+pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
+    let began = Instant::now();
+    let Some(plan) = &scene.connected.target.ssh else {
+        return Outcome::Skipped("there is no SSH server in this target".to_owned());
+    };
+    if let Some(why) = cannot(scene, plan) {
+        return Outcome::Skipped(why);
+    }
+    let endpoint = &scene.connected.endpoint;
+    let wanted = match &endpoint.place {
+        Place::Unix(_) => {
+            return Outcome::Skipped("ssh -W does not lead to a unix socket".to_owned());
+        }
+        Place::Ip(ip, _) if ip.is_ipv6() => format!("[{ip}]:{}", endpoint.port),
+        Place::Ip(ip, _) => format!("{ip}:{}", endpoint.port),
+        Place::Name(name) => format!("{name}:{}", endpoint.port),
+    };
+    let prepared = match Prepared::new(scene, plan) {
+        Ok(Ok(prepared)) => prepared,
+        Ok(Err(why)) => return Outcome::Skipped(why),
+        Err(error) => return Outcome::Skipped(format!("no temporary directory: {error}")),
+    };
+    let mut command = prepared.command(scene, plan);
+    command.args(["-W", &wanted, &alias(plan.hops.len())]);
+    let mut child = match child::start(command.stdin(Stdio::piped())) {
+        Ok(child) => child,
+        Err(Trouble::Absent) => return Outcome::Skipped("ssh is not installed".to_owned()),
+        Err(Trouble::Broken(error)) => return Outcome::Skipped(format!("ssh: {error}")),
+        Err(Trouble::Late) => return Outcome::Skipped("ssh did not start".to_owned()),
+    };
+    let mut log = Log::default();
+    let watched = tokio::time::timeout_at(limit.into(), watch(&mut child, &mut log)).await;
+    let outcome = match watched {
+        Ok(()) if log.forwarded => Outcome::Passed(Step::Forward),
+        Ok(()) => match unfair(plan, &log) {
+            Some(why) => Outcome::Skipped(why),
+            None => Outcome::Failed(log.step(), log.complaint()),
+        },
+        Err(_) => Outcome::Failed(log.step(), late(limit, began)),
+    };
+    child::end(&mut child).await;
+    outcome
+}
+
+/// What rules it out beforehand: what only the run was told, by a person.
+fn cannot(scene: &Scene<'_>, plan: &SshPlan) -> Option<String> {
+    super::libssh2::typed(scene, plan).or_else(|| {
+        let by_prompt = super::libssh2::hop_facts(scene, plan.hops.len() - 1)
+            .is_some_and(|hop| hop["auth"]["method"] == "keyboard-interactive");
+        let has = |secret: &Option<_>| secret.is_some();
+        (by_prompt && has(&plan.passphrase) && has(&plan.password)).then(|| {
+            "a server's own prompts are not answered while a passphrase is at hand".to_owned()
+        })
+    })
+}
+
+/// A refusal that comes from how strictly ssh is run here, not from ssh.
+fn unfair(plan: &SshPlan, log: &Log) -> Option<String> {
+    let lax = plan
+        .hops
+        .iter()
+        .any(|hop| hop.host_key_check != HostKeyCheck::Yes);
+    (lax && log.refused_host_key).then(|| {
+        "the host key is not in known_hosts, and ssh is run with StrictHostKeyChecking=yes only"
+            .to_owned()
+    })
+}
+
+fn alias(hop: usize) -> String {
+    format!("dbdoctor-hop-{hop}")
+}
+
+/// The files that ssh is given; they go away with it.
+struct Prepared {
+    folder: tempfile::TempDir,
+    asks: bool,
+}
+
+impl Prepared {
+    /// Writes them. The inner error is a value that ssh's configuration
+    /// cannot hold.
+    fn new(scene: &Scene<'_>, plan: &SshPlan) -> io::Result<Result<Self, String>> {
+        let folder = tempfile::Builder::new().prefix("dbdoctor-").tempdir()?;
+        let passphrase = plan.passphrase.as_ref().is_some_and(|p| !p.is_empty());
+        let asks = passphrase || plan.password.is_some();
+        let mut config = String::new();
+        for (at, hop) in plan.hops.iter().enumerate() {
+            let last = at + 1 == plan.hops.len();
+            match section(hop, at, last, plan) {
+                Some(text) => config += &text,
+                None => {
+                    return Ok(Err(format!(
+                        "a setting of {} cannot be written into ssh's configuration",
+                        hop.label()
+                    )));
+                }
+            }
+        }
+        let timeout = scene.connected.ctx.timeout.as_secs().max(1);
+        let _ = write!(
+            config,
+            "Host *\nControlMaster no\nControlPath none\nUpdateHostKeys no\n\
+             StrictHostKeyChecking yes\nPermitLocalCommand no\nForwardAgent no\nForwardX11 no\n\
+             VerifyHostKeyDNS no\nCheckHostIP no\nHashKnownHosts no\nNumberOfPasswordPrompts 1\n\
+             ConnectionAttempts 1\nConnectTimeout {timeout}\nRequestTTY no\n\
+             GSSAPIAuthentication no\nHostbasedAuthentication no\n",
+        );
+        // In batch mode ssh asks for no passphrase either.
+        config += match (asks, passphrase) {
+            (false, _) => "BatchMode yes\n",
+            // What a server asks for must not look like ssh's own question.
+            (true, true) => "KbdInteractiveAuthentication no\n",
+            (true, false) => "",
+        };
+        std::fs::write(folder.path().join("config"), config)?;
+        if asks {
+            let script = folder.path().join("askpass");
+            std::fs::write(&script, ASKPASS)?;
+            std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(Ok(Self { folder, asks }))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, scene: &Scene<'_>, plan: &SshPlan) -> Command {
+        let mut command = Command::new("ssh");
+        command.arg("-F").arg(self.path("config"));
+        command.args(["-T", "-a", "-x"]);
+        command.env_clear();
+        for (name, value) in &scene.connected.ctx.surroundings.vars {
+            let name_text = name.to_string_lossy();
+            let ours = name_text.starts_with("PG")
+                || name_text.starts_with("DBDOCTOR_")
+                || matches!(name_text.as_ref(), "DATABASE_URL" | "SSH_ASKPASS");
+            if !ours {
+                command.env(name, value);
+            }
+        }
+        command.env("LC_ALL", "C");
+        if self.asks {
+            command.env("SSH_ASKPASS", self.path("askpass"));
+            command.env("SSH_ASKPASS_REQUIRE", "force");
+            // Before 8.4 it wants a display to ask at.
+            command.env("DISPLAY", "none:0");
+            for (name, secret) in [
+                ("DBDOCTOR_ASK_PASSPHRASE", &plan.passphrase),
+                ("DBDOCTOR_ASK_PASSWORD", &plan.password),
+            ] {
+                if let Some(secret) = secret {
+                    command.env(name, secret.expose());
+                }
+            }
+        }
+        command
+    }
+}
+
+/// Answers ssh's own question for a passphrase and questions for a password;
+/// nothing else.
+const ASKPASS: &str = "#!/bin/sh
+case \"$1\" in
+  'Enter passphrase for '*) [ -n \"$DBDOCTOR_ASK_PASSPHRASE\" ] || exit 1
+    printf '%s\\n' \"$DBDOCTOR_ASK_PASSPHRASE\" ;;
+  *'assword: '|*'assword:') [ -n \"$DBDOCTOR_ASK_PASSWORD\" ] || exit 1
+    printf '%s\\n' \"$DBDOCTOR_ASK_PASSWORD\" ;;
+  *) exit 1 ;;
+esac
+";
+
+/// One hop's section; `None` where a value cannot be written down.
+fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
+    let mut text = format!("Host {}\n", alias(at + 1));
+    let mut line = |keyword: &str, values: &[String]| -> Option<()> {
+        text += keyword;
+        for value in values {
+            text += &format!(" {}", quoted(value)?);
+        }
+        text.push('\n');
+        Some(())
+    };
+    let one = |value: &str| [value.to_owned()];
+    line("HostName", &one(&percent(&hop.host)))?;
+    line("Port", &one(&hop.port.to_string()))?;
+    line("User", &one(&hop.user))?;
+    if at > 0 {
+        line("ProxyJump", &one(&alias(at)))?;
+    }
+    let existing: Vec<&PathBuf> = hop
+        .identity_files
+        .iter()
+        .filter(|file| file.named || file.path.exists())
+        .map(|file| &file.path)
+        .collect();
+    for path in &existing {
+        line("IdentityFile", &one(&file(path)?))?;
+    }
+    if existing.is_empty() {
+        line("IdentityFile", &one("none"))?;
+    }
+    for path in &hop.certificate_files {
+        line("CertificateFile", &one(&file(path)?))?;
+    }
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    line("IdentitiesOnly", &one(yes(hop.identities_only)))?;
+    let agent = match &hop.agent {
+        Some(socket) => file(socket)?,
+        None => "none".to_owned(),
+    };
+    line("IdentityAgent", &one(&agent))?;
+    for (keyword, files) in [
+        ("UserKnownHostsFile", &hop.known_hosts),
+        ("GlobalKnownHostsFile", &hop.global_known_hosts),
+    ] {
+        let mut paths: Vec<String> = files.iter().map(|p| file(p)).collect::<Option<_>>()?;
+        if paths.is_empty() {
+            paths.push("/dev/null".to_owned());
+        }
+        line(keyword, &paths)?;
+    }
+    if let Some(alias) = &hop.host_key_alias {
+        line("HostKeyAlias", &one(alias))?;
+    }
+    if plan.password.is_none() {
+        line("PreferredAuthentications", &one("publickey"))?;
+    }
+    // Only the last hop's story is told, so that a jump's is not taken for it.
+    line("LogLevel", &one(if last { "DEBUG2" } else { "ERROR" }))?;
+    Some(text)
+}
+
+/// A file's name as the configuration takes it: `%` and `${}` are expanded there.
+fn file(path: &Path) -> Option<String> {
+    let text = path.to_str()?;
+    (!text.contains("${") && !text.starts_with('~')).then(|| percent(text))
+}
+
+fn percent(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// In quotes, where it can be.
+fn quoted(value: &str) -> Option<String> {
+    let bad = |c: char| c == '"' || c == '\\' || c.is_control();
+    (!value.is_empty() && !value.contains(bad)).then(|| format!("\"{value}\""))
+}
+
+/// Reads what ssh says until the forward is proved or ssh ends.
+async fn watch(child: &mut Child, log: &mut Log) {
+    let (Some(mut stdin), Some(mut stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return;
+    };
+    // It is read only once there is a forward.
+    let _ = stdin.write_all(&SSL_REQUEST).await;
+    let mut answer = [0u8; 1];
+    let mut lines = BufReader::new(stderr);
+    let mut heard = false;
+    for _ in 0..MOST_LINES {
+        let mut line = Vec::new();
+        let mut bounded = (&mut lines).take(LONGEST_LINE);
+        tokio::select! {
+            read = stdout.read(&mut answer), if !heard => {
+                heard = true;
+                if matches!(read, Ok(1)) {
+                    log.forwarded = true;
+                    return;
+                }
+            }
+            read = bounded.read_until(b'\n', &mut line) => {
+                if !matches!(read, Ok(1..)) {
+                    return;
+                }
+                log.hear(&String::from_utf8_lossy(&line));
+                if log.forwarded {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What ssh has told. Its words are never translated.
+#[derive(Debug, Default)]
+struct Log {
+    connected: bool,
+    shaken: bool,
+    host_key: bool,
+    inside: bool,
+    forwarded: bool,
+    refused_host_key: bool,
+    complaints: Vec<String>,
+}
+
+impl Log {
+    fn hear(&mut self, line: &str) {
+        let line = line.trim();
+        let says = |fragment: &str| line.contains(fragment);
+        self.connected |= says("Remote protocol version");
+        self.shaken |= says("Server host key: ") || says("Server host certificate: ");
+        self.host_key |= says("SSH2_MSG_NEWKEYS received");
+        self.inside |= says("Authenticated to ") || says("Authentication succeeded");
+        self.forwarded |= says("open confirm rwindow");
+        self.refused_host_key |= says("Host key verification failed");
+        let complaint = !line.is_empty()
+            && !line.starts_with("debug")
+            && !line.starts_with("OpenSSH_")
+            && !says("Authenticated to ")
+            && !line.starts_with('@');
+        if complaint && self.complaints.len() < 64 {
+            self.complaints.push(line.to_owned());
+        }
+    }
+
+    /// Where it stands or fell.
+    fn step(&self) -> Step {
+        match self {
+            Log { inside: true, .. } => Step::Forward,
+            Log { host_key: true, .. } => Step::SshAuth,
+            Log { shaken: true, .. } => Step::HostKey,
+            Log {
+                connected: true, ..
+            } => Step::Handshake,
+            _ => Step::Connect,
+        }
+    }
+
+    /// The words that say it best: of a forward what the server said, else
+    /// the last.
+    fn complaint(&self) -> String {
+        let open = self.complaints.iter().find(|c| c.contains("open failed"));
+        open.or(self.complaints.last())
+            .cloned()
+            .unwrap_or_else(|| "it ended without a word".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_how_far_it_got() {
+        let mut log = Log::default();
+        assert_eq!(log.step(), Step::Connect);
+        log.hear("debug1: Remote protocol version 2.0, remote software version OpenSSH_9.2p1\r\n");
+        assert_eq!(log.step(), Step::Handshake);
+        log.hear("debug1: Server host key: ssh-ed25519 SHA256:x");
+        assert_eq!(log.step(), Step::HostKey);
+        log.hear("debug1: SSH2_MSG_NEWKEYS received");
+        log.hear("ops@bastion: Permission denied (publickey).");
+        assert_eq!(log.step(), Step::SshAuth);
+        assert_eq!(
+            log.complaint(),
+            "ops@bastion: Permission denied (publickey)."
+        );
+        log.hear("Authenticated to bastion ([10.0.0.1]:22) using \"publickey\".");
+        log.hear("channel 0: open failed: connect failed: Connection refused");
+        log.hear("stdio forwarding failed");
+        assert_eq!(log.step(), Step::Forward);
+        assert!(log.complaint().contains("Connection refused"));
+    }
+
+    #[test]
+    fn values_cannot_end_their_line() {
+        assert_eq!(quoted("a b").as_deref(), Some("\"a b\""));
+        assert!(quoted("a\nProxyCommand x").is_none());
+        assert!(quoted("a\"b").is_none());
+        assert_eq!(file(Path::new("/k/100%")).as_deref(), Some("/k/100%%"));
+        assert!(file(Path::new("/k/${HOME}")).is_none());
+    }
+}

@@ -1,0 +1,144 @@
+//! Findings with what their sentences and fixes need: who, where, and the
+//! line to add to pg_hba.conf.
+
+use crate::cause::{Cause, auth, server, tls};
+use crate::finding::Finding;
+use crate::wire::server_error::ServerError;
+use crate::wire::startup::Asked;
+
+use super::refusal;
+use super::situation::Situation;
+use super::wording::Message;
+use super::{hba, pooler};
+
+/// An ErrorResponse. Before AuthenticationOk libpq tries the other encryption
+/// where `sslmode` has one, and after 57P03 the next host.
+pub fn said_no(error: &ServerError, s: &Situation<'_>) -> Finding {
+    let finding = match pooler::cause(error, s) {
+        Some(finding) => finding,
+        None => of_server(error, &Message::of(&error.message), s),
+    };
+    let mut finding = describe(finding, error);
+    if !s.exchange.authenticated {
+        finding = finding.then_other_encryption();
+    }
+    if error.code == "57P03" {
+        finding = finding.then_next_host();
+    }
+    finding
+}
+
+/// An error that ends a session after its start-up. Where nothing else is
+/// known of it, it is the server's.
+pub fn session_error(error: &ServerError, s: &Situation<'_>) -> Finding {
+    let mut finding = said_no(error, s);
+    if finding.cause.code == auth::UNCLASSIFIED.code {
+        finding.cause = &server::UNCLASSIFIED;
+    }
+    finding
+}
+
+/// By SQLSTATE and routine.
+pub fn of_server(error: &ServerError, message: &Message, s: &Situation<'_>) -> Finding {
+    let seen = refusal::Seen {
+        exchange: s.exchange,
+        unix: s.is_unix(),
+        certificate_sent: s.certificate_sent(),
+        replication: s.target.replication.is_some(),
+    };
+    let cause = refusal::cause(error, message, seen).unwrap_or(&auth::UNCLASSIFIED);
+    dress(cause, message, s)
+}
+
+/// Adds the error's fields as evidence.
+fn describe(finding: Finding, error: &ServerError) -> Finding {
+    let explained = finding.evidence.contains_key("error");
+    let finding = finding
+        .with("severity", error.severity.as_str())
+        .with("sqlstate", error.code.as_str())
+        .with("message", error.message.as_str())
+        .with("detail", error.detail.clone())
+        .with("hint", error.hint.clone())
+        .with("routine", error.routine.clone());
+    if explained {
+        finding
+    } else {
+        finding.with("error", error.message.trim_end_matches('.'))
+    }
+}
+
+/// The finding of a cause, with the values that its row shows.
+pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
+    match cause.code {
+        "auth.hba.no-entry" | "auth.hba.reject" => {
+            let client = hba::client_address(message, s);
+            let shown = match client {
+                Some(ip) => ip.to_string(),
+                None if s.is_unix() => "the unix socket".to_owned(),
+                None => "this address".to_owned(),
+            };
+            s.finding(cause)
+                .with("client", shown)
+                .with("hba_line", hba::line(s, client))
+        }
+        "auth.peer" => s
+            .finding(cause)
+            .with("os_user", s.os_user)
+            .with("hba_line", hba::line(s, None)),
+        "auth.ident" | "auth.method.unsupported" => s
+            .finding(cause)
+            .with("hba_line", hba::line(s, s.our_address())),
+        "auth.cert" => certificate(s),
+        "auth.gss" => gss(s, "did not succeed"),
+        "auth.timeout" => timeout(s, "it cancelled the authentication"),
+        "server.option" => s
+            .finding(cause)
+            .with("parameter", message.names.first().cloned()),
+        "tls.intercepted" => intercepted(s),
+        _ => s.finding(cause),
+    }
+}
+
+fn certificate(s: &Situation<'_>) -> Finding {
+    let note = if s.exchange.proven {
+        "; the password was right"
+    } else {
+        ""
+    };
+    let file = s.target.tls.certificate.as_ref();
+    s.finding(&auth::CERT).with("certificate_note", note).with(
+        "certificate",
+        file.map(|file| file.path.display().to_string()),
+    )
+}
+
+/// Kerberos, and why it does not go on.
+pub fn gss(s: &Situation<'_>, why: &str) -> Finding {
+    let method = match s.exchange.asked {
+        Some(Asked::Sspi) => "sspi",
+        _ => "gss",
+    };
+    s.finding(&auth::GSS)
+        .with("method", method)
+        .with("why", why)
+        .with("hba_line", hba::line(s, s.our_address()))
+}
+
+/// Authentication took too long.
+pub fn timeout(s: &Situation<'_>, how: &str) -> Finding {
+    s.finding(&auth::TIMEOUT)
+        .with("elapsed_ms", s.elapsed.as_millis() as u64)
+        .with("how", how)
+}
+
+/// Somebody ends TLS in between.
+pub fn intercepted(s: &Situation<'_>) -> Finding {
+    let subject = match s.tls {
+        Some(tls) if !tls.subject.is_empty() => tls.subject.as_str(),
+        Some(_) => "without a name",
+        None => "none, TLS was taken away on the way",
+    };
+    s.finding(&tls::INTERCEPTED)
+        .with("subject", subject)
+        .with("connect", s.endpoint.label())
+}

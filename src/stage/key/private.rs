@@ -1,0 +1,278 @@
+//! A private key, whole or damaged: opened, and judged as OpenSSH judges it.
+
+use std::path::PathBuf;
+
+use russh::keys::PublicKey;
+use russh::keys::ssh_key::{Algorithm, HashAlg};
+
+use super::describe::{bits, describe_key, describe_public, summary, type_name};
+use super::examine::{Examined, locked, shown_path};
+use super::file::KeyFile;
+use super::format::Kind;
+use super::{LoadedKey, Opened, Refusal, beside, format, library, mangled, open};
+use crate::cause::key as cause;
+use crate::finding::Finding;
+use crate::secret::Secret;
+use crate::target::NamedFile;
+
+/// RSA keys with fewer bits than this are weak.
+const RSA_STRONG: u32 = 2048;
+
+/// A private key, whole or damaged, or nothing that was recognised.
+pub fn private(
+    found: &mut Examined,
+    file: &NamedFile,
+    read: &KeyFile,
+    passphrase: Option<&Secret>,
+    tell_libraries: bool,
+) {
+    let path = shown_path(&file.path);
+    let given = passphrase.map(Secret::expose).unwrap_or_default();
+    let damage = mangled::diagnose(&read.content);
+    let opened = open_as_asked(&read.content, given);
+    let damage = match &opened {
+        Err(Refusal::Format) => damage.or_else(|| mangled::altered(&read.content)),
+        _ => damage,
+    };
+    let repaired = match (&opened, &damage) {
+        (Err(Refusal::Format), Some(damage)) => damage.repaired.as_deref(),
+        _ => None,
+    };
+    // What is underneath the damage is told from the repaired text.
+    let content = repaired.unwrap_or(&read.content);
+    let readable = !matches!(opened, Err(Refusal::Format));
+    describe_key(found, file, content);
+    if let Some(damage) = &damage {
+        found.fact("damage", damage.names());
+        found.found(damage.finding(&file.path, readable));
+    }
+    let opened = match repaired {
+        Some(repaired) => open_as_asked(repaired, given),
+        None => opened,
+    };
+    match opened {
+        Ok(opened) => {
+            if tell_libraries {
+                libraries(found, content, given, &opened);
+            }
+            accept(found, file, opened, readable);
+        }
+        Err(refusal) => refused(found, file, content, given, refusal, damage.is_some()),
+    }
+    if found.summary.is_empty() {
+        found.summary = format!("{path} is not a private key");
+    }
+}
+
+/// Which libraries can read it, for those who ask.
+fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &Opened) {
+    let text = String::from_utf8_lossy(content);
+    let Some(form) = format::first_private(&text) else {
+        return;
+    };
+    let table = library::table(&library::Key {
+        form,
+        envelope: &open::envelope(content),
+        type_name: &type_name(&opened.public),
+        content,
+        passphrase: given,
+    });
+    found.fact("libraries", table);
+}
+
+/// First without a passphrase, then with it, as OpenSSH does.
+fn open_as_asked(content: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
+    match open::open(content, "") {
+        Err(Refusal::Passphrase) if !passphrase.is_empty() => open::open(content, passphrase),
+        outcome => outcome,
+    }
+}
+
+/// The key opened: what remains is its kind, its strength and its companions.
+fn accept(found: &mut Examined, file: &NamedFile, opened: Opened, readable: bool) {
+    let path = shown_path(&file.path);
+    describe_public(found, &opened.public);
+    let comment = opened.comment.clone().filter(|comment| !comment.is_empty());
+    found.fact("comment", comment);
+    found.summary = summary(found);
+    let name = type_name(&opened.public);
+    match opened.public.algorithm() {
+        Algorithm::Dsa => found.found(
+            of_type(&path, "DSA")
+                .with("why", "OpenSSH has not offered DSA keys since 7.0 unless it is told to, and no longer knows them from 10.0 on"),
+        ),
+        Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => found.found(
+            of_type(&path, &name)
+                .with("why", "the secret is inside a security key: without the device, and a touch of it, this file signs nothing")
+                .with("device", true),
+        ),
+        Algorithm::Rsa { .. } => {
+            if let Some(bits) = bits(&opened.public).filter(|bits| *bits < RSA_STRONG) {
+                found.found(
+                    Finding::new(&cause::WEAK)
+                        .with("path", path.clone())
+                        .with("bits", bits)
+                        .as_warning(),
+                );
+            }
+        }
+        _ => {}
+    }
+    let offered = companions(found, file, &opened.public);
+    let is_dsa = opened.public.algorithm() == Algorithm::Dsa;
+    if readable && !is_dsa {
+        // ssh offers the public half of a key that it refuses to open; only an
+        // agent could then sign.
+        found.key = Some(LoadedKey {
+            path: file.path.clone(),
+            public: opened.public,
+            private: opened.private.filter(|_| found.is_usable()),
+            offered,
+            certificate: beside::certificate(&file.path).map(|(_, certificate)| certificate),
+        });
+    }
+}
+
+fn of_type(path: &str, name: &str) -> Finding {
+    Finding::new(&cause::TYPE)
+        .with("path", path)
+        .with("type", name)
+}
+
+/// Compares the key with the `.pub` and the certificate beside it; returns
+/// the public key that OpenSSH offers for the file.
+fn companions(found: &mut Examined, file: &NamedFile, own: &PublicKey) -> PublicKey {
+    let mismatch = |beside: &PathBuf, other: String| {
+        Finding::new(&cause::PAIR_MISMATCH)
+            .with("path", shown_path(&file.path))
+            .with("beside", beside.display().to_string())
+            .with("key", own.fingerprint(HashAlg::Sha256).to_string())
+            .with("other", other)
+            .as_warning()
+    };
+    let mut offered = own.clone();
+    if let Some((path, public)) = beside::public(&file.path)
+        && public.key_data() != own.key_data()
+    {
+        let print = public.fingerprint(HashAlg::Sha256).to_string();
+        let written = path.display().to_string();
+        found.found(mismatch(&path, print).with("public_half", written));
+        offered = public;
+    }
+    if let Some((path, certificate)) = beside::certificate(&file.path) {
+        found.fact("certificate", path.display().to_string());
+        if certificate.public_key() != own.key_data() {
+            let print = certificate
+                .public_key()
+                .fingerprint(HashAlg::Sha256)
+                .to_string();
+            found.found(mismatch(&path, print));
+        }
+    }
+    offered
+}
+
+/// The key did not open.
+fn refused(
+    found: &mut Examined,
+    file: &NamedFile,
+    content: &[u8],
+    given: &str,
+    refusal: Refusal,
+    damaged: bool,
+) {
+    let path = shown_path(&file.path);
+    match refusal {
+        Refusal::Passphrase => {
+            let public = open::envelope(content).public;
+            let public = public.or_else(|| beside::public(&file.path).map(|(_, public)| public));
+            if let Some(public) = public {
+                let offered = companions(found, file, &public);
+                if !damaged {
+                    found.key = Some(LoadedKey {
+                        offered,
+                        ..locked(&file.path, public)
+                    });
+                }
+            }
+            found.needs_passphrase = true;
+            let finding = if given.is_empty() {
+                Finding::new(&cause::PASSPHRASE_MISSING)
+            } else {
+                Finding::new(&cause::PASSPHRASE_WRONG).with("hint", trimmed_opens(content, given))
+            };
+            found.found(finding.with("path", path));
+        }
+        Refusal::Short(bits) => {
+            found.fact("bits", bits);
+            found.summary = format!("an RSA key of {bits} bits");
+            found.found(
+                Finding::new(&cause::WEAK)
+                    .with("path", path)
+                    .with("bits", bits)
+                    .as_failure(),
+            );
+        }
+        Refusal::Type(name) => {
+            found.fact("type", name.clone());
+            found.summary = format!("a key of type {name}");
+            let why = "no SSH server or library takes keys of this type";
+            found.found(of_type(&path, &name).with("why", why));
+        }
+        Refusal::Cipher(name) => {
+            found.found(Finding::new(&cause::FORMAT).with("path", path).with(
+                "what",
+                format!("encrypted with {name}, which OpenSSH does not know"),
+            ));
+        }
+        Refusal::NotYet(major, minor) => {
+            found.fact("type", "ssh-ed25519");
+            found.summary = "an Ed25519 key in PKCS#8 form".to_owned();
+            let what = format!(
+                "an Ed25519 key in PKCS#8 form, which OpenSSH reads from version 9.6 on, and this is {major}.{minor}"
+            );
+            found.found(
+                Finding::new(&cause::FORMAT)
+                    .with("path", path.clone())
+                    .with("what", what)
+                    .fix(
+                        "Write it in OpenSSH's format, with Python's cryptography package or with a newer ssh-keygen -p.",
+                        to_openssh(&path),
+                    ),
+            );
+        }
+        Refusal::Format if damaged => {}
+        Refusal::Format => {
+            let what = match format::kind(content) {
+                Kind::Other("binary data") => "binary data that is no key",
+                Kind::Private(_) => "marked as a private key, and what is inside is none",
+                Kind::Other(what) if what != "no key" => what,
+                _ => "no private key in any form that OpenSSH knows",
+            };
+            found.found(
+                Finding::new(&cause::FORMAT)
+                    .with("path", path)
+                    .with("what", what),
+            );
+        }
+    }
+}
+
+/// The command that converts a PEM key where `ssh-keygen` cannot read it.
+fn to_openssh(path: &str) -> Option<String> {
+    let program = "import sys; from cryptography.hazmat.primitives import serialization as s; \
+        k = s.load_pem_private_key(open(sys.argv[1], \"rb\").read(), None); \
+        open(sys.argv[2], \"wb\").write(k.private_bytes(s.Encoding.PEM, \
+        s.PrivateFormat.OpenSSH, s.NoEncryption()))";
+    let copy = format!("{path}.openssh");
+    let (from, to) = (shlex::try_quote(path).ok()?, shlex::try_quote(&copy).ok()?);
+    Some(format!("(umask 077; python3 -c '{program}' {from} {to})"))
+}
+
+/// A passphrase read from a file often brings its line break along.
+fn trimmed_opens(content: &[u8], given: &str) -> Option<&'static str> {
+    let trimmed = given.trim().trim_matches(['"', '\'']);
+    let differs = trimmed != given && !trimmed.is_empty();
+    (differs && open::open(content, trimmed).is_ok())
+        .then_some("without the white space or quotes around it, the same passphrase opens the key")
+}

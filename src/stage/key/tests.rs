@@ -1,0 +1,217 @@
+//! Keys made on the spot, read and damaged. The lab does the same with
+//! `ssh-keygen` as the judge.
+
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+use openssl::symm::Cipher;
+use proptest::prelude::*;
+use russh::keys::ssh_key::LineEnding;
+
+use super::blob::put_string;
+use super::container::{Broken, Container, decode};
+use super::format::{Kind, PrivateForm, kind};
+use super::mangled::diagnose;
+use super::open::{envelope, open};
+use super::{Refusal, examine, keypair};
+use crate::secret::Secret;
+use crate::target::NamedFile;
+
+/// An Ed25519 key in OpenSSH's format.
+fn openssh() -> String {
+    let key = PKey::generate_ed25519().unwrap();
+    let (public, private) = (
+        key.raw_public_key().unwrap(),
+        key.raw_private_key().unwrap(),
+    );
+    let mut pair = Vec::new();
+    put_string(&mut pair, b"ssh-ed25519");
+    put_string(&mut pair, &public);
+    put_string(&mut pair, &[private, public].concat());
+    let key = keypair(&pair, "lab").unwrap();
+    key.to_openssh(LineEnding::LF).unwrap().to_string()
+}
+
+/// An RSA key in PKCS#1.
+fn pem() -> String {
+    let key = Rsa::generate(1024).unwrap();
+    String::from_utf8(key.private_key_to_pem().unwrap()).unwrap()
+}
+
+fn names(content: &str) -> Vec<String> {
+    diagnose(content.as_bytes()).map_or(Vec::new(), |damage| damage.names())
+}
+
+fn reads(content: &str) -> bool {
+    open(content.as_bytes(), "").is_ok()
+}
+
+#[test]
+fn opensshs_own_format_is_read_with_opensshs_strictness() {
+    let key = openssh();
+    assert!(reads(&key));
+    assert!(reads(&format!("{key}whatever follows")));
+    assert!(
+        reads(&key.replace("\nb3", "\n  b3")),
+        "white space in the body"
+    );
+    assert!(!reads(key.trim_end()), "the footer's line break");
+    assert!(!reads(&key.replace('\n', "\r\n")));
+    assert!(!reads(&format!("\n{key}")));
+    assert_eq!(decode(key.trim_end().as_bytes()), Err(Broken::NoFooter));
+}
+
+#[test]
+fn pem_is_read_with_openssls_patience() {
+    let key = pem();
+    assert!(reads(&key));
+    assert!(reads(key.trim_end()));
+    assert!(reads(&key.replace('\n', "\r\n")));
+    assert!(reads(&format!("# a comment\n\n{key}")));
+    assert!(!reads(&format!("  {key}")));
+}
+
+#[test]
+fn whole_keys_are_not_called_damaged() {
+    for key in [openssh(), pem()] {
+        assert_eq!(names(&key), Vec::<String>::new());
+        assert_eq!(names(&format!("{key}\n\n")), Vec::<String>::new());
+    }
+    assert_eq!(
+        names(&format!("Bag Attributes\n\n{}", pem())),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn damage_is_named_and_undone() {
+    let (key, rsa) = (openssh(), pem());
+    let cases: [(String, &[&str]); 9] = [
+        (key.replace('\n', "\\n"), &["escaped-newlines"]),
+        (key.replace('\n', "\r\n"), &["crlf"]),
+        (rsa.replace('\n', "\r"), &["cr"]),
+        (key.replace('\n', " "), &["spaces", "no-final-newline"]),
+        (key.replace('\n', ""), &["one-line", "no-final-newline"]),
+        (key.trim_end().to_owned(), &["no-final-newline"]),
+        (format!("\u{feff}{rsa}"), &["bom"]),
+        (format!("'{rsa}'"), &["quotes"]),
+        (openssl::base64::encode_block(key.as_bytes()), &["base64"]),
+    ];
+    for (content, expected) in cases {
+        let damage = diagnose(content.as_bytes()).expect(expected[0]);
+        assert_eq!(damage.names(), expected);
+        let repaired = damage.repaired.clone().expect(expected[0]);
+        assert!(open(&repaired, "").is_ok(), "{expected:?}");
+        let finding = damage.finding("id".as_ref(), false);
+        let command = finding.fixes()[0].command.clone().unwrap();
+        assert!(command.contains("id.repaired"), "{command}");
+    }
+}
+
+#[test]
+fn what_is_lost_is_not_guessed() {
+    let key = pem();
+    let damage = diagnose(&key.as_bytes()[..key.len() / 2]).unwrap();
+    assert_eq!(damage.names(), ["truncated"]);
+    assert!(damage.repaired.is_none());
+    assert!(
+        damage.finding("id".as_ref(), false).fixes()[0]
+            .command
+            .is_none()
+    );
+}
+
+#[test]
+fn things_that_are_no_key_are_not_called_damaged() {
+    for text in [
+        "",
+        "hello",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        assert!(diagnose(text.as_bytes()).is_none(), "{text}");
+    }
+    let empty = "-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n";
+    assert!(diagnose(empty.as_bytes()).is_none());
+}
+
+#[test]
+fn passphrases_are_told_from_damage() {
+    let key = Rsa::generate(1024).unwrap();
+    let locked = key
+        .private_key_to_pem_passphrase(Cipher::aes_256_cbc(), b"open sesame")
+        .unwrap();
+    assert!(envelope(&locked).encrypted);
+    assert_eq!(open(&locked, "").err(), Some(Refusal::Passphrase));
+    assert_eq!(
+        open(&locked, "open barley").err(),
+        Some(Refusal::Passphrase)
+    );
+    assert!(open(&locked, "open sesame").is_ok());
+    let text = String::from_utf8(locked).unwrap();
+    let indented = text.replace('\n', "\n  ");
+    assert_eq!(
+        open(indented.as_bytes(), "open sesame").err(),
+        Some(Refusal::Format)
+    );
+    assert_eq!(names(&indented), ["indentation"]);
+}
+
+#[test]
+fn a_container_tells_its_public_half_without_a_passphrase() {
+    let key = openssh();
+    let container = Container::parse(&decode(key.as_bytes()).unwrap()).unwrap();
+    assert_eq!(container.type_name(), "ssh-ed25519");
+    assert!(container.public_key().is_some() && container.is_whole());
+    assert_eq!(kind(key.as_bytes()), Kind::Private(PrivateForm::OpenSsh));
+}
+
+#[test]
+fn the_text_of_a_key_in_place_of_its_path_is_not_repeated() {
+    let key = openssh();
+    let shown = examine::shown_path(key.as_ref());
+    assert!(!shown.contains("b3Blb"), "{shown}");
+    let inline = NamedFile {
+        path: key.clone().into(),
+        named: true,
+    };
+    let found = examine::examine(&inline, None, 0, false);
+    let said = format!("{:?} {:?} {}", found.facts, found.findings, found.summary);
+    assert!(!said.contains("b3Blb"), "{said}");
+    assert_eq!(found.findings[0].cause.code, "key.missing");
+}
+
+fn examined(content: &[u8]) -> examine::Examined {
+    use std::io::Write;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(content).unwrap();
+    let named = NamedFile {
+        path: file.path().to_owned(),
+        named: true,
+    };
+    let uid = nix::unistd::getuid().as_raw();
+    examine::examine(&named, Some(&Secret::new("x")), uid, true)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_content_is_too_strange(content in proptest::collection::vec(any::<u8>(), 0..600)) {
+        examined(&content);
+    }
+
+    #[test]
+    fn no_damage_is_too_strange(
+        at in any::<prop::sample::Index>(),
+        until in any::<prop::sample::Index>(),
+        with in "[ -~\\n\\r\u{a0}\u{2014}]{0,12}",
+        own_format in any::<bool>(),
+    ) {
+        let mut text = if own_format { openssh() } else { pem() };
+        let (a, b) = (at.index(text.len()), until.index(text.len()));
+        text.replace_range(a.min(b)..a.max(b), &with);
+        let found = examined(text.as_bytes());
+        let refused = found.findings.iter().any(|f| f.status == crate::finding::Status::Fail);
+        // An RSA key of this size is weak; nothing else may be said of one that reads.
+        prop_assert_eq!(!refused, reads(&text) || text.is_empty());
+    }
+}

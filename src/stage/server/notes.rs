@@ -1,0 +1,143 @@
+//! What was seen of the server, as facts.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::report::StageRecord;
+use crate::wire::session::Session;
+
+use super::attrs::Nature;
+use super::facts::Facts;
+use super::judge::usable_slots;
+use super::pooler_by_key;
+
+/// Writes down what was seen.
+pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, nature: Nature) {
+    let text = |name: &str| facts.text(name).map(str::to_owned);
+    let reported = |name: &str| session.parameters.get(name).cloned();
+    record.fact(
+        "version",
+        text("version").or_else(|| reported("server_version")),
+    );
+    record.fact("server_version", reported("server_version"));
+    record.fact(
+        "role",
+        nature.standby.map(|standby| match standby {
+            true => "standby",
+            false => "primary",
+        }),
+    );
+    record.fact("in_recovery", nature.standby);
+    record.fact("read_only_by_default", nature.read_only_by_default);
+    record.fact("read_only", facts.truth("transaction_read_only"));
+    for name in ["database", "session_user", "current_user", "cluster_name"] {
+        record.fact(name, text(name));
+    }
+    record.fact("superuser", facts.truth("superuser"));
+    record.fact(
+        "server_address",
+        facts.text("server_address").map(|address| {
+            format!(
+                "{address}:{}",
+                facts.text("server_port").unwrap_or_default()
+            )
+        }),
+    );
+    record.fact(
+        "client_address",
+        facts.text("client_address").map(|address| {
+            format!(
+                "{address}:{}",
+                facts.text("client_port").unwrap_or_default()
+            )
+        }),
+    );
+    record.fact("started_at", facts.number("started").and_then(instant));
+    record.fact(
+        "tls",
+        facts.truth("tls").map(|used| {
+            json!({
+                "used": used,
+                "version": facts.text("tls_version"),
+                "cipher": facts.text("tls_cipher"),
+            })
+        }),
+    );
+    if facts.truth("tls") == Some(false) && session.wire().tls.is_some() {
+        record.fact("tls_ends_before_the_server", true);
+    }
+    let slots = |used: &str, limit: Option<i64>| {
+        json!({
+            "used": facts.integer(used),
+            "limit": limit.filter(|limit| *limit >= 0),
+        })
+    };
+    if !facts.is_empty() {
+        let usable = usable_slots(facts);
+        record.fact(
+            "connections",
+            json!({
+                "server": slots("used", facts.integer("max_connections")),
+                "role": slots("used_by_role", facts.integer("role_limit")),
+                "database": slots("used_by_database", facts.integer("database_limit")),
+                "usable": usable,
+                "free": usable.zip(facts.integer("used")).map(|(all, used)| (all - used).max(0)),
+                "superuser_reserved": facts.integer("superuser_reserved_connections"),
+                "reserved": facts.integer("reserved_connections"),
+            }),
+        );
+        let timeouts: serde_json::Map<String, Value> = [
+            "statement_timeout",
+            "lock_timeout",
+            "transaction_timeout",
+            "idle_session_timeout",
+            "idle_in_transaction_session_timeout",
+            "authentication_timeout",
+            "tcp_keepalives_idle",
+        ]
+        .into_iter()
+        .map(|name| (name.to_owned(), facts.text(name).into()))
+        .collect();
+        record.fact("timeouts", timeouts);
+    }
+    if nature.standby == Some(true) {
+        record.fact("replay_lag_s", facts.number("replay_lag"));
+    }
+    let other_pid = facts
+        .integer("pid")
+        .zip(session.backend_pid)
+        .is_some_and(|(theirs, ours)| theirs != i64::from(ours));
+    let pooler = if other_pid {
+        Some("the session's process id is another than the server's own")
+    } else {
+        pooler_by_key(session)
+    };
+    record.fact("pooler", pooler.is_some());
+    record.fact("pooler_seen_by", pooler);
+}
+
+/// Seconds since 1970 as RFC 3339.
+fn instant(seconds: f64) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp(seconds as i64)
+        .ok()?
+        .format(&time::format_description::well_known::Rfc3339)
+        .ok()
+}
+
+/// The server in one line.
+pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature) -> String {
+    let mut parts = Vec::new();
+    match session.parameters.get("server_version") {
+        Some(version) => parts.push(format!("PostgreSQL {version}")),
+        None => parts.push("a server of unknown version".to_owned()),
+    }
+    match nature.standby {
+        Some(true) => parts.push("standby".to_owned()),
+        Some(false) => parts.push("primary".to_owned()),
+        None => {}
+    }
+    if let (Some(used), Some(limit)) = (facts.integer("used"), usable_slots(facts)) {
+        parts.push(format!("{used} of {limit} slots taken"));
+    }
+    parts.join(", ")
+}

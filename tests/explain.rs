@@ -1,0 +1,138 @@
+//! `explain` on real texts: recorded from drivers that met the lab's faults
+//! (`corpus/record.py`), known from reports (`corpus/known.txt`), and from
+//! programs that have nothing to do with PostgreSQL (`corpus/unrelated.txt`).
+
+use std::collections::BTreeSet;
+
+use dbdoctor::explain::Explanation;
+
+/// An entry of a corpus: `### CAUSE[/CAUSE…] | DRIVER | SCENARIO`, then the
+/// text. Several causes are those that the text alone cannot tell apart.
+struct Entry {
+    causes: Vec<&'static str>,
+    driver: &'static str,
+    text: &'static str,
+}
+
+fn entries(corpus: &'static str) -> Vec<Entry> {
+    corpus
+        .split("### ")
+        .flat_map(|entry| entry.split_once('\n'))
+        .map(|(head, text)| {
+            let mut parts = head.split('|').map(str::trim);
+            Entry {
+                causes: parts.next().unwrap_or_default().split('/').collect(),
+                driver: parts.next().unwrap_or_default(),
+                text: text.trim_end(),
+            }
+        })
+        .collect()
+}
+
+/// What is not explained rightly.
+fn wrong(entries: &[Entry]) -> Vec<String> {
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let found = Explanation::of_text(entry.text);
+            let best = found.matches.first().map(|it| it.cause);
+            if best.is_some_and(|best| entry.causes.contains(&best)) {
+                return None;
+            }
+            let last = entry.text.lines().last().unwrap_or_default();
+            Some(format!(
+                "{} ({}) is taken for {best:?}: {last}",
+                entry.causes.join("/"),
+                entry.driver
+            ))
+        })
+        .collect()
+}
+
+#[test]
+fn what_drivers_print_is_explained() {
+    let recorded = entries(include_str!("corpus/recorded.txt"));
+    let drivers: BTreeSet<&str> = recorded.iter().map(|entry| entry.driver).collect();
+    assert!(recorded.len() >= 150, "{} texts", recorded.len());
+    assert!(drivers.len() >= 8, "{drivers:?}");
+    let wrong = wrong(&recorded);
+    println!("not explained rightly:\n{}", wrong.join("\n"));
+    assert!(wrong.len() * 20 <= recorded.len(), "more than 1 in 20");
+}
+
+#[test]
+fn what_is_known_is_explained() {
+    let wrong = wrong(&entries(include_str!("corpus/known.txt")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_unrelated_matches_nothing() {
+    let texts: Vec<&str> = include_str!("corpus/unrelated.txt")
+        .split("###")
+        .filter_map(|entry| entry.split_once('\n'))
+        .map(|(_, text)| text.trim())
+        .collect();
+    assert!(texts.len() >= 40);
+    for text in texts {
+        let found = Explanation::of_text(text).matches;
+        let causes: Vec<_> = found.iter().map(|it| (it.cause, &it.matched)).collect();
+        assert!(causes.is_empty(), "{text}\n{causes:?}");
+    }
+}
+
+#[test]
+fn secrets_are_not_repeated() {
+    for text in [
+        "could not translate host name \"s3cr3t@db\" to address: Name or service not known",
+        "failed to connect to `postgres://app:s3cr3t@db/orders`: Connection refused",
+        "psql: error: invalid port \":s3cr3t\" after host",
+        "FATAL: database \"s3cr3t\" does not exist",
+    ] {
+        let found = Explanation::of_text(text);
+        assert!(!found.matches.is_empty(), "{text}");
+        let said = serde_json::to_string(&found).unwrap();
+        assert!(!said.contains("s3cr3t"), "{said}");
+    }
+}
+
+#[test]
+fn a_log_is_read_whole() {
+    let mut log = String::new();
+    for n in 0..20_000 {
+        log += &format!(
+            "2026-11-21T10:00:{:02}Z INFO request {n} served in 12 ms\n",
+            n % 60
+        );
+        if n == 15_000 {
+            log += "2026-11-21T10:00:00Z ERROR psycopg2.OperationalError: FATAL:  sorry, too many clients already\n";
+        }
+    }
+    let found = Explanation::of_text(&log);
+    let best = found.matches.first().unwrap();
+    assert_eq!(best.cause, "server.connections.full");
+    assert_eq!(best.line, Some(15_002));
+}
+
+#[test]
+fn nothing_panics_on_anything() {
+    let mut noise = String::from("connection to server at \"");
+    for n in 0..2_000u32 {
+        noise.push(char::from_u32(n * 37 % 0x2_0000).unwrap_or('"'));
+        if n % 400 == 0 {
+            let _ = Explanation::of_text(&noise);
+        }
+    }
+    for text in [
+        "",
+        "\0",
+        "\\",
+        "\x1b[",
+        "database ",
+        "host name \"",
+        "SQLSTATE",
+        "port ",
+    ] {
+        let _ = Explanation::of_text(text);
+    }
+}

@@ -1,0 +1,197 @@
+//! What happens on this side: processes that share a connection after a fork, and those that
+//! only look as if they did.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::{Case, Expect, Lab, Need, Oracle, Peer, Scenario, Tool};
+
+/// An application that opens connections and forks, in one of several ways.
+const APPLICATION: &str = r#"
+import os, socket, subprocess, sys, threading, time
+
+mode, port, master = sys.argv[1], int(sys.argv[2]), os.getpid()
+
+def connect():
+    return socket.create_connection(("127.0.0.1", port))
+
+def stay():
+    while os.getpid() == master or os.getppid() == master:
+        time.sleep(0.05)
+    os._exit(0)
+
+def worker(work=lambda: None):
+    if os.fork() == 0:
+        kept = work()
+        stay()
+
+kept = []
+if mode == "preload":          # a pool in the master, then workers
+    kept = [connect() for _ in range(3)]
+    for _ in range(2):
+        worker()
+elif mode == "siblings":       # the master lets go of what its workers share
+    shared = connect()
+    for _ in range(2):
+        worker()
+    shared.close()
+elif mode == "own":            # every worker opens its own
+    for _ in range(3):
+        worker(connect)
+elif mode == "pool":           # one process, several connections
+    kept = [connect() for _ in range(5)]
+elif mode == "threads":        # several threads, one connection
+    kept = [connect()]
+    for _ in range(4):
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+elif mode == "exec":           # other programs started beside it
+    kept = [connect()]
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
+elif mode == "leak":           # another program that inherits what it cannot use
+    kept = [connect()]
+    kept[0].set_inheritable(True)
+    subprocess.Popen(["sleep", "20"], close_fds=False)
+elif mode == "disposed":       # workers that close what they inherited
+    kept = [connect()]
+    worker(kept[0].close)
+elif mode == "handed-over":    # a worker that alone goes on with it
+    connection = connect()
+    worker()
+    connection.close()
+elif mode == "commands":       # a master that starts one command after the other
+    kept = [connect()]
+    print("ready", flush=True)
+    while True:
+        child = os.fork()
+        if child == 0:
+            time.sleep(0.02)
+            os.execvp("true", ["true"])
+        os.waitpid(child, 0)
+print("ready", flush=True)
+stay()
+"#;
+
+const fn row(
+    name: &'static str,
+    about: &'static str,
+    expect: Expect,
+    setup: fn(&Lab) -> Result<Case>,
+) -> Scenario {
+    Scenario {
+        name,
+        about,
+        expect,
+        oracle: Oracle::None("no other program tells this"),
+        needs: &[Need::Python],
+        setup,
+    }
+}
+
+/// `dbdoctor sockets` beside the application.
+fn beside(lab: &Lab, mode: &'static str) -> Result<Case> {
+    let database = Peer::silent()?;
+    let tool = Tool::new("python3").args(["-c", APPLICATION, mode]);
+    let tool = tool.arg(database.port());
+    let application = tool.serve(lab.dir("application")?.join("log"), "TERM")?;
+    application.wait_ready(|| application.log().contains("ready"))?;
+    let case = Case::new("sockets").args(&["--port"]).arg(database.port());
+    let master = application.pid();
+    Ok(case
+        .assert(move |report| told(report, mode, master))
+        .keep((application, database)))
+}
+
+/// The facts must name the processes, and no argument of theirs.
+fn told(report: &Value, mode: &str, master: u32) -> Result<()> {
+    let text = report.to_string();
+    ensure!(!text.contains("create_connection"), "arguments are shown");
+    let facts = &report["stages"][0]["facts"];
+    let connections = facts["connections"].as_array().map_or(0, Vec::len);
+    let expected = match mode {
+        "preload" | "own" => 3,
+        "pool" => 5,
+        _ => 1,
+    };
+    ensure!(
+        connections == expected,
+        "{connections} connections: {facts:#}"
+    );
+    if mode == "preload" {
+        let processes = &facts["connections"][0]["processes"];
+        ensure!(processes[0]["pid"] == master, "{processes}");
+        ensure!(processes[1]["ppid"] == master, "{processes}");
+        ensure!(processes.as_array().map_or(0, Vec::len) == 3, "{processes}");
+        ensure!(facts["connections"][0]["shared"] == true, "{facts:#}");
+    }
+    Ok(())
+}
+
+/// This side.
+pub const SCENARIOS: &[Scenario] = &[
+    row(
+        "client-sockets-preload",
+        "a pool made before the workers were forked",
+        Expect::Fail("client.shared-socket"),
+        |lab| beside(lab, "preload"),
+    ),
+    row(
+        "client-sockets-siblings",
+        "workers that share what the master has closed",
+        Expect::Fail("client.shared-socket"),
+        |lab| beside(lab, "siblings"),
+    ),
+    row(
+        "client-sockets-own",
+        "workers with connections of their own",
+        Expect::Pass,
+        |lab| beside(lab, "own"),
+    ),
+    row(
+        "client-sockets-pool",
+        "a pool in one process",
+        Expect::Pass,
+        |lab| beside(lab, "pool"),
+    ),
+    row(
+        "client-sockets-threads",
+        "threads of one process",
+        Expect::Pass,
+        |lab| beside(lab, "threads"),
+    ),
+    row(
+        "client-sockets-exec",
+        "another program started beside it",
+        Expect::Pass,
+        |lab| beside(lab, "exec"),
+    ),
+    row(
+        "client-sockets-leak",
+        "another program that inherited the descriptor",
+        Expect::Pass,
+        |lab| beside(lab, "leak"),
+    ),
+    row(
+        "client-sockets-disposed",
+        "workers that close what they inherited",
+        Expect::Pass,
+        |lab| beside(lab, "disposed"),
+    ),
+    row(
+        "client-sockets-handed-over",
+        "a connection that a worker goes on with alone",
+        Expect::Pass,
+        |lab| beside(lab, "handed-over"),
+    ),
+    row(
+        "client-sockets-commands",
+        "one command started after the other",
+        Expect::Pass,
+        |lab| beside(lab, "commands"),
+    ),
+    row(
+        "client-sockets-nothing",
+        "no connection at all",
+        Expect::Pass,
+        |_| Ok(Case::new("sockets").args(&["--port", "1"])),
+    ),
+];
