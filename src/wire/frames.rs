@@ -207,7 +207,17 @@ impl Frames {
                 .position(|&b| b == b'\0' || b == b'\n')
                 .map(|at| at + 1)
         };
-        while end(&self.inbox).is_none() && self.inbox.len() < LONGEST_OLD_ERROR {
+        // A control character in the place of the length: no end of a text
+        // is to be waited for.
+        let hopeless = |inbox: &[u8]| {
+            inbox
+                .get(1..5)
+                .is_some_and(|head| head.iter().any(|&b| b == 0x7f || b < b'\t'))
+        };
+        while end(&self.inbox).is_none()
+            && !hopeless(&self.inbox)
+            && self.inbox.len() < LONGEST_OLD_ERROR
+        {
             if self.fill().await.is_err() {
                 break;
             }

@@ -86,6 +86,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tee<S> {
         let before = buf.filled().len();
         let result = std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
         let mut seen = self.log.seen();
+        let ended = result.is_ok() && room > 0 && buf.filled().len() == before;
+        // The kernel tells of a reset once: where the write was told, the read
+        // behind it finds an ordinary end.
+        let result = match seen.write_error {
+            Some(kind @ io::ErrorKind::ConnectionReset) if ended => Err(kind.into()),
+            _ => result,
+        };
         match &result {
             Ok(()) => {
                 let new = &buf.filled()[before..];
@@ -170,5 +177,44 @@ mod tests {
         tee.write_all(b"x").await.unwrap();
         tee.flush().await.unwrap();
         assert_eq!(log.seen().write_error, Some(io::ErrorKind::BrokenPipe));
+    }
+
+    /// A socket whose write is told of a reset: its read then ends.
+    struct Reset;
+
+    impl AsyncRead for Reset {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Reset {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_that_the_write_was_told_of_is_one_for_the_read() {
+        let (mut tee, _) = Tee::new(Reset);
+        tee.write_all(b"x").await.unwrap();
+        let error = tee.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -289,6 +289,7 @@ mod tests {
                 "tcp.rejected",
             ),
             (tcp(), libc::EACCES, Some((true, 1, 1)), "tcp.rejected"),
+            (tcp(), libc::ENOPROTOOPT, None, "tcp.rejected"),
             (tcp(), libc::EPERM, None, "tcp.rejected"),
             (tcp(), libc::EADDRNOTAVAIL, None, "tcp.local"),
             (tcp(), libc::EMFILE, None, "tcp.local"),

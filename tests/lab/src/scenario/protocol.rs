@@ -269,6 +269,43 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| { Ok(case_with(Peer::resetting()?, "disable").assert(names_listener)) }
     ),
     row!(
+        "protocol-reset-at-once",
+        "resets as soon as it has accepted, often before connect is told of it",
+        RESET,
+        &[],
+        |_| { Ok(case(Peer::script(|stream| stream.reset())?)) }
+    ),
+    row!(
+        "protocol-oversized-error",
+        "answers SSLRequest, then an error message of two gigabytes",
+        Expect::Fail("protocol.oversized"),
+        &[],
+        |_| {
+            Ok(case(Peer::script(|mut stream| {
+                stream.receive()?;
+                stream.write_all(b"N")?;
+                stream.receive()?;
+                stream.write_all(b"E\x7f\xff\xff\xff\x01\x02\x03\x04")?;
+                stream.ignore()
+            })?))
+        }
+    ),
+    row!(
+        "protocol-malformed-unknown",
+        "answers SSLRequest, then a message of an unknown type",
+        Expect::Fail("protocol.malformed"),
+        &[],
+        |_| {
+            Ok(case(Peer::script(|mut stream| {
+                stream.receive()?;
+                stream.write_all(b"N")?;
+                stream.receive()?;
+                stream.write_all(b"q\0\0\0\x04")?;
+                stream.ignore()
+            })?))
+        }
+    ),
+    row!(
         "protocol-reset-forward",
         "a forward whose other side is gone: it accepts, then resets",
         RESET,
