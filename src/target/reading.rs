@@ -149,7 +149,13 @@ fn foreign_scheme(scheme: &str, source: &str) -> Finding {
 /// What was meant to be a URL and is not one: the problem, and the form
 /// without a password.
 fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
-    let form = |body: &str| Some(format!("postgresql://{}", broken::masked(body)));
+    // Where it is not certain what the password is, no form is shown: a piece
+    // of it could be taken for the host.
+    let certain = |body: &str| match body.rsplit_once('@') {
+        Some((before, _)) => !before.contains(['@', '/', '?', '#', '&']),
+        None => true,
+    };
+    let form = |body: &str| certain(body).then(|| format!("postgresql://{}", broken::masked(body)));
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim().trim_matches(JUNK);
     let is_url = |text: &str| driver::scheme(text).is_some() || text.starts_with("jdbc:");
