@@ -39,35 +39,7 @@ pub fn not_host(patterns: &[String], endpoints: &[Endpoint]) -> Result<(), Findi
 /// A pattern of `*` (anything), `?` (one character) and letters without
 /// regard to their case. Linear in the product of the lengths.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
-    let (pattern, text) = (lower(pattern), lower(text));
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern
-        .get(p..)
-        .unwrap_or_default()
-        .iter()
-        .all(|c| *c == '*')
+    super::ssh_config::pattern(&pattern.to_lowercase(), &text.to_lowercase())
 }
 
 #[cfg(test)]
