@@ -1,7 +1,7 @@
 //! Ends that misbehave, and forwards that spoil what passes through them; all in this process.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread;
@@ -18,8 +18,10 @@ pub fn free_port() -> u16 {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         // Labs in other processes start elsewhere.
         let port = 10_000 + ((std::process::id() * 97 + u32::from(n)) % 22_000) as u16;
-        let free = |address| TcpListener::bind((address, port)).is_ok();
-        if free(std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED)) && free(Ipv6Addr::LOCALHOST.into()) {
+        // To bind it for a look would race: a child that another thread starts at that moment
+        // holds the socket until it becomes its program.
+        let taken = |address: IpAddr| TcpStream::connect((address, port)).is_ok();
+        if !taken(Ipv4Addr::LOCALHOST.into()) && !taken(Ipv6Addr::LOCALHOST.into()) {
             return port;
         }
     }
