@@ -135,7 +135,11 @@ pub fn causes(
         "idle.reset" | "idle.closed" | "client.portproxy" if text.speaks_of_ssh(at) => {
             let ssh = ["ssh.closed", "client.tunnel-library"];
             causes.retain(|known| !ssh.contains(known));
-            if phase != Some(Phase::Session) {
+            if phase == Some(Phase::Connect) && text.is_in_driver(at) {
+                // The way in stood: it is the way through that was reset.
+                causes.retain(|known| *known != "protocol.reset");
+                causes.splice(0..0, ["protocol.reset", "client.tunnel-library"]);
+            } else if phase != Some(Phase::Session) {
                 causes.splice(0..0, ssh);
             }
         }

@@ -104,6 +104,15 @@ impl Text {
         self.near(at).any(|line| line.ssh)
     }
 
+    /// Whether a frame of a database driver is right before a line.
+    pub fn is_in_driver(&self, at: usize) -> bool {
+        let from = at.saturating_sub(NEAR);
+        let before = self.lines.get(from..at).unwrap_or_default();
+        before
+            .iter()
+            .any(|line| rules::FRAMES.iter().any(|sign| line.folded.contains(sign)))
+    }
+
     fn near(&self, at: usize) -> impl Iterator<Item = &Line> {
         let from = at.saturating_sub(NEAR);
         let to = (at + NEAR + 1).min(self.lines.len());
