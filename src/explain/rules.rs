@@ -1785,13 +1785,16 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
+        &["client.loop-closed", "idle.closed", "idle.terminated"],
+        Exact,
+        Session,
+        &["connection was closed in the middle of operation"],
+    ),
+    rule(
         &["client.loop-closed"],
         Exact,
         Session,
-        &[
-            "connection was closed in the middle of operation",
-            "Cannot use a pool after calling end on the pool",
-        ],
+        &["Cannot use a pool after calling end on the pool"],
     ),
     rule(
         &["client.portproxy", "protocol.reset", "idle.reset"],

@@ -4,6 +4,7 @@
 
 mod handler_crash;
 mod home_made_tunnel;
+mod portproxy;
 mod replay;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ const TRIALS: &[(&str, Test)] = &[
     ("1_the_tunnel_handler_crashes", handler_crash::replay),
     ("2_the_tunnel_resets_connections", home_made_tunnel::replay),
     ("2_the_key_is_taken_for_another_type", home_made_tunnel::key),
+    ("3_the_forward_drops_idle_connections", portproxy::replay),
 ];
 
 fn main() {
