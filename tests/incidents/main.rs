@@ -4,6 +4,7 @@
 
 mod handler_crash;
 mod home_made_tunnel;
+mod late_configuration;
 mod portproxy;
 mod replay;
 
@@ -21,6 +22,7 @@ const TRIALS: &[(&str, Test)] = &[
     ("2_the_tunnel_resets_connections", home_made_tunnel::replay),
     ("2_the_key_is_taken_for_another_type", home_made_tunnel::key),
     ("3_the_forward_drops_idle_connections", portproxy::replay),
+    ("4_the_settings_come_too_late", late_configuration::replay),
 ];
 
 fn main() {

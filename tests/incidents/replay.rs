@@ -31,7 +31,7 @@ pub struct Replay {
 impl Replay {
     /// A lab, or why there can be none.
     pub fn new() -> Result<Self, String> {
-        for need in [Need::Postgres, Need::Sshd] {
+        for need in [Need::Postgres, Need::Sshd, Need::Netns, Need::Dnsmasq] {
             if let Some(why) = need.missing() {
                 return Err(why);
             }

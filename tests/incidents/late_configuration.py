@@ -1,6 +1,6 @@
 """Incident 4: a framework that keeps the first engine it made, and a test that comes too late.
 
-The framework's settings are compose's: the host is `db`. Usage: cached_settings.py original|mended
+The framework's settings are compose's: the host is `db`. Usage: late_configuration.py original|mended
 """
 
 import functools
