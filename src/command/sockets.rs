@@ -118,6 +118,9 @@ fn tell(seen: &Seen, wanted: &Wanted, record: &mut StageRecord) {
     let leaked = seen.groups(Held::Leaked);
     let leaks: Vec<Value> = leaked.iter().flatten().map(|c| json!(c.inode)).collect();
     record.fact("left_open_in_other_programs", leaks);
+    let forgotten = seen.groups(Held::Forgotten);
+    let forgotten: Vec<Value> = forgotten.iter().flatten().map(|c| json!(c.inode)).collect();
+    record.fact("inherited_and_unused", forgotten);
     record.fact("connections", connections);
     for group in &shared {
         if let Some(finding) = finding(group) {
@@ -173,8 +176,16 @@ fn finding(group: &[&Connection]) -> Option<Finding> {
         )
         .with("processes", sockets::people(&first.holders))
         .with("pids", pids);
+    let finding = match first.together {
+        Some(time) => finding.with("shared_for_s", time.as_secs()),
+        None => finding,
+    };
+    let finding = match first.used_together() {
+        Some(used) => finding.with("used_since", used),
+        None => finding,
+    };
     let framework = first.holders.iter().find_map(|holder| holder.framework);
-    Some(match framework {
+    let finding = match framework {
         Some(framework) => finding.fix(
             format!(
                 "{} (here: {}).",
@@ -184,5 +195,15 @@ fn finding(group: &[&Connection]) -> Option<Finding> {
             None,
         ),
         None => finding,
+    };
+    Some(match first.used_together() {
+        Some(false) => finding.fix(
+            "Nothing was sent over it since the fork: look again once the workers have worked. If \
+             they forget what they inherited, they open connections of their own, and this \
+             passes."
+                .to_owned(),
+            None,
+        ),
+        _ => finding,
     })
 }
