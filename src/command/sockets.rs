@@ -120,23 +120,28 @@ fn tell(seen: &Seen, wanted: &Wanted, record: &mut StageRecord) {
     record.fact("left_open_in_other_programs", leaks);
     let forgotten = seen.groups(Held::Forgotten);
     let forgotten: Vec<Value> = forgotten.iter().flatten().map(|c| json!(c.inode)).collect();
-    record.fact("inherited_and_unused", forgotten);
+    record.fact("inherited_and_unused", forgotten.clone());
     record.fact("connections", connections);
     for group in &shared {
         if let Some(finding) = finding(group) {
             record.provisional(finding);
         }
     }
-    record.summary = summary(seen, wanted, shared.iter().map(Vec::len).sum());
+    let shared = shared.iter().map(Vec::len).sum();
+    record.summary = summary(seen, wanted, shared, forgotten.len());
 }
 
-fn summary(seen: &Seen, wanted: &Wanted, shared: usize) -> String {
+fn summary(seen: &Seen, wanted: &Wanted, shared: usize, forgotten: usize) -> String {
     let ports: Vec<String> = wanted.ports.iter().map(u16::to_string).collect();
     let ports = ports.join(", ");
     let mut line = match (seen.connections.len(), shared) {
         (0, _) => format!(
             "no connection to port {ports} in {} processes",
             seen.processes
+        ),
+        (all, 0) if forgotten > 0 => format!(
+            "{all} connections to port {ports}; {forgotten} of them inherited by workers that do \
+             not use what they inherited"
         ),
         (1, 0) => format!("one connection to port {ports}, in one process"),
         (all, 0) => format!("{all} connections to port {ports}, each in one process"),
