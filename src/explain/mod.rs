@@ -67,6 +67,8 @@ pub struct Explanation {
 pub struct Match {
     /// The code.
     pub cause: &'static str,
+    /// The version of dbdoctor since which the code exists.
+    pub since: &'static str,
     /// How sure it is.
     pub confidence: Confidence,
     /// The text that was recognised, with `*` for values; never a value itself.
@@ -193,6 +195,7 @@ impl Match {
     fn new(row: &'static Cause) -> Self {
         Self {
             cause: row.code,
+            since: row.since(),
             confidence: Confidence::High,
             matched: row.code.to_owned(),
             line: None,
