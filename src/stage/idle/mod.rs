@@ -285,6 +285,15 @@ impl<'a> Test<'a> {
         // The first alone: in a race for the last free slot it must win.
         let (first, others) = arms.split_at(1);
         for some in std::iter::once(first).chain(others.chunks(AT_ONCE)) {
+            // Once one was refused, only what a pooler needs no server for.
+            let free: Vec<_> = some
+                .iter()
+                .filter(|(care, _)| {
+                    self.known.refused.is_none() || matches!(care, Care::Unused | Care::Hop(_))
+                })
+                .copied()
+                .collect();
+            let some = free.as_slice();
             for ((care, silence), arm) in some.iter().zip(self.dial(some).await) {
                 match arm {
                     Ok(arm) => {
@@ -307,9 +316,6 @@ impl<'a> Test<'a> {
                         }
                     }
                 }
-            }
-            if self.known.refused.is_some() {
-                break;
             }
         }
         if self.way.is_shared() {

@@ -646,7 +646,11 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(bouncer.conn()).password(lab.password());
             Ok(case
                 .args(&["--idle", "4s", "--timeout", "2s"])
-                .assert(told("pooler"))
+                .assert(|report| {
+                    let drop = &facts(report)?["drop"];
+                    ensure!(drop["kind"] == "pooler", "the drop is {drop}");
+                    Ok(())
+                })
                 .keep(bouncer))
         },
     },
