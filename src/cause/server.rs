@@ -237,7 +237,7 @@ pub static WRONG_IDENTITY: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "This is not the server that was expected",
-    summary: "{guard} says {expected}, and the server at {endpoint} is {actual}.",
+    summary: "{guard} {rule}, and {found}.",
     meaning: "The connection works, and leads somewhere else than the guard allows: another cluster, a standby, another version or database. The settings, a DNS name or a tunnel point to the wrong place, or a failover has happened.",
     fixes: &[
         fix(

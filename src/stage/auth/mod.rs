@@ -54,7 +54,7 @@ pub async fn probe(
     }
     let spoke_before = wire.log.seen().received > 0;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
-    let mut login = Login::new(wire, rules(target, ctx), password);
+    let mut login = Login::new(wire, rules(target), password);
     let mut begun = Instant::now();
     let mut prompted = false;
     let stop = loop {
@@ -202,7 +202,7 @@ pub async fn again(
     let attempt = speaker::same_attempt(encrypted, target);
     let wire = redial(route, attempt, target, endpoint, ctx).await?;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
-    let mut login = Login::new(wire, rules(target, ctx), password);
+    let mut login = Login::new(wire, rules(target), password);
     login.run().await.ok()?;
     Some(login.into_session().0)
 }
@@ -337,7 +337,7 @@ async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Fin
 
 /// The target's rules, and the parameters that libpq sends
 /// (`build_startup_packet`), in its order.
-fn rules(target: &Target, ctx: &Ctx) -> Rules {
+fn rules(target: &Target) -> Rules {
     let mut parameters = vec![("user".to_owned(), target.user.clone())];
     let mut add = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -355,17 +355,8 @@ fn rules(target: &Target, ctx: &Ctx) -> Rules {
         "client_encoding",
         target.client_encoding.as_deref().unwrap_or_default(),
     );
-    // libpq: EnvironmentOptions.
-    for (variable, name) in [
-        ("PGDATESTYLE", "datestyle"),
-        ("PGTZ", "timezone"),
-        ("PGGEQO", "geqo"),
-    ] {
-        if let Some(value) = ctx.surroundings.var(variable)
-            && !value.eq_ignore_ascii_case("default")
-        {
-            add(name, &value);
-        }
+    for (name, value) in &target.environment_options {
+        parameters.push(((*name).to_owned(), value.clone()));
     }
     let (oldest, newest) = protocols(target);
     Rules {

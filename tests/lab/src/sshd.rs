@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -284,7 +285,8 @@ impl Agent {
             .args(["-D", "-a"])
             .arg(socket.display());
         let service = tool.serve(dir.join("log"), "TERM")?;
-        service.wait_ready(|| socket.exists())?;
+        // The file is there a moment before anybody listens.
+        service.wait_ready(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Agent {
             _service: service,
             socket,
