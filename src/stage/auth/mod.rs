@@ -260,7 +260,7 @@ async fn greeting(
         let attempt = speaker::same_attempt(encrypted, target);
         let wire = redial(route, attempt, target, endpoint, ctx).await?;
         let mut frames = Frames::new(wire);
-        let message = startup_message(PROTOCOL_3_0, &rules(target, ctx).parameters);
+        let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
         frames.send(&message).await;
         let frame = frames.next(Phase::Authentication).await.ok()?;
         ServerError::parse(&frame.body).filter(|_| frame.tag == b'E')
