@@ -226,3 +226,28 @@ fn explain_ends_by_what_it_knows() {
     assert_eq!(found["matches"][0]["cause"], "auth.password.wrong");
     assert_eq!(found["matches"][0]["confidence"], "high");
 }
+
+/// dbdoctor checks a port where nothing listens, under limits on its file descriptors.
+fn with_few_descriptors(soft: u64, hard: u64) -> (Option<i32>, serde_json::Value) {
+    let output = Command::new("prlimit")
+        .arg(format!("--nofile={soft}:{hard}"))
+        .arg(env!("CARGO_BIN_EXE_dbdoctor"))
+        .args(["check", "postgres://app@127.0.0.1:1/app", "--json"])
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), report["verdict"]["cause"].clone())
+}
+
+#[test]
+fn too_few_descriptors_are_named_and_a_low_soft_limit_does_not_count() {
+    for hard in [4, 6, 8, 11] {
+        let end = with_few_descriptors(hard, hard);
+        assert_eq!(end, (Some(1), "tcp.local".into()), "{hard}");
+    }
+    let end = with_few_descriptors(6, 1024);
+    assert_eq!(end, (Some(1), "tcp.refused".into()));
+}

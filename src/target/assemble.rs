@@ -17,6 +17,20 @@ use crate::report::TargetReport;
 use crate::secret::Secret;
 
 impl Resolver<'_> {
+    /// libpq's `EnvironmentOptions`, in its order. The value `default` sends
+    /// nothing, an empty one is sent.
+    fn environment_options(&self) -> Vec<(&'static str, String)> {
+        [
+            ("PGDATESTYLE", "datestyle"),
+            ("PGTZ", "timezone"),
+            ("PGGEQO", "geqo"),
+        ]
+        .into_iter()
+        .filter_map(|(variable, name)| Some((name, self.variables.get(variable)?.text())))
+        .filter(|(_, value)| !value.eq_ignore_ascii_case("default"))
+        .collect()
+    }
+
     /// Checks what was read and makes the target of it.
     ///
     /// # Errors
@@ -54,6 +68,7 @@ impl Resolver<'_> {
             options: self.parameters.text("options"),
             replication: self.parameters.text("replication"),
             client_encoding: self.client_encoding(),
+            environment_options: self.environment_options(),
             tls,
             channel_binding: checked.channel_binding,
             require_auth: checked.require_auth,

@@ -56,6 +56,9 @@ pub struct Target {
     pub replication: Option<String>,
     /// `client_encoding` where the target sets one; `auto` is resolved.
     pub client_encoding: Option<String>,
+    /// Run-time parameters that libpq sends because a variable of its own sets
+    /// them: `PGDATESTYLE`, `PGTZ`, `PGGEQO`.
+    pub environment_options: Vec<(&'static str, String)>,
     /// Encryption.
     pub tls: TlsSettings,
     /// `channel_binding`.

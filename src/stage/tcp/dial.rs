@@ -149,10 +149,9 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     match tokio::time::timeout_at(limit.into(), connect).await {
         Ok(Ok(stream)) => Ok((Box::new(stream), watched)),
         // A reset in answer to SYN is ECONNREFUSED: this one came after the
-        // connection was established, and is the next stage's to tell.
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-            Ok((Box::new(AlreadyReset), watched))
-        }
+        // connection was established, and is the next stage's to tell. EPIPE
+        // is one behind the peer's end of its direction: it closed.
+        Ok(Err(error)) if was_open(&error) => Ok((Box::new(AlreadyEnded(error.kind())), watched)),
         Ok(Err(error)) => Err((Why::of(&error), kernel::icmp(&watched))),
         Err(_) => match kernel::icmp(&watched) {
             // A soft error: the kernel had an answer and went on trying.
@@ -162,20 +161,29 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     }
 }
 
-/// A connection that was reset before the first byte.
-struct AlreadyReset;
+/// Whether a failed connect was a connection for a moment.
+fn was_open(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionReset | ConnectionAborted | BrokenPipe
+    )
+}
 
-impl AsyncRead for AlreadyReset {
+/// A connection that ended before the first byte, with this error.
+struct AlreadyEnded(io::ErrorKind);
+
+impl AsyncRead for AlreadyEnded {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        Poll::Ready(Err(self.0.into()))
     }
 }
 
-impl AsyncWrite for AlreadyReset {
+impl AsyncWrite for AlreadyEnded {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,

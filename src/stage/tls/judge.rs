@@ -71,6 +71,10 @@ impl Judge<'_> {
             (Failure::Version, _) => self.version().await,
             (Failure::Algorithm(what), _) => self.cipher(what).await,
             (Failure::NotTls, _) => self.not_tls(tls).await,
+            (Failure::Violation, _) => Finding::new(&protocol_cause::MALFORMED).with(
+                "received",
+                format!("a TLS message that no server sends there ({error})"),
+            ),
             (Failure::Closed, _) => self.ended(Ending::Closed, tls).await,
             (Failure::Reset, _) => self.ended(Ending::Reset, tls).await,
             _ => Finding::new(&cause::UNCLASSIFIED),
@@ -84,6 +88,12 @@ impl Judge<'_> {
             .seen()
             .received
             .saturating_sub(self.received_before)
+    }
+
+    /// Whether bytes still came at the end of the wait.
+    fn is_flowing(&self) -> bool {
+        let last = self.log.seen().last_byte_at;
+        last.is_some_and(|at| at.elapsed() < self.waited / 3)
     }
 
     fn direct(&self) -> bool {
@@ -267,10 +277,9 @@ impl Judge<'_> {
         if let Some(bytes) = look::unasked(self.route, self.ctx, BRIEF).await {
             return slipped_in(&bytes);
         }
-        let head = bytes.get(..bytes.len().min(16)).unwrap_or(&bytes);
         Finding::new(&protocol_cause::MALFORMED)
             .with("received", "bytes in clear, after it had agreed to TLS")
-            .with("bytes", stranger::hex(head))
+            .with("bytes", stranger::hex(&bytes))
     }
 
     /// The connection ended.
@@ -305,9 +314,10 @@ impl Judge<'_> {
     /// from a path on which only small messages pass.
     async fn late(&self) -> Finding {
         let received = self.received();
+        let trickles = received > 0 && self.is_flowing();
         if self.direct() && received == 0 {
             let usual = look::asks_for_tls(self.route, self.ctx, BRIEF).await;
-            if let Some(Answer::Tls { .. } | Answer::NoTls) = usual {
+            if let Some(Answer::Tls { .. } | Answer::NoTls { .. }) = usual {
                 return Finding::new(&cause::DIRECT_UNSUPPORTED).with(
                     "reason",
                     "it never answers, and does answer the usual request",
@@ -317,6 +327,8 @@ impl Judge<'_> {
         let out_of_order = self.socket.and_then(later_packets_came);
         let brief = look::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
         let cause = match brief || out_of_order == Some(true) {
+            // Bytes were coming to the end: slow is not stuck.
+            _ if trickles => &cause::TIMEOUT,
             true => &protocol_cause::STALL,
             false if self.direct() && received == 0 => &protocol_cause::SILENT,
             false => &cause::TIMEOUT,
@@ -331,10 +343,10 @@ impl Judge<'_> {
 
 /// Bytes in clear where TLS was agreed on.
 pub(super) fn slipped_in(bytes: &[u8]) -> Finding {
-    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
     Finding::new(&protocol_cause::INJECTED)
+        .with("answered", "agreed to TLS")
         .with("count", bytes.len())
-        .with("bytes", stranger::hex(head))
+        .with("bytes", stranger::hex(bytes))
 }
 
 /// Whether the kernel has seen packets that came behind a missing one.
