@@ -155,6 +155,26 @@ pub static ALGORITHMS: Cause = Cause {
     ],
 };
 
+/// OpenSSH could agree with the server, and dbdoctor cannot.
+pub static UNSUPPORTED: Cause = Cause {
+    code: "ssh.unsupported",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The SSH server is fine for OpenSSH, and dbdoctor cannot talk to it",
+    summary: "{hop} takes only {kind} algorithms that OpenSSH has and dbdoctor lacks ({theirs}): nothing is known to be wrong, and nothing behind it could be looked at.",
+    meaning: "This is a limit of dbdoctor and no fault of the server. The server allows only algorithms (sntrup761x25519 for the key exchange, or UMAC for the MAC) that are among OpenSSH's defaults and that the SSH library of dbdoctor does not have. ssh gets in; programs that bring an SSH library of their own (paramiko, JSch, libssh2, Go, russh) mostly lack the same algorithms and fail, with words like 'no matching' or 'no common algorithm'. If your application uses one of these, that is the cause.",
+    fixes: &[
+        run(
+            "Let ssh hold the tunnel, and check the database through it.",
+            "ssh -N -p {port} -L 127.0.0.1:15432:DATABASE_HOST:5432 {user}@{host}",
+        ),
+        fix(
+            "Where an application's own SSH library must get in, allow one more algorithm in the server's sshd_config: curve25519-sha256 in KexAlgorithms, hmac-sha2-256-etm@openssh.com in MACs (or an AEAD cipher, which needs no MAC: chacha20-poly1305@openssh.com, aes256-gcm@openssh.com).",
+        ),
+    ],
+    seen_as: &[],
+};
+
 /// The host key is not known.
 pub static HOSTKEY_UNKNOWN: Cause = Cause {
     code: "ssh.hostkey.unknown",
@@ -498,6 +518,7 @@ pub static ALL: &[&Cause] = &[
     &TIMEOUT,
     &NOT_SSH,
     &ALGORITHMS,
+    &UNSUPPORTED,
     &HOSTKEY_UNKNOWN,
     &HOSTKEY_CHANGED,
     &HOSTKEY_REVOKED,

@@ -184,16 +184,11 @@ fn algorithms(hop: &Hop, kind: &AlgorithmKind, ours: &[String], theirs: &[String
         .filter(|name| !name.starts_with("ext-info-") && !name.starts_with("kex-strict-"))
         .cloned()
         .collect();
-    let missing = algorithms::only_openssh(&theirs);
-    let finding = match missing.as_slice() {
+    // OpenSSH has one of them: the server is fine, and the gap is ours.
+    let lacking = algorithms::only_openssh(&theirs);
+    let finding = match lacking.as_slice() {
         [] => about(&cause::ssh::ALGORITHMS, hop),
-        missing => about(&cause::ssh::UNCLASSIFIED, hop).with(
-            "error",
-            format!(
-                "the server offers only {kind} algorithms that dbdoctor's SSH library lacks ({}); OpenSSH has them",
-                missing.join(", ")
-            ),
-        ),
+        lacking => about(&cause::ssh::UNSUPPORTED, hop).with("lacking", lacking.to_vec()),
     };
     finding
         .with("kind", kind)
