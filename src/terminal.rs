@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use nix::sys::termios::{self, SetArg, Termios};
 
 use crate::render::live;
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 
 /// Asks for a secret on the terminal, without showing what is typed. Whoever
 /// waits may give up: the terminal then shows again what is typed.
@@ -19,7 +19,9 @@ pub async fn ask(prompt: String) -> io::Result<Secret> {
     let task =
         tokio::task::spawn_blocking(move || live::aside(|| rpassword::prompt_password(prompt)));
     let typed = task.await.map_err(io::Error::other)??;
-    Ok(Secret::new(typed))
+    let typed = Secret::new(typed);
+    secret::guard(&typed);
+    Ok(typed)
 }
 
 /// The terminal's settings, restored on drop.

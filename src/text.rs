@@ -1,31 +1,36 @@
 //! Text from outside, made safe to show: bounded, and without control
 //! characters. A peer may send terminal escapes or direction overrides.
 
+use crate::secret;
+
 /// The longest piece of foreign text that is kept, in characters.
 pub const LONGEST: usize = 2_000;
 
 /// Foreign text as one line: line breaks and tabs become spaces, other control
-/// and text-direction characters are dropped, and what exceeds [`LONGEST`]
-/// characters is cut with an ellipsis.
+/// and text-direction characters are dropped, secrets of ours that a peer
+/// repeats are hidden, and what exceeds [`LONGEST`] characters is cut with an
+/// ellipsis.
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(LONGEST));
-    for (n, c) in text.trim_end().chars().enumerate() {
-        if n == LONGEST {
-            out.push('…');
-            break;
-        }
+    // As much again, so that no secret is cut in half before it is hidden.
+    for c in text.trim_end().chars().take(2 * LONGEST) {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
             c if c.is_control() || is_invisible(c) => {}
             c => out.push(c),
         }
     }
+    let mut out = secret::hide_text(out);
+    if let Some((at, _)) = out.char_indices().nth(LONGEST) {
+        out.truncate(at);
+        out.push('…');
+    }
     out
 }
 
 /// Foreign bytes as text, by [`clean`], unprintable ones escaped as `\xNN`.
 pub fn clean_bytes(bytes: &[u8]) -> String {
-    let escaped: String = bytes
+    let escaped: String = secret::hide(bytes)
         .iter()
         .take(LONGEST)
         .map(|&b| match b {

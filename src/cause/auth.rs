@@ -527,6 +527,31 @@ pub static TIMEOUT: Cause = Cause {
     ],
 };
 
+/// The connection ends in the middle of the login.
+pub static CLOSED: Cause = Cause {
+    code: "auth.closed",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The connection was cut in the middle of the login",
+    summary: "{endpoint} asked for {method} and then cut the connection without a word: {error}.",
+    meaning: "It began as a server does, and ended before it let the role in or refused it. A server gives its reasons; one that says nothing did not end the connection by itself: its process was killed or crashed (out of memory), authentication_timeout was over, a proxy or load balancer in between gave up, or the one that asks is no server. A wrong password looks different: that is said.",
+    fixes: &[
+        fix(
+            "Try again: if it passes, or the server is recovering then, one of its processes has crashed.",
+        ),
+        fix(
+            "Look at the server's log for this moment, for `terminated by signal` and `canceling authentication due to timeout`, and at the kernel's log for the out-of-memory killer.",
+        ),
+        fix(
+            "If nothing of this connection is in the server's log, something in between answers: connect without the proxy.",
+        ),
+    ],
+    seen_as: &[
+        "server closed the connection unexpectedly",
+        "SSL SYSCALL error: EOF detected",
+    ],
+};
+
 /// Something went wrong here that no other row describes.
 pub static UNCLASSIFIED: Cause = Cause {
     code: "auth.unclassified",
@@ -568,5 +593,6 @@ pub static ALL: &[&Cause] = &[
     &PROTOCOL_VERSION,
     &METHOD_WEAK,
     &TIMEOUT,
+    &CLOSED,
     &UNCLASSIFIED,
 ];

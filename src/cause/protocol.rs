@@ -181,7 +181,7 @@ pub static OVERSIZED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "A message with an impossible length",
-    summary: "{endpoint} announces a message of {length} bytes, which no server sends before login.",
+    summary: "{endpoint} announces a message of {length} bytes, which no server sends there.",
     meaning: "The first byte is that of a PostgreSQL message, and the length behind it is absurd. \
         Either it is not PostgreSQL and its first letter is a coincidence, or something on the \
         way damages the bytes. libpq gives up on it as well.",
@@ -230,8 +230,8 @@ pub static INJECTED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "Unencrypted bytes behind the answer to the request for TLS",
-    summary: "{endpoint} agreed to TLS and sent {count} more bytes in clear, as somebody does who wants to slip in answers.",
-    meaning: "After agreeing to TLS a server says nothing until the client has begun it. Bytes that \
+    summary: "{endpoint} {answered} and sent {count} more bytes in clear, as somebody does who wants to slip in answers.",
+    meaning: "After its yes or no to TLS a server says nothing until the client goes on. Bytes that \
         come in clear before that were put there by somebody in between, to be taken for a part \
         of the encrypted session (CVE-2021-23222), or by a proxy that is badly broken. libpq \
         refuses such a connection.",

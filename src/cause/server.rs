@@ -332,6 +332,87 @@ pub static RESOURCES: Cause = Cause {
     ],
 };
 
+/// A library that every login loads cannot be loaded.
+pub static LIBRARY: Cause = Cause {
+    code: "server.library",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server cannot load a library that every login needs",
+    summary: "The server at {endpoint} is told to load a library at login and cannot: {error}.",
+    meaning: "session_preload_libraries or local_preload_libraries names a library that is not installed on the server, does not fit its version, or may not be read. Each login then fails, also a superuser's where the setting holds for all. The setting stands in postgresql.conf, or was made with ALTER ROLE, ALTER DATABASE or ALTER SYSTEM, or the client sends it in `options`. It shows after an upgrade or a failover to a machine without the extension's package.",
+    fixes: &[
+        fix(
+            "Install the extension's package for this major version on the server, on every standby too.",
+        ),
+        run(
+            "Or find where it is set, from a database or role that is not concerned, and reset it there",
+            "psql -U postgres -d postgres -c \"select setdatabase::regclass, setrole::regrole, setconfig from pg_db_role_setting\" -c \"select name, setting, sourcefile, sourceline from pg_settings where name like '%preload_libraries'\"",
+        ),
+        fix(
+            "If no role gets in any more, correct it in postgresql.conf or postgresql.auto.conf on the server, and reload.",
+        ),
+    ],
+    seen_as: &[
+        "could not access file",
+        "could not load library",
+        "incompatible library",
+        "is not in library",
+    ],
+};
+
+/// Its own files are missing, unreadable or damaged.
+pub static DAMAGED: Cause = Cause {
+    code: "server.damaged",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server cannot read its own files",
+    summary: "The server at {endpoint} cannot read the files of database {database}: {error}.",
+    meaning: "The database exists in the server's catalogue, and its files are missing, damaged, of another major version, or may not be read by the server: a disk or volume that is not mounted, a restore that was not complete, permissions changed by hand, or corruption. The client, the network and the role are fine.",
+    fixes: &[
+        fix(
+            "Do not start repairs on the only copy: stop the server and copy its data directory first.",
+        ),
+        run(
+            "On the server, see whether the volume is mounted and the files belong to its user",
+            "df -h; sudo ls -ld \"$(psql -U postgres -d postgres -Atc 'show data_directory')\"",
+        ),
+        fix(
+            "Look at the server's and the kernel's log for input/output errors, and restore from a backup or fail over to a standby if files are lost.",
+        ),
+    ],
+    seen_as: &[
+        "is not a valid data directory",
+        "The database subdirectory",
+        "could not read block",
+        "invalid page in block",
+        "relation mapping file",
+        "database files are incompatible with server",
+    ],
+};
+
+/// The connection ends after the login.
+pub static CLOSED: Cause = Cause {
+    code: "server.closed",
+    severity: Severity::Fail,
+    retryable: true,
+    title: "The connection was cut right after the login",
+    summary: "{endpoint} let role {user} in and then cut the connection without a word: {error}.",
+    meaning: "The login passed. A server that ends a session says why; this one did not, so its process was killed or crashed (out of memory, a faulty extension in session_preload_libraries), or a proxy, pooler or tunnel in between ended the connection. A server whose process crashed restarts itself and is recovering for a while.",
+    fixes: &[
+        fix(
+            "Look at the server's log for this moment (`terminated by signal 9` is the out-of-memory killer or a kill -9, signal 11 a crash), and at the kernel's log.",
+        ),
+        fix(
+            "If the server's log has nothing of the kind, look at the log of the proxy, pooler or load balancer in between, and connect without it.",
+        ),
+    ],
+    seen_as: &[
+        "server closed the connection unexpectedly",
+        "SSL SYSCALL error: EOF detected",
+        "terminating connection because of crash of another server process",
+    ],
+};
+
 /// Something went wrong here that no other row describes.
 pub static UNCLASSIFIED: Cause = Cause {
     code: "server.unclassified",
@@ -364,5 +445,8 @@ pub static ALL: &[&Cause] = &[
     &OLD,
     &CLOCK,
     &RESOURCES,
+    &LIBRARY,
+    &DAMAGED,
+    &CLOSED,
     &UNCLASSIFIED,
 ];

@@ -165,7 +165,7 @@ pub static SELF_SIGNED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server's certificate signs itself",
-    summary: "The server's certificate ({subject}) signs itself, and {roots} does not contain it.",
+    summary: "The server's certificate ({subject}) signs itself, and is not among the trusted roots ({roots}).",
     meaning: "Nobody vouches for it but itself: the certificate that Debian's package makes \
         (`snakeoil`), one made by hand, or that of somebody in between. It can be trusted by \
         putting this very certificate into the root file, once it is known to be the server's.",

@@ -589,6 +589,12 @@ pub const RULES: &[Rule] = &[
             "not a valid EC private key file",
             "encountered RSA key, expected OPENSSH key",
             "encountered EC key, expected OPENSSH key",
+            "encountered RSA key, expected DSA key",
+            "encountered RSA key, expected EC key",
+            "encountered EC key, expected RSA key",
+            "encountered DSA key, expected RSA key",
+            "paramiko*SSHException: unpack requires a buffer of",
+            "paramiko*SSHException: \"utf-8\" codec can\"t decode byte",
             "q must be exactly 160, 224, or 256 bits long",
             "Unsupported key format. Expected",
         ],
@@ -882,6 +888,9 @@ pub const RULES: &[Rule] = &[
             "name \"stop_event\" is not defined",
             "module \"paramiko\" has no attribute \"DSSKey\"",
             "paramiko\" has no attribute \"DSSKey",
+            // A transport that was closed while others still used it.
+            "\"NoneType\" object has no attribute \"open_channel\"",
+            "\"NoneType\" object has no attribute \"open_session\"",
         ],
     ),
     // tls
@@ -1776,13 +1785,16 @@ pub const RULES: &[Rule] = &[
         ],
     ),
     rule(
+        &["client.loop-closed", "idle.closed", "idle.terminated"],
+        Exact,
+        Session,
+        &["connection was closed in the middle of operation"],
+    ),
+    rule(
         &["client.loop-closed"],
         Exact,
         Session,
-        &[
-            "connection was closed in the middle of operation",
-            "Cannot use a pool after calling end on the pool",
-        ],
+        &["Cannot use a pool after calling end on the pool"],
     ),
     rule(
         &["client.portproxy", "protocol.reset", "idle.reset"],
@@ -2278,6 +2290,21 @@ pub const OURS: &[&str] = &[
     "could not translate host name",
     "could not connect to server",
     "is the server running",
+];
+
+/// Files of database drivers, as stack traces name them.
+pub const FRAMES: &[&str] = &[
+    "/asyncpg/",
+    "/psycopg2/",
+    "/psycopg/",
+    "/pg8000/",
+    "/pg/lib/",
+    "/pg-protocol/",
+    "/postgres/src/",
+    "org.postgresql.",
+    "npgsql.internal",
+    "pgx/v",
+    "lib/pq",
 ];
 
 /// Lines that say that all is well.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::cli::{TargetArgs, TimeArgs};
 use crate::ctx::Ctx;
 use crate::report::{Report, Stage, StageRecord};
+use crate::secret;
 use crate::stage::key::Keyring;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
@@ -183,6 +184,9 @@ impl Run<'_> {
         let mut described = Default::default();
         let verdict =
             config::probe(args, &self.ctx.surroundings, &mut described, &mut record).await;
+        if let Ok(target) = &verdict {
+            guard_secrets(target);
+        }
         self.report.target = described;
         if let Ok(Target {
             ssh: Some(plan), ..
@@ -330,6 +334,23 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Keeps the target's secrets out of what peers say.
+fn guard_secrets(target: &Target) {
+    let parameters = target.report.parameters.values();
+    let shown = parameters
+        .map(|parameter| parameter.value.clone())
+        .filter(|value| value != secret::HIDDEN);
+    let hops = target.ssh.iter().flat_map(|plan| &plan.hops);
+    secret::shown_anyway(&target.user, shown.chain(hops.map(|hop| hop.label())));
+    let passwords = target.endpoints.iter().filter_map(|e| e.password.as_ref());
+    let ssh = target.ssh.iter();
+    passwords
+        .map(|password| &password.secret)
+        .chain(&target.tls.key_password)
+        .chain(ssh.flat_map(|plan| plan.passphrase.iter().chain(&plan.password)))
+        .for_each(secret::guard);
 }
 
 /// Whether nothing about this host can ever use TLS.

@@ -305,7 +305,7 @@ impl Visit<'_> {
             ..Config::default()
         };
         let watch = Arc::new(Watch::default());
-        let (io, clear) = Resumed::new(stream.io, replay);
+        let (io, clear) = Resumed::new(stream.io, stream.socket, replay);
         let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
         let connected = self.ctx.until(self.limit, connecting).await;

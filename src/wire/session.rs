@@ -17,6 +17,10 @@ const MOST_BYTES: usize = 8 << 20;
 /// How many parameters are kept; a server has a dozen.
 const MOST_PARAMETERS: usize = 256;
 
+/// The messages that may come in answer to a query, beside rows and the end
+/// (PostgreSQL documentation, "Message Formats").
+const ANSWERS: &[u8] = b"123ACEGHINSTVWcdnst";
+
 /// A row of an answer, as text; `None` is NULL.
 pub type Row = Vec<Option<String>>;
 
@@ -43,7 +47,10 @@ pub enum QueryError {
     Closed,
     /// The peer reset the connection.
     Reset,
-    /// The connection broke in another way, or the peer violates the protocol.
+    /// The peer violates the protocol: how, and the length that a message
+    /// claims, where it is absurd.
+    Violated(String, Option<usize>),
+    /// The connection broke in another way.
     Broken(String),
     /// No answer in time.
     Late,
@@ -54,6 +61,12 @@ impl From<ReadError> for QueryError {
         match error {
             ReadError::Closed => QueryError::Closed,
             ReadError::Reset => QueryError::Reset,
+            ReadError::Oversized(_, length) => {
+                QueryError::Violated(error.to_string(), Some(length))
+            }
+            ReadError::Malformed(..) | ReadError::Stranger(_) => {
+                QueryError::Violated(error.to_string(), None)
+            }
             other => QueryError::Broken(other.to_string()),
         }
     }
@@ -65,7 +78,7 @@ impl std::fmt::Display for QueryError {
             QueryError::Server(error) => error.fmt(f),
             QueryError::Closed => f.write_str("the peer closed the connection"),
             QueryError::Reset => f.write_str("the peer reset the connection"),
-            QueryError::Broken(text) => f.write_str(text),
+            QueryError::Violated(text, _) | QueryError::Broken(text) => f.write_str(text),
             QueryError::Late => f.write_str("no answer in time"),
         }
     }
@@ -140,7 +153,11 @@ impl Session {
             .unwrap_or(Err(QueryError::Late));
         self.broken = matches!(
             answer,
-            Err(QueryError::Late | QueryError::Closed | QueryError::Reset | QueryError::Broken(_))
+            Err(QueryError::Late
+                | QueryError::Closed
+                | QueryError::Reset
+                | QueryError::Violated(..)
+                | QueryError::Broken(_))
         );
         answer
     }
@@ -186,13 +203,13 @@ impl Session {
             };
             taken += frame.body.len();
             if taken > MOST_BYTES {
-                return Err(QueryError::Broken("an answer without end".to_owned()));
+                return Err(violated("an answer without end"));
             }
             match frame.tag {
                 b'D' => match row(&frame.body) {
                     Some(row) if rows.len() < MOST_ROWS => rows.push(row),
                     Some(_) => {}
-                    None => return Err(QueryError::Broken("a malformed row".to_owned())),
+                    None => return Err(violated("a malformed row")),
                 },
                 b'Z' => {
                     self.in_transaction = frame.body.first() != Some(&b'I');
@@ -201,10 +218,14 @@ impl Session {
                         None => Ok(rows),
                     };
                 }
-                _ => {
+                tag if ANSWERS.contains(&tag) => {
                     if let Some(Event::Error(error)) = self.unasked(&frame) {
                         refusal.get_or_insert(error);
                     }
+                }
+                tag => {
+                    let tag = crate::text::clean_bytes(&[tag]);
+                    return Err(violated(&format!("a message of the unknown type '{tag}'")));
                 }
             }
         }
@@ -226,6 +247,10 @@ impl Session {
             _ => None,
         }
     }
+}
+
+fn violated(how: &str) -> QueryError {
+    QueryError::Violated(how.to_owned(), None)
 }
 
 /// A DataRow's values.

@@ -83,7 +83,9 @@ impl Kind {
             Kind::Ldap => "a directory server (LDAP)",
             Kind::SqlServer => "Microsoft SQL Server",
             Kind::Oracle => "an Oracle listener",
-            Kind::PostgresClient => "another PostgreSQL client",
+            Kind::PostgresClient => {
+                "something that sends back what it is sent, or another PostgreSQL client"
+            }
             Kind::Text => "something that answers in text",
             Kind::Unknown => "something unknown",
         }
@@ -296,7 +298,7 @@ fn says(kind: Kind, bytes: &[u8]) -> String {
         | Kind::Ldap
         | Kind::SqlServer
         | Kind::Oracle
-        | Kind::PostgresClient => hex(bytes.get(..bytes.len().min(16)).unwrap_or(bytes)),
+        | Kind::PostgresClient => hex(bytes),
         _ => first_line(bytes),
     }
 }
@@ -322,13 +324,15 @@ pub fn first_line(bytes: &[u8]) -> String {
         .split(|&b| b == b'\n' || b == b'\r')
         .next()
         .unwrap_or_default();
-    text::clean_bytes(line.get(..line.len().min(200)).unwrap_or(line))
+    let line = crate::secret::hide(line);
+    text::clean_bytes(line.get(..line.len().min(200)).unwrap_or(&line))
 }
 
-/// Bytes in hexadecimal: `15 03 01`.
+/// The first bytes in hexadecimal: `15 03 01`.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
+    crate::secret::hide(bytes)
         .iter()
+        .take(16)
         .map(|b| format!("{b:02x}"))
         .collect::<Vec<_>>()
         .join(" ")

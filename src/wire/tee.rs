@@ -60,6 +60,8 @@ impl TeeLog {
 pub struct Tee<S> {
     inner: S,
     log: Arc<TeeLog>,
+    /// What is read once more, before anything new.
+    again: Vec<u8>,
 }
 
 impl<S> Tee<S> {
@@ -70,9 +72,15 @@ impl<S> Tee<S> {
             Self {
                 inner,
                 log: Arc::clone(&log),
+                again: Vec::new(),
             },
             log,
         )
+    }
+
+    /// Puts bytes back that were read too early: they are read next.
+    pub fn unread(&mut self, bytes: Vec<u8>) {
+        self.again.splice(0..0, bytes);
     }
 }
 
@@ -82,6 +90,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tee<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.again.is_empty() {
+            let n = self.again.len().min(buf.remaining());
+            let bytes: Vec<u8> = self.again.drain(..n).collect();
+            buf.put_slice(&bytes);
+            return Poll::Ready(Ok(()));
+        }
         let room = buf.remaining();
         let before = buf.filled().len();
         let result = std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, buf));

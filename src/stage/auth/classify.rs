@@ -236,7 +236,7 @@ fn alert(number: i32, s: &Situation<'_>) -> Finding {
 fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
     let reset = *error == ReadError::Reset;
     if s.exchange.authenticated {
-        return s.finding(&server::UNCLASSIFIED);
+        return s.finding(&server::CLOSED);
     }
     if !s.exchange.replied {
         let cause = if reset {
@@ -256,7 +256,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
     if !reset && seconds >= 0.95 && !(0.3..=0.95).contains(&past) {
         return timeout(s, "it closed the connection");
     }
-    s.finding(&auth::UNCLASSIFIED)
+    s.finding(&auth::CLOSED)
 }
 
 fn malformed(what: &str, s: &Situation<'_>) -> Finding {

@@ -61,10 +61,14 @@ fn describe(finding: Finding, error: &ServerError) -> Finding {
         .with("hint", error.hint.clone())
         .with("routine", error.routine.clone());
     if explained {
-        finding
-    } else {
-        finding.with("error", error.message.trim_end_matches('.'))
+        return finding;
     }
+    let error = match (&error.detail, finding.cause.code) {
+        // "Does not exist" is the message; that its files are gone, the detail.
+        (Some(detail), "server.damaged") => detail,
+        _ => &error.message,
+    };
+    finding.with("error", error.trim_end_matches('.'))
 }
 
 /// The finding of a cause, with the values that its row shows.
@@ -78,6 +82,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
                 None => "this address".to_owned(),
             };
             s.finding(cause)
+                .with("database", hba::database(s))
                 .with("client", shown)
                 .with("hba_line", hba::line(s, client))
         }
@@ -91,6 +96,18 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
         "auth.cert" => certificate(s),
         "auth.gss" => gss(s, "did not succeed"),
         "auth.timeout" => timeout(s, "it cancelled the authentication"),
+        "server.timeout" => s
+            .finding(cause)
+            .with("timeout_ms", s.elapsed.as_millis() as u64)
+            .with("how", "it cancelled the query"),
+        "idle.server-timeout" => s
+            .finding(cause)
+            .with("after", "after a moment")
+            .with(
+                "words",
+                "before anything could be asked (idle_session_timeout)",
+            )
+            .with("setting", "idle_session_timeout"),
         "server.option" => s
             .finding(cause)
             .with("parameter", message.names.first().cloned()),

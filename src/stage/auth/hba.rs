@@ -31,10 +31,9 @@ pub fn client_address(message: &Message, situation: &Situation<'_>) -> Option<Ip
 
 /// The line to add (PostgreSQL documentation, "The pg_hba.conf File").
 pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
-    let database = match situation.target.replication.as_deref() {
-        // Only physical replication is a database of its own.
-        Some(value) if is_physical(value) => "replication".to_owned(),
-        _ => quoted(situation.database()),
+    let database = match database(situation) {
+        REPLICATION if is_physical(situation) => REPLICATION.to_owned(),
+        name => quoted(name),
     };
     let user = quoted(&situation.target.user);
     if situation.is_unix() {
@@ -55,8 +54,20 @@ pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String>
     Some(format!("{kind} {database} {user} {address} scram-sha-256"))
 }
 
-/// Whether a value of `replication` asks for physical replication.
-fn is_physical(value: &str) -> bool {
+/// What pg_hba.conf calls the database of a physical replication connection.
+const REPLICATION: &str = "replication";
+
+/// The database as pg_hba.conf sees it.
+pub fn database<'a>(situation: &Situation<'a>) -> &'a str {
+    match is_physical(situation) {
+        true => REPLICATION,
+        false => situation.database(),
+    }
+}
+
+/// Whether physical replication is asked for, which has no database.
+fn is_physical(situation: &Situation<'_>) -> bool {
+    let value = situation.target.replication.as_deref().unwrap_or_default();
     matches!(
         value.to_ascii_lowercase().as_str(),
         "true" | "on" | "yes" | "1" | "t" | "y"

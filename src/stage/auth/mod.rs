@@ -22,19 +22,22 @@ use crate::cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tls};
 use crate::target::{Endpoint, ProtocolVersion, Target};
-use crate::wire::frames::{PROTOCOL_3_0, PROTOCOL_3_2};
+use crate::wire::frames::{Frames, PROTOCOL_3_0, PROTOCOL_3_2, Phase, startup_message};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
 use crate::wire::{Address, Route};
 
 use situation::Situation;
+
+/// How long a second connection is looked at after the first was cut.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Logs in, up to ReadyForQuery.
 pub async fn probe(
@@ -109,6 +112,12 @@ pub async fn probe(
         }
     };
     let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
+    let finding = match finding.cause.code {
+        "auth.closed" | "server.closed" => {
+            after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await
+        }
+        _ => finding,
+    };
     Err(weigh_encryption(finding, &situation, ctx).await)
 }
 
@@ -196,6 +205,67 @@ pub async fn again(
     let mut login = Login::new(wire, rules(target), password);
     login.run().await.ok()?;
     Some(login.into_session().0)
+}
+
+/// A connection was cut without a word: a server one of whose processes
+/// crashed, or that was told to stop, tells the next who comes.
+pub async fn after_the_end(
+    finding: Finding,
+    route: &Route,
+    encrypted: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Finding {
+    let Some(error) = greeting(route, encrypted, target, endpoint, ctx).await else {
+        return finding;
+    };
+    // 57P03 alone is about the server and not about this connection.
+    if error.code != "57P03" {
+        return finding;
+    }
+    let exchange = Exchange::default();
+    let situation = Situation {
+        target,
+        endpoint,
+        route,
+        tls: None,
+        spoke_before: true,
+        exchange: &exchange,
+        elapsed: Duration::ZERO,
+        os_user: None,
+        password_source: endpoint.password.as_ref().map(|p| p.source.as_str()),
+        sources: &[],
+    };
+    let cut = finding.evidence.get("error").cloned();
+    let mut known = evidence::said_no(&error, &situation)
+        .with("seen", "on a second connection, after the first was cut")
+        .with("first_connection", cut);
+    // libpq knows of the first alone, and gives up.
+    known.onward = finding.onward;
+    known
+}
+
+/// The error that a new connection is greeted with, before anything is asked
+/// of it. `None` where there is none.
+async fn greeting(
+    route: &Route,
+    encrypted: bool,
+    target: &Target,
+    endpoint: &Endpoint,
+    ctx: &Ctx,
+) -> Option<ServerError> {
+    let limit = ctx.limit().min(Instant::now() + LOOK);
+    let look = async {
+        let attempt = speaker::same_attempt(encrypted, target);
+        let wire = redial(route, attempt, target, endpoint, ctx).await?;
+        let mut frames = Frames::new(wire);
+        let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
+        frames.send(&message).await;
+        let frame = frames.next(Phase::Authentication).await.ok()?;
+        ServerError::parse(&frame.body).filter(|_| frame.tag == b'E')
+    };
+    ctx.until(limit, look).await.ok().flatten()
 }
 
 /// A new connection with this encryption. `None` where that does not work.
@@ -323,6 +393,7 @@ async fn ask(user: &str) -> Option<Secret> {
         .ok()
         .flatten()
         .map(Secret::new)
+        .inspect(secret::guard)
 }
 
 /// The sources of a password that another one won over.

@@ -7,7 +7,7 @@
 //! `InitProcess` and `ProcessStartupPacket` (whether there is room at all).
 //! They are the same in every language.
 
-use crate::cause::{Cause, auth, server, tls};
+use crate::cause::{Cause, auth, idle, server, tls};
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::{Asked, Exchange};
 
@@ -30,6 +30,9 @@ pub struct Seen<'a> {
 pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&'static Cause> {
     let routine = error.routine();
     let authenticated = seen.exchange.authenticated;
+    if let Some(cause) = own_files(error, message) {
+        return Some(cause);
+    }
     Some(match error.code.as_str() {
         // The password was proven right; `clientcert=verify-full` comes after it.
         "28P01" if seen.exchange.proven && error.is_from_postgres() => certificate(seen),
@@ -55,7 +58,12 @@ pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&
                 .unwrap_or(&server::OPTION),
         },
         "57P03" => cannot_connect_now(error, message),
-        "57P01" | "57P02" | "57P04" | "57P05" => &server::STOPPING,
+        "57P01" => &server::STOPPING,
+        // Another of its processes crashed, and it starts itself anew.
+        "57P02" => &server::RECOVERING,
+        "57P04" => &auth::DATABASE_MISSING,
+        "57P05" => &idle::SERVER_TIMEOUT,
+        "57014" if authenticated => &server::TIMEOUT,
         "57014" => &auth::TIMEOUT,
         "53300" => too_many(routine, message),
         "53000" | "53100" | "53200" | "53400" => &server::RESOURCES,
@@ -70,6 +78,37 @@ pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&
         _ if !error.is_from_postgres() => return message.cause(),
         _ => return None,
     })
+}
+
+/// What the server needs of its own machine for every session: its files, and
+/// the libraries that it is told to load.
+fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
+    if !error.is_from_postgres() || message.among(&[&server::RESOURCES]).is_some() {
+        return None;
+    }
+    match (error.code.as_str(), error.routine()) {
+        (
+            _,
+            "internal_load_library"
+            | "incompatible_module_error"
+            | "expand_dynamic_library_name"
+            | "check_restricted_library_name"
+            | "load_external_function",
+        ) => Some(&server::LIBRARY),
+        (
+            _,
+            "ValidatePgVersion" | "load_relmap_file" | "read_relmap_file" | "mdopenfork" | "mdread"
+            | "_mdfd_openseg" | "_mdfd_getseg",
+        )
+        | ("58P01" | "58030" | "XX001" | "XX002", _) => Some(&server::DAMAGED),
+        // The database is known, and its directory is not there.
+        ("3D000", _) => {
+            let detail = error.detail.as_deref().unwrap_or_default();
+            let names_a_file = detail.contains("base/") || detail.contains("pg_tblspc/");
+            names_a_file.then_some(&server::DAMAGED)
+        }
+        _ => None,
+    }
 }
 
 fn is_named(message: &Message, name: &str) -> bool {

@@ -34,7 +34,7 @@ pub struct Situation<'a> {
     pub sources: &'a [String],
 }
 
-impl Situation<'_> {
+impl<'a> Situation<'a> {
     /// Our address, where the server cannot see another one.
     pub fn our_address(&self) -> Option<IpAddr> {
         match self.route {
@@ -98,7 +98,7 @@ impl Situation<'_> {
 
     /// The database that is asked for: the server takes the role's name where
     /// none is sent.
-    pub fn database(&self) -> &str {
+    pub fn database(&self) -> &'a str {
         if self.target.dbname.is_empty() {
             &self.target.user
         } else {

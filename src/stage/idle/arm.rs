@@ -322,7 +322,9 @@ impl Database {
             Err(QueryError::Late) => ended(Kind::Silent, at, false, None),
             Err(QueryError::Closed) => ended(Kind::Closed, at, false, None),
             Err(QueryError::Reset) => ended(Kind::Reset, at, false, None),
-            Err(QueryError::Broken(text)) => ended(self.broken(), at, false, Some(text)),
+            Err(QueryError::Broken(text) | QueryError::Violated(text, _)) => {
+                ended(self.broken(), at, false, Some(text))
+            }
         };
         Some(placed(self.through.as_ref(), self.patience, drop).await)
     }

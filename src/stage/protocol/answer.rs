@@ -111,8 +111,11 @@ pub enum Answer {
         /// Those bytes.
         injected: Vec<u8>,
     },
-    /// `N`.
-    NoTls,
+    /// `N`, and perhaps bytes behind it that should not be there.
+    NoTls {
+        /// Those bytes.
+        injected: Vec<u8>,
+    },
     /// An ErrorResponse, or the postmaster's bare text.
     Error(ErrorText),
     /// Somebody else.
@@ -151,7 +154,9 @@ pub fn classify(heard: &Heard) -> Answer {
         [b'S', injected @ ..] => Answer::Tls {
             injected: injected.to_vec(),
         },
-        [b'N'] => Answer::NoTls,
+        [b'N', injected @ ..] if !reads_as_text(bytes) => Answer::NoTls {
+            injected: injected.to_vec(),
+        },
         [b'E', ..] => error(bytes),
         _ => other(bytes),
     }
@@ -175,6 +180,12 @@ fn signed(bytes: &[u8]) -> Option<Stranger> {
         stranger::Kind::Text | stranger::Kind::Unknown
     );
     own.then_some(stranger)
+}
+
+/// Whether somebody seems to have said something that begins with an `N` by chance.
+fn reads_as_text(bytes: &[u8]) -> bool {
+    let texty = |b: &u8| matches!(b, 0x20..=0x7e | b'\r' | b'\n' | b'\t');
+    bytes.len() > 1 && bytes.iter().all(texty)
 }
 
 fn other(bytes: &[u8]) -> Answer {
@@ -280,7 +291,7 @@ mod tests {
     #[test]
     fn the_two_answers() {
         assert_eq!(of(b"S"), Answer::Tls { injected: vec![] });
-        assert_eq!(of(b"N"), Answer::NoTls);
+        assert_eq!(of(b"N"), Answer::NoTls { injected: vec![] });
     }
 
     #[test]

@@ -54,8 +54,9 @@ pub struct Greeted {
     pub stream: Stream,
     /// Whether TLS comes next.
     pub tls: bool,
-    /// Bytes that came in clear behind an `S`. libpq shakes hands all the same
-    /// and then refuses; `tls` does as libpq does.
+    /// Bytes that came in clear behind the answer. After an `S` libpq shakes
+    /// hands all the same and then refuses; after an `N` it takes them for the
+    /// answer to the start-up message. `tls` does as libpq does.
     pub injected: Vec<u8>,
 }
 
@@ -103,9 +104,9 @@ pub async fn probe(
             record.summary = "PostgreSQL's protocol, offers TLS".to_owned();
             Ok(greeted(stream, true, injected))
         }
-        Answer::NoTls => {
+        Answer::NoTls { injected } => {
             record.summary = "PostgreSQL's protocol, without TLS".to_owned();
-            Ok(greeted(stream, false, Vec::new()))
+            Ok(greeted(stream, false, injected))
         }
         Answer::Error(error) => Err(describe(refused(&error), endpoint, &stream.route)),
         _ => Err(unmask(
@@ -140,7 +141,7 @@ fn note(stream: &Stream, heard: &Heard, begun: Instant, record: &mut StageRecord
     );
     let offered = match heard.bytes.as_slice() {
         [b'S', ..] => Some(true),
-        [b'N'] => Some(false),
+        [b'N', ..] => Some(false),
         _ => None,
     };
     record.fact("tls_offered", offered);
@@ -156,7 +157,8 @@ fn refused(error: &answer::ErrorText) -> Finding {
     let code = error.sqlstate.as_deref().and_then(|sqlstate| {
         crate::cause::find(match sqlstate {
             "57P03" => "server.starting",
-            "57P01" | "57P02" => "server.stopping",
+            "57P01" => "server.stopping",
+            "57P02" => "server.recovering",
             "53300" => "server.connections.full",
             "53000" | "53100" | "53200" | "53400" => "server.resources",
             _ => return None,

@@ -76,12 +76,12 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
         Answer::Stranger(stranger) => somebody(&stranger),
         Answer::Oversized(length) => Finding::new(&cause::OVERSIZED)
             .with("length", length)
-            .with("bytes", stranger::hex(head(&heard.bytes))),
+            .with("bytes", stranger::hex(&heard.bytes)),
         Answer::Nothing(ending) => nothing(ending, asked, io, route, endpoint, waited, ctx).await,
-        Answer::Tls { .. } | Answer::NoTls | Answer::Error(_) | Answer::Malformed => {
+        Answer::Tls { .. } | Answer::NoTls { .. } | Answer::Error(_) | Answer::Malformed => {
             Finding::new(&cause::MALFORMED)
                 .with("received", what_came(&heard.bytes))
-                .with("bytes", stranger::hex(head(&heard.bytes)))
+                .with("bytes", stranger::hex(&heard.bytes))
         }
     };
     let finding = describe(finding, endpoint, route);
@@ -266,10 +266,6 @@ fn somebody(stranger: &Stranger) -> Finding {
         ),
         _ => finding,
     }
-}
-
-fn head(bytes: &[u8]) -> &[u8] {
-    bytes.get(..bytes.len().min(16)).unwrap_or(bytes)
 }
 
 /// A message in words.

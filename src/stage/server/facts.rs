@@ -16,6 +16,18 @@ macro_rules! setting {
     };
 }
 
+/// A time, or an interval, in milliseconds: a whole number, since those of
+/// floating point are shown as `extra_float_digits` wants it.
+macro_rules! epoch {
+    ($when:expr) => {
+        concat!(
+            "(pg_catalog.date_part('epoch', ",
+            $when,
+            ") OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8"
+        )
+    };
+}
+
 /// How many clients' sessions there are. What other roles' sessions are is
 /// hidden from a role without privileges, that they are is not; a server's own
 /// processes belong to no role.
@@ -76,14 +88,8 @@ const COLUMNS: &[(&str, &str)] = &[
     ),
     ("client_port", "pg_catalog.inet_client_port()"),
     ("pid", "pg_catalog.pg_backend_pid()"),
-    (
-        "started",
-        "pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())",
-    ),
-    (
-        "clock",
-        "pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())",
-    ),
+    ("started", epoch!("pg_catalog.pg_postmaster_start_time()")),
+    ("clock", epoch!("pg_catalog.clock_timestamp()")),
     ("max_connections", setting!("max_connections")),
     (
         "superuser_reserved_connections",
@@ -127,8 +133,13 @@ const COLUMNS: &[(&str, &str)] = &[
     ("tls_cipher", tls!("s.cipher")),
     (
         "replay_lag",
-        "CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.date_part('epoch', \
-         pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_last_xact_replay_timestamp()) END",
+        concat!(
+            "CASE WHEN pg_catalog.pg_is_in_recovery() THEN ",
+            epoch!(
+                "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_last_xact_replay_timestamp()"
+            ),
+            " END"
+        ),
     ),
 ];
 
@@ -169,12 +180,9 @@ impl Facts {
         self.text(name)?.parse().ok()
     }
 
-    /// A value as a number.
-    pub fn number(&self, name: &str) -> Option<f64> {
-        self.text(name)?
-            .parse()
-            .ok()
-            .filter(|n: &f64| n.is_finite())
+    /// A time or an interval, which the query has in milliseconds, in seconds.
+    pub fn seconds(&self, name: &str) -> Option<f64> {
+        Some(self.integer(name)? as f64 / 1e3)
     }
 
     /// A value as a truth value: `t`, `on`.

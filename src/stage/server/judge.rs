@@ -82,7 +82,7 @@ impl Looked<'_> {
         asked: SystemTime,
         answered: SystemTime,
     ) {
-        let Some(theirs) = facts.number("clock") else {
+        let Some(theirs) = facts.seconds("clock") else {
             return;
         };
         let (before, after) = (epoch(asked), epoch(answered));

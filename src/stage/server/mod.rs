@@ -47,7 +47,15 @@ pub async fn probe(
         pooler: pooler_by_key(session),
     };
     let asked = SystemTime::now();
-    let facts = looked.facts(session, ctx, record).await?;
+    let route = session.wire().route.clone();
+    let encrypted = session.wire().tls.is_some();
+    let facts = match looked.facts(session, ctx, record).await {
+        Err(cut) if cut.cause.code == server::CLOSED.code => {
+            let known = auth::after_the_end(cut, &route, encrypted, target, endpoint, ctx);
+            return Err(known.await);
+        }
+        facts => facts?,
+    };
     let answered = SystemTime::now();
     let nature = looked.nature(session, &facts, ctx).await?;
 
@@ -100,6 +108,16 @@ impl Looked<'_> {
         };
         record.fact("facts_error", error.to_string());
         match error {
+            // The session did begin, which is all that libpq asks for.
+            QueryError::Server(said) if said.code == "57P05" => {
+                record.warn(auth::session_error(
+                    &said,
+                    self.target,
+                    self.endpoint,
+                    session,
+                ));
+                Ok(Facts::default())
+            }
             QueryError::Server(said) if !ends_session(&said) => {
                 match session.simple_query("SELECT 1", ctx).await {
                     // It answers, in whatever way.
@@ -152,9 +170,21 @@ impl Looked<'_> {
                     .with("how", "the query was not answered"),
             }
             .with("timeout_ms", ms(ctx.timeout)),
-            other => self
+            QueryError::Closed | QueryError::Reset => self
+                .finding(&server::CLOSED)
+                .with("error", format!("at the first query, {error}")),
+            QueryError::Violated(what, length) => self
+                .finding(match length {
+                    Some(_) => &protocol::OVERSIZED,
+                    None => &protocol::MALFORMED,
+                })
+                .with("length", length)
+                .with("received", what.as_str())
+                .with("seen", "after the login, in answer to a query")
+                .with("error", what),
+            QueryError::Broken(text) => self
                 .finding(&server::UNCLASSIFIED)
-                .with("error", format!("after the login, {other}")),
+                .with("error", format!("after the login, {text}")),
         }
     }
 

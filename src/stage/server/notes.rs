@@ -52,7 +52,7 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
             )
         }),
     );
-    record.fact("started_at", facts.number("started").and_then(instant));
+    record.fact("started_at", facts.seconds("started").and_then(instant));
     record.fact(
         "tls",
         facts.truth("tls").map(|used| {
@@ -101,7 +101,7 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
         record.fact("timeouts", timeouts);
     }
     if nature.standby == Some(true) {
-        record.fact("replay_lag_s", facts.number("replay_lag"));
+        record.fact("replay_lag_s", facts.seconds("replay_lag"));
     }
     let other_pid = facts
         .integer("pid")

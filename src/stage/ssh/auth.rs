@@ -12,7 +12,7 @@ use super::client::{Client, End, Watch};
 use super::offer::{Candidate, Credential, Hand, Offer};
 use super::pen::{Pen, Unsigned};
 use super::story::{Ending, Outcome, Story};
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 use crate::target::Hop;
 
 /// A server may ask for several methods in turn, not for ever.
@@ -402,7 +402,11 @@ impl Run<'_> {
         let took = began.elapsed();
         self.limit += took;
         self.story.asked += took;
-        Ok(answer.ok().and_then(Result::ok))
+        let answer = answer.ok().and_then(Result::ok);
+        if let Some(typed) = answer.as_deref().filter(|_| !prompt.echo) {
+            secret::guard(&Secret::new(typed));
+        }
+        Ok(answer)
     }
 
     /// Runs one request of the library within the time.

@@ -24,6 +24,8 @@ pub enum Failure {
     Algorithm(&'static str),
     /// What came is not TLS.
     NotTls,
+    /// What came is TLS, and out of place or damaged.
+    Violation,
     /// The connection ended in order.
     Closed,
     /// The connection was reset.
@@ -57,6 +59,44 @@ const NOT_TLS_REASONS: [i32; 4] = [
     156, // HTTP request
     245, // unexpected record
     267, // wrong version number
+];
+
+/// Messages that are out of place, damaged, or of an impossible length.
+const VIOLATION_REASONS: [i32; 34] = [
+    100, // app data in handshake
+    103, // bad change cipher spec
+    105, // bad hello request
+    110, // bad extension
+    111, // bad digest length
+    115, // bad packet length
+    123, // bad signature
+    133, // ccs received early
+    135, // cert length mismatch
+    146, // data length too long
+    147, // decryption failed
+    149, // digest check failed
+    150, // encrypted length too long
+    152, // excessive message size
+    153, // extra data in message
+    159, // length mismatch
+    160, // length too short
+    182, // not on record boundary
+    198, // packet length too long
+    205, // invalid alert
+    213, // record length mismatch
+    217, // unsolicited extension
+    227, // parse tlsext
+    240, // bad packet
+    244, // unexpected message
+    246, // unknown alert type
+    260, // invalid ccs message
+    262, // unexpected ccs message
+    271, // bad length
+    281, // decryption failed or bad record mac
+    298, // record too small
+    332, // bad handshake length
+    404, // length too long
+    443, // bad record type
 ];
 
 /// Reason codes of algorithms that do not fit, with what they are about.
@@ -98,6 +138,7 @@ pub fn classify(error: &ssl::Error) -> Failure {
             UNEXPECTED_EOF => return Failure::Closed,
             reason if VERSION_REASONS.contains(&reason) => return Failure::Version,
             reason if NOT_TLS_REASONS.contains(&reason) => return Failure::NotTls,
+            reason if VIOLATION_REASONS.contains(&reason) => return Failure::Violation,
             reason => {
                 if let Some(what) = algorithm(reason) {
                     return Failure::Algorithm(what);

@@ -71,6 +71,10 @@ impl Judge<'_> {
             (Failure::Version, _) => self.version().await,
             (Failure::Algorithm(what), _) => self.cipher(what).await,
             (Failure::NotTls, _) => self.not_tls(tls).await,
+            (Failure::Violation, _) => Finding::new(&protocol_cause::MALFORMED).with(
+                "received",
+                format!("a TLS message that no server sends there ({error})"),
+            ),
             (Failure::Closed, _) => self.ended(Ending::Closed, tls).await,
             (Failure::Reset, _) => self.ended(Ending::Reset, tls).await,
             _ => Finding::new(&cause::UNCLASSIFIED),
@@ -267,10 +271,9 @@ impl Judge<'_> {
         if let Some(bytes) = look::unasked(self.route, self.ctx, BRIEF).await {
             return slipped_in(&bytes);
         }
-        let head = bytes.get(..bytes.len().min(16)).unwrap_or(&bytes);
         Finding::new(&protocol_cause::MALFORMED)
             .with("received", "bytes in clear, after it had agreed to TLS")
-            .with("bytes", stranger::hex(head))
+            .with("bytes", stranger::hex(&bytes))
     }
 
     /// The connection ended.
@@ -307,7 +310,7 @@ impl Judge<'_> {
         let received = self.received();
         if self.direct() && received == 0 {
             let usual = look::asks_for_tls(self.route, self.ctx, BRIEF).await;
-            if let Some(Answer::Tls { .. } | Answer::NoTls) = usual {
+            if let Some(Answer::Tls { .. } | Answer::NoTls { .. }) = usual {
                 return Finding::new(&cause::DIRECT_UNSUPPORTED).with(
                     "reason",
                     "it never answers, and does answer the usual request",
@@ -331,10 +334,10 @@ impl Judge<'_> {
 
 /// Bytes in clear where TLS was agreed on.
 pub(super) fn slipped_in(bytes: &[u8]) -> Finding {
-    let head = bytes.get(..bytes.len().min(16)).unwrap_or(bytes);
     Finding::new(&protocol_cause::INJECTED)
+        .with("answered", "agreed to TLS")
         .with("count", bytes.len())
-        .with("bytes", stranger::hex(head))
+        .with("bytes", stranger::hex(bytes))
 }
 
 /// Whether the kernel has seen packets that came behind a missing one.

@@ -133,7 +133,7 @@ pub async fn asks_for_tls(route: &Route, ctx: &Ctx, time: Duration) -> Option<An
         .flatten()
         .unwrap_or_else(|| Heard::nothing(Ending::Silent));
     match answer::classify(&heard) {
-        answer @ (Answer::Tls { .. } | Answer::NoTls) => Some(answer),
+        answer @ (Answer::Tls { .. } | Answer::NoTls { .. }) => Some(answer),
         _ => None,
     }
 }

@@ -81,11 +81,19 @@ pub async fn probe(
     match (attempt, greeted.tls) {
         (Attempt::Plain, _) => Ok(in_clear(greeted.stream)),
         (_, true) => handshake::shake(greeted, attempt, target, endpoint, ctx, record).await,
+        (_, false) if !goes_on_in_clear(&greeted, target) && !greeted.injected.is_empty() => {
+            Err(behind_the_no(&greeted, endpoint))
+        }
         // libpq goes on in clear on the same connection, but not where clear
         // was what just failed.
         (_, false) if target.tls.mode == SslMode::Prefer => {
+            if !greeted.injected.is_empty() {
+                record.warn(behind_the_no(&greeted, endpoint));
+            }
             record.skip("the server offers no TLS, and sslmode=prefer goes on without");
-            Ok(in_clear(greeted.stream))
+            let mut stream = greeted.stream;
+            stream.io.unread(greeted.injected);
+            Ok(in_clear(stream))
         }
         (_, false) => Err(crate::stage::protocol::describe(
             Finding::new(&cause::UNSUPPORTED).with("sslmode", target.tls.mode.as_str()),
@@ -93,6 +101,20 @@ pub async fn probe(
             &greeted.stream.route,
         )),
     }
+}
+
+/// Whether libpq goes on in clear after an `N`: what came behind it, it takes
+/// for the answer to its start-up message.
+fn goes_on_in_clear(greeted: &Greeted, target: &Target) -> bool {
+    let first = greeted.injected.first();
+    let may_be_an_answer = matches!(first, None | Some(b'R' | b'E' | b'v'));
+    target.tls.mode == SslMode::Prefer && may_be_an_answer
+}
+
+/// Bytes behind an `N`.
+fn behind_the_no(greeted: &Greeted, endpoint: &Endpoint) -> Finding {
+    let finding = judge::slipped_in(&greeted.injected).with("answered", "refused TLS");
+    crate::stage::protocol::describe(finding, endpoint, &greeted.stream.route)
 }
 
 /// The transport as it is.

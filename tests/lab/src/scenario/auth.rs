@@ -977,7 +977,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "auth-closed-midway",
         about: "the connection is closed as soon as the password was sent",
-        expect: Expect::Fail("auth.unclassified"),
+        expect: Expect::Fail("auth.closed"),
         oracle: Oracle::Psql,
         needs: &[],
         setup: |lab| {

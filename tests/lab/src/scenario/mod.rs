@@ -45,6 +45,7 @@ pub mod stress;
 mod tcp;
 mod tls;
 mod tunnel;
+mod tunnel_end;
 
 use crate::case::Scenario;
 
@@ -62,6 +63,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_hostkey::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
+    ("tunnel", tunnel_end::SCENARIOS),
     ("tls", tls::SCENARIOS),
     ("auth", auth::SCENARIOS),
     ("auth-spoken", auth::SPOKEN),

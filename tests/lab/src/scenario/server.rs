@@ -586,7 +586,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "server-closed",
         about: "lets everybody in and closes at the first query, without a word",
-        expect: Expect::Fail("server.unclassified"),
+        expect: Expect::Fail("server.closed"),
         oracle: Oracle::Psql,
         needs: &[],
         setup: |_| {
