@@ -219,7 +219,7 @@ pub static TIMEOUT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The server accepted the login and does not answer",
-    summary: "The server at {endpoint} accepted the login and did not answer within {timeout_ms} ms: {how}.",
+    summary: "The server at {endpoint} accepted the login and did not answer within {waited}: {how}.",
     meaning: "The role was let in and the session does not get anywhere: the server is overloaded or frozen, waits for a lock on its catalogues, or a pooler in front of it waits for a free server connection. A path that loses only larger packets shows the same (`protocol.stall`).",
     fixes: &[
         fix(

@@ -3,6 +3,7 @@
 
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
@@ -174,10 +175,10 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
     } else {
         s.finding(&protocol::SILENT)
             .with("who", s.endpoint.label())
-            .with("waited", format!("{elapsed} ms"))
             .with("error", "no answer to the start-up message")
     };
     finding
+        .with("waited", in_words(s.elapsed))
         .with("elapsed_ms", elapsed)
         .with("timeout_ms", elapsed)
         .then_next_host()
@@ -247,7 +248,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
         return s
             .finding(cause)
             .with("who", s.endpoint.label())
-            .with("waited", format!("{} ms", s.elapsed.as_millis()));
+            .with("waited", in_words(s.elapsed));
     }
     // `authentication_timeout` counts whole seconds, and the server then
     // closes without a word.

@@ -81,7 +81,7 @@ impl Miss {
     pub fn text(&self) -> String {
         let text = match &self.why {
             Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
-            Why::Late => format!("no answer within {}", seconds(self.took)),
+            Why::Late => format!("nothing came back within {}", seconds(self.took)),
             Why::PathTooLong(length) => {
                 format!("the path has {length} bytes, at most {LONGEST_SOCKET_PATH} fit")
             }
