@@ -140,6 +140,11 @@ fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Findi
         Finding::new(&cause::server::WRONG_IDENTITY)
             .with("endpoint", endpoint.label())
             .with("guard", "requirepeer")
+            .with("rule", format!("asks for a server run by {wanted}"))
+            .with(
+                "found",
+                format!("what answers at {} is {actual}", endpoint.label()),
+            )
             .with("expected", wanted)
             .with("actual", actual),
     )
