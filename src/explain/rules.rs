@@ -2159,6 +2159,76 @@ pub const RULES: &[Rule] = &[
         Connect,
         &["none of the server\"s SASL authentication mechanisms are supported"],
     ),
+    // tokio-postgres and sqlx
+    rule(
+        &["config.param.invalid"],
+        Exact,
+        Connect,
+        &[
+            "invalid value for option \"sslmode\"",
+            "invalid value for option \"port\"",
+            "invalid value for option \"hostaddr\"",
+            "invalid value for option \"connect_timeout\"",
+            "invalid value for option \"target_session_attrs\"",
+            "invalid value for option \"channel_binding\"",
+        ],
+    ),
+    rule(
+        &["config.url.syntax", "config.param.invalid"],
+        Exact,
+        Connect,
+        &["invalid connection string*invalid value for option \"host\""],
+    ),
+    rule(
+        &["config.param.unknown"],
+        Exact,
+        Connect,
+        &["invalid connection string*unknown option"],
+    ),
+    rule(
+        &["config.url.syntax"],
+        Exact,
+        Connect,
+        &[
+            "Configuration(EmptyHost)",
+            "Configuration(InvalidIpv6Address)",
+            "Configuration(InvalidIpv4Address)",
+            "Configuration(InvalidPort)",
+            "Configuration(RelativeUrlWithoutBase)",
+            "error with configuration: empty host",
+            "error with configuration: invalid IPv6 address",
+            "error with configuration: invalid IPv4 address",
+            "error with configuration: invalid port number",
+            "error with configuration: relative URL without a base",
+        ],
+    ),
+    rule(
+        &["tcp.socket-missing"],
+        Exact,
+        Connect,
+        &["error connecting to server*No such file or directory"],
+    ),
+    rule(
+        &["protocol.closed", "protocol.reset"],
+        Exact,
+        Connect,
+        &[
+            "error communicating with the server*early eof",
+            "unexpected response from SSLRequest: 0x00",
+        ],
+    ),
+    rule(
+        &["protocol.not-postgres"],
+        Exact,
+        Connect,
+        &["unexpected response from SSLRequest"],
+    ),
+    rule(
+        &["tls.cert.self-signed", "tls.cert.unknown-ca"],
+        Exact,
+        Connect,
+        &["X509VerifyResult { code: 18, error"],
+    ),
     // the C library's words in other languages (glibc 2.36: de, fr, es, it,
     // pt_BR, ru, pl, ja, zh_CN), which follow libpq's own
     rule(

@@ -91,12 +91,13 @@ impl Text {
         if self.lines.len() < 2 || self.lines.len() > MOST_BROKEN {
             return None;
         }
-        let pairs: Vec<String> = self
-            .lines
-            .windows(2)
-            .filter_map(|two| match two {
-                [first, second] => Some(format!("{}{glue}{}", first.text, second.text)),
-                _ => None,
+        // A chain of causes is one sentence too.
+        let pairs: Vec<String> = (0..self.lines.len())
+            .filter_map(|at| {
+                let (first, rest) = self.lines.get(at..)?.split_first()?;
+                let next = rest.iter().find(|line| line.folded != "caused by:");
+                let next = next.map_or("", |line| line.text.as_str());
+                Some(format!("{}{glue}{next}", first.text))
             })
             .collect();
         Some(Self::read(&pairs.join("\n")))
