@@ -123,9 +123,22 @@ impl Explanation {
                 }
             }
         }
-        if best.values().all(|(score, ..)| *score < 60) {
+        let vague = |best: &Best| best.values().all(|(score, ..)| *score < 60);
+        if vague(&best) {
             for (at, said) in locale::read(&text) {
                 file(&mut best, at, said);
+            }
+        }
+        // A terminal or a mail may have broken the line in the middle of it.
+        for glue in [" ", ""] {
+            if vague(&best)
+                && let Some(joined) = text.joined(glue)
+            {
+                for at in 0..joined.lines.len() {
+                    for said in read_line(&joined, at) {
+                        file(&mut best, at, said);
+                    }
+                }
             }
         }
         let mut ranked: Vec<_> = best.into_iter().collect();
