@@ -34,6 +34,7 @@ use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
 use crate::wire::{Address, Route};
 
+pub use classify::is_ancient;
 use situation::Situation;
 
 /// How long a second connection is looked at after the first was cut.
