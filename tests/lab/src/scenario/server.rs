@@ -992,6 +992,29 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "server-terminated",
+        about: "an administrator ends the session as soon as it has begun",
+        expect: Expect::Fail("idle.terminated"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive()?;
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "57P01"),
+                    ('M', "terminating connection due to administrator command"),
+                    ('F', "postgres.c"),
+                    ('R', "ProcessInterrupts"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
         name: "server-malformed",
         about: "lets everybody in and answers a query with a message that does not exist",
         expect: Expect::Fail("protocol.malformed"),
