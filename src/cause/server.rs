@@ -54,6 +54,7 @@ pub static RECOVERING: Cause = Cause {
     ],
     seen_as: &[
         "the database system is in recovery mode",
+        "terminating connection because of crash of another server process",
         "the database system is not yet accepting connections",
         "Consistent recovery state has not been yet reached.",
     ],
@@ -427,11 +428,7 @@ pub static CLOSED: Cause = Cause {
             "If the server's log has nothing of the kind, look at the log of the proxy, pooler or load balancer in between, and connect without it.",
         ),
     ],
-    seen_as: &[
-        "server closed the connection unexpectedly",
-        "SSL SYSCALL error: EOF detected",
-        "terminating connection because of crash of another server process",
-    ],
+    seen_as: &[],
 };
 
 /// Something went wrong here that no other row describes.
