@@ -546,10 +546,7 @@ pub static CLOSED: Cause = Cause {
             "If nothing of this connection is in the server's log, something in between answers: connect without the proxy.",
         ),
     ],
-    seen_as: &[
-        "server closed the connection unexpectedly",
-        "SSL SYSCALL error: EOF detected",
-    ],
+    seen_as: &[],
 };
 
 /// Something went wrong here that no other row describes.

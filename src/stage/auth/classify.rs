@@ -4,6 +4,7 @@
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::finding::Finding;
 use crate::stage::protocol::in_words;
+use crate::target::ChannelBinding;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
@@ -130,7 +131,13 @@ fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
             "the signature of the server's certificate has no digest to bind to".to_owned()
         }
     };
+    let wanted = match s.target.channel_binding {
+        ChannelBinding::Require => "require",
+        ChannelBinding::Prefer => "prefer",
+        ChannelBinding::Disable => "disable",
+    };
     s.finding(&tls::CHANNEL_BINDING)
+        .with("wanted", wanted)
         .with("reason", reason.as_str())
         .with("error", reason)
 }
@@ -191,6 +198,7 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
             let shape = Message::of(message);
             match shape.cause() {
                 Some(cause) => dress(cause, &shape, s),
+                None if is_ancient(message) => s.finding(&auth::UNCLASSIFIED),
                 // The one error that a server of this century sends in that form.
                 None => s.finding(&server::RESOURCES),
             }
@@ -219,6 +227,15 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
         ReadError::Closed | ReadError::Reset | ReadError::Io(..) => ended(error, s),
     }
     .with("error", text)
+}
+
+/// Whether an error without a length is one of a server before 7.4, which
+/// begins with its severity; that of a postmaster that cannot start a process
+/// does not (`report_fork_failure_to_client`).
+pub fn is_ancient(message: &str) -> bool {
+    ["FATAL:", "ERROR:"]
+        .iter()
+        .any(|severity| message.trim_start().starts_with(severity))
 }
 
 /// TLS 1.3 has the server look at the client's certificate after the

@@ -20,6 +20,9 @@ pub fn said_no(error: &ServerError, s: &Situation<'_>) -> Finding {
         None => of_server(error, &Message::of(&error.message), s),
     };
     let mut finding = describe(finding, error);
+    if s.exchange.authenticated && finding.cause.code == auth::UNCLASSIFIED.code {
+        finding.cause = &server::UNCLASSIFIED;
+    }
     if !s.exchange.authenticated {
         finding = finding.then_other_encryption();
     }
@@ -32,11 +35,7 @@ pub fn said_no(error: &ServerError, s: &Situation<'_>) -> Finding {
 /// An error that ends a session after its start-up. Where nothing else is
 /// known of it, it is the server's.
 pub fn session_error(error: &ServerError, s: &Situation<'_>) -> Finding {
-    let mut finding = said_no(error, s);
-    if finding.cause.code == auth::UNCLASSIFIED.code {
-        finding.cause = &server::UNCLASSIFIED;
-    }
-    finding
+    said_no(error, s)
 }
 
 /// By SQLSTATE and routine.

@@ -34,6 +34,7 @@ use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
 use crate::wire::{Address, Route};
 
+pub use classify::is_ancient;
 use situation::Situation;
 
 /// How long a second connection is looked at after the first was cut.
@@ -112,12 +113,7 @@ pub async fn probe(
         }
     };
     let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
-    let finding = match finding.cause.code {
-        "auth.closed" | "server.closed" => {
-            after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await
-        }
-        _ => finding,
-    };
+    let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
 }
 
@@ -212,8 +208,9 @@ pub async fn again(
     Some(login.into_session().0)
 }
 
-/// A connection was cut without a word: a server one of whose processes
-/// crashed, or that was told to stop, tells the next who comes.
+/// A connection was cut without a word, or by an administrator's command: a
+/// server one of whose processes crashed, or that was told to stop, tells the
+/// next who comes. Other findings are left as they are.
 pub async fn after_the_end(
     finding: Finding,
     route: &Route,
@@ -222,13 +219,29 @@ pub async fn after_the_end(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Finding {
-    let Some(error) = greeting(route, encrypted, target, endpoint, ctx).await else {
-        return finding;
-    };
-    // 57P03 alone is about the server and not about this connection.
-    if error.code != "57P03" {
+    let cut = matches!(finding.cause.code, "auth.closed" | "server.closed");
+    let ended = finding
+        .evidence
+        .get("sqlstate")
+        .is_some_and(|code| code == "57P01");
+    if !cut && !ended {
         return finding;
     }
+    let error = match greeting(route, encrypted, target, endpoint, ctx).await {
+        // 57P03 alone is about the server and not about this connection.
+        Some(Err(error)) if cut && error.code == "57P03" => error,
+        // It goes on: that command was for the one session.
+        Some(Ok(())) if ended => {
+            let mut finding = finding
+                .with("after", "as soon as it began")
+                .with("words", "by an administrator's command (57P01)")
+                .with("seen", "a second connection is welcome")
+                .retryable(true);
+            finding.cause = &cause::idle::TERMINATED;
+            return finding;
+        }
+        _ => return finding,
+    };
     let exchange = Exchange::default();
     let situation = Situation {
         target,
@@ -251,15 +264,15 @@ pub async fn after_the_end(
     known
 }
 
-/// The error that a new connection is greeted with, before anything is asked
-/// of it. `None` where there is none.
+/// How a new connection is greeted: it is asked to authenticate or let in, or
+/// told an error. `None` where it is told nothing.
 async fn greeting(
     route: &Route,
     encrypted: bool,
     target: &Target,
     endpoint: &Endpoint,
     ctx: &Ctx,
-) -> Option<ServerError> {
+) -> Option<Result<(), ServerError>> {
     let limit = ctx.limit().min(Instant::now() + LOOK);
     let look = async {
         let attempt = speaker::same_attempt(encrypted, target);
@@ -268,7 +281,10 @@ async fn greeting(
         let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
         frames.send(&message).await;
         let frame = frames.next(Phase::Authentication).await.ok()?;
-        ServerError::parse(&frame.body).filter(|_| frame.tag == b'E')
+        match frame.tag {
+            b'E' => ServerError::parse(&frame.body).map(Err),
+            _ => Some(Ok(())),
+        }
     };
     ctx.until(limit, look).await.ok().flatten()
 }

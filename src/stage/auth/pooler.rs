@@ -20,6 +20,9 @@ const PGBOUNCER: &str = "PgBouncer";
 const SUPAVISOR: &str = "Supavisor";
 const NEON: &str = "Neon's proxy";
 const RDS: &str = "RDS Proxy";
+const ODYSSEY: &str = "Odyssey";
+const PGCAT: &str = "PgCat";
+const PGPOOL: &str = "Pgpool-II";
 
 /// What poolers say, in lower case with quoted names as `"`; the first that is
 /// found counts.
@@ -146,7 +149,27 @@ const SAYINGS: &[Saying] = &[
     ),
     Saying("rds proxy supports only", RDS, &auth::METHOD_UNSUPPORTED),
     Saying("couldn't connect to database", RDS, &pooler::BACKEND),
+    // Odyssey, PgCat, Pgpool-II.
+    Saying(": route for", ODYSSEY, &pooler::DATABASE),
+    Saying("no pool configured for database", PGCAT, &pooler::DATABASE),
+    Saying("allserversdown", PGCAT, &pooler::BACKEND),
+    Saying(
+        "could not get connection from the pool",
+        PGCAT,
+        &pooler::BACKEND,
+    ),
+    Saying("all backend nodes are down", PGPOOL, &pooler::BACKEND),
     // Others.
+    Saying(
+        "ssl connection required",
+        "CockroachDB, or a proxy",
+        &auth::HBA_NEEDS_TLS,
+    ),
+    Saying(
+        "host_based_authentication.configuration entry",
+        "CockroachDB",
+        &auth::HBA_NO_ENTRY,
+    ),
     Saying(
         "requires connecting via",
         "a proxy of many hosts",

@@ -66,6 +66,8 @@ pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&
         "57014" if authenticated => &server::TIMEOUT,
         "57014" => &auth::TIMEOUT,
         "53300" => too_many(routine, message),
+        // Its own files of settings.
+        "F0000" => &server::CONFIG,
         "53000" | "53100" | "53200" | "53400" => &server::RESOURCES,
         "58030" | "XX000" | "54000" | "58P01" => message.among(&[&server::RESOURCES])?,
         // Settings are applied once the role is known; `replication` before.

@@ -51,11 +51,11 @@ pub async fn probe(
     let route = session.wire().route.clone();
     let encrypted = session.wire().tls.is_some();
     let facts = match looked.facts(session, ctx, record).await {
-        Err(cut) if cut.cause.code == server::CLOSED.code => {
-            let known = auth::after_the_end(cut, &route, encrypted, target, endpoint, ctx);
+        Err(finding) => {
+            let known = auth::after_the_end(finding, &route, encrypted, target, endpoint, ctx);
             return Err(known.await);
         }
-        facts => facts?,
+        Ok(facts) => facts,
     };
     let answered = SystemTime::now();
     let nature = looked.nature(session, &facts, ctx).await?;
