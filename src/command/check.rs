@@ -346,11 +346,12 @@ async fn reported(
         return exit;
     }
     let around = Arc::new(Surroundings::of_process());
+    let stop = interruption();
     let mut report = Report::new(command, stages, environment::detect(&around));
     let mut progress = progress(output, &around);
     let outcome = tokio::select! {
         outcome = work(&mut report, Arc::clone(&around), progress.as_mut()) => Some(outcome),
-        () = interruption() => None,
+        () = stop => None,
     };
     drop(progress);
     let interrupted = outcome.is_none();
