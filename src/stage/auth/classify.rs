@@ -59,7 +59,9 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
 
 fn password_missing(s: &Situation<'_>) -> Finding {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
-    let host = if s.is_unix() {
+    let default_socket =
+        s.endpoint.host.is_empty() || s.endpoint.host == crate::target::resolve::socket_folder();
+    let host = if s.is_unix() && default_socket {
         "localhost".to_owned()
     } else {
         escape(if s.endpoint.host.is_empty() {

@@ -112,6 +112,10 @@ pub async fn probe(
             classify::late(&situation, look.await)
         }
     };
+    let finding = match finding.cause.code {
+        "auth.password.missing" => with_ignored_passfile(finding, target, ctx),
+        _ => finding,
+    };
     let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
     let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
@@ -434,19 +438,44 @@ fn passed_over(target: &Target) -> Vec<String> {
     shadows.map(|shadow| name(&shadow.origin)).collect()
 }
 
+/// The password file that counts, whether it exists or not.
+fn passfile(target: &Target, ctx: &Ctx) -> Option<String> {
+    let named = target.report.parameters.get("passfile");
+    let named = named.map(|p| p.value.clone());
+    named.filter(|file| !file.is_empty()).or_else(|| {
+        let home = ctx.surroundings.home.as_ref()?;
+        Some(home.join(".pgpass").display().to_string())
+    })
+}
+
+/// The mode of a password file that libpq ignores because others have access.
+fn ignored_mode(file: &str) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = std::fs::metadata(file).ok()?;
+    let mode = meta.permissions().mode() & 0o7777;
+    (meta.is_file() && mode & 0o077 != 0).then(|| format!("{mode:04o}"))
+}
+
+/// Says so where the password file is there and ignored.
+fn with_ignored_passfile(finding: Finding, target: &Target, ctx: &Ctx) -> Finding {
+    let file = passfile(target, ctx);
+    match file.as_deref().and_then(ignored_mode) {
+        Some(mode) => finding
+            .with("ignored_mode", mode)
+            .with("ignored_passfile", file),
+        None => finding,
+    }
+}
+
 /// Where a password was looked for, as people say it.
 fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
     let mut sources = vec!["the target".to_owned(), "PGPASSWORD".to_owned()];
     let parameters = &target.report.parameters;
-    let file = parameters.get("passfile").map(|p| p.value.clone());
-    let file = file.filter(|file| !file.is_empty()).or_else(|| {
-        let home = ctx.surroundings.home.as_ref()?;
-        Some(home.join(".pgpass").display().to_string())
-    });
-    if let Some(file) = file {
-        let state = match std::fs::metadata(&file) {
-            Ok(_) => "no line of it matches, or it is ignored",
-            Err(_) => "there is no such file",
+    if let Some(file) = passfile(target, ctx) {
+        let state = match (std::fs::metadata(&file), ignored_mode(&file)) {
+            (Ok(_), Some(mode)) => format!("ignored, since its mode is {mode}"),
+            (Ok(_), None) => "no line of it matches".to_owned(),
+            (Err(_), _) => "there is no such file".to_owned(),
         };
         sources.push(format!("{file} ({state})"));
     }
