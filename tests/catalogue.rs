@@ -86,6 +86,18 @@ fn every_code_is_promised_with_its_version() {
 }
 
 #[test]
+fn scenarios_are_named_once() {
+    let mut seen = BTreeSet::new();
+    for scenario in dbdoctor_lab::scenario::all() {
+        assert!(
+            seen.insert(scenario.name),
+            "{} is there twice",
+            scenario.name
+        );
+    }
+}
+
+#[test]
 fn codes_are_unique_and_named_after_their_stage() {
     let mut seen = BTreeSet::new();
     check("codes", |row| {

@@ -54,6 +54,7 @@ pub static RECOVERING: Cause = Cause {
     ],
     seen_as: &[
         "the database system is in recovery mode",
+        "terminating connection because of crash of another server process",
         "the database system is not yet accepting connections",
         "Consistent recovery state has not been yet reached.",
     ],
@@ -219,7 +220,7 @@ pub static TIMEOUT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The server accepted the login and does not answer",
-    summary: "The server at {endpoint} accepted the login and did not answer within {timeout_ms} ms: {how}.",
+    summary: "The server at {endpoint} accepted the login and did not answer within {waited}: {how}.",
     meaning: "The role was let in and the session does not get anywhere: the server is overloaded or frozen, waits for a lock on its catalogues, or a pooler in front of it waits for a free server connection. A path that loses only larger packets shows the same (`protocol.stall`).",
     fixes: &[
         fix(
@@ -360,6 +361,27 @@ pub static LIBRARY: Cause = Cause {
     ],
 };
 
+/// What its settings ask for cannot be done.
+pub static CONFIG: Cause = Cause {
+    code: "server.config",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The server's own configuration is wrong",
+    summary: "The server at {endpoint} cannot do what its own configuration asks for: {error}.",
+    meaning: "A file of the server's configuration asks for something that another setting does not allow: pg_hba.conf wants client certificates and ssl_ca_file names no authority to check them with, or a file could not be read (SQLSTATE F0000). No client can do anything about it.",
+    fixes: &[
+        run(
+            "On the server, see which lines have errors, and whether the authority for client certificates is set",
+            "psql -U postgres -d postgres -c 'select * from pg_hba_file_rules where error is not null' -c 'select * from pg_file_settings where error is not null' -c 'show ssl_ca_file'",
+        ),
+        fix("Correct it there, and reload the server."),
+    ],
+    seen_as: &[
+        "client certificates can only be checked if a root certificate store is available",
+        "could not load pg_hba.conf",
+    ],
+};
+
 /// Its own files are missing, unreadable or damaged.
 pub static DAMAGED: Cause = Cause {
     code: "server.damaged",
@@ -406,11 +428,7 @@ pub static CLOSED: Cause = Cause {
             "If the server's log has nothing of the kind, look at the log of the proxy, pooler or load balancer in between, and connect without it.",
         ),
     ],
-    seen_as: &[
-        "server closed the connection unexpectedly",
-        "SSL SYSCALL error: EOF detected",
-        "terminating connection because of crash of another server process",
-    ],
+    seen_as: &[],
 };
 
 /// Something went wrong here that no other row describes.
@@ -445,6 +463,7 @@ pub static ALL: &[&Cause] = &[
     &OLD,
     &CLOCK,
     &RESOURCES,
+    &CONFIG,
     &LIBRARY,
     &DAMAGED,
     &CLOSED,

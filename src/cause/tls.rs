@@ -742,18 +742,19 @@ pub static CHANNEL_BINDING: Cause = Cause {
     code: "tls.channel-binding",
     severity: Severity::Fail,
     retryable: false,
-    title: "Channel binding is required and not possible",
-    summary: "channel_binding=require cannot be met: {reason}.",
+    title: "Channel binding is wanted and not possible",
+    summary: "Channel binding (channel_binding={wanted}) is not possible: {reason}.",
     meaning: "Channel binding ties the login to this very TLS connection, so that nobody in between \
         can pass it on. It needs TLS, SCRAM authentication that offers SCRAM-SHA-256-PLUS, and a \
-        server certificate whose signature has a digest (Ed25519 has none).",
+        server certificate whose signature has a digest (Ed25519 has none). With such a certificate libpq \
+        fails under `prefer` too, since it begins what it cannot end.",
     fixes: &[
         fix("See that TLS is used: sslmode=require or stronger, and a server that offers it."),
         fix(
             "Issue the server's certificate with an RSA or ECDSA signature; let the role log in by scram-sha-256.",
         ),
         fix(
-            "If a pooler or proxy ends TLS, it must offer SCRAM-SHA-256-PLUS itself; else set channel_binding=prefer.",
+            "If a pooler or proxy ends TLS, it must offer SCRAM-SHA-256-PLUS itself; else set channel_binding=prefer (channel_binding=disable where the certificate has no digest).",
         ),
     ],
     seen_as: &[

@@ -1497,6 +1497,43 @@ pub const RULES: &[Rule] = &[
             "PANIC: could not write to file",
         ],
     ),
+    rule(
+        &["server.library"],
+        Exact,
+        Any,
+        &[
+            "FATAL: could not access file \"*\": No such file or directory",
+            "FATAL: could not load library \"*\"",
+            "incompatible library \"*\"",
+        ],
+    ),
+    rule(
+        &["server.library"],
+        Broad,
+        Any,
+        &[
+            "could not access file \"*\": No such file or directory",
+            "could not load library \"*\"",
+        ],
+    ),
+    rule(
+        &["server.damaged"],
+        Exact,
+        Any,
+        &[
+            "\"*base/*\" is not a valid data directory",
+            "The database subdirectory \"*\" is missing",
+            "could not read block * in file \"*\"",
+            "invalid page in block * of relation",
+            "relation mapping file \"*\" contains",
+        ],
+    ),
+    rule(
+        &["server.config"],
+        Exact,
+        Any,
+        &["client certificates can only be checked if a root certificate store is available"],
+    ),
     // poolers
     rule(
         &["pooler.full"],

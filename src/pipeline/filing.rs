@@ -99,10 +99,21 @@ impl Run<'_> {
     /// A later attempt passed: what failed before it is a warning. A server
     /// passed over for its role is no fault: `target_session_attrs` is for that.
     pub(super) fn forgive(&mut self, failures: Vec<FailedAttempt>) {
+        let mut told = Vec::new();
         for failure in failures {
             if failure.finding.cause.code == cause::server::READ_ONLY.code {
                 continue;
             }
+            // `prefer-standby` goes over the list twice.
+            let what = (
+                failure.endpoint.clone(),
+                failure.attempt,
+                failure.finding.cause.code,
+            );
+            if told.contains(&what) {
+                continue;
+            }
+            told.push(what);
             let stage = home(failure.stage, &failure.finding);
             let finding = failure
                 .finding

@@ -3,6 +3,8 @@
 
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
+use crate::target::ChannelBinding;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
@@ -57,7 +59,9 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
 
 fn password_missing(s: &Situation<'_>) -> Finding {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
-    let host = if s.is_unix() {
+    let default_socket =
+        s.endpoint.host.is_empty() || s.endpoint.host == crate::target::resolve::socket_folder();
+    let host = if s.is_unix() && default_socket {
         "localhost".to_owned()
     } else {
         escape(if s.endpoint.host.is_empty() {
@@ -129,7 +133,13 @@ fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
             "the signature of the server's certificate has no digest to bind to".to_owned()
         }
     };
+    let wanted = match s.target.channel_binding {
+        ChannelBinding::Require => "require",
+        ChannelBinding::Prefer => "prefer",
+        ChannelBinding::Disable => "disable",
+    };
     s.finding(&tls::CHANNEL_BINDING)
+        .with("wanted", wanted)
         .with("reason", reason.as_str())
         .with("error", reason)
 }
@@ -174,10 +184,10 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
     } else {
         s.finding(&protocol::SILENT)
             .with("who", s.endpoint.label())
-            .with("waited", format!("{elapsed} ms"))
             .with("error", "no answer to the start-up message")
     };
     finding
+        .with("waited", in_words(s.elapsed))
         .with("elapsed_ms", elapsed)
         .with("timeout_ms", elapsed)
         .then_next_host()
@@ -190,6 +200,7 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
             let shape = Message::of(message);
             match shape.cause() {
                 Some(cause) => dress(cause, &shape, s),
+                None if is_ancient(message) => s.finding(&auth::UNCLASSIFIED),
                 // The one error that a server of this century sends in that form.
                 None => s.finding(&server::RESOURCES),
             }
@@ -220,6 +231,15 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
     .with("error", text)
 }
 
+/// Whether an error without a length is one of a server before 7.4, which
+/// begins with its severity; that of a postmaster that cannot start a process
+/// does not (`report_fork_failure_to_client`).
+pub fn is_ancient(message: &str) -> bool {
+    ["FATAL:", "ERROR:"]
+        .iter()
+        .any(|severity| message.trim_start().starts_with(severity))
+}
+
 /// TLS 1.3 has the server look at the client's certificate after the
 /// handshake (RFC 8446, section 6.2, for the numbers).
 fn alert(number: i32, s: &Situation<'_>) -> Finding {
@@ -247,7 +267,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
         return s
             .finding(cause)
             .with("who", s.endpoint.label())
-            .with("waited", format!("{} ms", s.elapsed.as_millis()));
+            .with("waited", in_words(s.elapsed));
     }
     // `authentication_timeout` counts whole seconds, and the server then
     // closes without a word.

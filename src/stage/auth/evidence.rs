@@ -3,6 +3,7 @@
 
 use crate::cause::{Cause, auth, server, tls};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::Asked;
 
@@ -19,6 +20,9 @@ pub fn said_no(error: &ServerError, s: &Situation<'_>) -> Finding {
         None => of_server(error, &Message::of(&error.message), s),
     };
     let mut finding = describe(finding, error);
+    if s.exchange.authenticated && finding.cause.code == auth::UNCLASSIFIED.code {
+        finding.cause = &server::UNCLASSIFIED;
+    }
     if !s.exchange.authenticated {
         finding = finding.then_other_encryption();
     }
@@ -31,11 +35,7 @@ pub fn said_no(error: &ServerError, s: &Situation<'_>) -> Finding {
 /// An error that ends a session after its start-up. Where nothing else is
 /// known of it, it is the server's.
 pub fn session_error(error: &ServerError, s: &Situation<'_>) -> Finding {
-    let mut finding = said_no(error, s);
-    if finding.cause.code == auth::UNCLASSIFIED.code {
-        finding.cause = &server::UNCLASSIFIED;
-    }
-    finding
+    said_no(error, s)
 }
 
 /// By SQLSTATE and routine.
@@ -98,6 +98,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
         "auth.timeout" => timeout(s, "it cancelled the authentication"),
         "server.timeout" => s
             .finding(cause)
+            .with("waited", in_words(s.elapsed))
             .with("timeout_ms", s.elapsed.as_millis() as u64)
             .with("how", "it cancelled the query"),
         "idle.server-timeout" => s
@@ -144,6 +145,7 @@ pub fn gss(s: &Situation<'_>, why: &str) -> Finding {
 /// Authentication took too long.
 pub fn timeout(s: &Situation<'_>, how: &str) -> Finding {
     s.finding(&auth::TIMEOUT)
+        .with("waited", in_words(s.elapsed))
         .with("elapsed_ms", s.elapsed.as_millis() as u64)
         .with("how", how)
 }

@@ -34,6 +34,7 @@ use crate::wire::session::Session;
 use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
 use crate::wire::{Address, Route};
 
+pub use classify::is_ancient;
 use situation::Situation;
 
 /// How long a second connection is looked at after the first was cut.
@@ -111,13 +112,12 @@ pub async fn probe(
             classify::late(&situation, look.await)
         }
     };
-    let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
     let finding = match finding.cause.code {
-        "auth.closed" | "server.closed" => {
-            after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await
-        }
+        "auth.password.missing" => with_ignored_passfile(finding, target, ctx),
         _ => finding,
     };
+    let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
+    let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
 }
 
@@ -140,6 +140,11 @@ fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Findi
         Finding::new(&cause::server::WRONG_IDENTITY)
             .with("endpoint", endpoint.label())
             .with("guard", "requirepeer")
+            .with("rule", format!("asks for a server run by {wanted}"))
+            .with(
+                "found",
+                format!("what answers at {} is {actual}", endpoint.label()),
+            )
             .with("expected", wanted)
             .with("actual", actual),
     )
@@ -207,8 +212,9 @@ pub async fn again(
     Some(login.into_session().0)
 }
 
-/// A connection was cut without a word: a server one of whose processes
-/// crashed, or that was told to stop, tells the next who comes.
+/// A connection was cut without a word, or by an administrator's command: a
+/// server one of whose processes crashed, or that was told to stop, tells the
+/// next who comes. Other findings are left as they are.
 pub async fn after_the_end(
     finding: Finding,
     route: &Route,
@@ -217,13 +223,29 @@ pub async fn after_the_end(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Finding {
-    let Some(error) = greeting(route, encrypted, target, endpoint, ctx).await else {
-        return finding;
-    };
-    // 57P03 alone is about the server and not about this connection.
-    if error.code != "57P03" {
+    let cut = matches!(finding.cause.code, "auth.closed" | "server.closed");
+    let ended = finding
+        .evidence
+        .get("sqlstate")
+        .is_some_and(|code| code == "57P01");
+    if !cut && !ended {
         return finding;
     }
+    let error = match greeting(route, encrypted, target, endpoint, ctx).await {
+        // 57P03 alone is about the server and not about this connection.
+        Some(Err(error)) if cut && error.code == "57P03" => error,
+        // It goes on: that command was for the one session.
+        Some(Ok(())) if ended => {
+            let mut finding = finding
+                .with("after", "as soon as it began")
+                .with("words", "by an administrator's command (57P01)")
+                .with("seen", "a second connection is welcome")
+                .retryable(true);
+            finding.cause = &cause::idle::TERMINATED;
+            return finding;
+        }
+        _ => return finding,
+    };
     let exchange = Exchange::default();
     let situation = Situation {
         target,
@@ -246,15 +268,15 @@ pub async fn after_the_end(
     known
 }
 
-/// The error that a new connection is greeted with, before anything is asked
-/// of it. `None` where there is none.
+/// How a new connection is greeted: it is asked to authenticate or let in, or
+/// told an error. `None` where it is told nothing.
 async fn greeting(
     route: &Route,
     encrypted: bool,
     target: &Target,
     endpoint: &Endpoint,
     ctx: &Ctx,
-) -> Option<ServerError> {
+) -> Option<Result<(), ServerError>> {
     let limit = ctx.limit().min(Instant::now() + LOOK);
     let look = async {
         let attempt = speaker::same_attempt(encrypted, target);
@@ -263,7 +285,10 @@ async fn greeting(
         let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
         frames.send(&message).await;
         let frame = frames.next(Phase::Authentication).await.ok()?;
-        ServerError::parse(&frame.body).filter(|_| frame.tag == b'E')
+        match frame.tag {
+            b'E' => ServerError::parse(&frame.body).map(Err),
+            _ => Some(Ok(())),
+        }
     };
     ctx.until(limit, look).await.ok().flatten()
 }
@@ -413,19 +438,44 @@ fn passed_over(target: &Target) -> Vec<String> {
     shadows.map(|shadow| name(&shadow.origin)).collect()
 }
 
+/// The password file that counts, whether it exists or not.
+fn passfile(target: &Target, ctx: &Ctx) -> Option<String> {
+    let named = target.report.parameters.get("passfile");
+    let named = named.map(|p| p.value.clone());
+    named.filter(|file| !file.is_empty()).or_else(|| {
+        let home = ctx.surroundings.home.as_ref()?;
+        Some(home.join(".pgpass").display().to_string())
+    })
+}
+
+/// The mode of a password file that libpq ignores because others have access.
+fn ignored_mode(file: &str) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = std::fs::metadata(file).ok()?;
+    let mode = meta.permissions().mode() & 0o7777;
+    (meta.is_file() && mode & 0o077 != 0).then(|| format!("{mode:04o}"))
+}
+
+/// Says so where the password file is there and ignored.
+fn with_ignored_passfile(finding: Finding, target: &Target, ctx: &Ctx) -> Finding {
+    let file = passfile(target, ctx);
+    match file.as_deref().and_then(ignored_mode) {
+        Some(mode) => finding
+            .with("ignored_mode", mode)
+            .with("ignored_passfile", file),
+        None => finding,
+    }
+}
+
 /// Where a password was looked for, as people say it.
 fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
     let mut sources = vec!["the target".to_owned(), "PGPASSWORD".to_owned()];
     let parameters = &target.report.parameters;
-    let file = parameters.get("passfile").map(|p| p.value.clone());
-    let file = file.filter(|file| !file.is_empty()).or_else(|| {
-        let home = ctx.surroundings.home.as_ref()?;
-        Some(home.join(".pgpass").display().to_string())
-    });
-    if let Some(file) = file {
-        let state = match std::fs::metadata(&file) {
-            Ok(_) => "no line of it matches, or it is ignored",
-            Err(_) => "there is no such file",
+    if let Some(file) = passfile(target, ctx) {
+        let state = match (std::fs::metadata(&file), ignored_mode(&file)) {
+            (Ok(_), Some(mode)) => format!("ignored, since its mode is {mode}"),
+            (Ok(_), None) => "no line of it matches".to_owned(),
+            (Err(_), _) => "there is no such file".to_owned(),
         };
         sources.push(format!("{file} ({state})"));
     }

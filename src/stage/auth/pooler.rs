@@ -6,6 +6,7 @@
 
 use crate::cause::{Cause, auth, pooler, server};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 
 use super::evidence::{dress, of_server};
@@ -19,6 +20,9 @@ const PGBOUNCER: &str = "PgBouncer";
 const SUPAVISOR: &str = "Supavisor";
 const NEON: &str = "Neon's proxy";
 const RDS: &str = "RDS Proxy";
+const ODYSSEY: &str = "Odyssey";
+const PGCAT: &str = "PgCat";
+const PGPOOL: &str = "Pgpool-II";
 
 /// What poolers say, in lower case with quoted names as `"`; the first that is
 /// found counts.
@@ -70,6 +74,8 @@ const SAYINGS: &[Saying] = &[
         PGBOUNCER,
         &pooler::PARAMETER,
     ),
+    // The server behind refuses a value that the client began with.
+    Saying("invalid server parameter", PGBOUNCER, &pooler::PARAMETER),
     Saying("query_wait_timeout", PGBOUNCER, &pooler::WAIT),
     Saying("(server down)", PGBOUNCER, &pooler::BACKEND),
     Saying("client_login_timeout", PGBOUNCER, &auth::TIMEOUT),
@@ -90,6 +96,10 @@ const SAYINGS: &[Saying] = &[
     Saying("connect failed", PGBOUNCER, &pooler::BACKEND),
     Saying("connect timeout", PGBOUNCER, &pooler::BACKEND),
     Saying("bouncer config error", PGBOUNCER, &pooler::BACKEND),
+    // What the server behind it says, without a code.
+    Saying("could not access file", PGBOUNCER, &server::LIBRARY),
+    Saying("could not load library", PGBOUNCER, &server::LIBRARY),
+    Saying("is not a valid data directory", PGBOUNCER, &server::DAMAGED),
     // Supavisor, by the word in parentheses, else by its text.
     Saying("(enotfound)", SUPAVISOR, &pooler::TENANT),
     Saying("(enoidentifier)", SUPAVISOR, &pooler::TENANT),
@@ -139,7 +149,27 @@ const SAYINGS: &[Saying] = &[
     ),
     Saying("rds proxy supports only", RDS, &auth::METHOD_UNSUPPORTED),
     Saying("couldn't connect to database", RDS, &pooler::BACKEND),
+    // Odyssey, PgCat, Pgpool-II.
+    Saying(": route for", ODYSSEY, &pooler::DATABASE),
+    Saying("no pool configured for database", PGCAT, &pooler::DATABASE),
+    Saying("allserversdown", PGCAT, &pooler::BACKEND),
+    Saying(
+        "could not get connection from the pool",
+        PGCAT,
+        &pooler::BACKEND,
+    ),
+    Saying("all backend nodes are down", PGPOOL, &pooler::BACKEND),
     // Others.
+    Saying(
+        "ssl connection required",
+        "CockroachDB, or a proxy",
+        &auth::HBA_NEEDS_TLS,
+    ),
+    Saying(
+        "host_based_authentication.configuration entry",
+        "CockroachDB",
+        &auth::HBA_NO_ENTRY,
+    ),
     Saying(
         "requires connecting via",
         "a proxy of many hosts",
@@ -182,7 +212,20 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
         .find(|saying| message.shape.contains(saying.0));
     let known = message.cause().filter(|_| is_of_a_server(&error.code));
     let passed_on = "one that passes the server's error on";
+    // PgBouncer names nobody where it refuses a password itself: these are
+    // the server's words, and the password is the one PgBouncer has for it.
+    let of_server_behind = |cause: &Cause| {
+        cause.code == auth::PASSWORD_WRONG.code
+            && (s.exchange.proven || !message.names.is_empty() || !s.exchange.password_used)
+    };
     match (said, known) {
+        (Some(Saying(_, make, cause)), _) if error.code == "08P01" && of_server_behind(cause) => {
+            Some(
+                of_backend(cause, &message, s)
+                    .with("source", "the pooler's own configuration")
+                    .with("pooler", *make),
+            )
+        }
         (Some(Saying(_, make, cause)), _)
             if error.code == "08P01" || cause.code.starts_with("pooler.") =>
         {
@@ -237,12 +280,18 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
         "pooler.parameter" => {
             let parameter = message.shape.rsplit(": ").next();
             let parameter = parameter.filter(|_| message.shape.contains(": "));
-            finding.with("parameter", parameter.unwrap_or("options"))
+            let unnamed = match message.shape.contains("invalid server") {
+                true => "client_encoding, DateStyle or TimeZone",
+                false => "options",
+            };
+            finding.with("parameter", parameter.unwrap_or(unnamed))
         }
         "auth.timeout" => finding
+            .with("waited", in_words(s.elapsed))
             .with("elapsed_ms", s.elapsed.as_millis() as u64)
             .with("how", "the pooler gave up"),
         "server.timeout" => finding
+            .with("waited", in_words(s.elapsed))
             .with("timeout_ms", s.elapsed.as_millis() as u64)
             .with("how", "the pooler cancelled it"),
         _ => finding,

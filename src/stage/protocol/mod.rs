@@ -165,9 +165,10 @@ fn refused(error: &answer::ErrorText) -> Finding {
         })
     });
     // The old form, a bare text, is what the postmaster itself sends where it
-    // cannot fork (`report_fork_failure_to_client`).
-    let old_form = error
-        .old_form
+    // cannot fork (`report_fork_failure_to_client`)
+    // (a server before 7.4 says its severity first, and speaks of anything).
+    let is_ancient = crate::stage::auth::is_ancient(&error.message);
+    let old_form = (error.old_form && !is_ancient)
         .then(|| crate::cause::find("server.resources"))
         .flatten();
     let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);

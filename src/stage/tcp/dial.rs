@@ -81,7 +81,7 @@ impl Miss {
     pub fn text(&self) -> String {
         let text = match &self.why {
             Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
-            Why::Late => format!("no answer within {}", seconds(self.took)),
+            Why::Late => format!("nothing came back within {}", seconds(self.took)),
             Why::PathTooLong(length) => {
                 format!("the path has {length} bytes, at most {LONGEST_SOCKET_PATH} fit")
             }
@@ -235,8 +235,8 @@ fn errno_of(icmp: &Icmp) -> i32 {
     }
 }
 
-/// As libpq sets them (`setKeepalivesIdle` and its kin in fe-connect.c): a
-/// value of 0 leaves the system's default.
+/// As libpq sets them (`setKeepalivesIdle` and its kin in fe-connect.c); a
+/// value of 0 stands for one that is not given.
 fn set_keepalives(socket: &Socket, keepalives: &Keepalives) -> io::Result<()> {
     let some = |n: u32| (n > 0).then_some(n);
     if keepalives.enabled {

@@ -72,6 +72,11 @@ impl Client {
         self.0.write_all(&message)
     }
 
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
     /// Asks for authentication, or says that it is done.
     pub fn ask(&mut self, request: u32, data: &[u8]) -> io::Result<()> {
         let mut body = request.to_be_bytes().to_vec();

@@ -1001,7 +1001,132 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn).password(lab.password()).keep(peer))
         },
     },
+    Scenario {
+        name: "auth-password-repeated",
+        about: "an impostor repeats the password in its refusal, plain and encoded",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                let password = given(client)?;
+                let base64 = openssl::base64::encode_block(password.as_bytes());
+                let hex: String = password.bytes().map(|b| format!("{b:02x}")).collect();
+                let message = format!("no: {password}, {base64}, {hex}");
+                let apart: String = password.chars().flat_map(|c| [c, '\u{200b}']).collect();
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "28P01"),
+                    ('M', &message),
+                    ('D', &password),
+                    ('H', &apart),
+                ])
+            })?;
+            let password = lab.password();
+            let hex: String = password.bytes().map(|b| format!("{b:02x}")).collect();
+            let case = Case::check(at(&peer)).password(password).secret(&hex);
+            let base64 = openssl::base64::encode_block(password.as_bytes());
+            Ok(case.secret(base64.trim_end_matches('=')).keep(peer))
+        },
+    },
+    Scenario {
+        name: "auth-password-repeated-raw",
+        about: "an impostor sends the client's message with the password back",
+        expect: Expect::Fail("protocol.malformed"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                let (tag, body) = client.receive()?;
+                client.send(tag, &body)
+            })?;
+            Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
+        },
+    },
+    Scenario {
+        name: "auth-password-repeated-session",
+        about: "an impostor lets everybody in and shows the password as its version",
+        expect: Expect::Warn("auth.method.weak"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                let password = given(client)?;
+                client.ask(impostor::OK, b"")?;
+                for name in ["server_version", "TimeZone", &password] {
+                    client.send(b'S', format!("{name}\0{password}\0").as_bytes())?;
+                }
+                client.serve()
+            })?;
+            Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
+        },
+    },
+    Scenario {
+        name: "auth-password-usual-word",
+        about: "a password that is a word of every report, and the server repeats it",
+        expect: Expect::Fail("auth.password.wrong"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                given(client)?;
+                let message = "password authentication failed for user \"app\"";
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "28P01"),
+                    ('M', message),
+                ])
+            })?;
+            let case = Case::check(at(&peer)).env("PGPASSWORD", "password");
+            let whole = case.assert(|report| {
+                let evidence = report["stages"].to_string();
+                let message = "password authentication failed for user";
+                ensure!(evidence.contains(message), "its words are spoilt");
+                Ok(())
+            });
+            Ok(whole.keep(peer))
+        },
+    },
+    Scenario {
+        name: "auth-crashed",
+        about: "the connection is cut in the middle of the login, and the server is recovering then",
+        expect: Expect::Fail("server.recovering"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |lab| {
+            let met = std::sync::atomic::AtomicBool::new(false);
+            let peer = impostor(move |client| {
+                if !met.fetch_xor(true, std::sync::atomic::Ordering::SeqCst) {
+                    client.ask(impostor::SASL, b"SCRAM-SHA-256\0\0")?;
+                    return client.receive().map(drop);
+                }
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "57P03"),
+                    ('M', "the database system is in recovery mode"),
+                    ('F', "postmaster.c"),
+                    ('R', "ProcessStartupPacket"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
+        },
+    },
 ];
+
+/// The password that a client sends in clear.
+fn given(client: &mut impostor::Client) -> std::io::Result<String> {
+    let (_, body) = client.receive()?;
+    Ok(String::from_utf8_lossy(&body)
+        .trim_end_matches('\0')
+        .to_owned())
+}
 
 /// A server whose role has an MD5 password.
 fn md5(lab: &Lab) -> Result<crate::Postgres> {

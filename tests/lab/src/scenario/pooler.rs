@@ -408,14 +408,65 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::PgBouncer],
         setup: |lab| {
-            failing(
-                lab,
-                lab.new_postgres()
-                    .sql("alter role app password 'another'")
-                    .start()?,
-            )
+            let pg = lab
+                .new_postgres()
+                .sql("alter role app password 'another'")
+                .start()?;
+            // The password that is refused is PgBouncer's and not the client's.
+            Ok(failing(lab, pg)?.assert(|report| {
+                let summary = report["verdict"]["summary"].as_str().unwrap_or_default();
+                ensure!(summary.contains("the pooler's own"), "{summary}");
+                Ok(())
+            }))
         },
     },
+    Scenario {
+        name: "pooler-parameter-value",
+        about: "PgBouncer takes a time zone that its server does not know",
+        expect: Expect::Fail("pooler.parameter"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
+            let case = case(lab, bouncer.conn()).env("PGTZ", "Mars/Olympus");
+            Ok(case.keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "pooler-backend-library",
+        about: "the server behind PgBouncer cannot load a library",
+        expect: Expect::Fail("server.library"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let set = "alter role app set session_preload_libraries = 'not_installed'";
+            failing(lab, lab.new_postgres().sql(set).start()?)
+        },
+    },
+    provider!(
+        "odyssey-database",
+        "08P01",
+        "odyssey: c1234: route for 'appdb.app' is not found",
+        "pooler.database"
+    ),
+    provider!(
+        "pgcat-database",
+        "58000",
+        "No pool configured for database: \"appdb\", user: \"app\"",
+        "pooler.database"
+    ),
+    provider!(
+        "pgcat-backend",
+        "58000",
+        "could not get connection from the pool - AllServersDown",
+        "pooler.backend"
+    ),
+    provider!(
+        "pgpool-backend",
+        "XX000",
+        "all backend nodes are down, pgpool requires at least one valid node",
+        "pooler.backend"
+    ),
     Scenario {
         name: "pooler-backend-hba-german",
         about: "the server has no pg_hba.conf line for PgBouncer, and says so in German",

@@ -33,6 +33,15 @@ fn case_with(peer: Peer, sslmode: &str) -> Case {
     Case::check(conn(peer.port()).set("sslmode", sslmode)).keep(peer)
 }
 
+/// An end that has no TLS, and says more than that.
+fn behind_no(more: &'static [u8]) -> Result<Peer> {
+    Peer::script(move |mut stream| {
+        stream.receive()?;
+        stream.write_all(&[b"N", more].concat())?;
+        stream.ignore()
+    })
+}
+
 /// A server with TLS behind a forward that spoils what passes.
 fn spoilt(lab: &Lab, fault: Fault, sslmode: &str) -> Result<Case> {
     let pg = lab.postgres()?;
@@ -235,31 +244,20 @@ pub const SCENARIOS: &[Scenario] = &[
     }),
     row!(
         "protocol-reset-at-once",
-        "resets as soon as it has accepted",
+        "resets as soon as it has accepted, often before connect is told of it",
         RESET,
         &[],
-        |_| Ok(case(Peer::script(|stream| stream.reset())?))
+        |_| Ok(case(Peer::script(|stream| stream.reset())?).assert(names_listener))
     ),
     row!(
         "protocol-reset-at-once-plain",
         "resets as soon as it has accepted, in clear",
         RESET,
         &[],
-        |_| Ok(case_with(Peer::script(|stream| stream.reset())?, "disable"))
-    ),
-    row!(
-        "protocol-reset-at-once",
-        "resets as soon as it has accepted",
-        RESET,
-        &[],
-        |_| Ok(case(Peer::script(|stream| stream.reset())?))
-    ),
-    row!(
-        "protocol-reset-at-once-plain",
-        "resets as soon as it has accepted, in clear",
-        RESET,
-        &[],
-        |_| Ok(case_with(Peer::script(|stream| stream.reset())?, "disable"))
+        |_| {
+            let peer = Peer::script(|stream| stream.reset())?;
+            Ok(case_with(peer, "disable").assert(names_listener))
+        }
     ),
     row!(
         "protocol-reset-plain",
@@ -267,13 +265,6 @@ pub const SCENARIOS: &[Scenario] = &[
         RESET,
         &[],
         |_| { Ok(case_with(Peer::resetting()?, "disable").assert(names_listener)) }
-    ),
-    row!(
-        "protocol-reset-at-once",
-        "resets as soon as it has accepted, often before connect is told of it",
-        RESET,
-        &[],
-        |_| { Ok(case(Peer::script(|stream| stream.reset())?)) }
     ),
     row!(
         "protocol-oversized-error",
@@ -724,6 +715,71 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((between, pg)))
+        }
+    ),
+    row!(
+        "protocol-injected-no",
+        "bytes in clear behind the no to TLS",
+        INJECTED,
+        &[],
+        |_| Ok(case_with(behind_no(b"\x01\x02\x03")?, "require"))
+    ),
+    row!(
+        "protocol-injected-no-prefer",
+        "bytes behind the no to TLS that are no answer to anything",
+        INJECTED,
+        &[],
+        |_| Ok(case_with(behind_no(b"\x01\x02\x03")?, "prefer"))
+    ),
+    row!(
+        "protocol-text-no",
+        "a text whose first letter is a no to TLS",
+        STRANGER,
+        &[],
+        |_| Ok(case_with(behind_no(b"o such service here\r\n")?, "require"))
+    ),
+    row!(
+        "protocol-malformed-tls-echo",
+        "agrees to TLS and sends back what it is sent",
+        MALFORMED,
+        &[],
+        |_| {
+            let peer = Peer::script(|mut stream| {
+                stream.receive()?;
+                stream.write_all(b"S")?;
+                let hello = stream.receive()?;
+                stream.write_all(&hello)?;
+                stream.ignore()
+            })?;
+            Ok(case_with(peer, "require"))
+        }
+    ),
+    row!(
+        "protocol-echo",
+        "an end that sends back what it is sent",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::script(|mut stream| {
+                loop {
+                    let piece = stream.receive()?;
+                    if piece.is_empty() {
+                        return Ok(());
+                    }
+                    stream.write_all(&piece)?;
+                }
+            })?;
+            Ok(case(peer))
+        }
+    ),
+    row!(
+        "protocol-error-ancient",
+        "a server before 7.4 does not know the request for TLS",
+        Expect::Fail("protocol.error-response"),
+        &[],
+        |_| {
+            let peer = Peer::answers("EFATAL:  unsupported frontend protocol\n\0")?;
+            Ok(case_with(peer, "require"))
         }
     ),
 ];

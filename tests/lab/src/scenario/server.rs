@@ -626,7 +626,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 client.ask(impostor::OK, b"")?;
                 client.serve_facts(&[
                     ("pg_is_in_recovery", "f"),
-                    ("clock_timestamp", "1600000000.5"),
+                    ("clock_timestamp", "1600000000500"),
                 ])
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
@@ -862,4 +862,194 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case(lab, conn).keep(pg))
         },
     },
+    Scenario {
+        name: "server-library",
+        about: "a library that the role's sessions load is not installed",
+        expect: Expect::Fail("server.library"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let set = "alter role app set session_preload_libraries = 'not_installed'";
+            let pg = lab.new_postgres().sql(set).start()?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-damaged",
+        about: "a file of the database is gone",
+        expect: Expect::Fail("server.damaged"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().start()?;
+            std::fs::remove_file(directory(&pg)?.join("PG_VERSION"))?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-damaged-directory",
+        about: "the database's directory is gone, and the database is not",
+        expect: Expect::Fail("server.damaged"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().start()?;
+            let directory = directory(&pg)?;
+            std::fs::rename(&directory, directory.with_extension("away"))?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-damaged-permissions",
+        about: "the server may not read the database's files",
+        expect: Expect::Fail("server.damaged"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            use std::os::unix::fs::PermissionsExt;
+            let pg = lab.new_postgres().start()?;
+            let nobody = std::fs::Permissions::from_mode(0o000);
+            std::fs::set_permissions(directory(&pg)?, nobody)?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-config",
+        about: "pg_hba.conf wants client certificates, and no authority for them is set",
+        expect: Expect::Fail("server.config"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .hba("hostssl all all all cert")
+                .start()?;
+            let conn = pg.conn().set("sslmode", "require");
+            Ok(case(lab, conn).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-float-digits",
+        about: "numbers are shown with one digit: its clock is right all the same",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let set = "alter role app set extra_float_digits = -15";
+            let pg = lab.new_postgres().sql(set).start()?;
+            let case = case(lab, pg.conn()).forbids("server.clock");
+            Ok(case.keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-hasty-to-end",
+        about: "idle_session_timeout is over before anything is asked",
+        expect: Expect::Warn("idle.server-timeout"),
+        oracle: Oracle::None("psql is let in as well, and asks too late"),
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive()?;
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "57P05"),
+                    ('M', "terminating connection due to idle-session timeout"),
+                    ('F', "postgres.c"),
+                    ('R', "ProcessInterrupts"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-crash-elsewhere",
+        about: "the session is ended because another process crashed",
+        expect: Expect::Fail("server.recovering"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive()?;
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "57P02"),
+                    (
+                        'M',
+                        "terminating connection because of crash of another server process",
+                    ),
+                    ('F', "postgres.c"),
+                    ('R', "quickdie"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-terminated",
+        about: "an administrator ends the session as soon as it has begun",
+        expect: Expect::Fail("idle.terminated"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive()?;
+                client.error(&[
+                    ('S', "FATAL"),
+                    ('V', "FATAL"),
+                    ('C', "57P01"),
+                    ('M', "terminating connection due to administrator command"),
+                    ('F', "postgres.c"),
+                    ('R', "ProcessInterrupts"),
+                ])
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-malformed",
+        about: "lets everybody in and answers a query with a message that does not exist",
+        expect: Expect::Fail("protocol.malformed"),
+        oracle: Oracle::Psql,
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive()?;
+                client.send(b'!', b"what")
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
+    Scenario {
+        name: "server-oversized",
+        about: "lets everybody in and answers a query with two gigabytes",
+        expect: Expect::Fail("protocol.oversized"),
+        oracle: Oracle::None("psql waits for them"),
+        needs: &[],
+        setup: |_| {
+            let peer = impostor(|client| {
+                client.ask(impostor::OK, b"")?;
+                client.begin()?;
+                client.receive()?;
+                client.send_raw(b"D\x7f\xff\xff\xff")
+            })?;
+            Ok(Case::check(at(&peer)).keep(peer))
+        },
+    },
 ];
+
+/// The directory of `appdb`.
+fn directory(pg: &Postgres) -> Result<std::path::PathBuf> {
+    let oid = pg.sql("select oid from pg_database where datname = 'appdb'")?;
+    Ok(pg.socket_dir().join("data/base").join(oid.trim()))
+}
