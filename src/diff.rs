@@ -102,18 +102,23 @@ impl Diff {
             facts(&a, &b, &stage, &mut found);
             findings(&a, &b, &stage, &mut found);
         }
-        let until = [&left, &right]
+        let first_failed = [&left, &right]
             .into_iter()
             .filter(|side| side.status.as_deref() == Some("fail"))
-            .filter_map(|side| rank(side.stage.as_deref()?))
-            .min();
+            .filter_map(|side| Some((rank(side.stage.as_deref()?)?, side.cause.as_deref())))
+            .min_by_key(|(stage, _)| *stage);
+        let until = first_failed.map(|(stage, _)| stage);
+        let cause = first_failed
+            .and_then(|(_, cause)| cause)
+            .unwrap_or_default();
         for one in &mut found {
-            one.explains = !same_verdict && explains(one, until);
+            one.explains = !same_verdict && (explains(one, until) || decides(one, cause).is_some());
         }
         found.sort_by_key(|one| {
             let stage = one.stage.as_deref().and_then(rank).unwrap_or(usize::MAX);
             (
                 Reverse(one.explains),
+                decides(one, cause).unwrap_or(usize::MAX),
                 one.part,
                 Reverse(identity(one)),
                 stage,
@@ -489,6 +494,52 @@ fn explains(one: &Difference, until: Option<usize>) -> bool {
     }
 }
 
+/// What a cause depends on more than on anything else, by the beginnings of
+/// codes: settings and facts, the likeliest first.
+const DECISIVE: &[(&str, &[&str])] = &[
+    ("tls.cert.hostname", &["host", "chain"]),
+    ("tls.cert.unknown-ca", &["sslrootcert", "chain"]),
+    ("tls.cert.incomplete-chain", &["sslrootcert", "chain"]),
+    ("tls.cert.self-signed", &["sslrootcert", "chain"]),
+    ("tls.cert.", &["chain"]),
+    ("tls.root.", &["sslrootcert"]),
+    ("tls.crl", &["sslcrl", "sslcrldir"]),
+    ("tls.client.", &["sslcert", "sslkey"]),
+    (
+        "tls.version",
+        &["ssl_min_protocol_version", "ssl_max_protocol_version"],
+    ),
+    ("tls.unsupported", &["sslmode"]),
+    ("tls.channel-binding", &["channel_binding"]),
+    ("auth.password.", &["password", "user"]),
+    ("auth.database.", &["dbname", "user"]),
+    ("auth.role.", &["user"]),
+    ("auth.hba.", &["sslmode", "user", "dbname"]),
+    ("auth.", &["user"]),
+    ("ssh.auth.", &["way through SSH", "path", "fingerprint"]),
+    ("key.", &["mode", "path"]),
+    ("dns.", &["host"]),
+    ("server.option", &["options"]),
+    ("server.standby", &["target_session_attrs"]),
+    ("server.read-only", &["target_session_attrs"]),
+];
+
+/// How directly a cause depends on what differs here, 0 most; none where it is
+/// not known to. Where a setting comes from counts as the setting: of a
+/// password nothing else is shown.
+fn decides(one: &Difference, cause: &str) -> Option<usize> {
+    if one.part == Part::Finding {
+        return None;
+    }
+    let (_, names) = DECISIVE
+        .iter()
+        .find(|(start, _)| cause.starts_with(start))?;
+    names.iter().position(|name| {
+        let rest = one.name.strip_prefix(name);
+        rest.is_some_and(|rest| matches!(rest, "" | " comes from"))
+    })
+}
+
 /// Whether a fact says who is spoken to rather than how.
 fn identity(one: &Difference) -> bool {
     let name = one.name.as_str();
@@ -569,6 +620,35 @@ mod tests {
                 ("host comes from", false),
             ]
         );
+    }
+
+    #[test]
+    fn what_the_cause_depends_on_comes_before_the_rest() {
+        let first = |cause: &str, a: Value, b: Value| {
+            let stage = cause.split('.').next().unwrap();
+            let a = report("pass", "", "", a, json!({}));
+            let b = report("fail", stage, cause, b, json!({stage: {}}));
+            let diff = Diff::of(&a, &b).unwrap();
+            let first = &diff.differences[0];
+            assert!(first.explains, "{first:?}");
+            first.name.clone()
+        };
+        let hidden = |origin: &str| json!({"password": set("(hidden)", origin)});
+        assert_eq!(
+            first(
+                "auth.password.wrong",
+                hidden("PGPASSWORD"),
+                hidden("passfile")
+            ),
+            "password comes from"
+        );
+        let both =
+            |port: &str, dbname: &str| json!({"port": set(port, "x"), "dbname": set(dbname, "x")});
+        assert_eq!(
+            first("auth.database.missing", both("1", "a"), both("2", "b")),
+            "dbname"
+        );
+        assert_eq!(first("tcp.refused", both("1", "a"), both("2", "b")), "port");
     }
 
     #[test]

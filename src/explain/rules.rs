@@ -2522,8 +2522,13 @@ pub const FRAMES: &[&str] = &[
     "lib/pq",
 ];
 
-/// Lines that say that all is well.
-pub const NORMAL: &[&str] = &["disconnected by user", "ready to accept connections"];
+/// Lines that say that all is well, or that are about something else for sure.
+pub const NORMAL: &[&str] = &[
+    "disconnected by user",
+    "ready to accept connections",
+    "git@",
+    "by invalid user",
+];
 
 /// Signs of SSH.
 pub const SSH: &[&str] = &[
@@ -2590,6 +2595,7 @@ pub const FOREIGN: &[&str] = &[
     "etcd",
     "npm err",
     "git clone",
+    "rsync",
     "github.com",
     "gitlab.com",
     "s3.amazonaws",

@@ -91,11 +91,13 @@ impl Text {
         if self.lines.len() < 2 || self.lines.len() > MOST_BROKEN {
             return None;
         }
-        // A chain of causes is one sentence too.
+        // A chain of causes is one sentence too. What somebody else says is
+        // nobody's continuation.
         let pairs: Vec<String> = (0..self.lines.len())
             .filter_map(|at| {
                 let (first, rest) = self.lines.get(at..)?.split_first()?;
                 let next = rest.iter().find(|line| line.folded != "caused by:");
+                let next = next.filter(|next| !first.foreign && !next.foreign);
                 let next = next.map_or("", |line| line.text.as_str());
                 Some(format!("{}{glue}{next}", first.text))
             })
