@@ -149,6 +149,10 @@ pub fn causes(
         }
         _ => {}
     }
+    if phase == Some(Phase::Session) && first == "protocol.closed" {
+        // What stood was not refused.
+        causes.sort_by_key(|cause| !cause.starts_with("idle."));
+    }
     if phase == Some(Phase::Connect) && first.starts_with("idle.") {
         // An idle drop cannot come while connecting.
         causes.retain(|cause| !cause.starts_with("idle."));

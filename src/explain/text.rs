@@ -15,6 +15,9 @@ const FAR: usize = 120;
 /// A text of so few lines is a message, not a log.
 const MESSAGE: usize = 12;
 
+/// Lines that were broken are put together in a text of at most so many.
+const MOST_BROKEN: usize = 40;
+
 /// A text in lines, with what is known about each.
 pub struct Text {
     /// The lines that are not empty.
@@ -80,6 +83,24 @@ impl Text {
         // A stack trace is one message, however deep.
         let whole = lines.iter().filter(|line| !line.frame).count() <= MESSAGE;
         Self { lines, whole }
+    }
+
+    /// The same with each line followed by the next one; none of a log, or of
+    /// a single line.
+    pub fn joined(&self, glue: &str) -> Option<Self> {
+        if self.lines.len() < 2 || self.lines.len() > MOST_BROKEN {
+            return None;
+        }
+        // A chain of causes is one sentence too.
+        let pairs: Vec<String> = (0..self.lines.len())
+            .filter_map(|at| {
+                let (first, rest) = self.lines.get(at..)?.split_first()?;
+                let next = rest.iter().find(|line| line.folded != "caused by:");
+                let next = next.map_or("", |line| line.text.as_str());
+                Some(format!("{}{glue}{next}", first.text))
+            })
+            .collect();
+        Some(Self::read(&pairs.join("\n")))
     }
 
     /// What stands around a line.

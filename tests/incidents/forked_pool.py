@@ -29,6 +29,9 @@ if variant == "closed":
 
 
 def app(environ, start_response):
+    if environ["PATH_INFO"] == "/healthz":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok\n"]
     try:
         body = f"{os.getpid()} {load_current_user()}\n"
         start_response("200 OK", [("Content-Type", "text/plain")])

@@ -14,13 +14,14 @@ from sshtunnel import SSHTunnelForwarder
 
 
 class SSHTunnel:
-    """Works when it is tried by hand. When a connection ends, it cleans up after it: too much."""
+    """Works when it is tried by hand. After a few connections it cleans up: too much."""
 
     def __init__(self, host, port, user, key, known_hosts, target):
         self.login = (host, port, user, key)
         self.known_hosts = known_hosts
         self.target = target
         self.client = None
+        self.served = 0
 
     def connect(self):
         host, port, user, key = self.login
@@ -36,7 +37,11 @@ class SSHTunnel:
         print("ready", flush=True)
         while True:
             local, _ = listener.accept()
-            self.handle(local)
+            try:
+                self.handle(local)
+            except OSError as error:
+                logging.warning("tunnel: %s", error)
+                self.clean_up(local)
 
     def handle(self, local):
         # A channel is opened once the application has something to say.
@@ -62,7 +67,9 @@ class SSHTunnel:
 
     def clean_up(self, local):
         local.close()
-        self.client.close()  # the session that all connections go through
+        self.served += 1
+        if self.served % 3 == 0:
+            self.client.close()  # the session that the next connections need
 
 
 def main():

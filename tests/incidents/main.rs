@@ -2,6 +2,7 @@
 //! drivers fail with their own words, and dbdoctor's commands must lead to the cause.
 //! `docs/incidents.md` tells each of them.
 
+mod forked_pool;
 mod handler_crash;
 mod home_made_tunnel;
 mod late_configuration;
@@ -23,6 +24,8 @@ const TRIALS: &[(&str, Test)] = &[
     ("2_the_key_is_taken_for_another_type", home_made_tunnel::key),
     ("3_the_forward_drops_idle_connections", portproxy::replay),
     ("4_the_settings_come_too_late", late_configuration::replay),
+    ("5_workers_share_a_connection", forked_pool::replay),
+    ("5_innocent_set_ups_are_not_accused", forked_pool::innocent),
 ];
 
 fn main() {

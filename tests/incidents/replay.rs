@@ -1,5 +1,6 @@
 //! What the replays share: the lab, the Python that has the drivers, and dbdoctor.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,6 +110,12 @@ fn python() -> Result<PathBuf, String> {
         .map(|dir| PathBuf::from(dir).join("python3"))
         .find(can)
         .ok_or_else(|| format!("no python3 has all of {}", MODULES.join(", ")))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// Runs an application to its end.

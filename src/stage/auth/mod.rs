@@ -147,7 +147,7 @@ fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Findi
             .with("rule", format!("asks for a server run by {wanted}"))
             .with(
                 "found",
-                format!("the one at {} is {actual}", endpoint.label()),
+                format!("what answers at {} is {actual}", endpoint.label()),
             )
             .with("expected", wanted)
             .with("actual", actual),

@@ -71,6 +71,8 @@ const SAYINGS: &[Saying] = &[
         PGBOUNCER,
         &pooler::PARAMETER,
     ),
+    // The server behind refuses a value that the client began with.
+    Saying("invalid server parameter", PGBOUNCER, &pooler::PARAMETER),
     Saying("query_wait_timeout", PGBOUNCER, &pooler::WAIT),
     Saying("(server down)", PGBOUNCER, &pooler::BACKEND),
     Saying("client_login_timeout", PGBOUNCER, &auth::TIMEOUT),
@@ -91,6 +93,10 @@ const SAYINGS: &[Saying] = &[
     Saying("connect failed", PGBOUNCER, &pooler::BACKEND),
     Saying("connect timeout", PGBOUNCER, &pooler::BACKEND),
     Saying("bouncer config error", PGBOUNCER, &pooler::BACKEND),
+    // What the server behind it says, without a code.
+    Saying("could not access file", PGBOUNCER, &server::LIBRARY),
+    Saying("could not load library", PGBOUNCER, &server::LIBRARY),
+    Saying("is not a valid data directory", PGBOUNCER, &server::DAMAGED),
     // Supavisor, by the word in parentheses, else by its text.
     Saying("(enotfound)", SUPAVISOR, &pooler::TENANT),
     Saying("(enoidentifier)", SUPAVISOR, &pooler::TENANT),
@@ -183,7 +189,20 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
         .find(|saying| message.shape.contains(saying.0));
     let known = message.cause().filter(|_| is_of_a_server(&error.code));
     let passed_on = "one that passes the server's error on";
+    // PgBouncer names nobody where it refuses a password itself: these are
+    // the server's words, and the password is the one PgBouncer has for it.
+    let of_server_behind = |cause: &Cause| {
+        cause.code == auth::PASSWORD_WRONG.code
+            && (s.exchange.proven || !message.names.is_empty() || !s.exchange.password_used)
+    };
     match (said, known) {
+        (Some(Saying(_, make, cause)), _) if error.code == "08P01" && of_server_behind(cause) => {
+            Some(
+                of_backend(cause, &message, s)
+                    .with("source", "the pooler's own configuration")
+                    .with("pooler", *make),
+            )
+        }
         (Some(Saying(_, make, cause)), _)
             if error.code == "08P01" || cause.code.starts_with("pooler.") =>
         {
@@ -238,7 +257,11 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
         "pooler.parameter" => {
             let parameter = message.shape.rsplit(": ").next();
             let parameter = parameter.filter(|_| message.shape.contains(": "));
-            finding.with("parameter", parameter.unwrap_or("options"))
+            let unnamed = match message.shape.contains("invalid server") {
+                true => "client_encoding, DateStyle or TimeZone",
+                false => "options",
+            };
+            finding.with("parameter", parameter.unwrap_or(unnamed))
         }
         "auth.timeout" => finding
             .with("waited", in_words(s.elapsed))

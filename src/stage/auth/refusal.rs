@@ -83,8 +83,19 @@ pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&
 /// What the server needs of its own machine for every session: its files, and
 /// the libraries that it is told to load.
 fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
-    if !error.is_from_postgres() || message.among(&[&server::RESOURCES]).is_some() {
+    if message.among(&[&server::RESOURCES]).is_some() {
         return None;
+    }
+    if !error.is_from_postgres() {
+        // Passed on by a pooler, without the routine.
+        let about_files = matches!(error.code.as_str(), "58P01" | "58030" | "XX001" | "XX002");
+        let library = ["could not access file", "could not load library"];
+        let library = library.iter().any(|text| message.shape.contains(text));
+        return about_files.then_some(if library {
+            &server::LIBRARY
+        } else {
+            &server::DAMAGED
+        });
     }
     match (error.code.as_str(), error.routine()) {
         (

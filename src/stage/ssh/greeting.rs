@@ -112,6 +112,7 @@ pub fn who(bytes: &[u8]) -> &'static str {
         }
         [0x15 | 0x16, 3, ..] => "a TLS server",
         _ if starts(b"SSH-1.") => "an SSH server that speaks only protocol 1",
+        _ if starts(b"SSH-") => "something with an identification that no SSH 2 server gives",
         [_, _, 0, 0, 10 | 0xff, ..] => "MySQL or MariaDB",
         [b'E', 0, 0, ..] | [b'N'] | [b'S'] => "PostgreSQL",
         _ if starts(b"-ERR") || starts(b"-NOAUTH") || starts(b"-DENIED") => "Redis",

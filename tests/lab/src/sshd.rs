@@ -302,6 +302,17 @@ impl Agent {
         Ok(())
     }
 
+    /// Locks it: it then says that it has no keys.
+    pub fn lock(&self, lab: &Lab) -> Result<()> {
+        let ask = lab.file("askpass", "#!/bin/sh\necho lock\n", 0o755)?;
+        self.tool("ssh-add")
+            .args(["-q", "-x"])
+            .env("SSH_ASKPASS", ask.display())
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .succeed()?;
+        Ok(())
+    }
+
     /// Its socket, for `SSH_AUTH_SOCK`.
     pub fn socket(&self) -> &Path {
         &self.socket

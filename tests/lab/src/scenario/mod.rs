@@ -40,6 +40,7 @@ mod server;
 mod sockets;
 mod ssh;
 mod ssh_auth;
+mod ssh_config;
 mod ssh_hostkey;
 pub mod stress;
 mod tcp;
@@ -62,6 +63,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh::SCENARIOS),
     ("ssh", ssh_hostkey::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
+    ("ssh", ssh_config::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),
     ("tls", tls::SCENARIOS),

@@ -1,4 +1,4 @@
-"""gunicorn's hooks that mend incident 5: a worker forgets the connections that it inherited."""
+"""gunicorn's hook that mends incident 5: a worker forgets the connections that it inherited."""
 
 
 def post_fork(server, worker):
