@@ -98,16 +98,6 @@ fn scenarios_are_named_once() {
 }
 
 #[test]
-fn every_code_is_promised_with_its_version() {
-    let floor = floor();
-    check("promises", |row| match floor.get(row.code) {
-        None => Some("add it to tests/data/causes.txt, with the version that brings it".to_owned()),
-        Some(promise) => (promise.since != row.since())
-            .then(|| format!("since {}, not {}", row.since(), promise.since)),
-    });
-}
-
-#[test]
 fn codes_are_unique_and_named_after_their_stage() {
     let mut seen = BTreeSet::new();
     check("codes", |row| {

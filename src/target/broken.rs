@@ -31,7 +31,8 @@ pub struct Unescaped {
     /// Whether libpq refuses it or goes to the wrong place.
     pub fatal: bool,
     /// The URI as it should be, the password's other characters left out.
-    pub form: String,
+    /// None where another `@` follows: its end may be elsewhere.
+    pub form: Option<String>,
 }
 
 /// Splits a URI's body where a person most likely meant it: the last `@`
@@ -115,7 +116,7 @@ pub fn unescaped(body: &str, abstract_socket: impl Fn(&str) -> bool) -> Option<U
         return None;
     }
     Some(Unescaped {
-        form: format!("postgresql://{}", encoded_form(&shape)),
+        form: (!shape.rest.contains('@')).then(|| format!("postgresql://{}", encoded_form(&shape))),
         characters,
         part,
         effect: fatal.unwrap_or("libpq reads it as it was meant, but other drivers do not"),
@@ -467,7 +468,7 @@ mod tests {
             let found = find(body).unwrap_or_else(|| panic!("{body}"));
             assert!(found.fatal, "{body}");
             assert!(found.effect.contains(effect), "{body}: {}", found.effect);
-            assert_eq!(found.form, format!("postgresql://{form}"));
+            assert_eq!(found.form, Some(format!("postgresql://{form}")));
         }
         assert_eq!(find("app:p@ss@db/app").unwrap().characters, ['@']);
         assert_eq!(find("app:100%off@db/app").unwrap().characters, ['%']);

@@ -245,7 +245,7 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
             .with("characters", broken::named(&found.characters))
             .with("encodings", broken::encodings(&found.characters))
             .with("effect", found.effect)
-            .with("form", found.form.as_str());
+            .with("form", found.form);
         if found.fatal {
             return Err(finding);
         }
