@@ -168,7 +168,8 @@ fn plausible_host(item: &str) -> bool {
     item.starts_with('[')
         || host.is_empty()
         || host.contains('.')
-        || host.contains('%')
+        // A socket's directory.
+        || host.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%2f"))
         || host.eq_ignore_ascii_case("localhost")
 }
 
