@@ -626,7 +626,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 client.ask(impostor::OK, b"")?;
                 client.serve_facts(&[
                     ("pg_is_in_recovery", "f"),
-                    ("clock_timestamp", "1600000000.5"),
+                    ("clock_timestamp", "1600000000500"),
                 ])
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
