@@ -170,8 +170,7 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
         _ => Where::Anywhere,
     };
     let mut forms = vec![(bytes.to_vec(), place)];
-    // As `clean` leaves it.
-    let visible: String = text.chars().filter(|c| !c.is_control()).collect();
+    let visible = crate::text::visible(text, usize::MAX);
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     let pairs: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
