@@ -2,7 +2,8 @@
 # is there. On Debian and Ubuntu what is missing is installed; elsewhere it is
 # named. Services that packages would start are kept from starting.
 
-# What must be found, and the Debian package that has it.
+# What must be found, and the Debian package that has it: programs, and Python's
+# modules as python3/MODULE.
 required_programs=(
   cc:build-essential
   pkg-config:pkg-config
@@ -19,6 +20,12 @@ required_for_tests=(
   ip:iproute2
   puttygen:putty-tools
   setpriv:util-linux
+  python3/asyncpg:python3-asyncpg
+  python3/gunicorn:gunicorn
+  python3/paramiko:python3-paramiko
+  python3/psycopg2:python3-psycopg2
+  python3/sqlalchemy:python3-sqlalchemy
+  python3/sshtunnel:python3-sshtunnel
 )
 
 say() { printf '%s\n' "$*" >&2; }
@@ -26,10 +33,18 @@ say() { printf '%s\n' "$*" >&2; }
 # Servers live in sbin, which is not on everybody's path.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
+is_there() {
+  case "$1" in
+    # Debian's modules belong to Debian's Python, whichever comes first on the path.
+    python3/*) /usr/bin/python3 -c "import ${1#*/}" 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
 missing_packages() {
   local entry
   for entry in "$@"; do
-    command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry#*:}"
+    is_there "${entry%%:*}" || printf '%s\n' "${entry#*:}"
   done
   # Debian keeps the server's programs off the path.
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ||
@@ -53,8 +68,8 @@ ensure_packages() {
   fi
   if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && [ "${#as_root[@]}" -eq 0 ]; }; then
     say "These Debian packages, or what your system has in their place, are needed: ${packages[*]}"
-    say '  Fedora:   dnf install gcc pkgconf openssl-devel postgresql-server openssh-server pgbouncer haproxy dnsmasq nftables iproute putty'
-    say '  Arch:     pacman -S base-devel openssl postgresql openssh pgbouncer haproxy dnsmasq nftables iproute2 putty'
+    say '  Fedora:   dnf install gcc pkgconf openssl-devel postgresql-server openssh-server pgbouncer haproxy dnsmasq nftables iproute putty python3-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and sshtunnel for Python'
+    say '  Arch:     pacman -S base-devel openssl postgresql openssh pgbouncer haproxy dnsmasq nftables iproute2 putty python-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and sshtunnel for Python'
     say '  macOS:    brew install pkg-config openssl postgresql@16 (the lab needs Linux for the rest)'
     return 1
   fi

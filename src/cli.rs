@@ -228,7 +228,7 @@ pub struct SocketsArgs {
     #[arg(long, value_name = "PID", help_heading = "Sockets")]
     pub pid: Vec<i32>,
     /// The database's port, in place of 5432 and the one that the environment names; may be repeated
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sockets")]
+    #[arg(long, value_name = "PORT", value_parser = port, help_heading = "Sockets")]
     pub port: Vec<u16>,
     /// How long it may take.
     #[command(flatten)]
@@ -662,6 +662,14 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
         _ => Err(format!("use a number from 1 to {MOST}")),
+    }
+}
+
+/// Reads a port.
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("use a number from 1 to 65535".to_owned()),
     }
 }
 

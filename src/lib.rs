@@ -20,7 +20,7 @@
 //! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
-//! - [`environment`]: the kind of place it runs in
+//! - [`descriptors`]: enough of them to begin
 //! - [`render`]: reports as bytes
 //! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
@@ -33,6 +33,7 @@ pub mod cause;
 pub mod cli;
 pub mod command;
 pub mod ctx;
+pub mod descriptors;
 pub mod diff;
 pub mod environment;
 pub mod explain;

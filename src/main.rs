@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
 use dbdoctor::command::check::Job;
-use dbdoctor::command::{Exit, check, diff, explain, generate, idle, output, stress, usage};
+use dbdoctor::command::{
+    Exit, check, diff, explain, generate, idle, output, starved, stress, usage,
+};
 use dbdoctor::report::Stage;
 
 /// Whether anything panicked, in whatever thread.
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
+    if let Err(error) = dbdoctor::descriptors::provide() {
+        return starved::report(&cli.command, &error).into();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -7,14 +7,22 @@
 //! forked and is about to become another program (its descriptors close then),
 //! which a second look some time later tells apart; and a different program
 //! that was started with the descriptor left open, which is kept apart as a
-//! leak.
+//! leak. A third is sharing that was mended: workers that let go of what they
+//! inherited and opened connections of their own, where the driver cannot
+//! close the descriptor without ending the parent's session (psycopg under
+//! SQLAlchemy's `engine.dispose(close=False)`). Then nothing is sent over the
+//! connection any more, which the kernel tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::text;
+
+#[cfg(target_os = "linux")]
+mod diag;
 
 /// A process that holds a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +124,17 @@ pub struct Connection {
     pub inode: u64,
     /// Every process that has it open and may be seen, the oldest first.
     pub holders: Vec<Holder>,
+    /// How long it has been held by more than one of them.
+    pub together: Option<Duration>,
+    /// How long nothing has been sent over it, where the kernel tells.
+    pub unused: Option<Duration>,
+    /// Whether one that inherited it has opened another one to the same end,
+    /// which it would not have done with this one in its pool.
+    pub replaced: bool,
 }
+
+/// How exactly the start of a process and the last use of a socket compare.
+const SLACK: Duration = Duration::from_millis(50);
 
 /// How a connection is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +146,9 @@ pub enum Held {
     /// Beside its owner only by other programs, which were started with it
     /// left open and know nothing of it.
     Leaked,
+    /// By several, of which those that work do so with connections of their
+    /// own; nothing has been sent over it since they were forked.
+    Forgotten,
 }
 
 impl Connection {
@@ -143,9 +164,16 @@ impl Connection {
         };
         match others {
             [] => Held::Alone,
-            others if others.iter().any(same) => Held::Shared,
-            _ => Held::Leaked,
+            others if !others.iter().any(same) => Held::Leaked,
+            _ if self.replaced && self.used_together() == Some(false) => Held::Forgotten,
+            _ => Held::Shared,
         }
+    }
+
+    /// Whether something was sent over it since more than one process has it,
+    /// where that can be told.
+    pub fn used_together(&self) -> Option<bool> {
+        Some(self.unused? + SLACK < self.together?)
     }
 
     /// The contract's JSON.
@@ -204,6 +232,11 @@ impl Seen {
                 .find(|other| other.inode == connection.inode);
             if connection.holders.len() < 2 {
                 continue;
+            }
+            if let Some(again) = again {
+                connection.together = again.together;
+                connection.unused = again.unused;
+                connection.replaced = again.replaced;
             }
             connection.holders.retain(|holder| {
                 again.is_some_and(|again| {
@@ -267,6 +300,7 @@ mod sys {
 
     use procfs::net::{TcpNetEntry, TcpState};
     use procfs::process::{FDTarget, Process, all_processes};
+    use procfs::{Current, Uptime};
 
     use super::*;
 
@@ -344,11 +378,48 @@ mod sys {
                 local: canonical(entry.local_address),
                 remote: canonical(entry.remote_address),
                 inode,
+                together: None,
+                unused: None,
+                replaced: false,
                 holders,
             });
         }
+        since_when(&mut seen.connections);
         seen.connections.sort_by_key(|c| (c.remote, c.local));
         Some(seen)
+    }
+
+    /// Notes of what several processes hold since when they do, when it was
+    /// last used, and whether they still need it.
+    fn since_when(connections: &mut [Connection]) {
+        if connections.iter().all(|c| c.holders.len() < 2) {
+            return;
+        }
+        let alone: BTreeSet<(i32, SocketAddr)> = connections
+            .iter()
+            .filter_map(|c| match c.holders.as_slice() {
+                [only] => Some((only.pid, c.remote)),
+                _ => None,
+            })
+            .collect();
+        let last_sent = diag::last_sent();
+        let ticks = procfs::ticks_per_second().max(1) as f64;
+        let uptime = Uptime::current().ok().map(|now| now.uptime);
+        for connection in connections {
+            let [_, others @ ..] = connection.holders.as_slice() else {
+                continue;
+            };
+            let age = others
+                .first()
+                .zip(uptime)
+                .map(|(second, uptime)| uptime - second.started as f64 / ticks);
+            connection.together =
+                age.and_then(|age| Duration::try_from_secs_f64(age.max(0.0)).ok());
+            connection.unused = last_sent.get(&connection.inode).copied();
+            connection.replaced = others
+                .iter()
+                .any(|other| alone.contains(&(other.pid, connection.remote)));
+        }
     }
 
     /// `PF_KTHREAD` of the kernel's `sched.h`.
@@ -445,6 +516,9 @@ mod tests {
             remote: SocketAddr::from(([127, 0, 0, 1], 5432)),
             inode,
             holders: holders.to_vec(),
+            together: None,
+            unused: None,
+            replaced: false,
         }
     }
 
@@ -466,6 +540,22 @@ mod tests {
             Held::Leaked
         );
         assert_eq!(connection(1, &[parent, other, child]).held(), Held::Shared);
+    }
+
+    #[test]
+    fn what_workers_have_replaced_and_nobody_uses_is_not_shared() {
+        let (parent, child) = (holder(1, 0, 7), holder(2, 1, 7));
+        let held = |replaced, unused: Option<u64>| {
+            let mut one = connection(1, &[parent.clone(), child.clone()]);
+            one.together = Some(Duration::from_secs(60));
+            one.unused = unused.map(Duration::from_secs);
+            one.replaced = replaced;
+            one.held()
+        };
+        assert_eq!(held(true, Some(61)), Held::Forgotten);
+        assert_eq!(held(true, Some(59)), Held::Shared);
+        assert_eq!(held(true, None), Held::Shared);
+        assert_eq!(held(false, Some(61)), Held::Shared);
     }
 
     #[test]

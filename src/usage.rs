@@ -56,7 +56,11 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
             }
         }
         ErrorKind::MissingRequiredArgument => {
-            format!("{} is missing", flag.unwrap_or("an argument"))
+            let are = match flag.is_some_and(|flags| flags.contains(" and ")) {
+                true => "are",
+                false => "is",
+            };
+            format!("{} {are} missing", flag.unwrap_or("an argument"))
         }
         ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues => {
             format!("{} takes no value of this kind", flag.unwrap_or("a flag"))
@@ -128,12 +132,18 @@ fn values(error: &Error) -> Vec<String> {
 
 /// Why a parser of ours refused a value, unless it repeats it.
 fn reason(error: &Error) -> Option<String> {
-    let why = error.source()?.to_string();
+    let source = error.source()?;
+    if source.is::<std::num::ParseIntError>() {
+        return Some("use a whole number".to_owned());
+    }
+    let why = source.to_string();
     let value = strings(error, ContextKind::InvalidValue);
     let repeats = value
         .iter()
         .any(|value| !value.is_empty() && why.contains(value.as_str()));
-    (!repeats).then_some(why)
+    // The bounds that our own parsers name are not the value, even where equal.
+    let ours = why.starts_with("use a number") || why == "it must be more than 0";
+    (ours || !repeats).then_some(why)
 }
 
 fn strings(error: &Error, kind: ContextKind) -> Vec<String> {

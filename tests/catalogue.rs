@@ -32,6 +32,7 @@ const EXPLAIN: &str = "known to explain alone, which is tested on its texts";
 struct Promise {
     warning: bool,
     retryable: bool,
+    since: String,
 }
 
 fn floor() -> BTreeMap<String, Promise> {
@@ -45,6 +46,11 @@ fn floor() -> BTreeMap<String, Promise> {
             let promise = Promise {
                 warning: marks.contains(&"W"),
                 retryable: marks.contains(&"R"),
+                since: marks
+                    .iter()
+                    .find(|mark| mark.starts_with(|c: char| c.is_ascii_digit()))
+                    .map_or("0.1.0", |version| version)
+                    .to_owned(),
             };
             Some((code, promise))
         })
@@ -67,6 +73,28 @@ fn every_promised_code_is_there() {
         .filter(|code| !there.contains(code.as_str()))
         .collect();
     assert!(missing.is_empty(), "missing: {}", missing.join(" "));
+}
+
+#[test]
+fn every_code_is_promised_with_its_version() {
+    let floor = floor();
+    check("promises", |row| match floor.get(row.code) {
+        None => Some("add it to tests/data/causes.txt, with the version that brings it".to_owned()),
+        Some(promise) => (promise.since != row.since())
+            .then(|| format!("since {}, not {}", row.since(), promise.since)),
+    });
+}
+
+#[test]
+fn scenarios_are_named_once() {
+    let mut seen = BTreeSet::new();
+    for scenario in dbdoctor_lab::scenario::all() {
+        assert!(
+            seen.insert(scenario.name),
+            "{} is there twice",
+            scenario.name
+        );
+    }
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn the_report_is_written_whole_whatever_is_shown() {
 
 #[test]
 fn an_interrupted_run_says_what_it_knows() {
-    // It accepts, by the kernel's queue, and never answers.
+    // It accepts and never answers.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     for signal in [nix::sys::signal::SIGINT, nix::sys::signal::SIGTERM] {
@@ -198,7 +198,9 @@ fn an_interrupted_run_says_what_it_knows() {
             .spawn()
             .unwrap();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        let (mut asked, _) = listener.accept().unwrap();
+        let mut request = [0; 8];
+        std::io::Read::read_exact(&mut asked, &mut request).unwrap();
         nix::sys::signal::kill(pid, signal).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{signal}");
@@ -225,4 +227,29 @@ fn explain_ends_by_what_it_knows() {
     assert_eq!(found["schema_version"], 1);
     assert_eq!(found["matches"][0]["cause"], "auth.password.wrong");
     assert_eq!(found["matches"][0]["confidence"], "high");
+}
+
+/// dbdoctor checks a port where nothing listens, under limits on its file descriptors.
+fn with_few_descriptors(soft: u64, hard: u64) -> (Option<i32>, serde_json::Value) {
+    let output = Command::new("prlimit")
+        .arg(format!("--nofile={soft}:{hard}"))
+        .arg(env!("CARGO_BIN_EXE_dbdoctor"))
+        .args(["check", "postgres://app@127.0.0.1:1/app", "--json"])
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), report["verdict"]["cause"].clone())
+}
+
+#[test]
+fn too_few_descriptors_are_named_and_a_low_soft_limit_does_not_count() {
+    for hard in [4, 6, 8, 11] {
+        let end = with_few_descriptors(hard, hard);
+        assert_eq!(end, (Some(1), "tcp.local".into()), "{hard}");
+    }
+    let end = with_few_descriptors(6, 1024);
+    assert_eq!(end, (Some(1), "tcp.refused".into()));
 }

@@ -38,8 +38,12 @@ pub static PASSWORD_MISSING: Cause = Cause {
     retryable: false,
     title: "The server asks for a password and there is none",
     summary: "The server asks for the password of role {user} and no source has one; looked at: {sources}.",
-    meaning: "Nothing was refused yet: there was nothing to send. An empty password counts as none, as it does for libpq. A password file is ignored when others may read it, and its lines must match host, port, database and role as they are written in the target (a socket directory's lines begin with localhost).",
+    meaning: "Nothing was refused yet: there was nothing to send. An empty password counts as none, as it does for libpq. A password file is ignored when others may read it, and its lines must match host, port, database and role as they are written in the target (for the default socket directory they begin with localhost, for another one with its path).",
     fixes: &[
+        run(
+            "Take the others' access to the password file away: with mode {ignored_mode} libpq does not read it.",
+            "chmod 600 {ignored_passfile}",
+        ),
         run(
             "Put a line for this server into the password file, with the password in place of PASSWORD",
             "( umask 077; echo {passfile_line} >> ~/.pgpass )",
@@ -512,7 +516,7 @@ pub static TIMEOUT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "Authentication is not finished in time",
-    summary: "The server began to authenticate role {user} and did not finish within {elapsed_ms} ms: {how}.",
+    summary: "The server began to authenticate role {user} and did not finish within {waited}: {how}.",
     meaning: "The server answers and is waiting for something behind it: an LDAP, PAM or RADIUS server, an ident server, a name server for host names in pg_hba.conf, or a lock. After authentication_timeout (60 s as delivered) it closes the connection without a word.",
     fixes: &[
         fix(

@@ -14,7 +14,8 @@ pub static SHARED_SOCKET: Cause = Cause {
               several children, hold the same socket. Their messages mix: answers reach the wrong \
               process, and with TLS the record counters diverge at once (`decryption failed or bad \
               record mac`, client.fork-tls). A socket that only one process holds is no sharing, \
-              however many connections that process has.",
+              however many connections that process has; nor is one that workers inherited and \
+              forgot: they work with connections of their own, and nothing is sent over it.",
     fixes: &[
         fix(
             "Create the engine or pool in the worker after the fork: in gunicorn's post_fork hook, \
@@ -100,8 +101,9 @@ pub static TUNNEL_LIBRARY: Cause = Cause {
               names a variable of the function around it (`stop_event = stop_event`): that raises \
               NameError in every version of Python, not only in 3.13. `module 'paramiko' has no \
               attribute 'DSSKey'` comes from a tunnel library older than the paramiko that was \
-              installed beside it. Resets now and then through a home-made tunnel are told apart \
-              by trying the same way without it.",
+              installed beside it, `'NoneType' object has no attribute 'open_channel'` from a \
+              tunnel that uses an SSH session which it has closed. Resets now and then through a \
+              home-made tunnel are told apart by trying the same way without it.",
     fixes: &[
         run(
             "Try the same way with independent SSH clients; if they get through, it is the library:",
@@ -116,6 +118,7 @@ pub static TUNNEL_LIBRARY: Cause = Cause {
     seen_as: &[
         "name 'stop_event' is not defined",
         "module 'paramiko' has no attribute 'DSSKey'",
+        "'NoneType' object has no attribute 'open_channel'",
     ],
 };
 

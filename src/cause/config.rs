@@ -356,7 +356,7 @@ failure!(
     SSH_SYNTAX,
     "config.ssh.syntax",
     "The SSH configuration has an error",
-    "{file}, line {line}: {problem}.",
+    "{place}: {problem}.",
     "ssh stops at a line that it does not understand, even if the line is about another host.",
     [
         run("See what ssh says.", "ssh -G -F {file} {host}"),

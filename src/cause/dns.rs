@@ -87,7 +87,10 @@ pub static NO_ADDRESS: Cause = Cause {
               whose address was removed. A name that is not there at all is dns.nxdomain.",
     fixes: &[
         fix("Use the server's full name: {name} may be the domain it is in."),
-        run("See which records there are.", "dig {name} ANY"),
+        run(
+            "See which records there are.",
+            "dig {name} A; dig {name} AAAA",
+        ),
         fix("If the address was removed, have the A or AAAA record put back."),
     ],
     seen_as: &[

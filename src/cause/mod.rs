@@ -101,6 +101,20 @@ pub fn all() -> impl Iterator<Item = &'static Cause> {
     .copied()
 }
 
+/// The first version, which brought the catalogue.
+const FIRST: &str = "0.1.0";
+
+/// Codes that came later, by the version that brought them.
+const LATER: &[(&str, &[&str])] = &[];
+
+impl Cause {
+    /// The version of dbdoctor since which the code exists.
+    pub fn since(&self) -> &'static str {
+        let later = LATER.iter().find(|(_, codes)| codes.contains(&self.code));
+        later.map_or(FIRST, |(version, _)| version)
+    }
+}
+
 /// The row with this code.
 pub fn find(code: &str) -> Option<&'static Cause> {
     all().find(|cause| cause.code == code)

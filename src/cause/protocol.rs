@@ -254,7 +254,7 @@ pub static ERROR_RESPONSE: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "An error in answer to the request for TLS",
-    summary: "{endpoint} answered the request for TLS with an error: {message}",
+    summary: "{endpoint} answered the request for TLS with an error: {message}.",
     meaning: "A server answers the request for TLS with yes or no. An error comes from a server \
         that cannot start a process for the connection, from one older than PostgreSQL 7, or from \
         a proxy or pooler that refuses before anything else. Nothing proves who sent the text; \

@@ -220,7 +220,7 @@ pub static TIMEOUT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The server accepted the login and does not answer",
-    summary: "The server at {endpoint} accepted the login and did not answer within {timeout_ms} ms: {how}.",
+    summary: "The server at {endpoint} accepted the login and did not answer within {waited}: {how}.",
     meaning: "The role was let in and the session does not get anywhere: the server is overloaded or frozen, waits for a lock on its catalogues, or a pooler in front of it waits for a free server connection. A path that loses only larger packets shows the same (`protocol.stall`).",
     fixes: &[
         fix(
@@ -238,7 +238,7 @@ pub static WRONG_IDENTITY: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "This is not the server that was expected",
-    summary: "{guard} says {expected}, and the server at {endpoint} is {actual}.",
+    summary: "{guard} {rule}, and {found}.",
     meaning: "The connection works, and leads somewhere else than the guard allows: another cluster, a standby, another version or database. The settings, a DNS name or a tunnel point to the wrong place, or a failover has happened.",
     fixes: &[
         fix(

@@ -133,8 +133,8 @@ pub static ALGORITHMS: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "No common SSH algorithm",
-    summary: "{hop} and OpenSSH's defaults have no {kind} algorithm in common; the server offers {theirs}.",
-    meaning: "Client and server agree on one algorithm for key exchange, host key, cipher and MAC each; for one of them there is none that both allow. Old servers offer only what OpenSSH has since turned off (ssh-rsa with SHA-1 since 8.8, diffie-hellman-group14-sha1 and CBC ciphers before it); hardened ones may offer only what an old client lacks. Both lists are in the evidence. dbdoctor offers what OpenSSH 9.2 offers by default.",
+    summary: "{hop} and {side} have no {kind} algorithm in common; the server offers {theirs}.",
+    meaning: "Client and server agree on one algorithm for key exchange, host key, cipher and MAC each; for one of them there is none that both allow. Old servers offer only what OpenSSH has since turned off (ssh-rsa with SHA-1 since 8.8, diffie-hellman-group14-sha1 and CBC ciphers before it); hardened ones may offer only what an old client lacks. Both lists are in the evidence. dbdoctor offers what OpenSSH 9.2 offers by default, or what the SSH configuration says (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs).",
     fixes: &[
         fix(
             "Update the SSH server, or allow one of our algorithms in its sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs), then restart it.",
@@ -153,6 +153,26 @@ pub static ALGORITHMS: Cause = Cause {
         "Algorithm negotiation fail",
         "no common algorithm for key exchange",
     ],
+};
+
+/// OpenSSH could agree with the server, and dbdoctor cannot.
+pub static UNSUPPORTED: Cause = Cause {
+    code: "ssh.unsupported",
+    severity: Severity::Fail,
+    retryable: false,
+    title: "The SSH server is fine for OpenSSH, and dbdoctor cannot talk to it",
+    summary: "{hop} takes only {kind} algorithms that OpenSSH has and dbdoctor lacks ({theirs}): nothing is known to be wrong, and nothing behind it could be looked at.",
+    meaning: "This is a limit of dbdoctor and no fault of the server. The server allows only algorithms (sntrup761x25519 for the key exchange, or UMAC for the MAC) that are among OpenSSH's defaults and that the SSH library of dbdoctor does not have. ssh gets in; programs that bring an SSH library of their own (paramiko, JSch, libssh2, Go, russh) mostly lack the same algorithms and fail, with words like 'no matching' or 'no common algorithm'. If your application uses one of these, that is the cause.",
+    fixes: &[
+        run(
+            "Let ssh hold the tunnel, and check the database through it.",
+            "ssh -N -p {port} -L 127.0.0.1:15432:DATABASE_HOST:5432 {user}@{host}",
+        ),
+        fix(
+            "Where an application's own SSH library must get in, allow one more algorithm in the server's sshd_config: curve25519-sha256 in KexAlgorithms, hmac-sha2-256-etm@openssh.com in MACs (or an AEAD cipher, which needs no MAC: chacha20-poly1305@openssh.com, aes256-gcm@openssh.com).",
+        ),
+    ],
+    seen_as: &[],
 };
 
 /// The host key is not known.
@@ -355,7 +375,7 @@ pub static AUTH_METHOD: Cause = Cause {
     retryable: false,
     title: "The SSH server wants a way to log in that is not available",
     summary: "{hop} wants {wanted} to log {user} in, and nothing is at hand for it.",
-    meaning: "The server names the methods that it takes, and none of them could be served: it wants a password where only keys are given, a second factor after the key, or a key where none was found. What it wants, and what was passed before, is in the evidence.",
+    meaning: "The server names the methods that it takes, and none of them could be served: it wants a password where only keys are given, a second factor after the key, or a key where none was found; or the SSH configuration switches that method off (PubkeyAuthentication, PasswordAuthentication, PreferredAuthentications). What it wants, and what was passed before, is in the evidence.",
     fixes: &[
         fix("For a key, name it with --ssh-key or add it to the agent."),
         fix("For a password, set DBDOCTOR_SSH_PASSWORD, or run in a terminal and type it."),
@@ -380,7 +400,7 @@ pub static AUTH_ALGORITHM: Cause = Cause {
     retryable: false,
     title: "The key can only sign in a way that one side refuses",
     summary: "{hop} {reason}, so {key} cannot be used with it.",
-    meaning: "An RSA key signs as ssh-rsa (SHA-1), rsa-sha2-256 or rsa-sha2-512. OpenSSH makes no SHA-1 signatures since 8.8 and otherwise the best that the server announces. This server announces nothing better than SHA-1 (before OpenSSH 7.2, or an appliance), or its PubkeyAcceptedAlgorithms leaves out what it announces. That it knows the key was found out by asking; nothing was signed.",
+    meaning: "An RSA key signs as ssh-rsa (SHA-1), rsa-sha2-256 or rsa-sha2-512. OpenSSH makes no SHA-1 signatures since 8.8 and otherwise the best that the server announces. This server announces nothing better than SHA-1 (before OpenSSH 7.2, or an appliance), or its PubkeyAcceptedAlgorithms leaves out what it announces. That it knows the key was found out by asking; nothing was signed. On this side, PubkeyAcceptedAlgorithms in the SSH configuration decides the same.",
     fixes: &[
         run(
             "Use an Ed25519 key: make one, and add its public half to authorized_keys on the server.",
@@ -424,7 +444,7 @@ pub static AUTH_AGENT: Cause = Cause {
     retryable: false,
     title: "The SSH agent does not help",
     summary: "No key opens {hop}, and the SSH agent {problem}.",
-    meaning: "The key was to come from an SSH agent (SSH_AUTH_SOCK or IdentityAgent), and the agent cannot be reached, is empty, or refuses to sign: its socket is from an earlier session, it was restarted and lost its keys, its user must confirm each use, or a hardware key is not plugged in.",
+    meaning: "The key was to come from an SSH agent (SSH_AUTH_SOCK or IdentityAgent), and the agent cannot be reached, is empty or locked (ssh-add -x; it then says that it has no keys), does not answer (ssh itself then waits for ever), or refuses to sign: its socket is from an earlier session, it was restarted and lost its keys, its user must confirm each use, or a hardware key is not plugged in.",
     fixes: &[
         run("See what the agent has.", "ssh-add -l"),
         fix("If it has no keys, add one: ssh-add ~/.ssh/id_ed25519."),
@@ -440,6 +460,26 @@ pub static AUTH_AGENT: Cause = Cause {
         "Error connecting to agent",
         "The agent has no identities",
     ],
+};
+
+/// The agent does not answer, and another key opens the server.
+pub static AUTH_AGENT_MUTE: Cause = Cause {
+    code: "ssh.auth.agent-mute",
+    severity: Severity::Warn,
+    retryable: false,
+    title: "The SSH agent does not answer, and ssh would wait for it for ever",
+    summary: "The SSH agent at {agent} takes the question for its keys and does not answer; {hop} let us in with a key from a file, and ssh itself would hang.",
+    meaning: "SSH_AUTH_SOCK (or IdentityAgent) leads to a socket that accepts connections and says nothing: an agent that hangs, a forwarded agent whose far end is gone, or a wallet that waits for its owner. dbdoctor goes on without it after two seconds. ssh does not, and neither do most programs that ask the agent.",
+    fixes: &[
+        run(
+            "See whether it answers you.",
+            "SSH_AUTH_SOCK={agent} timeout 5 ssh-add -l",
+        ),
+        fix(
+            "Unlock or restart the agent; or go without: IdentityAgent none in the SSH configuration, or SSH_AUTH_SOCK unset.",
+        ),
+    ],
+    seen_as: &[],
 };
 
 /// The server hung up.
@@ -498,6 +538,7 @@ pub static ALL: &[&Cause] = &[
     &TIMEOUT,
     &NOT_SSH,
     &ALGORITHMS,
+    &UNSUPPORTED,
     &HOSTKEY_UNKNOWN,
     &HOSTKEY_CHANGED,
     &HOSTKEY_REVOKED,
@@ -509,6 +550,7 @@ pub static ALL: &[&Cause] = &[
     &AUTH_ALGORITHM,
     &AUTH_TOO_MANY,
     &AUTH_AGENT,
+    &AUTH_AGENT_MUTE,
     &DISCONNECTED,
     &MALFORMED,
     &UNCLASSIFIED,

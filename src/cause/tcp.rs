@@ -315,10 +315,11 @@ pub static RETRANSMITS: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "It connects, but packets are lost",
-    summary: "{address} is reached, but {retransmits} packet(s) had to be sent again.",
-    meaning: "The kernel had to repeat packets on this connection. A lost request to connect costs \
-              a second and more; a server whose queue of pending connections is full looks the \
-              same. On a healthy path the count is zero.",
+    summary: "{address} is reached, but {lost} packet(s) got lost and had to be sent again.",
+    meaning: "The kernel had to repeat packets on this connection, and the other end does not say \
+              that it had them already (which a busy machine's late answers would lead to). A lost \
+              request to connect costs a second and more; a server whose queue of pending \
+              connections is full looks the same. On a healthy path the count is zero.",
     fixes: &[
         run(
             "Measure the loss on the way.",

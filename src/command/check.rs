@@ -107,11 +107,20 @@ pub async fn run(job: Job<'_>) -> Exit {
     let mut stop = pin!(interruption());
     let mut settled = None;
     let mut waiting = Waiting::new(job.wait.and_then(|wait| wait.wait));
+    let mut last: Option<Report> = None;
     let mut seen = loop {
         let mut seen = match look(&job, &mut settled, &around, stop.as_mut()).await {
             Ok(seen) => seen,
             Err(NotApplicable(why)) => return usage(why),
         };
+        // A look that was cut short says less than the one before it.
+        if seen.report.interrupted
+            && seen.report.verdict().cause.is_none()
+            && let Some(mut before) = last.take()
+        {
+            before.finish(true);
+            seen.report = before;
+        }
         match waiting.after(&seen.report, seen.connected.as_mut()).await {
             Next::Stop => break seen,
             Next::Again(pause) => {
@@ -123,6 +132,7 @@ pub async fn run(job: Job<'_>) -> Exit {
                         break seen;
                     }
                 }
+                last = Some(seen.report);
             }
         }
     };
@@ -336,11 +346,12 @@ async fn reported(
         return exit;
     }
     let around = Arc::new(Surroundings::of_process());
+    let stop = interruption();
     let mut report = Report::new(command, stages, environment::detect(&around));
     let mut progress = progress(output, &around);
     let outcome = tokio::select! {
         outcome = work(&mut report, Arc::clone(&around), progress.as_mut()) => Some(outcome),
-        () = interruption() => None,
+        () = stop => None,
     };
     drop(progress);
     let interrupted = outcome.is_none();

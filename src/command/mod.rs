@@ -10,6 +10,7 @@ pub mod interrupt;
 pub mod key;
 pub mod output;
 pub mod sockets;
+pub mod starved;
 pub mod stress;
 pub mod tunnel;
 pub mod wait;

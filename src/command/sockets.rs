@@ -118,22 +118,30 @@ fn tell(seen: &Seen, wanted: &Wanted, record: &mut StageRecord) {
     let leaked = seen.groups(Held::Leaked);
     let leaks: Vec<Value> = leaked.iter().flatten().map(|c| json!(c.inode)).collect();
     record.fact("left_open_in_other_programs", leaks);
+    let forgotten = seen.groups(Held::Forgotten);
+    let forgotten: Vec<Value> = forgotten.iter().flatten().map(|c| json!(c.inode)).collect();
+    record.fact("inherited_and_unused", forgotten.clone());
     record.fact("connections", connections);
     for group in &shared {
         if let Some(finding) = finding(group) {
             record.provisional(finding);
         }
     }
-    record.summary = summary(seen, wanted, shared.iter().map(Vec::len).sum());
+    let shared = shared.iter().map(Vec::len).sum();
+    record.summary = summary(seen, wanted, shared, forgotten.len());
 }
 
-fn summary(seen: &Seen, wanted: &Wanted, shared: usize) -> String {
+fn summary(seen: &Seen, wanted: &Wanted, shared: usize, forgotten: usize) -> String {
     let ports: Vec<String> = wanted.ports.iter().map(u16::to_string).collect();
     let ports = ports.join(", ");
     let mut line = match (seen.connections.len(), shared) {
         (0, _) => format!(
             "no connection to port {ports} in {} processes",
             seen.processes
+        ),
+        (all, 0) if forgotten > 0 => format!(
+            "{all} connections to port {ports}; {forgotten} of them inherited by workers that do \
+             not use what they inherited"
         ),
         (1, 0) => format!("one connection to port {ports}, in one process"),
         (all, 0) => format!("{all} connections to port {ports}, each in one process"),
@@ -173,8 +181,16 @@ fn finding(group: &[&Connection]) -> Option<Finding> {
         )
         .with("processes", sockets::people(&first.holders))
         .with("pids", pids);
+    let finding = match first.together {
+        Some(time) => finding.with("shared_for_s", time.as_secs()),
+        None => finding,
+    };
+    let finding = match first.used_together() {
+        Some(used) => finding.with("used_since", used),
+        None => finding,
+    };
     let framework = first.holders.iter().find_map(|holder| holder.framework);
-    Some(match framework {
+    let finding = match framework {
         Some(framework) => finding.fix(
             format!(
                 "{} (here: {}).",
@@ -184,5 +200,15 @@ fn finding(group: &[&Connection]) -> Option<Finding> {
             None,
         ),
         None => finding,
+    };
+    Some(match first.used_together() {
+        Some(false) => finding.fix(
+            "Nothing was sent over it since the fork: look again once the workers have worked. If \
+             they forget what they inherited, they open connections of their own, and this \
+             passes."
+                .to_owned(),
+            None,
+        ),
+        _ => finding,
     })
 }

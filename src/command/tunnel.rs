@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -88,8 +88,9 @@ async fn serve(
         say(&format!("try: {example}"));
     }
     let tally = Arc::new(Tally::default());
+    let mut connections = JoinSet::new();
     let lost = {
-        let accepting = accept(&listener, connected, bastion, &tally);
+        let accepting = accept(&listener, connected, bastion, &tally, &mut connections);
         let watching = watch(bastion, &connected.ctx);
         tokio::pin!(accepting, watching);
         tokio::select! {
@@ -98,6 +99,8 @@ async fn serve(
             () = stop => None,
         }
     };
+    // Each still says its last line.
+    let _ = tokio::time::timeout(BREATH, connections.shutdown()).await;
     if let Some(lost) = &lost {
         say(&lost.summary());
     }
@@ -117,8 +120,8 @@ async fn accept(
     connected: &Connected,
     bastion: &Bastion,
     tally: &Arc<Tally>,
+    connections: &mut JoinSet<()>,
 ) {
-    let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -195,10 +198,11 @@ async fn connection(
     };
     say(&format!("#{number} from {peer}: forwarded"));
     let (near, far) = (tokio::io::split(local), tokio::io::split(forward));
-    let (up, down) = (AtomicU64::new(0), AtomicU64::new(0));
+    let told = Told::new(number, began);
+    let (up, down) = (&told.up, &told.down);
     let first = {
-        let upward = pump(near.0, far.1, &up, &tally.up);
-        let downward = pump(far.0, near.1, &down, &tally.down);
+        let upward = pump(near.0, far.1, up, &tally.up);
+        let downward = pump(far.0, near.1, down, &tally.down);
         tokio::pin!(upward, downward);
         // Whoever stops first has ended it; the other may still be speaking.
         tokio::select! {
@@ -221,12 +225,48 @@ async fn connection(
             }
         }
     };
-    say(&format!(
-        "#{number}: {first} after {}, {} up, {} down",
-        seconds(began.elapsed()),
-        bytes(up.load(Ordering::Relaxed)),
-        bytes(down.load(Ordering::Relaxed)),
-    ));
+    told.say(&first.to_string());
+}
+
+/// What is told of a connection at its end: once, also where it ends with the
+/// tunnel, in the middle of everything.
+struct Told {
+    number: u64,
+    began: Instant,
+    up: AtomicU64,
+    down: AtomicU64,
+    said: AtomicBool,
+}
+
+impl Told {
+    fn new(number: u64, began: Instant) -> Self {
+        Self {
+            number,
+            began,
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            said: AtomicBool::new(false),
+        }
+    }
+
+    fn say(&self, fate: &str) {
+        if self.said.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        say(&format!(
+            "#{}: {fate} after {}, {} up, {} down",
+            self.number,
+            seconds(self.began.elapsed()),
+            bytes(self.up.load(Ordering::Relaxed)),
+            bytes(self.down.load(Ordering::Relaxed)),
+        ));
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.say("ended with the tunnel");
+    }
 }
 
 /// Who ended a connection, and how.

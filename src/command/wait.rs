@@ -209,6 +209,7 @@ pub fn hand_over(command: &[OsString]) -> Exit {
     let Some((program, args)) = command.split_first() else {
         return Exit::Success;
     };
+    crate::descriptors::restore();
     let error = std::process::Command::new(program).args(args).exec();
     usage(&format!("the command behind -- cannot be run: {error}"))
 }

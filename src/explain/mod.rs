@@ -67,6 +67,8 @@ pub struct Explanation {
 pub struct Match {
     /// The code.
     pub cause: &'static str,
+    /// The version of dbdoctor since which the code exists.
+    pub since: &'static str,
     /// How sure it is.
     pub confidence: Confidence,
     /// The text that was recognised, with `*` for values; never a value itself.
@@ -121,9 +123,22 @@ impl Explanation {
                 }
             }
         }
-        if best.values().all(|(score, ..)| *score < 60) {
+        let vague = |best: &Best| best.values().all(|(score, ..)| *score < 60);
+        if vague(&best) {
             for (at, said) in locale::read(&text) {
                 file(&mut best, at, said);
+            }
+        }
+        // A terminal or a mail may have broken the line in the middle of it.
+        for glue in [" ", ""] {
+            if vague(&best)
+                && let Some(joined) = text.joined(glue)
+            {
+                for at in 0..joined.lines.len() {
+                    for said in read_line(&joined, at) {
+                        file(&mut best, at, said);
+                    }
+                }
             }
         }
         let mut ranked: Vec<_> = best.into_iter().collect();
@@ -193,6 +208,7 @@ impl Match {
     fn new(row: &'static Cause) -> Self {
         Self {
             cause: row.code,
+            since: row.since(),
             confidence: Confidence::High,
             matched: row.code.to_owned(),
             line: None,

@@ -68,12 +68,10 @@ pub fn phase(text: &Text, at: usize, usual: Phase) -> Option<Phase> {
     if usual == Phase::Connect {
         return Some(usual);
     }
-    let from = at.saturating_sub(NEAR);
-    let near = text
-        .lines
-        .get(from..(at + NEAR + 1).min(text.lines.len()))?;
-    let connecting = near.iter().any(|line| has(CONNECTING, &line.folded));
-    let working = near.iter().any(|line| has(WORKING, &line.folded));
+    let connecting = text
+        .around(at, NEAR)
+        .any(|line| has(CONNECTING, &line.folded));
+    let working = text.around(at, NEAR).any(|line| has(WORKING, &line.folded));
     match (connecting, working) {
         (true, false) => Some(Phase::Connect),
         (false, true) => Some(Phase::Session),
@@ -107,8 +105,12 @@ pub fn causes(
                 causes.retain(|known| *known != cause);
                 causes.insert(0, cause);
             }
-            if text.mentions("pytest") || text.mentions("conftest") || text.mentions("cached") {
-                causes.push("client.cached-settings");
+            // The name may be right, and only the application's settings old.
+            let in_test = ["pytest", "conftest", "cached"]
+                .iter()
+                .any(|sign| text.mentions(sign));
+            if in_test || causes.first() == Some(&"dns.container-name") {
+                causes.insert(1.min(causes.len()), "client.cached-settings");
             }
         }
         "tcp.refused" | "tcp.ipv6-first" => {
@@ -132,14 +134,24 @@ pub fn causes(
         "auth.database.missing" if database_is_user(text, &line.text) => {
             causes.push("config.default.used");
         }
+        // What asyncpg wraps around the reason, where there is one.
+        "client.loop-closed" if is_reset_nearby(text, at) => causes.clear(),
         "idle.reset" | "idle.closed" | "client.portproxy" if text.speaks_of_ssh(at) => {
             let ssh = ["ssh.closed", "client.tunnel-library"];
             causes.retain(|known| !ssh.contains(known));
-            if phase != Some(Phase::Session) {
+            if phase == Some(Phase::Connect) && text.is_in_driver(at) {
+                // The way in stood: it is the way through that was reset.
+                causes.retain(|known| *known != "protocol.reset");
+                causes.splice(0..0, ["protocol.reset", "client.tunnel-library"]);
+            } else if phase != Some(Phase::Session) {
                 causes.splice(0..0, ssh);
             }
         }
         _ => {}
+    }
+    if phase == Some(Phase::Session) && first == "protocol.closed" {
+        // What stood was not refused.
+        causes.sort_by_key(|cause| !cause.starts_with("idle."));
     }
     if phase == Some(Phase::Connect) && first.starts_with("idle.") {
         // An idle drop cannot come while connecting.
@@ -155,6 +167,18 @@ pub fn causes(
         causes = vec!["tls.closed", "client.fork-tls"];
     }
     causes
+}
+
+/// Whether a reset connection is spoken of beside a line.
+fn is_reset_nearby(text: &Text, at: usize) -> bool {
+    let signs = [
+        "connectionreseterror",
+        "reset by peer",
+        "winerror 64",
+        "winerror 10054",
+    ];
+    text.around(at, NEAR)
+        .any(|line| signs.iter().any(|sign| line.folded.contains(sign)))
 }
 
 /// What a host name says about why it does not resolve.

@@ -10,8 +10,13 @@ pub const LONGEST: usize = 16 << 20;
 const LONGEST_LINE: usize = 4_000;
 /// How far signs of who speaks reach, in lines.
 const NEAR: usize = 15;
+/// The same with stack traces in between.
+const FAR: usize = 120;
 /// A text of so few lines is a message, not a log.
 const MESSAGE: usize = 12;
+
+/// Lines that were broken are put together in a text of at most so many.
+const MOST_BROKEN: usize = 40;
 
 /// A text in lines, with what is known about each.
 pub struct Text {
@@ -31,6 +36,7 @@ pub struct Line {
     ours: bool,
     ssh: bool,
     foreign: bool,
+    frame: bool,
 }
 
 /// How far a text that any program prints can be taken for ours.
@@ -60,6 +66,9 @@ impl Text {
                 continue;
             }
             let folded = fold(line);
+            let after_frame = lines
+                .last()
+                .is_some_and(|last: &Line| last.folded.starts_with("file \""));
             let has = |signs: &[&str]| signs.iter().any(|sign| speaks_of(&folded, sign));
             lines.push(Line {
                 number: n + 1,
@@ -67,13 +76,31 @@ impl Text {
                 ours: has(rules::OURS),
                 ssh: has(rules::SSH),
                 foreign: has(rules::FOREIGN) || has_foreign_port(&folded),
+                frame: after_frame || is_frame(&folded),
                 folded,
             });
         }
         // A stack trace is one message, however deep.
-        let frames = |line: &&Line| !is_frame(&line.folded);
-        let whole = lines.iter().filter(frames).count() <= MESSAGE;
+        let whole = lines.iter().filter(|line| !line.frame).count() <= MESSAGE;
         Self { lines, whole }
+    }
+
+    /// The same with each line followed by the next one; none of a log, or of
+    /// a single line.
+    pub fn joined(&self, glue: &str) -> Option<Self> {
+        if self.lines.len() < 2 || self.lines.len() > MOST_BROKEN {
+            return None;
+        }
+        // A chain of causes is one sentence too.
+        let pairs: Vec<String> = (0..self.lines.len())
+            .filter_map(|at| {
+                let (first, rest) = self.lines.get(at..)?.split_first()?;
+                let next = rest.iter().find(|line| line.folded != "caused by:");
+                let next = next.map_or("", |line| line.text.as_str());
+                Some(format!("{}{glue}{next}", first.text))
+            })
+            .collect();
+        Some(Self::read(&pairs.join("\n")))
     }
 
     /// What stands around a line.
@@ -104,10 +131,31 @@ impl Text {
         self.near(at).any(|line| line.ssh)
     }
 
-    fn near(&self, at: usize) -> impl Iterator<Item = &Line> {
+    /// Whether a frame of a database driver is right before a line.
+    pub fn is_in_driver(&self, at: usize) -> bool {
         let from = at.saturating_sub(NEAR);
-        let to = (at + NEAR + 1).min(self.lines.len());
-        self.lines.get(from..to).unwrap_or_default().iter()
+        let before = self.lines.get(from..at).unwrap_or_default();
+        before
+            .iter()
+            .any(|line| rules::FRAMES.iter().any(|sign| line.folded.contains(sign)))
+    }
+
+    fn near(&self, at: usize) -> impl Iterator<Item = &Line> {
+        self.around(at, NEAR)
+    }
+
+    /// So many lines around one, and the one itself.
+    pub fn around(&self, at: usize, most: usize) -> impl Iterator<Item = &Line> {
+        let (before, after) = (
+            self.lines.get(..at).unwrap_or_default(),
+            self.lines.get(at + 1..).unwrap_or_default(),
+        );
+        let from = at - reach(before.iter().rev(), most);
+        let to = at + reach(after.iter(), most) + 1;
+        self.lines
+            .get(from..to.min(self.lines.len()))
+            .unwrap_or_default()
+            .iter()
     }
 
     /// Who quotes the error in a line: wrappers in the line itself, or nearby.
@@ -127,6 +175,19 @@ impl Text {
         let text = fold(text);
         self.lines.iter().any(|line| line.folded.contains(&text))
     }
+}
+
+/// How many lines are near: a stack trace brings what is on both sides of it
+/// together.
+fn reach<'a>(lines: impl Iterator<Item = &'a Line>, most: usize) -> usize {
+    let mut told = 0;
+    lines
+        .take(FAR)
+        .take_while(|line| {
+            told += usize::from(!line.frame);
+            told <= most
+        })
+        .count()
 }
 
 /// Whether a line has a sign; a number only as a whole one.

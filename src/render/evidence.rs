@@ -37,7 +37,8 @@ pub fn new(map: &Map<String, Value>, seen: &str) -> Vec<Row> {
             Value::Array(items) if items.is_empty() => continue,
             Value::Object(fields) if fields.is_empty() => continue,
             Value::Array(items) if items.iter().any(Value::is_object) => {
-                items.iter().map(|item| phrase(item, unit)).collect()
+                let short = |item| attempt(item).unwrap_or_else(|| phrase(item, unit));
+                items.iter().map(short).collect()
             }
             value => vec![phrase(value, unit)],
         };
@@ -133,6 +134,16 @@ fn label(name: &str) -> (String, Option<&'static str>) {
         }
     }
     (name.replace('_', " "), None)
+}
+
+/// A further attempt that failed: where, how, and its cause.
+fn attempt(value: &Value) -> Option<String> {
+    let part = |name: &str| value.get(name)?.as_str();
+    let (cause, how) = (part("cause")?, part("attempt")?);
+    Some(match part("endpoint") {
+        Some(endpoint) => format!("{endpoint}, {how}: {cause}"),
+        None => format!("{how}: {cause}"),
+    })
 }
 
 fn phrase(value: &Value, unit: Option<&str>) -> String {

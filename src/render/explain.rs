@@ -21,7 +21,8 @@ pub fn page(found: &Match, style: &Style) -> String {
     if row.retryable {
         marks.push("may heal by itself, so --wait tries again");
     }
-    page.paragraph(&[(Ink::Plain, "  ")], Ink::Faint, &marks.join("; "));
+    let marks = format!("{}; since version {}", marks.join("; "), row.since());
+    page.paragraph(&[(Ink::Plain, "  ")], Ink::Faint, &marks);
     page.gap();
     page.paragraph(&[(Ink::Plain, "  ")], Ink::Plain, found.meaning);
     fixes(&mut page, found, style);
@@ -156,6 +157,7 @@ pub fn markdown() -> String {
         if row.retryable {
             out += " May heal by itself.";
         }
+        out += &format!(" Since {}.", row.since());
         out += &format!("\n\n{}\n\n", escaped(row.meaning));
         for (n, fix) in one.fixes.iter().enumerate() {
             out += &format!("{}. {}\n", n + 1, escaped(&fix.text));

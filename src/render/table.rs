@@ -27,10 +27,11 @@ pub fn render(report: &Report, style: &Style) -> String {
         if report.command == "config" || style.verbosity == Verbosity::Verbose {
             settings::write(&mut page, &report.target, style);
         }
-        findings(&mut page, report, style);
-        page.gap();
+        let told = findings(&mut page, report, style);
+        closing(&mut page, report, told, style);
+    } else {
+        verdict(&mut page, report, style);
     }
-    verdict(&mut page, report, style);
     page.into_text()
 }
 
@@ -276,7 +277,9 @@ fn write_rows(page: &mut Page, rows: &[evidence::Row], indent: usize, ink: Ink, 
     }
 }
 
-fn findings(page: &mut Page, report: &Report, style: &Style) {
+/// Every finding in full. Whether the verdict's own is among them: then it is
+/// the last.
+fn findings(page: &mut Page, report: &Report, style: &Style) -> bool {
     let verdict = report.verdict();
     let subject = settings::subject(&report.target).unwrap_or_default();
     let mut all: Vec<(Stage, Finding)> = report
@@ -284,7 +287,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
         .iter()
         .flat_map(|record| record.all_findings().map(|finding| (record.stage, finding)))
         .collect();
-    // The verdict's own finding comes last, next to the verdict.
+    // What counts stands where the reader looks first: at the end.
     let at = all.iter().position(|(stage, finding)| {
         Some(*stage) == verdict.stage
             && Some(finding.cause.code) == verdict.cause.as_deref()
@@ -298,6 +301,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
         page.gap();
         finding(page, one, &subject, style);
     }
+    at.is_some()
 }
 
 fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
@@ -376,17 +380,31 @@ pub(super) fn write_fixes(page: &mut Page, fixes: &[Fix], indent: usize) {
     }
 }
 
-/// The outcome in one sentence.
+/// What stands below the findings: nothing that the last of them has said.
+fn closing(page: &mut Page, report: &Report, told: bool, style: &Style) {
+    let warnings = warnings(report);
+    match report.verdict().status {
+        Status::Fail if told => {}
+        Status::Warn if told && warnings == 1 => {
+            page.gap();
+            outcome(page, Status::Warn, "It works, with a warning.", style);
+        }
+        Status::Warn if told => {
+            page.gap();
+            let text = format!("It works, with {warnings} warnings.");
+            outcome(page, Status::Warn, &text, style);
+        }
+        _ => {
+            page.gap();
+            verdict(page, report, style);
+        }
+    }
+}
+
+/// The verdict alone.
 fn verdict(page: &mut Page, report: &Report, style: &Style) {
     let verdict = report.verdict();
-    let ink = verdict.status.into();
-    let sign = format!("{} ", mark(verdict.status, style).trim_end());
-    let warnings = report
-        .stages
-        .iter()
-        .flat_map(StageRecord::all_findings)
-        .filter(|finding| finding.status == Status::Warn)
-        .count();
+    let warnings = warnings(report);
     let lead = match (verdict.status, &verdict.cause) {
         (Status::Fail, Some(cause)) => format!("{cause}: "),
         (Status::Warn, Some(cause)) if warnings == 1 => {
@@ -397,15 +415,23 @@ fn verdict(page: &mut Page, report: &Report, style: &Style) {
         }
         _ => String::new(),
     };
-    page.paragraph(
-        &[(ink, &sign)],
-        if verdict.status == Status::Skip {
-            Ink::Plain
-        } else {
-            ink
-        },
-        &format!("{lead}{}", verdict.summary),
-    );
+    let text = format!("{lead}{}", verdict.summary);
+    outcome(page, verdict.status, &text, style);
+}
+
+fn warnings(report: &Report) -> usize {
+    let all = report.stages.iter().flat_map(StageRecord::all_findings);
+    all.filter(|finding| finding.status == Status::Warn).count()
+}
+
+/// The outcome in one sentence.
+fn outcome(page: &mut Page, status: Status, text: &str, style: &Style) {
+    let sign = format!("{} ", mark(status, style).trim_end());
+    let ink = match status {
+        Status::Skip => Ink::Plain,
+        status => status.into(),
+    };
+    page.paragraph(&[(status.into(), &sign)], ink, text);
 }
 
 /// A duration as people read it: three digits at most, and a unit.

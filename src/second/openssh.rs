@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 
 use super::child::{self, Trouble};
 use super::{Outcome, Scene, Step, late};
-use crate::target::{Hop, HostKeyCheck, Place, SshPlan};
+use crate::target::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
 
 /// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
 /// speaks PostgreSQL answers it, which proves the forward.
@@ -253,8 +253,32 @@ fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
     if let Some(alias) = &hop.host_key_alias {
         line("HostKeyAlias", &one(alias))?;
     }
-    if plan.password.is_none() {
-        line("PreferredAuthentications", &one("publickey"))?;
+    let lists = &hop.algorithms;
+    for (keyword, list) in [
+        ("KexAlgorithms", &lists.kex),
+        ("HostKeyAlgorithms", &lists.host_key),
+        ("Ciphers", &lists.cipher),
+        ("MACs", &lists.mac),
+        ("PubkeyAcceptedAlgorithms", &lists.pubkey),
+    ] {
+        if let Some(list) = list {
+            line(keyword, &one(list))?;
+        }
+    }
+    if hop.trusts_loopback {
+        line("NoHostAuthenticationForLocalhost", &one("yes"))?;
+    }
+    let password = plan.password.is_some();
+    let methods: Vec<&str> = hop
+        .methods
+        .iter()
+        .filter(|method| password || **method == SshMethod::PublicKey)
+        .map(|method| method.name())
+        .collect();
+    if methods.is_empty() {
+        line("PubkeyAuthentication", &one("no"))?;
+    } else {
+        line("PreferredAuthentications", &one(&methods.join(",")))?;
     }
     // Only the last hop's story is told, so that a jump's is not taken for it.
     line("LogLevel", &one(if last { "DEBUG2" } else { "ERROR" }))?;

@@ -33,7 +33,9 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::target::{Hop, SshPlan};
-use crate::wire::{Reopen, Route, Stream};
+use crate::wire::{Address, Reopen, Route, Stream};
+use agent::Trouble;
+use algorithms::Allowed;
 use auth::Means;
 use client::{Client, Watch};
 use greeting::{Greeting, Resumed};
@@ -233,6 +235,10 @@ impl Visit<'_> {
             self.fact("banner", banner.as_str());
         }
         if story.ending == Ending::In {
+            // ssh has no such patience (authfd.c, `ssh_request_reply`).
+            if story.trouble == Some(Trouble::Mute) {
+                self.warnings.push(fault::mute_agent(self.hop));
+            }
             let how = match story.passed.as_slice() {
                 [] => story.method.to_owned(),
                 passed => format!("{} and {}", passed.join(", "), story.method),
@@ -294,18 +300,22 @@ impl Visit<'_> {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
+        let allowed = Allowed::by(&self.hop.algorithms);
         let (hop, first) = (self.hop.clone(), self.first);
-        let judge = tokio::task::spawn_blocking(move || Judge::new(&hop, now, first))
-            .await
-            .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
+        let loopback = matches!(&stream.route,
+            Route::Direct(Address::Tcp(address)) if address.ip().is_loopback());
+        let judge =
+            tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at_loopback(loopback))
+                .await
+                .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
         let config = Config {
             client_id: SshId::Standard(greeting::OURS.into()),
-            preferred: algorithms::preferred(&judge.known()),
+            preferred: algorithms::preferred(&allowed, &judge.known()),
             gex: GexParams::new(2048, 3072, 8192).unwrap_or_default(),
             ..Config::default()
         };
         let watch = Arc::new(Watch::default());
-        let (io, clear) = Resumed::new(stream.io, replay);
+        let (io, clear) = Resumed::new(stream.io, stream.socket, replay);
         let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
         let connected = self.ctx.until(self.limit, connecting).await;
@@ -318,11 +328,17 @@ impl Visit<'_> {
             self.summary = format!("{}, {}", self.summary, judgement.summary);
         }
         if let Some([kex, host_key, cipher, mac]) = &agreed {
-            let agreed = json!({"kex": kex, "host_key": host_key, "cipher": cipher, "mac": mac});
-            self.fact("algorithms", agreed);
+            let named = json!({"kex": kex, "host_key": host_key, "cipher": cipher, "mac": mac});
+            self.fact("algorithms", named);
         }
         match connected {
             Ok(Ok(handle)) => {
+                if let (Some(offer), Some(agreed)) = (&offer, &agreed)
+                    && let Some(finding) =
+                        fault::only_by_stand_in(self.hop, &allowed, offer, agreed)
+                {
+                    return Err(finding);
+                }
                 self.warnings
                     .extend(judgement.and_then(|judgement| judgement.finding));
                 Ok((handle, watch))
@@ -332,17 +348,30 @@ impl Visit<'_> {
                 .unwrap_or_else(|| fault::unclassified(self.hop, "the host key was refused"))),
             Ok(Err(error)) => {
                 let end = watch.seen().end.clone();
-                Err(fault::handshake(self.hop, &error, end, offer.as_ref()))
+                Err(fault::handshake(
+                    self.hop,
+                    &error,
+                    end,
+                    &allowed,
+                    offer.as_ref(),
+                ))
             }
             Err(_) => Err(fault::stalled(self.hop, "the key exchange", self.ctx)),
         }
     }
 }
 
-/// Whether both ends can speak protocol 2 (`1.99` means both versions).
+/// Whether both ends can speak protocol 2 (`1.99` means both versions). A name
+/// of the software must follow (kex.c, `kex_exchange_identification`).
 fn speaks_two(greeting: &Greeting) -> bool {
-    greeting.identification.starts_with("SSH-2.")
-        || greeting.identification.starts_with("SSH-1.99-")
+    let Some((version, software)) = greeting
+        .identification
+        .strip_prefix("SSH-")
+        .and_then(|rest| rest.split_once('-'))
+    else {
+        return false;
+    };
+    !software.is_empty() && (version.starts_with("2.") || version == "1.99")
 }
 
 /// `OpenSSH_9.2p1` of `OpenSSH_9.2p1 Debian-2`.

@@ -17,6 +17,20 @@ use crate::report::TargetReport;
 use crate::secret::Secret;
 
 impl Resolver<'_> {
+    /// libpq's `EnvironmentOptions`, in its order. The value `default` sends
+    /// nothing, an empty one is sent.
+    fn environment_options(&self) -> Vec<(&'static str, String)> {
+        [
+            ("PGDATESTYLE", "datestyle"),
+            ("PGTZ", "timezone"),
+            ("PGGEQO", "geqo"),
+        ]
+        .into_iter()
+        .filter_map(|(variable, name)| Some((name, self.variables.get(variable)?.text())))
+        .filter(|(_, value)| !value.eq_ignore_ascii_case("default"))
+        .collect()
+    }
+
     /// Checks what was read and makes the target of it.
     ///
     /// # Errors
@@ -54,6 +68,7 @@ impl Resolver<'_> {
             options: self.parameters.text("options"),
             replication: self.parameters.text("replication"),
             client_encoding: self.client_encoding(),
+            environment_options: self.environment_options(),
             tls,
             channel_binding: checked.channel_binding,
             require_auth: checked.require_auth,
@@ -157,18 +172,31 @@ impl Resolver<'_> {
             return Ok(keepalives);
         }
         let checker = self.checker();
-        // Less than zero means the system's default to dbdoctor.
-        let number = |name: &str| -> Result<u32, Finding> {
-            let number = checker.number(name)?.unwrap_or(0);
-            Ok(u32::try_from(number).unwrap_or(0))
+        // The kernel's bounds (MAX_TCP_KEEPIDLE and its kin, net/tcp.h). libpq
+        // sets what it is given, 0 too, although its documentation promises
+        // the system's default for that, and gives the address up.
+        let bounded = |name: &str, most: i32| -> Result<u32, Finding> {
+            match checker.number(name)? {
+                Some(number) if cfg!(target_os = "linux") && !(1..=most).contains(&number) => {
+                    Err(checker.invalid(
+                        name,
+                        "the system does not take it, and libpq then does not connect",
+                        Some(format!("a number from 1 to {most}")),
+                    ))
+                }
+                number => Ok(number.and_then(|n| u32::try_from(n).ok()).unwrap_or(0)),
+            }
         };
         keepalives.enabled = checker.number("keepalives")?.unwrap_or(1) != 0;
         if keepalives.enabled {
-            keepalives.idle = number("keepalives_idle")?;
-            keepalives.interval = number("keepalives_interval")?;
-            keepalives.count = number("keepalives_count")?;
+            keepalives.idle = bounded("keepalives_idle", 32_767)?;
+            keepalives.interval = bounded("keepalives_interval", 32_767)?;
+            keepalives.count = bounded("keepalives_count", 127)?;
         }
-        keepalives.user_timeout = number("tcp_user_timeout")?;
+        let user_timeout = checker.number("tcp_user_timeout")?;
+        keepalives.user_timeout = user_timeout
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0);
         Ok(keepalives)
     }
 

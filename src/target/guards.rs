@@ -26,8 +26,10 @@ pub fn not_host(patterns: &[String], endpoints: &[Endpoint]) -> Result<(), Findi
             if let Some(name) = hit {
                 return Err(Finding::new(&WRONG_IDENTITY)
                     .with("guard", "--not-host")
-                    .with("expected", format!("anything but {pattern}"))
+                    .with("forbidden", pattern.as_str())
                     .with("actual", *name)
+                    .with("rule", format!("forbids {pattern}"))
+                    .with("found", format!("this target leads to {name}"))
                     .with("endpoint", endpoint.label())
                     .with("when", "before any packet was sent"));
             }

@@ -23,6 +23,7 @@ pub mod settings;
 mod sources;
 pub mod ssh;
 pub mod ssh_config;
+pub mod ssh_lists;
 pub mod uri;
 
 use std::net::IpAddr;
@@ -35,6 +36,7 @@ pub use settings::{
     AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
     SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
+use ssh_lists::AlgorithmLists;
 
 /// The resolved target: the input of every stage after `config`.
 #[derive(Clone, Debug)]
@@ -56,6 +58,9 @@ pub struct Target {
     pub replication: Option<String>,
     /// `client_encoding` where the target sets one; `auto` is resolved.
     pub client_encoding: Option<String>,
+    /// Run-time parameters that libpq sends because a variable of its own sets
+    /// them: `PGDATESTYLE`, `PGTZ`, `PGGEQO`.
+    pub environment_options: Vec<(&'static str, String)>,
     /// Encryption.
     pub tls: TlsSettings,
     /// `channel_binding`.
@@ -333,6 +338,41 @@ pub struct Hop {
     pub host_key_alias: Option<String>,
     /// `StrictHostKeyChecking` or `--ssh-host-key-check`.
     pub host_key_check: HostKeyCheck,
+    /// `NoHostAuthenticationForLocalhost`.
+    pub trusts_loopback: bool,
+    /// The algorithms that the configuration sets.
+    pub algorithms: AlgorithmLists,
+    /// The ways to authenticate, in the order they are tried.
+    pub methods: Vec<SshMethod>,
+}
+
+/// A way to authenticate that is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SshMethod {
+    /// By key.
+    PublicKey,
+    /// By answers to the server's questions.
+    KeyboardInteractive,
+    /// By password.
+    Password,
+}
+
+impl SshMethod {
+    /// All, in the order of OpenSSH's `PreferredAuthentications`.
+    pub const ALL: [SshMethod; 3] = [
+        SshMethod::PublicKey,
+        SshMethod::KeyboardInteractive,
+        SshMethod::Password,
+    ];
+
+    /// Its name in the protocol (RFC 4252, RFC 4256).
+    pub fn name(self) -> &'static str {
+        match self {
+            SshMethod::PublicKey => "publickey",
+            SshMethod::KeyboardInteractive => "keyboard-interactive",
+            SshMethod::Password => "password",
+        }
+    }
 }
 
 impl Hop {

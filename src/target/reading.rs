@@ -2,6 +2,8 @@
 //! spelling of one, or a bare host. What is wrong with it is said without
 //! showing any piece of a password.
 
+use std::net::Ipv6Addr;
+
 use super::broken::{self, Placeholder};
 use super::driver::{self, Dialect, Translation};
 use super::dsn::{Assignment, Kind, Rejected};
@@ -63,7 +65,7 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
     }
     match text.contains('=') {
         true => read_conninfo(text, source),
-        false => Ok(read_bare(core, text, source)),
+        false => read_bare(core, text, source),
     }
 }
 
@@ -374,7 +376,7 @@ fn read_jdbc(text: &str, source: &str) -> Result<Reading, Finding> {
 }
 
 /// A bare `host[:port]`, or several separated by commas.
-fn read_bare(core: &str, text: &str, source: &str) -> Reading {
+fn read_bare(core: &str, text: &str, source: &str) -> Result<Reading, Finding> {
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for item in core.split(',') {
         let bracketed = item.strip_prefix('[').and_then(|rest| rest.split_once(']'));
@@ -383,6 +385,9 @@ fn read_bare(core: &str, text: &str, source: &str) -> Reading {
             (None, Some((host, port))) if !host.contains(':') => (host, port),
             _ => (item, ""),
         };
+        if let Some(problem) = not_a_host(host) {
+            return Err(syntax(source, problem, None));
+        }
         hosts.push(host);
         ports.push(port);
     }
@@ -404,7 +409,22 @@ fn read_bare(core: &str, text: &str, source: &str) -> Reading {
             .warnings
             .push(whitespace("host", source, text, effect));
     }
-    reading
+    Ok(reading)
+}
+
+/// Why this can be neither a name, nor an address, nor a socket directory.
+fn not_a_host(host: &str) -> Option<&'static str> {
+    let address = host.split('%').next().unwrap_or_default();
+    match host {
+        _ if host.starts_with(['/', '@']) => None,
+        _ if host.contains(char::is_whitespace) => {
+            Some("it is neither a URL, nor key=value pairs, nor a host: there is a blank in it")
+        }
+        _ if host.contains(':') && address.parse::<Ipv6Addr>().is_err() => {
+            Some("it is neither a host and a port nor an IPv6 address: there are several colons")
+        }
+        _ => None,
+    }
 }
 
 impl Reading {
@@ -450,6 +470,8 @@ mod tests {
     #[test]
     fn what_people_write() {
         for (text, expected) in [
+            ("host localhost", "config.url.syntax"),
+            ("db.corp.test:5432:5433", "config.url.syntax"),
             ("", "config.url.syntax"),
             (" \n", "config.url.syntax"),
             ("''", "config.url.syntax"),

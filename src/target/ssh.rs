@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::origin::tilde;
 use super::ssh_config::{self, Asked, Files, Options, Rejected, Spec, spec};
-use super::{Hop, HostKeyCheck, NamedFile, SshPlan};
+use super::{Hop, HostKeyCheck, NamedFile, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::cli::SshArgs;
 use crate::finding::Finding;
@@ -102,6 +102,23 @@ pub fn ssh_plan(
     plan(args, surroundings, record)
 }
 
+/// The ways to authenticate that are not switched off, in their order.
+fn methods(options: &Options) -> Vec<SshMethod> {
+    let on = |method: &SshMethod| {
+        let set = match method {
+            SshMethod::PublicKey => options.pubkey,
+            SshMethod::KeyboardInteractive => options.questions,
+            SshMethod::Password => options.password,
+        };
+        set.unwrap_or(true)
+    };
+    let known = |name: &str| SshMethod::ALL.into_iter().find(|m| m.name() == name);
+    match &options.preferred_methods {
+        Some(names) => names.split(',').filter_map(known).filter(on).collect(),
+        None => SshMethod::ALL.into_iter().filter(on).collect(),
+    }
+}
+
 /// The configuration files: `--ssh-config` alone, else the user's and the system's.
 fn files(args: &SshArgs, surroundings: &Surroundings) -> Files {
     match &args.ssh_config {
@@ -169,6 +186,7 @@ impl Planner<'_> {
             .map_err(|rejected| self.rejected(rejected, &spec.host))?;
         let wrong = |problem: String| {
             Finding::new(&cause::SSH_SYNTAX)
+                .with("place", self.config_name())
                 .with("file", self.config_name())
                 .with("problem", problem)
                 .with("host", spec.host.as_str())
@@ -186,6 +204,12 @@ impl Planner<'_> {
             None => spec.host.clone(),
         }
         .to_lowercase();
+        // An address is looked up in known_hosts as it is usually written
+        // (ssh.c, `resolve_addr`).
+        let host = match host.parse::<std::net::Ipv6Addr>() {
+            Ok(address) => address.to_string(),
+            Err(_) => host,
+        };
         let tokens = |token: char| -> Option<String> {
             Some(match token {
                 'h' => host.clone(),
@@ -277,6 +301,9 @@ impl Planner<'_> {
             global_known_hosts,
             host_key_alias: options.host_key_alias.clone(),
             host_key_check: self.host_key_check(&options),
+            trusts_loopback: options.trusts_loopback.unwrap_or(false),
+            algorithms: options.algorithms.clone(),
+            methods: methods(&options),
             host,
             port,
             user,
@@ -355,6 +382,7 @@ impl Planner<'_> {
                 line,
                 problem,
             } => Finding::new(&cause::SSH_SYNTAX)
+                .with("place", format!("{}, line {line}", shown(&file)))
                 .with("file", shown(&file))
                 .with("line", line)
                 .with("problem", problem)

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files;
+use super::ssh_lists::AlgorithmLists;
 
 /// How deep files may include each other (readconf.c has the same bound).
 const DEEPEST: usize = 16;
@@ -40,6 +41,18 @@ pub struct Options {
     pub global_known_hosts: Option<Vec<String>>,
     /// `StrictHostKeyChecking`, in lower case.
     pub strict: Option<String>,
+    /// `NoHostAuthenticationForLocalhost`.
+    pub trusts_loopback: Option<bool>,
+    /// `KexAlgorithms` and its like.
+    pub algorithms: AlgorithmLists,
+    /// `PubkeyAuthentication`.
+    pub pubkey: Option<bool>,
+    /// `PasswordAuthentication`.
+    pub password: Option<bool>,
+    /// `KbdInteractiveAuthentication`.
+    pub questions: Option<bool>,
+    /// `PreferredAuthentications`.
+    pub preferred_methods: Option<String>,
     /// Settings for this host that are not followed here.
     pub unsupported: Vec<Unsupported>,
     /// Whether a `ProxyCommand` came first.
@@ -394,6 +407,39 @@ impl Reader<'_> {
                         .map(str::to_owned)
                         .collect();
                 }
+            }
+            Kind::KexAlgorithms => keep(&mut options.algorithms.kex, setting.value()?, active),
+            Kind::HostKeyAlgorithms => {
+                keep(&mut options.algorithms.host_key, setting.value()?, active);
+            }
+            Kind::Ciphers => keep(&mut options.algorithms.cipher, setting.value()?, active),
+            Kind::Macs => keep(&mut options.algorithms.mac, setting.value()?, active),
+            Kind::PubkeyAcceptedAlgorithms => {
+                keep(&mut options.algorithms.pubkey, setting.value()?, active);
+            }
+            Kind::PreferredAuthentications => {
+                keep(&mut options.preferred_methods, setting.value()?, active);
+            }
+            Kind::NoHostAuthenticationForLocalhost => {
+                keep(
+                    &mut options.trusts_loopback,
+                    flag(&setting.value()?)?,
+                    active,
+                );
+            }
+            Kind::PasswordAuthentication => {
+                keep(&mut options.password, flag(&setting.value()?)?, active);
+            }
+            Kind::KbdInteractiveAuthentication => {
+                keep(&mut options.questions, flag(&setting.value()?)?, active);
+            }
+            Kind::PubkeyAuthentication => {
+                let value = setting.value()?;
+                let value = match value.as_str() {
+                    "unbound" | "host-bound" => true,
+                    value => flag(value)?,
+                };
+                keep(&mut options.pubkey, value, active);
             }
             Kind::Flag => {
                 flag(&setting.value()?)?;
@@ -890,6 +936,16 @@ enum Kind {
     UserKnownHostsFile,
     GlobalKnownHostsFile,
     StrictHostKeyChecking,
+    NoHostAuthenticationForLocalhost,
+    KexAlgorithms,
+    HostKeyAlgorithms,
+    Ciphers,
+    Macs,
+    PubkeyAcceptedAlgorithms,
+    PubkeyAuthentication,
+    PasswordAuthentication,
+    KbdInteractiveAuthentication,
+    PreferredAuthentications,
     IgnoreUnknown,
     /// yes or no, of no consequence here.
     Flag,
@@ -935,24 +991,22 @@ impl Kind {
             "bindinterface" => Unfollowed("BindInterface", ""),
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
             "casignaturealgorithms" => Unfollowed("CASignatureAlgorithms", ""),
-            "ciphers" => Unfollowed("Ciphers", ""),
-            "hostkeyalgorithms" => Unfollowed("HostKeyAlgorithms", ""),
-            "kexalgorithms" => Unfollowed("KexAlgorithms", ""),
-            "macs" => Unfollowed("MACs", ""),
-            "pubkeyacceptedalgorithms" | "pubkeyacceptedkeytypes" => {
-                Unfollowed("PubkeyAcceptedAlgorithms", "")
-            }
+            "ciphers" => Ciphers,
+            "hostkeyalgorithms" => HostKeyAlgorithms,
+            "kexalgorithms" => KexAlgorithms,
+            "macs" => Macs,
+            "pubkeyacceptedalgorithms" | "pubkeyacceptedkeytypes" => PubkeyAcceptedAlgorithms,
             "knownhostscommand" => Unfollowed("KnownHostsCommand", "none"),
-            "nohostauthenticationforlocalhost" => {
-                Unfollowed("NoHostAuthenticationForLocalhost", "no false")
-            }
-            "passwordauthentication" => Unfollowed("PasswordAuthentication", "yes true"),
+            "nohostauthenticationforlocalhost" => NoHostAuthenticationForLocalhost,
+            "passwordauthentication" => PasswordAuthentication,
             "pkcs11provider" | "smartcarddevice" => Unfollowed("PKCS11Provider", "none"),
-            "preferredauthentications" => Unfollowed("PreferredAuthentications", ""),
+            "preferredauthentications" => PreferredAuthentications,
+            "kbdinteractiveauthentication"
+            | "challengeresponseauthentication"
+            | "skeyauthentication"
+            | "tisauthentication" => KbdInteractiveAuthentication,
             "proxyusefdpass" => Unfollowed("ProxyUseFdpass", "no false"),
-            "pubkeyauthentication" | "dsaauthentication" => {
-                Unfollowed("PubkeyAuthentication", "yes true unbound host-bound")
-            }
+            "pubkeyauthentication" | "dsaauthentication" => PubkeyAuthentication,
             "revokedhostkeys" => Unfollowed("RevokedHostKeys", "none"),
             "verifyhostkeydns" => Unfollowed("VerifyHostKeyDNS", "no false ask"),
             "refuseconnection" => Unfollowed("RefuseConnection", ""),
@@ -975,10 +1029,6 @@ impl Kind {
             | "gssapitrustdns"
             | "hashknownhosts"
             | "hostbasedauthentication"
-            | "kbdinteractiveauthentication"
-            | "challengeresponseauthentication"
-            | "skeyauthentication"
-            | "tisauthentication"
             | "permitlocalcommand"
             | "stdinnull"
             | "streamlocalbindunlink"

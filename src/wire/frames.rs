@@ -224,7 +224,10 @@ impl Frames {
         }
         let until = end(&self.inbox).unwrap_or(self.inbox.len());
         let text = self.inbox.get(1..until).unwrap_or_default();
-        if looks_like_text(text) {
+        // A server's own ends its line; it may be in any encoding. Without the
+        // line end, what is no ASCII is a length.
+        let is_line = self.inbox.get(until) == Some(&b'\n');
+        if looks_like_text(text) && (is_line || text.is_ascii()) {
             ReadError::OldError(decode(text))
         } else if let Some(&[b'E', a, b, c, d]) = self.inbox.get(..5) {
             // No text of old: an error with an absurd length.

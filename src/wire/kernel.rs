@@ -13,6 +13,11 @@ pub struct TcpInfo {
     pub rtt: Duration,
     /// Segments sent again since the connection was begun, SYNs included.
     pub retransmits: u32,
+    /// Segments that were sent again although the first copy had arrived: the
+    /// peer says so (DSACK, RFC 2883). A late acknowledgement, and no loss.
+    pub spurious: u32,
+    /// Whether the peer can say so (SACK was agreed upon).
+    pub sack: bool,
     /// The path MTU as known so far, in bytes.
     pub path_mtu: u32,
     /// The largest segment that is sent to the peer, in bytes.
@@ -121,6 +126,9 @@ mod sys {
 
     use super::*;
 
+    /// `TCPI_OPT_SACK` of linux/tcp.h.
+    const OPT_SACK: u8 = 2;
+
     /// How many queued messages are read at most.
     const QUEUED: usize = 16;
 
@@ -143,6 +151,8 @@ mod sys {
         (result == 0).then(|| TcpInfo {
             rtt: Duration::from_micros(info.tcpi_rtt.into()),
             retransmits: info.tcpi_total_retrans,
+            spurious: info.tcpi_dsack_dups,
+            sack: info.tcpi_options & OPT_SACK != 0,
             path_mtu: info.tcpi_pmtu,
             mss: info.tcpi_snd_mss,
             advertised_mss: info.tcpi_advmss,

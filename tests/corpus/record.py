@@ -6,6 +6,9 @@
     npm install pg postgres knex          # in the folder named by NODE_PATH's parent
     v/bin/python tests/corpus/record.py LAB DBDOCTOR SCENARIO... > recorded.txt
 
+RUST names the program that record.rs makes in a crate of its own, and ONLY the
+drivers that are wanted, separated by commas.
+
 Each scenario is served by the lab; each driver then connects as dbdoctor would,
 in a process of its own, and its last words are kept. Who reads the result
 decides which cause a text speaks of: a driver may say less than there is.
@@ -76,6 +79,8 @@ NODE = {
     "postgres.js": "const postgres=require('postgres'); const sql=postgres(process.argv[1],{max:1,connect_timeout:6}); sql`select 1`.then(()=>process.exit(0)).catch(e=>{console.error(e);process.exit(1)})",
     "knex": "const k=require('knex')({client:'pg',connection:process.argv[1],acquireConnectionTimeout:4000}); k.raw('select 1').then(()=>process.exit(0)).catch(e=>{console.error(e);process.exit(1)})",
 }
+
+RUST = ["tokio-postgres", "sqlx", "sqlx-pool"]
 
 SSH = {
     "paramiko": """
@@ -154,8 +159,13 @@ def record(name, expected, command):
             i += 1
     env.update({"LC_ALL": "C.UTF-8", "NODE_PATH": os.environ.get("NODE_PATH", "")})
 
+    only = os.environ.get("ONLY")
+
+    def wanted(driver):
+        return not only or driver in only.split(",")
+
     def keep(driver, text):
-        if text:
+        if text and wanted(driver):
             print(f"### {expected} | {driver} | {name}\n{text}\n", flush=True)
 
     if "--ssh" in flags and "," not in flags["--ssh"]:
@@ -180,10 +190,15 @@ def record(name, expected, command):
         return
     keep("psql", words(["psql", "-XAtw", "-c", "select 1", "-d", target], env, prefix, cwd))
     for driver, code in PYTHON.items():
-        keep(driver, words([sys.executable, "-c", PRELUDE + code, target], env, prefix, cwd))
+        if wanted(driver):
+            keep(driver, words([sys.executable, "-c", PRELUDE + code, target], env, prefix, cwd))
     url = words([sys.executable, "-c", PRELUDE + "sys.exit(url())", target], env, prefix, cwd)
     for driver, code in NODE.items():
-        keep(driver, words(["node", "-e", code, url or target], env, prefix, cwd))
+        if wanted(driver):
+            keep(driver, words(["node", "-e", code, url or target], env, prefix, cwd))
+    for driver in RUST if "RUST" in os.environ else []:
+        if wanted(driver):
+            keep(driver, words([os.environ["RUST"], driver, url or target], env, prefix, cwd))
 
 
 main()

@@ -212,8 +212,12 @@ impl Test {
         let wanted = u64::from(self.load.concurrency);
         if wanted * 2 > free {
             let spared = u32::try_from(free / 2).unwrap_or(u32::MAX).max(1);
+            let instead = match spared {
+                1 => "they are made one by one".to_owned(),
+                _ => format!("{spared} are made at once"),
+            };
             let words = format!(
-                "{wanted} attempts at once would take a large part of the {free} connection slots that are free; {spared} are made at once"
+                "{wanted} attempts at once would take a large part of the {free} connection slots that are free; {instead}"
             );
             self.load.concurrency = spared.min(self.load.concurrency);
             self.show.note(&words);

@@ -3,6 +3,7 @@
 
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
 use crate::target::ChannelBinding;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
@@ -58,7 +59,9 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
 
 fn password_missing(s: &Situation<'_>) -> Finding {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
-    let host = if s.is_unix() {
+    let default_socket =
+        s.endpoint.host.is_empty() || s.endpoint.host == crate::target::resolve::socket_folder();
+    let host = if s.is_unix() && default_socket {
         "localhost".to_owned()
     } else {
         escape(if s.endpoint.host.is_empty() {
@@ -181,10 +184,10 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
     } else {
         s.finding(&protocol::SILENT)
             .with("who", s.endpoint.label())
-            .with("waited", format!("{elapsed} ms"))
             .with("error", "no answer to the start-up message")
     };
     finding
+        .with("waited", in_words(s.elapsed))
         .with("elapsed_ms", elapsed)
         .with("timeout_ms", elapsed)
         .then_next_host()
@@ -264,7 +267,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
         return s
             .finding(cause)
             .with("who", s.endpoint.label())
-            .with("waited", format!("{} ms", s.elapsed.as_millis()));
+            .with("waited", in_words(s.elapsed));
     }
     // `authentication_timeout` counts whole seconds, and the server then
     // closes without a word.

@@ -3,6 +3,7 @@
 
 use crate::cause::{Cause, auth, server, tls};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::Asked;
 
@@ -97,6 +98,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
         "auth.timeout" => timeout(s, "it cancelled the authentication"),
         "server.timeout" => s
             .finding(cause)
+            .with("waited", in_words(s.elapsed))
             .with("timeout_ms", s.elapsed.as_millis() as u64)
             .with("how", "it cancelled the query"),
         "idle.server-timeout" => s
@@ -143,6 +145,7 @@ pub fn gss(s: &Situation<'_>, why: &str) -> Finding {
 /// Authentication took too long.
 pub fn timeout(s: &Situation<'_>, how: &str) -> Finding {
     s.finding(&auth::TIMEOUT)
+        .with("waited", in_words(s.elapsed))
         .with("elapsed_ms", s.elapsed.as_millis() as u64)
         .with("how", how)
 }

@@ -121,7 +121,7 @@ pub async fn other_encryption_passes(
         if attempt == Attempt::Tls && wire.tls.is_none() {
             return Some(false);
         }
-        let mut login = Login::new(wire, super::rules(&other, ctx), None);
+        let mut login = Login::new(wire, super::rules(&other), None);
         match login.run().await {
             Err(Stop::Server(error)) => {
                 let asked = login.exchange.asked.as_ref();

@@ -55,7 +55,7 @@ pub async fn probe(
     }
     let spoke_before = wire.log.seen().received > 0;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
-    let mut login = Login::new(wire, rules(target, ctx), password);
+    let mut login = Login::new(wire, rules(target), password);
     let mut begun = Instant::now();
     let mut prompted = false;
     let stop = loop {
@@ -112,6 +112,10 @@ pub async fn probe(
             classify::late(&situation, look.await)
         }
     };
+    let finding = match finding.cause.code {
+        "auth.password.missing" => with_ignored_passfile(finding, target, ctx),
+        _ => finding,
+    };
     let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
     let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
@@ -136,6 +140,11 @@ fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Findi
         Finding::new(&cause::server::WRONG_IDENTITY)
             .with("endpoint", endpoint.label())
             .with("guard", "requirepeer")
+            .with("rule", format!("asks for a server run by {wanted}"))
+            .with(
+                "found",
+                format!("what answers at {} is {actual}", endpoint.label()),
+            )
             .with("expected", wanted)
             .with("actual", actual),
     )
@@ -198,7 +207,7 @@ pub async fn again(
     let attempt = speaker::same_attempt(encrypted, target);
     let wire = redial(route, attempt, target, endpoint, ctx).await?;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
-    let mut login = Login::new(wire, rules(target, ctx), password);
+    let mut login = Login::new(wire, rules(target), password);
     login.run().await.ok()?;
     Some(login.into_session().0)
 }
@@ -273,7 +282,7 @@ async fn greeting(
         let attempt = speaker::same_attempt(encrypted, target);
         let wire = redial(route, attempt, target, endpoint, ctx).await?;
         let mut frames = Frames::new(wire);
-        let message = startup_message(PROTOCOL_3_0, &rules(target, ctx).parameters);
+        let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
         frames.send(&message).await;
         let frame = frames.next(Phase::Authentication).await.ok()?;
         match frame.tag {
@@ -353,7 +362,7 @@ async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Fin
 
 /// The target's rules, and the parameters that libpq sends
 /// (`build_startup_packet`), in its order.
-fn rules(target: &Target, ctx: &Ctx) -> Rules {
+fn rules(target: &Target) -> Rules {
     let mut parameters = vec![("user".to_owned(), target.user.clone())];
     let mut add = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -371,17 +380,8 @@ fn rules(target: &Target, ctx: &Ctx) -> Rules {
         "client_encoding",
         target.client_encoding.as_deref().unwrap_or_default(),
     );
-    // libpq: EnvironmentOptions.
-    for (variable, name) in [
-        ("PGDATESTYLE", "datestyle"),
-        ("PGTZ", "timezone"),
-        ("PGGEQO", "geqo"),
-    ] {
-        if let Some(value) = ctx.surroundings.var(variable)
-            && !value.eq_ignore_ascii_case("default")
-        {
-            add(name, &value);
-        }
+    for (name, value) in &target.environment_options {
+        parameters.push(((*name).to_owned(), value.clone()));
     }
     let (oldest, newest) = protocols(target);
     Rules {
@@ -438,19 +438,44 @@ fn passed_over(target: &Target) -> Vec<String> {
     shadows.map(|shadow| name(&shadow.origin)).collect()
 }
 
+/// The password file that counts, whether it exists or not.
+fn passfile(target: &Target, ctx: &Ctx) -> Option<String> {
+    let named = target.report.parameters.get("passfile");
+    let named = named.map(|p| p.value.clone());
+    named.filter(|file| !file.is_empty()).or_else(|| {
+        let home = ctx.surroundings.home.as_ref()?;
+        Some(home.join(".pgpass").display().to_string())
+    })
+}
+
+/// The mode of a password file that libpq ignores because others have access.
+fn ignored_mode(file: &str) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = std::fs::metadata(file).ok()?;
+    let mode = meta.permissions().mode() & 0o7777;
+    (meta.is_file() && mode & 0o077 != 0).then(|| format!("{mode:04o}"))
+}
+
+/// Says so where the password file is there and ignored.
+fn with_ignored_passfile(finding: Finding, target: &Target, ctx: &Ctx) -> Finding {
+    let file = passfile(target, ctx);
+    match file.as_deref().and_then(ignored_mode) {
+        Some(mode) => finding
+            .with("ignored_mode", mode)
+            .with("ignored_passfile", file),
+        None => finding,
+    }
+}
+
 /// Where a password was looked for, as people say it.
 fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
     let mut sources = vec!["the target".to_owned(), "PGPASSWORD".to_owned()];
     let parameters = &target.report.parameters;
-    let file = parameters.get("passfile").map(|p| p.value.clone());
-    let file = file.filter(|file| !file.is_empty()).or_else(|| {
-        let home = ctx.surroundings.home.as_ref()?;
-        Some(home.join(".pgpass").display().to_string())
-    });
-    if let Some(file) = file {
-        let state = match std::fs::metadata(&file) {
-            Ok(_) => "no line of it matches, or it is ignored",
-            Err(_) => "there is no such file",
+    if let Some(file) = passfile(target, ctx) {
+        let state = match (std::fs::metadata(&file), ignored_mode(&file)) {
+            (Ok(_), Some(mode)) => format!("ignored, since its mode is {mode}"),
+            (Ok(_), None) => "no line of it matches".to_owned(),
+            (Err(_), _) => "there is no such file".to_owned(),
         };
         sources.push(format!("{file} ({state})"));
     }

@@ -6,6 +6,7 @@
 
 use crate::cause::{Cause, auth, pooler, server};
 use crate::finding::Finding;
+use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 
 use super::evidence::{dress, of_server};
@@ -286,9 +287,11 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
             finding.with("parameter", parameter.unwrap_or(unnamed))
         }
         "auth.timeout" => finding
+            .with("waited", in_words(s.elapsed))
             .with("elapsed_ms", s.elapsed.as_millis() as u64)
             .with("how", "the pooler gave up"),
         "server.timeout" => finding
+            .with("waited", in_words(s.elapsed))
             .with("timeout_ms", s.elapsed.as_millis() as u64)
             .with("how", "the pooler cancelled it"),
         _ => finding,

@@ -101,6 +101,19 @@ pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environme
             None,
         );
     }
+    let multicast = name
+        .trim_end_matches('.')
+        .to_lowercase()
+        .ends_with(".local");
+    let finding = match multicast && row.code == NXDOMAIN.code {
+        true => finding.fix(
+            "Names that end in .local are answered by the machines themselves (mDNS): that takes \
+             libnss-mdns and avahi-daemon here, and does not work from most containers. Else use \
+             the address.",
+            Some("grep ^hosts: /etc/nsswitch.conf".to_owned()),
+        ),
+        false => finding,
+    };
     let no_answer = [TIMEOUT.code, NO_RESOLVER.code].contains(&row.code);
     match (&environment.container, environment.wsl) {
         (_, true) if no_answer || row.code == NXDOMAIN.code => finding.fix(

@@ -221,6 +221,10 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
             result: Err(eai), ..
         }) => {
             look.error = Some(format!("{} ({})", eai.text, eai.name()));
+            // The C library has asked about such a name all the same.
+            look.servers.get_or_insert_with(|| {
+                Asking::begin(&look.name, &settings, HEAD_START, ctx.deadline)
+            });
             look.failure = Some(fail(&mut look, Refusal::Error(eai), limit, &ctx, &settings).await);
         }
         None => {
@@ -233,6 +237,9 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
                 look.error = Some("not back yet".to_owned());
             } else {
                 look.error = Some("no answer in time".to_owned());
+                look.servers.get_or_insert_with(|| {
+                    Asking::begin(&look.name, &settings, HEAD_START, ctx.deadline)
+                });
                 look.failure = Some(fail(&mut look, Refusal::Late, limit, &ctx, &settings).await);
             }
         }

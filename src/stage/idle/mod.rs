@@ -285,6 +285,15 @@ impl<'a> Test<'a> {
         // The first alone: in a race for the last free slot it must win.
         let (first, others) = arms.split_at(1);
         for some in std::iter::once(first).chain(others.chunks(AT_ONCE)) {
+            // Once one was refused, only what a pooler needs no server for.
+            let free: Vec<_> = some
+                .iter()
+                .filter(|(care, _)| {
+                    self.known.refused.is_none() || matches!(care, Care::Unused | Care::Hop(_))
+                })
+                .copied()
+                .collect();
+            let some = free.as_slice();
             for ((care, silence), arm) in some.iter().zip(self.dial(some).await) {
                 match arm {
                     Ok(arm) => {
@@ -299,17 +308,14 @@ impl<'a> Test<'a> {
                         (self.tell)(Event::Note(format!(
                             "not opened: {}: {}",
                             self.known.label(*care),
-                            finding.summary()
+                            in_words(&finding)
                         )));
                         let optional = matches!(care, Care::Hop(_) | Care::Keepalive(_));
                         if !optional {
-                            self.known.refused.get_or_insert(finding.summary());
+                            self.known.refused.get_or_insert(in_words(&finding));
                         }
                     }
                 }
-            }
-            if self.known.refused.is_some() {
-                break;
             }
         }
         if self.way.is_shared() {
@@ -334,7 +340,11 @@ impl<'a> Test<'a> {
     }
 
     fn say_fewer(&mut self, rungs: u32, why: &str) {
-        let text = format!("{rungs} connections are parked and not {RUNGS}: {why}");
+        let are = match rungs {
+            1 => "connection is",
+            _ => "connections are",
+        };
+        let text = format!("{rungs} {are} parked and not {RUNGS}: {why}");
         self.record.fact("fewer", text.clone());
         (self.tell)(Event::Note(text));
     }
@@ -348,8 +358,8 @@ impl<'a> Test<'a> {
             }
             Err(finding) => {
                 let label = self.known.label(care);
-                let summary = finding.summary();
-                (self.tell)(Event::Note(format!("not opened: {label}: {summary}")));
+                let why = in_words(&finding);
+                (self.tell)(Event::Note(format!("not opened: {label}: {why}")));
                 Err(finding)
             }
         }
@@ -548,6 +558,19 @@ impl<'a> Test<'a> {
 /// long again, and two keepalives.
 fn enough(dropped: Duration, interval: Duration) -> Duration {
     (dropped * 3 / 2).max(dropped + interval * 2)
+}
+
+/// Why one more connection could not be opened. What has no name of its own
+/// here is told by its error: where others are open, a pooler that has no
+/// server connection left lets it in and does not answer it.
+fn in_words(finding: &Finding) -> String {
+    match finding.evidence.get("error").and_then(|e| e.as_str()) {
+        Some(error) if finding.cause.code == crate::cause::idle::UNCLASSIFIED.code => format!(
+            "it is let in and gets no further ({error}), as where a pooler has no server \
+             connection left"
+        ),
+        _ => finding.summary(),
+    }
 }
 
 /// A finding of the stage itself.

@@ -131,26 +131,30 @@ impl Looked<'_> {
         let checks = [
             (
                 "--expect-database",
+                "the database",
                 database.clone(),
                 facts.text("database").map(str::to_owned),
             ),
             (
                 "--expect-role",
+                "",
                 role.map(|role| role_name(role).to_owned()),
                 is.map(|role| role_name(role).to_owned()),
             ),
             (
                 "--expect-server-version",
+                "version",
                 server_version.map(|major| major.to_string()),
                 version.map(|major| major.to_string()),
             ),
             (
                 "--expect-cluster-name",
+                "the cluster",
                 cluster_name.clone(),
                 facts.text("cluster_name").map(str::to_owned),
             ),
         ];
-        for (guard, expected, actual) in checks {
+        for (guard, what, expected, actual) in checks {
             let Some(expected) = expected else { continue };
             if actual.as_ref() != Some(&expected) {
                 let actual = match actual {
@@ -158,9 +162,15 @@ impl Looked<'_> {
                     Some(name) => name,
                     None => unknown(),
                 };
+                let here = self.endpoint.label();
+                let spoken = |value: &str| format!("{what} {value}").trim_start().to_owned();
+                let rule = format!("asks for {}", spoken(&expected));
+                let found = format!("what answers at {here} is {}", spoken(&actual));
                 return Err(self
                     .finding(&server::WRONG_IDENTITY)
                     .with("guard", guard)
+                    .with("rule", rule)
+                    .with("found", found)
                     .with("expected", expected)
                     .with("actual", actual));
             }

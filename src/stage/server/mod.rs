@@ -11,7 +11,7 @@ mod notes;
 mod stall;
 mod versions;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::cause::{pooler, protocol, server};
 use crate::ctx::Ctx;
@@ -22,6 +22,7 @@ use crate::stage::auth::{
     self,
     speaker::{self, Speaker},
 };
+use crate::stage::protocol::in_words;
 use crate::target::{Endpoint, Target};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
@@ -102,10 +103,12 @@ impl Looked<'_> {
             record.fact("console", true);
             return Ok(Facts::default());
         }
+        let asked = Instant::now();
         let error = match session.simple_query(&Facts::query(), ctx).await {
             Ok(rows) => return Ok(rows.first().map(Facts::of_row).unwrap_or_default()),
             Err(error) => error,
         };
+        let waited = asked.elapsed();
         record.fact("facts_error", error.to_string());
         match error {
             // The session did begin, which is all that libpq asks for.
@@ -125,7 +128,7 @@ impl Looked<'_> {
                     Err(QueryError::Server(said)) if !ends_session(&said) && !is_lack(&said) => {
                         Ok(Facts::default())
                     }
-                    Err(error) => Err(self.unanswered(error, session, ctx)),
+                    Err(error) => Err(self.unanswered(error, session, waited)),
                 }
             }
             // A missing process id alone does not make a pooler: it is asked.
@@ -137,7 +140,7 @@ impl Looked<'_> {
                     stall::Seen::Works => Ok(Facts::default()),
                     stall::Seen::Stalls => Err(self
                         .finding(&protocol::STALL)
-                        .with("timeout_ms", ms(ctx.timeout))
+                        .with("timeout_ms", ms(waited))
                         .with("how", "small messages pass, larger ones do not")
                         .with("error", "small messages pass, larger ones do not")
                         .then_next_host()),
@@ -147,16 +150,16 @@ impl Looked<'_> {
                         let pooler = (speaker == Some(Speaker::Pooler))
                             .then_some("a start-up message without a role");
                         let looked = Looked { pooler, ..*self };
-                        Err(looked.unanswered(QueryError::Late, session, ctx))
+                        Err(looked.unanswered(QueryError::Late, session, waited))
                     }
                 }
             }
-            other => Err(self.unanswered(other, session, ctx)),
+            other => Err(self.unanswered(other, session, waited)),
         }
     }
 
     /// The session ended, or does not answer.
-    fn unanswered(&self, error: QueryError, session: &Session, ctx: &Ctx) -> Finding {
+    fn unanswered(&self, error: QueryError, session: &Session, waited: Duration) -> Finding {
         match error {
             QueryError::Server(said) => {
                 auth::session_error(&said, self.target, self.endpoint, session)
@@ -169,7 +172,8 @@ impl Looked<'_> {
                     .finding(&server::TIMEOUT)
                     .with("how", "the query was not answered"),
             }
-            .with("timeout_ms", ms(ctx.timeout)),
+            .with("waited", in_words(waited))
+            .with("timeout_ms", ms(waited)),
             QueryError::Closed | QueryError::Reset => self
                 .finding(&server::CLOSED)
                 .with("error", format!("at the first query, {error}")),

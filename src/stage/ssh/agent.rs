@@ -28,6 +28,8 @@ pub enum Trouble {
     Unreachable(io::ErrorKind),
     /// It answers "failure".
     Refused,
+    /// It takes the question and does not answer.
+    Mute,
     /// It broke off, or its answer makes no sense.
     Broken(String),
 }
@@ -43,6 +45,7 @@ impl std::fmt::Display for Trouble {
             }
             Trouble::Unreachable(kind) => write!(f, "its socket does not connect ({kind})"),
             Trouble::Refused => f.write_str("it refused"),
+            Trouble::Mute => f.write_str("it does not answer"),
             Trouble::Broken(what) => f.write_str(what),
         }
     }

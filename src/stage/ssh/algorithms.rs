@@ -1,43 +1,75 @@
-//! Which algorithms are offered: what OpenSSH 9.2 offers by default, as far as
-//! the SSH library has it, in OpenSSH's order; and what the server offered.
+//! Which algorithms are offered: what OpenSSH 9.2 offers by default or by its
+//! configuration, as far as the SSH library has it, in OpenSSH's order; and
+//! what the server offered.
 
 use std::borrow::Cow;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
-use russh::{Preferred, cipher, compression, kex, mac};
+use russh::keys::Algorithm;
+use russh::{Preferred, compression, kex};
 
-/// Algorithms of OpenSSH's defaults that the SSH library does not have. A
-/// server that has nothing else is no fault of the server's.
-const ONLY_OPENSSH: &[&str] = &[
+use crate::target::ssh_lists::{AlgorithmLists, assemble};
+
+/// OpenSSH's `KexAlgorithms` default.
+const KEX: &[&str] = &[
     "sntrup761x25519-sha512",
     "sntrup761x25519-sha512@openssh.com",
-    "umac-64-etm@openssh.com",
-    "umac-128-etm@openssh.com",
-    "umac-64@openssh.com",
-    "umac-128@openssh.com",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group-exchange-sha256",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group18-sha512",
+    "diffie-hellman-group14-sha256",
 ];
 
-/// Host key algorithms in the order of OpenSSH's `HostKeyAlgorithms` default.
-const HOST_KEYS: &[Algorithm] = &[
-    Algorithm::Ed25519,
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP256,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP384,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP521,
-    },
-    Algorithm::SkEd25519,
-    Algorithm::SkEcdsaSha2NistP256,
-    Algorithm::Rsa {
-        hash: Some(HashAlg::Sha512),
-    },
-    Algorithm::Rsa {
-        hash: Some(HashAlg::Sha256),
-    },
+/// OpenSSH's `Ciphers` default.
+const CIPHERS: &[&str] = &[
+    "chacha20-poly1305@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
 ];
+
+/// OpenSSH's `MACs` default.
+const MACS: &[&str] = &[
+    "umac-64-etm@openssh.com",
+    "umac-128-etm@openssh.com",
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha1-etm@openssh.com",
+    "umac-64@openssh.com",
+    "umac-128@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+    "hmac-sha1",
+];
+
+/// OpenSSH's `HostKeyAlgorithms` and `PubkeyAcceptedAlgorithms` default.
+const SIGNATURES: &[&str] = &[
+    "ssh-ed25519-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+    "sk-ssh-ed25519-cert-v01@openssh.com",
+    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com",
+    "rsa-sha2-256-cert-v01@openssh.com",
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+];
+
+/// What stands behind the name of a certificate's algorithm.
+const CERTIFICATE: &str = "-cert-v01@openssh.com";
 
 /// What known_hosts says about the host, for the order of algorithms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,54 +80,133 @@ pub struct Known {
     pub authority: bool,
 }
 
-/// The offer to a host. Key types that are known come first unless the best
-/// one is among them (sshconnect2.c, `order_hostkeyalgs`): a host whose RSA
-/// key alone is known must show that one. Certificates are asked for only
-/// where an authority is known; OpenSSH would take any other for the plain
-/// key within. Certificates keep their order whatever else is known.
-pub fn preferred(known: &Known) -> Preferred {
+/// What OpenSSH would offer to a host, by name, before known_hosts has its say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    kex: Vec<String>,
+    host_key: Vec<String>,
+    cipher: Vec<String>,
+    mac: Vec<String>,
+    /// For signatures by the user's keys.
+    pub pubkey: Vec<String>,
+    /// Whether known_hosts may change the order of host keys.
+    by_known_hosts: bool,
+}
+
+impl Allowed {
+    /// OpenSSH's defaults and what the configuration says about them.
+    pub fn by(lists: &AlgorithmLists) -> Self {
+        let host_key = lists.host_key.as_deref();
+        Self {
+            kex: assemble(KEX, lists.kex.as_deref()),
+            host_key: assemble(SIGNATURES, host_key),
+            cipher: assemble(CIPHERS, lists.cipher.as_deref()),
+            mac: assemble(MACS, lists.mac.as_deref()),
+            pubkey: assemble(SIGNATURES, lists.pubkey.as_deref()),
+            by_known_hosts: host_key.is_none_or(|list| list.starts_with(['+', '-'])),
+        }
+    }
+
+    /// Whether OpenSSH would agree with the server on one of these where the
+    /// SSH library cannot.
+    pub fn only_openssh(&self, theirs: &[String]) -> Vec<String> {
+        let ours = |name: &&String| {
+            [&self.kex, &self.cipher, &self.mac]
+                .iter()
+                .any(|list| list.contains(name))
+        };
+        theirs.iter().filter(ours).cloned().collect()
+    }
+
+    /// Whether this key exchange and this MAC only stand in for ones that the
+    /// SSH library lacks.
+    pub fn stand_ins(&self, kex: &str, mac: &str) -> (bool, bool) {
+        let foreign = |list: &[String], name: &str| !list.iter().any(|own| own == name);
+        (foreign(&self.kex, kex), foreign(&self.mac, mac))
+    }
+
+    /// Whether the server has one of the allowed key exchanges.
+    pub fn has_kex_of(&self, theirs: &[String]) -> bool {
+        theirs.iter().any(|name| self.kex.contains(name))
+    }
+
+    /// Whether the server has one of the allowed MACs.
+    pub fn has_mac_of(&self, theirs: &[String]) -> bool {
+        theirs.iter().any(|name| self.mac.contains(name))
+    }
+
+    /// Whether a key of this type may sign, and for RSA with this hash.
+    pub fn signs(&self, algorithm: &Algorithm, certificate: bool) -> bool {
+        let name = match certificate {
+            true => algorithm.to_certificate_type(),
+            false => algorithm.as_str().to_owned(),
+        };
+        self.pubkey.contains(&name)
+    }
+}
+
+/// The offer to a host, as far as the SSH library has the algorithms. Key
+/// types that are known come first unless the best one is among them
+/// (sshconnect2.c, `order_hostkeyalgs`): a host whose RSA key alone is known
+/// must show that one. Certificates are asked for only where an authority is
+/// known; OpenSSH would take any other for the plain key within. Certificates
+/// keep their order whatever else is known.
+pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
     let is_known = |algorithm: &Algorithm| known.types.iter().any(|t| *t == key_type(algorithm));
-    let mut keys = HOST_KEYS.to_vec();
-    if !keys.first().is_some_and(is_known) {
+    let (certificates, plain): (Vec<&str>, Vec<&str>) = allowed
+        .host_key
+        .iter()
+        .map(String::as_str)
+        .partition(|name| name.ends_with(CERTIFICATE));
+    let mut keys: Vec<Algorithm> = plain.iter().filter_map(|name| signature(name)).collect();
+    if allowed.by_known_hosts && !keys.first().is_some_and(is_known) {
         keys.sort_by_key(|algorithm| !is_known(algorithm));
     }
-    let certificates = match known.authority {
-        true => HOST_KEYS.to_vec(),
-        false => Vec::new(),
-    };
+    let certificates = certificates
+        .iter()
+        .filter(|_| known.authority)
+        .filter_map(|name| signature(name.strip_suffix(CERTIFICATE)?))
+        .collect();
+    let mut kex: Vec<kex::Name> = having(&allowed.kex, KEX);
+    kex.push(kex::EXTENSION_SUPPORT_AS_CLIENT);
+    kex.push(kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT);
     Preferred {
-        kex: Cow::Borrowed(&[
-            kex::CURVE25519,
-            kex::CURVE25519_PRE_RFC_8731,
-            kex::ECDH_SHA2_NISTP256,
-            kex::ECDH_SHA2_NISTP384,
-            kex::ECDH_SHA2_NISTP521,
-            kex::DH_GEX_SHA256,
-            kex::DH_G16_SHA512,
-            kex::DH_G18_SHA512,
-            kex::DH_G14_SHA256,
-            kex::EXTENSION_SUPPORT_AS_CLIENT,
-            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-        ]),
+        kex: Cow::Owned(kex),
         key: Cow::Owned(keys),
         host_key_certificates: Cow::Owned(certificates),
-        cipher: Cow::Borrowed(&[
-            cipher::CHACHA20_POLY1305,
-            cipher::AES_128_CTR,
-            cipher::AES_192_CTR,
-            cipher::AES_256_CTR,
-            cipher::AES_128_GCM,
-            cipher::AES_256_GCM,
-        ]),
-        mac: Cow::Borrowed(&[
-            mac::HMAC_SHA256_ETM,
-            mac::HMAC_SHA512_ETM,
-            mac::HMAC_SHA1_ETM,
-            mac::HMAC_SHA256,
-            mac::HMAC_SHA512,
-            mac::HMAC_SHA1,
-        ]),
+        cipher: Cow::Owned(having(&allowed.cipher, CIPHERS)),
+        mac: Cow::Owned(having(&allowed.mac, MACS)),
         compression: Cow::Borrowed(&[compression::NONE, compression::ZLIB_LEGACY]),
+    }
+}
+
+/// Those that the SSH library has. Where it lacks one, the defaults stand in
+/// for it at the end: what ssh agrees on with the server is not to be found
+/// wanting here.
+fn having<N>(names: &[String], defaults: &[&str]) -> Vec<N>
+where
+    N: for<'a> TryFrom<&'a str> + PartialEq,
+{
+    let usable = |name: &str| match name {
+        "none" | "clear" => None,
+        name => N::try_from(name).ok(),
+    };
+    let mut own: Vec<N> = names.iter().filter_map(|name| usable(name)).collect();
+    if own.len() < names.len() {
+        for stand_in in defaults.iter().filter_map(|name| usable(name)) {
+            if !own.contains(&stand_in) {
+                own.push(stand_in);
+            }
+        }
+    }
+    own
+}
+
+/// An algorithm for signatures by a plain key.
+fn signature(name: &str) -> Option<Algorithm> {
+    match Algorithm::new(name).ok()? {
+        Algorithm::Other(_) => None,
+        algorithm => Some(algorithm),
     }
 }
 
@@ -106,16 +217,6 @@ pub fn key_type(algorithm: &Algorithm) -> String {
         Algorithm::Rsa { .. } => "ssh-rsa".to_owned(),
         other => other.as_str().to_owned(),
     }
-}
-
-/// Whether OpenSSH would agree with the server on one of these where the SSH
-/// library cannot.
-pub fn only_openssh(theirs: &[String]) -> Vec<String> {
-    theirs
-        .iter()
-        .filter(|name| ONLY_OPENSSH.contains(&name.as_str()))
-        .cloned()
-        .collect()
 }
 
 /// What a server offers (RFC 4253, section 7.1), client to server.
@@ -191,7 +292,10 @@ mod tests {
                 types: types.iter().map(|t| t.to_string()).collect(),
                 authority: false,
             };
-            preferred(&known).key.first().map(key_type)
+            preferred(&Allowed::by(&AlgorithmLists::default()), &known)
+                .key
+                .first()
+                .map(key_type)
         };
         assert_eq!(order(&[]).as_deref(), Some("ssh-ed25519"));
         assert_eq!(order(&["ssh-rsa"]).as_deref(), Some("ssh-rsa"));
@@ -199,6 +303,32 @@ mod tests {
             order(&["ssh-rsa", "ssh-ed25519"]).as_deref(),
             Some("ssh-ed25519")
         );
+    }
+
+    #[test]
+    fn all_but_a_few_defaults_are_there_and_old_ones_on_demand() {
+        let offer = preferred(
+            &Allowed::by(&AlgorithmLists::default()),
+            &Known {
+                types: Vec::new(),
+                authority: true,
+            },
+        );
+        assert_eq!(offer.kex.len(), KEX.len() - 2 + 2);
+        assert_eq!(offer.cipher.len(), CIPHERS.len());
+        assert_eq!(offer.mac.len(), MACS.len() - 4);
+        assert_eq!(offer.key.len(), 8);
+        assert_eq!(offer.host_key_certificates.len(), 8);
+        let lists = AlgorithmLists {
+            kex: Some("+diffie-hellman-group14-sha1,diffie-hellman-group1-sha1".into()),
+            host_key: Some("+ssh-rsa".into()),
+            cipher: Some("^aes128-cbc,3des-cbc".into()),
+            ..AlgorithmLists::default()
+        };
+        let offer = preferred(&Allowed::by(&lists), &Known::default());
+        assert!(offer.kex.contains(&kex::DH_G14_SHA1) && offer.kex.contains(&kex::DH_G1_SHA1));
+        assert_eq!(offer.key.last(), Some(&Algorithm::Rsa { hash: None }));
+        assert_eq!(offer.cipher.first().map(AsRef::as_ref), Some("aes128-cbc"));
     }
 
     #[test]

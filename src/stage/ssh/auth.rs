@@ -4,16 +4,17 @@
 use std::time::{Duration, Instant};
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt};
-use russh::keys::HashAlg;
+use russh::keys::{Algorithm, HashAlg};
 use russh::{MethodKind, MethodSet};
 
 use super::agent::Agent;
+use super::algorithms::Allowed;
 use super::client::{Client, End, Watch};
 use super::offer::{Candidate, Credential, Hand, Offer};
 use super::pen::{Pen, Unsigned};
 use super::story::{Ending, Outcome, Story};
 use crate::secret::{self, Secret};
-use crate::target::Hop;
+use crate::target::{Hop, SshMethod};
 
 /// A server may ask for several methods in turn, not for ever.
 const MOST_STEPS: usize = 8;
@@ -68,6 +69,7 @@ pub async fn authenticate(
         },
         methods: MethodSet::empty(),
         rsa_hash: None,
+        allowed: Allowed::by(&means.hop.algorithms),
     };
     run.story.ending = match run.all().await {
         Err(ending) => ending,
@@ -90,6 +92,8 @@ struct Run<'a> {
     /// The hash for RSA signatures, once it was looked up; `None` in it where
     /// the server takes SHA-1 alone.
     rsa_hash: Option<Option<HashAlg>>,
+    /// What the configuration lets keys sign with.
+    allowed: Allowed,
 }
 
 /// A step of authentication that left us outside.
@@ -108,16 +112,28 @@ impl Run<'_> {
         self.step(reply, "none").await?;
         for _ in 0..MOST_STEPS {
             let mut partial = false;
-            if self.takes(MethodKind::PublicKey) {
-                partial = self.keys().await?;
-            }
-            if !partial && self.may_use_password() && self.takes(MethodKind::KeyboardInteractive) {
-                partial = self.keyboard_interactive().await?;
-            }
-            // A password that was refused as an answer is not sent once more.
-            let spent = self.story.password_refused && self.means.password.is_some();
-            if !partial && !spent && self.may_use_password() && self.takes(MethodKind::Password) {
-                partial = self.password().await?;
+            let methods = self.means.hop.methods.clone();
+            for method in methods {
+                // A password that was refused as an answer is not sent once more.
+                let spent = self.story.password_refused && self.means.password.is_some();
+                let asked = self.may_use_password();
+                partial = match method {
+                    SshMethod::PublicKey if self.takes(MethodKind::PublicKey) => {
+                        self.keys().await?
+                    }
+                    SshMethod::KeyboardInteractive
+                        if asked && self.takes(MethodKind::KeyboardInteractive) =>
+                    {
+                        self.keyboard_interactive().await?
+                    }
+                    SshMethod::Password if asked && !spent && self.takes(MethodKind::Password) => {
+                        self.password().await?
+                    }
+                    _ => false,
+                };
+                if partial {
+                    break;
+                }
             }
             if !partial {
                 return Ok(());
@@ -147,15 +163,9 @@ impl Run<'_> {
             let Some((candidate, Outcome::Untried)) = self.story.keys.get(at).cloned() else {
                 continue;
             };
-            let hash = match candidate.credential.is_rsa() {
-                false => None,
-                true => match self.rsa_hash().await? {
-                    Some(hash) => Some(hash),
-                    None => {
-                        self.settle(at, Outcome::NoAlgorithm);
-                        continue;
-                    }
-                },
+            let Some(hash) = self.signature(&candidate).await? else {
+                self.settle(at, Outcome::NoAlgorithm);
+                continue;
             };
             self.story.method = "publickey";
             let outcome = match self.offer(&candidate, hash).await {
@@ -222,6 +232,33 @@ impl Run<'_> {
         if let Some((_, slot)) = self.story.keys.get_mut(at) {
             *slot = outcome;
         }
+    }
+
+    /// The hash that a key signs with; none in it for keys that have one way
+    /// to sign, and for SHA-1. `None` where the configuration or the server
+    /// leaves no way.
+    async fn signature(
+        &mut self,
+        candidate: &Candidate,
+    ) -> Result<Option<Option<HashAlg>>, Ending> {
+        let certificate = matches!(candidate.credential, Credential::Certificate(_));
+        let algorithm = candidate.credential.public().algorithm();
+        if !candidate.credential.is_rsa() {
+            let signs = self.allowed.signs(&algorithm, certificate);
+            return Ok(signs.then_some(None));
+        }
+        let signs = |hash| self.allowed.signs(&Algorithm::Rsa { hash }, certificate);
+        let (large, small, old) = (
+            signs(Some(HashAlg::Sha512)),
+            signs(Some(HashAlg::Sha256)),
+            signs(None),
+        );
+        Ok(match self.rsa_hash().await? {
+            Some(HashAlg::Sha512) if large => Some(Some(HashAlg::Sha512)),
+            // Whoever takes the larger hash takes the smaller one.
+            Some(_) if small => Some(Some(HashAlg::Sha256)),
+            _ => old.then_some(None),
+        })
     }
 
     /// The hash for signatures by RSA keys: OpenSSH does not sign with SHA-1,

@@ -7,7 +7,7 @@ use russh::{AlgorithmKind, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::algorithms::{self, ServerOffer};
+use super::algorithms::{Allowed, ServerOffer};
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
 use super::host_key::moment;
@@ -16,7 +16,7 @@ use super::story::{Ending, Outcome, Story};
 use crate::cause::{self, Cause};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::target::Hop;
+use crate::target::{Hop, SshMethod};
 use crate::text;
 use crate::wire::Address;
 
@@ -39,6 +39,15 @@ pub fn lost(label: &str, end: &End) -> Finding {
     Finding::new(&cause::tunnel::LOST)
         .with("via", label)
         .with("error", end.words())
+}
+
+/// The agent takes the question and does not answer; we got in without it.
+pub fn mute_agent(hop: &Hop) -> Finding {
+    let finding = about(&cause::ssh::AUTH_AGENT_MUTE, hop);
+    match &hop.agent {
+        Some(socket) => finding.with("agent", socket.display().to_string()),
+        None => finding,
+    }
 }
 
 /// Something else answers.
@@ -114,15 +123,37 @@ pub fn stalled(hop: &Hop, during: &str, ctx: &Ctx) -> Finding {
         .with("timeout_s", ctx.timeout.as_secs_f64())
 }
 
+/// The SSH library agreed with the server on what ssh is not allowed to use
+/// (it stands in for what the library lacks): ssh would have found nothing.
+pub fn only_by_stand_in(
+    hop: &Hop,
+    allowed: &Allowed,
+    offer: &ServerOffer,
+    agreed: &[String; 4],
+) -> Option<Finding> {
+    let [kex, _, cipher, mac] = agreed;
+    let aead = cipher.contains("gcm") || cipher.contains("poly1305");
+    let none = Vec::new();
+    let (kind, theirs) = match allowed.stand_ins(kex, mac) {
+        (true, _) if !allowed.has_kex_of(&offer.kex) => (AlgorithmKind::Kex, &offer.kex),
+        (_, true) if !aead && !allowed.has_mac_of(&offer.mac) => (AlgorithmKind::Mac, &offer.mac),
+        _ => return None,
+    };
+    Some(algorithms(hop, allowed, &kind, &none, theirs))
+}
+
 /// The key exchange failed.
 pub fn handshake(
     hop: &Hop,
     error: &Error,
     end: Option<End>,
+    allowed: &Allowed,
     offer: Option<&ServerOffer>,
 ) -> Finding {
     let finding = match (error, end) {
-        (Error::NoCommonAlgo { kind, ours, theirs }, _) => algorithms(hop, kind, ours, theirs),
+        (Error::NoCommonAlgo { kind, ours, theirs }, _) => {
+            algorithms(hop, allowed, kind, ours, theirs)
+        }
         (_, Some(end @ End::Disconnected { .. })) => disconnected(hop, &end, "the key exchange"),
         (Error::HUP | Error::Disconnect, _) => disconnected(hop, &End::Closed, "the key exchange"),
         (Error::IO(error), _) => match error.kind() {
@@ -166,7 +197,24 @@ pub fn violates(error: &Error) -> bool {
     )
 }
 
-fn algorithms(hop: &Hop, kind: &AlgorithmKind, ours: &[String], theirs: &[String]) -> Finding {
+fn algorithms(
+    hop: &Hop,
+    allowed: &Allowed,
+    kind: &AlgorithmKind,
+    ours: &[String],
+    theirs: &[String],
+) -> Finding {
+    let set = match kind {
+        AlgorithmKind::Kex => ("KexAlgorithms", &hop.algorithms.kex),
+        AlgorithmKind::Key => ("HostKeyAlgorithms", &hop.algorithms.host_key),
+        AlgorithmKind::Cipher => ("Ciphers", &hop.algorithms.cipher),
+        AlgorithmKind::Mac => ("MACs", &hop.algorithms.mac),
+        AlgorithmKind::Compression => ("Compression", &None),
+    };
+    let side = match set {
+        (keyword, Some(_)) => format!("the SSH configuration's {keyword}"),
+        (_, None) => "OpenSSH's defaults".to_owned(),
+    };
     let kind = match kind {
         AlgorithmKind::Kex => "key exchange",
         AlgorithmKind::Key => "host key",
@@ -184,19 +232,15 @@ fn algorithms(hop: &Hop, kind: &AlgorithmKind, ours: &[String], theirs: &[String
         .filter(|name| !name.starts_with("ext-info-") && !name.starts_with("kex-strict-"))
         .cloned()
         .collect();
-    let missing = algorithms::only_openssh(&theirs);
-    let finding = match missing.as_slice() {
+    // OpenSSH has one of them: the server is fine, and the gap is ours.
+    let lacking = allowed.only_openssh(&theirs);
+    let finding = match lacking.as_slice() {
         [] => about(&cause::ssh::ALGORITHMS, hop),
-        missing => about(&cause::ssh::UNCLASSIFIED, hop).with(
-            "error",
-            format!(
-                "the server offers only {kind} algorithms that dbdoctor's SSH library lacks ({}); OpenSSH has them",
-                missing.join(", ")
-            ),
-        ),
+        lacking => about(&cause::ssh::UNSUPPORTED, hop).with("lacking", lacking.to_vec()),
     };
     finding
         .with("kind", kind)
+        .with("side", side)
         .with("ours", ours)
         .with("theirs", theirs)
 }
@@ -286,8 +330,18 @@ fn says_too_many(end: &End) -> bool {
 fn refused(hop: &Hop, story: &Story) -> Finding {
     let any = |wanted: fn(&Outcome) -> bool| story.keys.iter().any(|(_, outcome)| wanted(outcome));
     if !story.passed.is_empty() {
+        let keys_are_next = story.methods.contains(&"publickey");
         return match story.password_refused {
             true => about(&cause::ssh::AUTH_PASSWORD, hop),
+            false if keys_are_next && any(|outcome| *outcome == Outcome::Refused) => {
+                about(&cause::ssh::AUTH_PUBLICKEY, hop).with(
+                    "why",
+                    format!(
+                        "after {} it takes none of the keys that were offered",
+                        story.passed.join(" and ")
+                    ),
+                )
+            }
             false => method(hop, story),
         };
     }
@@ -337,6 +391,18 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
     let tried = any(|outcome| *outcome == Outcome::Refused);
     if !tried && any(|outcome| *outcome == Outcome::NoAlgorithm) {
         let keys = story.labels(|outcome| *outcome == Outcome::NoAlgorithm);
+        if hop.algorithms.pubkey.is_some() {
+            return about(&cause::ssh::AUTH_ALGORITHM, hop)
+                .with("key", keys.join(", "))
+                .with(
+                    "reason",
+                    "and PubkeyAcceptedAlgorithms of the SSH configuration agree on no signature algorithm",
+                )
+                .fix(
+                    "Take PubkeyAcceptedAlgorithms out of the SSH configuration for this host, or begin its value with + to add to the defaults.",
+                    None,
+                );
+        }
         return about(&cause::ssh::AUTH_ALGORITHM, hop)
             .with("key", keys.join(", "))
             .with("takes", "ssh-rsa (SHA-1)")
@@ -361,17 +427,32 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("problem", format!("cannot be used: {trouble}"));
     }
     if takes_keys && story.agent_keys == Some(0) {
-        return about(&cause::ssh::AUTH_AGENT, hop).with("problem", "has no keys");
+        return about(&cause::ssh::AUTH_AGENT, hop).with("problem", "has no keys, or is locked");
     }
     method(hop, story)
 }
 
 fn method(hop: &Hop, story: &Story) -> Finding {
     let wanted = match story.methods.as_slice() {
-        [] => "no method that dbdoctor knows".to_owned(),
+        [] => "something that it does not name (every method is switched off there)".to_owned(),
         methods => methods.join(" or "),
     };
     let finding = about(&cause::ssh::AUTH_METHOD, hop).with("wanted", wanted);
+    let off: Vec<&str> = SshMethod::ALL
+        .into_iter()
+        .filter(|method| !hop.methods.contains(method) && story.methods.contains(&method.name()))
+        .map(SshMethod::name)
+        .collect();
+    let finding = match off.is_empty() {
+        true => finding,
+        false => finding.with("switched_off", off.join(", ")).fix(
+            format!(
+                "The SSH configuration switches {} off for this host: look at PreferredAuthentications, PubkeyAuthentication, PasswordAuthentication and KbdInteractiveAuthentication.",
+                off.join(" and ")
+            ),
+            None,
+        ),
+    };
     let finding = match story.passed.as_slice() {
         [] => finding,
         passed => finding.with("after", passed.join(", ")),
@@ -405,7 +486,13 @@ fn certificate_fault(key: &Candidate, user: &str) -> Option<String> {
     } else if !principals.iter().any(|principal| principal == user) {
         Some(format!("is for {}, not for {user}", principals.join(", ")))
     } else {
-        None
+        // sshd refuses what it does not know (auth-options.c, `cert_option_list`).
+        let known = ["force-command", "source-address", "verify-required"];
+        let options = certificate.critical_options();
+        let unknown = options
+            .iter()
+            .find(|(name, _)| !known.contains(&name.as_str()));
+        unknown.map(|(name, _)| format!("has a critical option that sshd does not know ({name})"))
     }
 }
 

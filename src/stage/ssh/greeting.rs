@@ -112,6 +112,7 @@ pub fn who(bytes: &[u8]) -> &'static str {
         }
         [0x15 | 0x16, 3, ..] => "a TLS server",
         _ if starts(b"SSH-1.") => "an SSH server that speaks only protocol 1",
+        _ if starts(b"SSH-") => "something with an identification that no SSH 2 server gives",
         [_, _, 0, 0, 10 | 0xff, ..] => "MySQL or MariaDB",
         [b'E', 0, 0, ..] | [b'N'] | [b'S'] => "PostgreSQL",
         _ if starts(b"-ERR") || starts(b"-NOAUTH") || starts(b"-DENIED") => "Redis",
@@ -147,8 +148,14 @@ pub fn turned_away(bytes: &[u8]) -> bool {
 /// A transport whose greeting is over: it replays the server's identification
 /// to the SSH library, swallows the library's own, which was sent already, and
 /// keeps the clear text that follows.
+///
+/// What was read is acknowledged at once: sshd sends its host keys behind the
+/// end of authentication, and its next word, the answer to our forward, waits
+/// for our acknowledgement (Nagle's algorithm, RFC 896), which the kernel would
+/// hold back for 40 ms.
 pub struct Resumed<S> {
     inner: S,
+    socket: Option<Arc<socket2::Socket>>,
     replay: Vec<u8>,
     at: usize,
     swallow: usize,
@@ -172,11 +179,17 @@ impl ClearText {
 }
 
 impl<S> Resumed<S> {
-    /// Goes on after the greeting with what was read of it.
-    pub fn new(inner: S, replay: Vec<u8>) -> (Self, ClearText) {
+    /// Goes on after the greeting with what was read of it. The socket is the
+    /// one below, where there is one.
+    pub fn new(
+        inner: S,
+        socket: Option<Arc<socket2::Socket>>,
+        replay: Vec<u8>,
+    ) -> (Self, ClearText) {
         let clear = Arc::new(Mutex::new(replay.clone()));
         let resumed = Self {
             inner,
+            socket,
             replay,
             at: 0,
             swallow: OURS.len() + 2,
@@ -184,6 +197,17 @@ impl<S> Resumed<S> {
         };
         (resumed, ClearText(clear))
     }
+}
+
+/// Has the kernel acknowledge what it has received; it forgets again with the
+/// next word of ours (tcp(7), `TCP_QUICKACK`). Only Linux has it.
+fn acknowledge(socket: Option<&socket2::Socket>) {
+    #[cfg(target_os = "linux")]
+    if let Some(socket) = socket {
+        let _ = socket.set_tcp_quickack(true);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Resumed<S> {
@@ -201,6 +225,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Resumed<S> {
         }
         let before = buf.filled().len();
         let result = std::task::ready!(Pin::new(&mut this.inner).poll_read(cx, buf));
+        acknowledge(this.socket.as_deref());
         let mut clear = this
             .clear
             .lock()

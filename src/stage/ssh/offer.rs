@@ -142,7 +142,7 @@ impl Offer {
                 }
                 Ok(Err(trouble)) => offer.trouble = Some(trouble),
                 Err(_) => {
-                    offer.trouble = Some(Trouble::Broken("it does not answer".to_owned()));
+                    offer.trouble = Some(Trouble::Mute);
                 }
             }
         }

@@ -19,7 +19,17 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
     let Some(Address::Tcp(to)) = address.cloned() else {
         return finding;
     };
-    if finding.cause.code != cause::tcp::REFUSED.code || !local::is_local(to.ip()) {
+    if !local::is_local(to.ip()) {
+        return finding;
+    }
+    if finding.cause.code == cause::tcp::TIMEOUT.code {
+        let look = tokio::task::spawn_blocking(move || local::listener(to));
+        return match tokio::time::timeout(PATIENCE, look).await {
+            Ok(Ok(Some(listener))) => silent_here(finding, &listener),
+            _ => finding,
+        };
+    }
+    if finding.cause.code != cause::tcp::REFUSED.code {
         return finding;
     }
     let look = tokio::task::spawn_blocking(move || local::alternatives(to));
@@ -28,6 +38,22 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
         _ => Vec::new(),
     };
     refused_here(finding, to, &others, here)
+}
+
+/// Advice where a process of this machine listens and nothing is answered: its
+/// queue is full, or a packet filter here drops what is sent to it.
+fn silent_here(finding: Finding, listener: &Listener) -> Finding {
+    let port = listener.address.port();
+    finding.with("listener", listener.to_json()).fix(
+        format!(
+            "On this machine {} listens on {}. Where its queue of pending connections is full \
+             (Recv-Q above Send-Q), it hangs or is stopped: look at it, and start it anew. Else \
+             this machine's packet filter drops what is sent there.",
+            listener.label(),
+            listener.address
+        ),
+        Some(format!("ss -ltn 'sport = :{port}'; nft list ruleset")),
+    )
 }
 
 /// Advice for a refusal by an address of this machine.
@@ -54,13 +80,26 @@ fn refused_here(
             ),
             None,
         );
-    } else if let Some(listener) = others.first() {
+    } else if let [listener] = others {
         finding = finding.fix(
             format!(
                 "On this machine {} listens on {}: use port {}.",
                 listener.label(),
                 listener.address,
                 listener.address.port()
+            ),
+            None,
+        );
+    } else if !others.is_empty() {
+        let ports: Vec<String> = others
+            .iter()
+            .map(|listener| format!("{} ({})", listener.address.port(), listener.label()))
+            .collect();
+        finding = finding.fix(
+            format!(
+                "On this machine these listen on other ports: {}; use the port of the one that \
+                 is meant.",
+                ports.join(", ")
             ),
             None,
         );

@@ -138,22 +138,20 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
         (Why::Errno(errno), Address::Tcp(_)) if row.code == cause::tcp::LOCAL.code => {
             finding.with("resource", resource(*errno))
         }
-        (Why::Errno(errno), Address::Unix(path)) => {
-            let finding = finding.with("resource", resource(*errno));
-            match row.code {
-                code if code == cause::tcp::SOCKET_PERMISSION.code => {
-                    finding.with("denied_by", denied_by(path))
-                }
-                code if code == cause::tcp::SOCKET_MISSING.code => {
-                    let found = sockets_near(path);
-                    match found.is_empty() {
-                        true => finding,
-                        false => finding.with("found", found),
-                    }
-                }
-                _ => finding,
+        (Why::Errno(errno), Address::Unix(path)) => match row.code {
+            code if code == cause::tcp::LOCAL.code => finding.with("resource", resource(*errno)),
+            code if code == cause::tcp::SOCKET_PERMISSION.code => {
+                finding.with("denied_by", denied_by(path))
             }
-        }
+            code if code == cause::tcp::SOCKET_MISSING.code => {
+                let found = sockets_near(path);
+                match found.is_empty() {
+                    true => finding,
+                    false => finding.with("found", found),
+                }
+            }
+            _ => finding,
+        },
         _ => finding,
     }
 }

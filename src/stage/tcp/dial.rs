@@ -81,7 +81,7 @@ impl Miss {
     pub fn text(&self) -> String {
         let text = match &self.why {
             Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
-            Why::Late => format!("no answer within {}", seconds(self.took)),
+            Why::Late => format!("nothing came back within {}", seconds(self.took)),
             Why::PathTooLong(length) => {
                 format!("the path has {length} bytes, at most {LONGEST_SOCKET_PATH} fit")
             }
@@ -149,10 +149,9 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     match tokio::time::timeout_at(limit.into(), connect).await {
         Ok(Ok(stream)) => Ok((Box::new(stream), watched)),
         // A reset in answer to SYN is ECONNREFUSED: this one came after the
-        // connection was established, and is the next stage's to tell.
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-            Ok((Box::new(AlreadyReset), watched))
-        }
+        // connection was established, and is the next stage's to tell. EPIPE
+        // is one behind the peer's end of its direction: it closed.
+        Ok(Err(error)) if was_open(&error) => Ok((Box::new(AlreadyEnded(error.kind())), watched)),
         Ok(Err(error)) => Err((Why::of(&error), kernel::icmp(&watched))),
         Err(_) => match kernel::icmp(&watched) {
             // A soft error: the kernel had an answer and went on trying.
@@ -162,20 +161,29 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     }
 }
 
-/// A connection that was reset before the first byte.
-struct AlreadyReset;
+/// Whether a failed connect was a connection for a moment.
+fn was_open(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionReset | ConnectionAborted | BrokenPipe
+    )
+}
 
-impl AsyncRead for AlreadyReset {
+/// A connection that ended before the first byte, with this error.
+struct AlreadyEnded(io::ErrorKind);
+
+impl AsyncRead for AlreadyEnded {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        Poll::Ready(Err(self.0.into()))
     }
 }
 
-impl AsyncWrite for AlreadyReset {
+impl AsyncWrite for AlreadyEnded {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -227,8 +235,8 @@ fn errno_of(icmp: &Icmp) -> i32 {
     }
 }
 
-/// As libpq sets them (`setKeepalivesIdle` and its kin in fe-connect.c): a
-/// value of 0 leaves the system's default.
+/// As libpq sets them (`setKeepalivesIdle` and its kin in fe-connect.c); a
+/// value of 0 stands for one that is not given.
 fn set_keepalives(socket: &Socket, keepalives: &Keepalives) -> io::Result<()> {
     let some = |n: u32| (n > 0).then_some(n);
     if keepalives.enabled {

@@ -127,9 +127,13 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
     record.fact("mss", info.mss);
     record.fact("path_mtu", info.path_mtu);
     record.fact("retransmits", info.retransmits);
-    if info.retransmits == 0 {
+    // Nothing but SYN has been sent when it is first looked at.
+    let before = record.facts.get("syn_retransmits").and_then(|n| n.as_u64());
+    let syn = before.map_or(info.retransmits, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    record.fact("syn_retransmits", syn);
+    let Some(lost) = lost(&info, syn, local::is_local(to.ip())) else {
         return;
-    }
+    };
     let code = cause::tcp::RETRANSMITS.code;
     record.findings.retain(|finding| finding.cause.code != code);
     record.warn(
@@ -137,9 +141,30 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
             .with("address", address.to_string())
             .with("ip", to.ip().to_string())
             .with("port", to.port())
+            .with("lost", lost)
             .with("retransmits", info.retransmits)
+            .with("syn_retransmits", syn)
+            .with("spurious", info.spurious)
             .with("rtt_ms", ms(info.rtt)),
     );
+}
+
+/// How many packets were lost, as far as that is certain enough to warn. A
+/// segment is also sent again where its acknowledgement is late, as it is on a
+/// busy machine: the peer then says that it had it already (DSACK). A request
+/// to connect is sent again only after a second without an answer.
+fn lost(info: &kernel::TcpInfo, syn: u32, local: bool) -> Option<u32> {
+    // Within one machine nothing gets lost, and a busy one is late.
+    const FEW_WITHIN_A_MACHINE: u32 = 4;
+    let data = info.retransmits.saturating_sub(syn);
+    let data = data.saturating_sub(info.spurious);
+    let certain = match (local, info.sack) {
+        (true, _) => FEW_WITHIN_A_MACHINE,
+        (false, true) => 1,
+        (false, false) => 2,
+    };
+    let data = if data < certain { 0 } else { data };
+    Some(syn.saturating_add(data)).filter(|lost| *lost > 0)
 }
 
 /// What the addresses that are still out do, what it all means, and who it is
@@ -187,4 +212,46 @@ fn aside(
             notes
         }),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn info(retransmits: u32, spurious: u32, sack: bool) -> kernel::TcpInfo {
+        kernel::TcpInfo {
+            rtt: Duration::from_millis(1),
+            retransmits,
+            spurious,
+            sack,
+            path_mtu: 1500,
+            mss: 1448,
+            advertised_mss: 1448,
+            received_mss: 536,
+            unacked: 0,
+            since_received: Duration::ZERO,
+            bytes_received: 0,
+            bytes_acked: 0,
+            out_of_order: 0,
+        }
+    }
+
+    #[test]
+    fn a_late_acknowledgement_is_no_loss() {
+        assert_eq!(lost(&info(0, 0, true), 0, false), None);
+        assert_eq!(lost(&info(1, 1, true), 0, false), None);
+        assert_eq!(lost(&info(2, 1, true), 0, false), Some(1));
+        assert_eq!(lost(&info(1, 0, false), 0, false), None);
+        assert_eq!(lost(&info(2, 0, false), 0, false), Some(2));
+    }
+
+    #[test]
+    fn within_one_machine_only_much_is_loss() {
+        assert_eq!(lost(&info(2, 0, true), 0, true), None);
+        assert_eq!(lost(&info(5, 0, true), 0, true), Some(5));
+        assert_eq!(lost(&info(1, 0, true), 1, true), Some(1));
+        assert_eq!(lost(&info(3, 0, true), 1, true), Some(1));
+    }
 }

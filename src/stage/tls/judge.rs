@@ -90,6 +90,12 @@ impl Judge<'_> {
             .saturating_sub(self.received_before)
     }
 
+    /// Whether bytes still came at the end of the wait.
+    fn is_flowing(&self) -> bool {
+        let last = self.log.seen().last_byte_at;
+        last.is_some_and(|at| at.elapsed() < self.waited / 3)
+    }
+
     fn direct(&self) -> bool {
         self.attempt == Attempt::DirectTls
     }
@@ -308,6 +314,7 @@ impl Judge<'_> {
     /// from a path on which only small messages pass.
     async fn late(&self) -> Finding {
         let received = self.received();
+        let trickles = received > 0 && self.is_flowing();
         if self.direct() && received == 0 {
             let usual = look::asks_for_tls(self.route, self.ctx, BRIEF).await;
             if let Some(Answer::Tls { .. } | Answer::NoTls { .. }) = usual {
@@ -320,6 +327,8 @@ impl Judge<'_> {
         let out_of_order = self.socket.and_then(later_packets_came);
         let brief = look::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
         let cause = match brief || out_of_order == Some(true) {
+            // Bytes were coming to the end: slow is not stuck.
+            _ if trickles => &cause::TIMEOUT,
             true => &protocol_cause::STALL,
             false if self.direct() && received == 0 => &protocol_cause::SILENT,
             false => &cause::TIMEOUT,

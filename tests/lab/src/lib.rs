@@ -40,6 +40,6 @@ pub use netns::Netns;
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use process::Tool;
-pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, free_port};
+pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, Then, free_port};
 pub use run::{Outcome, ask_oracle, command, oracle_agrees, verify};
 pub use sshd::{Agent, Sshd, SshdBuilder};

@@ -164,6 +164,22 @@ impl Peer {
         })
     }
 
+    /// Passes everything on; `act` is called when a client begins to speak for the `turn`th
+    /// time (see [`Peer::round_trips`]), before its words pass. All passes a little late, so
+    /// that what is sent at once counts as one word.
+    pub fn forward_acting(
+        to: impl Into<String>,
+        turn: usize,
+        act: impl Fn() -> Then + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let (to, act): (_, Act) = (to.into(), Arc::new(act));
+        Peer::script(move |client| {
+            let server = connect(&to)?;
+            let delay = Fault::Delay(Duration::from_millis(20));
+            forward_acting(client, server, delay, Some((turn, act.clone())))
+        })
+    }
+
     /// Passes everything on once `prelude` has dealt with the client (first) and the server.
     pub fn forward_after(
         to: impl Into<String>,
@@ -279,6 +295,27 @@ fn connect(to: &str) -> io::Result<Stream> {
 }
 
 fn forward(client: Stream, server: Stream, fault: Fault) -> io::Result<()> {
+    forward_acting(client, server, fault, None)
+}
+
+/// What is done at a turn.
+type Act = Arc<dyn Fn() -> Then + Send + Sync>;
+
+/// What comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// All passes as before.
+    Pass,
+    /// Nothing passes any more.
+    Stall,
+}
+
+fn forward_acting(
+    client: Stream,
+    server: Stream,
+    fault: Fault,
+    act: Option<(usize, Act)>,
+) -> io::Result<()> {
     client.state.server_spoke.store(true, Ordering::Relaxed);
     server.stream.set_nodelay(true)?;
     client.stream.set_nodelay(true)?;
@@ -287,6 +324,8 @@ fn forward(client: Stream, server: Stream, fault: Fault) -> io::Result<()> {
     }
     let flow = Arc::new(Flow {
         fault,
+        act,
+        turns: AtomicUsize::new(0),
         ends: [
             Arc::downgrade(&client.stream),
             Arc::downgrade(&server.stream),
@@ -311,6 +350,8 @@ fn forward(client: Stream, server: Stream, fault: Fault) -> io::Result<()> {
 /// Both directions of one forwarded connection.
 struct Flow {
     fault: Fault,
+    act: Option<(usize, Act)>,
+    turns: AtomicUsize,
     ends: [Weak<TcpStream>; 2],
     passed: AtomicUsize,
     last: Mutex<Instant>,
@@ -337,6 +378,13 @@ impl Flow {
                 .swap(direction == 1, Ordering::Relaxed);
             if was && direction == 0 {
                 self.state.turns.fetch_add(1, Ordering::Relaxed);
+                let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+                if let Some((wanted, act)) = &self.act
+                    && turn == *wanted
+                    && act() == Then::Stall
+                {
+                    self.stalled.iter().for_each(stall);
+                }
             }
             let before = self.passed.fetch_add(bytes.len(), Ordering::Relaxed);
             let after = before + bytes.len();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use crate::certs::write_mode;
 use crate::lab::Lab;
 use crate::netns::Netns;
 use crate::process::{Service, Tool, find_program, is_root};
-use crate::proxy::free_port;
+use crate::proxy::{Then, free_port};
 
 /// An SSH server to be started.
 pub struct SshdBuilder<'a> {
@@ -213,10 +214,60 @@ impl Sshd {
         self.service.log()
     }
 
+    /// What kills it with all its sessions, as the system does that runs out of memory.
+    pub fn killer(&self) -> impl Fn() -> Then + Send + Sync + 'static {
+        let pid = self.service.pid();
+        move || {
+            descendants(pid).into_iter().for_each(kill);
+            Then::Pass
+        }
+    }
+
+    /// What kills its sessions alone, as an administrator does (`pkill -u`).
+    pub fn session_killer(&self) -> impl Fn() -> Then + Send + Sync + 'static {
+        let pid = self.service.pid();
+        move || {
+            let sessions = descendants(pid).into_iter().filter(|&child| child != pid);
+            sessions.for_each(kill);
+            Then::Pass
+        }
+    }
+
     /// Stops it; the port then refuses.
     pub fn stop(&self) {
         self.service.stop();
     }
+}
+
+/// A process and all that come from it.
+fn descendants(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut parents: Vec<(u32, u32)> = processes
+        .filter_map(|entry| {
+            let child: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
+            Some((child, parent.parse().ok()?))
+        })
+        .collect();
+    loop {
+        let before = family.len();
+        parents.retain(|(child, parent)| {
+            let of_it = family.contains(parent);
+            if of_it {
+                family.push(*child);
+            }
+            !of_it
+        });
+        if family.len() == before {
+            return family;
+        }
+    }
+}
+
+fn kill(pid: u32) {
+    let _ = Tool::new("kill").args(["-KILL"]).arg(pid).succeed();
 }
 
 /// A running SSH agent.
@@ -234,7 +285,8 @@ impl Agent {
             .args(["-D", "-a"])
             .arg(socket.display());
         let service = tool.serve(dir.join("log"), "TERM")?;
-        service.wait_ready(|| socket.exists())?;
+        // The file is there a moment before anybody listens.
+        service.wait_ready(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Agent {
             _service: service,
             socket,
@@ -246,6 +298,17 @@ impl Agent {
         self.tool("ssh-add")
             .arg("-q")
             .arg(key.display())
+            .succeed()?;
+        Ok(())
+    }
+
+    /// Locks it: it then says that it has no keys.
+    pub fn lock(&self, lab: &Lab) -> Result<()> {
+        let ask = lab.file("askpass", "#!/bin/sh\necho lock\n", 0o755)?;
+        self.tool("ssh-add")
+            .args(["-q", "-x"])
+            .env("SSH_ASKPASS", ask.display())
+            .env("SSH_ASKPASS_REQUIRE", "force")
             .succeed()?;
         Ok(())
     }

@@ -275,6 +275,29 @@ pub const SCENARIOS: &[Scenario] = &[
         " postgresql://app:c4n4rypw@127.0.0.1:1/appdb"
     ),
     Scenario {
+        name: "config-keepalives-zero",
+        about: "keepalives_idle=0, which the system refuses and libpq with it",
+        expect: Expect::Fail("config.param.invalid"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let conn = lab.postgres()?.conn().set("keepalives_idle", 0);
+            Ok(Case::check(conn).password(lab.password()))
+        },
+    },
+    Scenario {
+        name: "config-keepalives-off",
+        about: "keepalives_idle=0 with keepalives=0: nobody reads it",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let conn = lab.postgres()?.conn().set("keepalives", 0);
+            let conn = conn.set("keepalives_idle", 0);
+            Ok(Case::check(conn).password(lab.password()))
+        },
+    },
+    Scenario {
         name: "config-conflict-system",
         about: "the system's authorities without the name",
         expect: Expect::Fail("config.param.conflict"),

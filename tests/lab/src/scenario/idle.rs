@@ -610,6 +610,51 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "idle-pooler-one-healthy",
+        about: "a pool of one server, which the run gives back before the test takes it",
+        expect: Expect::Pass,
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", pg.conn().without("user"))
+                .set("default_pool_size", 1)
+                .start()?;
+            let case = Case::check(bouncer.conn()).password(lab.password());
+            Ok(case
+                .args(&["--idle", "3s", "--timeout", "2s"])
+                .assert(lasted(3_000.0))
+                .keep(bouncer))
+        },
+    },
+    Scenario {
+        name: "idle-pooler-one",
+        about: "PgBouncer's client_idle_timeout, and a pool of one server",
+        expect: Expect::Fail("idle.pooler-timeout"),
+        oracle: NOBODY,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", pg.conn().without("user"))
+                .set("default_pool_size", 1)
+                .set("client_idle_timeout", 2)
+                .start()?;
+            let case = Case::check(bouncer.conn()).password(lab.password());
+            Ok(case
+                .args(&["--idle", "4s", "--timeout", "2s"])
+                .assert(|report| {
+                    let drop = &facts(report)?["drop"];
+                    ensure!(drop["kind"] == "pooler", "the drop is {drop}");
+                    Ok(())
+                })
+                .keep(bouncer))
+        },
+    },
+    Scenario {
         name: "idle-few-slots-healthy",
         about: "a server with few slots, most of which stay free",
         expect: Expect::Pass,

@@ -40,11 +40,13 @@ mod server;
 mod sockets;
 mod ssh;
 mod ssh_auth;
+mod ssh_config;
 mod ssh_hostkey;
 pub mod stress;
 mod tcp;
 mod tls;
 mod tunnel;
+mod tunnel_end;
 
 use crate::case::Scenario;
 
@@ -61,7 +63,9 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh::SCENARIOS),
     ("ssh", ssh_hostkey::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
+    ("ssh", ssh_config::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
+    ("tunnel", tunnel_end::SCENARIOS),
     ("tls", tls::SCENARIOS),
     ("auth", auth::SCENARIOS),
     ("auth-spoken", auth::SPOKEN),

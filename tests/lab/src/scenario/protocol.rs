@@ -244,17 +244,20 @@ pub const SCENARIOS: &[Scenario] = &[
     }),
     row!(
         "protocol-reset-at-once",
-        "resets as soon as it has accepted",
+        "resets as soon as it has accepted, often before connect is told of it",
         RESET,
         &[],
-        |_| Ok(case(Peer::script(|stream| stream.reset())?))
+        |_| Ok(case(Peer::script(|stream| stream.reset())?).assert(names_listener))
     ),
     row!(
         "protocol-reset-at-once-plain",
         "resets as soon as it has accepted, in clear",
         RESET,
         &[],
-        |_| Ok(case_with(Peer::script(|stream| stream.reset())?, "disable"))
+        |_| {
+            let peer = Peer::script(|stream| stream.reset())?;
+            Ok(case_with(peer, "disable").assert(names_listener))
+        }
     ),
     row!(
         "protocol-reset-plain",

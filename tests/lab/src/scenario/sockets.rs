@@ -35,6 +35,18 @@ elif mode == "siblings":       # the master lets go of what its workers share
     for _ in range(2):
         worker()
     shared.close()
+elif mode in ("forgotten", "both"):  # workers with connections of their own beside it
+    kept = [connect()]
+    time.sleep(0.1)
+    def work():
+        own = connect()
+        time.sleep(0.1)
+        if mode == "both":     # and one that uses what it inherited
+            kept[0].sendall(b"x")
+        return own
+    for _ in range(2):
+        worker(work)
+    time.sleep(0.5)
 elif mode == "own":            # every worker opens its own
     for _ in range(3):
         worker(connect)
@@ -108,7 +120,7 @@ fn told(report: &Value, mode: &str, master: u32) -> Result<()> {
     let facts = &report["stages"][0]["facts"];
     let connections = facts["connections"].as_array().map_or(0, Vec::len);
     let expected = match mode {
-        "preload" | "own" => 3,
+        "preload" | "own" | "forgotten" | "both" => 3,
         "pool" => 5,
         _ => 1,
     };
@@ -139,6 +151,18 @@ pub const SCENARIOS: &[Scenario] = &[
         "workers that share what the master has closed",
         Expect::Fail("client.shared-socket"),
         |lab| beside(lab, "siblings"),
+    ),
+    row(
+        "client-sockets-both",
+        "workers that use what they inherited beside connections of their own",
+        Expect::Fail("client.shared-socket"),
+        |lab| beside(lab, "both"),
+    ),
+    row(
+        "client-sockets-forgotten",
+        "workers that forget what they inherited and cannot close it",
+        Expect::Pass,
+        |lab| beside(lab, "forgotten"),
     ),
     row(
         "client-sockets-own",

@@ -258,6 +258,33 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "ssh-unsupported-kex",
+        about: "the server exchanges keys with sntrup761 alone, which OpenSSH has",
+        expect: Expect::Fail("ssh.unsupported"),
+        oracle: Oracle::None("the one known difference: OpenSSH gets in, and dbdoctor says so"),
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let line = "KexAlgorithms sntrup761x25519-sha512@openssh.com";
+            let sshd = lab.new_sshd().config(line).start()?;
+            Ok(case(sshd.route()).keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-unsupported-mac",
+        about: "the server takes UMAC alone, which OpenSSH has",
+        expect: Expect::Fail("ssh.unsupported"),
+        oracle: Oracle::None("the one known difference: OpenSSH gets in, and dbdoctor says so"),
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let sshd = lab
+                .new_sshd()
+                .config("Ciphers aes256-ctr,aes128-ctr")
+                .config("MACs umac-128-etm@openssh.com,umac-64-etm@openssh.com")
+                .start()?;
+            Ok(case(sshd.route()).keep(sshd))
+        },
+    },
+    Scenario {
         name: "ssh-algorithms-old-healthy",
         about: "a server with the oldest algorithms that OpenSSH still takes",
         expect: Expect::Pass,

@@ -1,0 +1,46 @@
+//! File descriptors: dbdoctor needs a few more of them than the client that
+//! it stands in for. A low soft limit is raised while it runs; where the hard
+//! limit is as low, that is found out before anything is begun.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// A limit of this many is high enough.
+const ENOUGH: u64 = 256;
+
+/// What the runtime takes, and one connection that is watched.
+const LEAST: usize = 9;
+
+/// The soft limit as it was found, where it was raised.
+static FOUND: OnceLock<u64> = OnceLock::new();
+
+/// Raises a low soft limit as far as the hard one lets it, and sees whether
+/// there are enough to begin.
+///
+/// # Errors
+/// What the system says when one more is asked for.
+pub fn provide() -> io::Result<()> {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < ENOUGH.min(hard)
+        && setrlimit(Resource::RLIMIT_NOFILE, ENOUGH.min(hard), hard).is_ok()
+    {
+        let _ = FOUND.set(soft);
+    }
+    let null = std::fs::File::open("/dev/null")?;
+    let spare: io::Result<Vec<OwnedFd>> = (1..LEAST)
+        .map(|_| null.try_clone().map(OwnedFd::from))
+        .collect();
+    spare.map(drop)
+}
+
+/// Puts the soft limit back: what runs in our place is to find its own.
+pub fn restore() {
+    if let Some(soft) = FOUND.get()
+        && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, *soft, hard);
+    }
+}

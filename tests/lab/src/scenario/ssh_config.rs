@@ -1,0 +1,295 @@
+//! What a configuration file makes of one and the same server.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+
+use anyhow::{Result, ensure};
+
+use crate::{Agent, Case, Expect, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, Tool};
+
+/// To the shared database through this server, by an alias of a configuration with these lines.
+fn configured(lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
+    let key = format!("IdentityFile {}", lab.client_key()?.display());
+    bare(lab, sshd, &[lines, &[key.as_str()]].concat())
+}
+
+/// The same without a key.
+fn bare(lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
+    let mut config = format!(
+        "Host bastion\n  HostName {}\n  Port {}\n  User {}\n",
+        sshd.host(),
+        sshd.port(),
+        lab.user()?,
+    );
+    for line in lines {
+        config += &format!("  {line}\n");
+    }
+    if !config.contains("KnownHosts") {
+        config += &format!("  UserKnownHostsFile {}\n", sshd.known_hosts().display());
+    }
+    let route = SshRoute::new("bastion").config(lab.file("config", config, 0o600)?);
+    let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+    Ok(case.ssh(route).forbids("config.ssh.unsupported"))
+}
+
+/// A server with this line, asked by a client with that one.
+fn both(lab: &Lab, server: &str, client: &str) -> Result<Case> {
+    let sshd = lab.new_sshd().config(server).start()?;
+    Ok(configured(lab, &sshd, &[client])?.keep(sshd))
+}
+
+const BOTH: &[Need] = &[Need::Postgres, Need::Sshd];
+
+/// The configuration.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "ssh-config-kex-added",
+        about: "an old key exchange that the configuration adds",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            both(
+                lab,
+                "KexAlgorithms diffie-hellman-group14-sha1",
+                "KexAlgorithms +diffie-hellman-group14-sha1",
+            )
+        },
+    },
+    Scenario {
+        name: "ssh-config-kex-absent",
+        about: "a key exchange that dbdoctor lacks is the only one allowed, and the server has it",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let line = "KexAlgorithms sntrup761x25519-sha512@openssh.com";
+            configured(lab, &*lab.sshd()?, &[line])
+        },
+    },
+    Scenario {
+        name: "ssh-config-kex-absent-both",
+        about: "the same, and the server does not have it",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            both(
+                lab,
+                "KexAlgorithms curve25519-sha256",
+                "KexAlgorithms sntrup761x25519-sha512@openssh.com",
+            )
+        },
+    },
+    Scenario {
+        name: "ssh-config-hostkey-added",
+        about: "ssh-rsa host keys, which the configuration adds",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_key("rsa", "")?;
+            let server = lab.new_sshd().host_key(key);
+            let sshd = server.config("HostKeyAlgorithms ssh-rsa").start()?;
+            let case = configured(lab, &sshd, &["HostKeyAlgorithms=+ssh-rsa"])?;
+            Ok(case.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-config-ciphers-added",
+        about: "a CBC cipher that the configuration puts first",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| both(lab, "Ciphers aes256-cbc", "Ciphers ^aes256-cbc"),
+    },
+    Scenario {
+        name: "ssh-config-ciphers-removed",
+        about: "the configuration takes away the ciphers that the server has",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| both(lab, "Ciphers aes256-gcm@openssh.com", "Ciphers -*gcm*"),
+    },
+    Scenario {
+        name: "ssh-config-pubkey-algorithms",
+        about: "the configuration rules out the key's type",
+        expect: Expect::Fail("ssh.auth.algorithm"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let line = "PubkeyAcceptedAlgorithms rsa-sha2-512";
+            configured(lab, &*lab.sshd()?, &[line])
+        },
+    },
+    Scenario {
+        name: "ssh-config-pubkey-off",
+        about: "the configuration switches keys off",
+        expect: Expect::Fail("ssh.auth.method"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let case = configured(lab, &*lab.sshd()?, &["PubkeyAuthentication no"])?;
+            Ok(case.assert(|report| {
+                let fixes = report["verdict"]["fixes"].to_string();
+                ensure!(fixes.contains("switches publickey off"), "{fixes}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "ssh-config-password-off",
+        about: "the right password is at hand, and the configuration switches passwords off",
+        expect: Expect::Fail("ssh.auth.method"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let sshd = lab.new_sshd().password("right-canary")?.start()?;
+            let case = bare(
+                lab,
+                &sshd,
+                &["IdentityFile none", "PasswordAuthentication no"],
+            )?;
+            Ok(case.ssh_password("right-canary").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-config-password-first",
+        about: "passwords are preferred to keys, of which none is known",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let server = lab.new_sshd().password("right-canary")?;
+            let sshd = server
+                .authorized_keys("")
+                .config("MaxAuthTries 1")
+                .start()?;
+            let line = "PreferredAuthentications password,publickey";
+            let case = configured(lab, &sshd, &[line])?;
+            Ok(case.ssh_password("right-canary").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-config-loopback-trusted",
+        about: "NoHostAuthenticationForLocalhost, and no known hosts",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let lines = [
+                "UserKnownHostsFile /dev/null",
+                "NoHostAuthenticationForLocalhost yes",
+            ];
+            configured(lab, &*lab.sshd()?, &lines)
+        },
+    },
+    Scenario {
+        name: "ssh-config-variable-unset",
+        about: "IdentityFile names a variable that is not set",
+        expect: Expect::Fail("config.ssh.syntax"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| bare(lab, &*lab.sshd()?, &["IdentityFile ${KEYS_OF_NOBODY}/id"]),
+    },
+    Scenario {
+        name: "ssh-config-jump-own-settings",
+        about: "a jump host with a key, a port and a name of its own",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let other = lab.ssh_key("ecdsa", "")?;
+            let public = fs::read_to_string(other.with_extension("pub"))?;
+            let jump = lab.new_sshd().authorized_keys(public).start()?;
+            let sshd = lab.sshd()?;
+            let case = configured(lab, &sshd, &["ProxyJump gate"])?;
+            let file = case.ssh.as_ref().and_then(|route| route.config.clone());
+            let mut config = fs::read_to_string(file.unwrap_or_default())?;
+            config += &format!(
+                "Host=gate\n\tHostName = \"{}\"\n Port={}\n User \"{}\"\n IdentityFile {}\n UserKnownHostsFile {}\n",
+                jump.host(),
+                jump.port(),
+                lab.user()?,
+                other.display(),
+                jump.known_hosts().display()
+            );
+            let route = SshRoute::new("bastion").config(lab.file("config", config, 0o600)?);
+            Ok(case.ssh(route).keep(jump))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-factors-key-refused",
+        about: "the password is accepted, and the key that is wanted after it is not known",
+        expect: Expect::Fail("ssh.auth.publickey"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let server = lab.new_sshd().password("right-canary")?;
+            let server = server.config("AuthenticationMethods password,publickey");
+            let sshd = server.authorized_keys("").start()?;
+            let case = configured(lab, &sshd, &[])?;
+            Ok(case.ssh_password("right-canary").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-certificate-critical",
+        about: "a user certificate with an option that sshd must know and does not",
+        expect: Expect::Fail("ssh.auth.certificate"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let (ca, key) = (lab.ssh_key("ed25519", "")?, lab.ssh_key("ed25519", "")?);
+            let sign = Tool::new("ssh-keygen").args(["-q", "-I", "lab", "-n", &lab.user()?]);
+            let sign = sign.args(["-O", "critical:unheard-of@example.com", "-s"]);
+            sign.arg(ca.display())
+                .arg(key.with_extension("pub").display())
+                .succeed()?;
+            let ca = format!("TrustedUserCAKeys {}", ca.with_extension("pub").display());
+            let sshd = lab.new_sshd().config(&ca).authorized_keys("").start()?;
+            let line = format!("IdentityFile {}", key.display());
+            Ok(bare(lab, &sshd, &[&line])?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-agent-locked",
+        about: "the agent has the key, and is locked",
+        expect: Expect::Fail("ssh.auth.agent"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let agent = Agent::start(lab)?;
+            agent.add(&lab.client_key()?)?;
+            agent.lock(lab)?;
+            let line = format!("IdentityAgent {}", agent.socket().display());
+            let case = bare(lab, &*lab.sshd()?, &[&line, "IdentityFile none"])?;
+            Ok(case.keep(agent))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-agent-mute",
+        about: "SSH_AUTH_SOCK leads to something that accepts and never answers",
+        expect: Expect::Warn("ssh.auth.agent-mute"),
+        oracle: Oracle::None("ssh waits for ever"),
+        needs: BOTH,
+        setup: |lab| {
+            let socket = lab.dir("agent")?.join("sock");
+            let listener = UnixListener::bind(&socket)?;
+            let line = format!("IdentityAgent {}", socket.display());
+            Ok(configured(lab, &*lab.sshd()?, &[&line])?.keep(listener))
+        },
+    },
+    Scenario {
+        name: "ssh-not-ssh-nameless",
+        about: "an identification without the name of a software",
+        expect: Expect::Fail("ssh.not-ssh"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let peer = Peer::speaks(*b"SSH-2.0-\r\n")?;
+            let mut case = configured(lab, &*lab.sshd()?, &[])?;
+            case.ssh = Some(SshRoute::new(&format!("ops@127.0.0.1:{}", peer.port())));
+            Ok(case.patience(4).keep(peer))
+        },
+    },
+];

@@ -1,0 +1,241 @@
+//! Tunnels that end: sshd is killed, or the network goes, at every step of the way. And how
+//! many steps that way has.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    Case, Conn, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Scenario, SshRoute, Sshd, Then, Tool,
+};
+
+/// Which word of the client belongs to which step, on a healthy way in.
+const KEX: usize = 3;
+const AUTH: usize = 5;
+const OPEN: usize = 7;
+const LOGIN: usize = 9;
+
+/// The way through a peer that stands in front of a server.
+fn in_front_of(lab: &Lab, sshd: &Sshd, peer: &Peer) -> Result<SshRoute> {
+    let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
+    let known = format!("[127.0.0.1]:{} {key}", peer.port());
+    let mut route = sshd
+        .route()
+        .known_hosts(lab.file("known_hosts", known, 0o644)?);
+    route.hops = vec![format!("{}@127.0.0.1:{}", lab.user()?, peer.port())];
+    Ok(route)
+}
+
+fn to_database(lab: &Lab, route: SshRoute) -> Result<Case> {
+    let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+    Ok(case.ssh(route))
+}
+
+/// sshd and all its sessions are killed at this word of the client.
+fn killed(lab: &Lab, turn: usize) -> Result<Case> {
+    let sshd = lab.new_sshd().start()?;
+    let peer = Peer::forward_acting(sshd.addr(), turn, sshd.killer())?;
+    let case = to_database(lab, in_front_of(lab, &sshd, &peer)?)?;
+    Ok(case.keep((peer, sshd)))
+}
+
+/// The session alone is killed at this word of the client.
+fn session_killed(lab: &Lab, turn: usize) -> Result<Case> {
+    let sshd = lab.new_sshd().start()?;
+    let peer = Peer::forward_acting(sshd.addr(), turn, sshd.session_killer())?;
+    let case = to_database(lab, in_front_of(lab, &sshd, &peer)?)?;
+    Ok(case.keep((peer, sshd)))
+}
+
+/// Nothing passes any more from this word of the client on.
+fn cut(lab: &Lab, turn: usize) -> Result<Case> {
+    let sshd = lab.sshd()?;
+    let peer = Peer::forward_acting(sshd.addr(), turn, || Then::Stall)?;
+    let case = to_database(lab, in_front_of(lab, &sshd, &peer)?)?.keep(peer);
+    Ok(case
+        .args(&["--timeout", "2s"])
+        .patience(4)
+        .assert(|report| {
+            let took = report["run"]["duration_ms"].as_f64().unwrap_or(f64::MAX);
+            ensure!(took < 10_000.0, "it took {took} ms");
+            Ok(())
+        }))
+}
+
+/// A server in a namespace that the network leaves once the database is spoken to.
+fn unplugged(lab: &Lab, ns: Netns) -> Result<Case> {
+    let sshd = lab.new_sshd().netns(&ns).start()?;
+    let (host, port, ns) = (ns.host_ip(), sshd.port(), Arc::new(ns));
+    let plug = ns.clone();
+    let database = Peer::script_on(&host, move |mut stream| {
+        stream.receive()?;
+        let _ = plug.input(&format!("tcp dport {port} drop"));
+        stream.ignore()
+    })?;
+    let conn = Conn::new()
+        .set("host", &host)
+        .set("port", database.port())
+        .set("user", "app")
+        .set("dbname", "appdb");
+    let case = Case::check(conn)
+        .args(&["--timeout", "2s"])
+        .ssh(sshd.route());
+    Ok(case.patience(6).keep((sshd, database, ns)))
+}
+
+/// Two ways to one server, for dbdoctor and for ssh, and a database that counts the words that
+/// were said on each until it was connected to.
+fn counted(lab: &Lab) -> Result<Case> {
+    let sshd = lab.sshd()?;
+    let delay = Fault::Delay(std::time::Duration::from_millis(20));
+    let ours = Arc::new(Peer::forward(sshd.addr(), delay)?);
+    let theirs = Arc::new(Peer::forward(sshd.addr(), delay)?);
+    let counts = Arc::new(Mutex::new(Vec::new()));
+    let database = {
+        let (ours, theirs, counts) = (ours.clone(), theirs.clone(), counts.clone());
+        Peer::script(move |stream| {
+            let now = (ours.round_trips(), theirs.round_trips());
+            counts.lock().unwrap_or_else(|e| e.into_inner()).push(now);
+            stream.close()
+        })?
+    };
+    let route = in_front_of(lab, &sshd, &ours)?;
+    let reference = in_front_of(lab, &sshd, &theirs)?;
+    let conn = Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", database.port())
+        .set("user", "app");
+    let known = reference.known_hosts.unwrap_or_default();
+    let ssh = Tool::new("ssh")
+        .args(["-F", "none", "-o", "BatchMode=yes", "-o"])
+        .arg(format!("UserKnownHostsFile={}", known.display()))
+        .args([
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+        ])
+        .arg("-i")
+        .arg(lab.client_key()?.display())
+        .args(["-W", &database.addr().to_string()])
+        .args(["-p", &theirs.port().to_string()])
+        .arg(format!("{}@127.0.0.1", lab.user()?));
+    let case = Case::check(conn).command("tunnel").ssh(route).asks(ssh);
+    Ok(case.keep((ours, theirs, database)).assert(move |_| {
+        let counts = counts.lock().unwrap_or_else(|e| e.into_inner());
+        let ours = counts.first().map_or(usize::MAX, |(ours, _)| *ours);
+        let theirs = counts.last().map_or(0, |(_, theirs)| *theirs);
+        ensure!(theirs > 4, "ssh said only {theirs} words");
+        ensure!(ours <= theirs, "{ours} round trips, and ssh takes {theirs}");
+        Ok(())
+    }))
+}
+
+/// The end, step by step.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "tunnel-round-trips",
+        about: "connecting, authenticating and opening take no more round trips than ssh -W takes",
+        expect: Expect::Pass,
+        oracle: Oracle::Own,
+        needs: &[Need::Sshd],
+        setup: counted,
+    },
+    Scenario {
+        name: "tunnel-end-killed-kex",
+        about: "sshd is killed in the key exchange",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| killed(lab, KEX),
+    },
+    Scenario {
+        name: "tunnel-end-killed-auth",
+        about: "sshd is killed during authentication",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| killed(lab, AUTH),
+    },
+    Scenario {
+        name: "tunnel-end-killed-open",
+        about: "sshd is killed as the forward is asked for",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| killed(lab, OPEN),
+    },
+    Scenario {
+        name: "tunnel-end-killed-login",
+        about: "sshd is killed during the login to the database",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| killed(lab, LOGIN),
+    },
+    Scenario {
+        name: "tunnel-end-session-auth",
+        about: "the session's process is killed during authentication",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| session_killed(lab, AUTH),
+    },
+    Scenario {
+        name: "tunnel-end-session-open",
+        about: "the session's process is killed as the forward is asked for",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| session_killed(lab, OPEN),
+    },
+    Scenario {
+        name: "tunnel-end-session-login",
+        about: "the session's process is killed during the login to the database",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| session_killed(lab, LOGIN),
+    },
+    Scenario {
+        name: "tunnel-end-cut-kex",
+        about: "the network goes in the key exchange",
+        expect: Expect::Fail("ssh.timeout"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| cut(lab, KEX),
+    },
+    Scenario {
+        name: "tunnel-end-cut-auth",
+        about: "the network goes during authentication",
+        expect: Expect::Fail("ssh.timeout"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| cut(lab, AUTH),
+    },
+    Scenario {
+        name: "tunnel-end-cut-open",
+        about: "the network goes as the forward is asked for",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| cut(lab, OPEN),
+    },
+    Scenario {
+        name: "tunnel-end-cut-login",
+        about: "the network goes during the login to the database",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| cut(lab, LOGIN),
+    },
+    Scenario {
+        name: "tunnel-end-unplugged",
+        about: "a firewall drops the SSH connection once the database is spoken to",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::None("psql would wait for ever"),
+        needs: &[Need::Sshd, Need::Nft],
+        setup: |lab| unplugged(lab, lab.netns()?),
+    },
+];

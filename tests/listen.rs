@@ -1,0 +1,296 @@
+//! `tunnel --listen`: applications go through the tunnel that is held open, each connection's
+//! fate is told, and its end has a clear word and status.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use dbdoctor_lab::{Lab, Need, Peer, Sshd};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+
+/// A test of its own.
+type Test = fn(&Lab) -> Result<()>;
+
+const TRIALS: &[(&str, Test)] = &[
+    ("applications_go_through_and_are_told", applications),
+    ("ctrl_c_ends_what_is_under_way", under_way),
+    ("the_end_of_sshd_is_told", killed),
+    ("the_end_of_the_session_is_told", session_killed),
+    ("a_database_that_went_away_is_told", database_gone),
+];
+
+fn main() {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(2);
+    let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
+    let skipped = [Need::Postgres, Need::Sshd]
+        .into_iter()
+        .find_map(Need::missing);
+    if let Some(why) = &skipped {
+        eprintln!("skipped: {why}");
+    }
+    let ignored = skipped.is_some() && std::env::var_os("CI").is_none();
+    let trials = TRIALS
+        .iter()
+        .map(|(name, test)| {
+            let (lab, skipped) = (lab.clone(), skipped.clone());
+            let run = move || match skipped {
+                Some(why) => Err(Failed::from(format!("skipped: {why}"))),
+                None => test(&lab).map_err(|error| Failed::from(format!("{error:?}"))),
+            };
+            Trial::test(*name, run).with_ignored_flag(ignored)
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&args, trials);
+    drop(lab); // stops the shared servers: exiting would not
+    conclusion.exit();
+}
+
+/// A tunnel that is held open.
+struct Held {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    port: u16,
+    told: String,
+}
+
+impl Held {
+    /// Holds one open and waits until it listens.
+    fn open(lab: &Lab, sshd: &Sshd, target: &str) -> Result<Self> {
+        let route = sshd.route();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+        command
+            .args(["tunnel", target, "--json", "--listen", "0"])
+            .arg("--ssh")
+            .arg(route.hops.join(","))
+            .arg("--ssh-key")
+            .arg(route.key.context("no key")?)
+            .arg("--ssh-known-hosts")
+            .arg(route.known_hosts.context("no known hosts")?)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", lab.dir("home")?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        end_at(child.id(), Duration::from_secs(30));
+        let stderr = child.stderr.take().context("no standard error")?;
+        let mut held = Held {
+            child,
+            stderr: BufReader::new(stderr),
+            port: 0,
+            told: String::new(),
+        };
+        let line = held.until("listening on ")?;
+        let address = line.split("listening on ").nth(1).unwrap_or_default();
+        let port = address.split(',').next().and_then(|a| a.rsplit(':').next());
+        held.port = port.and_then(|port| port.parse().ok()).context(line)?;
+        Ok(held)
+    }
+
+    /// Reads what it tells up to a line with these words.
+    fn until(&mut self, words: &str) -> Result<String> {
+        loop {
+            let mut line = String::new();
+            let read = self.stderr.read_line(&mut line)?;
+            ensure!(read > 0, "never said {words:?} in\n{}", self.told);
+            self.told += &line;
+            if line.contains(words) {
+                return Ok(line);
+            }
+        }
+    }
+
+    fn interrupt(&self) -> Result<()> {
+        let pid = self.child.id().to_string();
+        ensure!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()?
+                .success()
+        );
+        Ok(())
+    }
+
+    /// Its end: status and report. All that it told is in `told` then.
+    fn end(&mut self) -> Result<(Option<i32>, Value)> {
+        let asked = Instant::now();
+        let mut out = String::new();
+        let stdout = self.child.stdout.as_mut().context("no standard output")?;
+        stdout.read_to_string(&mut out)?;
+        self.stderr.read_to_string(&mut self.told)?;
+        let status = self.child.wait()?;
+        ensure!(
+            asked.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            asked.elapsed()
+        );
+        Ok((status.code(), serde_json::from_str(&out).context(out)?))
+    }
+
+    fn facts(report: &Value) -> Value {
+        let stages = report["stages"].as_array().into_iter().flatten();
+        let mut stages = stages.filter(|record| record["stage"] == "tunnel");
+        stages
+            .next()
+            .map_or(Value::Null, |record| record["facts"]["listen"].clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// No test waits for a tunnel that says nothing for ever. The number of a process that is over
+/// is not given to another so soon.
+fn end_at(pid: u32, after: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(after);
+        let _ = Command::new("kill")
+            .arg(pid.to_string())
+            .stderr(Stdio::null())
+            .status();
+    });
+}
+
+/// What psql says at the near end.
+fn psql(lab: &Lab, port: u16, query: &str) -> Result<String> {
+    let conn = lab
+        .postgres()?
+        .conn()
+        .set("hostaddr", "127.0.0.1")
+        .set("port", port);
+    let output = Command::new("psql")
+        .args(["-XAtw", "-d", &conn.to_string(), "-c", query])
+        .env("PGPASSWORD", lab.password())
+        .env("HOME", lab.dir("home")?)
+        .output()?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{stderr}");
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn applications(lab: &Lab) -> Result<()> {
+    let target = lab.postgres()?.conn().to_string();
+    let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
+    let port = held.port;
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4)
+            .map(|n| scope.spawn(move || psql(lab, port, &format!("select {n}, pg_sleep(0.2)"))))
+            .collect();
+        for (n, asked) in asking.into_iter().enumerate() {
+            let answer = asked.join().expect("no panic")?;
+            ensure!(answer == format!("{n}|"), "{answer}");
+        }
+        anyhow::Ok(())
+    })?;
+    // More than the windows of the channel and of TCP hold.
+    let much = psql(lab, port, "select repeat('x', 5000000)")?;
+    ensure!(much.len() == 5_000_000, "{}", much.len());
+    held.until("#5: ")?;
+    held.interrupt()?;
+    let (status, report) = held.end()?;
+    ensure!(status == Some(0), "{status:?}\n{}", held.told);
+    ensure!(report["verdict"]["status"] == "pass", "{report}");
+    let facts = Held::facts(&report);
+    ensure!(facts["connections"] == 5, "{facts}");
+    ensure!(facts["not_forwarded"] == 0, "{facts}");
+    ensure!(facts["bytes_down"].as_u64() > Some(5_000_000), "{facts}");
+    for n in 1..=5 {
+        let begun = format!("#{n} from 127.0.0.1:");
+        let ended = format!("#{n}: closed by the application after ");
+        ensure!(held.told.contains(&begun), "{begun} in\n{}", held.told);
+        ensure!(held.told.contains(&ended), "{ended} in\n{}", held.told);
+    }
+    Ok(())
+}
+
+fn under_way(lab: &Lab) -> Result<()> {
+    let target = lab.postgres()?.conn().to_string();
+    let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
+    let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
+    held.until("#1 from ")?;
+    held.interrupt()?;
+    let (status, report) = held.end()?;
+    ensure!(status == Some(0), "{status:?}\n{}", held.told);
+    ensure!(Held::facts(&report)["connections"] == 1, "{report}");
+    ensure!(
+        held.told.contains("#1: ended with the tunnel"),
+        "{}",
+        held.told
+    );
+    application.set_read_timeout(Some(Duration::from_secs(2)))?;
+    ensure!(matches!(application.read(&mut [0]), Ok(0) | Err(_)));
+    Ok(())
+}
+
+/// Kills something of a server of our own, and holds the tunnel to its word.
+fn lost(lab: &Lab, kill: impl FnOnce(&Sshd)) -> Result<()> {
+    let target = lab.postgres()?.conn().to_string();
+    let sshd = lab.new_sshd().start()?;
+    let mut held = Held::open(lab, &sshd, &target)?;
+    ensure!(psql(lab, held.port, "select 1")? == "1");
+    let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
+    held.until("#2 from ")?;
+    kill(&sshd);
+    let (status, report) = held.end()?;
+    ensure!(status == Some(1), "{status:?}\n{}", held.told);
+    ensure!(report["verdict"]["cause"] == "tunnel.lost", "{report}");
+    ensure!(
+        held.told.contains("ended while it was in use"),
+        "{}",
+        held.told
+    );
+    ensure!(held.told.contains("#2: "), "{}", held.told);
+    application.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let _ = application.write_all(b"anybody there?");
+    ensure!(matches!(application.read(&mut [0]), Ok(0) | Err(_)));
+    Ok(())
+}
+
+fn killed(lab: &Lab) -> Result<()> {
+    lost(lab, |sshd| {
+        let _ = sshd.killer()();
+    })
+}
+
+fn session_killed(lab: &Lab) -> Result<()> {
+    lost(lab, |sshd| {
+        let _ = sshd.session_killer()();
+    })
+}
+
+/// The tunnel itself is well: it goes on, and says what became of the connection.
+fn database_gone(lab: &Lab) -> Result<()> {
+    let database = Peer::closing()?;
+    let target = format!("host=127.0.0.1 port={} user=app", database.port());
+    let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
+    let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
+    application.write_all(b"hello")?;
+    held.until("#1: closed by the database's side")?;
+    let gone = database.addr();
+    drop(database);
+    while TcpStream::connect(gone).is_ok() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _late = TcpStream::connect(("127.0.0.1", held.port))?;
+    held.until("#2 from ")?;
+    held.interrupt()?;
+    let (status, report) = held.end()?;
+    ensure!(status == Some(0), "{status:?}\n{}", held.told);
+    ensure!(
+        held.told.contains("not forwarded, tunnel.target.refused"),
+        "{}",
+        held.told
+    );
+    ensure!(Held::facts(&report)["not_forwarded"] == 1, "{report}");
+    Ok(())
+}
