@@ -170,8 +170,7 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
         _ => Where::Anywhere,
     };
     let mut forms = vec![(bytes.to_vec(), place)];
-    // As `clean` leaves it.
-    let visible: String = text.chars().filter(|c| !c.is_control()).collect();
+    let visible = crate::text::visible(text, usize::MAX);
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     let pairs: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
@@ -217,17 +216,24 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
             4..8 => Where::Word,
             _ => Where::Anywhere,
         };
-        // An encoding that changes nothing but its ends is as usual as the word.
-        if !is_usual(&form) {
-            forms.push((form.into_bytes(), place));
-        }
+        // What only lost its ends is as usual a word as it is.
+        let place = if text.contains(&form) && is_usual(&form) {
+            Where::Value
+        } else {
+            place
+        };
+        forms.push((form.into_bytes(), place));
     }
     forms
 }
 
 /// Whether the report's own words contain it.
 fn is_usual(text: &str) -> bool {
-    let text = text.to_lowercase();
+    let text = text.as_bytes();
+    let in_prose = |prose: &str| {
+        let mut windows = prose.as_bytes().windows(text.len().max(1));
+        windows.any(|window| window.eq_ignore_ascii_case(text))
+    };
     crate::cause::all().any(|cause| {
         let fixes = cause.fixes.iter().map(|fix| fix.text);
         let prose = [cause.code, cause.title, cause.summary, cause.meaning];
@@ -235,7 +241,7 @@ fn is_usual(text: &str) -> bool {
             .into_iter()
             .chain(fixes)
             .chain(cause.seen_as.iter().copied())
-            .any(|prose| prose.to_lowercase().contains(&text))
+            .any(in_prose)
     })
 }
 

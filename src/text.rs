@@ -11,19 +11,24 @@ pub const LONGEST: usize = 2_000;
 /// repeats are hidden, and what exceeds [`LONGEST`] characters is cut with an
 /// ellipsis.
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(LONGEST));
     // As much again, so that no secret is cut in half before it is hidden.
-    for c in text.trim_end().chars().take(2 * LONGEST) {
+    let mut out = hide_userinfo(secret::hide_text(visible(text, 2 * LONGEST)));
+    if let Some((at, _)) = out.char_indices().nth(LONGEST) {
+        out.truncate(at);
+        out.push('…');
+    }
+    out
+}
+
+/// The first characters of a text as one line, without what cannot be seen.
+pub fn visible(text: &str, longest: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(longest));
+    for c in text.trim_end().chars().take(longest) {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
             c if c.is_control() || is_invisible(c) => {}
             c => out.push(c),
         }
-    }
-    let mut out = hide_userinfo(secret::hide_text(out));
-    if let Some((at, _)) = out.char_indices().nth(LONGEST) {
-        out.truncate(at);
-        out.push('…');
     }
     out
 }

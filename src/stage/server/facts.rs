@@ -182,7 +182,8 @@ impl Facts {
 
     /// A time or an interval, which the query has in milliseconds, in seconds.
     pub fn seconds(&self, name: &str) -> Option<f64> {
-        Some(self.integer(name)? as f64 / 1e3)
+        let ms: f64 = self.text(name)?.parse().ok()?;
+        ms.is_finite().then_some(ms / 1e3)
     }
 
     /// A value as a truth value: `t`, `on`.

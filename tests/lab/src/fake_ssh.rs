@@ -12,7 +12,7 @@ use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
     run_stream,
 };
-use russh::{Channel, ChannelOpenFailure, Error, Preferred};
+use russh::{Channel, ChannelOpenFailure, Disconnect, Error, Preferred};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -26,6 +26,9 @@ pub enum Behaviour {
     Refuse(ChannelOpenFailure),
     /// Announces SHA-1 signatures alone for RSA keys, as servers before rsa-sha2 did.
     OnlySha1,
+    /// Takes any password, and ends the session with it as the reason once a
+    /// forward is asked for.
+    Repeat,
 }
 
 /// A running one.
@@ -59,7 +62,7 @@ impl FakeSshd {
         let address = listener.local_addr()?;
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let guest = Guest(behaviour.clone());
+                let guest = Guest(behaviour.clone(), String::new());
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
                     if let Ok(session) = run_stream(config, stream, guest).await {
@@ -94,7 +97,8 @@ impl Drop for FakeSshd {
     }
 }
 
-struct Guest(Behaviour);
+/// Its behaviour, and the password that it was given.
+struct Guest(Behaviour, String);
 
 impl Handler for Guest {
     type Error = Error;
@@ -104,6 +108,14 @@ impl Handler for Guest {
         _: &str,
         _: PublicKeyOffer<'_>,
     ) -> Result<Auth, Error> {
+        Ok(match self.0 {
+            Behaviour::Repeat => Auth::reject(),
+            _ => Auth::Accept,
+        })
+    }
+
+    async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, Error> {
+        password.clone_into(&mut self.1);
         Ok(Auth::Accept)
     }
 
@@ -119,9 +131,13 @@ impl Handler for Guest {
         _: &str,
         _: u32,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Error> {
         match &self.0 {
+            Behaviour::Repeat => {
+                let words = format!("no more of {}", self.1);
+                session.disconnect(Disconnect::ByApplication, &words, "")?;
+            }
             Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
             Behaviour::OnlySha1 => reply.accept().await,
         }

@@ -192,6 +192,19 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "tunnel-password-repeated",
+        about: "a server ends the session and repeats the SSH password as the reason",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::None("ssh asks no password without a terminal"),
+        needs: &[],
+        setup: |lab| {
+            let sshd = FakeSshd::start(lab, Behaviour::Repeat)?;
+            let conn = Conn::new().set("host", "db.test").set("user", "app");
+            let case = Case::check(conn).ssh_password("ssh-canary-Zwieback");
+            Ok(case.ssh(sshd.route()).keep(sshd))
+        },
+    },
+    Scenario {
         name: "tunnel-target-failed-bare",
         about: "a server that cannot connect and says no more than that",
         expect: Expect::Fail("tunnel.target.failed"),
