@@ -23,7 +23,6 @@ pub mod settings;
 mod sources;
 pub mod ssh;
 pub mod ssh_config;
-pub mod ssh_lists;
 pub mod uri;
 
 use std::net::IpAddr;
@@ -36,7 +35,7 @@ pub use settings::{
     AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
     SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use ssh_lists::AlgorithmLists;
+use ssh_config::lists::AlgorithmLists;
 
 /// The resolved target: the input of every stage after `config`.
 #[derive(Clone, Debug)]

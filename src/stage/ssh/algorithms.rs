@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use russh::keys::Algorithm;
 use russh::{Preferred, compression, kex};
 
-use crate::target::ssh_lists::{AlgorithmLists, assemble};
+use crate::target::ssh_config::lists::{AlgorithmLists, assemble};
 
 /// OpenSSH's `KexAlgorithms` default.
 const KEX: &[&str] = &[

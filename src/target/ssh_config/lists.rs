@@ -1,7 +1,7 @@
 //! Lists of algorithms as `ssh_config(5)` writes them: a list of its own, or
 //! `+`, `-` and `^` for a change to the default (kex.c, `kex_assemble_names`).
 
-use super::ssh_config::pattern;
+use super::pattern;
 
 /// What the configuration says about algorithms, not yet applied to the
 /// defaults.
