@@ -1,5 +1,8 @@
 //! The keywords, and what each of them takes.
 
+use super::names::Family;
+use super::values::Shape;
+
 /// What a keyword takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -30,10 +33,11 @@ pub(super) enum Kind {
     KbdInteractiveAuthentication,
     PreferredAuthentications,
     IgnoreUnknown,
-    /// yes or no, of no consequence here.
-    Flag,
-    /// A number, of no consequence here.
-    Number,
+    AddressFamily,
+    /// Of no consequence here, but for what ssh stops at.
+    Shaped(Shape),
+    /// A list of algorithms of no consequence here.
+    Names(Family),
     /// One value, of no consequence here.
     One,
     /// Any values, of no consequence here.
@@ -69,7 +73,7 @@ impl Kind {
             "globalknownhostsfile" => GlobalKnownHostsFile,
             "stricthostkeychecking" => StrictHostKeyChecking,
             "ignoreunknown" => IgnoreUnknown,
-            "addressfamily" => Unfollowed("AddressFamily", "any"),
+            "addressfamily" => AddressFamily,
             "bindaddress" => Unfollowed("BindAddress", ""),
             "bindinterface" => Unfollowed("BindInterface", ""),
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
@@ -117,41 +121,45 @@ impl Kind {
             | "streamlocalbindunlink"
             | "tcpkeepalive"
             | "keepalive"
-            | "visualhostkey" => Flag,
+            | "visualhostkey" => Shaped(Shape::Flag("")),
             "canonicalizemaxdots"
             | "connectionattempts"
             | "numberofpasswordprompts"
             | "serveralivecountmax"
-            | "requiredrsasize" => Number,
-            "connecttimeout"
-            | "serveraliveinterval"
-            | "forwardx11timeout"
-            | "controlmaster"
-            | "controlpath"
-            | "controlpersist"
+            | "requiredrsasize" => Shaped(Shape::Number),
+            "controlpath"
             | "dynamicforward"
             | "escapechar"
-            | "fingerprinthash"
             | "forwardagent"
             | "gssapiclientidentity"
             | "gssapikexalgorithms"
             | "gssapiserveridentity"
-            | "hostbasedacceptedalgorithms"
-            | "hostbasedkeytypes"
-            | "loglevel"
             | "obscurekeystroketiming"
-            | "requesttty"
             | "securitykeyprovider"
-            | "sessiontype"
             | "streamlocalbindmask"
-            | "syslogfacility"
             | "tag"
-            | "tunnel"
             | "tunneldevice"
-            | "updatehostkeys"
             | "warnweakcrypto"
             | "versionaddendum"
             | "xauthlocation" => One,
+            "connecttimeout" | "serveraliveinterval" => Shaped(Shape::Time("none")),
+            "forwardx11timeout" => Shaped(Shape::Time("")),
+            "controlpersist" => Shaped(Shape::Time("yes no true false")),
+            "controlmaster" => Shaped(Shape::Flag("auto ask autoask")),
+            "requesttty" => Shaped(Shape::Flag("auto force")),
+            "updatehostkeys" => Shaped(Shape::Flag("ask")),
+            "tunnel" => Shaped(Shape::Flag("ethernet point-to-point")),
+            "sessiontype" => Shaped(Shape::Word("none subsystem default")),
+            "fingerprinthash" => Shaped(Shape::Word("md5 sha1 sha256 sha384 sha512")),
+            "loglevel" => Shaped(Shape::Word(
+                "quiet fatal error info verbose debug debug1 debug2 debug3",
+            )),
+            "syslogfacility" => Shaped(Shape::Word(
+                "daemon user auth authpriv local0 local1 local2 local3 local4 local5 local6 local7",
+            )),
+            "setenv" => Shaped(Shape::Variables),
+            "localforward" => Shaped(Shape::Ends),
+            "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(Family::Signature),
             "addkeystoagent"
             | "canonicaldomains"
             | "canonicalizepermittedcnames"
@@ -159,14 +167,12 @@ impl Kind {
             | "ipqos"
             | "kbdinteractivedevices"
             | "localcommand"
-            | "localforward"
             | "logverbose"
             | "permitremoteopen"
             | "rekeylimit"
             | "remotecommand"
             | "remoteforward"
-            | "sendenv"
-            | "setenv" => Many,
+            | "sendenv" => Many,
             // Retired, and read as nothing.
             "afstokenpassing"
             | "cipher"
@@ -182,10 +188,9 @@ impl Kind {
             | "useprivilegedport"
             | "userknownhostsfile2"
             | "useroaming"
-            | "usersh"
-            | "debianbanner" => Many,
+            | "usersh" => Many,
             #[cfg(target_os = "macos")]
-            "usekeychain" => Flag,
+            "usekeychain" => Shaped(Shape::Flag("")),
             _ => return None,
         })
     }

@@ -1,5 +1,6 @@
 //! A line: its keyword and its values, in quotes or not.
 
+use super::names::Family;
 use super::read::Problem;
 
 /// A keyword's values, taken one by one.
@@ -16,6 +17,15 @@ impl Setting<'_> {
         value
             .cloned()
             .ok_or_else(|| format!("no value after {}", self.keyword))
+    }
+
+    /// A list of algorithms that ssh takes.
+    pub(super) fn names(&mut self, family: Family) -> Result<String, Problem> {
+        let list = self.value()?;
+        match family.problem(&list) {
+            Some(problem) => Err(problem),
+            None => Ok(list),
+        }
     }
 
     pub(super) fn rest(&mut self) -> Vec<String> {

@@ -8,9 +8,11 @@ mod include;
 mod keyword;
 mod line;
 pub mod lists;
+mod names;
 mod pattern;
 mod read;
 mod settings;
+mod values;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,7 @@ use lists::AlgorithmLists;
 use read::{DEEPEST, MOST_FILES, Place, Reader};
 
 pub use destination::{Spec, jump, spec};
+pub use names::Family;
 pub use pattern::{pattern, pattern_list};
 
 /// What the configuration says about one host; the first value of each wins,
@@ -49,6 +52,8 @@ pub struct Options {
     pub global_known_hosts: Option<Vec<String>>,
     /// `StrictHostKeyChecking`, in lower case.
     pub strict: Option<String>,
+    /// `AddressFamily`.
+    pub address_family: Option<super::Family>,
     /// `NoHostAuthenticationForLocalhost`.
     pub trusts_loopback: Option<bool>,
     /// `KexAlgorithms` and its like.
@@ -235,6 +240,17 @@ Host *
             "ProxyJump a:x",
             "UserKnownHostsFile a none",
             "Host other\n Nonsense yes",
+            "Host other\n MACs foo",
+            "KexAlgorithms +foo",
+            "PubkeyAcceptedKeyTypes foo",
+            "HostbasedKeyTypes foo",
+            "CASignatureAlgorithms foo",
+            "LogLevel loud",
+            "ConnectTimeout soon",
+            "ConnectionAttempts -1",
+            "AddressFamily ipv4",
+            "LocalForward 8080",
+            "SetEnv LANG",
         ] {
             assert!(read(bad, "h").is_err(), "{bad}");
         }
@@ -246,6 +262,14 @@ Host *
             "ProxyCommand nc %h %p",
             "ConnectTimeout 10",
             "ServerAliveInterval 1m",
+            "ServerAliveInterval 1h30",
+            "ConnectTimeout none",
+            "LogLevel verbose",
+            "ControlMaster AutoAsk",
+            "ControlPersist 10m",
+            "LocalForward /a /b",
+            "HostKeyAlgorithms +ssh-*",
+            "Ciphers -foo",
             "\tport=22\r",
             "HostName = h",
         ] {

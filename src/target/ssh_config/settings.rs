@@ -4,7 +4,10 @@ use super::Unsupported;
 use super::destination::jump;
 use super::keyword::Kind;
 use super::line::Setting;
+use super::names::Family as Algorithms;
 use super::read::{Place, Problem, Reader};
+use super::values::Shape;
+use crate::target::Family;
 
 impl Reader<'_> {
     /// Reads a setting, and keeps it where the block matches.
@@ -97,14 +100,34 @@ impl Reader<'_> {
                         .collect();
                 }
             }
-            Kind::KexAlgorithms => keep(&mut options.algorithms.kex, setting.value()?, active),
+            Kind::KexAlgorithms => keep(
+                &mut options.algorithms.kex,
+                setting.names(Algorithms::Kex)?,
+                active,
+            ),
             Kind::HostKeyAlgorithms => {
-                keep(&mut options.algorithms.host_key, setting.value()?, active);
+                keep(
+                    &mut options.algorithms.host_key,
+                    setting.names(Algorithms::Signature)?,
+                    active,
+                );
             }
-            Kind::Ciphers => keep(&mut options.algorithms.cipher, setting.value()?, active),
-            Kind::Macs => keep(&mut options.algorithms.mac, setting.value()?, active),
+            Kind::Ciphers => keep(
+                &mut options.algorithms.cipher,
+                setting.names(Algorithms::Cipher)?,
+                active,
+            ),
+            Kind::Macs => keep(
+                &mut options.algorithms.mac,
+                setting.names(Algorithms::Mac)?,
+                active,
+            ),
             Kind::PubkeyAcceptedAlgorithms => {
-                keep(&mut options.algorithms.pubkey, setting.value()?, active);
+                keep(
+                    &mut options.algorithms.pubkey,
+                    setting.names(Algorithms::Signature)?,
+                    active,
+                );
             }
             Kind::PreferredAuthentications => {
                 keep(&mut options.preferred_methods, setting.value()?, active);
@@ -130,23 +153,45 @@ impl Reader<'_> {
                 };
                 keep(&mut options.pubkey, value, active);
             }
-            Kind::Flag => {
-                flag(&setting.value()?)?;
+            Kind::AddressFamily => {
+                let family = match setting.value()?.to_ascii_lowercase().as_str() {
+                    "any" => Family::Any,
+                    "inet" => Family::V4,
+                    "inet6" => Family::V6,
+                    _ => return Err("AddressFamily with a value that ssh does not know".to_owned()),
+                };
+                keep(&mut options.address_family, family, active);
             }
-            Kind::Number => {
-                let value = setting.value()?;
-                if value != "none" && value.parse::<i64>().is_err() {
-                    return Err(format!(
-                        "{} with a value that is no number",
-                        setting.keyword
-                    ));
+            Kind::Shaped(shape) => {
+                let values = setting.rest();
+                if let Some(problem) = shape.problem(setting.keyword, &values) {
+                    return Err(problem);
                 }
+                if values.len() > 1 && !matches!(shape, Shape::Variables | Shape::Ends) {
+                    return Err(format!("more than one value after {}", setting.keyword));
+                }
+            }
+            Kind::Names(family) => {
+                setting.names(family)?;
             }
             Kind::One => {
                 setting.value()?;
             }
             Kind::Unfollowed(name, harmless) => {
                 let values = setting.rest();
+                let first = values.first().map_or("", String::as_str);
+                let problem = match name {
+                    "CASignatureAlgorithms" => Algorithms::Signature.problem(first),
+                    "CanonicalizeHostname" => {
+                        Shape::Flag("always").problem(setting.keyword, &values)
+                    }
+                    "VerifyHostKeyDNS" => Shape::Flag("ask").problem(setting.keyword, &values),
+                    "ProxyUseFdpass" => Shape::Flag("").problem(setting.keyword, &values),
+                    _ => None,
+                };
+                if let Some(problem) = problem {
+                    return Err(problem);
+                }
                 let default = values.first().is_some_and(|value| {
                     harmless.split(' ').any(|h| h.eq_ignore_ascii_case(value))
                 });
