@@ -170,8 +170,8 @@ pub static HBA_NEEDS_PLAIN: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server accepts this connection only without TLS",
-    summary: "The server accepts role {user} for database {database} from here only without TLS, and sslmode={sslmode} demands it.",
-    meaning: "The server refuses the connection with TLS and is ready to go on when the same role, database and address come in clear: the lines of its pg_hba.conf are `hostnossl`. This was tried, without sending a password.",
+    summary: "The server accepts role {user} for database {database} from here only without TLS, and sslmode is {sslmode}.",
+    meaning: "The server refuses the connection with TLS and is ready to go on when the same role, database and address come in clear: the lines of its pg_hba.conf are `hostnossl`. This was tried.",
     fixes: &[
         fix(
             "On the server, change `hostnossl` to `host` (both) or `hostssl` in pg_hba.conf, and reload: {hba_line}",

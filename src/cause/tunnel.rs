@@ -56,11 +56,11 @@ pub static TARGET_REFUSED: Cause = Cause {
             "See that the server runs and that host and port are right as seen from the SSH server.",
         ),
         run(
-            "On the database's machine, see where PostgreSQL listens.",
+            "On the machine of {database_host}, see where PostgreSQL listens.",
             "ss -tlnp",
         ),
         fix(
-            "If it listens on 127.0.0.1 only, set listen_addresses in postgresql.conf and restart it.",
+            "If PostgreSQL on {database_host} listens on 127.0.0.1 only, set listen_addresses in postgresql.conf and restart it.",
         ),
     ],
     seen_as: &[
@@ -84,7 +84,7 @@ pub static TARGET_UNRESOLVED: Cause = Cause {
         fix(
             "See that the name is spelled as the SSH server knows it; on it, try: getent hosts NAME.",
         ),
-        fix("Or name the database's address as the SSH server reaches it, with hostaddr."),
+        fix("Or name the address of {database_host} as the SSH server reaches it, with hostaddr."),
     ],
     seen_as: &[
         "open failed: connect failed: Name or service not known",
@@ -127,7 +127,9 @@ pub static TARGET_UNREACHABLE: Cause = Cause {
         fix(
             "See that the address is right as seen from the SSH server; on it, try: ip route get ADDRESS.",
         ),
-        fix("If only the IPv6 address is the fault, name the IPv4 one with hostaddr."),
+        fix(
+            "If only the IPv6 address of {database_host} is the fault, name the IPv4 one with hostaddr.",
+        ),
     ],
     seen_as: &[
         "open failed: connect failed: No route to host",
@@ -143,9 +145,16 @@ pub static TARGET_FAILED: Cause = Cause {
     retryable: true,
     title: "The SSH server cannot connect to the target and does not say why",
     summary: "{via} cannot connect to {target}, and says no more than: {error}.",
-    meaning: "The SSH server allows the forward and its connection to the target fails. It may be a refusal, a missing route, a name that does not resolve, or a unix socket that is not there: some servers do not tell.",
+    meaning: "The SSH server allows the forward and its connection to the target fails. It may be a refusal, a missing route or a name that does not resolve: some servers do not tell. OpenSSH never does for a unix socket, be it missing, closed to that user, or forbidden by AllowStreamLocalForwarding or AllowTcpForwarding.",
     fixes: &[
-        fix("On the SSH server, try the same step: nc -zvw 5 HOST PORT, or psql -h HOST."),
+        run(
+            "On the SSH server, see that the socket is there and open to the user who logs in, and that sshd forwards to sockets (AllowStreamLocalForwarding, AllowTcpForwarding)",
+            "ls -l {socket}; sudo sshd -T | grep -i forwarding",
+        ),
+        run(
+            "On the SSH server, try the same step",
+            "nc -zvw 5 {target_host} {target_port}",
+        ),
         fix("On the SSH server, read the log of that moment: journalctl -u ssh -u sshd -n 50."),
     ],
     seen_as: &[

@@ -6,6 +6,7 @@ use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
 use crate::stage::Verdict;
 use crate::stage::protocol::Attempt;
+use crate::target::{Endpoint, SslMode};
 
 use super::{Failed, Run};
 
@@ -97,12 +98,26 @@ impl Run<'_> {
     }
 
     /// A later attempt passed: what failed before it is a warning. A server
-    /// passed over for its role is no fault: `target_session_attrs` is for that.
-    pub(super) fn forgive(&mut self, failures: Vec<FailedAttempt>) {
+    /// passed over for its role is no fault: `target_session_attrs` is for
+    /// that, as `sslmode=allow` is for one that demands TLS.
+    pub(super) fn forgive(
+        &mut self,
+        failures: Vec<FailedAttempt>,
+        mode: SslMode,
+        arrived: &Endpoint,
+    ) {
         let mut told = Vec::new();
-        for failure in failures {
+        for mut failure in failures {
             if failure.finding.cause.code == cause::server::READ_ONLY.code {
                 continue;
+            }
+            // The other encryption passed, so that this one was at fault.
+            let refused = failure.finding.cause.code.starts_with("auth.hba.");
+            if refused && failure.endpoint == arrived.label() {
+                if mode == SslMode::Allow {
+                    continue;
+                }
+                failure.finding.cause = &cause::auth::HBA_NEEDS_PLAIN;
             }
             // `prefer-standby` goes over the list twice.
             let what = (

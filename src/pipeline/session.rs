@@ -50,7 +50,7 @@ impl Run<'_> {
             };
             match self.pass(&target, &mut ways, &mut failures).await {
                 Ok(arrived) => {
-                    self.forgive(failures);
+                    self.forgive(failures, target.tls.mode, &arrived.endpoint);
                     return Ok(arrived);
                 }
                 Err(Dead::Exhausted) => {}

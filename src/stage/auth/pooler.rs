@@ -277,6 +277,13 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
 fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
     let finding = dress(cause, message, s);
     match cause.code {
+        // It says no more where no line matches.
+        "auth.hba.reject" => finding.fix(
+            "The rules are the pooler's own: read its auth_hba_file (auth_type=hba) from the top. \
+             A `reject` line may match, or no line at all; it does not say which. RELOAD it after \
+             a change.",
+            None,
+        ),
         "pooler.parameter" => {
             let parameter = message.shape.rsplit(": ").next();
             let parameter = parameter.filter(|_| message.shape.contains(": "));

@@ -160,6 +160,15 @@ pub fn handshake(
             io::ErrorKind::UnexpectedEof => disconnected(hop, &End::Closed, "the key exchange"),
             kind => disconnected(hop, &End::Broken(kind), "the key exchange"),
         },
+        // The first line was an identification: OpenSSH reads longer ones
+        // than the protocol allows, and any bytes in them.
+        (Error::Version, _) => about(&cause::ssh::MALFORMED, hop)
+            .with("while", "the identification")
+            .with(
+                "error",
+                "its identification is longer than 255 characters or is not UTF-8 (RFC 4253, \
+                 section 4.2); OpenSSH accepts that, other SSH libraries do not",
+            ),
         (error, _) if violates(error) => about(&cause::ssh::MALFORMED, hop)
             .with("while", "the key exchange")
             .with("error", error.to_string()),

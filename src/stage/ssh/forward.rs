@@ -83,11 +83,15 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
         .with("target", label(wanted))
         .with("target_host", wanted.host)
         .with("via", wanted.via);
-    if wanted.port != 0 {
-        finding = finding.with("target_port", wanted.port);
-    }
-    if let Some(hop) = wanted.hop {
-        finding = finding.with("hop", hop);
+    // Each for its own advice.
+    finding = match wanted.port {
+        0 => finding.with("socket", wanted.host),
+        port => finding.with("target_port", port),
+    };
+    match wanted.hop {
+        Some(hop) => finding = finding.with("hop", hop),
+        // For the advice that is about a database.
+        None => finding = finding.with("database_host", wanted.host),
     }
     match failure {
         Failure::Refused(refusal) => {
@@ -110,8 +114,13 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
     {
         finding = finding.fix(
             format!(
-                "{} is looked up on {}, not here: name the database's host as that machine sees it.",
-                wanted.host, wanted.via
+                "{} is looked up on {}, not here: name {} as that machine sees it.",
+                wanted.host,
+                wanted.via,
+                match wanted.hop {
+                    Some(_) => "the next SSH server",
+                    None => "the database's host",
+                }
             ),
             None,
         );

@@ -24,6 +24,7 @@
 //! `dbdoctor-lab oracle NAME` shows whether the fault is one, `dbdoctor-lab serve NAME` lets one
 //! try things on it, and `dbdoctor-lab run NAME --bin PATH` holds dbdoctor to it.
 
+mod across;
 mod auth;
 mod client;
 mod config;
@@ -76,6 +77,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server-german", server::GERMAN),
     ("server-french", server::FRENCH),
     ("pooler", pooler::SCENARIOS),
+    ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("stress", stress::SCENARIOS),
     ("client", client::SCENARIOS),

@@ -43,6 +43,88 @@ const BOTH: &[Need] = &[Need::Postgres, Need::Sshd];
 /// The configuration.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
+        name: "ssh-config-mac-unknown",
+        about: "a MAC that ssh does not know",
+        expect: Expect::Fail("config.ssh.syntax"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| configured(lab, &*lab.sshd()?, &["MACs hmac-foo"]),
+    },
+    Scenario {
+        name: "ssh-config-ciphers-retired",
+        about: "ciphers that ssh no longer knows",
+        expect: Expect::Fail("config.ssh.syntax"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            configured(
+                lab,
+                &*lab.sshd()?,
+                &["Ciphers aes256-ctr,arcfour,blowfish-cbc"],
+            )
+        },
+    },
+    Scenario {
+        name: "ssh-config-kex-unknown",
+        about: "a key exchange that ssh does not know is added",
+        expect: Expect::Fail("config.ssh.syntax"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| configured(lab, &*lab.sshd()?, &["KexAlgorithms +foo"]),
+    },
+    Scenario {
+        name: "ssh-config-hostkey-algorithm-unknown",
+        about: "a pattern that no type of key fits",
+        expect: Expect::Fail("config.ssh.syntax"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| configured(lab, &*lab.sshd()?, &["HostKeyAlgorithms foo-*"]),
+    },
+    Scenario {
+        name: "ssh-config-time-wrong",
+        about: "a time that is none",
+        expect: Expect::Fail("config.ssh.syntax"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| configured(lab, &*lab.sshd()?, &["ConnectTimeout soon"]),
+    },
+    Scenario {
+        name: "ssh-config-hostkey-pattern",
+        about: "a pattern adds ssh-rsa, which no default has",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let server = lab.new_sshd().host_key(lab.ssh_key("rsa", "")?);
+            let sshd = server.config("HostKeyAlgorithms ssh-rsa").start()?;
+            Ok(configured(lab, &sshd, &["HostKeyAlgorithms +ssh-r*"])?.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-config-family",
+        about: "AddressFamily inet6, and the host is an IPv4 address",
+        expect: Expect::Fail("dns.no-address"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| configured(lab, &*lab.sshd()?, &["AddressFamily inet6"]),
+    },
+    Scenario {
+        name: "ssh-config-family-fits",
+        about: "AddressFamily inet, and the host is an IPv4 address",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let case = configured(lab, &sshd, &["AddressFamily inet"])?;
+            Ok(case.assert(|report| {
+                let verdict = &report["verdict"];
+                ensure!(verdict["status"] == "pass", "{verdict}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
         name: "ssh-config-kex-added",
         about: "an old key exchange that the configuration adds",
         expect: Expect::Pass,
