@@ -86,10 +86,10 @@ pub static NO_ADDRESS: Cause = Cause {
               below it). It may be the domain of the server rather than the server, or a record \
               whose address was removed. A name that is not there at all is dns.nxdomain.",
     fixes: &[
-        fix("Use the server's full name: {name} may be the domain it is in."),
+        fix("Use the server's full name: {queried} may be the domain it is in."),
         run(
             "See which records there are.",
-            "dig {name} A; dig {name} AAAA",
+            "dig {queried} A; dig {queried} AAAA",
         ),
         fix("If the address was removed, have the A or AAAA record put back."),
     ],

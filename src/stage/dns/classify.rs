@@ -143,7 +143,9 @@ impl Failure<'_> {
             .with("tried", self.tried())
             .with("name_servers", described(self.servers));
         if row.code == cause::dns::NO_ADDRESS.code {
-            finding = finding.with("records", "(neither an A nor an AAAA record)");
+            finding = finding
+                .with("queried", self.name)
+                .with("records", "(neither an A nor an AAAA record)");
         }
         if row.code == cause::dns::INVALID_NAME.code {
             finding = finding
