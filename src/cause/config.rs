@@ -301,8 +301,8 @@ warning!(
     "{file} has no line for {wanted}, and no password is given elsewhere.",
     "A line is host:port:database:user:password, each of the first four literally or *. The host is compared as it was written (a name does not match its address; the default socket directory counts as localhost), and the first line that matches counts. If the server wants no password, this does no harm.",
     [
-        fix("Change line {line}: {differs}."),
         fix("Add a line {wanted}:PASSWORD to {file}."),
+        fix("If line {line} is the one that is meant for it, correct that: {differs}."),
     ],
     ["fe_sendauth: no password supplied"]
 );

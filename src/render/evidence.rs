@@ -23,6 +23,7 @@ const PIECES: &[&str] = &[
     "packets",
     "peer",
     "peer_ip",
+    "proven",
     "something",
     "unknown",
     "who",
