@@ -116,11 +116,12 @@ pub fn odd_finding(
         Oddity::SystemOnly => &SYSTEM_ONLY,
         Oddity::Disagree => &DISAGREE,
     };
+    let disagree = matches!(oddity, Oddity::Disagree);
     Finding::new(row)
         .with("name", name)
-        .with("source", source)
+        .with("source", (!disagree).then_some(source))
         .with("addresses", texts(system))
-        .with("dns", texts(&dns))
+        .with("dns", (!disagree).then(|| texts(&dns)))
         .with("answers", sentences(servers))
         .with("name_servers", described(servers))
 }

@@ -26,7 +26,11 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
         let look = tokio::task::spawn_blocking(move || local::listener(to));
         return match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(Some(listener))) => silent_here(finding, &listener),
-            _ => finding,
+            _ => finding.fix(
+                "This is an address of this machine itself: see which rule of its packet filter \
+                 drops what is sent there.",
+                Some("nft list ruleset; iptables -S".to_owned()),
+            ),
         };
     }
     if finding.cause.code != cause::tcp::REFUSED.code {
