@@ -81,7 +81,7 @@ pub static NO_ADDRESS: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The host name exists, but has no address",
-    summary: "The host name {name} exists, but has no address (neither an A nor an AAAA record).",
+    summary: "The host name {name} exists, but has no address {records}.",
     meaning: "The name servers know the name, and it has other records only (mail, text, names \
               below it). It may be the domain of the server rather than the server, or a record \
               whose address was removed. A name that is not there at all is dns.nxdomain.",

@@ -23,7 +23,7 @@ use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
 use crate::stage::{Aside, Note, config, dns, key, ssh, tcp};
 use crate::surroundings::Surroundings;
-use crate::target::{Destination, Endpoint, Place, SslMode, Target};
+use crate::target::{Destination, Endpoint, Family, Place, SslMode, Target};
 use crate::wire::Address;
 use crate::wire::session::Session;
 
@@ -369,6 +369,7 @@ fn destinations(target: &Target) -> Vec<Destination> {
             .map(|hop| Destination {
                 place: Place::of_host(&hop.host),
                 port: hop.port,
+                family: hop.family,
             })
             .collect(),
         None => target
@@ -377,6 +378,7 @@ fn destinations(target: &Target) -> Vec<Destination> {
             .map(|endpoint| Destination {
                 place: endpoint.place.clone(),
                 port: endpoint.port,
+                family: Family::Any,
             })
             .collect(),
     }

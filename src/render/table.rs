@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::live::first_line;
-use super::page::{Ink, Page, pad, pad_left, plain, width, wrap};
+use super::page::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
 use super::style::{Style, Verbosity};
 use super::{evidence, settings};
 use crate::finding::{Finding, Fix, Status};

@@ -23,7 +23,6 @@ pub mod settings;
 mod sources;
 pub mod ssh;
 pub mod ssh_config;
-pub mod ssh_lists;
 pub mod uri;
 
 use std::net::IpAddr;
@@ -36,7 +35,7 @@ pub use settings::{
     AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
     SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use ssh_lists::AlgorithmLists;
+use ssh_config::lists::AlgorithmLists;
 
 /// The resolved target: the input of every stage after `config`.
 #[derive(Clone, Debug)]
@@ -200,6 +199,40 @@ pub struct Destination {
     pub place: Place,
     /// The port; meaningless for a unix socket.
     pub port: u16,
+    /// The addresses that may be used.
+    pub family: Family,
+}
+
+/// The kind of address that a name may stand for (`AddressFamily`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Any.
+    #[default]
+    Any,
+    /// IPv4 (`inet`).
+    V4,
+    /// IPv6 (`inet6`).
+    V6,
+}
+
+impl Family {
+    /// Whether an address is of this kind.
+    pub fn has(self, address: IpAddr) -> bool {
+        match self {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        }
+    }
+
+    /// As `ssh_config(5)` writes it.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Family::Any => "any",
+            Family::V4 => "inet",
+            Family::V6 => "inet6",
+        }
+    }
 }
 
 /// A password and where it was found.
@@ -321,6 +354,8 @@ pub struct Hop {
     pub port: u16,
     /// `User`.
     pub user: String,
+    /// `AddressFamily`.
+    pub family: Family,
     /// `--ssh-key` and `IdentityFile`, in the order they are offered; the
     /// default files, where none is named.
     pub identity_files: Vec<NamedFile>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::origin::tilde;
 use super::ssh_config::{self, Asked, Files, Options, Rejected, Spec, spec};
-use super::{Hop, HostKeyCheck, NamedFile, SshMethod, SshPlan};
+use super::{Hop, HostKeyCheck, NamedFile, Place, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::cli::SshArgs;
 use crate::finding::Finding;
@@ -206,9 +206,9 @@ impl Planner<'_> {
         .to_lowercase();
         // An address is looked up in known_hosts as it is usually written
         // (ssh.c, `resolve_addr`).
-        let host = match host.parse::<std::net::Ipv6Addr>() {
-            Ok(address) => address.to_string(),
-            Err(_) => host,
+        let host = match Place::address(&host) {
+            Some((address, 0)) => address.to_string(),
+            _ => host,
         };
         let tokens = |token: char| -> Option<String> {
             Some(match token {
@@ -307,6 +307,7 @@ impl Planner<'_> {
             host,
             port,
             user,
+            family: options.address_family.unwrap_or_default(),
         };
         for setting in options.unsupported {
             // A hop behind another one is reached through it, whatever its

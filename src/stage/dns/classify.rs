@@ -154,6 +154,9 @@ impl Failure<'_> {
             .with("search", self.settings.resolv.search.clone())
             .with("tried", self.tried())
             .with("name_servers", described(self.servers));
+        if row.code == cause::dns::NO_ADDRESS.code {
+            finding = finding.with("records", "(neither an A nor an AAAA record)");
+        }
         if row.code == cause::dns::INVALID_NAME.code {
             finding = finding
                 .with("flaw", name::flaw(self.name))

@@ -27,9 +27,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::ctx::Ctx;
+use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::{Aside, Verdict};
-use crate::target::{Destination, Place};
+use crate::target::{Destination, Family, Place};
 use crate::wire::Address;
 
 use aside::compare_aside;
@@ -47,9 +48,62 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// empty where it could not be resolved (a provisional finding says why).
 pub type Resolved = Vec<Address>;
 
+/// Resolves all destinations at once, and keeps the addresses that may be
+/// used. Fails where none is left.
+pub async fn probe(
+    destinations: &[Destination],
+    ctx: &Ctx,
+    record: &mut StageRecord,
+    asides: &mut Vec<Aside>,
+) -> Verdict<Vec<Resolved>> {
+    let mut resolved = resolve(destinations, ctx, record, asides).await?;
+    let mut ruled_out = None;
+    for (destination, addresses) in destinations.iter().zip(&mut resolved) {
+        let before = addresses.len();
+        addresses.retain(|address| match address {
+            Address::Tcp(address) => destination.family.has(address.ip()),
+            Address::Unix(_) => true,
+        });
+        if addresses.is_empty() && before > 0 {
+            ruled_out.get_or_insert(destination);
+        }
+    }
+    match ruled_out {
+        Some(destination) if resolved.iter().all(Vec::is_empty) => {
+            Err(of_other_family(destination))
+        }
+        _ => Ok(resolved),
+    }
+}
+
+/// All addresses are of the kind that the SSH configuration rules out.
+fn of_other_family(destination: &Destination) -> Finding {
+    let name = match &destination.place {
+        Place::Name(name) => name.clone(),
+        Place::Ip(ip, _) => ip.to_string(),
+        Place::Unix(path) => path.display().to_string(),
+    };
+    let keyword = destination.family.keyword();
+    let wanted = match destination.family {
+        Family::V6 => "IPv6",
+        _ => "IPv4",
+    };
+    Finding::new(&crate::cause::dns::NO_ADDRESS)
+        .with("name", name)
+        .with(
+            "records",
+            format!("of the kind that the SSH configuration asks for ({wanted}, by AddressFamily {keyword})"),
+        )
+        .with("family", keyword)
+        .fix(
+            format!("Take AddressFamily {keyword} out of the SSH configuration, or set it to any."),
+            None,
+        )
+}
+
 /// Resolves all destinations at once. Fails where none has an address; the
 /// comparison with the name servers is an [`Aside`].
-pub async fn probe(
+async fn resolve(
     destinations: &[Destination],
     ctx: &Ctx,
     record: &mut StageRecord,

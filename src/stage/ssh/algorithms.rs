@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use russh::keys::Algorithm;
 use russh::{Preferred, compression, kex};
 
-use crate::target::ssh_lists::{AlgorithmLists, assemble};
+use crate::target::ssh_config::Family;
+use crate::target::ssh_config::lists::{AlgorithmLists, assemble};
 
 /// OpenSSH's `KexAlgorithms` default.
 const KEX: &[&str] = &[
@@ -98,11 +99,15 @@ impl Allowed {
     pub fn by(lists: &AlgorithmLists) -> Self {
         let host_key = lists.host_key.as_deref();
         Self {
-            kex: assemble(KEX, lists.kex.as_deref()),
-            host_key: assemble(SIGNATURES, host_key),
-            cipher: assemble(CIPHERS, lists.cipher.as_deref()),
-            mac: assemble(MACS, lists.mac.as_deref()),
-            pubkey: assemble(SIGNATURES, lists.pubkey.as_deref()),
+            kex: assemble(Family::Kex.names(), KEX, lists.kex.as_deref()),
+            host_key: assemble(Family::Signature.names(), SIGNATURES, host_key),
+            cipher: assemble(Family::Cipher.names(), CIPHERS, lists.cipher.as_deref()),
+            mac: assemble(Family::Mac.names(), MACS, lists.mac.as_deref()),
+            pubkey: assemble(
+                Family::Signature.names(),
+                SIGNATURES,
+                lists.pubkey.as_deref(),
+            ),
             by_known_hosts: host_key.is_none_or(|list| list.starts_with(['+', '-'])),
         }
     }
@@ -165,7 +170,7 @@ pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
     let certificates = certificates
         .iter()
         .filter(|_| known.authority)
-        .filter_map(|name| signature(name.strip_suffix(CERTIFICATE)?))
+        .filter_map(|name| signature(&plain_name(name)?))
         .collect();
     let mut kex: Vec<kex::Name> = having(&allowed.kex, KEX);
     kex.push(kex::EXTENSION_SUPPORT_AS_CLIENT);
@@ -200,6 +205,15 @@ where
         }
     }
     own
+}
+
+/// The algorithm of the key within a certificate.
+fn plain_name(certificate: &str) -> Option<String> {
+    let name = certificate.strip_suffix(CERTIFICATE)?;
+    Some(match name.starts_with("sk-") {
+        true => format!("{name}@openssh.com"),
+        false => name.to_owned(),
+    })
 }
 
 /// An algorithm for signatures by a plain key.

@@ -316,6 +316,7 @@ mod tests {
             .map(|name| Destination {
                 place: Place::Name(name.to_string()),
                 port: 5432,
+                family: Default::default(),
             })
             .collect();
         let address = |text: &str| {

@@ -1,7 +1,7 @@
 //! Lists of algorithms as `ssh_config(5)` writes them: a list of its own, or
 //! `+`, `-` and `^` for a change to the default (kex.c, `kex_assemble_names`).
 
-use super::ssh_config::pattern;
+use super::pattern;
 
 /// What the configuration says about algorithms, not yet applied to the
 /// defaults.
@@ -20,8 +20,8 @@ pub struct AlgorithmLists {
 }
 
 /// The names that hold: the default, changed by what was written. A name with
-/// a wildcard stands for those of the default that it fits.
-pub fn assemble(default: &[&str], written: Option<&str>) -> Vec<String> {
+/// a wildcard stands for every one that it fits of those that OpenSSH knows.
+pub fn assemble(all: &[&str], default: &[&str], written: Option<&str>) -> Vec<String> {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let Some(written) = written else {
         return owned(default);
@@ -29,7 +29,7 @@ pub fn assemble(default: &[&str], written: Option<&str>) -> Vec<String> {
     let named = |list: &str| -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for item in list.split(',').filter(|item| !item.is_empty()) {
-            let fitting = default.iter().filter(|name| pattern(item, name));
+            let fitting = all.iter().filter(|name| pattern(item, name));
             let fitting: Vec<String> = match item.contains(['*', '?']) {
                 true => fitting.map(|name| (*name).to_owned()).collect(),
                 false => vec![item.to_owned()],
@@ -71,13 +71,16 @@ mod tests {
 
     #[test]
     fn lists_change_the_default_as_in_openssh() {
-        let of = |written| assemble(&["a-1", "a-2", "b"], written).join(",");
+        let of = |written| {
+            assemble(&["a-3", "a-2", "a-1", "b"], &["a-1", "a-2", "b"], written).join(",")
+        };
         assert_eq!(of(None), "a-1,a-2,b");
         assert_eq!(of(Some("b,c")), "b,c");
         assert_eq!(of(Some("+c,b")), "a-1,a-2,b,c");
         assert_eq!(of(Some("^b,c")), "b,c,a-1,a-2");
         assert_eq!(of(Some("-a-*")), "b");
-        assert_eq!(of(Some("a-*")), "a-1,a-2");
+        assert_eq!(of(Some("a-*")), "a-3,a-2,a-1");
+        assert_eq!(of(Some("+a-*")), "a-1,a-2,b,a-3");
         assert_eq!(of(Some("-é")), "a-1,a-2,b");
         assert_eq!(of(Some("é")), "é");
     }

@@ -1,0 +1,197 @@
+//! The keywords, and what each of them takes.
+
+use super::names::Family;
+use super::values::Shape;
+
+/// What a keyword takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Host,
+    Match,
+    Include,
+    HostName,
+    User,
+    Port,
+    IdentityFile,
+    CertificateFile,
+    IdentityAgent,
+    IdentitiesOnly,
+    ProxyJump,
+    ProxyCommand,
+    HostKeyAlias,
+    UserKnownHostsFile,
+    GlobalKnownHostsFile,
+    StrictHostKeyChecking,
+    NoHostAuthenticationForLocalhost,
+    KexAlgorithms,
+    HostKeyAlgorithms,
+    Ciphers,
+    Macs,
+    PubkeyAcceptedAlgorithms,
+    PubkeyAuthentication,
+    PasswordAuthentication,
+    KbdInteractiveAuthentication,
+    PreferredAuthentications,
+    IgnoreUnknown,
+    AddressFamily,
+    /// Of no consequence here, but for what ssh stops at.
+    Shaped(Shape),
+    /// A list of algorithms of no consequence here.
+    Names(Family),
+    /// One value, of no consequence here.
+    One,
+    /// Any values, of no consequence here.
+    Many,
+    /// Of consequence, and not followed: the manual's spelling, and the
+    /// values that change nothing.
+    Unfollowed(&'static str, &'static str),
+}
+
+impl Kind {
+    /// Whether nothing may stand behind its value.
+    pub(super) fn ends(self) -> bool {
+        !matches!(self, Kind::Many)
+    }
+
+    pub(super) fn of(keyword: &str) -> Option<Kind> {
+        use Kind::*;
+        Some(match keyword {
+            "host" => Host,
+            "match" => Match,
+            "include" => Include,
+            "hostname" => HostName,
+            "user" => User,
+            "port" => Port,
+            "identityfile" | "identityfile2" => IdentityFile,
+            "certificatefile" => CertificateFile,
+            "identityagent" => IdentityAgent,
+            "identitiesonly" => IdentitiesOnly,
+            "proxyjump" => ProxyJump,
+            "proxycommand" => ProxyCommand,
+            "hostkeyalias" => HostKeyAlias,
+            "userknownhostsfile" => UserKnownHostsFile,
+            "globalknownhostsfile" => GlobalKnownHostsFile,
+            "stricthostkeychecking" => StrictHostKeyChecking,
+            "ignoreunknown" => IgnoreUnknown,
+            "addressfamily" => AddressFamily,
+            "bindaddress" => Unfollowed("BindAddress", ""),
+            "bindinterface" => Unfollowed("BindInterface", ""),
+            "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
+            "casignaturealgorithms" => Unfollowed("CASignatureAlgorithms", ""),
+            "ciphers" => Ciphers,
+            "hostkeyalgorithms" => HostKeyAlgorithms,
+            "kexalgorithms" => KexAlgorithms,
+            "macs" => Macs,
+            "pubkeyacceptedalgorithms" | "pubkeyacceptedkeytypes" => PubkeyAcceptedAlgorithms,
+            "knownhostscommand" => Unfollowed("KnownHostsCommand", "none"),
+            "nohostauthenticationforlocalhost" => NoHostAuthenticationForLocalhost,
+            "passwordauthentication" => PasswordAuthentication,
+            "pkcs11provider" | "smartcarddevice" => Unfollowed("PKCS11Provider", "none"),
+            "preferredauthentications" => PreferredAuthentications,
+            "kbdinteractiveauthentication"
+            | "challengeresponseauthentication"
+            | "skeyauthentication"
+            | "tisauthentication" => KbdInteractiveAuthentication,
+            "proxyusefdpass" => Unfollowed("ProxyUseFdpass", "no false"),
+            "pubkeyauthentication" | "dsaauthentication" => PubkeyAuthentication,
+            "revokedhostkeys" => Unfollowed("RevokedHostKeys", "none"),
+            "verifyhostkeydns" => Unfollowed("VerifyHostKeyDNS", "no false ask"),
+            "refuseconnection" => Unfollowed("RefuseConnection", ""),
+            "batchmode"
+            | "canonicalizefallbacklocal"
+            | "checkhostip"
+            | "clearallforwardings"
+            | "compression"
+            | "enableescapecommandline"
+            | "enablesshkeysign"
+            | "exitonforwardfailure"
+            | "forkafterauthentication"
+            | "forwardx11"
+            | "forwardx11trusted"
+            | "gatewayports"
+            | "gssapiauthentication"
+            | "gssapidelegatecredentials"
+            | "gssapikeyexchange"
+            | "gssapirenewalforcesrekey"
+            | "gssapitrustdns"
+            | "hashknownhosts"
+            | "hostbasedauthentication"
+            | "permitlocalcommand"
+            | "stdinnull"
+            | "streamlocalbindunlink"
+            | "tcpkeepalive"
+            | "keepalive"
+            | "visualhostkey" => Shaped(Shape::Flag("")),
+            "canonicalizemaxdots"
+            | "connectionattempts"
+            | "numberofpasswordprompts"
+            | "serveralivecountmax"
+            | "requiredrsasize" => Shaped(Shape::Number),
+            "controlpath"
+            | "dynamicforward"
+            | "escapechar"
+            | "forwardagent"
+            | "gssapiclientidentity"
+            | "gssapikexalgorithms"
+            | "gssapiserveridentity"
+            | "obscurekeystroketiming"
+            | "securitykeyprovider"
+            | "streamlocalbindmask"
+            | "tag"
+            | "tunneldevice"
+            | "warnweakcrypto"
+            | "versionaddendum"
+            | "xauthlocation" => One,
+            "connecttimeout" | "serveraliveinterval" => Shaped(Shape::Time("none")),
+            "forwardx11timeout" => Shaped(Shape::Time("")),
+            "controlpersist" => Shaped(Shape::Time("yes no true false")),
+            "controlmaster" => Shaped(Shape::Flag("auto ask autoask")),
+            "requesttty" => Shaped(Shape::Flag("auto force")),
+            "updatehostkeys" => Shaped(Shape::Flag("ask")),
+            "tunnel" => Shaped(Shape::Flag("ethernet point-to-point")),
+            "sessiontype" => Shaped(Shape::Word("none subsystem default")),
+            "fingerprinthash" => Shaped(Shape::Word("md5 sha1 sha256 sha384 sha512")),
+            "loglevel" => Shaped(Shape::Word(
+                "quiet fatal error info verbose debug debug1 debug2 debug3",
+            )),
+            "syslogfacility" => Shaped(Shape::Word(
+                "daemon user auth authpriv local0 local1 local2 local3 local4 local5 local6 local7",
+            )),
+            "setenv" => Shaped(Shape::Variables),
+            "localforward" => Shaped(Shape::Ends),
+            "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(Family::Signature),
+            "addkeystoagent"
+            | "canonicaldomains"
+            | "canonicalizepermittedcnames"
+            | "channeltimeout"
+            | "ipqos"
+            | "kbdinteractivedevices"
+            | "localcommand"
+            | "logverbose"
+            | "permitremoteopen"
+            | "rekeylimit"
+            | "remotecommand"
+            | "remoteforward"
+            | "sendenv" => Many,
+            // Retired, and read as nothing.
+            "afstokenpassing"
+            | "cipher"
+            | "fallbacktorsh"
+            | "globalknownhostsfile2"
+            | "kerberosauthentication"
+            | "kerberostgtpassing"
+            | "protocol"
+            | "compressionlevel"
+            | "rhostsauthentication"
+            | "rhostsrsaauthentication"
+            | "rsaauthentication"
+            | "useprivilegedport"
+            | "userknownhostsfile2"
+            | "useroaming"
+            | "usersh" => Many,
+            #[cfg(target_os = "macos")]
+            "usekeychain" => Shaped(Shape::Flag("")),
+            _ => return None,
+        })
+    }
+}

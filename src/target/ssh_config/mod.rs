@@ -1,0 +1,292 @@
+//! `ssh_config(5)`: which values hold for one host. Lines are judged as
+//! OpenSSH judges them, those of other hosts too, since ssh stops at any line
+//! that it does not understand.
+
+mod criteria;
+mod destination;
+mod include;
+mod keyword;
+mod line;
+pub mod lists;
+mod names;
+mod pattern;
+mod read;
+mod settings;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use super::files;
+use lists::AlgorithmLists;
+use read::{DEEPEST, MOST_FILES, Place, Reader};
+
+pub use destination::{Spec, jump, spec};
+pub use names::Family;
+pub use pattern::{pattern, pattern_list};
+
+/// What the configuration says about one host; the first value of each wins,
+/// and keys and certificates add up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `HostName`, not expanded.
+    pub hostname: Option<String>,
+    /// `User`.
+    pub user: Option<String>,
+    /// `Port`.
+    pub port: Option<u16>,
+    /// Every `IdentityFile`, not expanded; `none` among them.
+    pub identity_files: Vec<String>,
+    /// Every `CertificateFile`, not expanded.
+    pub certificate_files: Vec<String>,
+    /// `IdentityAgent`, not expanded.
+    pub identity_agent: Option<String>,
+    /// `IdentitiesOnly`.
+    pub identities_only: Option<bool>,
+    /// `ProxyJump`, unless a `ProxyCommand` came first.
+    pub proxy_jump: Option<String>,
+    /// `HostKeyAlias`.
+    pub host_key_alias: Option<String>,
+    /// `UserKnownHostsFile`, not expanded.
+    pub user_known_hosts: Option<Vec<String>>,
+    /// `GlobalKnownHostsFile`, not expanded.
+    pub global_known_hosts: Option<Vec<String>>,
+    /// `StrictHostKeyChecking`, in lower case.
+    pub strict: Option<String>,
+    /// `AddressFamily`.
+    pub address_family: Option<super::Family>,
+    /// `NoHostAuthenticationForLocalhost`.
+    pub trusts_loopback: Option<bool>,
+    /// `KexAlgorithms` and its like.
+    pub algorithms: AlgorithmLists,
+    /// `PubkeyAuthentication`.
+    pub pubkey: Option<bool>,
+    /// `PasswordAuthentication`.
+    pub password: Option<bool>,
+    /// `KbdInteractiveAuthentication`.
+    pub questions: Option<bool>,
+    /// `PreferredAuthentications`.
+    pub preferred_methods: Option<String>,
+    /// Settings for this host that are not followed here.
+    pub unsupported: Vec<Unsupported>,
+    /// Whether a `ProxyCommand` came first.
+    proxy_command: bool,
+    /// Whether any block asks for a second reading (`Match final`).
+    wants_final: bool,
+}
+
+/// A setting that is not followed here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// As it is spelled in the manual.
+    pub keyword: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// Why ssh would stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// A line that it does not understand.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file that others could write.
+    Permissions {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file that is there and cannot be read, or is named and not there.
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: files::Unreadable,
+    },
+}
+
+/// Where to look.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// The user's file.
+    pub user: Option<PathBuf>,
+    /// Whether the user's file was named, so that it must be there, and its
+    /// owner and mode are not looked at.
+    pub named: bool,
+    /// The system's file.
+    pub system: Option<PathBuf>,
+}
+
+/// Who asks for which host.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The host as it was written.
+    pub host: &'a str,
+    /// The user who was named with it.
+    pub user: Option<&'a str>,
+    /// The operating-system user.
+    pub local_user: &'a str,
+    /// Its number.
+    pub uid: u32,
+    /// The home directory.
+    pub home: Option<&'a Path>,
+}
+
+/// Reads the files for one host.
+///
+/// # Errors
+/// What ssh would stop at.
+pub fn lookup(files: &Files, asked: &Asked) -> Result<Options, Rejected> {
+    let mut reader = Reader {
+        asked,
+        options: Options::default(),
+        second: None,
+        ignored: Vec::new(),
+        files: 0,
+    };
+    reader.all(files)?;
+    if reader.options.wants_final {
+        let host = reader.hostname();
+        reader.second = Some(host);
+        reader.all(files)?;
+    }
+    Ok(reader.options)
+}
+
+/// Reads one text as a file in the user's folder, its includes as nothing.
+/// For tests of the parser alone.
+///
+/// # Errors
+/// As [`lookup`].
+pub fn lookup_in(text: &str, asked: &Asked) -> Result<Options, Rejected> {
+    let mut reader = Reader {
+        asked,
+        options: Options::default(),
+        second: None,
+        ignored: Vec::new(),
+        files: MOST_FILES,
+    };
+    let place = Place {
+        path: Path::new("config"),
+        user: true,
+        never: false,
+        depth: DEEPEST,
+    };
+    let mut active = true;
+    reader.text(text, &place, &mut active)?;
+    Ok(reader.options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn read(text: &str, host: &str) -> Result<Options, Rejected> {
+        let asked = Asked {
+            host,
+            user: None,
+            local_user: "me",
+            uid: 1000,
+            home: None,
+        };
+        lookup_in(text, &asked)
+    }
+
+    #[test]
+    fn the_first_value_wins_and_keys_add_up() {
+        let text = "
+# comment
+Host db*  !db9
+  User=ops
+  Port 2222
+  IdentityFile \"~/a key\"
+Host *
+  User other
+  IdentityFile ~/b
+  HostName %h.test
+  StrictHostKeyChecking OFF
+";
+        let options = read(text, "db1").unwrap();
+        assert_eq!(options.user.as_deref(), Some("ops"));
+        assert_eq!(options.port, Some(2222));
+        assert_eq!(options.identity_files, ["~/a key", "~/b"]);
+        assert_eq!(options.hostname.as_deref(), Some("%h.test"));
+        assert_eq!(options.strict.as_deref(), Some("off"));
+        assert_eq!(read(text, "db9").unwrap().user.as_deref(), Some("other"));
+        assert_eq!(read(text, "DB1").unwrap().port, None);
+    }
+
+    #[test]
+    fn lines_that_ssh_stops_at() {
+        for bad in [
+            "Nonsense yes",
+            "UseKeychain yes",
+            "Port",
+            "Port x",
+            "Port 0",
+            "Port 70000",
+            "User \"x",
+            "User a b",
+            "IdentitiesOnly maybe",
+            "StrictHostKeyChecking maybe",
+            "ProxyJump a:x",
+            "UserKnownHostsFile a none",
+            "Host other\n Nonsense yes",
+            "Host other\n MACs foo",
+            "KexAlgorithms +foo",
+            "PubkeyAcceptedKeyTypes foo",
+            "HostbasedKeyTypes foo",
+            "CASignatureAlgorithms foo",
+            "LogLevel loud",
+            "ConnectTimeout soon",
+            "ConnectionAttempts -1",
+            "AddressFamily ipv4",
+            "LocalForward 8080",
+            "SetEnv LANG",
+        ] {
+            assert!(read(bad, "h").is_err(), "{bad}");
+        }
+        for fine in [
+            "IgnoreUnknown UseKey*\nUseKeychain yes",
+            "SendEnv LANG LC_*",
+            "User x # comment",
+            "LocalForward 1 a:2",
+            "ProxyCommand nc %h %p",
+            "ConnectTimeout 10",
+            "ServerAliveInterval 1m",
+            "ServerAliveInterval 1h30",
+            "ConnectTimeout none",
+            "LogLevel verbose",
+            "ControlMaster AutoAsk",
+            "ControlPersist 10m",
+            "LocalForward /a /b",
+            "HostKeyAlgorithms +ssh-*",
+            "Ciphers -foo",
+            "\tport=22\r",
+            "HostName = h",
+        ] {
+            assert!(read(fine, "h").is_ok(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_followed_is_named() {
+        let named = |text: &str| -> Vec<String> {
+            let options = read(text, "h").unwrap();
+            options.unsupported.into_iter().map(|u| u.keyword).collect()
+        };
+        assert_eq!(named("ProxyCommand nc %h %p"), ["ProxyCommand"]);
+        assert_eq!(named("ProxyCommand none"), [""; 0]);
+        assert_eq!(named("ProxyJump a\nProxyCommand nc"), [""; 0]);
+        assert_eq!(named("Host x\nProxyCommand nc"), [""; 0]);
+        assert_eq!(named("AddressFamily any\nBindAddress ::1"), ["BindAddress"]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Reading the files, line by line; see [`Reader`].
+
+use std::path::Path;
+
+use super::keyword::Kind;
+use super::line::{Setting, split_keyword, words};
+use super::pattern::{host_matches, pattern};
+use super::{Asked, Files, Options, Rejected};
+use crate::target::files;
+
+/// How deep files may include each other (readconf.c has the same bound).
+pub(super) const DEEPEST: usize = 16;
+
+/// How many files one host's configuration may take.
+pub(super) const MOST_FILES: usize = 512;
+
+/// Reads the files for one host.
+pub(super) struct Reader<'a> {
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) options: Options,
+    /// The host's resolved name, on the second reading.
+    pub(super) second: Option<String>,
+    /// `IgnoreUnknown`.
+    pub(super) ignored: Vec<String>,
+    pub(super) files: usize,
+}
+
+/// Where a line stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    /// Whether it is the user's and not the system's.
+    pub(super) user: bool,
+    /// Within a block that does not match: nothing of it may count.
+    pub(super) never: bool,
+    pub(super) depth: usize,
+}
+
+/// Why one line is wrong.
+pub(super) type Problem = String;
+
+impl Reader<'_> {
+    pub(super) fn all(&mut self, files: &Files) -> Result<(), Rejected> {
+        let place = |path, user| Place {
+            path,
+            user,
+            never: false,
+            depth: 0,
+        };
+        if let Some(path) = &files.user {
+            let mut active = true;
+            let there = self.file(&place(path, true), !files.named, &mut active)?;
+            if !there && files.named {
+                let why = files::readable(path).err();
+                return Err(Rejected::Unreadable {
+                    file: path.clone(),
+                    why: why.unwrap_or(files::Unreadable {
+                        problem: "cannot be read",
+                        missing: true,
+                    }),
+                });
+            }
+        }
+        if let Some(path) = &files.system {
+            self.file(&place(path, false), false, &mut true)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a file; says whether it is there.
+    pub(super) fn file(
+        &mut self,
+        place: &Place,
+        guarded: bool,
+        active: &mut bool,
+    ) -> Result<bool, Rejected> {
+        self.files += 1;
+        let file = place.path.to_owned();
+        let bytes = match files::read(place.path) {
+            Ok(bytes) => bytes,
+            Err(why) if why.missing => return Ok(false),
+            // ssh reads a file of the system's that it may not read as none.
+            Err(_) if !place.user && place.depth == 0 => return Ok(false),
+            Err(why) => return Err(Rejected::Unreadable { file, why }),
+        };
+        if guarded && let Some(problem) = self.too_open(place.path) {
+            return Err(Rejected::Permissions { file, problem });
+        }
+        self.text(&String::from_utf8_lossy(&bytes), place, active)?;
+        Ok(true)
+    }
+
+    /// What ssh has against the owner or the mode of a file.
+    pub(super) fn too_open(&self, path: &Path) -> Option<String> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = std::fs::metadata(path).ok()?;
+        if meta.uid() != 0 && meta.uid() != self.asked.uid {
+            return Some(format!("belongs to user number {}", meta.uid()));
+        }
+        let mode = meta.mode() & 0o7777;
+        (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}, so that others may write it"))
+    }
+
+    pub(super) fn text(
+        &mut self,
+        text: &str,
+        place: &Place,
+        active: &mut bool,
+    ) -> Result<(), Rejected> {
+        for (at, line) in text.split('\n').enumerate() {
+            self.line(line, at + 1, place, active)
+                .map_err(|broken| match broken {
+                    Broken::Line(problem) => Rejected::Line {
+                        file: place.path.to_owned(),
+                        line: at + 1,
+                        problem,
+                    },
+                    Broken::Included(rejected) => rejected,
+                })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn line(
+        &mut self,
+        line: &str,
+        number: usize,
+        place: &Place,
+        active: &mut bool,
+    ) -> Result<(), Broken> {
+        let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{c}');
+        let line = line.trim_end_matches(blank).trim_start_matches(blank);
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(());
+        }
+        let (keyword, rest) = split_keyword(line);
+        let keyword = keyword.to_ascii_lowercase();
+        if rest.is_empty() {
+            return Err(wrong(format!("no value after {keyword}")));
+        }
+        let words = words(rest).ok_or_else(|| wrong("a quote that is not closed"))?;
+        let Some(kind) = Kind::of(&keyword) else {
+            let ignored = self.ignored.iter().any(|p| pattern(p, &keyword));
+            return match ignored {
+                true => Ok(()),
+                false => Err(wrong(format!("ssh knows no option {keyword}"))),
+            };
+        };
+        match kind {
+            Kind::Host => {
+                *active = !place.never && host_matches(self.asked.host, &words).map_err(wrong)?;
+            }
+            Kind::Match => {
+                let matched = self.criteria(&words, number, place).map_err(wrong)?;
+                *active = matched && !place.never;
+            }
+            Kind::Include => self.include(&words, place, *active)?,
+            kind => {
+                let mut setting = Setting {
+                    keyword: &keyword,
+                    words: &words,
+                    at: 0,
+                };
+                self.set(kind, &mut setting, number, place, *active)
+                    .map_err(wrong)?;
+                if setting.at < words.len() && kind.ends() {
+                    return Err(wrong(format!("more than one value after {keyword}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why reading ends.
+pub(super) enum Broken {
+    Line(Problem),
+    Included(Rejected),
+}
+
+pub(super) fn wrong(problem: impl Into<String>) -> Broken {
+    Broken::Line(problem.into())
+}
