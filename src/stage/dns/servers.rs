@@ -419,6 +419,7 @@ mod tests {
         let name = dns_name("db.test").unwrap();
         let mut message = question(&name, RecordType::A, false);
         message.metadata.message_type = MessageType::Response;
+        message.metadata.recursion_available = true;
         message.metadata.response_code = code;
         message.add_answers(answers);
         Reply::Read(Box::new(message))
@@ -455,6 +456,20 @@ mod tests {
             (answer.chain.as_slice(), answer.ttl),
             (["real.test".to_owned()].as_slice(), Some(60))
         );
+    }
+
+    #[test]
+    fn a_referral_says_nothing_of_the_name() {
+        let Reply::Read(mut message) = reply(ResponseCode::NoError, vec![]) else {
+            return;
+        };
+        message.metadata.recursion_available = false;
+        let replies = [Reply::Read(message.clone()), Reply::Read(message.clone())];
+        let outcome = judged(&replies).outcome;
+        assert_eq!(outcome, Outcome::Failed(Code::Referral));
+        // The owner of a domain may say so without looking names up for others.
+        message.metadata.authoritative = true;
+        assert_eq!(judged(&[Reply::Read(message)]).outcome, Outcome::NoData);
     }
 
     #[test]
