@@ -23,8 +23,8 @@ Examples:
   dbdoctor config                 What DATABASE_URL and PG* add up to
   dbdoctor key ~/.ssh/id_ed25519
 
-Exit status: 0 nothing failed, 1 a cause was found, 2 wrong usage, 3 a defect of dbdoctor,
-130 interrupted.";
+Exit status: 0 nothing failed, 1 a cause was found, 2 wrong usage,
+3 a defect of dbdoctor, 130 interrupted.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -32,23 +32,25 @@ Examples:
   dbdoctor check -h db.example.com -U app -d orders
   dbdoctor check                  The target of DATABASE_URL or PG*
   dbdoctor check --env-file .env --not-host '*.prod.example.com'
-  dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 user=app dbname=orders'
+  dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 dbname=orders'
   dbdoctor check --json | jq .verdict
   dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
 
-The password is read as psql reads it: from PGPASSWORD, the password file, the target, or a
-prompt with -W.";
+The password is read as psql reads it: from PGPASSWORD, the password file,
+the target, or a prompt with -W.";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
-  dbdoctor config                 The settings that DATABASE_URL and PG* add up to
+  dbdoctor config                 What DATABASE_URL and PG* add up to
   dbdoctor config -v service=orders
   dbdoctor config --env-file .env";
 
 const DNS_EXAMPLES: &str = "\
 Examples:
   dbdoctor dns db.example.com
-  dbdoctor dns --ssh ops@bastion  The first hop's name; the database's is resolved behind it";
+  dbdoctor dns --ssh ops@bastion  The first hop's name
+
+With a tunnel the database's name is resolved behind it: see dbdoctor tunnel.";
 
 const TCP_EXAMPLES: &str = "\
 Examples:
@@ -64,12 +66,13 @@ Examples:
 const TUNNEL_EXAMPLES: &str = "\
 Examples:
   dbdoctor tunnel --ssh ops@bastion -h db.internal
-  dbdoctor tunnel --ssh ops@bastion --ssh-key deploy_key --ssh-known-hosts known_hosts -h db.internal";
+  dbdoctor tunnel --ssh ops@bastion --ssh-key deploy_key -h db.internal
+  dbdoctor tunnel --ssh ops@bastion -h db.internal --listen 15432";
 
 const TLS_EXAMPLES: &str = "\
 Examples:
   dbdoctor tls 'host=db.example.com sslmode=verify-full sslrootcert=ca.crt'
-  dbdoctor tls -v 'postgres://db.example.com/?sslmode=verify-full&sslrootcert=system'";
+  dbdoctor tls -v 'host=db.example.com sslmode=verify-full sslrootcert=system'";
 
 const AUTH_EXAMPLES: &str = "\
 Examples:
@@ -92,7 +95,7 @@ Examples:
 const IDLE_EXAMPLES: &str = "\
 Examples:
   dbdoctor idle -h db.example.com -U app -d orders
-  dbdoctor idle --for 20m --keepalive-interval 1m postgres://app@db.example.com/orders
+  dbdoctor idle --for 20m --keepalive-interval 1m service=orders
   dbdoctor idle --in-transaction --for 2m service=orders
   dbdoctor idle --ssh ops@bastion -h db.internal -U app -d orders
 
@@ -101,7 +104,7 @@ Ctrl-C ends it early and reports what is known so far.";
 const STRESS_EXAMPLES: &str = "\
 Examples:
   dbdoctor stress -h db.example.com -U app -d orders
-  dbdoctor stress --attempts 200 --concurrency 8 postgres://app@db.example.com/orders
+  dbdoctor stress --attempts 200 --concurrency 8 service=orders
   dbdoctor stress --attempts 60 --rate 1 --ssh ops@bastion -h db.internal -U app";
 
 const DIFF_EXAMPLES: &str = "\
@@ -113,7 +116,7 @@ Exit status: 0 the same verdict, 1 another one, 2 not reports.";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:
-  dbdoctor completions bash > ~/.local/share/bash-completion/completions/dbdoctor
+  dbdoctor completions bash > /etc/bash_completion.d/dbdoctor
   dbdoctor completions zsh > ~/.zfunc/_dbdoctor";
 
 /// Say why a PostgreSQL connection fails, and what to do about it

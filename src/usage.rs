@@ -32,9 +32,14 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
             "there must be a command, such as check".to_owned()
         }
         ErrorKind::UnknownArgument => match flag {
+            Some(flag) if is_flag(flag) && is_before_command(flag, args) => {
+                format!("{flag} stands before the command: flags come behind it")
+            }
             Some(flag) if is_flag(flag) => format!("there is no flag {flag}"),
             Some(_) => "there is an argument that begins with a dash and is no flag".to_owned(),
-            None => "there is an argument too many".to_owned(),
+            None => "there is an argument too many; a connection string with blanks in it needs \
+                     quotes around it"
+                .to_owned(),
         },
         ErrorKind::InvalidValue if !values(error).is_empty() => {
             format!(
@@ -89,6 +94,24 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
         let _ = write!(out, " (-h is the host, as in psql.)");
     }
     out
+}
+
+/// Whether a flag that the command has stands before it.
+fn is_before_command(flag: &str, args: &[OsString]) -> bool {
+    let first = args.first().and_then(|arg| arg.to_str());
+    let Some(name) = command_of(args) else {
+        return false;
+    };
+    let known = Cli::command();
+    let command = known.find_subcommand(&name);
+    let is_its = command.is_some_and(|command| {
+        command.get_arguments().any(|argument| {
+            let long = argument.get_long().map(|long| format!("--{long}"));
+            let short = argument.get_short().map(|short| format!("-{short}"));
+            long.as_deref() == Some(flag) || short.as_deref() == Some(flag)
+        })
+    });
+    is_its && first.is_some_and(|first| first.starts_with(flag))
 }
 
 /// The command that was meant, if its name is one.

@@ -147,6 +147,13 @@ fn every_row_is_worded() {
             () if row.meaning.trim().len() < 40 => "hardly any meaning",
             () if row.fixes.is_empty() => "no fix",
             () if row.fixes.iter().any(|fix| fix.text.trim().is_empty()) => "an empty fix",
+            () if row
+                .fixes
+                .iter()
+                .any(|fix| fix.command.is_some() && !fix.text.ends_with(['.', ':', ')'])) =>
+            {
+                "the text above a command is no sentence"
+            }
             () if row.seen_as.iter().any(|text| text.trim().len() < 4) => {
                 "a seen_as that matches anything"
             }

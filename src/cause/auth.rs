@@ -8,14 +8,14 @@ pub static PASSWORD_WRONG: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server does not accept the password",
-    summary: "The server does not accept the password for role {user} (from {source}); a role that does not exist and a password past its VALID UNTIL look the same from outside.",
+    summary: "The server does not accept the password for role {user} (from {password_from}); a role that does not exist and a password past its VALID UNTIL look the same from outside.",
     meaning: "The server compared the password and said no (SQLSTATE 28P01). On purpose it gives the same answer when the role does not exist, has no password, or has one whose VALID UNTIL is past; only the server's log tells them apart. A password that works elsewhere and not here often comes from a source that was not meant (an old PGPASSWORD, another line of the password file), was percent-encoded twice in a URL, carries a line break, or belongs to another server that listens on the same port.",
     fixes: &[
         fix(
-            "Check that the password from {source} is the one meant for {user} at {endpoint}: `dbdoctor config` shows every source and which one won.",
+            "Check that the password from {password_from} is the one meant for {user} at {endpoint}: `dbdoctor config` shows every source and which one won.",
         ),
         run(
-            "Look in the server's log, which says which it was: no such role, an expired password, or a mismatch. As a superuser, see whether the role exists and until when its password is valid",
+            "Look in the server's log, which says which it was: no such role, an expired password, or a mismatch. As a superuser, see whether the role exists and until when its password is valid.",
             "psql -U postgres -d postgres -c '\\du+' -c 'select rolname, rolvaliduntil from pg_roles'",
         ),
         fix(
@@ -45,7 +45,7 @@ pub static PASSWORD_MISSING: Cause = Cause {
             "chmod 600 {ignored_passfile}",
         ),
         run(
-            "Put a line for this server into the password file, with the password in place of PASSWORD",
+            "Put a line for this server into the password file, with the password in place of PASSWORD.",
             "( umask 077; echo {passfile_line} >> ~/.pgpass )",
         ),
         fix(
@@ -100,11 +100,11 @@ pub static HBA_NO_ENTRY: Cause = Cause {
     meaning: "The server looks for the first line of pg_hba.conf that matches the kind of connection, database, role and address, and found none. The address is the one that the server sees: behind a NAT, a proxy or a container bridge it is not this machine's own. The password was not looked at. `auth.hba.reject` is a line that matches and says no; `auth.hba.needs-tls` and `auth.hba.needs-plain` are for when only the encryption is at fault.",
     fixes: &[
         run(
-            "On the server, add this line to pg_hba.conf and reload it",
+            "On the server, add this line to pg_hba.conf and reload it.",
             "echo {hba_line} >> \"$(psql -U postgres -XAtc 'show hba_file')\" && psql -U postgres -c 'select pg_reload_conf()'",
         ),
         run(
-            "If such a line is there already, it has an error or was not reloaded; see how the server reads the file",
+            "If such a line is there already, it has an error or was not reloaded; see how the server reads the file.",
             "psql -U postgres -c 'select * from pg_hba_file_rules'",
         ),
     ],
@@ -128,7 +128,7 @@ pub static HBA_REJECT: Cause = Cause {
             "If the connection is meant to be allowed, put this line above the one that rejects it, then reload: {hba_line}",
         ),
         run(
-            "On the server, see the lines in the order in which they are tried",
+            "On the server, see the lines in the order in which they are tried.",
             "psql -U postgres -c \"select line_number, type, database, user_name, address, auth_method from pg_hba_file_rules\"",
         ),
     ],
@@ -192,7 +192,7 @@ pub static ROLE_MISSING: Cause = Cause {
     fixes: &[
         fix("Check the role's name in the target; `dbdoctor config` shows where it comes from."),
         run(
-            "Or create the role, as a superuser",
+            "Or create the role, as a superuser.",
             "createuser -U postgres --pwprompt {user}",
         ),
     ],
@@ -210,7 +210,7 @@ pub static ROLE_NOLOGIN: Cause = Cause {
     fixes: &[
         fix("Connect as a member of this role."),
         run(
-            "Or let it log in, as a superuser",
+            "Or let it log in, as a superuser.",
             "echo 'alter role :\"role\" login' | psql -U postgres -v role={user}",
         ),
     ],
@@ -228,7 +228,7 @@ pub static ROLE_REPLICATION: Cause = Cause {
     fixes: &[
         fix("Leave `replication` out of the target if an ordinary connection is meant."),
         run(
-            "Or give the role the attribute, as a superuser",
+            "Or give the role the attribute, as a superuser.",
             "echo 'alter role :\"role\" replication' | psql -U postgres -v role={user}",
         ),
     ],
@@ -248,11 +248,11 @@ pub static DATABASE_MISSING: Cause = Cause {
     meaning: "The role was accepted; the database was not found (SQLSTATE 3D000). Where nobody names a database, it is the role's name. Names are case-sensitive once they are quoted. It is also what a connection to the wrong server, or to one that was set up anew, looks like.",
     fixes: &[
         run(
-            "See which databases there are",
+            "See which databases there are.",
             "psql -h {host} -p {port} -U {user} -d postgres -l",
         ),
         run(
-            "Or create it",
+            "Or create it.",
             "createdb -h {host} -p {port} -U {user} {database}",
         ),
     ],
@@ -268,7 +268,7 @@ pub static DATABASE_DENIED: Cause = Cause {
     summary: "Role {user} has no CONNECT privilege on database {database}.",
     meaning: "The role was accepted and the database exists, but CONNECT was revoked from PUBLIC and not granted to this role or to one that it is a member of (SQLSTATE 42501).",
     fixes: &[run(
-        "Grant it, as the database's owner or a superuser",
+        "Grant it, as the database's owner or a superuser.",
         "echo 'grant connect on database :\"db\" to :\"role\"' | psql -U postgres -v role={user} -v db={database}",
     )],
     seen_as: &[
@@ -288,7 +288,7 @@ pub static DATABASE_CLOSED: Cause = Cause {
     fixes: &[
         fix("Check that {database} is the database you mean."),
         run(
-            "Or open it, as a superuser from another database",
+            "Or open it, as a superuser from another database.",
             "echo 'alter database :\"db\" allow_connections true' | psql -U postgres -d postgres -v db={database}",
         ),
     ],
@@ -305,8 +305,8 @@ pub static PEER: Cause = Cause {
     meaning: "With `peer` the server asks the kernel who is at the other end of the unix socket, and that user's name must be the role's, or be mapped to it in pg_ident.conf. No password is asked for or would help.",
     fixes: &[
         run(
-            "Run the client as the operating-system user of that name",
-            "sudo -u {user} psql -d {database}",
+            "Run the client as the operating-system user of that name.",
+            "sudo -u {user} psql -h {host} -p {port} -d {database}",
         ),
         fix("Or connect over TCP (-h localhost), where another line of pg_hba.conf applies."),
         fix(
@@ -340,7 +340,7 @@ pub static CERT: Cause = Cause {
     meaning: "The server trusts the certificate, and its common name (or distinguished name) is not the role's and is not mapped to it in pg_ident.conf. `tls.client.required` is for when no certificate was sent, `tls.client.rejected` for one that the server does not trust.",
     fixes: &[
         run(
-            "See whose certificate it is; its CN must be {user}",
+            "See whose certificate it is; its CN must be {user}.",
             "openssl x509 -noout -subject -dates -in {certificate}",
         ),
         fix(
@@ -418,11 +418,11 @@ pub static GSS: Cause = Cause {
     meaning: "The line of pg_hba.conf that matches has the method `gss` or `sspi`. A client needs a Kerberos ticket for it and a library built with GSSAPI; no password is asked for or would help. dbdoctor does not speak Kerberos, so it cannot tell more.",
     fixes: &[
         run(
-            "Look whether there is a valid ticket, and get one",
+            "Look whether there is a valid ticket, and get one.",
             "klist; kinit",
         ),
         run(
-            "See what a client with GSSAPI says",
+            "See what a client with GSSAPI says.",
             "psql -h {host} -p {port} -U {user} -d {database}",
         ),
         fix("Or have another method in pg_hba.conf for this client, and reload: {hba_line}"),

@@ -111,8 +111,9 @@ pub static SERVER_FAILURE: Cause = Cause {
     summary: "The name servers cannot look up {name}: {answers}.",
     meaning: "The name servers answer, but with an error in place of an answer. SERVFAIL: their \
               own servers for this domain do not answer or its DNSSEC signatures are wrong. \
-              REFUSED: they do not serve this client or this domain. Whether the name exists is \
-              not known. Silence is dns.timeout.",
+              REFUSED: they do not serve this client or this domain. A referral: they know their \
+              own domains only. An answer that is too long for UDP: it needs TCP port 53, which \
+              does not answer. Whether the name exists is not known. Silence is dns.timeout.",
     fixes: &[
         run("Ask the name server itself.", "dig @{server} {name}"),
         fix("Try again in a minute: SERVFAIL often passes."),
@@ -120,6 +121,7 @@ pub static SERVER_FAILURE: Cause = Cause {
             "If it is REFUSED, this name server is not for this machine or domain: correct /etc/resolv.conf, or the VPN's DNS settings.",
         ),
         fix("If only this domain fails, tell whoever runs its name servers."),
+        fix("If the answer is too long for UDP, let TCP port 53 through to the name server too."),
     ],
     seen_as: &[
         "Temporary failure in name resolution",
@@ -289,7 +291,9 @@ pub static SLOW: Cause = Cause {
             "Time each name server by itself.",
             "dig @{server} {name} | grep 'Query time'",
         ),
-        fix("Write the name with a dot at its end, so that no search domain is tried."),
+        fix(
+            "Write the name with a dot at its end, so that no search domain is tried (not with sslmode=verify-full, where the certificate has no such dot).",
+        ),
     ],
     seen_as: &[],
 };

@@ -39,9 +39,7 @@ pub static RESET: Cause = Cause {
     summary: "The connection was reset {after} of silence.",
     meaning: "Something on the way to the database forgot the connection and answers with a reset, at once or at the next packet: a port proxy, a NAT gateway, a load balancer. Unlike idle.black-hole the next query fails at once; unlike idle.closed the end is not orderly. `where` in the evidence is the part of the way.",
     fixes: &[
-        fix(
-            "Let something pass more often than every {safe_seconds} s: TCP keepalives where keepalive_helps is true, else a query as heartbeat.",
-        ),
+        fix("Let something pass more often than every {safe_seconds} s: {something}."),
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",
         ),
@@ -66,8 +64,8 @@ pub static BLACK_HOLE: Cause = Cause {
     meaning: "Something on the way to the database forgot the connection and drops its packets: a stateful firewall, NAT gateway or load balancer. The application hangs in its next query until TCP gives up, often for 15 minutes. Unlike idle.reset and idle.closed nobody tells the client; nor does anybody tell the server, which keeps such sessions (left_behind in the evidence) until its own keepalives find them dead. `where` in the evidence is the part of the way.",
     fixes: &[
         run(
-            "Send TCP keepalives well below the threshold, where keepalive_helps is true, and give up early on silence, in the connection string:",
-            "psql 'keepalives_idle='{keepalive_seconds}' keepalives_interval='{keepalive_seconds}' keepalives_count=3 tcp_user_timeout='{give_up_ms}",
+            "Send TCP keepalives well below the threshold and give up early on silence: add these to the connection string.",
+            "psql {conninfo}",
         ),
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",

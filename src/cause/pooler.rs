@@ -16,7 +16,7 @@ pub static DATABASE: Cause = Cause {
             "Or add it there, then reload the pooler: {database} = host=… port=… dbname=… (or a line beginning with * for all names).",
         ),
         run(
-            "As an administrator of PgBouncer, see what it knows",
+            "As an administrator of PgBouncer, see what it knows.",
             "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show databases'",
         ),
     ],
@@ -121,7 +121,7 @@ pub static WAIT: Cause = Cause {
     meaning: "All server connections of this pool are in use (default_pool_size), or none could be opened, and the client waited in the pooler's queue. Long transactions hold them, or clients that sit idle in session mode.",
     fixes: &[
         run(
-            "As an administrator of PgBouncer, see the queue (cl_waiting) and who holds the servers",
+            "As an administrator of PgBouncer, see the queue (cl_waiting) and who holds the servers.",
             "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show pools' -c 'show servers'",
         ),
         fix("Use transaction pooling, shorter transactions, or a larger default_pool_size."),

@@ -20,8 +20,8 @@ pub static CLOSED: Cause = Cause {
             "Look at what listens there and where it forwards to: is its backend running, and can it reach it?",
         ),
         run(
-            "See which process accepts on this port, on the machine that has it",
-            "sudo ss -ltnp sport = :{port}",
+            "See which process accepts on this port, on the machine that has it.",
+            "sudo ss -ltnp 'sport = :{port}'",
         ),
         fix(
             "If it is the PostgreSQL server itself, read its log: a process that ends at once leaves a line there.",
@@ -57,8 +57,8 @@ pub static RESET: Cause = Cause {
             "Restart the forward or tunnel that listens there, and check that the place it forwards to still exists: its address may have changed.",
         ),
         run(
-            "See which process accepts on this port, on the machine that has it",
-            "sudo ss -ltnp sport = :{port}",
+            "See which process accepts on this port, on the machine that has it.",
+            "sudo ss -ltnp 'sport = :{port}'",
         ),
         fix(
             "Connect past the forward, from the machine it runs on, to see whether the server itself answers.",
@@ -96,8 +96,8 @@ pub static SILENT: Cause = Cause {
             "If it is the server itself, look at its load: a server that is stopped, swapping or out of connections in its accept queue does not answer.",
         ),
         run(
-            "See which process accepts on this port, and how many connections wait to be accepted",
-            "sudo ss -ltnp sport = :{port}",
+            "See which process accepts on this port, and how many connections wait to be accepted.",
+            "sudo ss -ltnp 'sport = :{port}'",
         ),
     ],
     seen_as: &[
@@ -126,7 +126,7 @@ pub static NOT_POSTGRES: Cause = Cause {
             "Check host and port: PostgreSQL listens on 5432 unless it was told otherwise, PgBouncer on 6432.",
         ),
         run(
-            "On the server's machine, see what listens where",
+            "On the server's machine, see what listens where.",
             "sudo ss -ltnp",
         ),
     ],
@@ -157,8 +157,8 @@ pub static STALL: Cause = Cause {
         is not answered either.",
     fixes: &[
         run(
-            "Find the size that still passes: lower it until an answer comes (28 bytes of headers come on top)",
-            "ping -M do -s 1372 {host}",
+            "Find the size that still passes: lower it until an answer comes (28 bytes of headers come on top).",
+            "ping -M do -s 1372 -c 3 {host}",
         ),
         fix(
             "Lower the MTU on the VPN or tunnel interface, or clamp the TCP segment size on the gateway: iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",

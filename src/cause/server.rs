@@ -28,7 +28,7 @@ pub static STOPPING: Cause = Cause {
     fixes: &[
         fix("Wait until it is back: run dbdoctor with --wait 2m."),
         run(
-            "If it hangs there, end the remaining sessions on the server",
+            "If it hangs there, end the remaining sessions on the server.",
             "pg_ctl stop -m fast",
         ),
     ],
@@ -88,7 +88,7 @@ pub static CONNECTIONS_FULL: Cause = Cause {
     meaning: "As many sessions are open as max_connections (or max_wal_senders for replication) allows, the slots reserved for superusers included (SQLSTATE 53300). Most often a pool is too big, there are more application processes than planned, or sessions leak.",
     fixes: &[
         run(
-            "See who holds them, from a session that is still open or once one is free",
+            "See who holds them, from a session that is still open or once one is free.",
             "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*), max(now() - state_change) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
         ),
         fix(
@@ -113,7 +113,7 @@ pub static CONNECTIONS_RESERVED: Cause = Cause {
     meaning: "All slots for ordinary roles are taken; those of superuser_reserved_connections (and, from 16 on, reserved_connections) are kept for administrators (SQLSTATE 53300). A superuser can still get in and look.",
     fixes: &[
         run(
-            "As a superuser, see who holds them",
+            "As a superuser, see who holds them.",
             "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*), max(now() - state_change) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
         ),
         fix(
@@ -133,11 +133,11 @@ pub static CONNECTIONS_ROLE: Cause = Cause {
     meaning: "The server has slots left; this role may not open more of them (SQLSTATE 53300). A limit of 0 keeps the role out altogether.",
     fixes: &[
         run(
-            "See the limit, and who holds the sessions",
+            "See the limit, and who holds the sessions.",
             "echo \"select rolconnlimit from pg_roles where rolname = :'role'; select pid, application_name, client_addr, state, state_change from pg_stat_activity where usename = :'role'\" | psql -U postgres -v role={user}",
         ),
         run(
-            "Or raise it, as a superuser",
+            "Or raise it, as a superuser.",
             "echo 'alter role :\"role\" connection limit -1' | psql -U postgres -v role={user}",
         ),
     ],
@@ -154,11 +154,11 @@ pub static CONNECTIONS_DATABASE: Cause = Cause {
     meaning: "The server has slots left; this database may not have more of them (SQLSTATE 53300). Superusers are exempt.",
     fixes: &[
         run(
-            "See the limit, and who holds the sessions",
+            "See the limit, and who holds the sessions.",
             "echo \"select datconnlimit from pg_database where datname = :'db'; select pid, usename, application_name, client_addr, state from pg_stat_activity where datname = :'db'\" | psql -U postgres -d postgres -v db={database}",
         ),
         run(
-            "Or raise it, as its owner or a superuser",
+            "Or raise it, as its owner or a superuser.",
             "echo 'alter database :\"db\" connection limit -1' | psql -U postgres -d postgres -v db={database}",
         ),
     ],
@@ -175,7 +175,7 @@ pub static CONNECTIONS_NEAR_LIMIT: Cause = Cause {
     meaning: "Over 90 % of the slots that this role could use are taken. A few connections more and new ones fail with SQLSTATE 53300.",
     fixes: &[
         run(
-            "See who holds them",
+            "See who holds them.",
             "psql -U postgres -c \"select usename, application_name, client_addr, state, count(*) from pg_stat_activity group by 1, 2, 3, 4 order by 5 desc\"",
         ),
         fix(
@@ -198,7 +198,7 @@ pub static READ_ONLY: Cause = Cause {
             "Name every member of the cluster in the target (host=a,b,c), so that the right one can be found.",
         ),
         run(
-            "See what the server is",
+            "See what the server is.",
             "psql -h {host} -p {port} -U {user} -d {database} -c 'select pg_is_in_recovery(), current_setting($$default_transaction_read_only$$)'",
         ),
         fix("Or drop target_session_attrs if any server will do."),
@@ -262,7 +262,7 @@ pub static OPTION: Cause = Cause {
             "Correct or remove the setting {parameter}; `dbdoctor config` shows where options come from.",
         ),
         run(
-            "See which values the server takes",
+            "See which values the server takes.",
             "echo \"select name, setting, context, enumvals, min_val, max_val from pg_settings where lower(name) = lower(:'name')\" | psql -U postgres -v name={parameter}",
         ),
         fix(
@@ -283,7 +283,7 @@ pub static OLD: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "The server's major version is out of support",
-    summary: "PostgreSQL {version} gets no more fixes since {since}.",
+    summary: "PostgreSQL {version} has had no more fixes since {since}.",
     meaning: "The PostgreSQL project supports a major version for five years. After that known security holes stay open, and drivers drop support.",
     fixes: &[fix(
         "Plan the upgrade to a supported major version (pg_upgrade, logical replication, or the provider's own way).",
@@ -297,10 +297,10 @@ pub static CLOCK: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "The server's clock and ours differ",
-    summary: "The server's clock is {offset_s} s {direction} this machine's.",
+    summary: "The server's clock is {apart} {direction} this machine's.",
     meaning: "Times written by this machine and by the server do not fit together; certificates and tokens seem expired or not yet valid on one side. Which of the two clocks is wrong cannot be told from here.",
     fixes: &[run(
-        "Check time synchronisation on both machines",
+        "Check time synchronisation on both machines.",
         "timedatectl status",
     )],
     seen_as: &[],
@@ -316,7 +316,7 @@ pub static RESOURCES: Cause = Cause {
     meaning: "The server works and could not get what it needs for this session: memory, disk space, a process, or file descriptors (SQLSTATE class 53, or an error without a code before the session began). Its machine, container or quota is the limit.",
     fixes: &[
         run(
-            "On the server, look at what is short",
+            "On the server, look at what is short.",
             "df -h; free -h; ulimit -a",
         ),
         fix(
@@ -346,7 +346,7 @@ pub static LIBRARY: Cause = Cause {
             "Install the extension's package for this major version on the server, on every standby too.",
         ),
         run(
-            "Or find where it is set, from a database or role that is not concerned, and reset it there",
+            "Or find where it is set, from a database or role that is not concerned, and reset it there.",
             "psql -U postgres -d postgres -c \"select setdatabase::regclass, setrole::regrole, setconfig from pg_db_role_setting\" -c \"select name, setting, sourcefile, sourceline from pg_settings where name like '%preload_libraries'\"",
         ),
         fix(
@@ -371,7 +371,7 @@ pub static CONFIG: Cause = Cause {
     meaning: "A file of the server's configuration asks for something that another setting does not allow: pg_hba.conf wants client certificates and ssl_ca_file names no authority to check them with, or a file could not be read (SQLSTATE F0000). No client can do anything about it.",
     fixes: &[
         run(
-            "On the server, see which lines have errors, and whether the authority for client certificates is set",
+            "On the server, see which lines have errors, and whether the authority for client certificates is set.",
             "psql -U postgres -d postgres -c 'select * from pg_hba_file_rules where error is not null' -c 'select * from pg_file_settings where error is not null' -c 'show ssl_ca_file'",
         ),
         fix("Correct it there, and reload the server."),
@@ -395,7 +395,7 @@ pub static DAMAGED: Cause = Cause {
             "Do not start repairs on the only copy: stop the server and copy its data directory first.",
         ),
         run(
-            "On the server, see whether the volume is mounted and the files belong to its user",
+            "On the server, see whether the volume is mounted and the files belong to its user.",
             "df -h; sudo ls -ld \"$(psql -U postgres -d postgres -Atc 'show data_directory')\"",
         ),
         fix(

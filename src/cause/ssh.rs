@@ -189,7 +189,7 @@ pub static HOSTKEY_UNKNOWN: Cause = Cause {
             "printf '%s\\n' {entry} >> {known_hosts}",
         ),
         run(
-            "To see all of the server's keys as they look from here.",
+            "See all of the server's keys as they look from here.",
             "ssh-keyscan -p {port} {reachable_host} | ssh-keygen -lf -",
         ),
         fix("If the file that knows the host is elsewhere, name it with --ssh-known-hosts."),

@@ -17,11 +17,11 @@ pub static REFUSED: Cause = Cause {
               tcp.rejected; a proxy that accepts for a dead server is protocol.closed.",
     fixes: &[
         run(
-            "See what listens on port {port} on {machine}; run this there.",
+            "On {machine}, see what listens on port {port}.",
             "ss -ltnp 'sport = :{port}'",
         ),
         run(
-            "See whether the server that owns {socket_path} runs; run this on this machine.",
+            "On this machine, see whether the server that owns {socket_path} runs.",
             "ls -l {socket_path}; pg_lsclusters || systemctl status postgresql",
         ),
         fix("Start the server if it is stopped, and read its log if it does not stay up."),
@@ -63,15 +63,18 @@ pub static TIMEOUT: Cause = Cause {
     fixes: &[
         fix(
             "Allow this machine's address to reach port {port} in the firewall, security group \
-             or IP allow-list in front of {machine}.",
+             or IP allow-list in front of {peer}.",
         ),
         fix(
-            "If the database is on a private network, connect from inside it, over its VPN, or \
-             through a bastion with --ssh.",
+            "If {peer} is on a private network, connect from inside it, over its VPN, or through a \
+             bastion with --ssh.",
         ),
-        run("See where packets stop.", "traceroute -T -p {port} {ip}"),
+        run(
+            "See where packets stop.",
+            "traceroute -T -p {port} {peer_ip}",
+        ),
         fix(
-            "Check that the address still belongs to the server: a stopped or replaced instance leaves the old one behind.",
+            "Check that {peer_ip} still belongs to the server: a stopped or replaced instance leaves the old one behind.",
         ),
     ],
     seen_as: &[
@@ -105,8 +108,8 @@ pub static UNREACHABLE: Cause = Cause {
             "If the address is on a private network, bring up its VPN, or go through a bastion with --ssh.",
         ),
         fix(
-            "If only an IPv6 address is given and this network has no IPv6, use a name with an \
-             IPv4 address (many providers offer one through their pooler), or get IPv6.",
+            "If this network has no IPv6, which {ipv6} needs, use a name with an IPv4 address \
+             (many providers offer one through their pooler), or get IPv6.",
         ),
         fix("If the address is on this network, check that the machine is up."),
     ],
@@ -315,7 +318,7 @@ pub static RETRANSMITS: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "It connects, but packets are lost",
-    summary: "{address} is reached, but {lost} packet(s) got lost and had to be sent again.",
+    summary: "{address} is reached, but {packets} got lost and had to be sent again.",
     meaning: "The kernel had to repeat packets on this connection, and the other end does not say \
               that it had them already (which a busy machine's late answers would lead to). A lost \
               request to connect costs a second and more; a server whose queue of pending \

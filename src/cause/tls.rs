@@ -16,7 +16,7 @@ pub static UNSUPPORTED: Cause = Cause {
             "Switch TLS on at the server: ssl = on, with ssl_cert_file and ssl_key_file, in postgresql.conf (PgBouncer: client_tls_sslmode).",
         ),
         run(
-            "On the server, see whether TLS is on and where the certificate is looked for",
+            "On the server, see whether TLS is on and where the certificate is looked for.",
             "psql -c \"select name, setting from pg_settings where name like 'ssl%'\"",
         ),
         fix("Check host and port: this may be another server or a pooler than the one you mean."),
@@ -45,10 +45,10 @@ pub static EXPIRED: Cause = Cause {
     fixes: &[
         fix("Renew the certificate on the server ({subject}), then reload it."),
         run(
-            "Reload the server after the file was replaced; connections that are open stay",
+            "Reload the server after the file was replaced; connections that are open stay.",
             "psql -c 'select pg_reload_conf()'",
         ),
-        run("Compare this machine's clock", "date -u"),
+        run("Compare this machine's clock.", "date -u"),
     ],
     seen_as: &[
         "SSL error: certificate verify failed",
@@ -71,7 +71,7 @@ pub static NOT_YET_VALID: Cause = Cause {
         this machine's clock is behind, or the clock of the machine that issued the certificate \
         was ahead, or a time zone was taken for UTC.",
     fixes: &[
-        run("Compare this machine's clock", "date -u"),
+        run("Compare this machine's clock.", "date -u"),
         fix(
             "If the clock is right, issue the certificate ({subject}) anew with a beginning in the past.",
         ),
@@ -99,7 +99,7 @@ pub static HOSTNAME: Cause = Cause {
     fixes: &[
         fix("Connect by a name that the certificate carries: {carried}."),
         run(
-            "Keep the certificate's name and give the address apart",
+            "Keep the certificate's name and give the address apart.",
             "psql \"host={name} hostaddr={address_only} port={port} sslmode=verify-full\"",
         ),
         fix("Or issue the certificate anew with {asked} among its subject alternative names."),
@@ -135,7 +135,7 @@ pub static UNKNOWN_CA: Cause = Cause {
             "Get the root certificate of {issuer} from whoever runs the server, and name its file in sslrootcert.",
         ),
         run(
-            "See the chain that the server sends",
+            "See the chain that the server sends.",
             "openssl s_client -starttls postgres -connect {connect} -showcerts </dev/null",
         ),
         fix(
@@ -171,7 +171,7 @@ pub static SELF_SIGNED: Cause = Cause {
         putting this very certificate into the root file, once it is known to be the server's.",
     fixes: &[
         run(
-            "Fetch the certificate, and compare its fingerprint with the server's own before trusting it",
+            "Fetch the certificate, and compare its fingerprint with the server's own before trusting it.",
             "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -fingerprint -sha256",
         ),
         fix(
@@ -205,7 +205,7 @@ pub static INCOMPLETE_CHAIN: Cause = Cause {
             "On the server, append the certificate of {issuer} to the file that ssl_cert_file names, below the server's own, and reload.",
         ),
         run(
-            "The issuer's certificate can be fetched from the address that the certificate names",
+            "The issuer's certificate can be fetched from the address that the certificate names.",
             "curl -O {issuer_url}",
         ),
         fix(
@@ -259,7 +259,7 @@ pub static PURPOSE: Cause = Cause {
         a client's certificate installed on a server is the common case.",
     fixes: &[
         run(
-            "See what it may be used for",
+            "See what it may be used for.",
             "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -noout -purpose -ext extendedKeyUsage,keyUsage,basicConstraints",
         ),
         fix(
@@ -292,7 +292,7 @@ pub static WEAK: Cause = Cause {
             "Issue the certificate anew with a key of at least 2048 bits (RSA) or 256 bits (EC) and a SHA-256 signature.",
         ),
         run(
-            "See the security level in force here",
+            "See the security level in force here.",
             "openssl ciphers -v -s | head -1; grep -n SECLEVEL \"$(openssl version -d | cut -d'\"' -f2)/openssl.cnf\"",
         ),
     ],
@@ -320,7 +320,7 @@ pub static CRL: Cause = Cause {
     fixes: &[
         fix("Fetch the current list of {issuer} and put it in place of {crl}."),
         run(
-            "See what the list covers and until when it is valid",
+            "See what the list covers and until when it is valid.",
             "openssl crl -in {crl} -noout -issuer -lastupdate -nextupdate",
         ),
         fix(
@@ -350,7 +350,7 @@ pub static EXPIRES_SOON: Cause = Cause {
     fixes: &[
         fix("Renew the certificate ({subject}) on the server."),
         run(
-            "Reload the server after the file was replaced",
+            "Reload the server after the file was replaced.",
             "psql -c 'select pg_reload_conf()'",
         ),
     ],
@@ -396,11 +396,11 @@ pub static ROOT_INVALID: Cause = Cause {
         says, and fails.",
     fixes: &[
         run(
-            "See what the file is",
+            "See what the file is.",
             "openssl x509 -in {file} -noout -subject -dates",
         ),
         run(
-            "A DER file is turned into PEM by",
+            "If it is a DER file, turn it into PEM, and name that file.",
             "openssl x509 -inform DER -in {file} -out {file}.pem",
         ),
         fix(
@@ -429,10 +429,10 @@ pub static CLIENT_REQUIRED: Cause = Cause {
         is one that was taken and does not fit the role.",
     fixes: &[
         fix(
-            "Name a client certificate and its key in sslcert and sslkey, issued by an authority that the server trusts: {authorities}.",
+            "Name a client certificate and its key in sslcert and sslkey (default ~/.postgresql/postgresql.crt and postgresql.key), for the role that logs in.",
         ),
         fix(
-            "Name a client certificate and its key in sslcert and sslkey (default ~/.postgresql/postgresql.crt and postgresql.key), for the role that logs in.",
+            "It has to be issued by an authority that the server trusts, which are: {authorities}.",
         ),
         fix("Or ask whoever runs the server for another way to log in from here."),
     ],
@@ -462,7 +462,7 @@ pub static CLIENT_REJECTED: Cause = Cause {
             "Compare its issuer ({issuer}) with the authorities that the server trusts: {authorities}.",
         ),
         run(
-            "See its issuer, dates and purpose",
+            "See its issuer, dates and purpose.",
             "openssl x509 -in {file} -noout -subject -issuer -dates -ext extendedKeyUsage",
         ),
         fix(
@@ -498,7 +498,7 @@ pub static CLIENT_KEY: Cause = Cause {
         certificate. Nothing was sent to the server yet.",
     fixes: &[
         run(
-            "See which public key each holds: the two lines must agree",
+            "See which public key each holds: the two lines must agree.",
             "openssl x509 -in {certificate_file} -noout -pubkey | sha256sum; openssl pkey -in {file} -pubout | sha256sum",
         ),
         fix(
@@ -535,7 +535,7 @@ pub static VERSION: Cause = Cause {
             "If our range was narrowed, widen it: ssl_min_protocol_version, ssl_max_protocol_version, MinProtocol in openssl.cnf.",
         ),
         run(
-            "See which version the server takes",
+            "See which version the server takes.",
             "openssl s_client -starttls postgres -connect {connect} -tls1_2 </dev/null",
         ),
     ],
@@ -565,10 +565,10 @@ pub static CIPHER: Cause = Cause {
         certificate to use at all ends the same way.",
     fixes: &[
         run(
-            "On the server, see what it allows",
+            "On the server, see what it allows.",
             "psql -c \"select name, setting from pg_settings where name in ('ssl_ciphers', 'ssl_tls13_ciphers', 'ssl_groups', 'ssl_ecdh_curve', 'ssl_min_protocol_version', 'ssl_max_protocol_version')\"",
         ),
-        run("See what this side allows", "openssl ciphers -s -v"),
+        run("See what this side allows.", "openssl ciphers -s -v"),
         fix(
             "Allow one of ours on the server, or take the restriction out of openssl.cnf here. Ours: {ours}.",
         ),
@@ -780,7 +780,7 @@ pub static INTERCEPTED: Cause = Cause {
         A wrong password is told differently.",
     fixes: &[
         run(
-            "Compare the certificate that is shown here with the one on the server",
+            "Compare the certificate that is shown here with the one on the server.",
             "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -noout -fingerprint -sha256 -subject -issuer",
         ),
         fix(

@@ -30,7 +30,7 @@ pub static PROHIBITED: Cause = Cause {
             "On the server, see which rule it is: sshd -T -C user=USER,host=HOST,addr=ADDRESS | grep -iE 'allowtcpforwarding|permitopen|disableforwarding'; and the options in front of the key in authorized_keys.",
         ),
         fix(
-            "Allow it: AllowTcpForwarding local, and PermitOpen with exactly this host and port; or permitopen=\"HOST:PORT\" in authorized_keys. Then reload sshd.",
+            "Allow it: AllowTcpForwarding local, and PermitOpen {target}; or permitopen=\"{target}\" in authorized_keys. Then reload sshd.",
         ),
         fix("If the list has another spelling of the same host, use that one here."),
     ],
@@ -81,8 +81,9 @@ pub static TARGET_UNRESOLVED: Cause = Cause {
     summary: "{via} cannot resolve {target_host}: {words}.",
     meaning: "Through a tunnel the database's name is resolved on the SSH server, and there it is not known. Names of a container network, of /etc/hosts or of a VPN's resolver exist on one machine only.",
     fixes: &[
-        fix(
-            "See that the name is spelled as the SSH server knows it; on it, try: getent hosts NAME.",
+        run(
+            "See that the name is spelled as the SSH server knows it; ask for it there.",
+            "getent ahosts {target_host}",
         ),
         fix("Or name the address of {database_host} as the SSH server reaches it, with hostaddr."),
     ],
@@ -104,8 +105,9 @@ pub static TARGET_TIMEOUT: Cause = Cause {
     meaning: "The SSH server tries to connect to the target and nothing comes back: a firewall or security group between the two drops the packets, or the address is dead. The SSH server itself answers.",
     fixes: &[
         fix("Allow the SSH server's address in the firewall or security group of the database."),
-        fix(
-            "See that the address is right as seen from the SSH server; on it, try: nc -zvw 5 HOST PORT.",
+        run(
+            "See that the address is right as seen from the SSH server; try it there.",
+            "nc -zvw 5 {target_host} {target_port}",
         ),
     ],
     seen_as: &[
@@ -124,8 +126,9 @@ pub static TARGET_UNREACHABLE: Cause = Cause {
     summary: "{via} has no way to {target}: {words}.",
     meaning: "On the SSH server's side there is no route to the target's address, or a router or firewall says that it may not be reached. An IPv6 address on a server without IPv6 is a common case.",
     fixes: &[
-        fix(
-            "See that the address is right as seen from the SSH server; on it, try: ip route get ADDRESS.",
+        run(
+            "See that the address is right as seen from the SSH server, and which way it takes there.",
+            "getent ahosts {target_host}; ip route get {target_host}",
         ),
         fix(
             "If only the IPv6 address of {database_host} is the fault, name the IPv4 one with hostaddr.",
@@ -148,14 +151,17 @@ pub static TARGET_FAILED: Cause = Cause {
     meaning: "The SSH server allows the forward and its connection to the target fails. It may be a refusal, a missing route or a name that does not resolve: some servers do not tell. OpenSSH never does for a unix socket, be it missing, closed to that user, or forbidden by AllowStreamLocalForwarding or AllowTcpForwarding.",
     fixes: &[
         run(
-            "On the SSH server, see that the socket is there and open to the user who logs in, and that sshd forwards to sockets (AllowStreamLocalForwarding, AllowTcpForwarding)",
+            "On the SSH server, see that the socket is there and open to the user who logs in, and that sshd forwards to sockets (AllowStreamLocalForwarding, AllowTcpForwarding).",
             "ls -l {socket}; sudo sshd -T | grep -i forwarding",
         ),
         run(
-            "On the SSH server, try the same step",
+            "On the SSH server, try the same step.",
             "nc -zvw 5 {target_host} {target_port}",
         ),
-        fix("On the SSH server, read the log of that moment: journalctl -u ssh -u sshd -n 50."),
+        run(
+            "On the SSH server, read the log of that moment.",
+            "journalctl -u ssh -u sshd -n 50",
+        ),
     ],
     seen_as: &[
         "open failed: connect failed: open failed",

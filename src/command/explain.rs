@@ -11,6 +11,7 @@ use crate::render::explain as render;
 use crate::render::json;
 use crate::render::style::Style;
 use crate::surroundings::Surroundings;
+use crate::target::params::distance;
 
 /// Explains and prints.
 pub fn run(args: &ExplainArgs) -> Exit {
@@ -76,7 +77,9 @@ fn unknown(code: &str) -> String {
     let near: Vec<&str> = cause::all()
         .map(|row| row.code)
         .filter(|known| {
-            known.starts_with(code) || known.rsplit('.').next() == Some(last) && !last.is_empty()
+            known.starts_with(code)
+                || known.rsplit('.').next() == Some(last) && !last.is_empty()
+                || distance(code, known) <= 2
         })
         .take(5)
         .collect();

@@ -104,7 +104,10 @@ impl Waiting {
             None => true,
         };
         if again {
-            eprintln!("dbdoctor: waiting up to {} s more: {why}", left.as_secs());
+            eprintln!(
+                "dbdoctor: waiting up to {} s more: {why}",
+                left.as_secs_f64().ceil()
+            );
             self.told = Some((why, Instant::now()));
         }
     }

@@ -8,6 +8,28 @@ use crate::finding::shown;
 /// Longer values are cut where not everything was asked for.
 const LONGEST: usize = 400;
 
+/// What has this many characters is hardly in another text by chance.
+const LONG: usize = 24;
+
+/// Pieces of sentences and of commands, which say nothing by themselves.
+const PIECES: &[&str] = &[
+    "conninfo",
+    "give_up_ms",
+    "keepalive_seconds",
+    "safe_seconds",
+    "hba_line",
+    "known",
+    "line_end",
+    "packets",
+    "peer",
+    "peer_ip",
+    "proven",
+    "something",
+    "unknown",
+    "who",
+    "whole",
+];
+
 /// One line of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -27,10 +49,14 @@ pub fn everything(map: &Map<String, Value>) -> Vec<Row> {
 }
 
 /// The rows of a map that say something new: neither what the reader has seen
-/// already (`seen`) nor the same value twice.
-pub fn new(map: &Map<String, Value>, seen: &str) -> Vec<Row> {
+/// already (`seen`) nor the same value twice, nor a long one that the advice
+/// (`told`) has too.
+pub fn new(map: &Map<String, Value>, seen: &str, told: &str) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for (name, value) in map {
+        if PIECES.contains(&name.as_str()) {
+            continue;
+        }
         let (label, unit) = label(name);
         let values = match value {
             Value::Null => continue,
@@ -44,7 +70,10 @@ pub fn new(map: &Map<String, Value>, seen: &str) -> Vec<Row> {
         };
         let mut first = true;
         for value in values {
-            let known = rows.iter().any(|row| row.value == value) || is_in(&value, seen);
+            let long = value.chars().count() >= LONG;
+            let known = rows.iter().any(|row| row.value == value)
+                || is_in(&value, seen)
+                || long && told.contains(&value);
             if value.is_empty() || known {
                 continue;
             }
@@ -150,6 +179,12 @@ fn phrase(value: &Value, unit: Option<&str>) -> String {
     match (value, unit) {
         (Value::Bool(true), _) => "yes".to_owned(),
         (Value::Bool(false), _) => "no".to_owned(),
+        (Value::Number(number), Some("ms")) => match number.as_f64() {
+            // Nobody reads the microseconds of a second.
+            Some(ms) if ms >= 100.0 => format!("{} ms", ms.round()),
+            Some(ms) => format!("{} ms", (ms * 10.0).round() / 10.0),
+            None => format!("{number} ms"),
+        },
         (Value::Number(number), Some(unit)) => format!("{number} {unit}"),
         (Value::Array(items), _) if items.is_empty() => "none".to_owned(),
         (Value::Array(items), _) => items
@@ -159,7 +194,7 @@ fn phrase(value: &Value, unit: Option<&str>) -> String {
             .join(", "),
         (Value::Object(fields), _) => fields
             .iter()
-            .filter(|(_, value)| !value.is_null())
+            .filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()))
             .map(|(name, value)| {
                 let (label, unit) = label(name);
                 format!("{label} {}", phrase(value, unit))
@@ -203,7 +238,7 @@ mod tests {
             "hops": [{"host": "a", "rtt_ms": 3}, {"host": "b", "rtt_ms": null}],
         }));
         assert_eq!(
-            flat(new(&evidence, "")),
+            flat(new(&evidence, "", "")),
             [
                 "error code=ECONNREFUSED",
                 "waited=12.5 ms",
@@ -222,7 +257,7 @@ mod tests {
             "message": "no", "error": "no", "method": "scram",
         }));
         assert_eq!(
-            flat(new(&evidence, "orders at db.test:5432 as app2")),
+            flat(new(&evidence, "orders at db.test:5432 as app2", "")),
             ["code=2", "message=no", "method=scram"]
         );
     }

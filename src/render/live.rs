@@ -8,7 +8,7 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::page::{Ink, Page, pad, wrap};
+use super::page::{Ink, Page, pad};
 use super::style::{Style, Verbosity};
 use super::table::{self, Columns};
 use crate::pipeline::Progress;
@@ -193,29 +193,4 @@ fn write(text: &str) {
     let _ = stderr
         .write_all(text.as_bytes())
         .and_then(|()| stderr.flush());
-}
-
-/// The first line of a text, shortened to fit.
-pub(super) fn first_line(text: &str, room: usize) -> String {
-    let mut lines = wrap(text, room).into_iter();
-    let first = lines.next().unwrap_or_default();
-    match lines.next() {
-        Some(_) => wrap(&first, room.saturating_sub(3))
-            .into_iter()
-            .next()
-            .map(|line| format!("{line}…"))
-            .unwrap_or(first),
-        None => first,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lines_are_shortened() {
-        assert_eq!(first_line("short", 20), "short");
-        assert_eq!(first_line("one two three four five", 12), "one two…");
-    }
 }

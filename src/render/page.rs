@@ -235,6 +235,20 @@ fn pieces(word: &str, room: usize) -> Vec<&str> {
     pieces
 }
 
+/// The first line of a text, shortened to fit.
+pub(super) fn first_line(text: &str, room: usize) -> String {
+    let mut lines = wrap(text, room).into_iter();
+    let first = lines.next().unwrap_or_default();
+    match lines.next() {
+        Some(_) => wrap(&first, room.saturating_sub(3))
+            .into_iter()
+            .next()
+            .map(|line| format!("{line}…"))
+            .unwrap_or(first),
+        None => first,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,5 +282,11 @@ mod tests {
             verbosity: Verbosity::Normal,
         };
         assert_eq!(plain("a → b… é", &style), "a -> b... \\u{e9}");
+    }
+
+    #[test]
+    fn long_lines_are_shortened() {
+        assert_eq!(first_line("short", 20), "short");
+        assert_eq!(first_line("one two three four five", 12), "one two…");
     }
 }

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::live::first_line;
-use super::page::{Ink, Page, pad, pad_left, plain, width, wrap};
+use super::page::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
 use super::style::{Style, Verbosity};
 use super::{evidence, settings};
 use crate::finding::{Finding, Fix, Status};
@@ -319,11 +318,19 @@ fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
         page.paragraph(&[(Ink::Plain, &indent)], Ink::Strong, &sentence);
     }
 
+    let fixes = finding.fixes();
     let rows = match style.verbosity {
         Verbosity::Verbose => evidence::everything(&finding.evidence),
-        _ => evidence::new(&finding.evidence, &format!("{subject} {sentence}")),
+        _ => {
+            let told: Vec<&str> = fixes
+                .iter()
+                .flat_map(|fix| [Some(fix.text.as_str()), fix.command.as_deref()])
+                .flatten()
+                .collect();
+            let seen = format!("{subject} {sentence}");
+            evidence::new(&finding.evidence, &seen, &told.join("\n"))
+        }
     };
-    let fixes = finding.fixes();
     if !rows.is_empty() {
         section(page, "How we know", style, |page, indent| {
             write_rows(page, &rows, indent, Ink::Plain, style);

@@ -2,7 +2,7 @@
 //! them, in whatever form.
 
 use std::borrow::Cow;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use super::{HIDDEN, Secret};
 
@@ -169,22 +169,28 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
     forms
 }
 
-/// Whether the report's own words contain it.
-fn is_usual(text: &str) -> bool {
-    let text = text.as_bytes();
-    let in_prose = |prose: &str| {
-        let mut windows = prose.as_bytes().windows(text.len().max(1));
-        windows.any(|window| window.eq_ignore_ascii_case(text))
-    };
-    crate::cause::all().any(|cause| {
-        let fixes = cause.fixes.iter().map(|fix| fix.text);
+/// The report's own words, in small letters.
+static PROSE: LazyLock<String> = LazyLock::new(|| {
+    let mut all = String::new();
+    for cause in crate::cause::all() {
         let prose = [cause.code, cause.title, cause.summary, cause.meaning];
-        prose
+        let fixes = cause.fixes.iter().map(|fix| fix.text);
+        for text in prose
             .into_iter()
             .chain(fixes)
             .chain(cause.seen_as.iter().copied())
-            .any(in_prose)
-    })
+        {
+            all.push_str(text);
+            all.push('\n');
+        }
+    }
+    all.make_ascii_lowercase();
+    all
+});
+
+/// Whether the report's own words contain it.
+fn is_usual(text: &str) -> bool {
+    PROSE.contains(&text.to_ascii_lowercase())
 }
 
 /// `bytes` without `form`; none where it is not in there.

@@ -116,7 +116,7 @@ impl Checker<'_> {
         if negotiation == SslNegotiation::Direct && !sslmode.demands_tls() {
             return Err(self.conflict(
                 ("sslnegotiation", "sslmode"),
-                "without SSLRequest there is no way back to a connection in clear",
+                "TLS from the first byte leaves no way to go on without TLS",
                 "Set sslmode to require, verify-ca or verify-full, or leave sslnegotiation out.",
             ));
         }

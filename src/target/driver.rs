@@ -258,7 +258,8 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
         (false, name) => format!("\"{name}\""),
     };
     Finding::new(&cause::PARAM_UNKNOWN)
-        .with("parameter", shown)
+        .with("parameter", shown.clone())
+        .with("unknown", shown)
         .with("source", source)
         .with(
             "known",

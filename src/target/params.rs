@@ -164,7 +164,7 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// The number of letters to insert, remove, change or swap with the next
 /// (optimal string alignment). Bounded: longer words than any keyword differ.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(40).collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
     for (i, x) in a.iter().enumerate() {

@@ -84,11 +84,13 @@ fn rejected(source: &str, rejected: Rejected) -> Finding {
 
 /// Blanks or quotes around a value.
 pub fn whitespace(part: &str, source: &str, value: &str, effect: &str) -> Finding {
+    let line_end = value.ends_with(['\n', '\r']);
     Finding::new(&cause::WHITESPACE)
         .with("parameter", part)
         .with("source", source)
         .with("found", around(value).unwrap_or("quotes around it"))
         .with("effect", effect)
+        .with("line_end", line_end.then_some(part))
 }
 
 /// What stands around a value that hardly belongs to it.

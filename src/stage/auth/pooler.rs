@@ -201,7 +201,7 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
         };
         return Some(
             finding
-                .with("source", "the pooler's own configuration")
+                .with("password_from", "the pooler's own configuration")
                 .with("pooler", PGBOUNCER)
                 .with("quoted", quoted)
                 .with("error", quoted),
@@ -222,7 +222,7 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
         (Some(Saying(_, make, cause)), _) if error.code == "08P01" && of_server_behind(cause) => {
             Some(
                 of_backend(cause, &message, s)
-                    .with("source", "the pooler's own configuration")
+                    .with("password_from", "the pooler's own configuration")
                     .with("pooler", *make),
             )
         }
@@ -268,7 +268,7 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
     };
     // Our own password was accepted already, or not asked for.
     if s.exchange.proven || s.exchange.authenticated || !s.exchange.answered {
-        finding.with("source", "the pooler's own configuration")
+        finding.with("password_from", "the pooler's own configuration")
     } else {
         finding
     }

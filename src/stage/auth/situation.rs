@@ -86,8 +86,8 @@ impl<'a> Situation<'a> {
             .with("sslmode", self.target.tls.mode.as_str())
             .with("replication", self.target.replication.clone())
             .with(
-                "source",
-                self.password_source.unwrap_or("nowhere: none was sent"),
+                "password_from",
+                self.password_source.unwrap_or("nowhere (none was sent)"),
             )
             .with(
                 "method",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::advice;
 use super::name::{self, Inside};
 use super::resolv::Resolv;
-use super::servers::{Outcome, ServerAnswer};
+use super::servers::{Code, Outcome, ServerAnswer};
 use super::system::Eai;
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
@@ -19,6 +19,8 @@ use crate::report::{Environment, ms};
 pub struct Settings {
     /// `resolv.conf`.
     pub resolv: Resolv,
+    /// Why `resolv.conf` cannot be read, although it is there.
+    pub unreadable: Option<String>,
     /// The text of `/etc/hosts`.
     pub hosts: String,
     /// The sources in `nsswitch.conf`.
@@ -76,6 +78,16 @@ impl Failure<'_> {
         let inside = self.inside();
         match code {
             Some(libc::EAI_NONAME | libc::EAI_NODATA) if found => &SERVER_ONLY,
+            // The C library takes a referral for an answer without addresses.
+            Some(libc::EAI_NODATA)
+                if !self.servers.is_empty()
+                    && self
+                        .servers
+                        .iter()
+                        .all(|s| s.outcome == Outcome::Failed(Code::Referral)) =>
+            {
+                &SERVER_FAILURE
+            }
             Some(libc::EAI_NODATA) => &NO_ADDRESS,
             Some(libc::EAI_NONAME) if any(|s| s.outcome == Outcome::NoData) => &NO_ADDRESS,
             Some(libc::EAI_NONAME) => {
@@ -156,6 +168,19 @@ impl Failure<'_> {
         if row.code == cause::dns::SERVER_ONLY.code {
             let temporary = !matches!(eai, Some(eai) if eai.code == libc::EAI_NONAME || eai.code == libc::EAI_NODATA);
             finding = finding.retryable(temporary);
+            if temporary {
+                finding = finding.fix(
+                    "Try again: the system resolver gave up for the moment only, as after a lost packet or a name server's passing failure. If it comes back, that name server is overloaded, or its packets get lost.",
+                    None,
+                );
+            }
+        }
+        finding = self.of_alias(finding, row);
+        if row.code == cause::dns::NO_RESOLVER.code && self.settings.unreadable.is_some() {
+            finding = finding.fix(
+                "Let every user read the file: it holds no secret.",
+                Some("sudo chmod a+r /etc/resolv.conf".to_owned()),
+            );
         }
         if let Some(inside) = self.inside()
             && row.code == cause::dns::CONTAINER_NAME.code
@@ -169,7 +194,39 @@ impl Failure<'_> {
         finding
     }
 
+    /// An alias that leads nowhere is mended where the alias is written.
+    fn of_alias(&self, finding: Finding, row: &Cause) -> Finding {
+        use cause::dns::*;
+        if ![NXDOMAIN.code, NO_ADDRESS.code].contains(&row.code) {
+            return finding;
+        }
+        let chain = self.servers.iter().map(|s| (&s.asked, &s.chain));
+        let Some((asked, chain)) = chain.max_by_key(|(_, chain)| chain.len()) else {
+            return finding;
+        };
+        let Some(last) = chain.last() else {
+            return finding;
+        };
+        let circle = last == asked || chain.iter().filter(|name| *name == last).count() > 1;
+        finding.with("alias", chain.clone()).fix(
+            match circle {
+                true => format!(
+                    "{asked} is an alias (CNAME record) that leads in a circle, by way of {last}: have the record corrected."
+                ),
+                false => format!(
+                    "{asked} is an alias (CNAME record) for {last}, and that is what has no address: have {last} put back, or the alias corrected."
+                ),
+            },
+            None,
+        )
+    }
+
     fn answers(&self) -> String {
+        if let Some(why) = &self.settings.unreadable {
+            return format!(
+                "/etc/resolv.conf cannot be read ({why}), and nothing answers on this machine itself"
+            );
+        }
         if self.settings.resolv.servers.is_empty() {
             return "/etc/resolv.conf names none, and nothing answers on this machine itself"
                 .to_owned();

@@ -44,13 +44,16 @@ pub fn compare(
         return odd;
     }
     let dns: Vec<IpAddr> = servers.iter().flat_map(|s| s.addresses.clone()).collect();
+    let local = local_source(name, system, settings).is_some();
+    // Where nothing local has the name, one of the servers had it: a failure to
+    // tell us so proves nothing.
     let denied = servers
         .iter()
-        .any(|s| s.outcome.is_answer() || matches!(s.outcome, Outcome::Failed(_)));
+        .any(|s| s.outcome.is_answer() || local && matches!(s.outcome, Outcome::Failed(_)));
     if !dns.is_empty() {
         // Without a local source the difference is DNS's own, such as a name
         // whose address changes with every question.
-        if disjoint(system, &dns) && local_source(name, system, settings).is_some() {
+        if disjoint(system, &dns) && local {
             odd.push(Oddity::Override);
         }
     } else if denied {
@@ -116,11 +119,12 @@ pub fn odd_finding(
         Oddity::SystemOnly => &SYSTEM_ONLY,
         Oddity::Disagree => &DISAGREE,
     };
+    let disagree = matches!(oddity, Oddity::Disagree);
     Finding::new(row)
         .with("name", name)
-        .with("source", source)
+        .with("source", (!disagree).then_some(source))
         .with("addresses", texts(system))
-        .with("dns", texts(&dns))
+        .with("dns", (!disagree).then(|| texts(&dns)))
         .with("answers", sentences(servers))
         .with("name_servers", described(servers))
 }
@@ -181,6 +185,7 @@ pub mod fixtures {
                 None,
                 None,
             ),
+            unreadable: None,
             hosts: hosts.to_owned(),
             sources: sources.iter().map(|s| (*s).to_owned()).collect(),
             services: vec![("ledger".to_owned(), "compose.yaml".to_owned())],

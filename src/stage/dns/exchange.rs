@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_resolver::proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -18,8 +18,13 @@ const RESEND: Duration = Duration::from_millis(1_000);
 /// latter is known at once, the former is silence.
 const AT_ONCE: Duration = Duration::from_millis(900);
 
-/// The largest datagram that is read.
-const LARGEST: usize = 4_096;
+/// The largest datagram that is read: the largest that there is, as the C
+/// library reads it.
+const LARGEST: usize = 65_535;
+
+/// The size of datagrams that the C library announces with `edns0`
+/// (`RESOLV_EDNS_BUFFER_SIZE`).
+const ANNOUNCED: u16 = 1_200;
 
 /// What one question came to.
 #[derive(Clone, Debug)]
@@ -28,17 +33,24 @@ pub enum Reply {
     Read(Box<Message>),
     /// A reply that could not be read.
     Unreadable,
+    /// A reply that was cut to fit into a datagram, and none over TCP.
+    Truncated,
     /// None.
     Silent,
     /// The question could not be asked.
     Unusable(i32),
 }
 
-/// A question for one kind of record.
-pub fn question(name: &Name, kind: RecordType) -> Message {
+/// A question for one kind of record, with or without EDNS (RFC 6891).
+pub fn question(name: &Name, kind: RecordType, edns: bool) -> Message {
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(name.clone(), kind));
+    if edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(ANNOUNCED);
+        message.set_edns(edns);
+    }
     message
 }
 
@@ -84,7 +96,7 @@ pub async fn over_udp(
     if let Err(error) = socket.connect(server).await {
         return vec![failed(&error); questions.len()];
     }
-    let mut buffer = [0u8; LARGEST];
+    let mut buffer = vec![0u8; LARGEST];
     let mut truncated = Vec::new();
     let open = |replies: &[Reply]| replies.iter().any(|reply| matches!(reply, Reply::Silent));
     while open(&replies) && Instant::now() < limit {
@@ -117,6 +129,8 @@ pub async fn over_udp(
                     };
                     if message.metadata.truncation {
                         truncated.push(at);
+                        replies[at] = Reply::Truncated;
+                        continue;
                     }
                     replies[at] = Reply::Read(Box::new(message));
                     early(&replies);
@@ -197,7 +211,7 @@ mod tests {
         let server = socket.local_addr().unwrap();
         drop(socket);
         let name = dns_name("db.test").unwrap();
-        let questions = [question(&name, RecordType::A)];
+        let questions = [question(&name, RecordType::A, false)];
         let limit = Instant::now() + Duration::from_secs(5);
         let replies = over_udp(server, &questions, limit, &|_| ()).await;
         assert!(matches!(replies[0], Reply::Unusable(libc::ECONNREFUSED)));
@@ -215,7 +229,7 @@ mod tests {
             }
         });
         let name = dns_name("db.test").unwrap();
-        let questions = [question(&name, RecordType::A)];
+        let questions = [question(&name, RecordType::A, false)];
         let limit = Instant::now() + Duration::from_millis(300);
         let replies = over_udp(server, &questions, limit, &|_| ()).await;
         assert!(matches!(replies[0], Reply::Unreadable));

@@ -17,6 +17,7 @@ mod resolv;
 mod servers;
 mod system;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::sync::Arc;
@@ -227,9 +228,15 @@ fn conclude(
 fn read_settings(ctx: &Ctx) -> Settings {
     let host = nix::unistd::gethostname().unwrap_or_default();
     let surroundings = &ctx.surroundings;
+    let resolv = try_read("/etc/resolv.conf");
+    let unreadable = match &resolv {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Some(error.to_string()),
+        _ => None,
+    };
     Settings {
+        unreadable,
         resolv: Resolv::parse(
-            &read("/etc/resolv.conf"),
+            &resolv.unwrap_or_default(),
             &host.to_string_lossy(),
             surroundings.var("LOCALDOMAIN").as_deref(),
             surroundings.var("RES_OPTIONS").as_deref(),
@@ -243,14 +250,15 @@ fn read_settings(ctx: &Ctx) -> Settings {
 
 /// A settings file, bounded; nothing where it cannot be read.
 fn read(path: &str) -> String {
+    try_read(path).unwrap_or_default()
+}
+
+fn try_read(path: &str) -> io::Result<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(Path::new(path))
-        .and_then(|file| file.take(LARGEST_FILE).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => String::new(),
-    }
+    let file = std::fs::File::open(Path::new(path))?;
+    file.take(LARGEST_FILE).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn described_settings(settings: &Settings) -> Value {

@@ -28,6 +28,8 @@ pub struct Resolv {
     pub attempts: usize,
     /// Whether name servers are asked over TCP only (`use-vc`).
     pub tcp: bool,
+    /// Whether questions announce EDNS (`edns0`).
+    pub edns: bool,
     /// Whether IPv6 addresses are left out (`no-aaaa`).
     pub no_aaaa: bool,
     /// Whether a single label is never tried as it is (`no-tld-query`).
@@ -51,6 +53,7 @@ impl Resolv {
             timeout: Duration::from_secs(5),
             attempts: 2,
             tcp: false,
+            edns: false,
             no_aaaa: false,
             no_tld_query: false,
         };
@@ -106,6 +109,7 @@ impl Resolv {
                 Some(_) => {}
                 None => match option {
                     "use-vc" => self.tcp = true,
+                    "edns0" => self.edns = true,
                     "no-aaaa" => self.no_aaaa = true,
                     "no-tld-query" => self.no_tld_query = true,
                     _ => {}

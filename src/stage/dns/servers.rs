@@ -12,8 +12,9 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use super::exchange::{Reply, over_tcp, over_udp, question};
 use super::resolv::Resolv;
 
-/// The longest CNAME chain that is followed.
-const LONGEST_CHAIN: usize = 16;
+/// The longest CNAME chain that is followed; the C library has no limit but the
+/// message's size.
+const LONGEST_CHAIN: usize = 256;
 
 /// What one name server says about a name.
 #[derive(Clone, Debug)]
@@ -62,12 +63,18 @@ pub enum Code {
     Rcode(ResponseCode),
     /// The reply could not be read.
     Unreadable,
+    /// The reply is too long for a datagram, and TCP does not bring it.
+    Truncated,
+    /// It names other servers to ask, and does not ask them itself.
+    Referral,
 }
 
 impl Code {
     fn name(self) -> String {
         match self {
             Code::Unreadable => "an unreadable reply".to_owned(),
+            Code::Truncated => "a truncated reply".to_owned(),
+            Code::Referral => "a referral".to_owned(),
             Code::Rcode(ResponseCode::ServFail) => "SERVFAIL".to_owned(),
             Code::Rcode(ResponseCode::Refused) => "REFUSED".to_owned(),
             Code::Rcode(ResponseCode::FormErr) => "FORMERR".to_owned(),
@@ -124,6 +131,13 @@ impl ServerAnswer {
             }
             Outcome::NoData => format!("{server} knows the name without an address"),
             Outcome::NxDomain => format!("{server} says that it does not exist"),
+            Outcome::Failed(Code::Unreadable) => format!("{server} sends an unreadable reply"),
+            Outcome::Failed(Code::Truncated) => {
+                format!("{server} has an answer that is too long for UDP, and gives none over TCP")
+            }
+            Outcome::Failed(Code::Referral) => format!(
+                "{server} only refers to other servers, and does not look names up for clients"
+            ),
             Outcome::Failed(code) => format!("{server} says {}", code.name()),
             Outcome::Silent => format!("{server} does not answer"),
             Outcome::Unusable(errno) => match errno {
@@ -267,7 +281,10 @@ async fn ask_name(
     if !resolv.no_aaaa {
         kinds.push(RecordType::AAAA);
     }
-    let questions: Vec<Message> = kinds.iter().map(|kind| question(name, *kind)).collect();
+    let questions: Vec<Message> = kinds
+        .iter()
+        .map(|kind| question(name, *kind, resolv.edns))
+        .collect();
     if !resolv.tcp {
         return over_udp(server, &questions, limit, early).await;
     }
@@ -283,14 +300,17 @@ async fn ask_name(
 fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) -> ServerAnswer {
     let mut answer = ServerAnswer::silent(server, candidate);
     let mut codes = Vec::new();
+    let (mut referred, mut answered) = (false, false);
     for reply in replies {
         match reply {
+            Reply::Read(message) if is_referral(message) => referred = true,
             Reply::Read(message) => {
+                answered = true;
                 codes.push(message.metadata.response_code);
                 collect(message, name, &mut answer);
             }
             Reply::Silent => answer.half_silent = true,
-            Reply::Unreadable | Reply::Unusable(_) => {}
+            Reply::Unreadable | Reply::Truncated | Reply::Unusable(_) => {}
         }
     }
     let failure = codes
@@ -308,6 +328,10 @@ fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) ->
         Outcome::Failed(Code::Rcode(*code))
     } else if replies.iter().any(|r| matches!(r, Reply::Unreadable)) {
         Outcome::Failed(Code::Unreadable)
+    } else if replies.iter().any(|r| matches!(r, Reply::Truncated)) {
+        Outcome::Failed(Code::Truncated)
+    } else if referred && !answered {
+        Outcome::Failed(Code::Referral)
     } else if answer.half_silent {
         Outcome::Silent
     } else if let Some(errno) = unusable {
@@ -316,6 +340,24 @@ fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) ->
         Outcome::NoData
     };
     answer
+}
+
+/// Whether a reply only names other servers, from a server that does not look
+/// names up for others (RFC 1034, 4.3.1): it says nothing of the name.
+fn is_referral(message: &Message) -> bool {
+    let head = &message.metadata;
+    let authorities = &message.authorities;
+    let is = |kind| {
+        authorities
+            .iter()
+            .any(|record| record.record_type() == kind)
+    };
+    head.response_code == ResponseCode::NoError
+        && message.answers.is_empty()
+        && !head.authoritative
+        && !head.recursion_available
+        && (is(RecordType::NS) || authorities.is_empty())
+        && !is(RecordType::SOA)
 }
 
 /// Follows the CNAME chain in a reply and takes the addresses at its end.
@@ -338,8 +380,13 @@ fn collect(message: &Message, name: &Name, answer: &mut ServerAnswer) {
             break;
         };
         least(ttl);
-        chain.push(target.to_ascii().trim_end_matches('.').to_owned());
+        let target_name = target.to_ascii().trim_end_matches('.').to_owned();
+        let in_a_circle = chain.contains(&target_name);
+        chain.push(target_name);
         owner = target;
+        if in_a_circle {
+            break;
+        }
     }
     for record in message.answers.iter().filter(|r| r.name == owner) {
         let ip: IpAddr = match &record.data {
@@ -370,8 +417,9 @@ mod tests {
 
     fn reply(code: ResponseCode, answers: Vec<Record>) -> Reply {
         let name = dns_name("db.test").unwrap();
-        let mut message = question(&name, RecordType::A);
+        let mut message = question(&name, RecordType::A, false);
         message.metadata.message_type = MessageType::Response;
+        message.metadata.recursion_available = true;
         message.metadata.response_code = code;
         message.add_answers(answers);
         Reply::Read(Box::new(message))
@@ -408,6 +456,20 @@ mod tests {
             (answer.chain.as_slice(), answer.ttl),
             (["real.test".to_owned()].as_slice(), Some(60))
         );
+    }
+
+    #[test]
+    fn a_referral_says_nothing_of_the_name() {
+        let Reply::Read(mut message) = reply(ResponseCode::NoError, vec![]) else {
+            return;
+        };
+        message.metadata.recursion_available = false;
+        let replies = [Reply::Read(message.clone()), Reply::Read(message.clone())];
+        let outcome = judged(&replies).outcome;
+        assert_eq!(outcome, Outcome::Failed(Code::Referral));
+        // The owner of a domain may say so without looking names up for others.
+        message.metadata.authoritative = true;
+        assert_eq!(judged(&[Reply::Read(message)]).outcome, Outcome::NoData);
     }
 
     #[test]

@@ -121,7 +121,7 @@ pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
 fn hikari(numbers: Numbers) -> String {
     let (life, beat) = (numbers.retire * 1000, numbers.keepalive * 1000);
     if life < HIKARI_IDLE {
-        return "minimumIdle=0: HikariCP keeps idle connections for longer than this at least, so raise the threshold".to_owned();
+        return "it cannot retire idle connections this early: set minimumIdle=0 and raise the threshold".to_owned();
     }
     let mut words = vec![format!("idleTimeout={life}")];
     if life >= HIKARI_LIFE {

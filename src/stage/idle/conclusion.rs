@@ -276,6 +276,18 @@ impl Known {
             }
             _ => None,
         };
+        let keep = self.keepalive_helps(found) != Some(false) && self.hops.is_empty();
+        let something = match keep {
+            true => "TCP keepalives, or a query as heartbeat",
+            false => "a query as heartbeat",
+        };
+        let conninfo = numbers.filter(|_| keep).map(|n| {
+            format!(
+                "keepalives_idle={0} keepalives_interval={0} keepalives_count=3 tcp_user_timeout={1}",
+                n.keepalive,
+                (n.retire * 1000).min(30_000)
+            )
+        });
         let survivor = self
             .rungs
             .iter()
@@ -298,6 +310,8 @@ impl Known {
                 "give_up_ms",
                 numbers.map(|numbers| (numbers.retire * 1000).min(30_000)),
             )
+            .with("something", something)
+            .with("conninfo", conninfo)
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
             .with("silences", ladder::line(&self.rungs))

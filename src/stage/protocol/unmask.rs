@@ -106,10 +106,12 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         return finding.with("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
-    match (
-        &listener.name,
-        advice(listener.name.as_deref().unwrap_or_default()),
-    ) {
+    // A forward is at fault only where it has nothing to say itself.
+    let mute = [&cause::CLOSED, &cause::RESET, &cause::SILENT]
+        .iter()
+        .any(|mute| mute.code == finding.cause.code);
+    let name = listener.name.as_deref().unwrap_or_default();
+    match (&listener.name, advice(name).filter(|_| mute)) {
         (Some(_), Some(advice)) => finding
             .with(
                 "who",

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::cause::server;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
+use crate::stage::tls::facts::span;
 use crate::target::{Guards, ServerRole};
 use crate::wire::session::Session;
 
@@ -99,6 +100,10 @@ impl Looked<'_> {
             record.warn(
                 self.finding(&server::CLOCK)
                     .with("offset_s", offset.abs().round() as i64)
+                    .with(
+                        "apart",
+                        span(time::Duration::seconds(offset.abs().round() as i64)),
+                    )
                     .with(
                         "direction",
                         if offset > 0.0 { "ahead of" } else { "behind" },

@@ -75,7 +75,7 @@ pub fn identification(hop: &Hop, unheard: Option<Unheard>, heard: &[u8], first: 
     match unheard {
         None if heard.is_empty() => {
             let finding = about(&cause::ssh::SILENT, hop);
-            finding.with("first_hop", first)
+            finding.with("first_hop", (!first).then_some(false))
         }
         None if b"SSH-".starts_with(heard.get(..heard.len().min(4)).unwrap_or_default()) => {
             about(&cause::ssh::TIMEOUT, hop).with("while", "the identification")
@@ -465,6 +465,16 @@ fn method(hop: &Hop, story: &Story) -> Finding {
     let finding = match story.passed.as_slice() {
         [] => finding,
         passed => finding.with("after", passed.join(", ")),
+    };
+    let password = story.methods.iter().any(|method| *method != "publickey");
+    let finding = match story.keys_only && password {
+        false => finding,
+        true => finding
+            .with("withheld", "no password was sent, since the host key is wrong")
+            .fix(
+                "Settle the host key first: to a server with a wrong one no password is sent, whatever is set.",
+                None,
+            ),
     };
     match story.questions.as_slice() {
         [] => finding,

@@ -26,7 +26,11 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
         let look = tokio::task::spawn_blocking(move || local::listener(to));
         return match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(Some(listener))) => silent_here(finding, &listener),
-            _ => finding,
+            _ => finding.fix(
+                "This is an address of this machine itself: see which rule of its packet filter \
+                 drops what is sent there.",
+                Some("nft list ruleset; iptables -S".to_owned()),
+            ),
         };
     }
     if finding.cause.code != cause::tcp::REFUSED.code {
@@ -104,7 +108,34 @@ fn refused_here(
             None,
         );
     }
-    if !to.ip().is_loopback() {
+    let ip = to.ip();
+    let name = finding.evidence.get("host").and_then(|host| host.as_str());
+    let name = name.map(|host| {
+        host.strip_suffix(&format!(":{}", to.port()))
+            .unwrap_or(host)
+    });
+    let is_name = |name: &&str| {
+        let bare = name.trim_matches(['[', ']']);
+        bare.parse::<std::net::IpAddr>().is_err() && !bare.to_lowercase().contains("localhost")
+    };
+    if let Some(name) = name.filter(is_name)
+        && (ip.is_loopback() || ip.is_unspecified())
+    {
+        let text = match ip.is_unspecified() {
+            true => format!(
+                "{name} was looked up and leads to {ip}, which is no server's address: a DNS \
+                 filter (an ad blocker, a firewall's block list) answers so for what it blocks. \
+                 Allow the name there, or use other name servers."
+            ),
+            false => format!(
+                "{name} was looked up and leads to {ip}, which is this machine itself: if the \
+                 server is elsewhere, correct the record or the line in /etc/hosts; a DNS filter \
+                 may answer so too, for what it blocks."
+            ),
+        };
+        finding = finding.fix(text, None);
+    }
+    if !ip.is_loopback() {
         return finding;
     }
     match (&here.container, here.wsl, &here.ci) {

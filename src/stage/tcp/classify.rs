@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::dial::{LONGEST_SOCKET_PATH, Miss, Why};
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
+use crate::local;
 use crate::report::ms;
 use crate::wire::Address;
 
@@ -117,7 +118,14 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
             finding = finding
                 .with("ip", to.ip().to_string())
                 .with("port", port)
-                .with("machine", machine(host, to));
+                .with("machine", machine(host, to))
+                .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()));
+            // What is on the way matters only where there is one.
+            if !local::is_local(to.ip()) {
+                finding = finding
+                    .with("peer", machine(host, to))
+                    .with("peer_ip", to.ip().to_string());
+            }
         }
         Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
     }

@@ -142,6 +142,13 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
             .with("ip", to.ip().to_string())
             .with("port", to.port())
             .with("lost", lost)
+            .with(
+                "packets",
+                match lost {
+                    1 => "a packet".to_owned(),
+                    n => format!("{n} packets"),
+                },
+            )
             .with("retransmits", info.retransmits)
             .with("syn_retransmits", syn)
             .with("spurious", info.spurious)

@@ -11,10 +11,10 @@ use anyhow::{Result, ensure};
 use crate::{Case, Conn, Dnsmasq, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Scenario};
 
 /// The name that most scenarios look up.
-const NAME: &str = "db.corp.test";
+pub(super) const NAME: &str = "db.corp.test";
 
 /// A namespace from which a PostgreSQL server is reached at [`Netns::host_ip`], and how.
-fn reachable(lab: &Lab) -> Result<(Netns, Peer, Conn)> {
+pub(super) fn reachable(lab: &Lab) -> Result<(Netns, Peer, Conn)> {
     let (pg, ns) = (lab.postgres()?, lab.netns()?);
     let door = Peer::forward_on(&ns.host_ip(), pg.addr(), Fault::None)?;
     let conn = pg.conn().set("host", NAME).set("port", door.port());
@@ -54,7 +54,7 @@ fn unknown(lab: &Lab, name: &str) -> Result<Case> {
 /// A case with name servers that behave in this way, at the host's end of the cable.
 fn answered(lab: &Lab, says: Says) -> Result<Case> {
     let ns = lab.netns()?;
-    let server = Responder::start(&ns.host_ip(), says)?;
+    let server = Responder::start(&ns.host_ip(), says.replies())?;
     ns.resolv_conf(&format!(
         "nameserver {}\noptions timeout:1 attempts:1\n",
         ns.host_ip()
@@ -64,7 +64,7 @@ fn answered(lab: &Lab, says: Says) -> Result<Case> {
 }
 
 /// Nothing about names is odd here.
-fn quiet(case: Case) -> Case {
+pub(super) fn quiet(case: Case) -> Case {
     [
         "dns.hosts-override",
         "dns.system-only",
@@ -95,10 +95,14 @@ enum Says {
 }
 
 /// A name server that misbehaves, on port 53 of an address of this host.
-struct Responder(Arc<AtomicBool>);
+pub(super) struct Responder(Arc<AtomicBool>);
 
 impl Responder {
-    fn start(ip: &str, says: Says) -> Result<Self> {
+    /// Sends what `says` makes of each question.
+    pub(super) fn start(
+        ip: &str,
+        says: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
+    ) -> Result<Self> {
         let socket = UdpSocket::bind((ip, 53))?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -109,7 +113,7 @@ impl Responder {
                 let Ok((read, from)) = socket.recv_from(&mut buffer) else {
                     continue;
                 };
-                if let Some(reply) = says.reply(&buffer[..read]) {
+                for reply in says(&buffer[..read]) {
                     let _ = socket.send_to(&reply, from);
                 }
             }
@@ -125,6 +129,11 @@ impl Drop for Responder {
 }
 
 impl Says {
+    /// As a [`Responder`] takes it.
+    fn replies(self) -> impl Fn(&[u8]) -> Vec<Vec<u8>> + Send {
+        move |question| self.reply(question).into_iter().collect()
+    }
+
     fn reply(self, question: &[u8]) -> Option<Vec<u8>> {
         // The name ends in a zero; the type and the class follow.
         let end = 12 + question.get(12..)?.iter().position(|b| *b == 0)? + 5;
@@ -359,7 +368,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Netns, Need::Dnsmasq],
         setup: |lab| {
             let ns = lab.netns()?;
-            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
             ns.resolv_conf(&format!(
                 "nameserver 127.0.0.1\nnameserver {}\n",
@@ -419,8 +428,8 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Netns],
         setup: |lab| {
             let ns = lab.netns()?;
-            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
-            let failing = Responder::start(&ns.host_ip6(), Says::Code(2))?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
+            let failing = Responder::start(&ns.host_ip6(), Says::Code(2).replies())?;
             ns.resolv_conf(&format!(
                 "nameserver {}\nnameserver {}\noptions timeout:1 attempts:1\n",
                 ns.host_ip(),
@@ -446,7 +455,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Netns],
         setup: |lab| {
             let ns = lab.netns()?;
-            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
             let conn = Conn::new().set("host", NAME).set("user", "app");
             let case = Case::check(conn).keep(silent).netns(ns);
@@ -654,7 +663,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
         setup: |lab| {
             let (ns, door, conn) = reachable(lab)?;
-            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let record = format!("host-record={NAME},{}", ns.host_ip());
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
             ns.resolv_conf(&format!(
@@ -757,7 +766,7 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let says = Says::Slowly(ns.host_ip().parse()?, Duration::from_millis(1_200));
-            let server = Responder::start(&ns.host_ip(), says)?;
+            let server = Responder::start(&ns.host_ip(), says.replies())?;
             ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
             Ok(Case::check(conn)
                 .password(lab.password())
@@ -773,7 +782,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
         setup: |lab| {
             let (ns, door, conn) = reachable(lab)?;
-            let silent = Responder::start(&ns.host_ip(), Says::Nothing)?;
+            let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let record = format!("host-record={NAME},{}", ns.host_ip());
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
             ns.resolv_conf(&format!(
@@ -794,7 +803,10 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Netns],
         setup: |lab| {
             let (ns, door, conn) = reachable(lab)?;
-            let server = Responder::start(&ns.host_ip(), Says::OnlyIpv4(ns.host_ip().parse()?))?;
+            let server = Responder::start(
+                &ns.host_ip(),
+                Says::OnlyIpv4(ns.host_ip().parse()?).replies(),
+            )?;
             ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
             Ok(Case::check(conn)
                 .password(lab.password())

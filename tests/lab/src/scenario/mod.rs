@@ -30,6 +30,7 @@ mod client;
 mod config;
 mod demo;
 mod dns;
+mod dns_odd;
 mod healthy;
 pub mod idle;
 mod key;
@@ -59,6 +60,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("key", key_mangled::SCENARIOS),
     ("key", key_run::SCENARIOS),
     ("dns", dns::SCENARIOS),
+    ("dns", dns_odd::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("ssh", ssh::SCENARIOS),
