@@ -116,7 +116,7 @@ failure!(
     "libpq takes the whole value for a name and asks DNS for it, which then says that it does not exist. The name itself may be fine.",
     [
         fix("Give host {host} and port {port} separately."),
-        fix("Or give {whole} as the target: dbdoctor check URL."),
+        fix("Or give {url} as the target: dbdoctor check URL."),
         fix("Give the host name alone, and the port in --port, PGPORT or port=."),
     ],
     [
@@ -137,7 +137,7 @@ failure!(
     [
         fix("Write {meant} instead of {parameter}."),
         fix("Take {parameter} out of the string for programs that use libpq; {driver} reads it as: {meaning}."),
-        fix("Take {unknown} out, or write the parameter that was meant (PostgreSQL documentation, \"Parameter Key Words\"). In a URL, & stands between parameters and is written %26 within a value."),
+        fix("Take {parameter_name} out, or write the parameter that was meant (PostgreSQL documentation, \"Parameter Key Words\"). In a URL, & stands between parameters and is written %26 within a value."),
     ],
     [
         "invalid URI query parameter",
@@ -205,7 +205,7 @@ warning!(
     "The {parameter} ({source}) has {found}; {effect}.",
     "A secret that was read from a file often keeps the file's last line end; a value copied with its quotes keeps them where no shell takes them away. libpq uses the value as it stands. As a failure: libpq cannot read it at all like this.",
     [
-        run("If the {line_end} is read from a file, read it without the last line end, which $(...) drops.", "printf %s \"$(cat SECRET-FILE)\""),
+        run("If the {item} is read from a file, read it without the last line end, which $(...) drops.", "printf %s \"$(cat SECRET-FILE)\""),
         fix("Take the quotes and blanks away where the value is set; Docker's --env-file keeps quotes as part of the value."),
     ],
     [

@@ -39,7 +39,7 @@ pub static RESET: Cause = Cause {
     summary: "The connection was reset {after} of silence.",
     meaning: "Something on the way to the database forgot the connection and answers with a reset, at once or at the next packet: a port proxy, a NAT gateway, a load balancer. Unlike idle.black-hole the next query fails at once; unlike idle.closed the end is not orderly. `where` in the evidence is the part of the way.",
     fixes: &[
-        fix("Let something pass more often than every {safe_seconds} s: {something}."),
+        fix("Let something pass more often than every {safe_seconds} s: {heartbeat}."),
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",
         ),
@@ -65,7 +65,7 @@ pub static BLACK_HOLE: Cause = Cause {
     fixes: &[
         run(
             "Send TCP keepalives well below the threshold and give up early on silence: add these to the connection string.",
-            "psql {conninfo}",
+            "psql {keepalive_settings}",
         ),
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",

@@ -297,7 +297,7 @@ pub static CLOCK: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "The server's clock and ours differ",
-    summary: "The server's clock is {apart} {direction} this machine's.",
+    summary: "The server's clock is {difference} {direction} this machine's.",
     meaning: "Times written by this machine and by the server do not fit together; certificates and tokens seem expired or not yet valid on one side. Which of the two clocks is wrong cannot be told from here.",
     fixes: &[run(
         "Check time synchronisation on both machines.",

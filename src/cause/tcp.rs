@@ -63,18 +63,18 @@ pub static TIMEOUT: Cause = Cause {
     fixes: &[
         fix(
             "Allow this machine's address to reach port {port} in the firewall, security group \
-             or IP allow-list in front of {peer}.",
+             or IP allow-list in front of {remote_host}.",
         ),
         fix(
-            "If {peer} is on a private network, connect from inside it, over its VPN, or through a \
+            "If {remote_host} is on a private network, connect from inside it, over its VPN, or through a \
              bastion with --ssh.",
         ),
         run(
             "See where packets stop.",
-            "traceroute -T -p {port} {peer_ip}",
+            "traceroute -T -p {port} {remote_ip}",
         ),
         fix(
-            "Check that {peer_ip} still belongs to the server: a stopped or replaced instance leaves the old one behind.",
+            "Check that {remote_ip} still belongs to the server: a stopped or replaced instance leaves the old one behind.",
         ),
     ],
     seen_as: &[

@@ -13,21 +13,21 @@ const LONG: usize = 24;
 
 /// Pieces of sentences and of commands, which say nothing by themselves.
 const PIECES: &[&str] = &[
-    "conninfo",
     "give_up_ms",
-    "keepalive_seconds",
-    "safe_seconds",
     "hba_line",
+    "heartbeat",
+    "item",
+    "keepalive_seconds",
+    "keepalive_settings",
     "known",
-    "line_end",
     "packets",
-    "peer",
-    "peer_ip",
+    "parameter_name",
     "proven",
-    "something",
-    "unknown",
+    "remote_host",
+    "remote_ip",
+    "safe_seconds",
+    "url",
     "who",
-    "whole",
 ];
 
 /// One line of evidence.

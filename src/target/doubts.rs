@@ -127,7 +127,7 @@ fn in_host(host: &str, source: &str) -> Result<(), Finding> {
         Err(Finding::new(&cause::URL_IN_HOST)
             .with("source", source)
             .with("what", what)
-            .with("whole", what.contains("URL").then_some("the URL"))
+            .with("url", what.contains("URL").then_some("the URL"))
             .with("host", given(name))
             .with("port", given(port)))
     };

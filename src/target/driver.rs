@@ -259,7 +259,7 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
     };
     Finding::new(&cause::PARAM_UNKNOWN)
         .with("parameter", shown.clone())
-        .with("unknown", shown)
+        .with("parameter_name", shown)
         .with("source", source)
         .with(
             "known",

@@ -90,7 +90,7 @@ pub fn whitespace(part: &str, source: &str, value: &str, effect: &str) -> Findin
         .with("source", source)
         .with("found", around(value).unwrap_or("quotes around it"))
         .with("effect", effect)
-        .with("line_end", line_end.then_some(part))
+        .with("item", line_end.then_some(part))
 }
 
 /// What stands around a value that hardly belongs to it.

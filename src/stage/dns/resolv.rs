@@ -64,7 +64,11 @@ impl Resolv {
             };
             match keyword {
                 "nameserver" => {
-                    let address = rest.split_whitespace().next().and_then(system::numeric);
+                    // A zone that fits no link-local address is passed over.
+                    let address = rest.split_whitespace().next().and_then(|text| {
+                        let bare = || system::numeric(text.split_once('%')?.0);
+                        system::numeric(text).or_else(bare)
+                    });
                     if let Some(mut address) = address
                         && resolv.servers.len() < MOST_SERVERS
                     {
@@ -217,6 +221,12 @@ mod tests {
             (resolv.ndots, resolv.timeout.as_secs(), resolv.tcp),
             (2, 1, true)
         );
+    }
+
+    #[test]
+    fn a_zone_that_does_not_fit_is_passed_over() {
+        let servers = parse("nameserver ::1%lo\n").servers;
+        assert_eq!(servers, [SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 53))]);
     }
 
     #[test]

@@ -277,11 +277,11 @@ impl Known {
             _ => None,
         };
         let keep = self.keepalive_helps(found) != Some(false) && self.hops.is_empty();
-        let something = match keep {
+        let heartbeat = match keep {
             true => "TCP keepalives, or a query as heartbeat",
             false => "a query as heartbeat",
         };
-        let conninfo = numbers.filter(|_| keep).map(|n| {
+        let settings = numbers.filter(|_| keep).map(|n| {
             format!(
                 "keepalives_idle={0} keepalives_interval={0} keepalives_count=3 tcp_user_timeout={1}",
                 n.keepalive,
@@ -310,8 +310,8 @@ impl Known {
                 "give_up_ms",
                 numbers.map(|numbers| (numbers.retire * 1000).min(30_000)),
             )
-            .with("something", something)
-            .with("conninfo", conninfo)
+            .with("heartbeat", heartbeat)
+            .with("keepalive_settings", settings)
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
             .with("silences", ladder::line(&self.rungs))

@@ -101,7 +101,7 @@ impl Looked<'_> {
                 self.finding(&server::CLOCK)
                     .with("offset_s", offset.abs().round() as i64)
                     .with(
-                        "apart",
+                        "difference",
                         span(time::Duration::seconds(offset.abs().round() as i64)),
                     )
                     .with(

@@ -123,8 +123,8 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
             // What is on the way matters only where there is one.
             if !local::is_local(to.ip()) {
                 finding = finding
-                    .with("peer", machine(host, to))
-                    .with("peer_ip", to.ip().to_string());
+                    .with("remote_host", machine(host, to))
+                    .with("remote_ip", to.ip().to_string());
             }
         }
         Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
