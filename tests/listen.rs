@@ -1,21 +1,19 @@
 //! `tunnel --listen`: applications go through the tunnel that is held open, each connection's
 //! fate is told, and its end has a clear word and status.
 
+#[path = "common/trials.rs"]
+mod trials;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dbdoctor_lab::{Lab, Need, Peer, Sshd};
-use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
-/// A test of its own.
-type Test = fn(&Lab) -> Result<()>;
-
-const TRIALS: &[(&str, Test)] = &[
+const TRIALS: &[trials::Named<Lab>] = &[
     ("applications_go_through_and_are_told", applications),
     ("ctrl_c_ends_what_is_under_way", under_way),
     ("the_end_of_sshd_is_told", killed),
@@ -24,30 +22,7 @@ const TRIALS: &[(&str, Test)] = &[
 ];
 
 fn main() {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(2);
-    let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
-    let skipped = [Need::Postgres, Need::Sshd]
-        .into_iter()
-        .find_map(Need::missing);
-    if let Some(why) = &skipped {
-        eprintln!("skipped: {why}");
-    }
-    let ignored = skipped.is_some() && std::env::var_os("CI").is_none();
-    let trials = TRIALS
-        .iter()
-        .map(|(name, test)| {
-            let (lab, skipped) = (lab.clone(), skipped.clone());
-            let run = move || match skipped {
-                Some(why) => Err(Failed::from(format!("skipped: {why}"))),
-                None => test(&lab).map_err(|error| Failed::from(format!("{error:?}"))),
-            };
-            Trial::test(*name, run).with_ignored_flag(ignored)
-        })
-        .collect();
-    let conclusion = libtest_mimic::run(&args, trials);
-    drop(lab); // stops the shared servers: exiting would not
-    conclusion.exit();
+    trials::run(2, trials::lab(&[Need::Postgres, Need::Sshd]), TRIALS);
 }
 
 /// A tunnel that is held open.

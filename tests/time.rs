@@ -1,22 +1,20 @@
 //! What takes time: waiting for a server that starts, interruptions, and how little a long test
 //! costs.
 
+#[path = "common/trials.rs"]
+mod trials;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dbdoctor_lab::{Fault, IdleEnd, Lab, Need, Peer, Postgres, free_port};
-use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
-/// A test of its own.
-type Test = fn(&Lab) -> Result<()>;
-
-const TRIALS: &[(&str, Test)] = &[
+const TRIALS: &[trials::Named<Lab>] = &[
     ("wait_wins_the_race_against_a_server_that_starts", race),
     ("wait_stops_at_once_on_a_wrong_password", wrong_password),
     ("wait_gives_up_in_time", gives_up),
@@ -47,28 +45,7 @@ const TRIALS: &[(&str, Test)] = &[
 ];
 
 fn main() {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(2);
-    let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
-    let skipped = Need::Postgres.missing();
-    if let Some(why) = &skipped {
-        eprintln!("skipped: {why}");
-    }
-    let ignored = skipped.is_some() && std::env::var_os("CI").is_none();
-    let trials = TRIALS
-        .iter()
-        .map(|(name, test)| {
-            let (lab, skipped) = (lab.clone(), skipped.clone());
-            let run = move || match skipped {
-                Some(why) => Err(Failed::from(format!("skipped: {why}"))),
-                None => test(&lab).map_err(|error| Failed::from(format!("{error:?}"))),
-            };
-            Trial::test(*name, run).with_ignored_flag(ignored)
-        })
-        .collect();
-    let conclusion = libtest_mimic::run(&args, trials);
-    drop(lab); // stops the shared servers: exiting would not
-    conclusion.exit();
+    trials::run(2, trials::lab(&[Need::Postgres]), TRIALS);
 }
 
 /// dbdoctor in an empty environment.

@@ -113,8 +113,9 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
     };
     let mut forms = vec![(bytes.to_vec(), place)];
     let visible = crate::text::visible(text, usize::MAX);
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    let pairs: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let pairs =
+        |bytes: &[u8]| -> Vec<String> { bytes.iter().map(|b| format!("{b:02x}")).collect() };
+    let hex = pairs(bytes).concat();
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
     let encoded = |upper: bool| -> String {
         bytes
@@ -136,9 +137,7 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
         openssl::hash::MessageDigest::md5(),
         &[bytes, user.as_bytes()].concat(),
     );
-    let md5: Option<String> = md5
-        .ok()
-        .map(|digest| digest.iter().map(|b| format!("{b:02x}")).collect());
+    let md5 = md5.ok().map(|digest| pairs(&digest).concat());
     let others = [
         visible,
         encoded(true),
@@ -149,7 +148,7 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
         base64(&basic),
         hex.to_uppercase(),
         hex,
-        pairs.join(" "),
+        pairs(bytes).join(" "),
     ];
     for form in others.into_iter().chain(md5) {
         let place = match form.len() {

@@ -8,17 +8,12 @@ mod home_made_tunnel;
 mod late_configuration;
 mod portproxy;
 mod replay;
+#[path = "../common/trials.rs"]
+mod trials;
 
-use std::sync::Arc;
-
-use anyhow::Result;
-use libtest_mimic::{Arguments, Failed, Trial};
 use replay::Replay;
 
-/// A test of its own.
-type Test = fn(&Replay) -> Result<()>;
-
-const TRIALS: &[(&str, Test)] = &[
+const TRIALS: &[trials::Named<Replay>] = &[
     ("1_the_tunnel_handler_crashes", handler_crash::replay),
     ("2_the_tunnel_resets_connections", home_made_tunnel::replay),
     ("2_the_key_is_taken_for_another_type", home_made_tunnel::key),
@@ -29,26 +24,5 @@ const TRIALS: &[(&str, Test)] = &[
 ];
 
 fn main() {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(3);
-    let replay = Arc::new(Replay::new());
-    let required = std::env::var_os("CI").is_some();
-    if let Err(why) = &*replay {
-        eprintln!("skipped: {why}");
-    }
-    let ignored = replay.is_err() && !required;
-    let trials = TRIALS
-        .iter()
-        .map(|(name, test)| {
-            let replay = replay.clone();
-            let run = move || match &*replay {
-                Err(why) => Err(Failed::from(format!("skipped: {why}"))),
-                Ok(replay) => test(replay).map_err(|error| Failed::from(format!("{error:?}"))),
-            };
-            Trial::test(*name, run).with_ignored_flag(ignored)
-        })
-        .collect();
-    let conclusion = libtest_mimic::run(&args, trials);
-    drop(replay); // stops the shared servers: exiting would not
-    conclusion.exit();
+    trials::run(3, Replay::new(), TRIALS);
 }

@@ -247,18 +247,7 @@ pub async fn after_the_end(
         _ => return finding,
     };
     let exchange = Exchange::default();
-    let situation = Situation {
-        target,
-        endpoint,
-        route,
-        tls: None,
-        spoke_before: true,
-        exchange: &exchange,
-        elapsed: Duration::ZERO,
-        os_user: None,
-        password_source: endpoint.password.as_ref().map(|p| p.source.as_str()),
-        sources: &[],
-    };
+    let situation = Situation::of_words(target, endpoint, route, None, &exchange);
     let cut = finding.evidence.get("error").cloned();
     let mut known = evidence::said_no(&error, &situation)
         .with("seen", "on a second connection, after the first was cut")
@@ -324,18 +313,8 @@ pub fn session_error(
         ..Exchange::default()
     };
     let wire = session.wire();
-    let situation = Situation {
-        target,
-        endpoint,
-        route: &wire.route,
-        tls: wire.tls.as_ref(),
-        spoke_before: true,
-        exchange: &exchange,
-        elapsed: Duration::ZERO,
-        os_user: None,
-        password_source: endpoint.password.as_ref().map(|p| p.source.as_str()),
-        sources: &[],
-    };
+    let situation =
+        Situation::of_words(target, endpoint, &wire.route, wire.tls.as_ref(), &exchange);
     evidence::session_error(error, &situation)
 }
 

@@ -35,6 +35,29 @@ pub struct Situation<'a> {
 }
 
 impl<'a> Situation<'a> {
+    /// Where nothing but the peer's words count: not how long it took, nor
+    /// where a password was looked for.
+    pub fn of_words(
+        target: &'a Target,
+        endpoint: &'a Endpoint,
+        route: &'a Route,
+        tls: Option<&'a Encryption>,
+        exchange: &'a Exchange,
+    ) -> Self {
+        Self {
+            target,
+            endpoint,
+            route,
+            tls,
+            spoke_before: true,
+            exchange,
+            elapsed: Duration::ZERO,
+            os_user: None,
+            password_source: endpoint.password.as_ref().map(|p| p.source.as_str()),
+            sources: &[],
+        }
+    }
+
     /// Our address, where the server cannot see another one.
     pub fn our_address(&self) -> Option<IpAddr> {
         match self.route {

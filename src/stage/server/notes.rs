@@ -34,24 +34,13 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
         record.fact(name, text(name));
     }
     record.fact("superuser", facts.truth("superuser"));
-    record.fact(
-        "server_address",
-        facts.text("server_address").map(|address| {
-            format!(
-                "{address}:{}",
-                facts.text("server_port").unwrap_or_default()
-            )
-        }),
-    );
-    record.fact(
-        "client_address",
-        facts.text("client_address").map(|address| {
-            format!(
-                "{address}:{}",
-                facts.text("client_port").unwrap_or_default()
-            )
-        }),
-    );
+    for (name, port) in [
+        ("server_address", "server_port"),
+        ("client_address", "client_port"),
+    ] {
+        let port = facts.text(port).unwrap_or_default();
+        record.fact(name, text(name).map(|address| format!("{address}:{port}")));
+    }
     record.fact("started_at", facts.seconds("started").and_then(instant));
     record.fact(
         "tls",

@@ -12,7 +12,7 @@ use crate::certs::write_mode;
 use crate::lab::Lab;
 use crate::netns::Netns;
 use crate::process::{Service, Tool, find_program, is_root};
-use crate::proxy::{Then, free_port};
+use crate::proxy::{Peer, Then, free_port};
 
 /// An SSH server to be started.
 pub struct SshdBuilder<'a> {
@@ -207,6 +207,17 @@ impl Sshd {
         SshRoute::new(&self.destination())
             .key(&self.client_key)
             .known_hosts(self.known_hosts())
+    }
+
+    /// The way in by a peer that stands in front of it, known by this server's key.
+    pub fn route_by(&self, lab: &Lab, peer: &Peer) -> Result<SshRoute> {
+        let key = fs::read_to_string(self.host_key().with_extension("pub"))?;
+        let known = format!("[127.0.0.1]:{} {key}", peer.port());
+        let mut route = self
+            .route()
+            .known_hosts(lab.file("known_hosts", known, 0o644)?);
+        route.hops = vec![format!("{}@127.0.0.1:{}", self.user, peer.port())];
+        Ok(route)
     }
 
     /// What it has logged.

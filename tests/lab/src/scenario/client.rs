@@ -2,6 +2,7 @@
 //! where they really differ, which one fails and why.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -10,6 +11,15 @@ use crate::{Case, CertSpec, Conn, Expect, Lab, Need, Oracle, Scenario, Tool, fre
 
 const DIFFERS: &str = "client.stack-differs";
 const PASSPHRASE: &str = "rye and oats";
+
+/// All stacks get through with this key, which the passphrase opens.
+fn agree_on_locked(lab: &Lab, key: PathBuf) -> Result<Case> {
+    let public = fs::read_to_string(key.with_extension("pub"))?;
+    let sshd = lab.new_sshd().authorized_keys(public).start()?;
+    let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+    let case = case.passphrase(PASSPHRASE).ssh(sshd.route().key(key));
+    Ok(agree(case, EVERYBODY).keep(sshd))
+}
 
 /// What the stacks say.
 pub const SCENARIOS: &[Scenario] = &[
@@ -108,11 +118,7 @@ pub const SCENARIOS: &[Scenario] = &[
         Expect::Pass,
         |lab| {
             let key = lab.ssh_key("ed25519", PASSPHRASE)?;
-            let public = fs::read_to_string(key.with_extension("pub"))?;
-            let sshd = lab.new_sshd().authorized_keys(public).start()?;
-            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
-            let case = case.passphrase(PASSPHRASE).ssh(sshd.route().key(key));
-            Ok(agree(case, EVERYBODY).keep(sshd))
+            agree_on_locked(lab, key)
         },
     ),
     through(
@@ -196,11 +202,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let cipher = "chacha20-poly1305@openssh.com";
             let key = lab.ssh_keygen(&["-t", "ed25519", "-Z", cipher, "-N", PASSPHRASE])?;
-            let public = fs::read_to_string(key.with_extension("pub"))?;
-            let sshd = lab.new_sshd().authorized_keys(public).start()?;
-            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
-            let case = case.passphrase(PASSPHRASE).ssh(sshd.route().key(key));
-            Ok(agree(case, EVERYBODY).keep(sshd))
+            agree_on_locked(lab, key)
         },
     ),
     through(

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::{
-    Agent, Case, Conn, Expect, Fault, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, free_port,
+    Agent, Case, Conn, Expect, Fault, Lab, Need, Oracle, Peer, Scenario, SshRoute, free_port,
 };
 
 /// Through the route, to a database that is never reached.
@@ -23,17 +23,6 @@ fn to_port(lab: &Lab, port: u16) -> anyhow::Result<SshRoute> {
     Ok(route
         .key(lab.client_key()?)
         .known_hosts(lab.file("known_hosts", "", 0o644)?))
-}
-
-/// A route to a peer that stands in front of a server, known by the server's key.
-fn in_front_of(lab: &Lab, sshd: &Sshd, peer: &Peer) -> anyhow::Result<SshRoute> {
-    let key = std::fs::read_to_string(sshd.host_key().with_extension("pub"))?;
-    let known = format!("[127.0.0.1]:{} {key}", peer.port());
-    let mut route = sshd
-        .route()
-        .known_hosts(lab.file("known_hosts", known, 0o644)?);
-    route.hops = vec![format!("{}@127.0.0.1:{}", lab.user()?, peer.port())];
-    Ok(route)
 }
 
 /// The SSH session.
@@ -150,7 +139,7 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let sshd = lab.sshd()?;
             let peer = Peer::forward(sshd.addr(), Fault::StallAfter(3050))?;
-            let case = case(in_front_of(lab, &sshd, &peer)?).args(&["--timeout", "2s"]);
+            let case = case(sshd.route_by(lab, &peer)?).args(&["--timeout", "2s"]);
             Ok(case.patience(4).keep(peer))
         },
     },
@@ -205,7 +194,7 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let sshd = lab.sshd()?;
             let peer = Peer::forward(sshd.addr(), Fault::ResetAfter(1500))?;
-            Ok(case(in_front_of(lab, &sshd, &peer)?).keep(peer))
+            Ok(case(sshd.route_by(lab, &peer)?).keep(peer))
         },
     },
     Scenario {
@@ -318,7 +307,7 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(lab.postgres()?.conn())
                 .password(lab.password())
-                .ssh(in_front_of(lab, &sshd, &peer)?)
+                .ssh(sshd.route_by(lab, &peer)?)
                 .keep(peer))
         },
     },

@@ -38,12 +38,7 @@ fn through(lab: &Lab, sshd: &Sshd) -> Result<Case> {
 fn spoilt(lab: &Lab, fault: Fault) -> Result<Case> {
     let sshd = lab.sshd()?;
     let peer = Peer::forward(sshd.addr(), fault)?;
-    let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
-    let known = format!("[127.0.0.1]:{} {key}", peer.port());
-    let mut route = sshd
-        .route()
-        .known_hosts(lab.file("known_hosts", known, 0o644)?);
-    route.hops = vec![format!("{}@127.0.0.1:{}", lab.user()?, peer.port())];
+    let route = sshd.route_by(lab, &peer)?;
     Ok(through(lab, &sshd)?.ssh(route).keep(peer))
 }
 

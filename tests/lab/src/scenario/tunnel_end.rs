@@ -1,13 +1,12 @@
 //! Tunnels that end: sshd is killed, or the network goes, at every step of the way. And how
 //! many steps that way has.
 
-use std::fs;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, ensure};
 
 use crate::{
-    Case, Conn, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Scenario, SshRoute, Sshd, Then, Tool,
+    Case, Conn, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Scenario, SshRoute, Then, Tool,
 };
 
 /// Which word of the client belongs to which step, on a healthy way in.
@@ -15,17 +14,6 @@ const KEX: usize = 3;
 const AUTH: usize = 5;
 const OPEN: usize = 7;
 const LOGIN: usize = 9;
-
-/// The way through a peer that stands in front of a server.
-fn in_front_of(lab: &Lab, sshd: &Sshd, peer: &Peer) -> Result<SshRoute> {
-    let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
-    let known = format!("[127.0.0.1]:{} {key}", peer.port());
-    let mut route = sshd
-        .route()
-        .known_hosts(lab.file("known_hosts", known, 0o644)?);
-    route.hops = vec![format!("{}@127.0.0.1:{}", lab.user()?, peer.port())];
-    Ok(route)
-}
 
 fn to_database(lab: &Lab, route: SshRoute) -> Result<Case> {
     let case = Case::check(lab.postgres()?.conn()).password(lab.password());
@@ -36,7 +24,7 @@ fn to_database(lab: &Lab, route: SshRoute) -> Result<Case> {
 fn killed(lab: &Lab, turn: usize) -> Result<Case> {
     let sshd = lab.new_sshd().start()?;
     let peer = Peer::forward_acting(sshd.addr(), turn, sshd.killer())?;
-    let case = to_database(lab, in_front_of(lab, &sshd, &peer)?)?;
+    let case = to_database(lab, sshd.route_by(lab, &peer)?)?;
     Ok(case.keep((peer, sshd)))
 }
 
@@ -44,7 +32,7 @@ fn killed(lab: &Lab, turn: usize) -> Result<Case> {
 fn session_killed(lab: &Lab, turn: usize) -> Result<Case> {
     let sshd = lab.new_sshd().start()?;
     let peer = Peer::forward_acting(sshd.addr(), turn, sshd.session_killer())?;
-    let case = to_database(lab, in_front_of(lab, &sshd, &peer)?)?;
+    let case = to_database(lab, sshd.route_by(lab, &peer)?)?;
     Ok(case.keep((peer, sshd)))
 }
 
@@ -52,7 +40,7 @@ fn session_killed(lab: &Lab, turn: usize) -> Result<Case> {
 fn cut(lab: &Lab, turn: usize) -> Result<Case> {
     let sshd = lab.sshd()?;
     let peer = Peer::forward_acting(sshd.addr(), turn, || Then::Stall)?;
-    let case = to_database(lab, in_front_of(lab, &sshd, &peer)?)?.keep(peer);
+    let case = to_database(lab, sshd.route_by(lab, &peer)?)?.keep(peer);
     Ok(case
         .args(&["--timeout", "2s"])
         .patience(4)
@@ -100,8 +88,8 @@ fn counted(lab: &Lab) -> Result<Case> {
             stream.close()
         })?
     };
-    let route = in_front_of(lab, &sshd, &ours)?;
-    let reference = in_front_of(lab, &sshd, &theirs)?;
+    let route = sshd.route_by(lab, &ours)?;
+    let reference = sshd.route_by(lab, &theirs)?;
     let conn = Conn::new()
         .set("host", "127.0.0.1")
         .set("port", database.port())
