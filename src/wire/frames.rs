@@ -187,7 +187,6 @@ impl Frames {
         let reset = Some(io::ErrorKind::ConnectionReset);
         match error {
             _ if seen.read_error == reset => ReadError::Reset,
-            None if seen.reset_seen_by_write() => ReadError::Reset,
             None => ReadError::Closed,
             Some(error) if Some(error.kind()) == reset => ReadError::Reset,
             Some(error) => match alert(&error) {

@@ -35,14 +35,6 @@ pub struct Seen {
     pub write_error: Option<io::ErrorKind>,
 }
 
-impl Seen {
-    /// Whether the end that reading saw was a reset all the same: the kernel
-    /// tells a reset once, and a write may have been told first.
-    pub fn reset_seen_by_write(&self) -> bool {
-        self.write_error == Some(io::ErrorKind::ConnectionReset)
-    }
-}
-
 /// The shared memory of a [`Tee`].
 #[derive(Debug, Default)]
 pub struct TeeLog(Mutex<Seen>);

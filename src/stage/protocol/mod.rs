@@ -91,13 +91,10 @@ pub async fn probe(
 
     let limit = ctx.limit();
     let begun = Instant::now();
-    let mut heard = match ctx.until(limit, ask(&mut stream)).await {
+    let heard = match ctx.until(limit, ask(&mut stream)).await {
         Ok(()) => Heard::listen(&mut stream.io, ctx, limit).await,
         Err(_) => Heard::nothing(Ending::Silent),
     };
-    if heard.ending == Ending::Closed && stream.log.seen().reset_seen_by_write() {
-        heard.ending = Ending::Reset;
-    }
     note(&stream, &heard, begun, record);
     match answer::classify(&heard) {
         Answer::Tls { injected } => {

@@ -83,13 +83,7 @@ pub(super) async fn shake(
 
     let failure = match outcome {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => {
-            let failure = match failure::classify(&error) {
-                Failure::Closed if log.seen().reset_seen_by_write() => Failure::Reset,
-                other => other,
-            };
-            Some((failure, failure::text(&error)))
-        }
+        Ok(Err(error)) => Some((failure::classify(&error), failure::text(&error))),
         Err(_) => Some((Failure::Late, "the time is used up".to_owned())),
     };
     let refusal = refusal
