@@ -235,7 +235,7 @@ fn lost(lab: &Lab, kill: impl FnOnce(&Sshd)) -> Result<()> {
         "{}",
         held.told
     );
-    ensure!(held.told.contains("#2: "), "{}", held.told);
+    ensure!(held.told.contains("by the tunnel after"), "{}", held.told);
     application.set_read_timeout(Some(Duration::from_secs(2)))?;
     let _ = application.write_all(b"anybody there?");
     ensure!(matches!(application.read(&mut [0]), Ok(0) | Err(_)));

@@ -6,9 +6,10 @@
 //! they happen; the report comes when it is over.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -99,7 +100,11 @@ async fn serve(
             () = stop => None,
         }
     };
-    // Each still says its last line.
+    // Each still says its last line. A tunnel that died has ended them all, and they find out.
+    if lost.is_some() {
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(BREATH * 5, all).await;
+    }
     let _ = tokio::time::timeout(BREATH, connections.shutdown()).await;
     if let Some(lost) = &lost {
         say(&lost.summary());
@@ -198,61 +203,54 @@ async fn connection(
     };
     say(&format!("#{number} from {peer}: forwarded"));
     let (near, far) = (tokio::io::split(local), tokio::io::split(forward));
-    let told = Told::new(number, began);
-    let (up, down) = (&told.up, &told.down);
-    let first = {
-        let upward = pump(near.0, far.1, up, &tally.up);
-        let downward = pump(far.0, near.1, down, &tally.down);
-        tokio::pin!(upward, downward);
-        // Whoever stops first has ended it; the other may still be speaking.
-        tokio::select! {
-            end = &mut upward => {
-                downward.await;
-                Fate { by: "the application", end }
-            }
-            end = &mut downward => {
-                let by = match bastion.fate_soon().await {
-                    Some(fate) => {
-                        let why = fate.evidence.get("error").map(shown).unwrap_or_default();
-                        say(&format!("#{number}: the tunnel died, {why}"));
-                        "the tunnel"
-                    }
-                    None => "the database's side",
-                };
-                // The application is told; what it still says goes nowhere.
-                let _ = tokio::time::timeout(BREATH, upward).await;
-                Fate { by, end }
-            }
-        }
+    let mut told = Told {
+        number,
+        began,
+        up: AtomicU64::new(0),
+        down: AtomicU64::new(0),
+        fate: None,
     };
-    told.say(&first.to_string());
+    let upward = pump(near.0, far.1, &told.up, &tally.up);
+    let downward = pump(far.0, near.1, &told.down, &tally.down);
+    tokio::pin!(upward, downward);
+    // Whoever stops first has ended it; the other may still be speaking.
+    let (heard, mut fate) = tokio::select! {
+        biased; // what the application closed is closed by it, whatever came meanwhile
+        end = &mut upward => (Side::Application, end.between(Side::Application, Side::Database)),
+        end = &mut downward => (Side::Database, end.between(Side::Database, Side::Application)),
+    };
+    told.fate = Some(fate);
+    if fate.by == Side::Database
+        && let Some(death) = bastion.fate_soon().await
+    {
+        let why = death.evidence.get("error").map(shown).unwrap_or_default();
+        say(&format!("#{number}: the tunnel died, {why}"));
+        fate.by = Side::Tunnel;
+        told.fate = Some(fate);
+    }
+    match heard {
+        Side::Application => drop(downward.await),
+        // The application is told; what it still says goes nowhere.
+        _ => drop(tokio::time::timeout(BREATH, upward).await),
+    }
 }
 
-/// What is told of a connection at its end: once, also where it ends with the
-/// tunnel, in the middle of everything.
+/// What is told of a connection at its end: once, also where the tunnel ends
+/// in the middle of everything.
 struct Told {
     number: u64,
     began: Instant,
     up: AtomicU64,
     down: AtomicU64,
-    said: AtomicBool,
+    fate: Option<Fate>,
 }
 
-impl Told {
-    fn new(number: u64, began: Instant) -> Self {
-        Self {
-            number,
-            began,
-            up: AtomicU64::new(0),
-            down: AtomicU64::new(0),
-            said: AtomicBool::new(false),
-        }
-    }
-
-    fn say(&self, fate: &str) {
-        if self.said.swap(true, Ordering::Relaxed) {
-            return;
-        }
+impl Drop for Told {
+    fn drop(&mut self) {
+        let fate = match &self.fate {
+            Some(fate) => fate.to_string(),
+            None => "ended with the tunnel".to_owned(),
+        };
         say(&format!(
             "#{}: {fate} after {}, {} up, {} down",
             self.number,
@@ -263,24 +261,53 @@ impl Told {
     }
 }
 
-impl Drop for Told {
-    fn drop(&mut self) {
-        self.say("ended with the tunnel");
-    }
+/// Who may end a connection.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Application,
+    Database,
+    Tunnel,
 }
 
 /// Who ended a connection, and how.
+#[derive(Clone, Copy)]
 struct Fate {
-    by: &'static str,
-    end: Option<std::io::ErrorKind>,
+    by: Side,
+    error: Option<ErrorKind>,
 }
 
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.end {
-            None => write!(f, "closed by {}", self.by),
-            Some(std::io::ErrorKind::ConnectionReset) => write!(f, "reset by {}", self.by),
-            Some(kind) => write!(f, "broken by {} ({kind})", self.by),
+        let by = match self.by {
+            Side::Application => "the application",
+            Side::Database => "the database's side",
+            Side::Tunnel => "the tunnel",
+        };
+        match self.error {
+            None => write!(f, "closed by {by}"),
+            Some(ErrorKind::ConnectionReset) => write!(f, "reset by {by}"),
+            Some(kind) => write!(f, "broken by {by} ({kind})"),
+        }
+    }
+}
+
+/// Where one direction came to its end.
+#[derive(Clone, Copy)]
+enum End {
+    /// Nothing more is read.
+    Read(Option<ErrorKind>),
+    /// Nothing more can be written.
+    Written(ErrorKind),
+}
+
+impl End {
+    fn between(self, reader: Side, writer: Side) -> Fate {
+        match self {
+            Self::Read(error) => Fate { by: reader, error },
+            Self::Written(kind) => Fate {
+                by: writer,
+                error: Some(kind),
+            },
         }
     }
 }
@@ -291,18 +318,18 @@ async fn pump(
     mut to: impl AsyncWrite + Unpin,
     count: &AtomicU64,
     total: &AtomicU64,
-) -> Option<std::io::ErrorKind> {
+) -> End {
     let mut buffer = vec![0; 32 * 1024];
     loop {
         let read = match from.read(&mut buffer).await {
             Ok(0) => {
                 let _ = to.shutdown().await;
-                return None;
+                return End::Read(None);
             }
             Ok(read) => read,
             Err(error) => {
                 let _ = to.shutdown().await;
-                return Some(error.kind());
+                return End::Read(Some(error.kind()));
             }
         };
         count.fetch_add(read as u64, Ordering::Relaxed);
@@ -312,7 +339,7 @@ async fn pump(
             to.flush().await
         };
         if let Err(error) = written.await {
-            return Some(error.kind());
+            return End::Written(error.kind());
         }
     }
 }
