@@ -279,10 +279,7 @@ impl Resolver<'_> {
             let why = match name {
                 "sslcrldir" => match std::fs::read_dir(&path) {
                     Ok(_) => return None,
-                    Err(_) => files::Unreadable {
-                        problem: "is not a folder that can be read",
-                        missing: true,
-                    },
+                    Err(_) => files::Unreadable::because("is not a folder that can be read"),
                 },
                 _ => files::readable(&path).err()?,
             };

@@ -102,11 +102,7 @@ impl Resolver<'_> {
         if !meta.is_file() {
             // /dev/null is how people say that there is none.
             if meta.is_dir() {
-                let why = files::Unreadable {
-                    problem: "is a directory",
-                    missing: false,
-                };
-                unreadable(self, why);
+                unreadable(self, files::Unreadable::because("is a directory"));
             }
             return None;
         }

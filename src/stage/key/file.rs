@@ -1,17 +1,16 @@
 //! Reading a key file: bounded, never hanging, with what the file system says
 //! about it.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use crate::target::files::{Drained, PATIENCE, drain};
 
 /// The most that is read of a file: a key of 16384 bits takes 13 kB.
 pub const LARGEST: u64 = 1 << 20;
-
-/// How long a pipe's writer may take.
-const PIPE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A file's content and standing.
 pub struct KeyFile {
@@ -47,7 +46,7 @@ pub fn read(path: &Path) -> Result<KeyFile, Unread> {
     if let Some(kind) = unsuitable(&metadata) {
         return Err(Unread::NotAFile(kind));
     }
-    let file = OpenOptions::new()
+    let mut file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
         .open(path)
@@ -59,7 +58,16 @@ pub fn read(path: &Path) -> Result<KeyFile, Unread> {
     }
     let is_pipe = metadata.file_type().is_fifo();
     let mut content = match is_pipe {
-        true => read_pipe(file)?,
+        true => match drain(&mut file, LARGEST, Instant::now() + PATIENCE) {
+            Ok(Drained::All(content)) => content,
+            Ok(Drained::NobodyWrites) => {
+                return Err(Unread::NotAFile("a pipe that nobody writes to"));
+            }
+            Ok(Drained::Silent) => {
+                return Err(Unread::NotAFile("a pipe whose writer stays silent"));
+            }
+            Err(error) => return Err(Unread::Unreadable(error)),
+        },
         false => {
             let mut content = Vec::new();
             file.take(LARGEST + 1)
@@ -108,34 +116,6 @@ fn unread(path: &Path, error: std::io::Error) -> Unread {
         // A name with a NUL cannot exist.
         ErrorKind::InvalidInput => Unread::Missing(error, None),
         _ => Unread::Unreadable(error),
-    }
-}
-
-/// Reads a pipe to its end. Without a writer that is at once; a writer that
-/// says nothing is given up.
-fn read_pipe(mut pipe: File) -> Result<Vec<u8>, Unread> {
-    let limit = Instant::now() + PIPE_PATIENCE;
-    let mut content = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        match pipe.read(&mut buffer) {
-            Ok(0) if content.is_empty() => {
-                return Err(Unread::NotAFile("a pipe that nobody writes to"));
-            }
-            Ok(0) => return Ok(content),
-            Ok(count) => content.extend(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if Instant::now() > limit {
-                    return Err(Unread::NotAFile("a pipe whose writer stays silent"));
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Unread::Unreadable(error)),
-        }
-        if content.len() as u64 > LARGEST || Instant::now() > limit {
-            return Ok(content);
-        }
     }
 }
 

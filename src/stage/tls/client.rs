@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
@@ -14,10 +15,10 @@ use openssl::x509::X509;
 use crate::cause::tls as cause;
 use crate::finding::Finding;
 use crate::secret::Secret;
-use crate::target::{SslCertMode, TlsSettings};
+use crate::target::{SslCertMode, TlsSettings, files};
 
-use super::context::{certificates, what_it_is};
 use super::failure::error_text;
+use super::pem::{PemFile, certificates, what_it_is};
 
 /// A client certificate that is ready to be sent.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ impl std::fmt::Debug for ClientCertificate {
 pub fn load(
     builder: &mut SslContextBuilder,
     settings: &TlsSettings,
+    limit: Instant,
 ) -> Result<Option<ClientCertificate>, Finding> {
     let Some(file) = &settings.certificate else {
         return Ok(None);
@@ -62,10 +64,12 @@ pub fn load(
             return Err(unusable(path, reason).with("error", error.to_string()));
         }
     }
-    if let Err(error) = builder.set_certificate_chain_file(path) {
-        return Err(bad_certificate(path, &error));
+    let pem = PemFile::read(path, limit)
+        .map_err(|why| unusable(path, format!("{} {}", path.display(), why.problem)))?;
+    if let Err(error) = builder.set_certificate_chain_file(pem.name()) {
+        return Err(bad_certificate(path, &pem.bytes, &error));
     }
-    let Some(cert) = certificates(path).into_iter().next() else {
+    let Some(cert) = certificates(&pem.bytes).into_iter().next() else {
         return Err(unusable(
             path,
             format!("{} holds no certificate", path.display()),
@@ -121,17 +125,13 @@ fn unusable(file: &Path, reason: String) -> Finding {
         .with("reason", reason)
 }
 
-fn bad_certificate(path: &Path, error: &ErrorStack) -> Finding {
+fn bad_certificate(path: &Path, bytes: &[u8], error: &ErrorStack) -> Finding {
     let shown = path.display();
-    let reason = match fs::read(path) {
-        Err(error) => format!("{shown} cannot be read ({})", error.kind()),
-        Ok(_) if weak(error) => format!(
+    let reason = match weak(error) {
+        true => format!(
             "the certificate in {shown} has a key or signature that is too weak for this system's security level"
         ),
-        Ok(bytes) => format!(
-            "{shown} holds no usable certificate: {}",
-            what_it_is(&bytes)
-        ),
+        false => format!("{shown} holds no usable certificate: {}", what_it_is(bytes)),
     };
     unusable(path, reason).with("error", error_text(error))
 }
@@ -177,14 +177,9 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
             .with("mode", format!("{:04o}", meta.mode() & 0o7777))
             .fix("Close the key file to others.", command));
     }
-    let bytes = match fs::read(path) {
+    let bytes = match files::read(path) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            return fail(format!(
-                "its key file {shown} cannot be read ({})",
-                error.kind()
-            ));
-        }
+        Err(why) => return fail(format!("its key file {shown} {}", why.problem)),
     };
     open(&bytes, password).map_err(|problem| {
         let reason = match problem {

@@ -3,9 +3,9 @@
 //! that what fails first here fails first there.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslVersion};
@@ -15,10 +15,12 @@ use openssl::x509::{X509, X509Crl};
 
 use crate::cause::{self as catalogue, Cause, tls as cause};
 use crate::finding::Finding;
+use crate::target::files::Unreadable;
 use crate::target::{NamedFile, Roots, SslMode, TlsSettings, TlsVersion};
 
 use super::client::{self, ClientCertificate};
 use super::failure::error_text;
+use super::pem::{PemFile, certificates, what_it_is};
 
 /// The protocol name `postgresql`, as ALPN sends it. libpq 17 and later always
 /// send it.
@@ -47,7 +49,9 @@ pub struct Trusted {
     pub root_file: Option<PathBuf>,
     /// Where revocation lists come from, if any are checked.
     pub crl: Option<PathBuf>,
-    // Read a second time only where a failure is to be explained: OpenSSL
+    root_pem: Vec<u8>,
+    crl_pem: Vec<u8>,
+    // Parsed a second time only where a failure is to be explained: OpenSSL
     // keeps its own, and large files take their time.
     roots: OnceLock<Vec<X509>>,
     lists: OnceLock<Vec<X509Crl>>,
@@ -56,28 +60,20 @@ pub struct Trusted {
 impl Trusted {
     /// The certificates of the root file; empty for the system's roots.
     pub fn roots(&self) -> &[X509] {
-        let read = || {
-            let file = self.root_file.as_deref();
-            file.map(certificates).unwrap_or_default()
-        };
-        self.roots.get_or_init(read)
+        self.roots.get_or_init(|| certificates(&self.root_pem))
     }
 
     /// The revocation lists of a file.
     pub fn lists(&self) -> &[X509Crl] {
-        let read = || {
-            let pem = self.crl.as_ref().and_then(|file| fs::read(file).ok());
-            pem.map(|pem| read_lists(&pem)).unwrap_or_default()
-        };
-        self.lists.get_or_init(read)
+        self.lists.get_or_init(|| read_lists(&self.crl_pem))
     }
 }
 
-/// Loads everything.
+/// Loads everything; a file that is a pipe is waited for until `limit`.
 ///
 /// # Errors
 /// The finding on which libpq stops before it has sent a byte of TLS.
-pub fn prepare(settings: &TlsSettings) -> Result<Prepared, Finding> {
+pub fn prepare(settings: &TlsSettings, limit: Instant) -> Result<Prepared, Finding> {
     let mut builder = SslContext::builder(SslMethod::tls()).map_err(|e| unclassified(&e))?;
     builder.set_options(
         SslOptions::NO_SSLV2
@@ -90,8 +86,8 @@ pub fn prepare(settings: &TlsSettings) -> Result<Prepared, Finding> {
         .set_alpn_protos(ALPN)
         .map_err(|e| unclassified(&e))?;
     let mut warnings = Vec::new();
-    let trusted = trust(&mut builder, settings, &mut warnings)?;
-    let client = client::load(&mut builder, settings)?;
+    let trusted = trust(&mut builder, settings, limit, &mut warnings)?;
+    let client = client::load(&mut builder, settings, limit)?;
     Ok(Prepared {
         context: builder.build(),
         verifies: trusted.is_some(),
@@ -134,6 +130,7 @@ fn version(version: TlsVersion) -> SslVersion {
 fn trust(
     builder: &mut SslContextBuilder,
     settings: &TlsSettings,
+    limit: Instant,
     warnings: &mut Vec<Finding>,
 ) -> Result<Option<Trusted>, Finding> {
     let file = match &settings.roots {
@@ -152,13 +149,18 @@ fn trust(
     if fs::metadata(&file.path).is_err() {
         return no_roots(settings, Some(file), warnings);
     }
-    if let Err(error) = builder.load_verify_locations(Some(&file.path), None) {
-        return Err(bad_roots(file, &error));
+    let pem = PemFile::read(&file.path, limit).map_err(|why| unread_roots(file, why))?;
+    if let Err(error) = builder.load_verify_locations(Some(pem.name()), None) {
+        return Err(bad_roots(file, what_it_is(&pem.bytes)).with("error", error_text(&error)));
     }
+    let lists = revocation(builder.cert_store_mut(), settings, limit);
+    let (crl, crl_pem) = lists.unzip();
     Ok(Some(Trusted {
         label: file.path.display().to_string(),
         root_file: Some(file.path.clone()),
-        crl: revocation(builder.cert_store_mut(), settings),
+        crl,
+        root_pem: pem.bytes,
+        crl_pem: crl_pem.unwrap_or_default(),
         ..Trusted::default()
     }))
 }
@@ -199,82 +201,42 @@ fn no_roots(
 }
 
 /// The root file is there and OpenSSL takes nothing from it.
-fn bad_roots(file: &NamedFile, error: &ErrorStack) -> Finding {
-    let path = file.path.display().to_string();
-    let reason = match fs::read(&file.path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let cause = match file.named {
-                true => file_missing(&cause::ROOT_INVALID),
-                false => &cause::ROOT_INVALID,
-            };
-            return Finding::new(cause)
-                .with("file", path)
-                .with("problem", "this user may not read")
-                .with("parameter", "sslrootcert")
-                .with("reason", "this user may not read it")
-                .with("error", error.to_string());
-        }
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        Err(error) => error.to_string(),
-        Ok(bytes) => what_it_is(&bytes),
-    };
+fn bad_roots(file: &NamedFile, reason: String) -> Finding {
     Finding::new(&cause::ROOT_INVALID)
-        .with("file", path)
+        .with("file", file.path.display().to_string())
         .with("reason", reason)
-        .with("error", error_text(error))
 }
 
-/// What a file is that is no PEM certificate.
-pub fn what_it_is(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "it is empty".to_owned();
+/// The root file is there and cannot be read. One that was named and is closed
+/// to this user is the settings' fault.
+fn unread_roots(file: &NamedFile, why: Unreadable) -> Finding {
+    if why.forbidden && file.named {
+        return Finding::new(file_missing(&cause::ROOT_INVALID))
+            .with("file", file.path.display().to_string())
+            .with("problem", why.problem)
+            .with("parameter", "sslrootcert");
     }
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return "it holds only white space".to_owned();
-    }
-    if X509::from_der(bytes).is_ok() {
-        return "it is a certificate in DER, and PEM is needed".to_owned();
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let label = text
-        .split("-----BEGIN ")
-        .nth(1)
-        .and_then(|rest| rest.split("-----").next());
-    match label {
-        Some("CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") => {
-            "the certificate in it is damaged".to_owned()
-        }
-        Some(other) if other.len() < 40 => {
-            format!("it holds a block of another kind ({other})")
-        }
-        Some(_) => "it is damaged".to_owned(),
-        None if text.trim_start().starts_with("MII") => {
-            "it is base64 without the BEGIN CERTIFICATE line".to_owned()
-        }
-        None => "there is no BEGIN CERTIFICATE line in it".to_owned(),
-    }
-}
-
-/// The certificates of a PEM file, as far as they can be read.
-pub fn certificates(path: &Path) -> Vec<X509> {
-    fs::read(path)
-        .ok()
-        .and_then(|pem| X509::stack_from_pem(&pem).ok())
-        .unwrap_or_default()
+    bad_roots(file, format!("it {}", why.problem))
 }
 
 /// Loads revocation lists as libpq does: from `sslcrl` and `sslcrldir`, else
 /// from the default file. What cannot be loaded is silently left out, and
-/// then nothing is checked. Where they came from, if they are checked.
-fn revocation(store: &mut X509StoreBuilderRef, settings: &TlsSettings) -> Option<PathBuf> {
+/// then nothing is checked. Where they came from, if they are checked, and
+/// what is in the file.
+fn revocation(
+    store: &mut X509StoreBuilderRef,
+    settings: &TlsSettings,
+    limit: Instant,
+) -> Option<(PathBuf, Vec<u8>)> {
     // libpq's default file counts only where neither is set; the settings
     // carry it as a file that was not named.
     let file = settings
         .crl
         .as_ref()
         .filter(|file| file.named || settings.crl_dir.is_none());
+    let mut pem = Vec::new();
     if let Some(file) = file {
-        load_lists(store, &file.path)?;
+        pem = load_lists(store, &file.path, limit)?;
     }
     if let Some(dir) = &settings.crl_dir {
         let path = dir.to_str().filter(|path| !path.contains('\0'))?;
@@ -287,21 +249,21 @@ fn revocation(store: &mut X509StoreBuilderRef, settings: &TlsSettings) -> Option
     store
         .set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)
         .ok()?;
-    Some(source.clone())
+    Some((source.clone(), pem))
 }
 
 /// Loads what `X509_load_cert_crl_file` loads: lists and certificates. None
 /// where there is neither.
-fn load_lists(store: &mut X509StoreBuilderRef, path: &Path) -> Option<()> {
-    let pem = fs::read(path).ok()?;
+fn load_lists(store: &mut X509StoreBuilderRef, path: &Path, limit: Instant) -> Option<Vec<u8>> {
+    let pem = PemFile::read(path, limit).ok()?;
     // The loader takes the name as a C string.
-    path.to_str().filter(|path| !path.contains('\0'))?;
+    let name = pem.name().to_str().filter(|path| !path.contains('\0'))?;
     let lookup = store.add_lookup(X509Lookup::file()).ok()?;
-    let mut any = lookup.load_crl_file(path, SslFiletype::PEM).is_ok();
-    for cert in X509::stack_from_pem(&pem).unwrap_or_default() {
+    let mut any = lookup.load_crl_file(name, SslFiletype::PEM).is_ok();
+    for cert in certificates(&pem.bytes) {
         any |= store.add_cert(cert).is_ok();
     }
-    any.then_some(())
+    any.then_some(pem.bytes)
 }
 
 /// The lists of a PEM file, for the evidence.
@@ -332,12 +294,5 @@ mod tests {
         for host in ["", "10.0.0.1", "::1", "1234"] {
             assert!(!sends_server_name(host), "{host}");
         }
-    }
-
-    #[test]
-    fn files_that_are_no_certificates_are_named() {
-        assert_eq!(what_it_is(b""), "it is empty");
-        assert!(what_it_is(b"-----BEGIN PRIVATE KEY-----\nx").contains("PRIVATE KEY"));
-        assert!(what_it_is(b"hello").contains("no BEGIN CERTIFICATE"));
     }
 }

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio_openssl::SslStream;
 
+use crate::cause::tls as cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted, describe};
-use crate::target::{Endpoint, SslMode, Target};
+use crate::target::{Endpoint, SslMode, Target, TlsSettings};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
 use super::codes::{self, Refusal};
@@ -49,8 +50,9 @@ pub(super) async fn shake(
         let finding = finding.with("source", source_of_roots(target));
         describe(finding, endpoint, &stream.route)
     };
-    let mut prepared =
-        prepare(&target.tls).map_err(|finding| about(finding).then_other_encryption())?;
+    let mut prepared = ready(&target.tls, limit)
+        .await
+        .map_err(|finding| about(finding).then_other_encryption())?;
     for warning in std::mem::take(&mut prepared.warnings) {
         record.warn(about(warning));
     }
@@ -127,6 +129,18 @@ pub(super) async fn shake(
         route,
         tls: Some(encryption),
         socket,
+    })
+}
+
+/// Loads the files, beside everything else: a pipe among them may have a slow
+/// writer. It is given up early enough to say so.
+async fn ready(settings: &TlsSettings, limit: Instant) -> Verdict<Prepared> {
+    let now = Instant::now();
+    let enough = now + limit.saturating_duration_since(now) * 4 / 5;
+    let settings = settings.clone();
+    let loading = tokio::task::spawn_blocking(move || prepare(&settings, enough));
+    loading.await.unwrap_or_else(|error| {
+        Err(Finding::new(&cause::UNCLASSIFIED).with("error", error.to_string()))
     })
 }
 

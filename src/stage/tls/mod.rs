@@ -14,6 +14,7 @@ pub mod failure;
 mod issuer;
 pub mod look;
 pub mod names;
+mod pem;
 pub mod tap;
 mod verify;
 

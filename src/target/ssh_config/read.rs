@@ -54,10 +54,7 @@ impl Reader<'_> {
                 let why = files::readable(path).err();
                 return Err(Rejected::Unreadable {
                     file: path.clone(),
-                    why: why.unwrap_or(files::Unreadable {
-                        problem: "cannot be read",
-                        missing: true,
-                    }),
+                    why: why.unwrap_or(files::Unreadable::because("cannot be read")),
                 });
             }
         }
