@@ -93,6 +93,14 @@ impl Finding {
         self
     }
 
+    /// Takes evidence away again, and with it the fixes that need it.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        for name in names {
+            self.evidence.shift_remove(*name);
+        }
+        self
+    }
+
     /// The same finding as a warning.
     pub fn as_warning(mut self) -> Self {
         self.status = Status::Warn;

@@ -283,8 +283,8 @@ pub static DATABASE_CLOSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The database does not take connections",
-    summary: "Database {database} does not take connections: ALLOW_CONNECTIONS is false.",
-    meaning: "The database exists and was closed to everybody, superusers included (SQLSTATE 55000). That is so for template0, and is set on purpose elsewhere: during a migration, before a drop, or by a provider that paused it.",
+    summary: "Database {database} does not take connections: {why}.",
+    meaning: "The database exists and was closed to everybody, superusers included (SQLSTATE 55000). That is so for template0, and is set on purpose elsewhere: during a migration, before a drop, or by a provider that paused it. One whose DROP DATABASE was interrupted takes none any more either.",
     fixes: &[
         fix("Check that {database} is the database you mean."),
         run(
@@ -292,7 +292,10 @@ pub static DATABASE_CLOSED: Cause = Cause {
             "echo 'alter database :\"db\" allow_connections true' | psql -U postgres -d postgres -v db={database}",
         ),
     ],
-    seen_as: &["is not currently accepting connections"],
+    seen_as: &[
+        "is not currently accepting connections",
+        "cannot connect to invalid database",
+    ],
 };
 
 /// `peer` failed.
@@ -301,7 +304,7 @@ pub static PEER: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The operating-system user does not match the role",
-    summary: "The server uses peer authentication on this unix socket: operating-system user {os_user} may not be role {user}.",
+    summary: "The server uses peer authentication on {socket}: operating-system user {os_user} may not be role {user}.",
     meaning: "With `peer` the server asks the kernel who is at the other end of the unix socket, and that user's name must be the role's, or be mapped to it in pg_ident.conf. No password is asked for or would help.",
     fixes: &[
         run(

@@ -8,9 +8,13 @@ pub static DATABASE: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The pooler does not know the database",
-    summary: "The pooler at {endpoint} has no database {database}.",
+    summary: "The pooler at {endpoint} {refuses} database {database}.",
     meaning: "A pooler such as PgBouncer answers in place of the server and has its own list of databases; this name is not on it (or is switched off there). The server behind may well have a database of that name.",
     fixes: &[
+        run(
+            "Switch it on again, as an administrator of PgBouncer.",
+            "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c {enable}",
+        ),
         fix("Check the name: it must be one of the pooler's [databases] entries."),
         fix(
             "Or add it there, then reload the pooler: {database} = host=… port=… dbname=… (or a line beginning with * for all names).",
@@ -29,7 +33,7 @@ pub static USER: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The pooler does not know the user",
-    summary: "The pooler at {endpoint} does not know user {user}: {error}.",
+    summary: "The pooler at {endpoint} {refuses} user {user}: {error}.",
     meaning: "A pooler authenticates clients itself and needs to know the user: from its file of users, a query on the server, or a secret store. It does not have this one, or may not use it. The server behind may well have the role.",
     fixes: &[
         fix(
@@ -106,7 +110,7 @@ pub static PARAMETER: Cause = Cause {
         fix(
             "Leave {parameter} out of the target or the driver's settings; set it for the role instead: ALTER ROLE … SET ….",
         ),
-        fix("Or have PgBouncer ignore it: ignore_startup_parameters = {parameter}, then reload."),
+        fix("Or have PgBouncer ignore it: ignore_startup_parameters = {ignorable}, then reload."),
     ],
     seen_as: &["unsupported startup parameter"],
 };

@@ -78,13 +78,16 @@ pub static NO_HOT_STANDBY: Cause = Cause {
     ],
 };
 
+/// What is taken where [`CONNECTIONS_FULL`] is not about replication.
+pub const SLOTS: &str = "connection slots, the reserved ones too,";
+
 /// 53300, all slots.
 pub static CONNECTIONS_FULL: Cause = Cause {
     code: "server.connections.full",
     severity: Severity::Fail,
     retryable: true,
     title: "The server has no connection slot left",
-    summary: "All connection slots of the server at {endpoint} are taken, the reserved ones too: {error}.",
+    summary: "All {slots} of the server at {endpoint} are taken: {error}.",
     meaning: "As many sessions are open as max_connections (or max_wal_senders for replication) allows, the slots reserved for superusers included (SQLSTATE 53300). Most often a pool is too big, there are more application processes than planned, or sessions leak.",
     fixes: &[
         run(
@@ -255,8 +258,8 @@ pub static OPTION: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server refuses a start-up option",
-    summary: "The server refuses a setting that the client sends at start-up: {error}.",
-    meaning: "Settings sent with the connection (`options`, PGOPTIONS, PGTZ, PGDATESTYLE, client_encoding, replication) are applied after the login, and one that is unknown, has a bad value or may not be set by this role ends the connection. Drivers send such settings too.",
+    summary: "The server refuses a setting that the session begins with: {error}.",
+    meaning: "Settings sent with the connection (`options`, PGOPTIONS, PGTZ, PGDATESTYLE, client_encoding, replication) are applied after the login, and one that is unknown, has a bad value or may not be set by this role ends the connection. Drivers send such settings too, and a setting of the role or database itself (ALTER ROLE, ALTER DATABASE … SET) can be at fault in the same way.",
     fixes: &[
         fix(
             "Correct or remove the setting {parameter}; `dbdoctor config` shows where options come from.",
@@ -267,6 +270,10 @@ pub static OPTION: Cause = Cause {
         ),
         fix(
             "Look at options, PGOPTIONS, PGTZ and PGDATESTYLE, and at what the driver sends at start-up.",
+        ),
+        run(
+            "Where none of them sends it, it is set for the role or the database.",
+            "psql -U postgres -d postgres -c 'table pg_db_role_setting'",
         ),
     ],
     seen_as: &[

@@ -161,7 +161,10 @@ impl Run<'_> {
                 })
             })
             .collect();
-        let mut finding = first.finding.with("endpoint", first.endpoint);
+        let mut finding = first.finding;
+        if !finding.evidence.contains_key("endpoint") {
+            finding = finding.with("endpoint", first.endpoint);
+        }
         if !then.is_empty() {
             finding = finding.with("then", then);
         }

@@ -47,7 +47,47 @@ pub fn of_server(error: &ServerError, message: &Message, s: &Situation<'_>) -> F
         replication: s.target.replication.is_some(),
     };
     let cause = refusal::cause(error, message, seen).unwrap_or(&auth::UNCLASSIFIED);
-    dress(cause, message, s)
+    let finding = dress(cause, message, s);
+    match cause.code {
+        "server.option" => finding.with("parameter", parameter(error, message)),
+        "server.connections.full" if s.target.replication.is_some() => finding
+            .with("slots", "slots for replication (max_wal_senders)")
+            .fix(
+                "See who replicates, and end what is stale; or raise max_wal_senders, which needs \
+                 a restart.",
+                Some(
+                    "psql -U postgres -c 'show max_wal_senders' -c 'table pg_stat_replication'"
+                        .to_owned(),
+                ),
+            ),
+        "auth.database.closed" if error.routine() == "InitPostgres" => finding
+            .with(
+                "why",
+                "a DROP DATABASE of it was interrupted, and it is of no use any more",
+            )
+            .fix(
+                "Drop it to the end, as its owner or a superuser, and create it anew.",
+                shlex::try_quote(s.database())
+                    .map(|name| format!("dropdb -U postgres {name}"))
+                    .ok(),
+            ),
+        _ => finding,
+    }
+}
+
+/// The setting that is refused: the function that checks it is called after it
+/// (`check_role`), others name it in the message.
+fn parameter(error: &ServerError, message: &Message) -> Option<String> {
+    let own = match error.routine() {
+        "check_XactIsoLevel" => Some("transaction_isolation"),
+        "check_XactReadOnly" | "check_transaction_read_only" => Some("transaction_read_only"),
+        "check_XactDeferrable" => Some("transaction_deferrable"),
+        routine => routine.strip_prefix("check_"),
+    };
+    // What else a check of a value says names anything (`permission denied to set role "x"`).
+    let named = error.routine() != "call_string_check_hook" || error.code == "22023";
+    own.map(str::to_owned)
+        .or_else(|| message.names.first().filter(|_| named).cloned())
 }
 
 /// Adds the error's fields as evidence.
@@ -88,6 +128,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
         }
         "auth.peer" => s
             .finding(cause)
+            .with("socket", "this unix socket")
             .with("os_user", s.os_user)
             .with("hba_line", hba::line(s, None)),
         "auth.ident" | "auth.method.unsupported" => s
@@ -109,9 +150,8 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
                 "before anything could be asked (idle_session_timeout)",
             )
             .with("setting", "idle_session_timeout"),
-        "server.option" => s
-            .finding(cause)
-            .with("parameter", message.names.first().cloned()),
+        "server.connections.full" => s.finding(cause).with("slots", server::SLOTS),
+        "auth.database.closed" => s.finding(cause).with("why", "ALLOW_CONNECTIONS is false"),
         "tls.intercepted" => intercepted(s),
         _ => s.finding(cause),
     }

@@ -31,14 +31,16 @@ pub fn client_address(message: &Message, situation: &Situation<'_>) -> Option<Ip
 
 /// The line to add (PostgreSQL documentation, "The pg_hba.conf File").
 pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
-    let database = match database(situation) {
-        REPLICATION if is_physical(situation) => REPLICATION.to_owned(),
-        name => quoted(name),
-    };
-    let user = quoted(&situation.target.user);
     if situation.is_unix() {
+        let (database, user) = names(situation);
         return Some(format!("local {database} {user} scram-sha-256"));
     }
+    entry(situation, client)
+}
+
+/// The line for an address, however we got there ourselves.
+pub fn entry(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
+    let (database, user) = names(situation);
     let kind = if situation.is_encrypted() {
         "hostssl"
     } else {
@@ -52,6 +54,15 @@ pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String>
         },
     };
     Some(format!("{kind} {database} {user} {address} scram-sha-256"))
+}
+
+/// Database and role as they stand in a line.
+fn names(situation: &Situation<'_>) -> (String, String) {
+    let database = match database(situation) {
+        REPLICATION if is_physical(situation) => REPLICATION.to_owned(),
+        name => quoted(name),
+    };
+    (database, quoted(&situation.target.user))
 }
 
 /// What pg_hba.conf calls the database of a physical replication connection.
@@ -90,7 +101,7 @@ fn quoted(name: &str) -> String {
     if plain {
         name.to_owned()
     } else {
-        format!("\"{name}\"")
+        format!("\"{}\"", name.replace('"', "\"\""))
     }
 }
 
@@ -160,6 +171,7 @@ mod tests {
         assert_eq!(quoted("all"), "\"all\"");
         assert_eq!(quoted("a b"), "\"a b\"");
         assert_eq!(quoted("@file"), "\"@file\"");
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
         assert_eq!(quoted("+group"), "\"+group\"");
     }
 }

@@ -116,7 +116,11 @@ pub async fn probe(
         "auth.password.missing" => with_ignored_passfile(finding, target, ctx),
         _ => finding,
     };
-    let finding = below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await;
+    // What a pooler was told happened on its way to the server, and not on ours.
+    let finding = match finding.evidence.contains_key("pooler") {
+        true => finding,
+        false => below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await,
+    };
     let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
 }
@@ -320,7 +324,8 @@ pub fn session_error(
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
 async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Finding {
-    if !finding.cause.code.starts_with("auth.hba.") {
+    let ours = !finding.evidence.contains_key("pooler");
+    if !ours || !finding.cause.code.starts_with("auth.hba.") {
         return finding;
     }
     let passes =

@@ -10,6 +10,7 @@ use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 
 use super::evidence::{dress, of_server};
+use super::hba;
 use super::situation::Situation;
 use super::wording::Message;
 
@@ -96,10 +97,6 @@ const SAYINGS: &[Saying] = &[
     Saying("connect failed", PGBOUNCER, &pooler::BACKEND),
     Saying("connect timeout", PGBOUNCER, &pooler::BACKEND),
     Saying("bouncer config error", PGBOUNCER, &pooler::BACKEND),
-    // What the server behind it says, without a code.
-    Saying("could not access file", PGBOUNCER, &server::LIBRARY),
-    Saying("could not load library", PGBOUNCER, &server::LIBRARY),
-    Saying("is not a valid data directory", PGBOUNCER, &server::DAMAGED),
     // Supavisor, by the word in parentheses, else by its text.
     Saying("(enotfound)", SUPAVISOR, &pooler::TENANT),
     Saying("(enoidentifier)", SUPAVISOR, &pooler::TENANT),
@@ -185,6 +182,31 @@ const SAYINGS: &[Saying] = &[
     Saying("not allowed", PGBOUNCER, &pooler::USER),
 ];
 
+/// What servers say that SQLSTATE or routine tells apart when they speak for
+/// themselves, in the same form.
+const SERVERS: &[(&str, &Cause)] = &[
+    ("could not access file", &server::LIBRARY),
+    ("could not load library", &server::LIBRARY),
+    ("is not a valid data directory", &server::DAMAGED),
+    ("invalid value for parameter \"", &server::OPTION),
+    ("unrecognized configuration parameter \"", &server::OPTION),
+    ("conversion between", &server::OPTION),
+    (
+        "cannot connect to invalid database \"",
+        &auth::DATABASE_CLOSED,
+    ),
+];
+
+/// What the words of a server stand for.
+fn of_words(message: &Message) -> Option<&'static Cause> {
+    let known = || {
+        SERVERS
+            .iter()
+            .find(|(text, _)| message.shape.contains(text))
+    };
+    message.cause().or_else(|| known().map(|(_, cause)| *cause))
+}
+
 /// The finding for an error that a pooler raised or quotes; none where a
 /// PostgreSQL server speaks for itself.
 pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
@@ -195,7 +217,7 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
     let message = Message::of(quoted.unwrap_or(&error.message));
     if quoted.is_some() {
         // The server's words without its codes.
-        let finding = match message.cause() {
+        let finding = match of_words(&message) {
             Some(cause) => of_backend(cause, &message, s),
             None => s.finding(&pooler::BACKEND),
         };
@@ -210,13 +232,20 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
     let said = SAYINGS
         .iter()
         .find(|saying| message.shape.contains(saying.0));
-    let known = message.cause().filter(|_| is_of_a_server(&error.code));
-    let passed_on = "one that passes the server's error on";
-    // PgBouncer names nobody where it refuses a password itself: these are
+    let known = of_words(&message);
+    let passed_on = match is_of_a_server(&error.code) {
+        true => "one that passes the server's error on",
+        // It gives this code to whatever it says.
+        false => PGBOUNCER,
+    };
+    // PgBouncer names nobody where it refuses somebody itself: these are
     // the server's words, and the password is the one PgBouncer has for it.
-    let of_server_behind = |cause: &Cause| {
-        cause.code == auth::PASSWORD_WRONG.code
-            && (s.exchange.proven || !message.names.is_empty() || !s.exchange.password_used)
+    let of_server_behind = |cause: &Cause| match cause.code {
+        "auth.password.wrong" => {
+            s.exchange.proven || !message.names.is_empty() || !s.exchange.password_used
+        }
+        "auth.cert" | "auth.pam" | "auth.ldap" => !message.names.is_empty(),
+        _ => false,
     };
     match (said, known) {
         (Some(Saying(_, make, cause)), _) if error.code == "08P01" && of_server_behind(cause) => {
@@ -255,17 +284,55 @@ fn is_of_a_server(code: &str) -> bool {
     !code.is_empty() && !matches!(code, "08P01" | "XX000" | "08006" | "08000" | "08004")
 }
 
-/// What the server says to the pooler: the role that it names is the pooler's
-/// way in, which need not be ours.
+/// What the server says to the pooler: the role, the database and the address
+/// in it are those of the pooler's way in, which need not be ours.
 fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
-    let finding = dress(cause, message, s);
-    let finding = match message.names.first() {
-        Some(name) if cause.code.starts_with("auth.database") => {
-            finding.with("database", name.as_str())
+    let mut target = s.target.clone();
+    let mut client = None;
+    match (cause.code, message.names.as_slice()) {
+        ("auth.hba.no-entry" | "auth.hba.reject", [host, user, rest @ ..]) => {
+            client = host.parse().ok();
+            target.user.clone_from(user);
+            if let [database, ..] = rest {
+                target.dbname.clone_from(database);
+            }
         }
-        Some(name) if message.names.len() == 1 => finding.with("user", name.as_str()),
-        _ => finding,
+        (code, [database, ..]) if code.starts_with("auth.database") => {
+            target.dbname.clone_from(database);
+        }
+        (code, [user]) if code.starts_with("auth.") || code.ends_with(".role") => {
+            target.user.clone_from(user);
+        }
+        _ => {}
+    }
+    let setting = (cause.code == "server.option").then(|| message.names.first().cloned());
+    let behind = Situation {
+        target: &target,
+        tls: None,
+        os_user: Some("of the pooler"),
+        ..s.clone()
     };
+    let finding = dress(cause, message, &behind)
+        .with(
+            "endpoint",
+            format!("{} (behind the pooler)", s.endpoint.label()),
+        )
+        .with("hba_line", hba::entry(&behind, client))
+        .with("parameter", setting.flatten())
+        .with("socket", "the pooler's unix socket")
+        .with(
+            "why",
+            (cause.code == "tls.client.required").then_some("the pooler has none for it"),
+        )
+        .without(&["host", "port"])
+        .fix(
+            format!(
+                "The pooler is let in by its own settings, those of its entry for database {} \
+                 ([databases] of PgBouncer, and its server_tls_… settings): look there first.",
+                s.database()
+            ),
+            None,
+        );
     // Our own password was accepted already, or not asked for.
     if s.exchange.proven || s.exchange.authenticated || !s.exchange.answered {
         finding.with("password_from", "the pooler's own configuration")
@@ -284,15 +351,33 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
              a change.",
             None,
         ),
-        "pooler.parameter" => {
-            let parameter = message.shape.rsplit(": ").next();
-            let parameter = parameter.filter(|_| message.shape.contains(": "));
-            let unnamed = match message.shape.contains("invalid server") {
-                true => "client_encoding, DateStyle or TimeZone",
-                false => "options",
-            };
-            finding.with("parameter", parameter.unwrap_or(unnamed))
+        // It passes these on, and the server refused a value.
+        "pooler.parameter" if message.shape.contains("invalid server") => {
+            let encoding = s.target.client_encoding.as_ref().map(|_| "client_encoding");
+            let others = s.target.environment_options.iter().map(|(name, _)| *name);
+            let sent: Vec<&str> = encoding.into_iter().chain(others).collect();
+            finding.with("parameter", match sent.as_slice() {
+                [] => "client_encoding, DateStyle or TimeZone".to_owned(),
+                sent => sent.join(" or "),
+            })
         }
+        "pooler.parameter" => {
+            let named = message.shape.rsplit_once(": ").map(|(_, name)| name);
+            let parameter = named.unwrap_or("options");
+            finding.with("parameter", parameter).with("ignorable", parameter)
+        }
+        "pooler.database" if message.shape.contains("disabled") || message.shape.contains("does not allow") => finding
+            .with("refuses", "has switched off")
+            .with("enable", format!("enable {}", s.database())),
+        "pooler.database" => finding.with("refuses", "does not know"),
+        "pooler.user" if message.shape == "not allowed" => finding
+            .with("refuses", "keeps its console from")
+            .fix("Name the user in admin_users or stats_users of PgBouncer, or connect to another database than pgbouncer.", None),
+        "pooler.user" => finding.with("refuses", "does not know"),
+        "auth.password.wrong" => finding.fix(
+            "The pooler itself compares the password, with its auth_file (userlist.txt) or with what its auth_query finds: correct it there if the server has another one by now.",
+            None,
+        ),
         "auth.timeout" => finding
             .with("waited", in_words(s.elapsed))
             .with("elapsed_ms", s.elapsed.as_millis() as u64)

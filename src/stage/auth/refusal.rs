@@ -47,7 +47,11 @@ pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&
         },
         "08P01" if routine.starts_with("read_client_") => &tls::INTERCEPTED,
         "3D000" => &auth::DATABASE_MISSING,
-        "55000" if routine == "CheckMyDatabase" || !error.is_from_postgres() => {
+        // `InitPostgres` for one whose DROP DATABASE was interrupted.
+        "55000"
+            if matches!(routine, "CheckMyDatabase" | "InitPostgres")
+                || !error.is_from_postgres() =>
+        {
             &auth::DATABASE_CLOSED
         }
         "42501" => match routine {
@@ -69,9 +73,12 @@ pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&
         // Its own files of settings.
         "F0000" => &server::CONFIG,
         "53000" | "53100" | "53200" | "53400" => &server::RESOURCES,
+        // The cache of the catalogue's own descriptions, written at the first login.
+        "XX000" if routine == "write_item" => &server::RESOURCES,
         "58030" | "XX000" | "54000" | "58P01" => message.among(&[&server::RESOURCES])?,
         // Settings are applied once the role is known; `replication` before.
         "22023" | "42704" | "42602" | "42601" | "55P02" | "0A000" | "22P02" | "22021" | "22P05"
+        | "25001"
             if authenticated || (seen.replication && is_named(message, "replication")) =>
         {
             &server::OPTION
@@ -106,7 +113,8 @@ fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
             | "incompatible_module_error"
             | "expand_dynamic_library_name"
             | "check_restricted_library_name"
-            | "load_external_function",
+            | "load_external_function"
+            | "_PG_init",
         ) => Some(&server::LIBRARY),
         (
             _,
@@ -114,6 +122,20 @@ fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
             | "_mdfd_openseg" | "_mdfd_getseg",
         )
         | ("58P01" | "58030" | "XX001" | "XX002", _) => Some(&server::DAMAGED),
+        // What every session reads of the catalogues first (`relcache.c`).
+        (
+            "XX000",
+            "load_critical_index"
+            | "RelationBuildDesc"
+            | "RelationBuildTupleDesc"
+            | "RelationInitIndexAccessInfo"
+            | "RelationInitTableAccessMethod"
+            | "LookupOpclassInfo"
+            | "IndexSupportInitialize"
+            | "index_getprocinfo"
+            | "GetIndexAmRoutine"
+            | "GetIndexAmRoutineByAmId",
+        ) => Some(&server::DAMAGED),
         // The database is known, and its directory is not there.
         ("3D000", _) => {
             let detail = error.detail.as_deref().unwrap_or_default();

@@ -170,6 +170,10 @@ fn refused(error: &answer::ErrorText) -> Finding {
         .flatten();
     let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
     Finding::new(cause)
+        .with(
+            "slots",
+            (cause.code == "server.connections.full").then_some(crate::cause::server::SLOTS),
+        )
         .with("error", error.message.clone())
         .with("message", error.message.clone())
         .with("sqlstate", error.sqlstate.clone())
