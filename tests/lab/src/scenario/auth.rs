@@ -466,6 +466,18 @@ fn never_told(lab: &Lab, peer: Peer, conn: Conn) -> Case {
 /// Authentication and authorisation.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
+        name: "auth-database-invalid",
+        about: "a DROP DATABASE was interrupted",
+        expect: Expect::Fail("auth.database.closed"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab.new_postgres().start()?;
+            pg.sql("update pg_database set datconnlimit = -2 where datname = 'appdb'")?;
+            Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
+        },
+    },
+    Scenario {
         name: "auth-password-missing",
         about: "no password from anywhere",
         expect: Expect::Fail("auth.password.missing"),

@@ -67,6 +67,26 @@ fn failing(lab: &Lab, pg: Postgres) -> Result<Case> {
     Ok(case(lab, bouncer.conn()).keep((bouncer, pg)))
 }
 
+/// A pooler that is refused by the server for a reason of its own entry for `appdb`; it passes
+/// each error on as it comes, and the words must be told with the names of that entry.
+fn entered(lab: &Lab, entry: Conn, told: &'static str) -> Result<Case> {
+    let bouncer = lab
+        .new_pgbouncer()
+        .database("appdb", entry)
+        .set("server_login_retry", 0)
+        .set("server_tls_sslmode", "prefer")
+        .start()?;
+    let case = case(lab, bouncer.conn()).keep(bouncer);
+    Ok(case.assert(move |report| {
+        let verdict = &report["verdict"];
+        let summary = verdict["summary"].as_str().unwrap_or_default();
+        ensure!(summary.contains(told), "{summary}");
+        let first = verdict["fixes"][0]["text"].as_str().unwrap_or_default();
+        ensure!(first.contains("its entry for database appdb"), "{first}");
+        Ok(())
+    }))
+}
+
 /// A pooler whose server worked, until this was done to it.
 fn failed(lab: &Lab, pg: Postgres, fault: impl Fn(&Postgres) -> Result<()>) -> Result<Case> {
     let bouncer = before(lab, &pg).start()?;
@@ -510,6 +530,62 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             let busy = pg.sessions(4)?;
             Ok(failing(lab, pg)?.keep(busy))
+        },
+    },
+    Scenario {
+        name: "pooler-entry-database",
+        about: "PgBouncer's entry names a database that its server lacks",
+        expect: Expect::Fail("auth.database.missing"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let entry = pg.conn().without("user").set("dbname", "gone");
+            entered(lab, entry, "Database gone does not exist")
+        },
+    },
+    Scenario {
+        name: "pooler-entry-nologin",
+        about: "PgBouncer's entry names a role that may not log in",
+        expect: Expect::Fail("auth.role.nologin"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql("create role inner_role nologin password 'x'")
+                .start()?;
+            let entry = pg.conn().set("user", "inner_role").set("password", "x");
+            Ok(entered(lab, entry, "Role inner_role exists")?.keep(pg))
+        },
+    },
+    Scenario {
+        name: "pooler-entry-hba",
+        about: "PgBouncer's entry names a role that pg_hba.conf rejects",
+        expect: Expect::Fail("auth.hba.reject"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .sql("create role inner_role login password 'x'")
+                .hba("host all inner_role all reject")
+                .hba("host all all all scram-sha-256")
+                .start()?;
+            let entry = pg.conn().set("user", "inner_role").set("password", "x");
+            Ok(entered(lab, entry, "matches role inner_role")?.keep(pg))
+        },
+    },
+    Scenario {
+        name: "pooler-entry-option",
+        about: "PgBouncer's entry sets a time zone that its server does not know",
+        expect: Expect::Fail("server.option"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::PgBouncer],
+        setup: |lab| {
+            let pg = lab.postgres()?;
+            let entry = pg.conn().without("user").set("timezone", "Mars");
+            entered(lab, entry, "TimeZone")
         },
     },
     Scenario {

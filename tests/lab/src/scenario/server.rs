@@ -875,6 +875,51 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "server-library-preload",
+        about: "a library that only a restart can load is asked for at login",
+        expect: Expect::Fail("server.library"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let set = "alter role app set session_preload_libraries = 'sepgsql'";
+            let pg = lab.new_postgres().sql(set).start()?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-option-transaction",
+        about: "a setting of a transaction is sent at start-up",
+        expect: Expect::Fail("server.option"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let options = "-c transaction_isolation=serializable";
+            Ok(case(lab, lab.postgres()?.conn().set("options", options)))
+        },
+    },
+    Scenario {
+        name: "server-wal-senders",
+        about: "replication is asked for, and its slots are taken",
+        expect: Expect::Fail("server.connections.full"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pg = lab
+                .new_postgres()
+                .conf("max_wal_senders", 0)
+                .conf("wal_level", "minimal")
+                .sql("alter role app replication")
+                .hba("host replication all all scram-sha-256")
+                .start()?;
+            let conn = pg.conn().set("replication", "true");
+            Ok(case(lab, conn).keep(pg).assert(|report| {
+                let summary = report["verdict"]["summary"].as_str().unwrap_or_default();
+                ensure!(summary.contains("max_wal_senders"), "{summary}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
         name: "server-damaged",
         about: "a file of the database is gone",
         expect: Expect::Fail("server.damaged"),
@@ -883,6 +928,27 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let pg = lab.new_postgres().start()?;
             std::fs::remove_file(directory(&pg)?.join("PG_VERSION"))?;
+            Ok(case(lab, pg.conn()).keep(pg))
+        },
+    },
+    Scenario {
+        name: "server-damaged-catalogue",
+        about: "a catalogue that every session reads first is empty",
+        expect: Expect::Fail("server.damaged"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let mut pg = lab.new_postgres().start()?;
+            let path = pg.sql("select pg_relation_filepath('pg_am')")?;
+            // Its own database: the server looks into others as it starts.
+            let (data, directory) = (pg.data_dir(), directory(&pg)?);
+            let file = std::path::Path::new(path.trim())
+                .file_name()
+                .map(|f| directory.join(f));
+            pg.sql("checkpoint")?;
+            std::fs::write(file.unwrap_or(data), "")?;
+            let _ = std::fs::remove_file(directory.join("pg_internal.init"));
+            pg.restart()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
     },

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use openssl::pkey::{PKey, Private};
 use openssl::symm::Cipher;
 use serde_json::{Value, json};
 
+use crate::process::{Service, Tool};
 use crate::{
     Ca, Case, CertSpec, Conn, Expect, Fault, HaProxy, Issued, KeyKind, Lab, Need, Oracle, Peer,
     Postgres, Scenario, Usage,
@@ -68,6 +69,17 @@ fn with_root_file(lab: &Lab, content: &[u8], sslmode: &str) -> Result<Case> {
             ("sslmode", sslmode),
         ],
     )
+}
+
+/// A pipe that is written to over and over, as `<(cat FILE)` of a shell is once.
+fn piped(lab: &Lab, file: &Path) -> Result<(PathBuf, Service)> {
+    let dir = lab.dir("piped")?;
+    let pipe = dir.join("pipe");
+    Tool::new("mkfifo").arg(pipe.display()).succeed()?;
+    let writing = "while cat \"$0\" > \"$1\"; do sleep 0.1; done";
+    let writer = Tool::new("sh").args(["-c", writing]);
+    let writer = writer.arg(file.display()).arg(pipe.display());
+    Ok((pipe, writer.serve(dir.join("log"), "KILL")?))
 }
 
 /// A server whose certificate is the authority's, with this revocation list.
@@ -1070,6 +1082,18 @@ pub const SCENARIOS: &[Scenario] = &[
         }
     ),
     row!(
+        "tls-crl-piped",
+        "the server's certificate is revoked, by a list that is a pipe",
+        REVOKED,
+        |lab| {
+            let issued = lab.issue(lab.cert())?;
+            let file = lab.dir("crl")?.join("root.crl");
+            lab.ca().crl(&file, &[&issued], -1, 30)?;
+            let (pipe, writer) = piped(lab, &file)?;
+            Ok(verifying(lab, issued, &[("sslcrl", &pipe.to_string_lossy())])?.keep(writer))
+        }
+    ),
+    row!(
         "tls-crl-missing-file-healthy",
         "a revocation list that is not there is left out",
         PASS,
@@ -1206,6 +1230,36 @@ pub const SCENARIOS: &[Scenario] = &[
         Expect::Warn("tls.root.invalid"),
         |lab| { with_root_file(lab, b"", "prefer") }
     ),
+    row!(
+        "tls-root-piped-healthy",
+        "the root file is a pipe, and all of it is read at once",
+        PASS,
+        |lab| {
+            let file = lab.file("root.crt", lab.ca().cert().to_pem()?, 0o644)?;
+            let (pipe, writer) = piped(lab, &file)?;
+            Ok(shared(lab, &[("sslrootcert", &pipe.to_string_lossy())])?.keep(writer))
+        }
+    ),
+    Scenario {
+        name: "tls-root-pipe",
+        about: "the root file is a pipe that nobody writes to",
+        expect: ROOT_INVALID,
+        oracle: Oracle::None("psql waits for ever"),
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            let pipe = lab.dir("pipe")?.join("root.crt");
+            Tool::new("mkfifo").arg(pipe.display()).succeed()?;
+            shared(lab, &[("sslrootcert", &pipe.to_string_lossy())])
+        },
+    },
+    Scenario {
+        name: "tls-root-endless",
+        about: "the root file is a device without an end",
+        expect: ROOT_INVALID,
+        oracle: Oracle::None("psql reads for ever"),
+        needs: &[Need::Postgres],
+        setup: |lab| shared(lab, &[("sslrootcert", "/dev/zero")]),
+    },
     row!("tls-root-der", "a root file in DER", ROOT_INVALID, |lab| {
         with_root_file(lab, &lab.ca().cert().to_der()?, "verify-ca")
     }),
