@@ -156,12 +156,12 @@ impl ClientFirst {
     pub fn answer(
         &self,
         challenge: &Challenge,
-        password: &str,
+        password: &[u8],
     ) -> Result<(String, ClientFinal), ScramError> {
-        let password = stringprep::saslprep(password).unwrap_or(password.into());
+        let prepared = prepare(password);
         let mut salted = [0; 32];
         pbkdf2_hmac(
-            password.as_bytes(),
+            &prepared,
             &challenge.salt,
             challenge.iterations as usize,
             MessageDigest::sha256(),
@@ -214,6 +214,17 @@ impl ClientFinal {
     }
 }
 
+/// SASLprep (RFC 4013); what it refuses, is not UTF-8, or comes to nothing is
+/// used as it is (`pg_saslprep`).
+fn prepare(password: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(password).ok();
+    let prepared = text.and_then(|text| stringprep::saslprep(text).ok());
+    match prepared {
+        Some(text) if !text.is_empty() => text.as_bytes().to_vec(),
+        _ => password.to_vec(),
+    }
+}
+
 fn hmac(key: &[u8], data: &[u8]) -> Result<Vec<u8>, ErrorStack> {
     let key = PKey::hmac(key)?;
     let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
@@ -261,9 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn passwords_are_prepared_as_by_libpq() {
+        assert_eq!(prepare("a\u{a0}b".as_bytes()), b"a b");
+        assert_eq!(prepare(b"p\xe4ss"), b"p\xe4ss");
+        let hyphen = "\u{ad}".as_bytes();
+        assert_eq!(prepare(hyphen), hyphen);
+        assert_eq!(prepare("a\u{ad}".as_bytes()), b"a");
+    }
+
+    #[test]
     fn only_the_right_signature_is_accepted() {
         let (first, challenge) = exchange();
-        let (message, end) = first.answer(&challenge, "pencil").unwrap();
+        let (message, end) = first.answer(&challenge, b"pencil").unwrap();
         assert!(message.starts_with("c=biws,r="));
         let good = format!("v={}", encode_block(&end.server_signature));
         assert_eq!(end.check(good.as_bytes()), Ok(()));

@@ -400,7 +400,7 @@ impl Login {
 
     async fn cleartext(&mut self, frame: Frame) -> Result<(), Stop> {
         let password = self.need_password(frame)?;
-        self.send_password(password.expose()).await;
+        self.send_password(password.expose_bytes()).await;
         Ok(())
     }
 
@@ -411,17 +411,13 @@ impl Login {
             .and_then(|s| <[u8; 4]>::try_from(s).ok());
         let salt = salt.ok_or_else(|| malformed("request for MD5"))?;
         let password = self.need_password(frame)?;
-        let hash = md5_hash(
-            self.rules.user.as_bytes(),
-            password.expose().as_bytes(),
-            salt,
-        );
-        self.send_password(&hash).await;
+        let hash = md5_hash(self.rules.user.as_bytes(), password.expose_bytes(), salt);
+        self.send_password(hash.as_bytes()).await;
         Ok(())
     }
 
-    async fn send_password(&mut self, text: &str) {
-        let mut body: Vec<u8> = text.bytes().take_while(|&b| b != 0).collect();
+    async fn send_password(&mut self, password: &[u8]) {
+        let mut body: Vec<u8> = password.iter().copied().take_while(|&b| b != 0).collect();
         body.push(0);
         self.answer(&body).await;
         self.exchange.password_used = true;
@@ -484,7 +480,7 @@ impl Login {
         // A server may ask for very many iterations: not on the thread that
         // watches the time.
         let answer =
-            tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose()))
+            tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose_bytes()))
                 .await
                 .map_err(|error| Stop::Scram(ScramError::Local(error.to_string())))?;
         let (message, end) = answer.map_err(Stop::Scram)?;

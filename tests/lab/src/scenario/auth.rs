@@ -466,6 +466,21 @@ fn never_told(lab: &Lab, peer: Peer, conn: Conn) -> Case {
 /// Authentication and authorisation.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
+        name: "auth-password-latin1-healthy",
+        about: "a password that is not UTF-8",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres],
+        setup: |lab| {
+            // That of the five bytes p, E4, s, s.
+            let verifier = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$BtyKdazANLQzDhUNsfHatjmo4Gm09S76yu8uLKguWuc=:cEDVVy2Tcvw3E8Z83uZoyoQKuzmg7YKQDwzAKBzgDoQ=";
+            let sql = format!("create role latin login password '{verifier}'");
+            let pg = lab.new_postgres().sql(&sql).start()?;
+            let target = format!("postgresql://latin:p%E4ss@{}/appdb", pg.addr());
+            Ok(Case::target(&target).asks_psql(&target).keep(pg))
+        },
+    },
+    Scenario {
         name: "auth-database-invalid",
         about: "a DROP DATABASE was interrupted",
         expect: Expect::Fail("auth.database.closed"),
