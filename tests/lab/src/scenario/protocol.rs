@@ -527,6 +527,36 @@ pub const SCENARIOS: &[Scenario] = &[
         &[],
         |_| { Ok(case(Peer::answers("Error: go away\r\n")?).assert(kind("text"))) }
     ),
+    row!(
+        "protocol-text-plain",
+        "the same, asked in clear",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("Error: go away\r\n")?;
+            Ok(case_with(peer, "disable").assert(kind("text")))
+        }
+    ),
+    row!(
+        "protocol-memcached-plain",
+        "memcached, asked in clear",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("ERROR\r\n")?;
+            Ok(case_with(peer, "disable").assert(kind("memcached")))
+        }
+    ),
+    row!(
+        "protocol-vnc-plain",
+        "a remote desktop, whose greeting begins as a message does",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("RFB 003.008\n")?;
+            Ok(case_with(peer, "disable").assert(kind("vnc")))
+        }
+    ),
     // ---- Almost PostgreSQL ----
     row!(
         "protocol-oversized",
