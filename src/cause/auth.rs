@@ -508,7 +508,8 @@ pub static METHOD_WEAK: Cause = Cause {
         fix(
             "Store the password as SCRAM: set password_encryption = 'scram-sha-256', set the role's password anew, and have scram-sha-256 in pg_hba.conf.",
         ),
-        fix("Use TLS: sslmode=verify-full. The target can insist: require_auth=scram-sha-256."),
+        fix("Until then, use TLS, which this connection has not: {insist_on_tls}."),
+        fix("The target can insist: require_auth=scram-sha-256."),
     ],
     seen_as: &[],
 };
