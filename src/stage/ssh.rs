@@ -103,10 +103,10 @@ pub async fn probe(
         };
         visit.fact("hop", hop.label());
         let visited = match stream.take() {
-            Some(stream) => visit.session(stream).await,
+            Some(stream) => visit.session(stream, None).await,
             None => match sessions.last() {
                 Some(before) => match visit.reach(before).await {
-                    Ok(stream) => visit.session(stream).await,
+                    Ok(stream) => visit.session(stream, Some(before)).await,
                     Err(finding) => Err(finding),
                 },
                 None => Err(fault::unclassified(hop, "no connection was handed over")),
@@ -195,13 +195,13 @@ impl Visit<'_> {
         Ok(Stream::new(io, route, None))
     }
 
-    async fn session(&mut self, stream: Stream) -> Verdict<Session> {
+    async fn session(&mut self, stream: Stream, before: Option<&Session>) -> Verdict<Session> {
         let route = stream.route.clone();
         if let Route::Direct(address) = &route {
             self.fact("address", address.to_string());
         }
         let began = Instant::now();
-        let (greeting, stream, replay) = self.greet(stream).await?;
+        let (greeting, stream, replay) = self.greet(stream, before).await?;
         self.fact("identification", greeting.identification.as_str());
         if !greeting.before.is_empty() {
             self.fact("before_identification", greeting.before.clone());
@@ -254,19 +254,32 @@ impl Visit<'_> {
     }
 
     /// The identification. On failure says what is there instead.
-    async fn greet(&mut self, mut stream: Stream) -> Verdict<(Greeting, Stream, Vec<u8>)> {
+    async fn greet(
+        &mut self,
+        mut stream: Stream,
+        before: Option<&Session>,
+    ) -> Verdict<(Greeting, Stream, Vec<u8>)> {
         let mut heard = Vec::new();
         let exchanged = self
             .ctx
             .until(self.limit, greeting::exchange(&mut stream.io, &mut heard))
             .await;
         let unheard = match exchanged {
-            Ok(Ok((greeting, _))) if greeting.identification == greeting::OURS => {
-                return Err(fault::foreign(
-                    self.hop,
-                    greeting.identification.as_bytes(),
-                    "a server that only echoes",
-                ));
+            // Our own line comes back, bare or in a complaint about it.
+            Ok(Ok((greeting, _))) if greeting.identification.starts_with(greeting::OURS) => {
+                let bytes = greeting
+                    .before
+                    .first()
+                    .map_or(&[][..], |line| line.as_bytes());
+                let (bytes, what) = match greeting.identification == greeting::OURS {
+                    true => (bytes, "a server that only echoes"),
+                    false => (bytes, greeting::who(bytes)),
+                };
+                let shown = match bytes {
+                    [] => greeting.identification.as_bytes(),
+                    bytes => bytes,
+                };
+                return Err(fault::foreign(self.hop, shown, what));
             }
             Ok(Ok((greeting, replay))) if speaks_two(&greeting) => {
                 return Ok((greeting, stream, replay));
@@ -283,10 +296,9 @@ impl Visit<'_> {
             && !matches!(&unheard, Some(greeting::Unheard::Closed(bytes) | greeting::Unheard::Broken(_, bytes)) if !bytes.is_empty());
         if nobody_spoke
             && unheard.is_some()
-            && let Route::Direct(address) = &stream.route
-            && fault::is_postgres(address, self.ctx, self.limit).await
+            && let Some(who) = fault::who_closed(&stream.route, before, self.ctx, self.limit).await
         {
-            return Err(fault::foreign(self.hop, &[], "PostgreSQL"));
+            return Err(fault::foreign(self.hop, &[], who));
         }
         Err(fault::identification(self.hop, unheard, &heard, self.first))
     }

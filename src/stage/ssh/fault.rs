@@ -1,12 +1,13 @@
 //! From what was seen of a hop to the cause.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use russh::{AlgorithmKind, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::Session;
 use super::algorithms::{Allowed, ServerOffer};
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
@@ -18,7 +19,7 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::target::{Hop, SshMethod};
 use crate::text;
-use crate::wire::Address;
+use crate::wire::{Address, BoxIo, Route};
 
 /// A finding about a hop.
 fn about(cause: &'static Cause, hop: &Hop) -> Finding {
@@ -100,20 +101,63 @@ fn is_ours(bytes: &[u8]) -> bool {
     bytes.starts_with(b"SSH-2") || turned_away(bytes)
 }
 
-/// Whether the end that closed without a word is PostgreSQL or its pooler,
-/// which take an identification for a malformed packet. One look on a second
-/// connection tells (PostgreSQL documentation, "SSL Session Encryption").
-pub async fn is_postgres(address: &Address, ctx: &Ctx, limit: Instant) -> bool {
-    let Address::Tcp(address) = address else {
-        return false;
+/// How long the second look may take.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The beginning of TLS (RFC 8446, section 4.1.2): versions 1.2 and 1.3, the
+/// usual ciphers and groups, no name. It is only meant to be answered.
+const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x6c\x01\x00\x00\x68\x03\x03\
+    dbdoctor looks who is here today\x00\
+    \x00\x0e\x13\x01\x13\x02\x13\x03\xc0\x2b\xc0\x2f\xc0\x30\x00\x2f\x01\x00\
+    \x00\x31\
+    \x00\x2b\x00\x05\x04\x03\x04\x03\x03\
+    \x00\x0a\x00\x06\x00\x04\x00\x1d\x00\x17\
+    \x00\x0d\x00\x0e\x00\x0c\x04\x03\x08\x04\x08\x05\x08\x06\x04\x01\x05\x01\
+    \x00\x0b\x00\x02\x01\x00\
+    \x00\x33\x00\x02\x00\x00\
+    ";
+
+/// Who it is that closed without a word: PostgreSQL, its pooler and TLS
+/// servers take an identification for a malformed packet. Second connections
+/// tell, by what is said to a request for TLS, PostgreSQL's own (PostgreSQL
+/// documentation, "SSL Session Encryption") and the plain one. A later hop is
+/// reached through the session `before`.
+pub async fn who_closed(
+    route: &Route,
+    before: Option<&Session>,
+    ctx: &Ctx,
+    limit: Instant,
+) -> Option<&'static str> {
+    let soon = limit.min(Instant::now() + LOOK);
+    let look = |question: &'static [u8]| async move {
+        let mut stream: BoxIo = match (route, before) {
+            (Route::Direct(Address::Tcp(address)), _) => {
+                Box::new(TcpStream::connect(address).await.ok()?)
+            }
+            (Route::Tunnel { host, port, .. }, Some(before)) => {
+                before.open(host, *port, ctx, soon).await.ok()?
+            }
+            _ => return None,
+        };
+        stream.write_all(question).await.ok()?;
+        stream.flush().await.ok()?;
+        let mut answer = [0; 16];
+        let n = stream.read(&mut answer).await.ok()?;
+        Some(answer.get(..n)?.to_vec())
     };
-    let soon = limit.min(Instant::now() + std::time::Duration::from_millis(500));
-    let look = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await?;
-        stream.read_u8().await
-    };
-    matches!(ctx.until(soon, look).await, Ok(Ok(b'S' | b'N')))
+    let (postgres, tls) = tokio::join!(
+        ctx.until(soon, look(&[0, 0, 0, 8, 4, 210, 22, 47])),
+        ctx.until(soon, look(CLIENT_HELLO)),
+    );
+    // One byte alone: an SSH server that is back again begins with an S too.
+    match (
+        postgres.ok().flatten().as_deref(),
+        tls.ok().flatten().as_deref(),
+    ) {
+        (Some(b"S" | b"N"), _) => Some("PostgreSQL"),
+        (_, Some([0x15 | 0x16, 3, ..])) => Some("a TLS server"),
+        _ => None,
+    }
 }
 
 /// A step took too long.
