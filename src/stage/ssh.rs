@@ -174,6 +174,7 @@ impl Visit<'_> {
         let opened = before
             .open(&self.hop.host, self.hop.port, self.ctx, self.limit)
             .await;
+        let notice = before.watch.seen().notice.clone();
         self.fact("forward_ms", ms(began.elapsed()));
         let io = opened.map_err(|failure| {
             forward::finding(
@@ -183,6 +184,7 @@ impl Visit<'_> {
                     port: self.hop.port,
                     via: &before.label,
                     hop: Some(&self.hop.label()),
+                    notice: &notice,
                 },
             )
         })?;
@@ -230,9 +232,15 @@ impl Visit<'_> {
         let story = auth::authenticate(&mut handle, &watch, &means, offer, self.limit).await;
         self.fact("auth", story.fact());
         self.fact("auth_ms", ms(shaken.elapsed().saturating_sub(story.asked)));
-        let banner = watch.seen().banner.clone();
+        let (banner, notice) = {
+            let seen = watch.seen();
+            (seen.banner.clone(), seen.notice.clone())
+        };
         if !banner.is_empty() {
             self.fact("banner", banner.as_str());
+        }
+        if !notice.is_empty() {
+            self.fact("notice", notice.as_str());
         }
         if story.ending == Ending::In {
             // ssh has no such patience (authfd.c, `ssh_request_reply`).
@@ -250,7 +258,7 @@ impl Visit<'_> {
                 watch,
             });
         }
-        Err(fault::authentication(self.hop, &story, &banner))
+        Err(fault::authentication(self.hop, &story, &banner, &notice))
     }
 
     /// The identification. On failure says what is there instead.

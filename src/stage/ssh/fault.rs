@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Session;
 use super::algorithms::{Allowed, ServerOffer};
+use super::auth::asks_for_password;
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
 use super::host_key::moment;
@@ -302,7 +303,9 @@ fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
     let finding = match end {
         End::Violated(error) => about(&cause::ssh::MALFORMED, hop).with("error", error.as_str()),
         End::Error(error) => about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.as_str()),
-        _ => about(&cause::ssh::DISCONNECTED, hop).with("error", end.words()),
+        _ => about(&cause::ssh::DISCONNECTED, hop)
+            .with("error", end.words())
+            .with("peer", hop.host.as_str()),
     };
     let finding = finding.with("while", during).with("words", end.words());
     match end {
@@ -312,14 +315,23 @@ fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
 }
 
 /// Nobody was let in.
-pub fn authentication(hop: &Hop, story: &Story, banner: &str) -> Finding {
+pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> Finding {
     let mut finding = match &story.ending {
-        Ending::Late => about(&cause::ssh::TIMEOUT, hop).with("while", "authentication"),
+        Ending::Late => {
+            let during = match story.said.last() {
+                Some(words) => format!("authentication, after it said \"{words}\""),
+                None => "authentication".to_owned(),
+            };
+            about(&cause::ssh::TIMEOUT, hop).with("while", during)
+        }
         Ending::Ended(end) if too_many(story, end) => {
             about(&cause::ssh::AUTH_TOO_MANY, hop).with("words", end.words())
         }
-        Ending::Ended(end) if says_too_many(end) && refused_any(story) => {
+        Ending::Ended(end) if says_too_many(end) && (refused_any(story) || story.asked_on) => {
             refused(hop, story).with("words", end.words())
+        }
+        Ending::Ended(End::Closed | End::Broken(_)) if !notice.is_empty() => {
+            turned_out(hop, &format!("the server said \"{notice}\" and hung up"))
         }
         Ending::Ended(end) => disconnected(hop, end, "authentication"),
         Ending::Exhausted | Ending::In => refused(hop, story),
@@ -340,6 +352,12 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str) -> Finding {
     if !banner.is_empty() {
         finding = finding.with("banner", banner);
     }
+    if !notice.is_empty() {
+        finding = finding.with("notice", notice);
+    }
+    if !story.said.is_empty() {
+        finding = finding.with("said", story.said.clone());
+    }
     if let Some(trouble) = &story.trouble {
         finding = finding.with("agent_trouble", trouble.to_string());
     }
@@ -350,6 +368,33 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str) -> Finding {
         finding = finding.with("agent_keys", count);
     }
     finding
+}
+
+/// Turned out with a word about the account: sshd passes on what PAM says and
+/// hangs up, also where the key or password was right (auth2.c,
+/// `userauth_finish`).
+fn turned_out(hop: &Hop, words: &str) -> Finding {
+    about(&cause::ssh::DISCONNECTED, hop)
+        .with("while", "authentication")
+        .with("words", words)
+        .with("error", words)
+        .with("account", hop.user.as_str())
+}
+
+/// The password was refused.
+fn password(hop: &Hop, story: &Story) -> Finding {
+    let remark = match story.said.last() {
+        Some(words) => format!(", and says \"{words}\""),
+        None => String::new(),
+    };
+    let finding = about(&cause::ssh::AUTH_PASSWORD, hop).with("remark", remark);
+    match story.said.is_empty() {
+        true => finding,
+        false => finding.fix(
+            "The server's words may name the reason, and the password be right: an account that has expired or is locked is opened again by an administrator (chage -l USER, faillock --user USER); a request on a phone has to be confirmed by its owner.",
+            None,
+        ),
+    }
 }
 
 fn refused_any(story: &Story) -> bool {
@@ -385,7 +430,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
     if !story.passed.is_empty() {
         let keys_are_next = story.methods.contains(&"publickey");
         return match story.password_refused {
-            true => about(&cause::ssh::AUTH_PASSWORD, hop),
+            true => password(hop, story),
             false if keys_are_next && any(|outcome| *outcome == Outcome::Refused) => {
                 about(&cause::ssh::AUTH_PUBLICKEY, hop).with(
                     "why",
@@ -399,7 +444,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
         };
     }
     if story.password_refused {
-        return about(&cause::ssh::AUTH_PASSWORD, hop);
+        return password(hop, story);
     }
     if !story.questions.is_empty() {
         return method(hop, story);
@@ -487,6 +532,11 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
 
 fn method(hop: &Hop, story: &Story) -> Finding {
     let wanted = match story.methods.as_slice() {
+        _ if story.asked_on
+            && let Some(question) = story.questions.first() =>
+        {
+            format!("an answer to \"{}\" after the password", question.trim())
+        }
         [] => "something that it does not name (every method is switched off there)".to_owned(),
         methods => methods.join(" or "),
     };
@@ -519,6 +569,14 @@ fn method(hop: &Hop, story: &Story) -> Finding {
                 "Settle the host key first: to a server with a wrong one no password is sent, whatever is set.",
                 None,
             ),
+    };
+    let new_password = story.asked_on && story.questions.iter().any(|q| asks_for_password(q));
+    let finding = match new_password {
+        false => finding,
+        true => finding.fix(
+            "If the server wants the password changed, log in once by hand with ssh and change it, or have an administrator look with chage -l USER.",
+            None,
+        ),
     };
     match story.questions.as_slice() {
         [] => finding,

@@ -33,6 +33,8 @@ pub struct Wanted<'a> {
     pub via: &'a str,
     /// The later hop that it leads to, where it does not lead to the database.
     pub hop: Option<&'a str>,
+    /// What the hop said when it let us in; mostly nothing.
+    pub notice: &'a str,
 }
 
 impl Session {
@@ -106,6 +108,12 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
         }
         Failure::Late => finding = finding.with("error", "no answer to the forward in time"),
         Failure::Lost(end) => finding = finding.with("error", end.words()),
+    }
+    if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
+        finding = finding.with("notice", wanted.notice).fix(
+            "At the login the server said what is under notice in the evidence. If it wants a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator look with chage -l USER.",
+            None,
+        );
     }
     let here = ["localhost", "127.0.0.1", "::1"].contains(&wanted.host);
     if here

@@ -41,6 +41,7 @@ mod protocol;
 mod server;
 mod sockets;
 mod ssh;
+mod ssh_account;
 mod ssh_auth;
 mod ssh_config;
 mod ssh_hostkey;
@@ -68,6 +69,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_hostkey::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
     ("ssh", ssh_stranger::SCENARIOS),
+    ("ssh", ssh_account::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),
