@@ -20,7 +20,7 @@ pub mod offer;
 mod pen;
 mod story;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
 use russh::client::{Config, GexParams, Handle};
@@ -58,6 +58,11 @@ pub(crate) struct Session {
     label: String,
     handle: Handle<Client>,
     watch: Arc<Watch>,
+    /// The socket below the first hop, while it is in use.
+    socket: Weak<socket2::Socket>,
+    /// Whether it is OpenSSH's server, which looks the name of a forward's
+    /// target up before it does anything else (channels.c, `connect_to`).
+    looks_up_first: bool,
 }
 
 impl Drop for Session {
@@ -199,6 +204,14 @@ impl Visit<'_> {
 
     async fn session(&mut self, stream: Stream, before: Option<&Session>) -> Verdict<Session> {
         let route = stream.route.clone();
+        let socket = match before {
+            Some(before) => before.socket.clone(),
+            None => stream
+                .socket
+                .as_ref()
+                .map(Arc::downgrade)
+                .unwrap_or_default(),
+        };
         if let Route::Direct(address) = &route {
             self.fact("address", address.to_string());
         }
@@ -256,6 +269,8 @@ impl Visit<'_> {
                 label: self.hop.label(),
                 handle,
                 watch,
+                socket,
+                looks_up_first: greeting.software().starts_with("OpenSSH"),
             });
         }
         Err(fault::authentication(self.hop, &story, &banner, &notice))
