@@ -389,6 +389,7 @@ impl Visit<'_> {
                     end,
                     &allowed,
                     offer.as_ref(),
+                    &clear.bytes(),
                 ))
             }
             Err(_) => Err(fault::stalled(self.hop, "the key exchange", self.ctx)),

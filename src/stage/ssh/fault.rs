@@ -194,8 +194,15 @@ pub fn handshake(
     end: Option<End>,
     allowed: &Allowed,
     offer: Option<&ServerOffer>,
+    clear: &[u8],
 ) -> Finding {
     let finding = match (error, end) {
+        (error, _)
+            if violates(error)
+                && let Some(words) = complaint(clear) =>
+        {
+            spoilt(hop, words)
+        }
         (Error::NoCommonAlgo { kind, ours, theirs }, _) => {
             algorithms(hop, allowed, kind, ours, theirs)
         }
@@ -227,6 +234,33 @@ pub fn handshake(
             .with("server_macs", offer.mac.clone()),
         None => finding,
     }
+}
+
+/// What sshd says in clear about an identification that it does not take
+/// (kex.c, `kex_exchange_identification`), after its own and before any packet.
+fn complaint(clear: &[u8]) -> Option<&'static str> {
+    const WORDS: [&str; 3] = [
+        "Invalid SSH identification string.",
+        "Protocol major versions differ.",
+        "Protocol mismatch.",
+    ];
+    let line = clear.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    // A part of it may be all that has come.
+    let whole = |words: &&str| line.len() >= 4 && words.as_bytes().starts_with(line);
+    WORDS.into_iter().find(whole)
+}
+
+/// The server got something else than our identification.
+fn spoilt(hop: &Hop, words: &str) -> Finding {
+    let words = format!("the server said \"{words}\"");
+    about(&cause::ssh::DISCONNECTED, hop)
+        .with("while", "the identification")
+        .with("words", words.as_str())
+        .with("error", words)
+        .fix(
+            "What reaches the server does not begin with our identification: something in between puts words of its own before it. A load balancer that sends the PROXY protocol is the usual one: take send-proxy (HAProxy), proxy_protocol (nginx) or the proxy protocol of the target group away for this server; sshd does not understand it.",
+            None,
+        )
 }
 
 /// Whether the library's complaint is about what the server sent.

@@ -176,6 +176,26 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "ssh-disconnected-proxy-header",
+        about: "a load balancer puts a PROXY header before our identification",
+        expect: Expect::Fail("ssh.disconnected"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd, Need::HaProxy],
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let proxy = HaProxy::start(
+                lab,
+                &format!(
+                    "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+                     listen ssh\n bind 127.0.0.1:{{port}}\n server one {} send-proxy\n",
+                    sshd.addr()
+                ),
+            )?;
+            let case = case(to_port(lab, proxy.port())?).keep(proxy);
+            Ok(names(case, "Invalid SSH identification string"))
+        },
+    },
+    Scenario {
         name: "ssh-not-ssh-postgres-jump",
         about: "PostgreSQL on the port of the second of two hops",
         expect: Expect::Fail("ssh.not-ssh"),
