@@ -105,14 +105,26 @@ impl Judge {
     }
 
     /// What is known, for the order of algorithms. A line for the bare name
-    /// does not change the order, but its authority may vouch for the host.
+    /// does not change the order, but its authority may vouch for the host. Of
+    /// each type the first key counts, unless it is revoked (hostfile.c,
+    /// `check_hostkeys_by_key_or_type`).
     pub fn known(&self) -> Known {
         let lines = self.book.lines(&self.name());
         let bare = self.bare_lines().unwrap_or_default();
-        Known {
-            types: lines
+        let plain = || lines.iter().filter(|line| line.marker == Marker::Plain);
+        let first = |of: &&Line| {
+            let same = plain().find(|line| line.key_type == of.key_type);
+            same.is_some_and(|line| std::ptr::eq(line, *of))
+        };
+        let revoked = |key: &[u8]| {
+            lines
                 .iter()
-                .filter(|line| line.marker == Marker::Plain)
+                .any(|line| line.marker == Marker::Revoked && line.key == key)
+        };
+        Known {
+            types: plain()
+                .filter(first)
+                .filter(|line| !revoked(&line.key))
                 .map(|line| line.key_type.clone())
                 .collect(),
             authority: lines
@@ -191,8 +203,9 @@ impl Judge {
     /// What is wrong with a certificate of a known authority (sshkey.c,
     /// `sshkey_cert_check_host`).
     fn fault(&self, certificate: &Certificate) -> Option<String> {
+        // In small letters, and the certificate's names as they are (ssh.c).
         let name = match &self.hop.host_key_alias {
-            Some(alias) => alias.clone(),
+            Some(alias) => alias.to_lowercase(),
             None => self.hop.host.to_lowercase(),
         };
         if certificate.verify_signature().is_err() {

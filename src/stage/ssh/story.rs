@@ -76,6 +76,11 @@ pub struct Story {
     pub password_refused: bool,
     /// Questions of the server that nobody could answer.
     pub questions: Vec<String>,
+    /// Whether one of them came after an answer was given: that was not
+    /// refused, as far as anybody can tell.
+    pub asked_on: bool,
+    /// What the server said beside its questions (RFC 4256, section 3.2).
+    pub said: Vec<String>,
     /// What is wrong with the agent.
     pub trouble: Option<Trouble>,
     /// How many keys the agent has.
@@ -93,6 +98,7 @@ impl Story {
             "method": self.method,
             "passed": self.passed,
             "server_accepts": self.methods,
+            "said": self.said,
             "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
             "agent_keys": self.agent_keys,
             "agent_trouble": self.trouble.as_ref().map(Trouble::to_string),
