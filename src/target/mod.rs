@@ -377,6 +377,8 @@ pub struct Hop {
     pub trusts_loopback: bool,
     /// The algorithms that the configuration sets.
     pub algorithms: AlgorithmLists,
+    /// `RequiredRSASize`: RSA keys of fewer bits are neither taken nor offered.
+    pub least_rsa_bits: u32,
     /// The ways to authenticate, in the order they are tried.
     pub methods: Vec<SshMethod>,
 }

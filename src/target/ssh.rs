@@ -16,6 +16,10 @@ use crate::surroundings::Surroundings;
 /// More hops than any way has.
 const MOST_HOPS: usize = 16;
 
+/// The least that OpenSSH takes of an RSA key, whatever its configuration says
+/// (`SSH_RSA_MINIMUM_MODULUS_SIZE`), in bits.
+pub const LEAST_RSA_BITS: u32 = 1024;
+
 /// The files that ssh looks for where none is named (`IdentityFile`).
 pub const DEFAULT_KEYS: [&str; 6] = [
     "id_rsa",
@@ -303,6 +307,7 @@ impl Planner<'_> {
             host_key_check: self.host_key_check(&options),
             trusts_loopback: options.trusts_loopback.unwrap_or(false),
             algorithms: options.algorithms.clone(),
+            least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),
             host,
             port,

@@ -9,6 +9,7 @@ use super::algorithms::{Known, key_type};
 use super::known_hosts::{Book, Line, Marker, fingerprint, host_port};
 use crate::cause;
 use crate::finding::Finding;
+use crate::stage::key::bits;
 use crate::target::{Hop, HostKeyCheck};
 
 /// What the server showed.
@@ -124,6 +125,9 @@ impl Judge {
 
     /// The verdict on what the server shows.
     pub fn judge(&self, shown: &Shown) -> Judgement {
+        if let Some(bits) = too_short(&shown.key, &self.hop) {
+            return self.refuse(shown, self.short(shown, bits), "not looked up", None);
+        }
         if self.trusted {
             return self.accept(shown, "not looked up on loopback", None);
         }
@@ -318,6 +322,26 @@ impl Judge {
         }
     }
 
+    /// OpenSSH does not even look up a key that is shorter than it demands
+    /// (sshconnect2.c, `verify_host_key_callback`).
+    fn short(&self, shown: &Shown, bits: u32) -> Finding {
+        let least = self.hop.least_rsa_bits;
+        self.finding(&cause::ssh::ALGORITHMS, shown)
+            .with("kind", "host key")
+            .with("side", format!("this side's RequiredRSASize of {least}"))
+            .with("theirs", format!("an RSA key of {bits} bits"))
+            .with("bits", bits)
+            .with("least_bits", least)
+            .fix(
+                format!("Give the server an Ed25519 or ECDSA host key, or an RSA key of {least} bits at least; if it has one, put that into known_hosts, so that it is asked for."),
+                None,
+            )
+            .fix(
+                "Or lower RequiredRSASize in the SSH configuration for this host.",
+                None,
+            )
+    }
+
     fn unknown(&self, shown: &Shown) -> Finding {
         let read: Vec<String> = self
             .book
@@ -399,6 +423,13 @@ fn standing(lines: &[Line], shown: &Shown, as_certificate: bool) -> Standing {
         None if plain().next().is_none() => Standing::New,
         None => Standing::Changed(plain().cloned().collect()),
     }
+}
+
+/// The length of an RSA key that is shorter than the hop takes, in bits
+/// (sshkey.c, `sshkey_check_rsa_length`).
+pub fn too_short(key: &PublicKey, hop: &Hop) -> Option<u32> {
+    key.key_data().rsa()?;
+    bits(key).filter(|bits| *bits < hop.least_rsa_bits)
 }
 
 /// The authority that signed a certificate, by its key's fingerprint.

@@ -34,6 +34,7 @@ pub(super) enum Kind {
     PreferredAuthentications,
     IgnoreUnknown,
     AddressFamily,
+    RequiredRsaSize,
     /// Of no consequence here, but for what ssh stops at.
     Shaped(Shape),
     /// A list of algorithms of no consequence here.
@@ -74,6 +75,7 @@ impl Kind {
             "stricthostkeychecking" => StrictHostKeyChecking,
             "ignoreunknown" => IgnoreUnknown,
             "addressfamily" => AddressFamily,
+            "requiredrsasize" => RequiredRsaSize,
             "bindaddress" => Unfollowed("BindAddress", ""),
             "bindinterface" => Unfollowed("BindInterface", ""),
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
@@ -125,8 +127,7 @@ impl Kind {
             "canonicalizemaxdots"
             | "connectionattempts"
             | "numberofpasswordprompts"
-            | "serveralivecountmax"
-            | "requiredrsasize" => Shaped(Shape::Number),
+            | "serveralivecountmax" => Shaped(Shape::Number),
             "controlpath"
             | "dynamicforward"
             | "escapechar"

@@ -205,6 +205,49 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "ssh-config-rsa-size",
+        about: "the configuration rules out RSA keys as short as the one at hand",
+        expect: Expect::Fail("ssh.auth.algorithm"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
+            let sshd = lab.sshd()?;
+            let line = format!("IdentityFile {}", key.display());
+            let case = bare(lab, &sshd, &["RequiredRSASize 3072", &line])?;
+            Ok(case.assert(|report| {
+                let summary = report["verdict"]["summary"].to_string();
+                ensure!(summary.contains("RequiredRSASize"), "{summary}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "ssh-config-rsa-size-other-key",
+        about: "the same, and a key of another type is at hand too",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
+            let line = format!("IdentityFile {}", key.display());
+            configured(lab, &*lab.sshd()?, &["RequiredRSASize 3072", &line])
+        },
+    },
+    Scenario {
+        name: "ssh-config-rsa-size-host",
+        about: "the server's only host key is an RSA key shorter than the configuration demands",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
+            let sshd = lab.new_sshd().host_key(key).start()?;
+            let case = configured(lab, &sshd, &["RequiredRSASize 3072"])?;
+            Ok(case.keep(sshd))
+        },
+    },
+    Scenario {
         name: "ssh-config-pubkey-off",
         about: "the configuration switches keys off",
         expect: Expect::Fail("ssh.auth.method"),
