@@ -595,6 +595,8 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         "NumberOfPasswordPrompts 3\n",
         "NumberOfPasswordPrompts -1\n",
         "RequiredRSASize foo\n",
+        "CheckHostIP maybe\n",
+        "CheckHostIP yes\n",
         "RequiredRSASize none\n",
         "RequiredRSASize +4096\n",
         "RequiredRSASize 4294967295\n",

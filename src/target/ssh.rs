@@ -306,6 +306,7 @@ impl Planner<'_> {
             host_key_alias: options.host_key_alias.clone(),
             host_key_check: self.host_key_check(&options),
             trusts_loopback: options.trusts_loopback.unwrap_or(false),
+            checks_address: options.check_host_ip.unwrap_or(false),
             algorithms: options.algorithms.clone(),
             least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),

@@ -35,6 +35,7 @@ pub(super) enum Kind {
     IgnoreUnknown,
     AddressFamily,
     RequiredRsaSize,
+    CheckHostIp,
     /// Of no consequence here, but for what ssh stops at.
     Shaped(Shape),
     /// A list of algorithms of no consequence here.
@@ -76,6 +77,7 @@ impl Kind {
             "ignoreunknown" => IgnoreUnknown,
             "addressfamily" => AddressFamily,
             "requiredrsasize" => RequiredRsaSize,
+            "checkhostip" => CheckHostIp,
             "bindaddress" => Unfollowed("BindAddress", ""),
             "bindinterface" => Unfollowed("BindInterface", ""),
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
@@ -101,7 +103,6 @@ impl Kind {
             "refuseconnection" => Unfollowed("RefuseConnection", ""),
             "batchmode"
             | "canonicalizefallbacklocal"
-            | "checkhostip"
             | "clearallforwardings"
             | "compression"
             | "enableescapecommandline"

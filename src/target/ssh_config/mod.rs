@@ -58,6 +58,8 @@ pub struct Options {
     pub trusts_loopback: Option<bool>,
     /// `KexAlgorithms` and its like.
     pub algorithms: AlgorithmLists,
+    /// `CheckHostIP`.
+    pub check_host_ip: Option<bool>,
     /// `RequiredRSASize`, in bits.
     pub required_rsa_size: Option<u32>,
     /// `PubkeyAuthentication`.

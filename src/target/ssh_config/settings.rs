@@ -162,6 +162,9 @@ impl Reader<'_> {
                 };
                 keep(&mut options.address_family, family, active);
             }
+            Kind::CheckHostIp => {
+                keep(&mut options.check_host_ip, flag(&setting.value()?)?, active);
+            }
             Kind::RequiredRsaSize => {
                 let bits = values::number(&setting.value()?)
                     .ok_or("RequiredRSASize with a value that is no number")?;
