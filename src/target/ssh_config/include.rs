@@ -135,7 +135,7 @@ fn in_class(class: &[char], c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Asked, Files, Rejected, lookup};
+    use super::super::{Asked, Files, Options, Rejected, lookup};
 
     #[test]
     fn includes_and_globs() {
@@ -170,6 +170,16 @@ mod tests {
             lookup(&files, &asked("x")).unwrap().user.as_deref(),
             Some("two")
         );
+
+        // A folder is read as an empty file.
+        std::fs::create_dir(ssh.join("conf.d/3.conf")).unwrap();
+        assert_eq!(lookup(&files, &asked("h")).unwrap().port, Some(7));
+        let folder = Files {
+            user: Some(ssh.clone()),
+            named: true,
+            system: None,
+        };
+        assert_eq!(lookup(&folder, &asked("h")).unwrap(), Options::default());
 
         write("config", "Include config\n");
         assert!(matches!(
