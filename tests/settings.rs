@@ -479,7 +479,7 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
     let first = |name: &str| theirs.get(name).map(|v| v[0].clone());
     let name = options.hostname.clone().unwrap_or(host.to_owned());
     let name = name.replace("%h", host).replace("%%", "%").to_lowercase();
-    if first("hostname") != Some(name) {
+    if first("hostname").map(|name| name.to_lowercase()) != Some(name) {
         return wrong("HostName");
     }
     if first("user") != Some(options.user.clone().unwrap_or(user.name.clone())) {
@@ -675,6 +675,9 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         "Match !!host h\n User a\n",
         "Match host h,\n User a\n",
         "Match canonical\n User a\n",
+        "Match final\n HostName 127.0.0.9\n",
+        "HostName %h.x\nMatch final\n HostName y\n",
+        "HostName %h%%x\nMatch final host *%x\n User a\n",
         "Match canonical\n User a\nMatch final\n Port 7\n",
         "Match !canonical\n User a\nMatch final\n Port 7\n",
         "Match final all\n User a\nMatch !final\n Port 7\n",

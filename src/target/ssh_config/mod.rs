@@ -159,6 +159,8 @@ pub fn lookup(files: &Files, asked: &Asked) -> Result<Options, Rejected> {
     reader.all(files)?;
     if reader.options.wants_final {
         let host = reader.hostname();
+        // The destination is settled by then (ssh.c, `main`).
+        reader.options.hostname = Some(host.replace('%', "%%"));
         reader.second = Some(host);
         reader.all(files)?;
     }

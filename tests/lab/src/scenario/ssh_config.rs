@@ -276,6 +276,19 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "ssh-config-final-hostname",
+        about: "Match final names another host, too late for ssh",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let known = format!("UserKnownHostsFile {}", sshd.known_hosts().display());
+            let lines = [&known, "Match final", "HostName 127.0.0.9"];
+            configured(lab, &sshd, &lines)
+        },
+    },
+    Scenario {
         name: "ssh-config-address-other",
         about: "CheckHostIP, and known_hosts has another key for the address",
         expect: Expect::Fail("ssh.hostkey.changed"),
