@@ -523,7 +523,8 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
     if first("proxyjump").is_some() != jump.is_some() {
         return wrong("ProxyJump");
     }
-    if options.host_key_alias != first("hostkeyalias") {
+    let alias = options.host_key_alias.as_deref().map(str::to_lowercase);
+    if alias != first("hostkeyalias") {
         return wrong("HostKeyAlias");
     }
     Ok(())
@@ -634,6 +635,8 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         "UserKnownHostsFile none /a\n",
         "UserKnownHostsFile\n",
         "HostKeyAlias x\n",
+        "HostKeyAlias X.y\n",
+        "Include ~nobody-here/x ~root/nothing-here\n",
         "ProxyJump a,b\n",
         "ProxyJump none\n",
         "ProxyJump a:x\n",
@@ -735,6 +738,50 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
             ssh_agrees(&text, "h").map_err(TestCaseError::fail)
         })
         .unwrap();
+}
+
+/// Of all paths with tokens, `ssh -G` shows those of known_hosts as it uses them.
+#[test]
+fn paths_are_expanded_as_ssh_expands_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    for (text, fine) in [
+        (
+            "/%C ~/x ~/%n/%h /%l-%L-%p-%r-%i-%u-%d-%% ~root ~root//y",
+            true,
+        ),
+        ("/%k/%C /%%C ${HOME}/x ~", true),
+        ("/%Z", false),
+        ("/%", false),
+        ("${NOT_SET_HERE}/x", false),
+        ("~nobody-here/x", false),
+    ] {
+        let text = format!("HostName Db.Test\nPort 7\nHostKeyAlias X\nUserKnownHostsFile {text}\n");
+        std::fs::write(&config, &text).unwrap();
+        let surroundings = Surroundings::of_process();
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+        if surroundings.home != user.unwrap().map(|user| user.dir) {
+            return; // ssh does not look at HOME for it
+        }
+        let args = SshArgs {
+            ssh: vec!["db".to_owned()],
+            ssh_config: Some(config.clone()),
+            ..SshArgs::default()
+        };
+        let mut record = StageRecord::new(Stage::Config);
+        let ours = ssh::ssh_plan(&args, &surroundings, &mut record);
+        assert_eq!(ours.is_ok(), fine, "{text}");
+        let Some(theirs) = ssh_g(&config, "db") else {
+            return;
+        };
+        let Ok(Some(plan)) = ours else {
+            assert!(theirs.is_empty(), "{text}");
+            continue;
+        };
+        let files = plan.hops[0].known_hosts.iter();
+        let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+        assert_eq!(theirs["userknownhostsfile"], [files.join(" ")], "{text}");
+    }
 }
 
 fn runner(cases: u32) -> TestRunner {

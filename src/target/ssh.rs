@@ -214,6 +214,7 @@ impl Planner<'_> {
             Some((address, 0)) => address.to_string(),
             _ => host,
         };
+        let alias = options.host_key_alias.as_deref().map(str::to_lowercase);
         let tokens = |token: char| -> Option<String> {
             Some(match token {
                 'h' => host.clone(),
@@ -225,25 +226,21 @@ impl Planner<'_> {
                 'i' => surroundings.uid.to_string(),
                 'L' => local_name().split('.').next()?.to_owned(),
                 'l' => local_name(),
-                'k' => options
-                    .host_key_alias
-                    .clone()
-                    .unwrap_or_else(|| spec.host.clone()),
+                'k' => alias.clone().unwrap_or_else(|| spec.host.clone()),
                 'j' => options.proxy_jump.clone().unwrap_or_default(),
+                'C' => connection_hash(&host, port, &user)?,
                 _ => return None,
             })
         };
         let path = |text: &str| -> Result<PathBuf, Finding> {
-            let text = expand(text, tokens).map_err(&wrong)?;
+            let text = expand_tilde(text, home).map_err(&wrong)?;
+            let text = expand(&text, tokens).map_err(&wrong)?;
             let text = self.variables(&text).map_err(&wrong)?;
-            Ok(expand_home(Path::new(&text), home))
+            Ok(PathBuf::from(text))
         };
+        let some = |text: &&String| !text.eq_ignore_ascii_case("none");
         let paths = |texts: &[String]| -> Result<Vec<PathBuf>, Finding> {
-            texts
-                .iter()
-                .filter(|text| !text.eq_ignore_ascii_case("none"))
-                .map(|text| path(text))
-                .collect()
+            texts.iter().filter(some).map(|text| path(text)).collect()
         };
 
         let named = |path: PathBuf| NamedFile { path, named: true };
@@ -275,7 +272,13 @@ impl Planner<'_> {
                     None => inside(&["known_hosts", "known_hosts2"]),
                 },
                 match &options.global_known_hosts {
-                    Some(files) => paths(files)?,
+                    // Neither tokens nor variables are expanded there.
+                    Some(files) => files
+                        .iter()
+                        .filter(some)
+                        .map(|file| expand_tilde(file, home).map(PathBuf::from))
+                        .collect::<Result<_, _>>()
+                        .map_err(&wrong)?,
                     None if self.args.ssh_config.is_some() => Vec::new(),
                     None => ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
                         .map(PathBuf::from)
@@ -303,7 +306,7 @@ impl Planner<'_> {
             agent: self.agent(&options, path)?,
             known_hosts,
             global_known_hosts,
-            host_key_alias: options.host_key_alias.clone(),
+            host_key_alias: alias,
             host_key_check: self.host_key_check(&options),
             trusts_loopback: options.trusts_loopback.unwrap_or(false),
             checks_address: options.check_host_ip.unwrap_or(false),
@@ -436,6 +439,42 @@ fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
         (Some(home), Ok(rest)) => home.join(rest),
         _ => path.to_owned(),
     }
+}
+
+/// The same for text, and `~USER` as that user's home directory; ssh stops at
+/// a user who is not there (misc.c, `tilde_expand`).
+fn expand_tilde(text: &str, home: Option<&Path>) -> Result<String, String> {
+    let Some(rest) = text.strip_prefix('~') else {
+        return Ok(text.to_owned());
+    };
+    let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let folder = match (user, home) {
+        ("", Some(home)) => home.to_owned(),
+        ("", None) => return Ok(text.to_owned()),
+        (user, _) => {
+            home_of(user).ok_or_else(|| format!("{text}: there is no user {user} here"))?
+        }
+    };
+    let path = folder.join(rest.trim_start_matches('/'));
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// A user's home directory.
+pub(super) fn home_of(user: &str) -> Option<PathBuf> {
+    let user = nix::unistd::User::from_name(user).ok()??;
+    Some(user.dir)
+}
+
+/// `%C` (readconf.c, `ssh_connection_hash`).
+fn connection_hash(host: &str, port: u16, user: &str) -> Option<String> {
+    let text = format!("{}{host}{port}{user}", local_name());
+    let hash = openssl::hash::hash(openssl::hash::MessageDigest::sha1(), text.as_bytes());
+    Some(
+        hash.ok()?
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }
 
 /// Replaces `%x`; ssh stops at one that it does not know.
