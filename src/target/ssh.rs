@@ -158,10 +158,18 @@ impl Planner<'_> {
         let mut hops = Vec::new();
         for (at, spec) in specs.iter().enumerate() {
             let (hop, jumps) = self.hop(spec, at == 0)?;
+            let before = match at.checked_sub(1) {
+                Some(before) => specs.get(before),
+                None => jumps.last(),
+            };
+            if let Some(jump) = before.filter(|jump| is_jump_to_itself(jump, &hop)) {
+                return Err(circle(&jump.host));
+            }
             if at == 0 && !jumps.is_empty() {
                 trail.push(spec.clone());
-                let again = |jump: &&Spec| trail.iter().any(|seen| seen.host == jump.host);
-                if let Some(jump) = jumps.iter().find(again) {
+                // Its own ProxyJump counts for the first of them alone; for
+                // the same destination it says the same again.
+                if let Some(jump) = jumps.first().filter(|jump| trail.contains(jump)) {
                     return Err(circle(&jump.host));
                 }
                 if trail.len() > MOST_HOPS {
@@ -416,6 +424,14 @@ impl Planner<'_> {
     }
 }
 
+/// What ssh itself takes for a circle: the jump host as it is written is the
+/// host that it is to lead to, with the same port and user (ssh.c, `main`).
+fn is_jump_to_itself(jump: &Spec, hop: &Hop) -> bool {
+    jump.host == hop.host
+        && jump.port.unwrap_or(22) == hop.port
+        && jump.user.as_ref().is_none_or(|user| *user == hop.user)
+}
+
 fn circle(host: &str) -> Finding {
     Finding::new(&cause::SSH_LOOP).with("host", host)
 }
@@ -556,6 +572,33 @@ mod tests {
         ] {
             let finding = hops(config, &["a"]).map(|_| ()).unwrap_err();
             assert_eq!(finding.cause.code, "config.ssh.loop", "{config}");
+        }
+    }
+
+    #[test]
+    fn the_same_host_twice_is_no_circle_by_itself() {
+        // The same alias with another user is another destination.
+        let config = "Match originalhost t user root\n ProxyJump other@t\n HostName b.test\n\
+                      Match originalhost t\n HostName a.test\n";
+        assert_eq!(
+            labels(config, &["root@t"]),
+            ["other@a.test:22", "root@b.test:22"]
+        );
+        assert_eq!(labels("", &["a:1", "a:2"]), ["me@a:1", "me@a:2"]);
+        assert_eq!(labels("", &["x@a", "y@a"]), ["x@a:22", "y@a:22"]);
+        assert_eq!(
+            labels("Host a\n HostName b\n", &["a", "a"]),
+            ["me@b:22", "me@b:22"]
+        );
+        for (config, ssh) in [
+            ("", &["a", "a"][..]),
+            ("", &["x", "a", "a"]),
+            ("", &["ops@a:22", "ops@a"]),
+            ("Host b\n ProxyJump j,b\n", &["b"]),
+            ("Port 7\nProxyJump b\n", &["a"]),
+        ] {
+            let finding = hops(config, ssh).map(|_| ()).unwrap_err();
+            assert_eq!(finding.cause.code, "config.ssh.loop", "{config} {ssh:?}");
         }
     }
 
