@@ -337,12 +337,13 @@ impl Visit<'_> {
             .map_or(0, |since| since.as_secs());
         let allowed = Allowed::by(&self.hop.algorithms);
         let (hop, first) = (self.hop.clone(), self.first);
-        let loopback = matches!(&stream.route,
-            Route::Direct(Address::Tcp(address)) if address.ip().is_loopback());
-        let judge =
-            tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at_loopback(loopback))
-                .await
-                .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
+        let address = match &stream.route {
+            Route::Direct(Address::Tcp(address)) => Some(address.ip()),
+            _ => None,
+        };
+        let judge = tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at(address))
+            .await
+            .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
         let config = Config {
             client_id: SshId::Standard(greeting::OURS.into()),
             preferred: algorithms::preferred(&allowed, &judge.known()),

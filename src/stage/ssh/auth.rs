@@ -10,6 +10,7 @@ use russh::{MethodKind, MethodSet};
 use super::agent::Agent;
 use super::algorithms::Allowed;
 use super::client::{Client, End, Watch};
+use super::host_key::too_short;
 use super::offer::{Candidate, Credential, Hand, Offer};
 use super::pen::{Pen, Unsigned};
 use super::story::{Ending, Outcome, Story};
@@ -166,6 +167,10 @@ impl Run<'_> {
             let Some((candidate, Outcome::Untried)) = self.story.keys.get(at).cloned() else {
                 continue;
             };
+            if too_short(&candidate.credential.public(), self.means.hop).is_some() {
+                self.settle(at, Outcome::TooShort);
+                continue;
+            }
             let Some(hash) = self.signature(&candidate).await? else {
                 self.settle(at, Outcome::NoAlgorithm);
                 continue;

@@ -370,8 +370,12 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> F
         Ending::Ended(end) => disconnected(hop, end, "authentication"),
         Ending::Exhausted | Ending::In => refused(hop, story),
     };
-    let offered =
-        story.labels(|outcome| !matches!(outcome, Outcome::Untried | Outcome::NoAlgorithm));
+    let offered = story.labels(|outcome| {
+        !matches!(
+            outcome,
+            Outcome::Untried | Outcome::NoAlgorithm | Outcome::TooShort
+        )
+    });
     finding = finding
         .with("offered_count", offered.len())
         .with("offered", offered)
@@ -539,6 +543,21 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("key", keys.join(", "))
             .with("takes", "ssh-rsa (SHA-1)")
             .with("reason", "announces no SHA-2 signatures for RSA keys");
+    }
+    if !tried && any(|outcome| *outcome == Outcome::TooShort) {
+        let keys = story.labels(|outcome| *outcome == Outcome::TooShort);
+        let least = hop.least_rsa_bits;
+        return about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", keys.join(", "))
+            .with("least_bits", least)
+            .with(
+                "reason",
+                format!("may be shown no RSA key of fewer than {least} bits (RequiredRSASize)"),
+            )
+            .fix(
+                "If RequiredRSASize stands in the SSH configuration for this host, lower it; else use a longer key.",
+                None,
+            );
     }
     if tried {
         if let Some((key, fault)) = story.keys.iter().find_map(|(key, outcome)| {

@@ -27,6 +27,8 @@ pub enum Outcome {
     /// The server would take it, but only with signatures that OpenSSH does
     /// not make for it.
     OnlyWith(&'static str),
+    /// Not offered: an RSA key of fewer bits than the configuration demands.
+    TooShort,
     /// Not offered before the session ended.
     Untried,
 }
@@ -40,6 +42,7 @@ impl Outcome {
             Outcome::Unsigned(_) => "accepted, not signed",
             Outcome::Locked => "accepted, but locked",
             Outcome::NoAlgorithm => "no common signature algorithm",
+            Outcome::TooShort => "too short to be offered",
             Outcome::OnlyWith(_) => "known, other signature algorithm wanted",
             Outcome::Untried => "not tried",
         }
