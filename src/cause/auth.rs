@@ -519,7 +519,7 @@ pub static TIMEOUT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "Authentication is not finished in time",
-    summary: "The server began to authenticate role {user} and did not finish within {waited}: {how}.",
+    summary: "The server did not finish to authenticate role {user} within {waited}: {how}.",
     meaning: "The server answers and is waiting for something behind it: an LDAP, PAM or RADIUS server, an ident server, a name server for host names in pg_hba.conf, or a lock. After authentication_timeout (60 s as delivered) it closes the connection without a word.",
     fixes: &[
         fix(

@@ -142,15 +142,23 @@ pub static NOT_POSTGRES: Cause = Cause {
     ],
 };
 
+/// Which larger message of [`STALL`] does not arrive, by whether ours are sent in vain.
+pub fn direction(ours: bool) -> &'static str {
+    match ours {
+        true => "to the server",
+        false => "from the server",
+    }
+}
+
 /// Small messages pass, large ones do not.
 pub static STALL: Cause = Cause {
     code: "protocol.stall",
     severity: Severity::Fail,
     retryable: false,
     title: "Small messages pass and larger ones get stuck",
-    summary: "Small messages reach {endpoint} and come back, and a larger one from the server never arrives.",
-    meaning: "The server answers what fits into a small packet, and its first larger message is \
-        lost again and again. That is the mark of a path MTU black hole: somewhere on the way \
+    summary: "Small messages reach {endpoint} and come back, and a larger one {direction} never arrives.",
+    meaning: "The server answers what fits into a small packet, and the first larger message, of \
+        its own or of ours, is lost again and again. That is the mark of a path MTU black hole: somewhere on the way \
         (a VPN, a tunnel, a cloud gateway, an overlay network) full-size packets do not fit, and \
         the ICMP message that would tell the sender is filtered. It also fits a proxy that \
         buffers and forwards only short pieces. `tls.timeout` is the case where a small question \

@@ -141,12 +141,25 @@ impl Frames {
     /// Reads the next message. May be dropped half-way and called again.
     pub async fn next(&mut self, phase: Phase) -> Result<Frame, ReadError> {
         loop {
-            match head(&self.inbox, phase)? {
-                Head::Whole(length) => return Ok(self.take(length)),
-                Head::More => self.fill().await?,
-                Head::OldError => return Err(self.old_error().await),
+            match head(&self.inbox, phase) {
+                Ok(Head::Whole(length)) => return Ok(self.take(length)),
+                Ok(Head::More) => self.fill().await?,
+                Ok(Head::OldError) => {
+                    let error = self.old_error().await;
+                    return Err(self.in_another_tongue().unwrap_or(error));
+                }
+                Err(error) if phase == Phase::Authentication => {
+                    return Err(self.in_another_tongue().unwrap_or(error));
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Another protocol that is known by its first words: `ERROR` of memcached
+    /// and `RFB` of VNC begin as messages do.
+    fn in_another_tongue(&self) -> Option<ReadError> {
+        super::stranger::is_known(&self.inbox).then(|| ReadError::Stranger(self.inbox.clone()))
     }
 
     /// Whether bytes of a message are here that [`Frames::next`] has not returned.
@@ -223,11 +236,15 @@ impl Frames {
         }
         let until = end(&self.inbox).unwrap_or(self.inbox.len());
         let text = self.inbox.get(1..until).unwrap_or_default();
-        // A server's own ends its line; it may be in any encoding. Without the
-        // line end, what is no ASCII is a length.
-        let is_line = self.inbox.get(until) == Some(&b'\n');
-        if looks_like_text(text) && (is_line || text.is_ascii()) {
+        // A server's own ends by a zero; it may be in any encoding. Other
+        // peers' lines begin with this letter too.
+        let is_whole = [until, until + 1]
+            .iter()
+            .any(|&at| self.inbox.get(at) == Some(&0));
+        if looks_like_text(text) && is_whole {
             ReadError::OldError(decode(text))
+        } else if looks_like_text(text) && text.is_ascii() {
+            ReadError::Stranger(self.inbox.clone())
         } else if let Some(&[b'E', a, b, c, d]) = self.inbox.get(..5) {
             // No text of old: an error with an absurd length.
             match u32::from_be_bytes([a, b, c, d]) as usize {

@@ -105,6 +105,12 @@ pub fn tcp_info(socket: &Socket) -> Option<TcpInfo> {
     sys::tcp_info(socket)
 }
 
+/// Whether what was sent last is sent again and never acknowledged: it does
+/// not arrive.
+pub fn sends_in_vain(socket: &Socket) -> bool {
+    tcp_info(socket).is_some_and(|info| info.unacked > 0 && info.retransmits > info.spurious)
+}
+
 /// Asks the kernel to keep the ICMP message behind a failed connect; call it
 /// before connecting, and read it with [`icmp`].
 pub fn keep_icmp(socket: &Socket, to: &SocketAddr) {

@@ -317,7 +317,7 @@ mod tests {
             let (first, challenge) = exchange();
             let _ = first.read(&message);
             let _ = first.read(format!("r={}x,s={salt},i=1", first.nonce).as_bytes());
-            let (_, end) = first.answer(&Challenge { iterations: 1, ..challenge }, "x").unwrap();
+            let (_, end) = first.answer(&Challenge { iterations: 1, ..challenge }, b"x").unwrap();
             let _ = end.check(&message);
             let _ = end.check(format!("v={salt}").as_bytes());
         }

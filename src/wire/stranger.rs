@@ -132,6 +132,11 @@ pub fn recognise(bytes: &[u8]) -> Option<Stranger> {
     })
 }
 
+/// Whether these bytes are the first of a protocol with a signature of its own.
+pub fn is_known(bytes: &[u8]) -> bool {
+    known(bytes).is_some()
+}
+
 /// Protocols with a signature of their own.
 fn known(bytes: &[u8]) -> Option<Kind> {
     let starts = |prefix: &str| bytes.starts_with(prefix.as_bytes());

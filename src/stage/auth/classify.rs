@@ -193,6 +193,15 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
         .then_next_host()
 }
 
+/// The time is used up, and what we sent last never arrived.
+pub fn stalled(s: &Situation<'_>) -> Finding {
+    s.finding(&protocol::STALL)
+        .with("direction", protocol::direction(true))
+        .with("waited", in_words(s.elapsed))
+        .with("error", "what was sent last is not acknowledged")
+        .then_next_host()
+}
+
 fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
     let text = error.to_string();
     match error {

@@ -91,6 +91,7 @@ pub async fn probe(
         record.summary = summary(target, &exchange);
         return Ok(session);
     };
+    let in_vain = login.wire().sends_in_vain();
     let exchange = login.into_exchange();
     let os_user = ctx.surroundings.os_user.as_deref();
     let situation = Situation {
@@ -108,8 +109,12 @@ pub async fn probe(
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
         None => {
-            let look = speaker::ask(&route, tls.is_some(), target, endpoint, ctx);
-            classify::late(&situation, look.await)
+            let look = speaker::ask(&route, tls.is_some(), target, endpoint, ctx).await;
+            // Something short of another connection got through.
+            match in_vain && look.is_some() {
+                true => classify::stalled(&situation),
+                false => classify::late(&situation, look),
+            }
         }
     };
     let finding = match finding.cause.code {

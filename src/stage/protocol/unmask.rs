@@ -238,6 +238,16 @@ fn tls_server(look: &Look) -> Finding {
             .with("alpn", "postgresql")
             .with("tls_version", look.version.clone());
     }
+    if look.postgres {
+        return Finding::new(&tls_cause::DIRECT_ONLY)
+            .with("tls_version", look.version.clone())
+            .fix(
+                "It agrees to no protocol name, without which libpq refuses direct TLS too: have \
+                 the proxy that ends TLS there agree to \"postgresql\" (HAProxy: alpn postgresql \
+                 on its bind line), or have it pass TCP through.",
+                None,
+            );
+    }
     let what = match look.http {
         true => "an HTTPS server",
         false => {

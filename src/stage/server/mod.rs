@@ -140,6 +140,10 @@ impl Looked<'_> {
                     stall::Seen::Works => Ok(Facts::default()),
                     stall::Seen::Stalls => Err(self
                         .finding(&protocol::STALL)
+                        .with(
+                            "direction",
+                            protocol::direction(session.wire().sends_in_vain()),
+                        )
                         .with("timeout_ms", ms(waited))
                         .with("how", "small messages pass, larger ones do not")
                         .with("error", "small messages pass, larger ones do not")

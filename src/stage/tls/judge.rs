@@ -324,6 +324,7 @@ impl Judge<'_> {
                 );
             }
         }
+        let in_vain = self.socket.is_some_and(kernel::sends_in_vain);
         let out_of_order = self.socket.and_then(later_packets_came);
         let brief = look::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
         let cause = match brief || out_of_order == Some(true) {
@@ -336,6 +337,7 @@ impl Judge<'_> {
         Finding::new(cause)
             .with("received", received)
             .with("waited", in_words(self.waited))
+            .with("direction", protocol_cause::direction(in_vain))
             .with("short_answers_pass", brief)
             .with("later_packets_came", out_of_order)
     }

@@ -29,6 +29,8 @@ pub struct Look {
     pub version: Option<String>,
     /// Whether HTTP is spoken inside.
     pub http: bool,
+    /// Whether PostgreSQL is, though it agreed to no protocol name.
+    pub postgres: bool,
 }
 
 /// Keepalives of a connection that lasts a second.
@@ -78,18 +80,34 @@ async fn greet(route: &Route, endpoint: &Endpoint, ctx: &Ctx) -> Option<Look> {
         .selected_alpn_protocol()
         .map(|name| String::from_utf8_lossy(name).into_owned());
     let version = stream.ssl().version_str().to_owned();
-    let http = alpn.is_none() && speaks_http(&mut stream).await;
-    Some(Look {
+    let mut look = Look {
         alpn,
         version: Some(version),
-        http,
-    })
+        ..Look::default()
+    };
+    if look.alpn.is_none() {
+        // PostgreSQL answers by one byte; a web server complains, or waits
+        // for the end of a line.
+        let answer = answer_to(&mut stream, &SSL_REQUEST).await;
+        look.postgres = matches!(answer.as_slice(), b"S" | b"N");
+        look.http = is_http(&answer) || (answer.is_empty() && speaks_http(&mut stream).await);
+    }
+    Some(look)
 }
 
 /// Whether a web server is inside.
 pub(super) async fn speaks_http<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) -> bool {
+    is_http(&answer_to(io, b"GET / HTTP/1.0\r\n\r\n").await)
+}
+
+fn is_http(bytes: &[u8]) -> bool {
+    stranger::recognise(bytes).is_some_and(|stranger| stranger.kind == Kind::Http)
+}
+
+/// What is said to a question, in a moment; nothing where nothing is.
+async fn answer_to<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, question: &[u8]) -> Vec<u8> {
     let exchange = async {
-        io.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+        io.write_all(question).await?;
         io.flush().await?;
         let mut bytes = vec![0; 512];
         let n = io.read(&mut bytes).await?;
@@ -97,11 +115,7 @@ pub(super) async fn speaks_http<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) -
         Ok::<_, std::io::Error>(bytes)
     };
     let answer = tokio::time::timeout(Duration::from_millis(300), exchange).await;
-    let stranger = answer
-        .ok()
-        .and_then(Result::ok)
-        .and_then(|bytes| stranger::recognise(&bytes));
-    stranger.is_some_and(|stranger| stranger.kind == Kind::Http)
+    answer.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 /// What a second connection answers to a line of text; a web server's request,

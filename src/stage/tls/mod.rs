@@ -30,7 +30,7 @@ use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
 use crate::target::{Endpoint, SslMode, Target};
-use crate::wire::{BoxIo, Route, Stream, TeeLog};
+use crate::wire::{BoxIo, Route, Stream, TeeLog, kernel};
 
 use client::ClientCertificate;
 use tap::Tap;
@@ -49,6 +49,13 @@ pub struct Wire {
     pub tls: Option<Encryption>,
     /// The socket itself, to ask the kernel about it.
     pub socket: Option<Arc<socket2::Socket>>,
+}
+
+impl Wire {
+    /// Whether the peer's machine acknowledges nothing of what was sent last.
+    pub fn sends_in_vain(&self) -> bool {
+        self.socket.as_deref().is_some_and(kernel::sends_in_vain)
+    }
 }
 
 /// What later stages need to know of TLS.

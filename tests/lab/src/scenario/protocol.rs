@@ -185,6 +185,13 @@ const CLOSED: Expect = Expect::Fail("protocol.closed");
 const RESET: Expect = Expect::Fail("protocol.reset");
 const SILENT: Expect = Expect::Fail("protocol.silent");
 const STRANGER: Expect = Expect::Fail("protocol.not-postgres");
+/// It is told that our own message does not arrive.
+fn ours_stalls(report: &Value) -> Result<()> {
+    let summary = report["verdict"]["summary"].as_str().unwrap_or_default();
+    ensure!(summary.contains("to the server"), "{summary}");
+    Ok(())
+}
+
 const STALL: Expect = Expect::Fail("protocol.stall");
 const OVERSIZED: Expect = Expect::Fail("protocol.oversized");
 const MALFORMED: Expect = Expect::Fail("protocol.malformed");
@@ -520,6 +527,36 @@ pub const SCENARIOS: &[Scenario] = &[
         &[],
         |_| { Ok(case(Peer::answers("Error: go away\r\n")?).assert(kind("text"))) }
     ),
+    row!(
+        "protocol-text-plain",
+        "the same, asked in clear",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("Error: go away\r\n")?;
+            Ok(case_with(peer, "disable").assert(kind("text")))
+        }
+    ),
+    row!(
+        "protocol-memcached-plain",
+        "memcached, asked in clear",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("ERROR\r\n")?;
+            Ok(case_with(peer, "disable").assert(kind("memcached")))
+        }
+    ),
+    row!(
+        "protocol-vnc-plain",
+        "a remote desktop, whose greeting begins as a message does",
+        STRANGER,
+        &[],
+        |_| {
+            let peer = Peer::answers("RFB 003.008\n")?;
+            Ok(case_with(peer, "disable").assert(kind("vnc")))
+        }
+    ),
     // ---- Almost PostgreSQL ----
     row!(
         "protocol-oversized",
@@ -643,6 +680,47 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslmode", "require")
                 .set("connect_timeout", 3);
             Ok(Case::check(conn).password(lab.password()).keep((pg, ns)))
+        }
+    ),
+    row!(
+        "protocol-stall-hello",
+        "a path on which our large packets are lost, the ClientHello first",
+        STALL,
+        &[Need::Postgres, Need::Nft],
+        |lab| {
+            let ns = lab.netns()?;
+            let pg = lab
+                .new_postgres()
+                .netns(&ns)
+                .tls(lab.issue(lab.cert())?)
+                .start()?;
+            ns.input(&format!("tcp dport {} meta length > 300 drop", pg.port()))?;
+            let conn = pg
+                .conn()
+                .set("sslmode", "require")
+                .set("connect_timeout", 3);
+            let case = Case::check(conn).password(lab.password()).keep((pg, ns));
+            Ok(case.assert(ours_stalls))
+        }
+    ),
+    row!(
+        "protocol-stall-password",
+        "a path on which our large packets are lost, a very long password first",
+        STALL,
+        &[Need::Postgres, Need::Nft],
+        |lab| {
+            let ns = lab.netns()?;
+            let token = "a".repeat(1_900);
+            let pg = lab
+                .new_postgres()
+                .netns(&ns)
+                .sql(&format!("create role long login password '{token}'"))
+                .hba("host all all all password")
+                .start()?;
+            ns.input(&format!("tcp dport {} meta length > 1400 drop", pg.port()))?;
+            let conn = pg.conn().set("user", "long").set("connect_timeout", 3);
+            let case = Case::check(conn).password(&token).keep((pg, ns));
+            Ok(case.assert(ours_stalls))
         }
     ),
     // ---- Neighbours that must pass ----

@@ -451,6 +451,22 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "tls-direct-only-without-alpn",
+        about: "a proxy that ends TLS and agrees to no protocol name, PostgreSQL behind it",
+        expect: Expect::Fail("tls.direct-only"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::HaProxy],
+        setup: |lab| {
+            let case = direct(lab, "")?;
+            let conn = case.conn.clone().unwrap_or_default();
+            let conn = conn.without("sslnegotiation").set("sslmode", "require");
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn).password(lab.password())
+            })
+        },
+    },
+    Scenario {
         name: "tls-intercepted",
         about: "somebody terminates TLS in between, with a certificate of the same authority",
         expect: Expect::Fail("tls.intercepted"),
