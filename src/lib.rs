@@ -20,7 +20,7 @@
 //! - [`environment`], [`local`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
-//! - [`descriptors`]: enough of them to begin
+//! - [`descriptors`], [`threads`]: enough of them to begin
 //! - [`render`]: reports as bytes
 //! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
@@ -50,5 +50,6 @@ pub mod surroundings;
 pub mod target;
 pub mod terminal;
 pub mod text;
+pub mod threads;
 pub mod usage;
 pub mod wire;

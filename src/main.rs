@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
@@ -11,9 +12,17 @@ use dbdoctor::command::{
     Exit, check, diff, explain, generate, idle, output, starved, stress, usage,
 };
 use dbdoctor::report::Stage;
+use dbdoctor::threads;
 
 /// Whether anything panicked, in whatever thread.
 static DEFECT: AtomicBool = AtomicBool::new(false);
+
+/// Whether the runtime's threads are being made.
+static STARTING: AtomicBool = AtomicBool::new(false);
+
+/// What is said where they cannot be.
+const NO_THREADS: &str = "dbdoctor: cannot start: the system gives this process no more threads \
+                          (a limit on processes or memory: ulimit -u, pids.max of the container)";
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(confess));
@@ -31,13 +40,19 @@ fn main() -> ExitCode {
     if let Err(error) = dbdoctor::descriptors::provide() {
         return starved::report(&cli.command, &error).into();
     }
-    let runtime = match tokio::runtime::Runtime::new() {
+    let Some(workers) = threads::workers() else {
+        eprintln!("{NO_THREADS}");
+        return Exit::Defect.into();
+    };
+    STARTING.store(true, Ordering::SeqCst);
+    let runtime = match runtime(workers) {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("dbdoctor: cannot start: {error}");
             return Exit::Defect.into();
         }
     };
+    STARTING.store(false, Ordering::SeqCst);
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.block_on(dispatch(cli.command))));
     // A blocked look-up must not hold the process once the report is printed.
     runtime.shutdown_background();
@@ -45,6 +60,18 @@ fn main() -> ExitCode {
         Ok(exit) if !DEFECT.load(Ordering::Relaxed) => exit.into(),
         _ => Exit::Defect.into(),
     }
+}
+
+/// The runtime, with one thread for blocking work that stays: the runtime
+/// panics only where such work finds none and none can be made.
+fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_keep_alive(Duration::from_secs(24 * 60 * 60))
+        .enable_all()
+        .build()?;
+    drop(runtime.spawn_blocking(|| ()));
+    Ok(runtime)
 }
 
 async fn dispatch(command: Command) -> Exit {
@@ -77,6 +104,12 @@ async fn dispatch(command: Command) -> Exit {
 /// One line for a defect of ours. What was asserted is left out, since it may
 /// quote a value; the place is enough to find it.
 fn confess(panic: &std::panic::PanicHookInfo<'_>) {
+    if STARTING.load(Ordering::SeqCst) {
+        // Others took the threads that were there a moment ago. To unwind would
+        // wait for those of the runtime that did start.
+        eprintln!("{NO_THREADS}");
+        std::process::exit(Exit::Defect as i32);
+    }
     DEFECT.store(true, Ordering::Relaxed);
     let place = panic
         .location()

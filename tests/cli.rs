@@ -1,5 +1,6 @@
 //! The command line as a process: usage, exit status, streams, signals.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// dbdoctor in an environment of its own: nothing of the machine's.
@@ -252,4 +253,45 @@ fn too_few_descriptors_are_named_and_a_low_soft_limit_does_not_count() {
     }
     let end = with_few_descriptors(6, 1024);
     assert_eq!(end, (Some(1), "tcp.refused".into()));
+}
+
+/// dbdoctor checks a port where nothing listens, as a user of its own who may
+/// have this many processes and threads.
+fn with_few_threads(program: &Path, most: u32) -> (Option<i32>, String) {
+    let output = Command::new("setpriv")
+        .args(["--reuid", "61234", "--regid", "61234", "--clear-groups"])
+        .args(["prlimit", &format!("--nproc={most}")])
+        .args(["timeout", "--foreground", "-s", "KILL", "60"])
+        .arg(program)
+        .args(["check", "postgres://app@127.0.0.1:1/app", "--json"])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn too_few_threads_are_told_at_once() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    // Where that user may run it, wherever this is built.
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("dbdoctor");
+    std::fs::copy(env!("CARGO_BIN_EXE_dbdoctor"), &program).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    // `timeout` is one process and dbdoctor another.
+    for most in [2, 3, 4] {
+        let (status, said) = with_few_threads(&program, most);
+        assert_eq!(status, Some(3), "{most}: {said}");
+        assert!(said.contains("no more threads"), "{most}: {said}");
+        assert_eq!(said.lines().count(), 1, "{most}: {said}");
+    }
+    let (status, said) = with_few_threads(&program, 100);
+    assert_eq!(status, Some(1), "{said}");
 }

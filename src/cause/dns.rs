@@ -138,7 +138,7 @@ pub static TIMEOUT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "No name server answers",
-    summary: "No name server answered for {name} within {waited}: {answers}.",
+    summary: "No name server answered for {queried} within {waited}: {answers}.",
     meaning: "Questions went out and nothing came back: the name servers are down, a firewall \
               drops port 53, or the VPN that they are behind is not connected. Whether the name \
               exists is not known. A name server that refuses the packet or cannot be reached at \
@@ -237,7 +237,7 @@ pub static SYSTEM_ONLY: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "Only this machine knows the name",
-    summary: "{name} resolves here through {source}, but the name servers do not know it: {answers}.",
+    summary: "{name} resolves here through {source}, but the name servers {lack}: {answers}.",
     meaning: "The system resolver has an address, from /etc/hosts or another local source, and the \
               name servers have none. It works here; the same name fails on other machines, in \
               containers, and in programs that ask DNS themselves.",
@@ -261,7 +261,7 @@ pub static SERVER_ONLY: Cause = Cause {
               server that is asked first does not know the name and that ends the search.",
     fixes: &[
         run(
-            "See where hosts are looked up; the line should have dns in it.",
+            "Put dns into the line for hosts in /etc/nsswitch.conf, which looks in {lacking} alone.",
             "grep ^hosts: /etc/nsswitch.conf",
         ),
         run(

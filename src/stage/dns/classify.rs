@@ -75,8 +75,13 @@ impl Failure<'_> {
         };
         let found = any(|s| s.outcome == Outcome::Addresses);
         let failed = any(|s| matches!(s.outcome, Outcome::Failed(_)));
+        // Its only addresses came without an answer for IPv4, and the C library
+        // waited for that one.
+        let half = found && !any(ServerAnswer::settles);
         let inside = self.inside();
         match code {
+            // No source that could be used.
+            Some(libc::EAI_SYSTEM) if found && !self.asks_dns() => &SERVER_ONLY,
             Some(libc::EAI_NONAME | libc::EAI_NODATA) if found => &SERVER_ONLY,
             // The C library takes a referral for an answer without addresses.
             Some(libc::EAI_NODATA)
@@ -102,6 +107,8 @@ impl Failure<'_> {
                 if matches!(inside, Some(Inside::Compose(_))) && !found {
                     // Whatever else is wrong here, it is a container's name.
                     &CONTAINER_NAME
+                } else if half {
+                    &TIMEOUT
                 } else if found {
                     &SERVER_ONLY
                 } else if failed {
@@ -121,6 +128,14 @@ impl Failure<'_> {
             }
             Some(_) => &UNCLASSIFIED,
         }
+    }
+
+    /// Whether the system resolver comes to a name server at all.
+    fn asks_dns(&self) -> bool {
+        let sources = &self.settings.sources;
+        sources
+            .iter()
+            .any(|source| matches!(source.as_str(), "dns" | "resolve"))
     }
 
     fn inside(&self) -> Option<Inside> {
@@ -151,6 +166,7 @@ impl Failure<'_> {
             .with("answers", self.answers())
             .with("server", self.server())
             .with("sources", self.settings.sources.clone())
+            .with("lacking", (!self.asks_dns()).then(|| self.lacking()))
             .with("search", self.settings.resolv.search.clone())
             .with("tried", self.tried())
             .with("name_servers", described(self.servers));
@@ -158,6 +174,14 @@ impl Failure<'_> {
             finding = finding
                 .with("queried", self.name)
                 .with("records", "(neither an A nor an AAAA record)");
+        }
+        if row.code == cause::dns::TIMEOUT.code {
+            let half = self.servers.iter().any(|s| s.outcome == Outcome::Addresses);
+            let queried = match half {
+                true => format!("the IPv4 addresses of {}", self.name),
+                false => self.name.to_owned(),
+            };
+            finding = finding.with("queried", queried);
         }
         if row.code == cause::dns::INVALID_NAME.code {
             finding = finding
@@ -236,10 +260,21 @@ impl Failure<'_> {
 
     /// The server to ask by hand: one that failed, else the first.
     fn server(&self) -> Option<String> {
-        let not_well = self.servers.iter().find(|s| !s.outcome.is_answer());
+        let not_well = self
+            .servers
+            .iter()
+            .find(|s| !s.outcome.is_answer() || s.half_silent);
         not_well
             .or(self.servers.first())
             .map(|s| s.server.ip().to_string())
+    }
+
+    /// What hosts are looked up in where that is not DNS.
+    fn lacking(&self) -> String {
+        match self.settings.sources.is_empty() {
+            true => "nothing".to_owned(),
+            false => self.settings.sources.join(" and "),
+        }
     }
 
     fn tried(&self) -> Vec<String> {
@@ -332,6 +367,68 @@ mod tests {
         );
         assert!(!finding.fixes().is_empty());
         finding.cause.code
+    }
+
+    #[test]
+    fn half_an_answer_and_no_source() {
+        let mut half = server(1, Addresses, &[]);
+        half.addresses = vec!["::1".parse().unwrap()];
+        half.half_silent = true;
+        half.no_ipv4_answer = true;
+        let eai = |code| {
+            Refusal::Error(Eai {
+                code,
+                errno: None,
+                text: "text".to_owned(),
+            })
+        };
+        let whole = || server(2, Addresses, &[[10, 9, 9, 2]]);
+        let usual: &[&str] = &["files", "dns"];
+        for (refusal, servers, sources, cause) in [
+            (
+                eai(libc::EAI_AGAIN),
+                vec![half.clone()],
+                usual,
+                "dns.timeout",
+            ),
+            (Refusal::Late, vec![half.clone()], usual, "dns.timeout"),
+            (Refusal::Late, vec![half, whole()], usual, "dns.server-only"),
+            (eai(libc::EAI_SYSTEM), vec![whole()], &[], "dns.server-only"),
+            (
+                eai(libc::EAI_SYSTEM),
+                vec![whole()],
+                &["nosuch"],
+                "dns.server-only",
+            ),
+            (
+                eai(libc::EAI_SYSTEM),
+                vec![whole()],
+                usual,
+                "dns.unclassified",
+            ),
+        ] {
+            let settings = settings("", sources);
+            let failure = Failure {
+                name: "db.test",
+                refusal: &refusal,
+                waited: Duration::from_secs(5),
+                servers: &servers,
+                settings: &settings,
+            };
+            let finding = failure.finding();
+            assert_eq!(finding.cause.code, cause, "{refusal:?} {servers:?}");
+            // Only where dns is not asked is it to be asked.
+            let advised = finding
+                .fixes()
+                .iter()
+                .any(|fix| fix.text.contains("nsswitch"));
+            assert_eq!(
+                advised,
+                cause == "dns.server-only" && !failure.asks_dns(),
+                "{:?}",
+                finding.fixes()
+            );
+        }
     }
 
     #[test]

@@ -126,6 +126,13 @@ pub fn odd_finding(
         .with("addresses", texts(system))
         .with("dns", (!disagree).then(|| texts(&dns)))
         .with("answers", sentences(servers))
+        .with(
+            "lack",
+            match servers.iter().any(|s| s.outcome.is_answer()) {
+                true => "do not know it",
+                false => "fail for it",
+            },
+        )
         .with("name_servers", described(servers))
 }
 
@@ -203,6 +210,7 @@ pub mod fixtures {
             chain: Vec::new(),
             ttl: None,
             half_silent: false,
+            no_ipv4_answer: false,
             took: Duration::from_millis(2),
         }
     }

@@ -136,6 +136,13 @@ pub async fn over_udp(
                     early(&replies);
                 }
                 // It is ours by its id, and cannot be read.
+                Err(_) if bytes.len() < 2 => {
+                    // Too short to say which question it is for; the C library
+                    // goes on to the next server.
+                    for open in replies.iter_mut().filter(|r| matches!(r, Reply::Silent)) {
+                        *open = Reply::Unreadable;
+                    }
+                }
                 Err(_) => {
                     let id = bytes.first_chunk().map(|id| u16::from_be_bytes(*id));
                     let ours = questions.iter().position(|q| Some(q.metadata.id) == id);
@@ -215,6 +222,27 @@ mod tests {
         let limit = Instant::now() + Duration::from_secs(5);
         let replies = over_udp(server, &questions, limit, &|_| ()).await;
         assert!(matches!(replies[0], Reply::Unusable(libc::ECONNREFUSED)));
+    }
+
+    #[tokio::test]
+    async fn an_empty_reply_is_one_that_cannot_be_read() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let server = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            while let Ok((_, from)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(b"", from).await;
+            }
+        });
+        let name = dns_name("db.test").unwrap();
+        let questions = [RecordType::A, RecordType::AAAA].map(|kind| question(&name, kind, false));
+        let limit = Instant::now() + Duration::from_secs(20);
+        let replies = over_udp(server, &questions, limit, &|_| ()).await;
+        assert!(
+            replies
+                .iter()
+                .all(|reply| matches!(reply, Reply::Unreadable))
+        );
     }
 
     #[tokio::test]

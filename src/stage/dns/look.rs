@@ -186,7 +186,13 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
             .map(|asking| asking.answers.so_far())
             .unwrap_or_default()
     };
-    let mut resolving = Box::pin(system::resolve(name.clone()));
+    let (asked, no_source) = (name.clone(), settings.sources.is_empty());
+    let mut resolving = Box::pin(async move {
+        match no_source {
+            true => SystemAnswer::of_no_source(),
+            false => system::resolve(asked).await,
+        }
+    });
     let mut answer = ctx.until(limit, &mut resolving).await.ok();
     if answer.is_none() && any_addresses(&known()) {
         let grace = (limit + GRACE).min(ctx.deadline);
@@ -229,7 +235,8 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
         }
         None => {
             let answers = look.answers();
-            if any_addresses(&answers) && compare::explains_delay(&answers) {
+            let settled = answers.iter().any(ServerAnswer::settles);
+            if settled && compare::explains_delay(&answers) {
                 // The system resolver will come to the server that has the
                 // answer; the servers before it account for the wait.
                 look.addresses = preferred(&answers).await;
@@ -284,11 +291,11 @@ fn any_addresses(answers: &[ServerAnswer]) -> bool {
     answers.iter().any(|a| a.outcome == Outcome::Addresses)
 }
 
-/// The addresses of the first server that has some, in the order of getaddrinfo
+/// The addresses of the first server that settles it, in the order of getaddrinfo
 /// as far as it matters: what this machine cannot reach comes last (RFC 6724,
 /// rule 1), IPv6 before IPv4.
 async fn preferred(answers: &[ServerAnswer]) -> Vec<SocketAddr> {
-    let first = answers.iter().find(|a| a.outcome == Outcome::Addresses);
+    let first = answers.iter().find(|a| a.settles());
     let ips = first.map(|a| a.addresses.clone()).unwrap_or_default();
     let mut ranked: Vec<(u8, SocketAddr)> = ips
         .into_iter()

@@ -35,6 +35,9 @@ pub struct ServerAnswer {
     pub ttl: Option<u32>,
     /// Whether one of the questions for addresses got no answer at all.
     pub half_silent: bool,
+    /// Whether that is the one for IPv4 addresses, without which the C library
+    /// does not take the other's answer.
+    pub no_ipv4_answer: bool,
     /// Until the outcome was certain.
     pub took: Duration,
 }
@@ -107,6 +110,13 @@ impl Outcome {
 }
 
 impl ServerAnswer {
+    /// Whether it has addresses that getaddrinfo comes to. It asks for IPv4
+    /// addresses first, and gives up where that question gets no answer; where
+    /// the one for IPv6 addresses gets none, it goes on without.
+    pub fn settles(&self) -> bool {
+        self.outcome == Outcome::Addresses && !self.no_ipv4_answer
+    }
+
     fn silent(server: SocketAddr, name: &str) -> Self {
         Self {
             server,
@@ -117,6 +127,7 @@ impl ServerAnswer {
             chain: Vec::new(),
             ttl: None,
             half_silent: false,
+            no_ipv4_answer: false,
             took: Duration::ZERO,
         }
     }
@@ -127,7 +138,13 @@ impl ServerAnswer {
         match self.outcome {
             Outcome::Addresses => {
                 let all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-                format!("{server} says {}", all.join(", "))
+                let all = all.join(", ");
+                match self.no_ipv4_answer {
+                    true => format!(
+                        "{server} says {all} for IPv6, and does not answer the question for IPv4 addresses"
+                    ),
+                    false => format!("{server} says {all}"),
+                }
             }
             Outcome::NoData => format!("{server} knows the name without an address"),
             Outcome::NxDomain => format!("{server} says that it does not exist"),
@@ -313,6 +330,7 @@ fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) ->
             Reply::Unreadable | Reply::Truncated | Reply::Unusable(_) => {}
         }
     }
+    answer.no_ipv4_answer = matches!(replies.first(), Some(Reply::Silent));
     let failure = codes
         .iter()
         .find(|code| !matches!(**code, ResponseCode::NoError | ResponseCode::NXDomain));
@@ -470,6 +488,29 @@ mod tests {
         // The owner of a domain may say so without looking names up for others.
         message.metadata.authoritative = true;
         assert_eq!(judged(&[Reply::Read(message)]).outcome, Outcome::NoData);
+    }
+
+    #[test]
+    fn half_an_answer_settles_it_only_if_it_is_the_first_half() {
+        let v4 = RData::A(A::new(10, 0, 0, 7));
+        let v6 = RData::AAAA("::1".parse::<std::net::Ipv6Addr>().unwrap().into());
+        let with = |data| {
+            let name = dns_name("db.test").unwrap();
+            reply(
+                ResponseCode::NoError,
+                vec![Record::from_rdata(name, 60, data)],
+            )
+        };
+        let empty = || reply(ResponseCode::NoError, vec![]);
+        for (replies, settles) in [
+            ([with(v4.clone()), Reply::Silent], true),
+            ([with(v4), empty()], true),
+            ([empty(), with(v6.clone())], true),
+            ([Reply::Silent, with(v6)], false),
+            ([empty(), Reply::Silent], false),
+        ] {
+            assert_eq!(judged(&replies).settles(), settles, "{replies:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,21 @@ pub struct SystemAnswer {
     pub took: Duration,
 }
 
+impl SystemAnswer {
+    /// What getaddrinfo says where `nsswitch.conf` names no source for hosts.
+    /// It is not called then: glibc 2.36 ends the process at the second call.
+    pub fn of_no_source() -> Self {
+        Self {
+            result: Err(Eai {
+                code: libc::EAI_SYSTEM,
+                errno: None,
+                text: "System error".to_owned(),
+            }),
+            took: Duration::ZERO,
+        }
+    }
+}
+
 /// A getaddrinfo error (RFC 3493, section 6.1; `man 3 getaddrinfo`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eai {
@@ -54,19 +69,21 @@ impl Eai {
 
 /// Asks getaddrinfo in a thread of its own. The call cannot be cancelled, so a
 /// thread that nobody waits for is used: neither the caller's deadline nor the
-/// end of the runtime is held up by it. Port 0 in all addresses.
+/// end of the runtime is held up by it. Where the system gives no more
+/// threads, one of the runtime's does it. Port 0 in all addresses.
 pub async fn resolve(name: String) -> SystemAnswer {
     let (tell, told) = oneshot::channel();
     let started = Instant::now();
+    let again = name.clone();
+    let ask = move |name: &str| SystemAnswer {
+        result: ffi::getaddrinfo(name, 0),
+        took: started.elapsed(),
+    };
     let spawned = std::thread::Builder::new()
         .name("getaddrinfo".to_owned())
         .spawn(move || {
-            let result = ffi::getaddrinfo(&name, 0);
             // Nobody may be listening any more.
-            let _ = tell.send(SystemAnswer {
-                result,
-                took: started.elapsed(),
-            });
+            let _ = tell.send(ask(&name));
         });
     let failed = |text: String, errno: Option<i32>| SystemAnswer {
         result: Err(Eai {
@@ -80,7 +97,9 @@ pub async fn resolve(name: String) -> SystemAnswer {
         Ok(_) => told
             .await
             .unwrap_or_else(|_| failed("the resolver's thread ended".to_owned(), None)),
-        Err(error) => failed(error.to_string(), error.raw_os_error()),
+        Err(error) => tokio::task::spawn_blocking(move || ask(&again))
+            .await
+            .unwrap_or_else(|_| failed(error.to_string(), error.raw_os_error())),
     }
 }
 

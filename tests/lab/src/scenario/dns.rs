@@ -90,6 +90,8 @@ enum Says {
     Slowly(Ipv4Addr, Duration),
     /// This address, and nothing to questions for IPv6 addresses.
     OnlyIpv4(Ipv4Addr),
+    /// This machine's IPv6 address, and nothing to questions for IPv4 addresses.
+    OnlyIpv6,
     /// Bytes that are no message.
     Garbage,
 }
@@ -144,6 +146,8 @@ impl Says {
             Says::Code(code) => (code, None),
             Says::OnlyIpv4(_) if ipv6 => return None,
             Says::OnlyIpv4(ip) => (0, Some(ip)),
+            Says::OnlyIpv6 if !ipv6 => return None,
+            Says::OnlyIpv6 => return Some(loopback6(question.get(..end)?)),
             Says::Slowly(ip, pause) => {
                 if !ipv6 {
                     thread::sleep(pause);
@@ -160,6 +164,15 @@ impl Says {
         }
         Some(reply)
     }
+}
+
+/// A reply to this question: `::1`.
+fn loopback6(question: &[u8]) -> Vec<u8> {
+    let mut reply = question.to_vec();
+    reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    reply.extend([0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16]);
+    reply.extend(std::net::Ipv6Addr::LOCALHOST.octets());
+    reply
 }
 
 /// Names.
@@ -807,6 +820,23 @@ pub const SCENARIOS: &[Scenario] = &[
                 &ns.host_ip(),
                 Says::OnlyIpv4(ns.host_ip().parse()?).replies(),
             )?;
+            ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
+            Ok(Case::check(conn)
+                .password(lab.password())
+                .patience(40)
+                .keep((server, door))
+                .netns(ns))
+        },
+    },
+    Scenario {
+        name: "dns-timeout-a-dropped",
+        about: "questions for IPv4 addresses get no answer, those for IPv6 do",
+        expect: Expect::Fail("dns.timeout"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Netns],
+        setup: |lab| {
+            let (ns, door, conn) = reachable(lab)?;
+            let server = Responder::start(&ns.host_ip(), Says::OnlyIpv6.replies())?;
             ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
             Ok(Case::check(conn)
                 .password(lab.password())
