@@ -319,7 +319,11 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
         )
         .with("hba_line", hba::entry(&behind, client))
         .with("parameter", setting.flatten())
-        .with("socket", "the pooler's unix socket")
+        .with(
+            "socket",
+            (cause.code == "auth.peer").then_some("the pooler's unix socket"),
+        )
+        .with("encryption", "by way of the pooler")
         .with(
             "why",
             (cause.code == "tls.client.required").then_some("the pooler has none for it"),
