@@ -20,6 +20,7 @@ pub mod offer;
 mod pen;
 mod story;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
@@ -63,6 +64,8 @@ pub(crate) struct Session {
     /// Whether it is OpenSSH's server, which looks the name of a forward's
     /// target up before it does anything else (channels.c, `connect_to`).
     looks_up_first: bool,
+    /// Whether a forward has been open.
+    used: AtomicBool,
 }
 
 impl Drop for Session {
@@ -271,6 +274,7 @@ impl Visit<'_> {
                 watch,
                 socket,
                 looks_up_first: greeting.software().starts_with("OpenSSH"),
+                used: AtomicBool::new(false),
             });
         }
         Err(fault::authentication(self.hop, &story, &banner, &notice))

@@ -13,7 +13,7 @@ use super::auth::asks_for_password;
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
 use super::host_key::moment;
-use super::offer::{Candidate, Credential};
+use super::offer::{Candidate, Credential, Hand};
 use super::story::{Ending, Outcome, Story};
 use crate::cause::{self, Cause};
 use crate::ctx::Ctx;
@@ -40,6 +40,8 @@ pub fn unclassified(hop: &Hop, error: &str) -> Finding {
 pub fn lost(label: &str, end: &End) -> Finding {
     Finding::new(&cause::tunnel::LOST)
         .with("via", label)
+        .with("bastion", label)
+        .with("when", "while it was in use")
         .with("error", end.words())
 }
 
@@ -197,12 +199,7 @@ pub fn handshake(
     clear: &[u8],
 ) -> Finding {
     let finding = match (error, end) {
-        (error, _)
-            if violates(error)
-                && let Some(words) = complaint(clear) =>
-        {
-            spoilt(hop, words)
-        }
+        _ if let Some(words) = complaint(clear) => spoilt(hop, words),
         (Error::NoCommonAlgo { kind, ours, theirs }, _) => {
             algorithms(hop, allowed, kind, ours, theirs)
         }
@@ -400,6 +397,28 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> F
     }
     if let Some(count) = story.agent_keys {
         finding = finding.with("agent_keys", count);
+        let lent = |key: &Candidate| matches!(key.hand, Hand::Agent(_));
+        let used = story.keys.iter().filter(|(key, _)| lent(key)).count();
+        let left_out = count.saturating_sub(used);
+        if hop.identities_only && left_out > 0 && story.methods.contains(&"publickey") {
+            finding = finding.with("agent_keys_left_out", left_out).fix(
+                "IdentitiesOnly in the SSH configuration leaves out keys that the agent has: name the right one's file with IdentityFile or --ssh-key; its public half is enough.",
+                None,
+            );
+        }
+    }
+    if let Some(from) = story.keys.iter().find_map(|(key, outcome)| {
+        let refused = *outcome == Outcome::Refused;
+        refused.then(|| bound_to(key)).flatten()
+    }) {
+        finding = finding
+            .with("certificate_bound_to", from.as_str())
+            .fix(
+                format!(
+                    "The certificate may be used from {from} alone (its source-address): if the server sees this machine at another address, that is the cause. Go through a host that is in the list, or have a certificate issued for this address.",
+                ),
+                None,
+            );
     }
     finding
 }
@@ -571,6 +590,9 @@ fn method(hop: &Hop, story: &Story) -> Finding {
         {
             format!("an answer to \"{}\" after the password", question.trim())
         }
+        ["publickey"] if story.passed.contains(&"publickey") => {
+            "another key beside the one that it has accepted (publickey)".to_owned()
+        }
         [] => "something that it does not name (every method is switched off there)".to_owned(),
         methods => methods.join(" or "),
     };
@@ -616,6 +638,17 @@ fn method(hop: &Hop, story: &Story) -> Finding {
         [] => finding,
         questions => finding.with("questions", questions.to_vec()),
     }
+}
+
+/// The addresses that a user certificate is bound to, if it is
+/// (PROTOCOL.certkeys, `source-address`).
+fn bound_to(key: &Candidate) -> Option<String> {
+    let Credential::Certificate(certificate) = &key.credential else {
+        return None;
+    };
+    let options = certificate.critical_options();
+    let (_, addresses) = options.iter().find(|(name, _)| *name == "source-address")?;
+    Some(addresses.to_string())
 }
 
 /// What is wrong with a user certificate, as far as it says itself

@@ -2,6 +2,7 @@
 //! `direct-streamlocal@openssh.com`; and what a refusal of one means.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Session;
@@ -23,6 +24,8 @@ pub enum Failure {
     LookingUp,
     /// The session ended.
     Lost(End),
+    /// The session ended before any forward was open.
+    Aborted(End),
 }
 
 /// What a forward was to reach.
@@ -52,11 +55,13 @@ impl Session {
         let opening = self
             .handle
             .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+        let first = !self.used.load(Ordering::Relaxed);
         let name = !host.eq_ignore_ascii_case("localhost") && host.parse::<IpAddr>().is_err();
         match self.opened(ctx.until(limit, opening).await).await {
             Err(Failure::Lost(End::Dead)) if name && self.looks_up_first && self.arrives() => {
                 Err(Failure::LookingUp)
             }
+            Err(Failure::Lost(end)) if first && end != End::Dead => Err(Failure::Aborted(end)),
             opened => opened,
         }
     }
@@ -72,7 +77,10 @@ impl Session {
         outcome: Result<Result<russh::Channel<russh::client::Msg>, russh::Error>, crate::ctx::Late>,
     ) -> Result<BoxIo, Failure> {
         match outcome {
-            Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),
+            Ok(Ok(channel)) => {
+                self.used.store(true, Ordering::Relaxed);
+                Ok(Box::new(channel.into_stream()))
+            }
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
                 Err(Failure::Refused(self.watch.refusal(reason.code()).await))
             }
@@ -132,7 +140,21 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                     None,
                 );
         }
-        Failure::Lost(end) => finding = finding.with("error", end.words()),
+        Failure::Lost(end) => {
+            finding = finding
+                .with("error", end.words())
+                .with("when", "while it was in use")
+                .with("bastion", wanted.via);
+        }
+        Failure::Aborted(end) => {
+            finding = finding
+                .with("error", end.words())
+                .with("when", "right after the login, before any forward was open")
+                .fix(
+                    "The server let us in and hung up at once; its log names the reason. To root, sshd does that where PermitRootLogin is forced-commands-only and the key has no command: log in as another user. Else it may be a session that PAM refuses, or a child that cannot start.",
+                    None,
+                );
+        }
     }
     if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
         finding = finding.with("notice", wanted.notice).fix(
@@ -160,7 +182,7 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
     }
     match failure {
         // No host of the list is reached through a session that is over.
-        Failure::Lost(_) => finding,
+        Failure::Lost(_) | Failure::Aborted(_) => finding,
         _ => finding.then_next_host(),
     }
 }
@@ -180,7 +202,7 @@ fn classify(failure: &Failure) -> &'static Cause {
     let refusal = match failure {
         Failure::Late => return &tunnel::TARGET_TIMEOUT,
         Failure::LookingUp => return &tunnel::TARGET_UNRESOLVED,
-        Failure::Lost(_) => return &tunnel::LOST,
+        Failure::Lost(_) | Failure::Aborted(_) => return &tunnel::LOST,
         Failure::Refused(refusal) => refusal,
     };
     match refusal.code {
