@@ -228,6 +228,7 @@ impl Visit<'_> {
         self.fact("identification_ms", ms(greeted - began));
         self.summary = short_software(&greeting);
 
+        let below = Arc::clone(&stream.log);
         let (mut handle, watch) = self.handshake(stream, replay).await?;
         let shaken = Instant::now();
         self.fact("handshake_ms", ms(shaken - greeted));
@@ -243,6 +244,7 @@ impl Visit<'_> {
             password: self.plan.password.as_ref(),
             interactive: self.ctx.surroundings.interactive,
             keys_only,
+            below,
             announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),
         };
         let story = auth::authenticate(&mut handle, &watch, &means, offer, self.limit).await;

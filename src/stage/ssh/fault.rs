@@ -348,6 +348,7 @@ fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
 /// Nobody was let in.
 pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> Finding {
     let mut finding = match &story.ending {
+        Ending::Late if story.new_password => method(hop, story),
         Ending::Late => {
             let during = match story.said.last() {
                 Some(words) => format!("authentication, after it said \"{words}\""),
@@ -584,17 +585,30 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
 }
 
 fn method(hop: &Hop, story: &Story) -> Finding {
+    let quoted: Vec<String> = story
+        .questions
+        .iter()
+        .map(|question| format!("\"{}\"", question.trim()))
+        .collect();
+    let answer = format!("an answer to {}", quoted.join(" and "));
     let wanted = match story.methods.as_slice() {
-        _ if story.asked_on
-            && let Some(question) = story.questions.first() =>
-        {
-            format!("an answer to \"{}\" after the password", question.trim())
+        _ if story.asked_on => format!("{answer} after the password"),
+        _ if story.new_password => {
+            "a new password, as it seems (its answer to the password is neither yes nor no),"
+                .to_owned()
         }
         ["publickey"] if story.passed.contains(&"publickey") => {
             "another key beside the one that it has accepted (publickey)".to_owned()
         }
         [] => "something that it does not name (every method is switched off there)".to_owned(),
-        methods => methods.join(" or "),
+        methods => {
+            let asked = |method: &&'static str| match *method {
+                "keyboard-interactive" if !quoted.is_empty() => answer.clone(),
+                method => method.to_owned(),
+            };
+            let ways: Vec<String> = methods.iter().map(asked).collect();
+            ways.join(" or ")
+        }
     };
     let finding = about(&cause::ssh::AUTH_METHOD, hop).with("wanted", wanted);
     let off: Vec<&str> = SshMethod::ALL
@@ -626,7 +640,8 @@ fn method(hop: &Hop, story: &Story) -> Finding {
                 None,
             ),
     };
-    let new_password = story.asked_on && story.questions.iter().any(|q| asks_for_password(q));
+    let new_password = story.new_password
+        || (story.asked_on && story.questions.iter().any(|q| asks_for_password(q)));
     let finding = match new_password {
         false => finding,
         true => finding.fix(

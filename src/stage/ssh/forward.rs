@@ -197,7 +197,8 @@ fn label(wanted: &Wanted<'_>) -> String {
 
 /// The cause of a refusal. The reason's number comes first; only `connect
 /// failed` needs the server's words, which are the C library's own (servers
-/// do not translate them) or, for some servers, Go's.
+/// do not translate them) or, for some servers, Go's, or Python's with Linux's
+/// number.
 fn classify(failure: &Failure) -> &'static Cause {
     let refusal = match failure {
         Failure::Late => return &tunnel::TARGET_TIMEOUT,
@@ -215,9 +216,9 @@ fn classify(failure: &Failure) -> &'static Cause {
     let says = |fragments: &[&str]| fragments.iter().any(|fragment| words.contains(fragment));
     if says(RESOLVER) {
         &tunnel::TARGET_UNRESOLVED
-    } else if says(&["refused"]) {
+    } else if says(&["refused", "[errno 111]"]) {
         &tunnel::TARGET_REFUSED
-    } else if says(&["timed out", "timeout", "time-out"]) {
+    } else if says(&["timed out", "timeout", "time-out", "[errno 110]"]) {
         &tunnel::TARGET_TIMEOUT
     } else if says(UNREACHABLE) {
         &tunnel::TARGET_UNREACHABLE
@@ -247,6 +248,8 @@ const RESOLVER: &[&str] = &[
 /// and for a firewall of the server itself: EPERM, EACCES.
 const UNREACHABLE: &[&str] = &[
     "unreachable",
+    "[errno 101]",
+    "[errno 113]",
     "no route to host",
     "is down",
     "operation not permitted",
@@ -284,6 +287,10 @@ mod tests {
         assert_eq!(
             code(2, "Network is unreachable"),
             "tunnel.target.unreachable"
+        );
+        assert_eq!(
+            code(2, "[Errno 111] Connect call failed ('10.0.0.9', 5432)"),
+            "tunnel.target.refused"
         );
         assert_eq!(code(2, "open failed"), "tunnel.target.failed");
         assert_eq!(code(2, ""), "tunnel.target.failed");

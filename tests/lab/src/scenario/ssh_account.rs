@@ -224,7 +224,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("ssh.auth.method"),
         oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| asked(lab, YUBIKEY, "right-canary"),
+        setup: |lab| Ok(says(asked(lab, YUBIKEY, "right-canary")?, "YubiKey")),
     },
     Scenario {
         name: "ssh-auth-second-key-wanted",
