@@ -4,7 +4,7 @@
 //! ([`algorithms`]), the host key ([`host_key`], from [`known_hosts`]),
 //! authentication ([`auth`], with the keys of [`offer`] and the [`agent`]).
 //! The next hop is reached through a forward of the one before. [`fault`]
-//! turns what was seen into a cause, [`life`] says how a session fared later.
+//! and [`refusal`] turn what was seen into a cause, [`life`] says how a session fared later.
 
 pub mod agent;
 pub mod algorithms;
@@ -18,6 +18,7 @@ pub mod known_hosts;
 mod life;
 pub mod offer;
 mod pen;
+mod refusal;
 mod story;
 
 use std::sync::atomic::AtomicBool;
@@ -279,7 +280,7 @@ impl Visit<'_> {
                 used: AtomicBool::new(false),
             });
         }
-        Err(fault::authentication(self.hop, &story, &banner, &notice))
+        Err(refusal::authentication(self.hop, &story, &banner, &notice))
     }
 
     /// The identification. On failure says what is there instead.

@@ -131,7 +131,7 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                     "no answer to the forward in time, nor to a keepalive, though every packet is \
                      acknowledged: sshd does nothing else while it looks a name up",
                 )
-                .with("words", "its look-up of the name lasts and lasts")
+                .with("words", "looking it up takes longer than the time given")
                 .fix(
                     format!(
                         "The name servers that {} asks do not seem to answer: see /etc/resolv.conf there.",
