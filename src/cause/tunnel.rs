@@ -225,12 +225,12 @@ pub static LOST: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The tunnel died while it was in use",
-    summary: "The SSH session with {via} ended while it was in use: {error}.",
+    summary: "The SSH session with {via} ended {when}: {error}.",
     meaning: "The login worked, and the session ended under the connection that went through it: the SSH server was restarted or stopped, somebody ended the session, or a device on the way dropped it. Whoever speaks through the tunnel then sees a closed or reset connection and takes the database for the cause.",
     fixes: &[
         fix("On the SSH server, read its log of that moment: journalctl -u ssh -u sshd -n 50."),
         fix(
-            "If it ends after some time without traffic, set ServerAliveInterval 30 for the host in the SSH configuration, and test it with dbdoctor idle.",
+            "If it ends after some time without traffic, set ServerAliveInterval 30 for {bastion} in the SSH configuration, and test it with dbdoctor idle.",
         ),
     ],
     seen_as: &[

@@ -4,7 +4,7 @@
 //! ([`algorithms`]), the host key ([`host_key`], from [`known_hosts`]),
 //! authentication ([`auth`], with the keys of [`offer`] and the [`agent`]).
 //! The next hop is reached through a forward of the one before. [`fault`]
-//! turns what was seen into a cause, [`life`] says how a session fared later.
+//! and [`refusal`] turn what was seen into a cause, [`life`] says how a session fared later.
 
 pub mod agent;
 pub mod algorithms;
@@ -18,8 +18,10 @@ pub mod known_hosts;
 mod life;
 pub mod offer;
 mod pen;
+mod refusal;
 mod story;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
@@ -63,6 +65,8 @@ pub(crate) struct Session {
     /// Whether it is OpenSSH's server, which looks the name of a forward's
     /// target up before it does anything else (channels.c, `connect_to`).
     looks_up_first: bool,
+    /// Whether a forward has been open.
+    used: AtomicBool,
 }
 
 impl Drop for Session {
@@ -225,6 +229,7 @@ impl Visit<'_> {
         self.fact("identification_ms", ms(greeted - began));
         self.summary = short_software(&greeting);
 
+        let below = Arc::clone(&stream.log);
         let (mut handle, watch) = self.handshake(stream, replay).await?;
         let shaken = Instant::now();
         self.fact("handshake_ms", ms(shaken - greeted));
@@ -240,6 +245,7 @@ impl Visit<'_> {
             password: self.plan.password.as_ref(),
             interactive: self.ctx.surroundings.interactive,
             keys_only,
+            below,
             announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),
         };
         let story = auth::authenticate(&mut handle, &watch, &means, offer, self.limit).await;
@@ -271,9 +277,10 @@ impl Visit<'_> {
                 watch,
                 socket,
                 looks_up_first: greeting.software().starts_with("OpenSSH"),
+                used: AtomicBool::new(false),
             });
         }
-        Err(fault::authentication(self.hop, &story, &banner, &notice))
+        Err(refusal::authentication(self.hop, &story, &banner, &notice))
     }
 
     /// The identification. On failure says what is there instead.

@@ -1,6 +1,7 @@
 //! Authentication in OpenSSH's order: `none` to learn what the server takes,
 //! then keys, keyboard-interactive and password, as often as the server lets.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt};
@@ -16,6 +17,7 @@ use super::pen::{Pen, Unsigned};
 use super::story::{Ending, Outcome, Story};
 use crate::secret::{self, Secret};
 use crate::target::{Hop, SshMethod};
+use crate::wire::TeeLog;
 
 /// A server may ask for several methods in turn, not for ever.
 const MOST_STEPS: usize = 8;
@@ -32,6 +34,8 @@ pub struct Means<'a> {
     pub interactive: bool,
     /// Whether a wrong host key rules passwords out.
     pub keys_only: bool,
+    /// What passes below the session.
+    pub below: Arc<TeeLog>,
     /// Whether the server is an OpenSSH that announces too few algorithms
     /// (compat.c, `SSH_BUG_SIGTYPE74`).
     pub announces_too_few: bool,
@@ -64,6 +68,7 @@ pub async fn authenticate(
             password_refused: false,
             questions: Vec::new(),
             asked_on: false,
+            new_password: false,
             said: Vec::new(),
             trouble: offer.trouble,
             agent_keys: offer.agent_keys,
@@ -428,11 +433,21 @@ impl Run<'_> {
         };
         self.story.method = "password";
         let user = self.means.hop.user.clone();
+        let heard = |run: &Self| {
+            let received = run.means.below.seen().received;
+            (received, run.watch.seen().notice.len())
+        };
+        let before = heard(self);
         let reply = self
             .reply(|handle| {
                 Box::pin(handle.authenticate_password(user, password.expose().to_owned()))
             })
-            .await?;
+            .await;
+        if reply == Err(Ending::Late) {
+            let now = heard(self);
+            self.story.new_password = now.0 > before.0 && now.1 == before.1;
+        }
+        let reply = reply?;
         match self.step(reply, "password").await {
             Ok(Step::Refused) => {
                 // Where more than the password is wanted, a refusal says little.

@@ -2,6 +2,7 @@
 //! `direct-streamlocal@openssh.com`; and what a refusal of one means.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Session;
@@ -23,6 +24,8 @@ pub enum Failure {
     LookingUp,
     /// The session ended.
     Lost(End),
+    /// The session ended before any forward was open.
+    Aborted(End),
 }
 
 /// What a forward was to reach.
@@ -52,11 +55,13 @@ impl Session {
         let opening = self
             .handle
             .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+        let first = !self.used.load(Ordering::Relaxed);
         let name = !host.eq_ignore_ascii_case("localhost") && host.parse::<IpAddr>().is_err();
         match self.opened(ctx.until(limit, opening).await).await {
             Err(Failure::Lost(End::Dead)) if name && self.looks_up_first && self.arrives() => {
                 Err(Failure::LookingUp)
             }
+            Err(Failure::Lost(end)) if first && end != End::Dead => Err(Failure::Aborted(end)),
             opened => opened,
         }
     }
@@ -72,7 +77,10 @@ impl Session {
         outcome: Result<Result<russh::Channel<russh::client::Msg>, russh::Error>, crate::ctx::Late>,
     ) -> Result<BoxIo, Failure> {
         match outcome {
-            Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),
+            Ok(Ok(channel)) => {
+                self.used.store(true, Ordering::Relaxed);
+                Ok(Box::new(channel.into_stream()))
+            }
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
                 Err(Failure::Refused(self.watch.refusal(reason.code()).await))
             }
@@ -123,7 +131,7 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                     "no answer to the forward in time, nor to a keepalive, though every packet is \
                      acknowledged: sshd does nothing else while it looks a name up",
                 )
-                .with("words", "its look-up of the name lasts and lasts")
+                .with("words", "looking it up takes longer than the time given")
                 .fix(
                     format!(
                         "The name servers that {} asks do not seem to answer: see /etc/resolv.conf there.",
@@ -132,7 +140,21 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                     None,
                 );
         }
-        Failure::Lost(end) => finding = finding.with("error", end.words()),
+        Failure::Lost(end) => {
+            finding = finding
+                .with("error", end.words())
+                .with("when", "while it was in use")
+                .with("bastion", wanted.via);
+        }
+        Failure::Aborted(end) => {
+            finding = finding
+                .with("error", end.words())
+                .with("when", "right after the login, before any forward was open")
+                .fix(
+                    "The server let us in and hung up at once; its log names the reason. To root, sshd does that where PermitRootLogin is forced-commands-only and the key has no command: log in as another user. Else it may be a session that PAM refuses, or a child that cannot start.",
+                    None,
+                );
+        }
     }
     if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
         finding = finding.with("notice", wanted.notice).fix(
@@ -160,7 +182,7 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
     }
     match failure {
         // No host of the list is reached through a session that is over.
-        Failure::Lost(_) => finding,
+        Failure::Lost(_) | Failure::Aborted(_) => finding,
         _ => finding.then_next_host(),
     }
 }
@@ -175,12 +197,13 @@ fn label(wanted: &Wanted<'_>) -> String {
 
 /// The cause of a refusal. The reason's number comes first; only `connect
 /// failed` needs the server's words, which are the C library's own (servers
-/// do not translate them) or, for some servers, Go's.
+/// do not translate them) or, for some servers, Go's, or Python's with Linux's
+/// number.
 fn classify(failure: &Failure) -> &'static Cause {
     let refusal = match failure {
         Failure::Late => return &tunnel::TARGET_TIMEOUT,
         Failure::LookingUp => return &tunnel::TARGET_UNRESOLVED,
-        Failure::Lost(_) => return &tunnel::LOST,
+        Failure::Lost(_) | Failure::Aborted(_) => return &tunnel::LOST,
         Failure::Refused(refusal) => refusal,
     };
     match refusal.code {
@@ -193,9 +216,9 @@ fn classify(failure: &Failure) -> &'static Cause {
     let says = |fragments: &[&str]| fragments.iter().any(|fragment| words.contains(fragment));
     if says(RESOLVER) {
         &tunnel::TARGET_UNRESOLVED
-    } else if says(&["refused"]) {
+    } else if says(&["refused", "[errno 111]"]) {
         &tunnel::TARGET_REFUSED
-    } else if says(&["timed out", "timeout", "time-out"]) {
+    } else if says(&["timed out", "timeout", "time-out", "[errno 110]"]) {
         &tunnel::TARGET_TIMEOUT
     } else if says(UNREACHABLE) {
         &tunnel::TARGET_UNREACHABLE
@@ -225,6 +248,8 @@ const RESOLVER: &[&str] = &[
 /// and for a firewall of the server itself: EPERM, EACCES.
 const UNREACHABLE: &[&str] = &[
     "unreachable",
+    "[errno 101]",
+    "[errno 113]",
     "no route to host",
     "is down",
     "operation not permitted",
@@ -262,6 +287,10 @@ mod tests {
         assert_eq!(
             code(2, "Network is unreachable"),
             "tunnel.target.unreachable"
+        );
+        assert_eq!(
+            code(2, "[Errno 111] Connect call failed ('10.0.0.9', 5432)"),
+            "tunnel.target.refused"
         );
         assert_eq!(code(2, "open failed"), "tunnel.target.failed");
         assert_eq!(code(2, ""), "tunnel.target.failed");

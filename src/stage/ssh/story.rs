@@ -82,6 +82,10 @@ pub struct Story {
     /// Whether one of them came after an answer was given: that was not
     /// refused, as far as anybody can tell.
     pub asked_on: bool,
+    /// Whether the password was answered by a message that is neither yes nor
+    /// no, of which the library tells nothing: the request for a new password
+    /// (RFC 4252, section 8).
+    pub new_password: bool,
     /// What the server said beside its questions (RFC 4256, section 3.2).
     pub said: Vec<String>,
     /// What is wrong with the agent.

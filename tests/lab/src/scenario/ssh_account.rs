@@ -5,7 +5,8 @@
 use anyhow::{Result, ensure};
 
 use crate::{
-    Behaviour, Case, Expect, FakeSshd, Lab, Need, Oracle, Question, Scenario, Sshd, SshdBuilder,
+    Agent, Behaviour, Case, Expect, FakeSshd, Lab, Need, Oracle, Question, Scenario, Sshd,
+    SshdBuilder, Tool,
 };
 
 /// Nothing is past its term.
@@ -223,7 +224,68 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("ssh.auth.method"),
         oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| asked(lab, YUBIKEY, "right-canary"),
+        setup: |lab| Ok(says(asked(lab, YUBIKEY, "right-canary")?, "YubiKey")),
+    },
+    Scenario {
+        name: "ssh-auth-second-key-wanted",
+        about: "the server wants two keys, and there is one",
+        expect: Expect::Fail("ssh.auth.method"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let line = "AuthenticationMethods publickey,publickey";
+            let sshd = lab.new_sshd().config(line).start()?;
+            Ok(says(through(lab, &sshd)?, "another key").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-identities-only-agent",
+        about: "the agent has the right key, and IdentitiesOnly leaves it out",
+        expect: Expect::Fail("ssh.auth.method"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let agent = Agent::start(lab)?;
+            agent.add(&lab.client_key()?)?;
+            let config = lab.file("config", "Host *\n  IdentitiesOnly yes\n", 0o600)?;
+            let sshd = lab.sshd()?;
+            let case = through(lab, &sshd)?.ssh(sshd.route().without_key().config(config));
+            let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
+            Ok(advises(case, "IdentitiesOnly").keep(agent))
+        },
+    },
+    Scenario {
+        name: "ssh-auth-certificate-elsewhere",
+        about: "a certificate that may be used from other addresses alone",
+        expect: Expect::Fail("ssh.auth.publickey"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let ca = lab.ssh_key("ed25519", "")?;
+            let key = lab.ssh_key("ed25519", "")?;
+            let sign = Tool::new("ssh-keygen").args(["-q", "-I", "lab"]);
+            sign.args(["-O", "source-address=10.0.0.0/8", "-n", &lab.user()?, "-s"])
+                .arg(ca.display())
+                .arg(key.with_extension("pub").display())
+                .succeed()?;
+            let ca = format!("TrustedUserCAKeys {}", ca.with_extension("pub").display());
+            let sshd = lab.new_sshd().config(&ca).authorized_keys("").start()?;
+            let case = through(lab, &sshd)?.ssh(sshd.route().key(key));
+            Ok(advises(case, "10.0.0.0/8").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "tunnel-lost-at-once",
+        about: "root may log in for a forced command alone: sshd takes the key and hangs up",
+        expect: Expect::Fail("tunnel.lost"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd, Need::Root],
+        setup: |lab| {
+            let line = "PermitRootLogin forced-commands-only";
+            let sshd = lab.new_sshd().config(line).start()?;
+            let case = says(through(lab, &sshd)?, "right after the login");
+            Ok(advises(case, "forced-commands-only").keep(sshd))
+        },
     },
     Scenario {
         name: "tunnel-prohibited-password-aged",
