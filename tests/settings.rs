@@ -479,7 +479,7 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
     let first = |name: &str| theirs.get(name).map(|v| v[0].clone());
     let name = options.hostname.clone().unwrap_or(host.to_owned());
     let name = name.replace("%h", host).replace("%%", "%").to_lowercase();
-    if first("hostname") != Some(name) {
+    if first("hostname").map(|name| name.to_lowercase()) != Some(name) {
         return wrong("HostName");
     }
     if first("user") != Some(options.user.clone().unwrap_or(user.name.clone())) {
@@ -523,7 +523,8 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
     if first("proxyjump").is_some() != jump.is_some() {
         return wrong("ProxyJump");
     }
-    if options.host_key_alias != first("hostkeyalias") {
+    let alias = options.host_key_alias.as_deref().map(str::to_lowercase);
+    if alias != first("hostkeyalias") {
         return wrong("HostKeyAlias");
     }
     Ok(())
@@ -595,6 +596,13 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         "NumberOfPasswordPrompts 3\n",
         "NumberOfPasswordPrompts -1\n",
         "RequiredRSASize foo\n",
+        "CheckHostIP maybe\n",
+        "CheckHostIP yes\n",
+        "RequiredRSASize none\n",
+        "RequiredRSASize +4096\n",
+        "RequiredRSASize 4294967295\n",
+        "RequiredRSASize 4096\n",
+        "RequiredRSASize 0\n",
         "ServerAliveCountMax 0\n",
         "Host x\n MACs foo\n",
         "Host h\n User a\nHost *\n User b\n",
@@ -627,6 +635,8 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         "UserKnownHostsFile none /a\n",
         "UserKnownHostsFile\n",
         "HostKeyAlias x\n",
+        "HostKeyAlias X.y\n",
+        "Include ~nobody-here/x ~root/nothing-here\n",
         "ProxyJump a,b\n",
         "ProxyJump none\n",
         "ProxyJump a:x\n",
@@ -650,6 +660,30 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         "HostName x\nMatch host h\n User a\n",
         "HostName x\nMatch originalhost h\n User a\n",
         "Match !host x\n User a\n",
+        "Match host H\n User a\n",
+        "Match host DB*\n User a\n",
+        "Match originalhost H,d*\n User a\n",
+        "Match host = h\n User a\n",
+        "Match host=h\n User a\n",
+        "Match = host h\n User a\n",
+        "Match host == h\n User a\n",
+        "Match host \"h\" user *\n User a\n",
+        "Match host \"h\"user *\n User a\n",
+        "Match host 'h'\n User a\n",
+        "Match host \"h\n User a\n",
+        "Match host h # x\n User a\n",
+        "Match host # h\n User a\n",
+        "Match all # x\n User a\n",
+        "Match !all\n User a\n",
+        "Match !!host h\n User a\n",
+        "Match host h,\n User a\n",
+        "Match canonical\n User a\n",
+        "Match final\n HostName 127.0.0.9\n",
+        "HostName %h.x\nMatch final\n HostName y\n",
+        "HostName %h%%x\nMatch final host *%x\n User a\n",
+        "Match canonical\n User a\nMatch final\n Port 7\n",
+        "Match !canonical\n User a\nMatch final\n Port 7\n",
+        "Match final all\n User a\nMatch !final\n Port 7\n",
         "User a\nMatch user a\n Port 7\n",
         "Match final\n User a\n",
         "Match final all\n User a\n",
@@ -687,7 +721,8 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
 
     let line = prop_oneof![
         "Host [hx*?! ]{1,5}",
-        "Match (host|!host|originalhost|user|all) ?[hx*!,]{0,4}",
+        "Match (host|!host|originalhost|user|all)[ =]{0,3}[hH=x*!,\"]{0,4}",
+        "Match (host|user) [hxHX*]{1,2} ?=?(host|user|all|final|canonical|#) ?[hx*\"]{0,3}",
         "User[ =]{1,2}[ab\"#' ]{1,4}",
         "Port [0-9]{1,5}",
         "HostName (%h|%h\\.x|[a-zA-Z]{1,3})",
@@ -703,6 +738,50 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
             ssh_agrees(&text, "h").map_err(TestCaseError::fail)
         })
         .unwrap();
+}
+
+/// Of all paths with tokens, `ssh -G` shows those of known_hosts as it uses them.
+#[test]
+fn paths_are_expanded_as_ssh_expands_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    for (text, fine) in [
+        (
+            "/%C ~/x ~/%n/%h /%l-%L-%p-%r-%i-%u-%d-%% ~root ~root//y",
+            true,
+        ),
+        ("/%k/%C /%%C ${HOME}/x ~", true),
+        ("/%Z", false),
+        ("/%", false),
+        ("${NOT_SET_HERE}/x", false),
+        ("~nobody-here/x", false),
+    ] {
+        let text = format!("HostName Db.Test\nPort 7\nHostKeyAlias X\nUserKnownHostsFile {text}\n");
+        std::fs::write(&config, &text).unwrap();
+        let surroundings = Surroundings::of_process();
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+        if surroundings.home != user.unwrap().map(|user| user.dir) {
+            return; // ssh does not look at HOME for it
+        }
+        let args = SshArgs {
+            ssh: vec!["db".to_owned()],
+            ssh_config: Some(config.clone()),
+            ..SshArgs::default()
+        };
+        let mut record = StageRecord::new(Stage::Config);
+        let ours = ssh::ssh_plan(&args, &surroundings, &mut record);
+        assert_eq!(ours.is_ok(), fine, "{text}");
+        let Some(theirs) = ssh_g(&config, "db") else {
+            return;
+        };
+        let Ok(Some(plan)) = ours else {
+            assert!(theirs.is_empty(), "{text}");
+            continue;
+        };
+        let files = plan.hops[0].known_hosts.iter();
+        let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+        assert_eq!(theirs["userknownhostsfile"], [files.join(" ")], "{text}");
+    }
 }
 
 fn runner(cases: u32) -> TestRunner {

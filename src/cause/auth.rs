@@ -444,7 +444,7 @@ pub static METHOD_REFUSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The target forbids what the server asks for",
-    summary: "The server asks for {method}, and the target forbids it ({rule}); no password was sent.",
+    summary: "The server {asks}, and the target forbids it ({rule}){sent}.",
     meaning: "`require_auth` (and `sslcertmode=require`) say what the client insists on. The server asked for another method, or let the client in without any. That is a server configured differently from what the target expects, or somebody in between who asks for a weaker method to get at the password.",
     fixes: &[
         fix(
@@ -508,7 +508,8 @@ pub static METHOD_WEAK: Cause = Cause {
         fix(
             "Store the password as SCRAM: set password_encryption = 'scram-sha-256', set the role's password anew, and have scram-sha-256 in pg_hba.conf.",
         ),
-        fix("Use TLS: sslmode=verify-full. The target can insist: require_auth=scram-sha-256."),
+        fix("Until then, use TLS, which this connection has not: {insist_on_tls}."),
+        fix("The target can insist: require_auth=scram-sha-256."),
     ],
     seen_as: &[],
 };

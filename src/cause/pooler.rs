@@ -129,6 +129,9 @@ pub static WAIT: Cause = Cause {
             "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show pools' -c 'show servers'",
         ),
         fix("Use transaction pooling, shorter transactions, or a larger default_pool_size."),
+        fix(
+            "See whether the pooler reaches the server at all, with dbdoctor on its machine: while it tries, clients wait in the same queue.",
+        ),
     ],
     seen_as: &["query_wait_timeout", "client_login_timeout"],
 };

@@ -349,8 +349,8 @@ pub static AUTH_PASSWORD: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The SSH server refuses the password",
-    summary: "{hop} refuses the password for {user}.",
-    meaning: "The password was sent (as password or keyboard-interactive) and refused. The password is wrong, the user does not exist or is locked, or it may log in with a key only; a server does not say which. Keys that were offered before were refused as well; they are in the evidence.",
+    summary: "{hop} refuses the password for {user}{remark}.",
+    meaning: "The password was sent (as password or keyboard-interactive) and refused. The password is wrong, the user does not exist or is locked, or it may log in with a key only; a server does not say which. What it says beside its questions is in the evidence: through PAM an account that has expired or is locked is refused like a wrong password. Keys that were offered before were refused as well; they are in the evidence.",
     fixes: &[
         fix(
             "See that the user is right and that DBDOCTOR_SSH_PASSWORD has no stray newline or quote.",
@@ -375,7 +375,7 @@ pub static AUTH_METHOD: Cause = Cause {
     retryable: false,
     title: "The SSH server wants a way to log in that is not available",
     summary: "{hop} wants {wanted} to log {user} in, and nothing is at hand for it.",
-    meaning: "The server names the methods that it takes, and none of them could be served: it wants a password where only keys are given, a second factor after the key, or a key where none was found; or the SSH configuration switches that method off (PubkeyAuthentication, PasswordAuthentication, PreferredAuthentications). What it wants, and what was passed before, is in the evidence.",
+    meaning: "The server names the methods that it takes, and none of them could be served: it wants a password where only keys are given, a second factor after the key or the password, a new password in place of one that is past its term, or a key where none was found; or the SSH configuration switches that method off (PubkeyAuthentication, PasswordAuthentication, PreferredAuthentications). What it wants, and what was passed before, is in the evidence.",
     fixes: &[
         fix("For a key, name it with --ssh-key or add it to the agent."),
         fix("For a password, set DBDOCTOR_SSH_PASSWORD, or run in a terminal and type it."),
@@ -489,11 +489,15 @@ pub static DISCONNECTED: Cause = Cause {
     retryable: false,
     title: "The SSH server ended the session",
     summary: "{hop} ended the session during {while}: {words}.",
-    meaning: "The server identified itself and then ended the session before anybody was logged in, with the words in the evidence if it gave any. Without words it is often a server that cannot start its child (out of memory or processes, no privilege separation directory), an intrusion prevention system that resets SSH, or a server restarting.",
+    meaning: "The server identified itself and then ended the session before anybody was logged in, with the words in the evidence if it gave any. Without words it is often a server that cannot start its child (out of memory or processes, no privilege separation directory), an intrusion prevention system that resets SSH, or a server restarting. With words about the account, the key or password was right and the account is shut: expired, locked, or kept out by a rule of PAM.",
     fixes: &[
+        run(
+            "The key or password may well be right: on the server, see whether the account {account} has expired or is locked, as the server's words say, and have it opened again.",
+            "chage -l {account}",
+        ),
         fix("On the server, read its log of that moment: journalctl -u ssh -u sshd -n 50."),
         fix(
-            "If the connection is reset from some networks only, something on the way blocks SSH: try another port or network.",
+            "If the connection to {peer} is reset from some networks only, something on the way blocks SSH: try another port or network.",
         ),
     ],
     seen_as: &[

@@ -318,13 +318,16 @@ pub static CRL: Cause = Cause {
         demands a valid one for every authority of the chain: in date, signed, and by that very \
         authority. The server's certificate itself may be good.",
     fixes: &[
-        fix("Fetch the current list of {issuer} and put it in place of {crl}."),
-        run(
-            "See what the list covers and until when it is valid.",
-            "openssl crl -in {crl} -noout -issuer -lastupdate -nextupdate",
-        ),
         fix(
-            "With intermediates, the file must hold a list of each authority of the chain, one after the other.",
+            "Fetch the current list of {issuer} and put it into {crl_file}, in place of an older one of the same authority. With intermediates, the file must hold a list of each authority of the chain, one after the other.",
+        ),
+        run(
+            "See which lists the file holds, and until when they are valid.",
+            "openssl storeutl -noout -text -crls {crl_file} | grep -E 'Issuer|Update'",
+        ),
+        run(
+            "Fetch the current list of {issuer}, put it into {crl_directory}, and have it found by its hash.",
+            "openssl rehash {crl_directory}",
         ),
     ],
     seen_as: &[
@@ -466,7 +469,7 @@ pub static CLIENT_REJECTED: Cause = Cause {
             "openssl x509 -in {file} -noout -subject -issuer -dates -ext extendedKeyUsage",
         ),
         fix(
-            "Have it issued anew by the authority in the server's ssl_ca_file, or add its authority there.",
+            "Have it issued anew by the authority in the server's ssl_ca_file, or add its authority there. Where an intermediate authority issued it, append that one's certificate to {file}.",
         ),
         fix("If the server asks for no certificate of this role, sslcertmode=disable sends none."),
     ],

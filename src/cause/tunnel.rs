@@ -79,7 +79,7 @@ pub static TARGET_UNRESOLVED: Cause = Cause {
     retryable: true,
     title: "The SSH server cannot resolve the target's name",
     summary: "{via} cannot resolve {target_host}: {words}.",
-    meaning: "Through a tunnel the database's name is resolved on the SSH server, and there it is not known. Names of a container network, of /etc/hosts or of a VPN's resolver exist on one machine only.",
+    meaning: "Through a tunnel the database's name is resolved on the SSH server, and there it is not known, or its name servers do not answer; sshd does nothing else until they do or it gives up. Names of a container network, of /etc/hosts or of a VPN's resolver exist on one machine only.",
     fixes: &[
         run(
             "See that the name is spelled as the SSH server knows it; ask for it there.",

@@ -46,6 +46,7 @@ use crate::report::StageRecord;
 use crate::secret::Secret;
 use crate::target::{NamedFile, SshPlan};
 use crate::terminal;
+pub use describe::bits;
 pub use examine::{Examined, shown_path};
 
 /// The fewest bits of an RSA key that OpenSSH takes (`SSH_RSA_MINIMUM_MODULUS_SIZE`).

@@ -20,7 +20,7 @@ pub mod offer;
 mod pen;
 mod story;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
 use russh::client::{Config, GexParams, Handle};
@@ -58,6 +58,11 @@ pub(crate) struct Session {
     label: String,
     handle: Handle<Client>,
     watch: Arc<Watch>,
+    /// The socket below the first hop, while it is in use.
+    socket: Weak<socket2::Socket>,
+    /// Whether it is OpenSSH's server, which looks the name of a forward's
+    /// target up before it does anything else (channels.c, `connect_to`).
+    looks_up_first: bool,
 }
 
 impl Drop for Session {
@@ -103,10 +108,10 @@ pub async fn probe(
         };
         visit.fact("hop", hop.label());
         let visited = match stream.take() {
-            Some(stream) => visit.session(stream).await,
+            Some(stream) => visit.session(stream, None).await,
             None => match sessions.last() {
                 Some(before) => match visit.reach(before).await {
-                    Ok(stream) => visit.session(stream).await,
+                    Ok(stream) => visit.session(stream, Some(before)).await,
                     Err(finding) => Err(finding),
                 },
                 None => Err(fault::unclassified(hop, "no connection was handed over")),
@@ -174,6 +179,7 @@ impl Visit<'_> {
         let opened = before
             .open(&self.hop.host, self.hop.port, self.ctx, self.limit)
             .await;
+        let notice = before.watch.seen().notice.clone();
         self.fact("forward_ms", ms(began.elapsed()));
         let io = opened.map_err(|failure| {
             forward::finding(
@@ -183,6 +189,7 @@ impl Visit<'_> {
                     port: self.hop.port,
                     via: &before.label,
                     hop: Some(&self.hop.label()),
+                    notice: &notice,
                 },
             )
         })?;
@@ -195,13 +202,21 @@ impl Visit<'_> {
         Ok(Stream::new(io, route, None))
     }
 
-    async fn session(&mut self, stream: Stream) -> Verdict<Session> {
+    async fn session(&mut self, stream: Stream, before: Option<&Session>) -> Verdict<Session> {
         let route = stream.route.clone();
+        let socket = match before {
+            Some(before) => before.socket.clone(),
+            None => stream
+                .socket
+                .as_ref()
+                .map(Arc::downgrade)
+                .unwrap_or_default(),
+        };
         if let Route::Direct(address) = &route {
             self.fact("address", address.to_string());
         }
         let began = Instant::now();
-        let (greeting, stream, replay) = self.greet(stream).await?;
+        let (greeting, stream, replay) = self.greet(stream, before).await?;
         self.fact("identification", greeting.identification.as_str());
         if !greeting.before.is_empty() {
             self.fact("before_identification", greeting.before.clone());
@@ -230,9 +245,15 @@ impl Visit<'_> {
         let story = auth::authenticate(&mut handle, &watch, &means, offer, self.limit).await;
         self.fact("auth", story.fact());
         self.fact("auth_ms", ms(shaken.elapsed().saturating_sub(story.asked)));
-        let banner = watch.seen().banner.clone();
+        let (banner, notice) = {
+            let seen = watch.seen();
+            (seen.banner.clone(), seen.notice.clone())
+        };
         if !banner.is_empty() {
             self.fact("banner", banner.as_str());
+        }
+        if !notice.is_empty() {
+            self.fact("notice", notice.as_str());
         }
         if story.ending == Ending::In {
             // ssh has no such patience (authfd.c, `ssh_request_reply`).
@@ -248,25 +269,40 @@ impl Visit<'_> {
                 label: self.hop.label(),
                 handle,
                 watch,
+                socket,
+                looks_up_first: greeting.software().starts_with("OpenSSH"),
             });
         }
-        Err(fault::authentication(self.hop, &story, &banner))
+        Err(fault::authentication(self.hop, &story, &banner, &notice))
     }
 
     /// The identification. On failure says what is there instead.
-    async fn greet(&mut self, mut stream: Stream) -> Verdict<(Greeting, Stream, Vec<u8>)> {
+    async fn greet(
+        &mut self,
+        mut stream: Stream,
+        before: Option<&Session>,
+    ) -> Verdict<(Greeting, Stream, Vec<u8>)> {
         let mut heard = Vec::new();
         let exchanged = self
             .ctx
             .until(self.limit, greeting::exchange(&mut stream.io, &mut heard))
             .await;
         let unheard = match exchanged {
-            Ok(Ok((greeting, _))) if greeting.identification == greeting::OURS => {
-                return Err(fault::foreign(
-                    self.hop,
-                    greeting.identification.as_bytes(),
-                    "a server that only echoes",
-                ));
+            // Our own line comes back, bare or in a complaint about it.
+            Ok(Ok((greeting, _))) if greeting.identification.starts_with(greeting::OURS) => {
+                let bytes = greeting
+                    .before
+                    .first()
+                    .map_or(&[][..], |line| line.as_bytes());
+                let (bytes, what) = match greeting.identification == greeting::OURS {
+                    true => (bytes, "a server that only echoes"),
+                    false => (bytes, greeting::who(bytes)),
+                };
+                let shown = match bytes {
+                    [] => greeting.identification.as_bytes(),
+                    bytes => bytes,
+                };
+                return Err(fault::foreign(self.hop, shown, what));
             }
             Ok(Ok((greeting, replay))) if speaks_two(&greeting) => {
                 return Ok((greeting, stream, replay));
@@ -283,10 +319,9 @@ impl Visit<'_> {
             && !matches!(&unheard, Some(greeting::Unheard::Closed(bytes) | greeting::Unheard::Broken(_, bytes)) if !bytes.is_empty());
         if nobody_spoke
             && unheard.is_some()
-            && let Route::Direct(address) = &stream.route
-            && fault::is_postgres(address, self.ctx, self.limit).await
+            && let Some(who) = fault::who_closed(&stream.route, before, self.ctx, self.limit).await
         {
-            return Err(fault::foreign(self.hop, &[], "PostgreSQL"));
+            return Err(fault::foreign(self.hop, &[], who));
         }
         Err(fault::identification(self.hop, unheard, &heard, self.first))
     }
@@ -302,12 +337,13 @@ impl Visit<'_> {
             .map_or(0, |since| since.as_secs());
         let allowed = Allowed::by(&self.hop.algorithms);
         let (hop, first) = (self.hop.clone(), self.first);
-        let loopback = matches!(&stream.route,
-            Route::Direct(Address::Tcp(address)) if address.ip().is_loopback());
-        let judge =
-            tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at_loopback(loopback))
-                .await
-                .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
+        let address = match &stream.route {
+            Route::Direct(Address::Tcp(address)) => Some(address.ip()),
+            _ => None,
+        };
+        let judge = tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at(address))
+            .await
+            .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
         let config = Config {
             client_id: SshId::Standard(greeting::OURS.into()),
             preferred: algorithms::preferred(&allowed, &judge.known()),
@@ -354,6 +390,7 @@ impl Visit<'_> {
                     end,
                     &allowed,
                     offer.as_ref(),
+                    &clear.bytes(),
                 ))
             }
             Err(_) => Err(fault::stalled(self.hop, "the key exchange", self.ctx)),

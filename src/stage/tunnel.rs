@@ -22,11 +22,13 @@ pub async fn probe(
     record: &mut StageRecord,
 ) -> Verdict<Stream> {
     let (host, port) = seen_from_there(endpoint);
+    let notice = notice(bastion);
     let wanted = Wanted {
         host: &host,
         port,
         via: &bastion.label,
         hop: None,
+        notice: &notice,
     };
     record.fact("target", endpoint.label());
     record.fact("host", host.as_str());
@@ -92,8 +94,15 @@ pub fn refused(failure: &Failure, bastion: &Bastion, endpoint: &Endpoint) -> Fin
         port,
         via: &bastion.label,
         hop: None,
+        notice: &notice(bastion),
     };
     forward::finding(failure, &wanted)
+}
+
+/// What the last hop said when it let us in.
+fn notice(bastion: &Bastion) -> String {
+    let session = bastion.last();
+    session.map_or_else(String::new, |session| session.watch().seen().notice.clone())
 }
 
 /// The host and port that the last hop is told; port 0 for a socket's file.

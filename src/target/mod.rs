@@ -375,8 +375,12 @@ pub struct Hop {
     pub host_key_check: HostKeyCheck,
     /// `NoHostAuthenticationForLocalhost`.
     pub trusts_loopback: bool,
+    /// `CheckHostIP`: known_hosts is asked about the address too.
+    pub checks_address: bool,
     /// The algorithms that the configuration sets.
     pub algorithms: AlgorithmLists,
+    /// `RequiredRSASize`: RSA keys of fewer bits are neither taken nor offered.
+    pub least_rsa_bits: u32,
     /// The ways to authenticate, in the order they are tried.
     pub methods: Vec<SshMethod>,
 }

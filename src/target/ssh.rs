@@ -16,6 +16,10 @@ use crate::surroundings::Surroundings;
 /// More hops than any way has.
 const MOST_HOPS: usize = 16;
 
+/// The least that OpenSSH takes of an RSA key, whatever its configuration says
+/// (`SSH_RSA_MINIMUM_MODULUS_SIZE`), in bits.
+pub const LEAST_RSA_BITS: u32 = 1024;
+
 /// The files that ssh looks for where none is named (`IdentityFile`).
 pub const DEFAULT_KEYS: [&str; 6] = [
     "id_rsa",
@@ -160,10 +164,18 @@ impl Planner<'_> {
         let mut hops = Vec::new();
         for (at, spec) in specs.iter().enumerate() {
             let (hop, jumps) = self.hop(spec, at == 0)?;
+            let before = match at.checked_sub(1) {
+                Some(before) => specs.get(before),
+                None => jumps.last(),
+            };
+            if let Some(jump) = before.filter(|jump| is_jump_to_itself(jump, &hop)) {
+                return Err(circle(&jump.host));
+            }
             if at == 0 && !jumps.is_empty() {
                 trail.push(spec.clone());
-                let again = |jump: &&Spec| trail.iter().any(|seen| seen.host == jump.host);
-                if let Some(jump) = jumps.iter().find(again) {
+                // Its own ProxyJump counts for the first of them alone; for
+                // the same destination it says the same again.
+                if let Some(jump) = jumps.first().filter(|jump| trail.contains(jump)) {
                     return Err(circle(&jump.host));
                 }
                 if trail.len() > MOST_HOPS {
@@ -216,6 +228,7 @@ impl Planner<'_> {
             Some((address, 0)) => address.to_string(),
             _ => host,
         };
+        let alias = options.host_key_alias.as_deref().map(str::to_lowercase);
         let tokens = |token: char| -> Option<String> {
             Some(match token {
                 'h' => host.clone(),
@@ -227,25 +240,21 @@ impl Planner<'_> {
                 'i' => surroundings.uid.to_string(),
                 'L' => local_name().split('.').next()?.to_owned(),
                 'l' => local_name(),
-                'k' => options
-                    .host_key_alias
-                    .clone()
-                    .unwrap_or_else(|| spec.host.clone()),
+                'k' => alias.clone().unwrap_or_else(|| spec.host.clone()),
                 'j' => options.proxy_jump.clone().unwrap_or_default(),
+                'C' => connection_hash(&host, port, &user)?,
                 _ => return None,
             })
         };
         let path = |text: &str| -> Result<PathBuf, Finding> {
-            let text = expand(text, tokens).map_err(&wrong)?;
+            let text = expand_tilde(text, home).map_err(&wrong)?;
+            let text = expand(&text, tokens).map_err(&wrong)?;
             let text = self.variables(&text).map_err(&wrong)?;
-            Ok(expand_home(Path::new(&text), home))
+            Ok(PathBuf::from(text))
         };
+        let some = |text: &&String| !text.eq_ignore_ascii_case("none");
         let paths = |texts: &[String]| -> Result<Vec<PathBuf>, Finding> {
-            texts
-                .iter()
-                .filter(|text| !text.eq_ignore_ascii_case("none"))
-                .map(|text| path(text))
-                .collect()
+            texts.iter().filter(some).map(|text| path(text)).collect()
         };
 
         let named = |path: PathBuf| NamedFile { path, named: true };
@@ -277,7 +286,13 @@ impl Planner<'_> {
                     None => inside(&["known_hosts", "known_hosts2"]),
                 },
                 match &options.global_known_hosts {
-                    Some(files) => paths(files)?,
+                    // Neither tokens nor variables are expanded there.
+                    Some(files) => files
+                        .iter()
+                        .filter(some)
+                        .map(|file| expand_tilde(file, home).map(PathBuf::from))
+                        .collect::<Result<_, _>>()
+                        .map_err(&wrong)?,
                     None if self.args.ssh_config.is_some() => Vec::new(),
                     None => ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
                         .map(PathBuf::from)
@@ -305,10 +320,12 @@ impl Planner<'_> {
             agent: self.agent(&options, path)?,
             known_hosts,
             global_known_hosts,
-            host_key_alias: options.host_key_alias.clone(),
+            host_key_alias: alias,
             host_key_check: self.host_key_check(&options),
             trusts_loopback: options.trusts_loopback.unwrap_or(false),
+            checks_address: options.check_host_ip.unwrap_or(false),
             algorithms: options.algorithms.clone(),
+            least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),
             host,
             port,
@@ -413,6 +430,14 @@ impl Planner<'_> {
     }
 }
 
+/// What ssh itself takes for a circle: the jump host as it is written is the
+/// host that it is to lead to, with the same port and user (ssh.c, `main`).
+fn is_jump_to_itself(jump: &Spec, hop: &Hop) -> bool {
+    jump.host == hop.host
+        && jump.port.unwrap_or(22) == hop.port
+        && jump.user.as_ref().is_none_or(|user| *user == hop.user)
+}
+
 fn circle(host: &str) -> Finding {
     Finding::new(&cause::SSH_LOOP).with("host", host)
 }
@@ -436,6 +461,42 @@ fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
         (Some(home), Ok(rest)) => home.join(rest),
         _ => path.to_owned(),
     }
+}
+
+/// The same for text, and `~USER` as that user's home directory; ssh stops at
+/// a user who is not there (misc.c, `tilde_expand`).
+fn expand_tilde(text: &str, home: Option<&Path>) -> Result<String, String> {
+    let Some(rest) = text.strip_prefix('~') else {
+        return Ok(text.to_owned());
+    };
+    let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let folder = match (user, home) {
+        ("", Some(home)) => home.to_owned(),
+        ("", None) => return Ok(text.to_owned()),
+        (user, _) => {
+            home_of(user).ok_or_else(|| format!("{text}: there is no user {user} here"))?
+        }
+    };
+    let path = folder.join(rest.trim_start_matches('/'));
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// A user's home directory.
+pub(super) fn home_of(user: &str) -> Option<PathBuf> {
+    let user = nix::unistd::User::from_name(user).ok()??;
+    Some(user.dir)
+}
+
+/// `%C` (readconf.c, `ssh_connection_hash`).
+fn connection_hash(host: &str, port: u16, user: &str) -> Option<String> {
+    let text = format!("{}{host}{port}{user}", local_name());
+    let hash = openssl::hash::hash(openssl::hash::MessageDigest::sha1(), text.as_bytes());
+    Some(
+        hash.ok()?
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }
 
 /// Replaces `%x`; ssh stops at one that it does not know.
@@ -517,6 +578,33 @@ mod tests {
         ] {
             let finding = hops(config, &["a"]).map(|_| ()).unwrap_err();
             assert_eq!(finding.cause.code, "config.ssh.loop", "{config}");
+        }
+    }
+
+    #[test]
+    fn the_same_host_twice_is_no_circle_by_itself() {
+        // The same alias with another user is another destination.
+        let config = "Match originalhost t user root\n ProxyJump other@t\n HostName b.test\n\
+                      Match originalhost t\n HostName a.test\n";
+        assert_eq!(
+            labels(config, &["root@t"]),
+            ["other@a.test:22", "root@b.test:22"]
+        );
+        assert_eq!(labels("", &["a:1", "a:2"]), ["me@a:1", "me@a:2"]);
+        assert_eq!(labels("", &["x@a", "y@a"]), ["x@a:22", "y@a:22"]);
+        assert_eq!(
+            labels("Host a\n HostName b\n", &["a", "a"]),
+            ["me@b:22", "me@b:22"]
+        );
+        for (config, ssh) in [
+            ("", &["a", "a"][..]),
+            ("", &["x", "a", "a"]),
+            ("", &["ops@a:22", "ops@a"]),
+            ("Host b\n ProxyJump j,b\n", &["b"]),
+            ("Port 7\nProxyJump b\n", &["a"]),
+        ] {
+            let finding = hops(config, ssh).map(|_| ()).unwrap_err();
+            assert_eq!(finding.cause.code, "config.ssh.loop", "{config} {ssh:?}");
         }
     }
 

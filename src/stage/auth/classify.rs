@@ -24,14 +24,16 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
         Stop::PasswordNeeded => password_missing(s),
         Stop::Forbidden => forbidden(s),
         Stop::CertificateNotUsed => {
-            let why = if s.certificate_asked() {
-                "a connection without a client certificate"
+            let asks = if s.certificate_asked() {
+                "takes a connection without a client certificate"
             } else {
-                "no client certificate"
+                "does not ask for a client certificate"
             };
             s.finding(&auth::METHOD_REFUSED)
-                .with("method", why)
+                .with("asks", asks)
+                .with("method", "no client certificate")
                 .with("rule", "sslcertmode=require")
+                .with("sent", "")
         }
         Stop::Unbindable(why) => unbindable(*why, s),
         Stop::Stripped => intercepted(s).with(
@@ -107,6 +109,10 @@ fn forbidden(s: &Situation<'_>) -> Finding {
         Some(parameter) => format!("require_auth={}", parameter.value),
         None => "require_auth".to_owned(),
     };
+    let sent = match s.exchange.password_used {
+        true => "",
+        false => "; no password was sent",
+    };
     let method = match &s.exchange.asked {
         None | Some(Asked::Nothing) => "no authentication at all".to_owned(),
         Some(Asked::Cleartext) => "a password in clear".to_owned(),
@@ -114,8 +120,10 @@ fn forbidden(s: &Situation<'_>) -> Finding {
         Some(asked) => asked.name(),
     };
     s.finding(&auth::METHOD_REFUSED)
+        .with("asks", format!("asks for {method}"))
         .with("method", method)
         .with("rule", rule)
+        .with("sent", sent)
 }
 
 fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {

@@ -1,6 +1,8 @@
 //! Findings with what their sentences and fixes need: who, where, and the
 //! line to add to pg_hba.conf.
 
+use openssl::nid::Nid;
+
 use crate::cause::{Cause, auth, server, tls};
 use crate::finding::Finding;
 use crate::stage::protocol::in_words;
@@ -164,10 +166,27 @@ fn certificate(s: &Situation<'_>) -> Finding {
         ""
     };
     let file = s.target.tls.certificate.as_ref();
-    s.finding(&auth::CERT).with("certificate_note", note).with(
-        "certificate",
-        file.map(|file| file.path.display().to_string()),
-    )
+    let file = file.map(|file| file.path.display().to_string());
+    let finding = s.finding(&auth::CERT).with("certificate_note", note);
+    match common_name(s).is_some_and(|name| name == s.target.user) {
+        true => finding.with("certificate_file", file).fix(
+            format!(
+                "Its CN is {} already, so the matching line of pg_hba.conf has a map= in which this \
+                 name does not lead to the role (pg_ident.conf), or compares the whole name \
+                 (clientname=DN).",
+                s.target.user
+            ),
+            None,
+        ),
+        false => finding.with("certificate", file),
+    }
+}
+
+/// The common name of the certificate that was sent.
+fn common_name(s: &Situation<'_>) -> Option<String> {
+    let client = s.tls?.client.as_ref()?;
+    let mut names = client.cert.subject_name().entries_by_nid(Nid::COMMONNAME);
+    names.next()?.data().to_string().ok()
 }
 
 /// Kerberos, and why it does not go on.

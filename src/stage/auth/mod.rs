@@ -517,7 +517,12 @@ fn warn(
     };
     if let Some(how) = weak {
         record.warn(with_names(
-            Finding::new(&cause::auth::METHOD_WEAK).with("how", how),
+            Finding::new(&cause::auth::METHOD_WEAK)
+                .with("how", how)
+                .with(
+                    "insist_on_tls",
+                    (!encrypted && !unix).then_some("sslmode=verify-full"),
+                ),
         ));
     }
     // libpq takes a yes in the middle of SCRAM, for history's sake.

@@ -85,7 +85,7 @@ fn whole_keys_are_not_called_damaged() {
 #[test]
 fn damage_is_named_and_undone() {
     let (key, rsa) = (openssh(), pem());
-    let cases: [(String, &[&str]); 9] = [
+    let cases: [(String, &[&str]); 13] = [
         (key.replace('\n', "\\n"), &["escaped-newlines"]),
         (key.replace('\n', "\r\n"), &["crlf"]),
         (rsa.replace('\n', "\r"), &["cr"]),
@@ -95,6 +95,19 @@ fn damage_is_named_and_undone() {
         (format!("\u{feff}{rsa}"), &["bom"]),
         (format!("'{rsa}'"), &["quotes"]),
         (openssl::base64::encode_block(key.as_bytes()), &["base64"]),
+        (
+            key.replace([' ', '\n'], ""),
+            &["blanks", "one-line", "no-final-newline"],
+        ),
+        (rsa.replace(' ', ""), &["blanks"]),
+        (key.replace(' ', "_"), &["blanks"]),
+        (
+            format!(
+                "data:application/octet-stream;base64,{}",
+                openssl::base64::encode_block(key.as_bytes())
+            ),
+            &["data-url", "base64"],
+        ),
     ];
     for (content, expected) in cases {
         let damage = diagnose(content.as_bytes()).expect(expected[0]);

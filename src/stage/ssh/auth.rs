@@ -10,6 +10,7 @@ use russh::{MethodKind, MethodSet};
 use super::agent::Agent;
 use super::algorithms::Allowed;
 use super::client::{Client, End, Watch};
+use super::host_key::too_short;
 use super::offer::{Candidate, Credential, Hand, Offer};
 use super::pen::{Pen, Unsigned};
 use super::story::{Ending, Outcome, Story};
@@ -62,6 +63,8 @@ pub async fn authenticate(
             method: "none",
             password_refused: false,
             questions: Vec::new(),
+            asked_on: false,
+            said: Vec::new(),
             trouble: offer.trouble,
             agent_keys: offer.agent_keys,
             keys_only: means.keys_only,
@@ -109,6 +112,7 @@ impl Run<'_> {
         let reply = self
             .reply(|handle| Box::pin(handle.authenticate_none(user)))
             .await?;
+        self.watch.note_answer();
         self.step(reply, "none").await?;
         for _ in 0..MOST_STEPS {
             let mut partial = false;
@@ -163,6 +167,10 @@ impl Run<'_> {
             let Some((candidate, Outcome::Untried)) = self.story.keys.get(at).cloned() else {
                 continue;
             };
+            if too_short(&candidate.credential.public(), self.means.hop).is_some() {
+                self.settle(at, Outcome::TooShort);
+                continue;
+            }
             let Some(hash) = self.signature(&candidate).await? else {
                 self.settle(at, Outcome::NoAlgorithm);
                 continue;
@@ -334,7 +342,9 @@ impl Run<'_> {
         let mut reply = self
             .reply(|handle| Box::pin(handle.authenticate_keyboard_interactive_start(user, None)))
             .await?;
-        let mut answered = false;
+        // The question that was answered last.
+        let mut answered: Option<String> = None;
+        let mut asked_on = false;
         for _ in 0..MOST_ROUNDS {
             let (name, instructions, prompts) = match reply {
                 KeyboardInteractiveAuthResponse::Success => return Err(Ending::In),
@@ -342,7 +352,8 @@ impl Run<'_> {
                     remaining_methods,
                     partial_success,
                 } => {
-                    self.story.password_refused |= answered && !partial_success;
+                    self.story.password_refused |=
+                        answered.is_some() && !asked_on && !partial_success;
                     let reply = AuthResult::Failure {
                         remaining_methods,
                         partial_success,
@@ -358,29 +369,39 @@ impl Run<'_> {
                     prompts,
                 } => (name, instructions, prompts),
             };
-            let _ = (name, instructions);
+            for words in [name, instructions] {
+                let words = crate::text::clean(&words);
+                if !words.trim().is_empty() {
+                    self.story.said.push(words.trim().to_owned());
+                }
+            }
             let mut answers = Vec::new();
             let only = prompts.len() == 1;
             for prompt in prompts {
                 let answer = match (
                     self.means.password,
-                    only && !answered && wants_password(&prompt),
+                    only && answered.is_none() && wants_password(&prompt),
                 ) {
-                    (Some(password), true) => {
-                        answered = true;
-                        Some(password.expose().to_owned())
-                    }
-                    _ => self.ask(&prompt).await?.inspect(|_| answered = true),
+                    (Some(password), true) => Some(password.expose().to_owned()),
+                    _ => self.ask(&prompt).await?,
                 };
                 match answer {
-                    Some(answer) => answers.push(answer),
+                    Some(answer) => {
+                        answered = Some(prompt.prompt);
+                        answers.push(answer);
+                    }
                     None => {
-                        self.story.questions.push(prompt.prompt);
+                        // The same question once more says that the answer was wrong.
+                        if answered.as_ref() != Some(&prompt.prompt) {
+                            asked_on |= answered.is_some();
+                            self.story.questions.push(prompt.prompt);
+                        }
                         // An empty answer ends it in order.
                         answers.push(String::new());
                     }
                 }
             }
+            self.story.asked_on |= asked_on;
             reply = self
                 .reply(|handle| Box::pin(handle.authenticate_keyboard_interactive_respond(answers)))
                 .await?;
@@ -414,12 +435,14 @@ impl Run<'_> {
             .await?;
         match self.step(reply, "password").await {
             Ok(Step::Refused) => {
-                self.story.password_refused = true;
+                // Where more than the password is wanted, a refusal says little.
+                self.story.password_refused |= !self.story.asked_on;
                 Ok(false)
             }
             Ok(Step::Partial) => Ok(true),
             Err(ending) => {
-                self.story.password_refused |= matches!(ending, Ending::Ended(_));
+                self.story.password_refused |=
+                    matches!(ending, Ending::Ended(_)) && !self.story.asked_on;
                 Err(ending)
             }
         }
@@ -500,9 +523,70 @@ impl Run<'_> {
     }
 }
 
-/// Whether a question is for the password, and not for a second factor.
+/// Whether a question is for the password, and not for a second factor. Whom
+/// it is for does not count: names may contain anything.
 fn wants_password(prompt: &Prompt) -> bool {
-    const OTHER: [&str; 7] = ["code", "token", "otp", "verif", "factor", "pin", "duo"];
-    let words = prompt.prompt.to_lowercase();
-    !prompt.echo && !OTHER.iter().any(|other| words.contains(other))
+    !prompt.echo && asks_for_password(&prompt.prompt)
+}
+
+/// The same by its words alone: most modules ask in their own language, so it
+/// is what names something else that counts.
+pub fn asks_for_password(question: &str) -> bool {
+    const PARTS: [&str; 13] = [
+        "code",
+        "token",
+        "verif",
+        "factor",
+        "yubi",
+        "one-time",
+        "one time",
+        "challenge",
+        "securid",
+        "authenticator",
+        "fingerprint",
+        "2fa",
+        "mfa",
+    ];
+    const WORDS: [&str; 7] = ["otp", "totp", "hotp", "pin", "duo", "oath", "sms"];
+    let question = question.to_lowercase();
+    let what = question.split(" for ").next().unwrap_or(&question);
+    let what: Vec<&str> = what
+        .split_whitespace()
+        .filter(|word| !word.contains('@'))
+        .collect();
+    let what = what.join(" ");
+    !PARTS.iter().any(|part| what.contains(part))
+        && !what
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| WORDS.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_question_for_the_password_gets_it() {
+        for question in [
+            "Password: ",
+            "Password for root@code.test:",
+            "vscode@pin.test's password: ",
+            "Passwort: ",
+            "Mot de passe : ",
+            "Shopping list password:",
+        ] {
+            assert!(asks_for_password(question), "{question}");
+        }
+        for question in [
+            "Verification code: ",
+            "YubiKey for `root': ",
+            "One-time password (OATH) for `root': ",
+            "Enter PASSCODE: ",
+            "OTP: ",
+            "PIN: ",
+            "Password & verification code: ",
+        ] {
+            assert!(!asks_for_password(question), "{question}");
+        }
+    }
 }

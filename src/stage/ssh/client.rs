@@ -92,6 +92,11 @@ pub struct Seen {
     pub agreed: Option<[String; 4]>,
     /// What the server shows before authentication, at most 2,000 characters.
     pub banner: String,
+    /// What it says once authentication has begun: sshd passes on what PAM
+    /// says about the account (auth2.c, `userauth_finish`).
+    pub notice: String,
+    /// Whether it has answered a first request.
+    answered: bool,
     /// Forwards that were refused and not yet explained to who asked.
     refusals: VecDeque<Refusal>,
     /// How many forwards the server closed that we had not closed.
@@ -125,6 +130,11 @@ impl Watch {
         self.change(|seen| {
             seen.end.get_or_insert(end);
         });
+    }
+
+    /// Notes that the server has answered the first request.
+    pub fn note_answer(&self) {
+        self.change(|seen| seen.answered = true);
     }
 
     /// How the session ended; the callback may come a little after the error.
@@ -227,8 +237,16 @@ impl Handler for Client {
 
     async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Self::Error> {
         self.watch.change(|seen| {
-            if seen.banner.len() < text::LONGEST {
-                seen.banner.push_str(&text::clean(banner));
+            let shown = match seen.answered {
+                true => &mut seen.notice,
+                false => &mut seen.banner,
+            };
+            let words = text::clean(banner);
+            if shown.len() < text::LONGEST {
+                if !shown.is_empty() && !words.is_empty() {
+                    shown.push(' ');
+                }
+                shown.push_str(words.trim());
             }
         });
         Ok(())

@@ -1,13 +1,15 @@
 //! From what was seen of a hop to the cause.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use russh::{AlgorithmKind, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::Session;
 use super::algorithms::{Allowed, ServerOffer};
+use super::auth::asks_for_password;
 use super::client::End;
 use super::greeting::{Unheard, turned_away, who};
 use super::host_key::moment;
@@ -18,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::target::{Hop, SshMethod};
 use crate::text;
-use crate::wire::Address;
+use crate::wire::{Address, BoxIo, Route};
 
 /// A finding about a hop.
 fn about(cause: &'static Cause, hop: &Hop) -> Finding {
@@ -100,20 +102,63 @@ fn is_ours(bytes: &[u8]) -> bool {
     bytes.starts_with(b"SSH-2") || turned_away(bytes)
 }
 
-/// Whether the end that closed without a word is PostgreSQL or its pooler,
-/// which take an identification for a malformed packet. One look on a second
-/// connection tells (PostgreSQL documentation, "SSL Session Encryption").
-pub async fn is_postgres(address: &Address, ctx: &Ctx, limit: Instant) -> bool {
-    let Address::Tcp(address) = address else {
-        return false;
+/// How long the second look may take.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The beginning of TLS (RFC 8446, section 4.1.2): versions 1.2 and 1.3, the
+/// usual ciphers and groups, no name. It is only meant to be answered.
+const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x6c\x01\x00\x00\x68\x03\x03\
+    dbdoctor looks who is here today\x00\
+    \x00\x0e\x13\x01\x13\x02\x13\x03\xc0\x2b\xc0\x2f\xc0\x30\x00\x2f\x01\x00\
+    \x00\x31\
+    \x00\x2b\x00\x05\x04\x03\x04\x03\x03\
+    \x00\x0a\x00\x06\x00\x04\x00\x1d\x00\x17\
+    \x00\x0d\x00\x0e\x00\x0c\x04\x03\x08\x04\x08\x05\x08\x06\x04\x01\x05\x01\
+    \x00\x0b\x00\x02\x01\x00\
+    \x00\x33\x00\x02\x00\x00\
+    ";
+
+/// Who it is that closed without a word: PostgreSQL, its pooler and TLS
+/// servers take an identification for a malformed packet. Second connections
+/// tell, by what is said to a request for TLS, PostgreSQL's own (PostgreSQL
+/// documentation, "SSL Session Encryption") and the plain one. A later hop is
+/// reached through the session `before`.
+pub async fn who_closed(
+    route: &Route,
+    before: Option<&Session>,
+    ctx: &Ctx,
+    limit: Instant,
+) -> Option<&'static str> {
+    let soon = limit.min(Instant::now() + LOOK);
+    let look = |question: &'static [u8]| async move {
+        let mut stream: BoxIo = match (route, before) {
+            (Route::Direct(Address::Tcp(address)), _) => {
+                Box::new(TcpStream::connect(address).await.ok()?)
+            }
+            (Route::Tunnel { host, port, .. }, Some(before)) => {
+                before.open(host, *port, ctx, soon).await.ok()?
+            }
+            _ => return None,
+        };
+        stream.write_all(question).await.ok()?;
+        stream.flush().await.ok()?;
+        let mut answer = [0; 16];
+        let n = stream.read(&mut answer).await.ok()?;
+        Some(answer.get(..n)?.to_vec())
     };
-    let soon = limit.min(Instant::now() + std::time::Duration::from_millis(500));
-    let look = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await?;
-        stream.read_u8().await
-    };
-    matches!(ctx.until(soon, look).await, Ok(Ok(b'S' | b'N')))
+    let (postgres, tls) = tokio::join!(
+        ctx.until(soon, look(&[0, 0, 0, 8, 4, 210, 22, 47])),
+        ctx.until(soon, look(CLIENT_HELLO)),
+    );
+    // One byte alone: an SSH server that is back again begins with an S too.
+    match (
+        postgres.ok().flatten().as_deref(),
+        tls.ok().flatten().as_deref(),
+    ) {
+        (Some(b"S" | b"N"), _) => Some("PostgreSQL"),
+        (_, Some([0x15 | 0x16, 3, ..])) => Some("a TLS server"),
+        _ => None,
+    }
 }
 
 /// A step took too long.
@@ -149,8 +194,15 @@ pub fn handshake(
     end: Option<End>,
     allowed: &Allowed,
     offer: Option<&ServerOffer>,
+    clear: &[u8],
 ) -> Finding {
     let finding = match (error, end) {
+        (error, _)
+            if violates(error)
+                && let Some(words) = complaint(clear) =>
+        {
+            spoilt(hop, words)
+        }
         (Error::NoCommonAlgo { kind, ours, theirs }, _) => {
             algorithms(hop, allowed, kind, ours, theirs)
         }
@@ -182,6 +234,33 @@ pub fn handshake(
             .with("server_macs", offer.mac.clone()),
         None => finding,
     }
+}
+
+/// What sshd says in clear about an identification that it does not take
+/// (kex.c, `kex_exchange_identification`), after its own and before any packet.
+fn complaint(clear: &[u8]) -> Option<&'static str> {
+    const WORDS: [&str; 3] = [
+        "Invalid SSH identification string.",
+        "Protocol major versions differ.",
+        "Protocol mismatch.",
+    ];
+    let line = clear.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    // A part of it may be all that has come.
+    let whole = |words: &&str| line.len() >= 4 && words.as_bytes().starts_with(line);
+    WORDS.into_iter().find(whole)
+}
+
+/// The server got something else than our identification.
+fn spoilt(hop: &Hop, words: &str) -> Finding {
+    let words = format!("the server said \"{words}\"");
+    about(&cause::ssh::DISCONNECTED, hop)
+        .with("while", "the identification")
+        .with("words", words.as_str())
+        .with("error", words)
+        .fix(
+            "What reaches the server does not begin with our identification: something in between puts words of its own before it. A load balancer that sends the PROXY protocol is the usual one: take send-proxy (HAProxy), proxy_protocol (nginx) or the proxy protocol of the target group away for this server; sshd does not understand it.",
+            None,
+        )
 }
 
 /// Whether the library's complaint is about what the server sent.
@@ -258,7 +337,9 @@ fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
     let finding = match end {
         End::Violated(error) => about(&cause::ssh::MALFORMED, hop).with("error", error.as_str()),
         End::Error(error) => about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.as_str()),
-        _ => about(&cause::ssh::DISCONNECTED, hop).with("error", end.words()),
+        _ => about(&cause::ssh::DISCONNECTED, hop)
+            .with("error", end.words())
+            .with("peer", hop.host.as_str()),
     };
     let finding = finding.with("while", during).with("words", end.words());
     match end {
@@ -268,20 +349,33 @@ fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
 }
 
 /// Nobody was let in.
-pub fn authentication(hop: &Hop, story: &Story, banner: &str) -> Finding {
+pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> Finding {
     let mut finding = match &story.ending {
-        Ending::Late => about(&cause::ssh::TIMEOUT, hop).with("while", "authentication"),
+        Ending::Late => {
+            let during = match story.said.last() {
+                Some(words) => format!("authentication, after it said \"{words}\""),
+                None => "authentication".to_owned(),
+            };
+            about(&cause::ssh::TIMEOUT, hop).with("while", during)
+        }
         Ending::Ended(end) if too_many(story, end) => {
             about(&cause::ssh::AUTH_TOO_MANY, hop).with("words", end.words())
         }
-        Ending::Ended(end) if says_too_many(end) && refused_any(story) => {
+        Ending::Ended(end) if says_too_many(end) && (refused_any(story) || story.asked_on) => {
             refused(hop, story).with("words", end.words())
+        }
+        Ending::Ended(End::Closed | End::Broken(_)) if !notice.is_empty() => {
+            turned_out(hop, &format!("the server said \"{notice}\" and hung up"))
         }
         Ending::Ended(end) => disconnected(hop, end, "authentication"),
         Ending::Exhausted | Ending::In => refused(hop, story),
     };
-    let offered =
-        story.labels(|outcome| !matches!(outcome, Outcome::Untried | Outcome::NoAlgorithm));
+    let offered = story.labels(|outcome| {
+        !matches!(
+            outcome,
+            Outcome::Untried | Outcome::NoAlgorithm | Outcome::TooShort
+        )
+    });
     finding = finding
         .with("offered_count", offered.len())
         .with("offered", offered)
@@ -296,6 +390,12 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str) -> Finding {
     if !banner.is_empty() {
         finding = finding.with("banner", banner);
     }
+    if !notice.is_empty() {
+        finding = finding.with("notice", notice);
+    }
+    if !story.said.is_empty() {
+        finding = finding.with("said", story.said.clone());
+    }
     if let Some(trouble) = &story.trouble {
         finding = finding.with("agent_trouble", trouble.to_string());
     }
@@ -306,6 +406,33 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str) -> Finding {
         finding = finding.with("agent_keys", count);
     }
     finding
+}
+
+/// Turned out with a word about the account: sshd passes on what PAM says and
+/// hangs up, also where the key or password was right (auth2.c,
+/// `userauth_finish`).
+fn turned_out(hop: &Hop, words: &str) -> Finding {
+    about(&cause::ssh::DISCONNECTED, hop)
+        .with("while", "authentication")
+        .with("words", words)
+        .with("error", words)
+        .with("account", hop.user.as_str())
+}
+
+/// The password was refused.
+fn password(hop: &Hop, story: &Story) -> Finding {
+    let remark = match story.said.last() {
+        Some(words) => format!(", and says \"{words}\""),
+        None => String::new(),
+    };
+    let finding = about(&cause::ssh::AUTH_PASSWORD, hop).with("remark", remark);
+    match story.said.is_empty() {
+        true => finding,
+        false => finding.fix(
+            "The server's words may name the reason, and the password be right: an account that has expired or is locked is opened again by an administrator (chage -l USER, faillock --user USER); a request on a phone has to be confirmed by its owner.",
+            None,
+        ),
+    }
 }
 
 fn refused_any(story: &Story) -> bool {
@@ -341,7 +468,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
     if !story.passed.is_empty() {
         let keys_are_next = story.methods.contains(&"publickey");
         return match story.password_refused {
-            true => about(&cause::ssh::AUTH_PASSWORD, hop),
+            true => password(hop, story),
             false if keys_are_next && any(|outcome| *outcome == Outcome::Refused) => {
                 about(&cause::ssh::AUTH_PUBLICKEY, hop).with(
                     "why",
@@ -355,7 +482,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
         };
     }
     if story.password_refused {
-        return about(&cause::ssh::AUTH_PASSWORD, hop);
+        return password(hop, story);
     }
     if !story.questions.is_empty() {
         return method(hop, story);
@@ -417,6 +544,21 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("takes", "ssh-rsa (SHA-1)")
             .with("reason", "announces no SHA-2 signatures for RSA keys");
     }
+    if !tried && any(|outcome| *outcome == Outcome::TooShort) {
+        let keys = story.labels(|outcome| *outcome == Outcome::TooShort);
+        let least = hop.least_rsa_bits;
+        return about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", keys.join(", "))
+            .with("least_bits", least)
+            .with(
+                "reason",
+                format!("may be shown no RSA key of fewer than {least} bits (RequiredRSASize)"),
+            )
+            .fix(
+                "If RequiredRSASize stands in the SSH configuration for this host, lower it; else use a longer key.",
+                None,
+            );
+    }
     if tried {
         if let Some((key, fault)) = story.keys.iter().find_map(|(key, outcome)| {
             (*outcome == Outcome::Refused).then_some(())?;
@@ -443,6 +585,11 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
 
 fn method(hop: &Hop, story: &Story) -> Finding {
     let wanted = match story.methods.as_slice() {
+        _ if story.asked_on
+            && let Some(question) = story.questions.first() =>
+        {
+            format!("an answer to \"{}\" after the password", question.trim())
+        }
         [] => "something that it does not name (every method is switched off there)".to_owned(),
         methods => methods.join(" or "),
     };
@@ -475,6 +622,14 @@ fn method(hop: &Hop, story: &Story) -> Finding {
                 "Settle the host key first: to a server with a wrong one no password is sent, whatever is set.",
                 None,
             ),
+    };
+    let new_password = story.asked_on && story.questions.iter().any(|q| asks_for_password(q));
+    let finding = match new_password {
+        false => finding,
+        true => finding.fix(
+            "If the server wants the password changed, log in once by hand with ssh and change it, or have an administrator look with chage -l USER.",
+            None,
+        ),
     };
     match story.questions.as_slice() {
         [] => finding,

@@ -1,6 +1,7 @@
 //! Forwards through a hop: `direct-tcpip` (RFC 4254, section 7.2) and
 //! `direct-streamlocal@openssh.com`; and what a refusal of one means.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::Session;
@@ -18,6 +19,8 @@ pub enum Failure {
     Refused(Refusal),
     /// The hop did not answer in time.
     Late,
+    /// The hop does nothing until it has looked the name up, and that lasts.
+    LookingUp,
     /// The session ended.
     Lost(End),
 }
@@ -33,6 +36,8 @@ pub struct Wanted<'a> {
     pub via: &'a str,
     /// The later hop that it leads to, where it does not lead to the database.
     pub hop: Option<&'a str>,
+    /// What the hop said when it let us in; mostly nothing.
+    pub notice: &'a str,
 }
 
 impl Session {
@@ -47,7 +52,13 @@ impl Session {
         let opening = self
             .handle
             .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
-        self.opened(ctx.until(limit, opening).await).await
+        let name = !host.eq_ignore_ascii_case("localhost") && host.parse::<IpAddr>().is_err();
+        match self.opened(ctx.until(limit, opening).await).await {
+            Err(Failure::Lost(End::Dead)) if name && self.looks_up_first && self.arrives() => {
+                Err(Failure::LookingUp)
+            }
+            opened => opened,
+        }
     }
 
     /// Opens a forward to a unix socket.
@@ -105,7 +116,29 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
             }
         }
         Failure::Late => finding = finding.with("error", "no answer to the forward in time"),
+        Failure::LookingUp => {
+            finding = finding
+                .with(
+                    "error",
+                    "no answer to the forward in time, nor to a keepalive, though every packet is \
+                     acknowledged: sshd does nothing else while it looks a name up",
+                )
+                .with("words", "its look-up of the name lasts and lasts")
+                .fix(
+                    format!(
+                        "The name servers that {} asks do not seem to answer: see /etc/resolv.conf there.",
+                        wanted.via
+                    ),
+                    None,
+                );
+        }
         Failure::Lost(end) => finding = finding.with("error", end.words()),
+    }
+    if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
+        finding = finding.with("notice", wanted.notice).fix(
+            "At the login the server said what is under notice in the evidence. If it wants a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator look with chage -l USER.",
+            None,
+        );
     }
     let here = ["localhost", "127.0.0.1", "::1"].contains(&wanted.host);
     if here
@@ -146,6 +179,7 @@ fn label(wanted: &Wanted<'_>) -> String {
 fn classify(failure: &Failure) -> &'static Cause {
     let refusal = match failure {
         Failure::Late => return &tunnel::TARGET_TIMEOUT,
+        Failure::LookingUp => return &tunnel::TARGET_UNRESOLVED,
         Failure::Lost(_) => return &tunnel::LOST,
         Failure::Refused(refusal) => refusal,
     };

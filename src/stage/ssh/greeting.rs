@@ -104,45 +104,77 @@ pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Who it is that sends these bytes where an SSH server was expected.
 pub fn who(bytes: &[u8]) -> &'static str {
+    let trimmed = bytes.trim_ascii_start();
+    recognised(bytes)
+        .or_else(|| recognised(trimmed))
+        .unwrap_or("something that is not an SSH server")
+}
+
+/// Somebody who is known by the shape of what he says.
+fn recognised(bytes: &[u8]) -> Option<&'static str> {
     let starts = |prefix: &[u8]| bytes.starts_with(prefix);
-    let contains = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
-    match bytes {
-        _ if starts(b"HTTP/") || starts(b"<!") || starts(b"<html") || starts(b"<HTML") => {
-            "a web server (HTTP)"
-        }
+    let lower = bytes.to_ascii_lowercase();
+    let contains = |word: &[u8]| lower.windows(word.len()).any(|window| window == word);
+    Some(match bytes {
+        _ if starts(b"HTTP/") || is_markup(&lower) => "a web server (HTTP)",
         [0x15 | 0x16, 3, ..] => "a TLS server",
         _ if starts(b"SSH-1.") => "an SSH server that speaks only protocol 1",
         _ if starts(b"SSH-") => "something with an identification that no SSH 2 server gives",
         [_, _, 0, 0, 10 | 0xff, ..] => "MySQL or MariaDB",
         [b'E', 0, 0, ..] | [b'N'] | [b'S'] => "PostgreSQL",
-        _ if starts(b"-ERR") || starts(b"-NOAUTH") || starts(b"-DENIED") => "Redis",
-        _ if starts(b"220") && contains(b"FTP") => "an FTP server",
-        _ if starts(b"220") || starts(b"554 ") || starts(b"421 ") => "a mail or FTP server",
+        // RESP: an error begins with a minus and a word in capitals.
+        [b'-', b'A'..=b'Z', b'A'..=b'Z', ..] => "Redis",
+        // A reply code of three digits (RFC 959, RFC 5321).
+        [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..] => match contains(b"ftp") {
+            true => "an FTP server",
+            false => "a mail or FTP server",
+        },
         _ if starts(b"+OK") => "a POP3 server",
-        _ if starts(b"* OK") => "an IMAP server",
+        _ if starts(b"* OK") || starts(b"* BYE") => "an IMAP server",
         _ if starts(b"RFB ") => "a VNC server",
         [0xff, 0xfb..=0xfe, ..] => "a telnet server",
         [3, 0, 0, ..] => "a remote desktop (RDP) server",
-        _ => "something that is not an SSH server",
-    }
+        _ => return None,
+    })
 }
 
-/// Whether these are an SSH server's own words for "not now": sshd says them
-/// in place of its identification (sshd.c: `MaxStartups`, `PerSourcePenalties`).
+/// Whether text in small letters is a page, with or without a status line.
+fn is_markup(lower: &[u8]) -> bool {
+    let marks: [&[u8]; 5] = [b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--"];
+    marks
+        .iter()
+        .any(|mark| lower.windows(mark.len()).any(|window| window == *mark))
+}
+
+/// Whether these are an SSH server's own words for "not now", or those of who
+/// guards it: sshd says them in place of its identification (sshd.c:
+/// `MaxStartups`, `PerSourcePenalties`), a guard speaks of the address. What
+/// another protocol's shape gives away is none of it, and our own line, sent
+/// back in a complaint, does not count.
 pub fn turned_away(bytes: &[u8]) -> bool {
+    if recognised(bytes.trim_ascii_start()).is_some() {
+        return false;
+    }
     let said = String::from_utf8_lossy(bytes).to_ascii_lowercase();
-    [
+    let said = said.replace(&OURS.to_ascii_lowercase(), "");
+    let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    says(&[
         "exceeded maxstartups",
         "not allowed at this time",
-        "too many",
-        "connection refused",
+        "not allowed to connect",
+        "too many connections",
+        "too many sessions",
+        "too many login",
+        "too many users",
         "ssh",
-        "blocked",
-        "banned",
-        "denied",
-    ]
-    .iter()
-    .any(|words| said.contains(words))
+    ]) || (says(&["blocked", "banned", "denied", "refused", "rejected"])
+        && says(&[
+            "your ip",
+            "your address",
+            "your host",
+            "from ",
+            "remote host",
+        ]))
 }
 
 /// A transport whose greeting is over: it replays the server's identification
@@ -297,6 +329,32 @@ mod tests {
         let lines = b"\n".repeat(MOST_LINES + 1);
         assert!(matches!(heard(&lines).await, Err(Unheard::Foreign(_))));
         assert_eq!(who(b"HTTP/1.1 400 Bad Request\r\n"), "a web server (HTTP)");
+        assert_eq!(who(b"\n  <HTML><head>"), "a web server (HTTP)");
         assert_eq!(who(b"J\0\0\0\x0a5.5.5-10.11\0"), "MySQL or MariaDB");
+    }
+
+    #[test]
+    fn only_an_ssh_server_turns_us_away() {
+        for words in [
+            "Exceeded MaxStartups\r\n",
+            "Not allowed at this time\r\n",
+            "Sorry, you are not allowed to connect.\r\n",
+            "sshd: too busy\r\n",
+            "Too many connections\r\n",
+            "Your IP 192.0.2.7 is banned.\n",
+        ] {
+            assert!(turned_away(words.as_bytes()), "{words}");
+        }
+        for words in [
+            format!("<!DOCTYPE HTML>\n<p>Bad request syntax ('{OURS}').</p>"),
+            format!("\n<html><body>Access from your IP denied: {OURS}"),
+            "HTTP/1.1 403 Forbidden\r\n\r\nAccess denied: use ssh".to_owned(),
+            "421 Too many connections from your IP\r\n".to_owned(),
+            format!("-ERR unknown command '{OURS}', with args beginning with:\r\n"),
+            format!("Error: unknown command {OURS}\r\n"),
+            "access denied by policy\n".to_owned(),
+        ] {
+            assert!(!turned_away(words.as_bytes()), "{words}");
+        }
     }
 }

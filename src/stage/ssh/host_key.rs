@@ -1,6 +1,8 @@
 //! Whether the server is who known_hosts says it is, as OpenSSH decides it
 //! (sshconnect.c, `check_host_key`).
 
+use std::net::IpAddr;
+
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyOrCertificate};
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use super::algorithms::{Known, key_type};
 use super::known_hosts::{Book, Line, Marker, fingerprint, host_port};
 use crate::cause;
 use crate::finding::Finding;
+use crate::stage::key::bits;
 use crate::target::{Hop, HostKeyCheck};
 
 /// What the server showed.
@@ -66,6 +69,9 @@ pub struct Judge {
     now: u64,
     reachable: bool,
     trusted: bool,
+    /// The server's address as known_hosts names it, where that is looked up
+    /// too (`CheckHostIP`).
+    address: Option<String>,
 }
 
 impl Judge {
@@ -78,14 +84,20 @@ impl Judge {
             now,
             reachable,
             trusted: false,
+            address: None,
         }
     }
 
-    /// The same where the server is, or is not, reached at a loopback address:
-    /// there the configuration may trust every key
-    /// (`NoHostAuthenticationForLocalhost`).
-    pub fn at_loopback(mut self, loopback: bool) -> Self {
+    /// The same where the server is reached straight at this address. On
+    /// loopback the configuration may trust every key
+    /// (`NoHostAuthenticationForLocalhost`); elsewhere it may want the
+    /// address's own lines to agree (`CheckHostIP`).
+    pub fn at(mut self, address: Option<IpAddr>) -> Self {
+        let loopback = address.is_some_and(|address| address.is_loopback());
         self.trusted = loopback && self.hop.trusts_loopback;
+        self.address = address
+            .filter(|_| self.hop.checks_address && !loopback)
+            .map(|address| host_port(&address.to_string(), self.hop.port));
         self
     }
 
@@ -105,14 +117,26 @@ impl Judge {
     }
 
     /// What is known, for the order of algorithms. A line for the bare name
-    /// does not change the order, but its authority may vouch for the host.
+    /// does not change the order, but its authority may vouch for the host. Of
+    /// each type the first key counts, unless it is revoked (hostfile.c,
+    /// `check_hostkeys_by_key_or_type`).
     pub fn known(&self) -> Known {
         let lines = self.book.lines(&self.name());
         let bare = self.bare_lines().unwrap_or_default();
-        Known {
-            types: lines
+        let plain = || lines.iter().filter(|line| line.marker == Marker::Plain);
+        let first = |of: &&Line| {
+            let same = plain().find(|line| line.key_type == of.key_type);
+            same.is_some_and(|line| std::ptr::eq(line, *of))
+        };
+        let revoked = |key: &[u8]| {
+            lines
                 .iter()
-                .filter(|line| line.marker == Marker::Plain)
+                .any(|line| line.marker == Marker::Revoked && line.key == key)
+        };
+        Known {
+            types: plain()
+                .filter(first)
+                .filter(|line| !revoked(&line.key))
                 .map(|line| line.key_type.clone())
                 .collect(),
             authority: lines
@@ -124,6 +148,53 @@ impl Judge {
 
     /// The verdict on what the server shows.
     pub fn judge(&self, shown: &Shown) -> Judgement {
+        let by_name = self.judge_by_name(shown);
+        match &self.address {
+            Some(address) if by_name.accepted && by_name.finding.is_none() => {
+                self.judge_by_address(shown, by_name, address)
+            }
+            _ => by_name,
+        }
+    }
+
+    /// A key that is right for the name is refused where lines for the address
+    /// know others only (sshconnect.c, `check_host_key`: `ip_status`). For a
+    /// certificate OpenSSH looks for authorities alone, and finds none new.
+    fn judge_by_address(&self, shown: &Shown, by_name: Judgement, address: &str) -> Judgement {
+        let known_by_authority = by_name.fact["known_hosts"] == "known by its authority";
+        let plain = Shown {
+            key: shown.key.clone(),
+            certificate: None,
+        };
+        match standing(&self.book.lines(address), &plain, false) {
+            Standing::Changed(lines) if !known_by_authority => {
+                let finding = self
+                    .changed(shown, &lines)
+                    .with("known_as", address)
+                    .with("name", self.name())
+                    .with(
+                        "entry",
+                        shown
+                            .key
+                            .to_openssh()
+                            .ok()
+                            .map(|key| format!("{address} {key}")),
+                    );
+                let finding = finding.fix(
+                    format!("The key is right for {}; only the address has another one. If the address was reused, that line is stale. CheckHostIP no keeps ssh from looking it up.", self.name()),
+                    None,
+                );
+                self.refuse_unless_off(shown, finding, "changed", lines.first())
+            }
+            _ => by_name,
+        }
+    }
+
+    /// The verdict by the host's name.
+    fn judge_by_name(&self, shown: &Shown) -> Judgement {
+        if let Some(bits) = too_short(&shown.key, &self.hop) {
+            return self.refuse(shown, self.short(shown, bits), "not looked up", None);
+        }
         if self.trusted {
             return self.accept(shown, "not looked up on loopback", None);
         }
@@ -191,8 +262,9 @@ impl Judge {
     /// What is wrong with a certificate of a known authority (sshkey.c,
     /// `sshkey_cert_check_host`).
     fn fault(&self, certificate: &Certificate) -> Option<String> {
+        // In small letters, and the certificate's names as they are (ssh.c).
         let name = match &self.hop.host_key_alias {
-            Some(alias) => alias.clone(),
+            Some(alias) => alias.to_lowercase(),
             None => self.hop.host.to_lowercase(),
         };
         if certificate.verify_signature().is_err() {
@@ -318,6 +390,26 @@ impl Judge {
         }
     }
 
+    /// OpenSSH does not even look up a key that is shorter than it demands
+    /// (sshconnect2.c, `verify_host_key_callback`).
+    fn short(&self, shown: &Shown, bits: u32) -> Finding {
+        let least = self.hop.least_rsa_bits;
+        self.finding(&cause::ssh::ALGORITHMS, shown)
+            .with("kind", "host key")
+            .with("side", format!("this side's RequiredRSASize of {least}"))
+            .with("theirs", format!("an RSA key of {bits} bits"))
+            .with("bits", bits)
+            .with("least_bits", least)
+            .fix(
+                format!("Give the server an Ed25519 or ECDSA host key, or an RSA key of {least} bits at least; if it has one, put that into known_hosts, so that it is asked for."),
+                None,
+            )
+            .fix(
+                "Or lower RequiredRSASize in the SSH configuration for this host.",
+                None,
+            )
+    }
+
     fn unknown(&self, shown: &Shown) -> Finding {
         let read: Vec<String> = self
             .book
@@ -399,6 +491,13 @@ fn standing(lines: &[Line], shown: &Shown, as_certificate: bool) -> Standing {
         None if plain().next().is_none() => Standing::New,
         None => Standing::Changed(plain().cloned().collect()),
     }
+}
+
+/// The length of an RSA key that is shorter than the hop takes, in bits
+/// (sshkey.c, `sshkey_check_rsa_length`).
+pub fn too_short(key: &PublicKey, hop: &Hop) -> Option<u32> {
+    key.key_data().rsa()?;
+    bits(key).filter(|bits| *bits < hop.least_rsa_bits)
 }
 
 /// The authority that signed a certificate, by its key's fingerprint.

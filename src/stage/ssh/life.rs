@@ -8,6 +8,7 @@ use super::{Bastion, Session, fault};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::stage::Verdict;
+use crate::wire::kernel;
 
 /// How long a server may take for a sign of life.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
@@ -95,6 +96,14 @@ impl Session {
     /// OpenSSH PROTOCOL, section 2.4); any answer is a sign of life.
     pub(crate) async fn answers(&self) -> bool {
         self.handle.send_ping().await.is_ok() && self.end().is_none()
+    }
+
+    /// Whether what we send arrives at the first hop's machine: its kernel
+    /// acknowledges all of it, whatever its programs do.
+    pub(super) fn arrives(&self) -> bool {
+        let socket = self.socket.upgrade();
+        let info = socket.and_then(|socket| kernel::tcp_info(&socket));
+        info.is_some_and(|info| info.unacked == 0)
     }
 
     /// What its callbacks saw.

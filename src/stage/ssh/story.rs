@@ -27,6 +27,8 @@ pub enum Outcome {
     /// The server would take it, but only with signatures that OpenSSH does
     /// not make for it.
     OnlyWith(&'static str),
+    /// Not offered: an RSA key of fewer bits than the configuration demands.
+    TooShort,
     /// Not offered before the session ended.
     Untried,
 }
@@ -40,6 +42,7 @@ impl Outcome {
             Outcome::Unsigned(_) => "accepted, not signed",
             Outcome::Locked => "accepted, but locked",
             Outcome::NoAlgorithm => "no common signature algorithm",
+            Outcome::TooShort => "too short to be offered",
             Outcome::OnlyWith(_) => "known, other signature algorithm wanted",
             Outcome::Untried => "not tried",
         }
@@ -76,6 +79,11 @@ pub struct Story {
     pub password_refused: bool,
     /// Questions of the server that nobody could answer.
     pub questions: Vec<String>,
+    /// Whether one of them came after an answer was given: that was not
+    /// refused, as far as anybody can tell.
+    pub asked_on: bool,
+    /// What the server said beside its questions (RFC 4256, section 3.2).
+    pub said: Vec<String>,
     /// What is wrong with the agent.
     pub trouble: Option<Trouble>,
     /// How many keys the agent has.
@@ -93,6 +101,7 @@ impl Story {
             "method": self.method,
             "passed": self.passed,
             "server_accepts": self.methods,
+            "said": self.said,
             "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
             "agent_keys": self.agent_keys,
             "agent_trouble": self.trouble.as_ref().map(Trouble::to_string),

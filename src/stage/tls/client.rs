@@ -90,7 +90,7 @@ pub fn load(
         return Err(unusable(path, reason));
     }
     let key = key(key_file, settings.key_password.as_ref())
-        .map_err(|finding| finding.with("certificate_file", path.display().to_string()))?;
+        .map_err(|finding| finding.with("certificate", path.display().to_string()))?;
     if let Err(error) = builder
         .set_private_key(&key)
         .and_then(|()| builder.check_private_key())
@@ -182,6 +182,7 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
         Err(why) => return fail(format!("its key file {shown} {}", why.problem)),
     };
     open(&bytes, password).map_err(|problem| {
+        let encrypted = problem == KeyProblem::Encrypted;
         let reason = match problem {
             KeyProblem::Encrypted => {
                 format!("its key {shown} is encrypted, and sslpassword is not set")
@@ -191,7 +192,14 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
                 format!("its key file {shown} holds no usable private key: {what}")
             }
         };
-        unusable(path, reason)
+        let finding = unusable(path, reason);
+        match encrypted {
+            true => finding.fix(
+                "Give the key's password as sslpassword, in the service file or the target's settings.",
+                None,
+            ),
+            false => finding,
+        }
     })
 }
 

@@ -1,6 +1,8 @@
 //! What a server says about the client's certificate, by alerts during the
 //! handshake or after it.
 
+use time::OffsetDateTime;
+
 use crate::cause::tls as cause;
 use crate::finding::Finding;
 use crate::stage::protocol::describe;
@@ -37,11 +39,16 @@ pub(super) fn rejected(alert: u8, client: Option<&ClientCertificate>, tap: &Tap)
         49 => "access is denied with it",
         _ => "it is bad in the server's eyes",
     };
+    let out_of_date = client.and_then(|client| out_of_date(client, OffsetDateTime::now_utc()));
     let finding = Finding::new(&cause::CLIENT_REJECTED)
-        .with("reason", reason)
         .with("alert", alert)
-        .with("alert_name", alert_name(alert))
-        .with("authorities", authorities(tap));
+        .with("alert_name", alert_name(alert));
+    let finding = match out_of_date {
+        Some(why) => finding.with("reason", why),
+        None => finding
+            .with("reason", reason)
+            .with("authorities", authorities(tap)),
+    };
     match client {
         Some(client) => finding
             .with("certificate", facts::name_text(client.cert.subject_name()))
@@ -52,6 +59,17 @@ pub(super) fn rejected(alert: u8, client: Option<&ClientCertificate>, tap: &Tap)
                 facts::moment(client.cert.not_after()).map(facts::date),
             ),
         None => finding,
+    }
+}
+
+/// Which of its dates rules a certificate out, by our clock.
+fn out_of_date(client: &ClientCertificate, now: OffsetDateTime) -> Option<String> {
+    let (from, to) = (client.cert.not_before(), client.cert.not_after());
+    let (from, to) = (facts::moment(from)?, facts::moment(to)?);
+    match () {
+        () if to < now => Some(format!("it expired on {}", facts::date(to))),
+        () if now < from => Some(format!("it is not valid before {}", facts::date(from))),
+        () => None,
     }
 }
 

@@ -68,9 +68,7 @@ pub(super) fn kind(code: i32) -> Kind {
         UNABLE_TO_GET_ISSUER
         | SELF_SIGNED_IN_CHAIN
         | UNABLE_TO_GET_ISSUER_LOCALLY
-        | UNABLE_TO_VERIFY_LEAF
-        | 27
-        | 28 => Kind::Issuer,
+        | UNABLE_TO_VERIFY_LEAF => Kind::Issuer,
         DEPTH_ZERO_SELF_SIGNED => Kind::SelfSigned,
         HAS_EXPIRED => Kind::Expired,
         NOT_YET_VALID => Kind::NotYetValid,
@@ -81,8 +79,8 @@ pub(super) fn kind(code: i32) -> Kind {
         // Keys and digests too weak for the security level; Suite B.
         56..=61 | 66..=68 => Kind::Weak,
         CHAIN_TOO_LONG
-        // Invalid CA, path length, purpose, key usage, and name constraints.
-        | 24..=26 | 32 | 34 | 37 | 39..=41 | 47..=53 | 79..=94 => Kind::Purpose,
+        // Invalid CA, path length, purpose, trust settings, key usage, and name constraints.
+        | 24..=28 | 32 | 34 | 37 | 39..=41 | 47..=53 | 79..=94 => Kind::Purpose,
         // Signatures that do not hold, fields that cannot be read.
         4 | 6 | 7 | 13 | 14 => Kind::Signature,
         HOSTNAME_MISMATCH => Kind::Name,

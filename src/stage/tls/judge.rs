@@ -219,7 +219,19 @@ impl Judge<'_> {
             ([], None) => "allows none of these".to_owned(),
             (versions, _) => format!("allows {}", versions.join(", ")),
         };
-        Finding::new(&cause::VERSION)
+        let narrowed = self
+            .target
+            .tls
+            .max_version
+            .filter(|max| *max < TlsVersion::V1_3);
+        let finding = match narrowed {
+            Some(max) => Finding::new(&cause::VERSION).fix(
+                format!("Leave out ssl_max_protocol_version={}, which keeps this side from later versions.", max.as_str()),
+                None,
+            ),
+            None => Finding::new(&cause::VERSION),
+        };
+        finding
             .with("ours", self.our_versions())
             .with("theirs", theirs)
             .with("server_versions", allows.versions)

@@ -228,11 +228,16 @@ impl Trial<'_> {
             }
             _ => format!("the list of {issuer} does not hold ({})", refusal.text),
         };
+        let place = match self.trusted.crl.as_ref().is_some_and(|path| path.is_dir()) {
+            true => "crl_directory",
+            false => "crl_file",
+        };
         Finding::new(&cause::CRL)
             .with("reason", reason)
             .with("issuer", issuer)
             .with("subject", name_text(cert.subject_name()))
             .with("crl", self.crl())
+            .with(place, self.crl())
             .with("last_update", since.map(date))
             .with("next_update", until.map(date))
             .with("covered", covered)
@@ -264,10 +269,20 @@ impl Trial<'_> {
             (47, _) => "its name is not permitted by the authority's name constraints".to_owned(),
             (48, _) => "its name is excluded by the authority's name constraints".to_owned(),
             (codes::CHAIN_TOO_LONG, _) => "the chain is too long".to_owned(),
+            (27 | 28, _) => "the root file does not trust it for servers".to_owned(),
             (34, _) => "it has a critical extension that OpenSSL does not know".to_owned(),
             _ => refusal.text.to_owned(),
         };
-        self.about(Finding::new(&cause::PURPOSE), cert, refusal.depth)
+        let finding = Finding::new(&cause::PURPOSE);
+        let finding = match refusal.code {
+            27 | 28 => finding.fix(
+                "Put it into the root file as a plain CERTIFICATE, which is trusted for everything; \
+                 a TRUSTED CERTIFICATE carries limits (openssl x509 -trustout).",
+                None,
+            ),
+            _ => finding,
+        };
+        self.about(finding, cert, refusal.depth)
             .with("reason", reason)
     }
 
@@ -299,8 +314,14 @@ fn not_for_servers(cert: &X509Ref) -> &'static str {
 
 /// The server's certificate does not cover the host.
 pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
+    const MOST: usize = 20;
     let names = Names::of(cert);
-    let shown = names.shown();
+    let mut shown = names.shown();
+    if shown.len() > MOST {
+        let more = shown.len() - MOST;
+        shown.truncate(MOST);
+        shown.push(format!("and {more} more"));
+    }
     let asked = match host {
         "" => "an address without a host name (only hostaddr is given)",
         host => host,

@@ -1,30 +1,48 @@
 //! `Match`: whether a block's criteria hold.
 
+use super::line::delimited;
 use super::pattern::pattern_list;
 use super::read::{Place, Problem, Reader};
 
 impl Reader<'_> {
-    /// Whether all criteria of a `Match` line hold.
+    /// Whether all criteria of a `Match` line hold (readconf.c,
+    /// `match_cfg_line`).
     pub(super) fn criteria(
         &mut self,
-        words: &[String],
+        text: &str,
         line: usize,
         place: &Place,
     ) -> Result<bool, Problem> {
-        let mut words = words.iter().map(String::as_str).peekable();
+        let mut rest = Some(text);
+        let holds = self.conjunction(&mut rest, line, place)?;
+        match rest.is_some_and(|rest| !rest.is_empty()) {
+            true => Err("something behind the criteria of Match".to_owned()),
+            false => Ok(holds),
+        }
+    }
+
+    fn conjunction(
+        &mut self,
+        rest: &mut Option<&str>,
+        line: usize,
+        place: &Place,
+    ) -> Result<bool, Problem> {
+        let mut next = || delimited(rest).filter(|word| !word.is_empty());
         let (mut matched, mut count, mut unknown) = (true, 0, None);
-        while let Some(word) = words.next() {
+        while let Some(word) = next() {
             if word.starts_with('#') {
+                *rest = None;
                 break;
             }
             let negated = word.starts_with('!');
-            let (name, inline) = match word.trim_start_matches('!').split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (word.trim_start_matches('!'), None),
-            };
-            let name = name.to_ascii_lowercase();
+            let name = word.strip_prefix('!').unwrap_or(&word).to_ascii_lowercase();
             if name == "all" {
-                let more = words.peek().is_some_and(|word| !word.starts_with('#'));
+                let more = next();
+                let comment = more.as_deref().is_some_and(|word| word.starts_with('#'));
+                let more = more.is_some() && !comment;
+                if comment {
+                    *rest = None;
+                }
                 if count > 1 || more {
                     return Err("\"all\" beside other criteria of Match".to_owned());
                 }
@@ -33,19 +51,18 @@ impl Reader<'_> {
             count += 1;
             if name == "canonical" || name == "final" {
                 self.options.wants_final |= name == "final";
-                let holds = name == "final" && self.second.is_some();
-                matched &= holds != negated;
+                // Both hold on any second reading.
+                matched &= self.second.is_some() != negated;
                 continue;
             }
-            let value = inline.or_else(|| words.next());
-            let value = value.filter(|value| !value.is_empty());
-            let value =
-                value.ok_or_else(|| format!("a criterion of Match without a value: {name}"))?;
+            let value = next()
+                .filter(|value| !value.starts_with('#'))
+                .ok_or_else(|| format!("a criterion of Match without a value: {name}"))?;
             let holds = match name.as_str() {
-                "host" => pattern_list(value, &self.hostname().to_ascii_lowercase()),
-                "originalhost" => pattern_list(value, self.asked.host),
-                "user" => pattern_list(value, &self.user()),
-                "localuser" => pattern_list(value, self.asked.local_user),
+                "host" => host_list(&value, &self.hostname()),
+                "originalhost" => host_list(&value, self.asked.host),
+                "user" => pattern_list(&value, &self.user()),
+                "localuser" => pattern_list(&value, self.asked.local_user),
                 "exec" | "localnetwork" | "tagged" | "version" | "sessiontype" | "command" => {
                     unknown.get_or_insert(name);
                     continue;
@@ -86,6 +103,11 @@ impl Reader<'_> {
     }
 }
 
+/// Names of hosts are compared without case (match.c, `match_hostname`).
+fn host_list(list: &str, host: &str) -> bool {
+    pattern_list(&list.to_ascii_lowercase(), &host.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::read;
@@ -95,6 +117,12 @@ mod tests {
         for (line, holds) in [
             ("all", true),
             ("host h", true),
+            ("host H*", true),
+            ("originalhost ?,H", true),
+            ("host = h", true),
+            ("host=h user = me", true),
+            ("host \"h\"user me", true),
+            ("user ME", false),
             ("host !h,*", false),
             ("host a,h user me", true),
             ("user you", false),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::target::ssh::home_of;
+
 use super::read::{Broken, DEEPEST, MOST_FILES, Place, Reader, wrong};
 
 impl Reader<'_> {
@@ -15,15 +17,23 @@ impl Reader<'_> {
             if word.is_empty() {
                 return Err(wrong("Include with an empty value"));
             }
-            let path = match word.strip_prefix("~/") {
-                Some(rest) if place.user => match self.asked.home {
-                    Some(home) => home.join(rest),
-                    None => continue,
-                },
-                _ if word.starts_with('~') && !place.user => {
+            let path = match word.strip_prefix('~') {
+                Some(_) if !place.user => {
                     return Err(wrong("Include with ~ in the system's file"));
                 }
-                _ if word.starts_with('/') => PathBuf::from(word),
+                Some(rest) => {
+                    let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
+                    let home = match user {
+                        "" => self.asked.home.map(Path::to_owned),
+                        user => home_of(user),
+                    };
+                    // The file of a user who is not there is not there.
+                    match home {
+                        Some(home) => home.join(rest.trim_start_matches('/')),
+                        None => continue,
+                    }
+                }
+                None if word.starts_with('/') => PathBuf::from(word),
                 _ => match (place.user, self.asked.home) {
                     (true, Some(home)) => home.join(".ssh").join(word),
                     (true, None) => continue,
@@ -135,7 +145,7 @@ fn in_class(class: &[char], c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Asked, Files, Rejected, lookup};
+    use super::super::{Asked, Files, Options, Rejected, lookup};
 
     #[test]
     fn includes_and_globs() {
@@ -170,6 +180,16 @@ mod tests {
             lookup(&files, &asked("x")).unwrap().user.as_deref(),
             Some("two")
         );
+
+        // A folder is read as an empty file.
+        std::fs::create_dir(ssh.join("conf.d/3.conf")).unwrap();
+        assert_eq!(lookup(&files, &asked("h")).unwrap().port, Some(7));
+        let folder = Files {
+            user: Some(ssh.clone()),
+            named: true,
+            system: None,
+        };
+        assert_eq!(lookup(&folder, &asked("h")).unwrap(), Options::default());
 
         write("config", "Include config\n");
         assert!(matches!(

@@ -34,6 +34,8 @@ pub(super) enum Kind {
     PreferredAuthentications,
     IgnoreUnknown,
     AddressFamily,
+    RequiredRsaSize,
+    CheckHostIp,
     /// Of no consequence here, but for what ssh stops at.
     Shaped(Shape),
     /// A list of algorithms of no consequence here.
@@ -74,6 +76,8 @@ impl Kind {
             "stricthostkeychecking" => StrictHostKeyChecking,
             "ignoreunknown" => IgnoreUnknown,
             "addressfamily" => AddressFamily,
+            "requiredrsasize" => RequiredRsaSize,
+            "checkhostip" => CheckHostIp,
             "bindaddress" => Unfollowed("BindAddress", ""),
             "bindinterface" => Unfollowed("BindInterface", ""),
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
@@ -99,7 +103,6 @@ impl Kind {
             "refuseconnection" => Unfollowed("RefuseConnection", ""),
             "batchmode"
             | "canonicalizefallbacklocal"
-            | "checkhostip"
             | "clearallforwardings"
             | "compression"
             | "enableescapecommandline"
@@ -125,8 +128,7 @@ impl Kind {
             "canonicalizemaxdots"
             | "connectionattempts"
             | "numberofpasswordprompts"
-            | "serveralivecountmax"
-            | "requiredrsasize" => Shaped(Shape::Number),
+            | "serveralivecountmax" => Shaped(Shape::Number),
             "controlpath"
             | "dynamicforward"
             | "escapechar"

@@ -49,6 +49,33 @@ pub(super) fn split_keyword(line: &str) -> (&str, &str) {
     (&line[..end], rest.trim_start_matches(blank))
 }
 
+/// The next word of a `Match` line: blanks, one `=` and quotes end it
+/// (misc.c, `strdelim`). `None` at the end, and where a quote is not closed.
+pub(super) fn delimited(rest: &mut Option<&str>) -> Option<String> {
+    const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+    let text = rest.take()?;
+    let Some(at) = text.find([' ', '\t', '\r', '\n', '"', '=']) else {
+        return Some(text.to_owned());
+    };
+    let (word, behind) = text.split_at(at);
+    if let Some(quoted) = behind.strip_prefix('"') {
+        let (quoted, behind) = quoted.split_once('"')?;
+        *rest = Some(behind.trim_start_matches(BLANK));
+        return Some(format!("{word}{quoted}"));
+    }
+    let next = match behind.strip_prefix('=') {
+        Some(behind) => behind.trim_start_matches(BLANK),
+        None => {
+            let behind = behind.trim_start_matches(BLANK);
+            behind
+                .strip_prefix('=')
+                .map_or(behind, |behind| behind.trim_start_matches(BLANK))
+        }
+    };
+    *rest = Some(next);
+    Some(word.to_owned())
+}
+
 /// Words with quotes and backslashes, up to a comment; `None` where a quote is
 /// not closed.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {

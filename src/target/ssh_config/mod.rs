@@ -58,6 +58,10 @@ pub struct Options {
     pub trusts_loopback: Option<bool>,
     /// `KexAlgorithms` and its like.
     pub algorithms: AlgorithmLists,
+    /// `CheckHostIP`.
+    pub check_host_ip: Option<bool>,
+    /// `RequiredRSASize`, in bits.
+    pub required_rsa_size: Option<u32>,
     /// `PubkeyAuthentication`.
     pub pubkey: Option<bool>,
     /// `PasswordAuthentication`.
@@ -155,6 +159,8 @@ pub fn lookup(files: &Files, asked: &Asked) -> Result<Options, Rejected> {
     reader.all(files)?;
     if reader.options.wants_final {
         let host = reader.hostname();
+        // The destination is settled by then (ssh.c, `main`).
+        reader.options.hostname = Some(host.replace('%', "%%"));
         reader.second = Some(host);
         reader.all(files)?;
     }

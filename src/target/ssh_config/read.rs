@@ -74,6 +74,8 @@ impl Reader<'_> {
         self.files += 1;
         let file = place.path.to_owned();
         let bytes = match files::read(place.path) {
+            // It can be opened, and reading it ends at once.
+            _ if place.path.is_dir() => Vec::new(),
             Ok(bytes) => bytes,
             Err(why) if why.missing => return Ok(false),
             // ssh reads a file of the system's that it may not read as none.
@@ -148,7 +150,7 @@ impl Reader<'_> {
                 *active = !place.never && host_matches(self.asked.host, &words).map_err(wrong)?;
             }
             Kind::Match => {
-                let matched = self.criteria(&words, number, place).map_err(wrong)?;
+                let matched = self.criteria(rest, number, place).map_err(wrong)?;
                 *active = matched && !place.never;
             }
             Kind::Include => self.include(&words, place, *active)?,

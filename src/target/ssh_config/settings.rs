@@ -6,7 +6,7 @@ use super::keyword::Kind;
 use super::line::Setting;
 use super::names::Family as Algorithms;
 use super::read::{Place, Problem, Reader};
-use super::values::Shape;
+use super::values::{self, Shape};
 use crate::target::Family;
 
 impl Reader<'_> {
@@ -161,6 +161,14 @@ impl Reader<'_> {
                     _ => return Err("AddressFamily with a value that ssh does not know".to_owned()),
                 };
                 keep(&mut options.address_family, family, active);
+            }
+            Kind::CheckHostIp => {
+                keep(&mut options.check_host_ip, flag(&setting.value()?)?, active);
+            }
+            Kind::RequiredRsaSize => {
+                let bits = values::number(&setting.value()?)
+                    .ok_or("RequiredRSASize with a value that is no number")?;
+                keep(&mut options.required_rsa_size, bits, active);
             }
             Kind::Shaped(shape) => {
                 let values = setting.rest();

@@ -10,7 +10,7 @@ pub(super) enum Shape {
     Flag(&'static str),
     /// One of these, separated by blanks.
     Word(&'static str),
-    /// A number that is not negative; `none` for some.
+    /// A number that is not negative.
     Number,
     /// A time (sshd_config(5), "TIME FORMATS"), or one of these.
     Time(&'static str),
@@ -28,7 +28,7 @@ impl Shape {
         let fine = match self {
             Shape::Flag(others) => among("yes no true false") || among(others),
             Shape::Word(list) => among(list),
-            Shape::Number => first == "none" || first.parse::<u32>().is_ok_and(|n| n <= 1 << 30),
+            Shape::Number => number(first).is_some(),
             Shape::Time(others) => among(others) || is_time(first),
             Shape::Variables => words.iter().all(|word| word.contains('=')),
             Shape::Ends => words.len() > 1,
@@ -40,6 +40,12 @@ impl Shape {
             _ => format!("{keyword} with a value that ssh does not know"),
         })
     }
+}
+
+/// A number that is not negative (misc.c, `atoi_err`).
+pub(super) fn number(text: &str) -> Option<u32> {
+    let number = text.trim_start_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']);
+    number.parse::<i32>().ok()?.try_into().ok()
 }
 
 /// `90`, `1h30m` (misc.c, `convtime`).

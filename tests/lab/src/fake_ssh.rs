@@ -9,10 +9,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::{
-    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
-    run_stream,
+    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session,
+    VerifiedPublicKey, run_stream,
 };
-use russh::{Channel, ChannelOpenFailure, Disconnect, Error, Preferred};
+use russh::{Channel, ChannelOpenFailure, Disconnect, Error, MethodKind, Preferred};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -26,9 +26,23 @@ pub enum Behaviour {
     Refuse(ChannelOpenFailure),
     /// Announces SHA-1 signatures alone for RSA keys, as servers before rsa-sha2 did.
     OnlySha1,
+    /// Asks these questions one after the other by keyboard-interactive, and lets in whoever
+    /// answers all of them.
+    Asks(&'static [Question]),
     /// Takes any password, and ends the session with it as the reason once a
     /// forward is asked for.
     Repeat,
+}
+
+/// A question by keyboard-interactive.
+#[derive(Debug)]
+pub struct Question {
+    /// What is said before it.
+    pub said: &'static str,
+    /// The question; none where it is empty.
+    pub prompt: &'static str,
+    /// The right answer.
+    pub answer: &'static str,
 }
 
 /// A running one.
@@ -56,13 +70,16 @@ impl FakeSshd {
                 ..Preferred::DEFAULT
             };
         }
+        if let Behaviour::Asks(_) = behaviour {
+            config.methods = [MethodKind::KeyboardInteractive][..].into();
+        }
         let config = Arc::new(config);
         let runtime = Runtime::new()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let guest = Guest(behaviour.clone(), String::new());
+                let guest = Guest(behaviour.clone(), String::new(), 0);
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
                     if let Ok(session) = run_stream(config, stream, guest).await {
@@ -97,8 +114,8 @@ impl Drop for FakeSshd {
     }
 }
 
-/// Its behaviour, and the password that it was given.
-struct Guest(Behaviour, String);
+/// Its behaviour, the password that it was given, and which question is open.
+struct Guest(Behaviour, String, usize);
 
 impl Handler for Guest {
     type Error = Error;
@@ -109,14 +126,55 @@ impl Handler for Guest {
         _: PublicKeyOffer<'_>,
     ) -> Result<Auth, Error> {
         Ok(match self.0 {
-            Behaviour::Repeat => Auth::reject(),
+            Behaviour::Repeat | Behaviour::Asks(_) => Auth::reject(),
             _ => Auth::Accept,
         })
     }
 
     async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, Error> {
         password.clone_into(&mut self.1);
-        Ok(Auth::Accept)
+        Ok(match self.0 {
+            Behaviour::Asks(_) => Auth::reject(),
+            _ => Auth::Accept,
+        })
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Error> {
+        let Behaviour::Asks(questions) = self.0 else {
+            return Ok(Auth::reject());
+        };
+        match response {
+            None => self.2 = 0,
+            Some(answers) => {
+                let answers: Vec<_> = answers.collect();
+                let open = &questions[self.2];
+                let right = match open.prompt {
+                    "" => answers.is_empty(),
+                    _ => answers.iter().map(|a| &a[..]).eq([open.answer.as_bytes()]),
+                };
+                if !right {
+                    return Ok(Auth::reject());
+                }
+                self.2 += 1;
+            }
+        }
+        let Some(next) = questions.get(self.2) else {
+            return Ok(Auth::Accept);
+        };
+        let prompts = match next.prompt {
+            "" => Vec::new(),
+            prompt => vec![(prompt.into(), false)],
+        };
+        Ok(Auth::Partial {
+            name: "".into(),
+            instructions: next.said.into(),
+            prompts: prompts.into(),
+        })
     }
 
     async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
@@ -139,7 +197,7 @@ impl Handler for Guest {
                 session.disconnect(Disconnect::ByApplication, &words, "")?;
             }
             Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
-            Behaviour::OnlySha1 => reply.accept().await,
+            Behaviour::OnlySha1 | Behaviour::Asks(_) => reply.accept().await,
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub use case::{Case, Expect, Need, Oracle, Scenario, SshRoute};
 pub use certs::{Ca, CertSpec, Issued, KeyKind, Usage, write_mode};
 pub use conn::Conn;
 pub use dnsmasq::Dnsmasq;
-pub use fake_ssh::{Behaviour, FakeSshd};
+pub use fake_ssh::{Behaviour, FakeSshd, Question};
 pub use haproxy::HaProxy;
 pub use lab::Lab;
 pub use netns::Netns;

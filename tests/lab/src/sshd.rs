@@ -71,13 +71,19 @@ impl<'a> SshdBuilder<'a> {
 
     /// Accepts a password for root, beside keys; needs root, whose real password is untouched.
     pub fn password(self, password: &str) -> Result<Self> {
+        self.account(password, "19000:0:99999:7:::")
+    }
+
+    /// The same with what shadow(5) says about the age of password and account, from the date
+    /// of the last change on.
+    pub fn account(self, password: &str, age: &str) -> Result<Self> {
         let hash = Tool::new("openssl")
             .args(["passwd", "-6", "-stdin"])
             .stdin(password)
             .succeed()?;
         let shadow = fs::read_to_string("/etc/shadow")?;
         let others = shadow.lines().filter(|line| !line.starts_with("root:"));
-        let mut lines = vec![format!("root:{}:19000:0:99999:7:::", hash.trim())];
+        let mut lines = vec![format!("root:{}:{age}", hash.trim())];
         lines.extend(others.map(str::to_owned));
         Ok(self
             .etc("shadow", lines.join("\n") + "\n")

@@ -18,11 +18,13 @@ pub fn peel(content: &[u8], steps: &mut Vec<Step>) -> String {
         }
         None => String::from_utf8_lossy(content).into_owned(),
     };
-    let layers: [fn(&str) -> Peeled; 11] = [
+    let layers: [fn(&str) -> Peeled; 13] = [
         bom,
+        data_url,
         base64,
         percent,
         html,
+        blanks,
         strings,
         escapes,
         eaten,
@@ -86,6 +88,22 @@ fn bom(text: &str) -> Peeled {
         Step::new("bom", what, place(text, 0), "tail -c +4"),
         rest.to_owned(),
     ))
+}
+
+/// `data:…;base64,` before it, as browsers and some interfaces hand files over.
+fn data_url(text: &str) -> Peeled {
+    const MARK: &str = ";base64,";
+    let body = text.trim_start().trim_start_matches(['"', '\'']);
+    let at = body.find(MARK).filter(|at| *at < 200)?;
+    if !body.starts_with("data:") || body.get(..at)?.contains(',') {
+        return None;
+    }
+    let rest = body.get(at + MARK.len()..)?;
+    let rest = rest.trim_end().trim_end_matches(['"', '\'']);
+    let what = "it is a data: URL, as a browser hands over a file";
+    let filter = "sed \"s/^[^,]*;base64,//; s/[\\\"'[:space:]]*$//\"";
+    let step = Step::new("data-url", what, place(text, 0), filter);
+    Some((step, rest.to_owned()))
 }
 
 /// The whole file base64-encoded once more.
@@ -215,6 +233,81 @@ fn html(text: &str) -> Peeled {
         ),
         out,
     ))
+}
+
+/// The blanks of header and footer lost, or made into something else: by
+/// `tr -d '[:space:]'`, for a file's name, or by another character set.
+fn blanks(text: &str) -> Peeled {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut first = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let skip = match mark(rest) {
+            Some((sound, length)) => {
+                if !rest.starts_with(&sound) {
+                    first.get_or_insert(text.len() - rest.len());
+                }
+                out.push_str(&sound);
+                length
+            }
+            None => {
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        rest = rest.get(skip..)?;
+    }
+    let at = first?;
+    for name in ["Proc-Type:", "DEK-Info:"] {
+        if let Some((before, after)) = out.split_once(name) {
+            out = format!("{before}{name} {}", after.trim_start_matches(is_blank));
+        }
+    }
+    let what = "the blanks of the header and the footer are lost or became other characters";
+    let filter = "perl -pe 's/-(BEGIN|END)[\\s_\\x80-\\xff]*(OPENSSH|RSA|EC|DSA|ENCRYPTED|)[\\s_\\x80-\\xff]*PRIVATE[\\s_\\x80-\\xff]*KEY-/\"-$1 \".($2 && \"$2 \").\"PRIVATE KEY-\"/ge; s/(Proc-Type:|DEK-Info:)[\\s_\\x80-\\xff]*/$1 /g'";
+    Some((Step::new("blanks", what, place(text, at), filter), out))
+}
+
+/// What may stand where a blank belongs; a byte that is no UTF-8 is one of
+/// another character set's.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '_' | '\u{fffd}')
+}
+
+/// The beginning of a text that is a header or footer without its outer
+/// dashes: as it should be, and how long it is. More blanks than one are
+/// left as they are.
+fn mark(text: &str) -> Option<(String, usize)> {
+    const KINDS: [&str; 5] = ["OPENSSH", "RSA", "EC", "DSA", "ENCRYPTED"];
+    let gap = |text: &'_ str| -> (String, usize) {
+        let length = text.len() - text.trim_start_matches(is_blank).len();
+        match text.get(..length) {
+            Some(blanks) if length > 0 && blanks.chars().all(|c| c == ' ') => {
+                (blanks.to_owned(), length)
+            }
+            _ => (" ".to_owned(), length),
+        }
+    };
+    let mut sound = String::from("-");
+    let mut at = 1;
+    text.strip_prefix('-')?;
+    let mut word = |words: &[&str], at: &mut usize, blank: bool| -> Option<()> {
+        let rest = text.get(*at..)?;
+        let word = words.iter().find(|word| rest.starts_with(**word))?;
+        sound.push_str(word);
+        *at += word.len();
+        if blank {
+            let (blanks, length) = gap(text.get(*at..)?);
+            sound.push_str(&blanks);
+            *at += length;
+        }
+        Some(())
+    };
+    word(&["BEGIN", "END"], &mut at, true)?;
+    let _ = word(&KINDS, &mut at, true);
+    word(&["PRIVATE"], &mut at, true)?;
+    word(&["KEY-"], &mut at, false)?;
+    Some((sound, at))
 }
 
 /// A list of quoted strings, one a line, from a program's source.

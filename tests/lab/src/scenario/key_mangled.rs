@@ -269,6 +269,77 @@ pub const SCENARIOS: &[Scenario] = &[
         spoilt(lab, PEM, "no-final-newline", |t| t.trim_end().into())
     }),
     row(
+        "key-blanks-lost",
+        "every blank and line break is gone",
+        BROKEN,
+        |lab| {
+            spoilt(lab, OPENSSH, "blanks", |t| {
+                t.split_whitespace().collect::<String>().into()
+            })
+        },
+    ),
+    row(
+        "key-blanks-lost-locked-pem",
+        "the same with an encrypted PEM key",
+        BROKEN,
+        |lab| {
+            spoilt(lab, LOCKED_PEM, "blanks", |t| {
+                t.split_whitespace().collect::<String>().into()
+            })
+        },
+    ),
+    row(
+        "key-blanks-lost-frame",
+        "the blanks are gone, the line breaks are not",
+        BROKEN,
+        |lab| spoilt(lab, PKCS8, "blanks", |t| t.replace(' ', "").into()),
+    ),
+    row(
+        "key-blanks-underscores",
+        "blanks became underscores",
+        BROKEN,
+        |lab| spoilt(lab, LOCKED_PEM, "blanks", |t| t.replace(' ', "_").into()),
+    ),
+    row("key-blanks-tabs", "blanks became tabs", BROKEN, |lab| {
+        spoilt(lab, PEM, "blanks", |t| t.replace(' ', "\t").into())
+    }),
+    row(
+        "key-blanks-latin1",
+        "blanks became hard ones of Latin-1",
+        BROKEN,
+        |lab| {
+            spoilt(lab, LOCKED_PEM, "blanks", |t| {
+                t.bytes()
+                    .map(|b| if b == b' ' { 0xa0 } else { b })
+                    .collect()
+            })
+        },
+    ),
+    row(
+        "key-data-url",
+        "the whole file as a data: URL in quotes",
+        BROKEN,
+        |lab| {
+            spoilt(lab, OPENSSH, "data-url", |t| {
+                format!(
+                    "\"data:application/octet-stream;base64,{}\"\n",
+                    openssl::base64::encode_block(t.as_bytes())
+                )
+                .into()
+            })
+        },
+    ),
+    row(
+        "key-character-added",
+        "a character more at the beginning of the body",
+        BROKEN,
+        |lab| {
+            spoilt(lab, OPENSSH, "altered", |t| {
+                format!("{}AAAA{}", &t[..70], &t[70..]).into()
+            })
+        },
+    ),
+    row(
         "key-truncated",
         "the second half is missing",
         BROKEN,

@@ -41,9 +41,11 @@ mod protocol;
 mod server;
 mod sockets;
 mod ssh;
+mod ssh_account;
 mod ssh_auth;
 mod ssh_config;
 mod ssh_hostkey;
+mod ssh_stranger;
 pub mod stress;
 mod tcp;
 mod tls;
@@ -66,6 +68,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh::SCENARIOS),
     ("ssh", ssh_hostkey::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
+    ("ssh", ssh_stranger::SCENARIOS),
+    ("ssh", ssh_account::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),

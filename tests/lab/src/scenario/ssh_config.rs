@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::{Agent, Case, Expect, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, Tool};
+use crate::{Agent, Case, Conn, Expect, Lab, Need, Oracle, Peer, Scenario, SshRoute, Sshd, Tool};
 
 /// To the shared database through this server, by an alias of a configuration with these lines.
 fn configured(lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
@@ -15,6 +16,11 @@ fn configured(lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
 
 /// The same without a key.
 fn bare(lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
+    to(lab.postgres()?.conn(), lab, sshd, lines)
+}
+
+/// The same to another database.
+fn to(database: Conn, lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
     let mut config = format!(
         "Host bastion\n  HostName {}\n  Port {}\n  User {}\n",
         sshd.host(),
@@ -28,7 +34,7 @@ fn bare(lab: &Lab, sshd: &Sshd, lines: &[&str]) -> Result<Case> {
         config += &format!("  UserKnownHostsFile {}\n", sshd.known_hosts().display());
     }
     let route = SshRoute::new("bastion").config(lab.file("config", config, 0o600)?);
-    let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+    let case = Case::check(database).password(lab.password());
     Ok(case.ssh(route).forbids("config.ssh.unsupported"))
 }
 
@@ -38,7 +44,29 @@ fn both(lab: &Lab, server: &str, client: &str) -> Result<Case> {
     Ok(configured(lab, &sshd, &[client])?.keep(sshd))
 }
 
+/// With `CheckHostIP`, a server that is known by a name; these lines (`ADDRESS`, `KEY`, `OTHER`)
+/// are about its address.
+fn by_address(lab: &Lab, lines: &str, config: &[&str]) -> Result<Case> {
+    let ns = lab.netns()?;
+    let pg = lab.new_postgres().netns(&ns).start()?;
+    let sshd = lab.new_sshd().netns(&ns).start()?;
+    let public = |key: &Path| fs::read_to_string(key.with_extension("pub"));
+    let key = public(sshd.host_key())?;
+    let lines = lines
+        .replace("ADDRESS", &format!("[{}]:{}", sshd.host(), sshd.port()))
+        .replace("OTHER", public(&lab.ssh_key("ed25519", "")?)?.trim())
+        .replace("KEY", key.trim());
+    let known = lab.file("known_hosts", format!("name {key}{lines}\n"), 0o600)?;
+    let known = format!("UserKnownHostsFile {}", known.display());
+    let own = ["CheckHostIP yes", "HostKeyAlias name", &known];
+    let key = format!("IdentityFile {}", lab.client_key()?.display());
+    let lines = [config, &own, &[key.as_str()]].concat();
+    let case = to(pg.conn(), lab, &sshd, &lines)?;
+    Ok(case.keep((pg, sshd, ns)))
+}
+
 const BOTH: &[Need] = &[Need::Postgres, Need::Sshd];
+const ACROSS: &[Need] = &[Need::Postgres, Need::Sshd, Need::Netns];
 
 /// The configuration.
 pub const SCENARIOS: &[Scenario] = &[
@@ -203,6 +231,102 @@ pub const SCENARIOS: &[Scenario] = &[
             let line = "PubkeyAcceptedAlgorithms rsa-sha2-512";
             configured(lab, &*lab.sshd()?, &[line])
         },
+    },
+    Scenario {
+        name: "ssh-config-rsa-size",
+        about: "the configuration rules out RSA keys as short as the one at hand",
+        expect: Expect::Fail("ssh.auth.algorithm"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
+            let sshd = lab.sshd()?;
+            let line = format!("IdentityFile {}", key.display());
+            let case = bare(lab, &sshd, &["RequiredRSASize 3072", &line])?;
+            Ok(case.assert(|report| {
+                let summary = report["verdict"]["summary"].to_string();
+                ensure!(summary.contains("RequiredRSASize"), "{summary}");
+                Ok(())
+            }))
+        },
+    },
+    Scenario {
+        name: "ssh-config-rsa-size-other-key",
+        about: "the same, and a key of another type is at hand too",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
+            let line = format!("IdentityFile {}", key.display());
+            configured(lab, &*lab.sshd()?, &["RequiredRSASize 3072", &line])
+        },
+    },
+    Scenario {
+        name: "ssh-config-rsa-size-host",
+        about: "the server's only host key is an RSA key shorter than the configuration demands",
+        expect: Expect::Fail("ssh.algorithms"),
+        oracle: Oracle::Ssh,
+        needs: BOTH,
+        setup: |lab| {
+            let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
+            let sshd = lab.new_sshd().host_key(key).start()?;
+            let case = configured(lab, &sshd, &["RequiredRSASize 3072"])?;
+            Ok(case.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-config-final-hostname",
+        about: "Match final names another host, too late for ssh",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let sshd = lab.sshd()?;
+            let known = format!("UserKnownHostsFile {}", sshd.known_hosts().display());
+            let lines = [&known, "Match final", "HostName 127.0.0.9"];
+            configured(lab, &sshd, &lines)
+        },
+    },
+    Scenario {
+        name: "ssh-config-address-other",
+        about: "CheckHostIP, and known_hosts has another key for the address",
+        expect: Expect::Fail("ssh.hostkey.changed"),
+        oracle: Oracle::Ssh,
+        needs: ACROSS,
+        setup: |lab| by_address(lab, "ADDRESS OTHER", &[]),
+    },
+    Scenario {
+        name: "ssh-config-address-new",
+        about: "CheckHostIP, and known_hosts says nothing about the address",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: ACROSS,
+        setup: |lab| by_address(lab, "", &[]),
+    },
+    Scenario {
+        name: "ssh-config-address-known",
+        about: "CheckHostIP, and known_hosts has the key for the address among others",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: ACROSS,
+        setup: |lab| by_address(lab, "ADDRESS OTHER\nADDRESS KEY", &[]),
+    },
+    Scenario {
+        name: "ssh-config-address-revoked",
+        about: "CheckHostIP, and the key is revoked for the address alone, which ssh lets pass",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: ACROSS,
+        setup: |lab| by_address(lab, "@revoked ADDRESS KEY", &[]),
+    },
+    Scenario {
+        name: "ssh-config-address-unchecked",
+        about: "the same difference where CheckHostIP is off",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: ACROSS,
+        setup: |lab| by_address(lab, "ADDRESS OTHER", &["CheckHostIP no"]),
     },
     Scenario {
         name: "ssh-config-pubkey-off",

@@ -46,6 +46,24 @@ fn certified(lab: &Lab, names: &str, validity: &str) -> Result<(String, Sshd)> {
     Ok((ca.trim().to_owned(), sshd))
 }
 
+/// A server with a certificate for this name, called by this alias.
+fn aliased(lab: &Lab, name: &str, alias: &str) -> Result<Case> {
+    let (ca, sshd) = certified(lab, name, "+1d")?;
+    let case = known_as(lab, &sshd, &format!("@cert-authority * {ca}\n"))?;
+    let config = format!("Host *\n  HostKeyAlias {alias}\n");
+    let config = lab.file("config", config, 0o600)?;
+    let route = case.ssh.clone().map(|route| route.config(config));
+    Ok(Case { ssh: route, ..case }.keep(sshd))
+}
+
+/// A server with an Ed25519 host key, its first one, and an RSA key, which is told.
+fn two_keys(lab: &Lab) -> Result<(String, Sshd)> {
+    let rsa = lab.ssh_key("rsa", "")?;
+    let line = fs::read_to_string(rsa.with_extension("pub"))?;
+    let sshd = lab.new_sshd().host_key(lab.ssh_key("ed25519", "")?);
+    Ok((line.trim().to_owned(), sshd.host_key(rsa).start()?))
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
@@ -67,6 +85,49 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(known_as(lab, &sshd, "HOST KEY\n")?.keep(sshd))
         },
+    },
+    Scenario {
+        name: "ssh-hostkey-revoked-other-type",
+        about: "one of the server's keys is revoked, another one is known: that is asked for",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (rsa, sshd) = two_keys(lab)?;
+            let lines = format!("@revoked * KEY\nHOST KEY\nHOST {rsa}\n");
+            let case = known_as(lab, &sshd, &lines)?;
+            Ok(case.forbids("ssh.hostkey.revoked").keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-revoked-alone-known",
+        about: "the one known key is revoked, and the server's best one is another",
+        expect: Expect::Fail("ssh.hostkey.changed"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| {
+            let (rsa, sshd) = two_keys(lab)?;
+            let lines = format!("@revoked * {rsa}\nHOST {rsa}\n");
+            let mut case = known_as(lab, &sshd, &lines)?;
+            case.forbids.clear();
+            Ok(case.keep(sshd))
+        },
+    },
+    Scenario {
+        name: "ssh-hostkey-alias-capitals",
+        about: "HostKeyAlias in capitals: the certificate is for the name in small letters",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| aliased(lab, "foo.test", "FOO.test"),
+    },
+    Scenario {
+        name: "ssh-hostkey-alias-certificate-capitals",
+        about: "a certificate for a name in capitals, which is never looked for",
+        expect: Expect::Fail("ssh.hostkey.certificate"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| aliased(lab, "FOO.test", "FOO.test"),
     },
     Scenario {
         name: "ssh-hostkey-malformed-line",

@@ -97,6 +97,21 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| Ok(Case::check(conn("nonexistent.invalid", 5432)).ssh(lab.sshd()?.route())),
     },
     Scenario {
+        name: "tunnel-target-unresolved-silent",
+        about: "the bastion's name server is silent, and sshd does nothing until it gives up",
+        expect: Expect::Fail("tunnel.target.unresolved"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Sshd, Need::Nft],
+        setup: |lab| {
+            let ns = lab.netns()?;
+            ns.input("udp dport 53 drop")?;
+            ns.resolv_conf("nameserver 127.0.0.1\noptions timeout:10 attempts:3\n")?;
+            let sshd = lab.new_sshd().netns(&ns).start()?;
+            let case = Case::check(conn("db.prod.test", 5432)).args(&["--timeout", "2s"]);
+            Ok(case.patience(6).ssh(sshd.route()).keep((sshd, ns)))
+        },
+    },
+    Scenario {
         name: "tunnel-target-failed",
         about: "the bastion has no route to the database, and does not say so",
         expect: Expect::Fail("tunnel.target.failed"),
