@@ -1,8 +1,7 @@
 //! `diff`: two reports compared.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -13,9 +12,13 @@ use crate::diff::{Diff, NotAReport};
 use crate::render::style::Style;
 use crate::render::{diff as render, json};
 use crate::surroundings::Surroundings;
+use crate::target::files;
 
-/// No report is larger.
-const LARGEST: u64 = 64 << 20;
+/// No report is larger, in bytes.
+const LARGEST: u64 = 4 << 20;
+
+/// How long a pipe may take: a report may be made at its other end.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Compares and prints.
 pub fn run(args: &DiffArgs) -> Exit {
@@ -47,13 +50,16 @@ pub fn run(args: &DiffArgs) -> Exit {
 }
 
 fn read(path: &Path, which: &'static str) -> Result<Value, String> {
-    let unreadable = |error| format!("diff: the {which} file cannot be read: {error}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let bytes = files::read_until(path, LARGEST, Instant::now() + PATIENCE)
+        .map_err(|why| unreadable(which, why))?;
     serde_json::from_slice(&bytes).map_err(|_| not_a_report(which))
+}
+
+fn unreadable(which: &str, why: files::Unreadable) -> String {
+    match why.forbidden {
+        true => format!("diff: {} the {which} file", why.problem),
+        false => format!("diff: the {which} file {}", why.problem),
+    }
 }
 
 fn not_a_report(which: &str) -> String {

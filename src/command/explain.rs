@@ -1,6 +1,6 @@
 //! `explain`: a code's page, or what a pasted text means.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::output::{self, To};
 use super::{Exit, usage};
@@ -12,6 +12,9 @@ use crate::render::json;
 use crate::render::style::Style;
 use crate::surroundings::Surroundings;
 use crate::target::params::distance;
+
+/// No input is read further than here, in bytes.
+const LONGEST_INPUT: u64 = 4 << 30;
 
 /// Explains and prints.
 pub fn run(args: &ExplainArgs) -> Exit {
@@ -32,15 +35,22 @@ pub fn run(args: &ExplainArgs) -> Exit {
         };
         (found, table)
     } else {
+        let mut skipped = 0;
         let text = match words.as_str() {
             "" => return usage("explain: give a code, an error text, or - to read standard input"),
             "-" => match standard_input() {
-                Ok(text) => text,
+                Ok(tail) => {
+                    skipped = tail.skipped;
+                    tail.text
+                }
                 Err(error) => return usage(&format!("standard input cannot be read: {error}")),
             },
             _ => words,
         };
-        let found = Explanation::of_text(&text);
+        let mut found = Explanation::of_text(&text);
+        for line in found.matches.iter_mut().filter_map(|it| it.line.as_mut()) {
+            *line += skipped;
+        }
         let table = match found.matches.is_empty() {
             true => "Nothing in this text is recognised.\n".to_owned(),
             false => render::matches(&found, &style),
@@ -61,14 +71,44 @@ pub fn run(args: &ExplainArgs) -> Exit {
     }
 }
 
-fn standard_input() -> std::io::Result<String> {
+/// The end of a text, which is where a log has what happened last.
+#[derive(Debug, PartialEq, Eq)]
+struct Tail {
+    text: String,
+    /// How many lines came before it.
+    skipped: usize,
+}
+
+fn standard_input() -> io::Result<Tail> {
+    let tail = tail(io::stdin().lock().take(LONGEST_INPUT), LONGEST)?;
+    if tail.skipped > 0 {
+        eprintln!(
+            "dbdoctor: the input is long: its first {} lines are left out, the last {} MB are read",
+            tail.skipped,
+            LONGEST >> 20
+        );
+    }
+    Ok(tail)
+}
+
+/// The last whole lines of an input, no more than `most` bytes of them.
+fn tail(mut input: impl Read, most: usize) -> io::Result<Tail> {
     let mut bytes = Vec::new();
-    let limit = LONGEST as u64;
-    std::io::stdin()
-        .lock()
-        .take(limit)
-        .read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let mut skipped = 0;
+    loop {
+        let read = (&mut input).take(most as u64).read_to_end(&mut bytes)?;
+        if let Some(more) = bytes.len().checked_sub(most).filter(|more| *more > 0) {
+            let end = |b: &u8| *b == b'\n';
+            let behind = bytes.get(more - 1..).unwrap_or_default();
+            // A line that has no end is cut.
+            let cut = more + behind.iter().position(end).unwrap_or(0);
+            skipped += bytes.drain(..cut).filter(end).count();
+        }
+        if read == 0 {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            return Ok(Tail { text, skipped });
+        }
+    }
 }
 
 /// A code that is none, and those that it may have been meant for.
@@ -89,5 +129,23 @@ fn unknown(code: &str) -> String {
             "No cause has this code; did you mean {}?\n",
             near.join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_long_input_is_kept() {
+        let of = |text: &str, most| {
+            let tail = tail(text.as_bytes(), most).unwrap();
+            (tail.text, tail.skipped)
+        };
+        assert_eq!(of("a\nb\n", 4), ("a\nb\n".to_owned(), 0));
+        assert_eq!(of("aa\nbb\ncc\n", 6), ("bb\ncc\n".to_owned(), 1));
+        assert_eq!(of("aa\nbb\ncc\n", 5), ("cc\n".to_owned(), 2));
+        assert_eq!(of("aaaaaaa", 3), ("aaa".to_owned(), 0));
+        assert_eq!(of("", 3), (String::new(), 0));
     }
 }

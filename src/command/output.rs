@@ -132,11 +132,33 @@ pub fn print(bytes: &[u8]) -> Exit {
     }
 }
 
+/// Where a link leads to that leads to no file yet; the path itself for any other.
+fn behind(path: &Path) -> PathBuf {
+    const LONGEST_CHAIN: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LONGEST_CHAIN {
+        match fs::read_link(&path) {
+            Ok(next) => path = folder(&path).join(next),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+/// Has a file that exceeds the limit on its size (`ulimit -f`) be an error and
+/// not the end of this process.
+fn on_limit() -> Option<tokio::signal::unix::Signal> {
+    use tokio::signal::unix::{SignalKind, signal};
+    tokio::runtime::Handle::try_current().ok()?;
+    signal(SignalKind::from_raw(libc::SIGXFSZ)).ok()
+}
+
 /// Puts the bytes in the place of a file, all of them or none: they are
 /// written beside it and moved. What is no regular file is written directly.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link is followed; the file behind it is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A link is followed; the file behind it is replaced, or made.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| behind(path));
+    let _limit = on_limit();
     let mode = match fs::metadata(&target) {
         Ok(about) if about.is_file() => Some(about.permissions().mode() & 0o7777),
         Ok(_) => {
@@ -165,6 +187,16 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_to_no_file_yet_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, ahead) = (dir.path().join("new.json"), dir.path().join("ahead"));
+        std::os::unix::fs::symlink("new.json", &ahead).unwrap();
+        replace(&ahead, b"new").unwrap();
+        assert_eq!(fs::read(&new).unwrap(), b"new");
+        assert!(ahead.is_symlink());
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_keeps_its_mode() {

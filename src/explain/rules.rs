@@ -251,6 +251,8 @@ pub const RULES: &[Rule] = &[
         Connect,
         &[
             "lookup *: i/o timeout",
+            "dial tcp: lookup *: i/o timeout",
+            "lookup * on *: read udp *: i/o timeout",
             "queryA ETIMEOUT",
             "getaddrinfo ETIMEOUT",
         ],
@@ -1347,6 +1349,8 @@ pub const RULES: &[Rule] = &[
             "database \"*\" does not exist",
             "Database `*` does not exist",
             "InvalidCatalogNameError",
+            "ActiveRecord::NoDatabaseError",
+            "We could not find your database: *",
         ],
     ),
     rule(
@@ -1698,6 +1702,7 @@ pub const RULES: &[Rule] = &[
             "driver: bad connection",
             "ConnectionDoesNotExistError",
             "connection is closed",
+            "PQsocket() can't get socket descriptor",
             "Connection ended unexpectedly",
             "Client has encountered a connection error and is not queryable",
             "server terminated abnormally",

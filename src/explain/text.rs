@@ -4,7 +4,7 @@
 use super::pattern::{Pattern, fold};
 use super::rules;
 
-/// Longer input is read up to here.
+/// Of longer input only the end is read, so many bytes of it.
 pub const LONGEST: usize = 16 << 20;
 /// Longer lines are read up to here.
 const LONGEST_LINE: usize = 4_000;

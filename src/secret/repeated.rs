@@ -116,8 +116,10 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
     let pairs =
         |bytes: &[u8]| -> Vec<String> { bytes.iter().map(|b| format!("{b:02x}")).collect() };
     let hex = pairs(bytes).concat();
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
-    let encoded = |upper: bool| -> String {
+    // With what is left plain beside letters and digits: a component by RFC
+    // 3986, a path, and JavaScript's encodeURIComponent and encodeURI.
+    let encoded = |upper: bool, left: &[u8]| -> String {
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b) || left.contains(b);
         bytes
             .iter()
             .map(|b| match (plain(b), upper) {
@@ -140,8 +142,13 @@ fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)>
     let md5 = md5.ok().map(|digest| pairs(&digest).concat());
     let others = [
         visible,
-        encoded(true),
-        encoded(false),
+        encoded(true, b""),
+        encoded(false, b""),
+        encoded(true, b"/"),
+        encoded(false, b"/"),
+        encoded(true, b"!*'()"),
+        encoded(true, b"!*'();/?:@&=+$,#"),
+        encoded(true, b"").replace("%20", "+"),
         base64(bytes),
         base64(bytes).replace('+', "-").replace('/', "_"),
         base64(&sasl_plain),
@@ -262,6 +269,21 @@ mod tests {
             let shown = hidden("hunter2-and-more!", &[], repeated);
             assert!(shown.contains(HIDDEN), "{repeated}: {shown}");
             assert!(!shown.contains("hunter2"), "{repeated}: {shown}");
+        }
+    }
+
+    #[test]
+    fn percent_encoding_has_dialects() {
+        for repeated in [
+            "x%20hunter2%2F%26%21",
+            "x%20hunter2/%26%21",
+            "x%20hunter2%2f%26%21",
+            "x%20hunter2%2F%26!",
+            "x%20hunter2/&!",
+            "x+hunter2%2F%26%21",
+        ] {
+            let shown = hidden("x hunter2/&!", &[], repeated);
+            assert_eq!(shown, HIDDEN, "{repeated}");
         }
     }
 

@@ -43,9 +43,25 @@ impl Resolver<'_> {
         };
         let dbname = self.parameters.text("dbname").unwrap_or_default();
         let checked = self.checker().settings()?;
-        let (mut endpoints, entries) = self.endpoints(entries)?;
+        let (mut endpoints, mut entries) = self.endpoints(entries)?;
         let connect_timeout = self.checker().number("connect_timeout")?;
-        let keepalives = self.keepalives(&endpoints)?;
+        let keepalives = match self.keepalives(&endpoints) {
+            Ok(keepalives) => keepalives,
+            Err(finding) => {
+                // libpq gives up what is reached over TCP, and goes on with a
+                // unix socket.
+                let local: Vec<bool> = endpoints.iter().map(is_local).collect();
+                if !local.contains(&true) {
+                    return Err(finding);
+                }
+                self.record.warn(finding);
+                let mut kept = local.iter();
+                endpoints.retain(|_| kept.next() == Some(&true));
+                let mut kept = local.iter();
+                entries.retain(|_| kept.next() == Some(&true));
+                self.keepalives(&endpoints)?
+            }
+        };
         guards::not_host(&self.args.guards.not_host, &endpoints)?;
         self.add_passwords(&mut endpoints, &entries, &dbname, &user);
         self.compare_sources();
@@ -168,7 +184,7 @@ impl Resolver<'_> {
             count: 0,
             user_timeout: 0,
         };
-        if endpoints.iter().all(|e| matches!(e.place, Place::Unix(_))) {
+        if endpoints.iter().all(is_local) {
             return Ok(keepalives);
         }
         let checker = self.checker();
@@ -269,8 +285,7 @@ impl Resolver<'_> {
         tls: &TlsSettings,
         endpoints: &[Endpoint],
     ) -> Result<(), Finding> {
-        let over_tcp = self.args.ssh.ssh.is_empty()
-            && endpoints.iter().all(|e| matches!(e.place, Place::Unix(_)));
+        let over_tcp = self.args.ssh.ssh.is_empty() && endpoints.iter().all(is_local);
         if tls.mode == SslMode::Disable || over_tcp {
             return Ok(());
         }
@@ -321,6 +336,10 @@ impl Resolver<'_> {
     pub(super) fn origin(&self, name: &str) -> Origin {
         self.parameters.origin(name)
     }
+}
+
+fn is_local(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.place, Place::Unix(_))
 }
 
 fn socket(folder: &str, port: u16) -> Place {

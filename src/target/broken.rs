@@ -342,7 +342,7 @@ pub fn placeholders(text: &str) -> Vec<Placeholder> {
     found
 }
 
-/// `${NAME}`, `${NAME:-default}`, `${{ secrets.NAME }}`, `{{ name }}`, `#{name}`: anywhere.
+/// `$(NAME)`, `${NAME}`, `${NAME:-default}`, `${{ secrets.NAME }}`, `{{ name }}`, `#{name}`: anywhere.
 fn braces(text: &str) -> Option<usize> {
     for (open, close) in [("${{", "}}"), ("{{", "}}"), ("${", "}"), ("#{", "}")] {
         if let Some(inner) = text.strip_prefix(open) {
@@ -355,7 +355,14 @@ fn braces(text: &str) -> Option<usize> {
             return plain.then_some(open.len() + end + close.len());
         }
     }
-    None
+    // Kubernetes leaves a variable that it does not know as it is.
+    let name = text.strip_prefix("$(")?;
+    let end = name.find(')')?;
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && (2..=80).contains(&end)
+        && name[..end].bytes().all(word);
+    plain.then_some(end + 3)
 }
 
 /// `$NAME`, `%NAME%`, `<name>`, `[YOUR-PASSWORD]`: only where they stand alone.
@@ -397,6 +404,31 @@ pub fn neutral(text: &str, placeholders: &[Placeholder]) -> String {
         out.replace_range(placeholder.range.clone(), &letters);
     }
     out
+}
+
+/// Where another URL begins in a URI's body, in the place of its host: at its
+/// start, or behind an `@` or a comma.
+pub fn url_within(body: &str) -> Option<usize> {
+    const SCHEMES: [&str; 11] = [
+        "postgres",
+        "postgresql",
+        "jdbc:postgresql",
+        "http",
+        "https",
+        "ftp",
+        "tcp",
+        "ssh",
+        "mysql",
+        "redis",
+        "file",
+    ];
+    let place = body.split('?').next().unwrap_or_default();
+    place.match_indices("://").find_map(|(at, _)| {
+        let before = &place[..at];
+        let start = before.rfind(['@', ',']).map_or(0, |at| at + 1);
+        let known = |scheme: &str| before[start..].eq_ignore_ascii_case(scheme);
+        SCHEMES.iter().any(|scheme| known(scheme)).then_some(start)
+    })
 }
 
 /// Which part of a URI's body a byte belongs to.
@@ -527,6 +559,7 @@ mod tests {
         );
         assert_eq!(texts("app:[YOUR-PASSWORD]@db"), ["[YOUR-PASSWORD]"]);
         assert_eq!(texts("${{ secrets.DB }}"), ["${{ secrets.DB }}"]);
+        assert_eq!(texts("a$(DB_HOST)b"), ["$(DB_HOST)"]);
         for none in [
             "a$b",
             "my%20db",
@@ -537,6 +570,9 @@ mod tests {
             "%%",
             "${}",
             "$1abc:$",
+            "p$(1)",
+            "$(a b)",
+            "$(",
         ] {
             assert_eq!(texts(none), [""; 0], "{none}");
         }

@@ -43,13 +43,11 @@ impl Resolver<'_> {
             let source = self.spoken(&given.origin);
             let text = given.text();
             if matches!(*name, "password" | "sslpassword") {
-                let said_already = matches!(given.origin, Origin::Target(_) | Origin::Prompt)
-                    || is_database_url(&given.origin);
-                let finding = match said_already {
-                    true => of_line_end(&text, &source),
-                    false => of_password(&given.value, &source),
+                let finding = match given.origin {
+                    Origin::Prompt => of_line_end(&text, &source),
+                    _ => of_password(&given.value, &source),
                 };
-                if let Some(finding) = finding {
+                if let Some(finding) = finding.filter(|finding| !self.told(finding)) {
                     self.record.warn(finding);
                 }
                 continue;
@@ -80,18 +78,35 @@ impl Resolver<'_> {
                     "port" => "libpq drops blanks around a number",
                     _ => "libpq takes it for a piece of the value",
                 };
-                self.record
-                    .warn(reading::whitespace(called, &source, &text, effect).with("found", found));
+                let finding =
+                    reading::whitespace(called, &source, &text, effect).with("found", found);
+                if !self.told(&finding) {
+                    self.record.warn(finding);
+                }
             }
         }
         Ok(())
     }
-}
 
-fn is_database_url(origin: &Origin) -> bool {
-    match origin {
-        Origin::Variable(name) | Origin::EnvFile { name, .. } => name == "DATABASE_URL",
-        _ => false,
+    /// Whether the reading of the target has told of the same already: of a
+    /// template, or of what stands behind a whole URL.
+    fn told(&self, finding: &Finding) -> bool {
+        let same = |what: &str, known: &Finding| {
+            known
+                .evidence
+                .get(what)
+                .is_some_and(|value| Some(value) == finding.evidence.get(what))
+        };
+        self.record.findings.iter().any(|known| {
+            let whole = known
+                .evidence
+                .get("parameter")
+                .is_some_and(|p| p == "connection URL");
+            let template = known.cause.code == cause::URL_PLACEHOLDER.code && same("part", known);
+            known.cause.code == finding.cause.code
+                && same("source", known)
+                && (template || whole && same("found", known))
+        })
     }
 }
 
@@ -117,7 +132,7 @@ fn of_line_end(text: &str, source: &str) -> Option<Finding> {
 }
 
 /// More than a host name where one belongs.
-fn in_host(host: &str, source: &str) -> Result<(), Finding> {
+pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
     if host.starts_with(['/', '@']) {
         return Ok(());
     }
@@ -139,7 +154,12 @@ fn in_host(host: &str, source: &str) -> Result<(), Finding> {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
                 (name.to_owned(), port.to_owned())
             }
-            _ => (place.to_owned(), "5432".to_owned()),
+            _ if place.starts_with('[') => (place.to_owned(), "5432".to_owned()),
+            // What is no port may be a password.
+            _ => {
+                let name = place.split(':').next().unwrap_or_default();
+                (name.to_owned(), "5432".to_owned())
+            }
         }
     };
     let url = driver::scheme(host).map(|(_, rest)| rest);

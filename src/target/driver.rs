@@ -242,7 +242,13 @@ fn unknown(parameter: &str, source: &str, driver: &str) -> Finding {
         .with("parameter", parameter)
         .with("source", source)
         .with("driver", driver)
-        .with("known", format!("; {driver} does"))
+        .with(
+            "known",
+            match driver.contains([',', ' ']) {
+                true => format!("; {driver} do"),
+                false => format!("; {driver} does"),
+            },
+        )
         .as_warning()
 }
 
@@ -254,7 +260,7 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
     let hidden = hidden || name.len() > 40 || !name.chars().all(letter);
     let shown = match (hidden && meant.is_none(), name) {
         (true, _) => crate::secret::HIDDEN.to_owned(),
-        (false, "") => "with an empty name".to_owned(),
+        (false, "") => "\"\" (an empty name)".to_owned(),
         (false, name) => format!("\"{name}\""),
     };
     Finding::new(&cause::PARAM_UNKNOWN)

@@ -417,9 +417,14 @@ impl SshMethod {
 impl Hop {
     /// How the hop is named in sentences: `ops@bastion:22`.
     pub fn label(&self) -> String {
+        // What stands behind a colon was meant for a password.
+        let user = match self.user.split_once(':') {
+            Some((user, _)) => format!("{user}:{}", crate::secret::HIDDEN),
+            None => self.user.clone(),
+        };
         match self.host.contains(':') {
-            true => format!("{}@[{}]:{}", self.user, self.host, self.port),
-            false => format!("{}@{}:{}", self.user, self.host, self.port),
+            true => format!("{user}@[{}]:{}", self.host, self.port),
+            false => format!("{user}@{}:{}", self.host, self.port),
         }
     }
 }

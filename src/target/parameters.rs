@@ -132,7 +132,7 @@ impl Parameters {
             Some((scheme, body)) if !matches!(name, "options" | "oauth_issuer") => {
                 format!("{scheme}://{}", super::broken::masked(body))
             }
-            None if name == "host"
+            None if matches!(name, "host" | "hostaddr")
                 && text
                     .split(',')
                     .any(|h| h.trim_start_matches('@').contains('@')) =>

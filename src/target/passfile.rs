@@ -36,7 +36,9 @@ pub fn find(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<u8>)> {
         let rest = wanted
             .fields()
             .iter()
-            .try_fold(line, |rest, (_, token)| matched(rest, token.as_bytes()))?;
+            .try_fold(line.as_slice(), |rest, (_, token)| {
+                matched(rest, token.as_bytes())
+            })?;
         Some((number, password(rest)))
     })
 }
@@ -46,7 +48,7 @@ pub fn find(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<u8>)> {
 pub fn nearest(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<&'static str>)> {
     lines(file)
         .filter_map(|(number, line)| {
-            let mut rest = line;
+            let mut rest = line.as_slice();
             let mut differs = Vec::new();
             for (name, token) in wanted.fields() {
                 match matched(rest, token.as_bytes()) {
@@ -63,19 +65,26 @@ pub fn nearest(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<&'static str>
         .min_by_key(|(_, differs)| differs.len())
 }
 
-/// The lines that count, without their ends.
-fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+/// The lines that count, without their ends. Of a line with a zero byte libpq
+/// sees no end: what is before the zero stands before the next line.
+fn lines(file: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
+    let mut before = Vec::new();
+    let last = file.iter().filter(|b| **b == b'\n').count();
     file.split(|b| *b == b'\n')
         .enumerate()
-        .filter(|(_, line)| line.first() != Some(&b'#'))
-        .map(|(at, line)| {
-            let end = line.iter().rposition(|b| *b != b'\r');
-            (
-                at + 1,
-                end.and_then(|end| line.get(..=end)).unwrap_or_default(),
-            )
+        .filter_map(move |(at, line)| {
+            let zero = line.iter().position(|b| *b == 0);
+            before.extend_from_slice(line.get(..zero.unwrap_or(line.len())).unwrap_or_default());
+            // The file's end ends a line all the same.
+            if zero.is_some() && at < last {
+                return None;
+            }
+            let mut whole = std::mem::take(&mut before);
+            let end = whole.iter().rposition(|b| *b != b'\r');
+            whole.truncate(end.map_or(0, |end| end + 1));
+            Some((at + 1, whole))
         })
-        .filter(|(_, line)| !line.is_empty())
+        .filter(|(_, line)| !line.is_empty() && line.first() != Some(&b'#'))
 }
 
 /// The rest of the line behind a field that matches the token.
@@ -146,6 +155,15 @@ mod tests {
         let file = b"# x\ndb:5433:*:*:no\n\n*:*:orders:app:se\\:cr\\\\et:rest\r\ndb:5432:orders:app:late\n";
         assert_eq!(find(file, &WANTED), Some((4, b"se:cr\\et".to_vec())));
         assert_eq!(find(b"db:5432:orders:app", &WANTED), None);
+        // As libpq reads it, line by line with fgets.
+        let after_zero = |first: &[u8]| {
+            let file = [first, b"\n*:*:*:*:a\ndb:*:*:*:b\n"].concat();
+            find(&file, &WANTED)
+        };
+        assert_eq!(after_zero(b"x\0y"), Some((3, b"b".to_vec())));
+        assert_eq!(after_zero(b"# \0"), Some((3, b"b".to_vec())));
+        assert_eq!(find(b"db:*:*:*:a\0b", &WANTED), Some((1, b"a".to_vec())));
+        assert_eq!(after_zero(b"\0"), Some((2, b"a".to_vec())));
         assert_eq!(find(b"db:5432:orders:app:", &WANTED), Some((1, vec![])));
         assert_eq!(find(b"d\\b:*:*:*:x\\", &WANTED), Some((1, b"x\\".to_vec())));
     }

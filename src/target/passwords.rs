@@ -93,7 +93,11 @@ impl Resolver<'_> {
         let meta = match std::fs::metadata(&path) {
             Ok(meta) => meta,
             Err(_) => {
-                if let Err(why) = files::readable(&path) {
+                // libpq says nothing of it, and whether there is one is not
+                // known where the home is another user's.
+                if named.is_some()
+                    && let Err(why) = files::readable(&path)
+                {
                     unreadable(self, why);
                 }
                 return None;

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use super::broken::{self, Placeholder};
 use super::driver::{self, Dialect, Translation};
 use super::dsn::{Assignment, Kind, Rejected};
-use super::{conninfo, params, uri};
+use super::{conninfo, doubts, params, uri};
 use crate::cause::config as cause;
 use crate::finding::Finding;
 
@@ -60,6 +60,10 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
             None => Err(foreign_scheme(scheme, source)),
         };
     }
+    if is_encoded_url(core) {
+        let problem = "it is a URL that was percent-encoded as a whole";
+        return Err(syntax(source, problem, None));
+    }
     if let Some((problem, form)) = almost_a_url(core) {
         return Err(syntax(source, problem, form));
     }
@@ -67,6 +71,18 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
         true => read_conninfo(text, source),
         false => read_bare(core, text, source),
     }
+}
+
+/// Whether it is `scheme%3A%2F%2F…`.
+fn is_encoded_url(text: &str) -> bool {
+    let end = text.find('%').unwrap_or(text.len());
+    let (scheme, rest) = text.split_at(end);
+    let slashes = rest.get(..9).unwrap_or_default();
+    !scheme.is_empty()
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'+')
+        && slashes.eq_ignore_ascii_case("%3A%2F%2F")
 }
 
 /// A target that cannot be read.
@@ -240,6 +256,10 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
             source,
         ));
     }
+    if let Some(inner) = broken::url_within(&plain) {
+        let end = inner + plain[inner..].find('?').unwrap_or(plain.len() - inner);
+        doubts::in_host(&body[inner..end], source)?;
+    }
     if let Some(found) = broken::unescaped(&plain, abstract_socket) {
         let finding = Finding::new(&cause::URL_UNESCAPED)
             .with("source", source)
@@ -266,7 +286,7 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
         Err(error) => return Err(rejected(source, error)),
     };
     let shape = broken::meant(&plain);
-    reading.hide_port = shape.at.is_none();
+    reading.hide_port = shape.password.is_none();
     if let Some(template) = templates.first() {
         let part = broken::part_of(&plain, template.range.start);
         if part == "password" {
@@ -505,6 +525,29 @@ mod tests {
             ("postgres//db/app", "config.url.syntax"),
             ("postgresql:db/app", "config.url.syntax"),
             ("app:secret@db:5432/app", "config.url.syntax"),
+            ("postgres%3A%2F%2Fapp%3Ax%40h%2Fx", "config.url.syntax"),
+            (
+                "postgres://app:x@https://127.0.0.1:5432/appdb",
+                "config.url.in-host",
+            ),
+            ("postgres://http://127.0.0.1/appdb", "config.url.in-host"),
+            ("postgres://app:x@ftp://db", "config.url.in-host"),
+            (
+                "postgres://app:x@postgres://app:y@db/app",
+                "config.url.in-host",
+            ),
+            (
+                "postgres://postgres://app:x@127.0.0.1/appdb",
+                "config.url.in-host",
+            ),
+            (
+                "postgres://app:x@$(DB_HOST)/appdb",
+                "config.url.placeholder",
+            ),
+            (
+                "postgres://app:$(DB_PASSWORD)@db/appdb",
+                "config.url.placeholder",
+            ),
             ("app:secret@db/app?sslmode=require", "config.url.syntax"),
             ("db.example.com/app", "config.url.syntax"),
             ("//db/app", "config.url.syntax"),
@@ -550,6 +593,7 @@ mod tests {
             "postgis://app@db/app",
             "postgresql://app@db/app?ssl=true",
             "postgresql://db/app?options=-c%20search_path%3D%22$user%22",
+            "postgresql://app:a$(1)@db/app?application_name=http://x",
             "db",
             "db:5432",
             "postgres",
@@ -577,6 +621,10 @@ mod tests {
             "app:canary@db/app",
             "app:canary/pass@db",
             "postgres:canary@db",
+            "postgres%3A%2F%2Fapp%3Acanary%40h%2Fx",
+            "postgres://postgres://app:canary@127.0.0.1/appdb",
+            "postgres://http://h:canary/appdb",
+            "postgres://app:x@postgres://app:canary@db/app",
             "postgresql://app:${canary}@db/app",
             "postgresql://db/app?password=canary&canary=x",
             "postgresql://db/app?password=x&canary",

@@ -52,7 +52,8 @@ pub fn plan(
     };
     let mut specs = Vec::new();
     for text in &args.ssh {
-        let read = spec(text).ok_or_else(|| {
+        let url = text.contains("://") && !text.trim_start().starts_with("ssh://");
+        let read = spec(text).filter(|_| !url).ok_or_else(|| {
             Finding::new(&cause::PARAM_INVALID)
                 .with("parameter", "--ssh")
                 .with("source", "command line")
@@ -60,6 +61,11 @@ pub fn plan(
                 .with("problem", "it is not [USER@]HOST[:PORT]")
                 .with("allowed", "[USER@]HOST[:PORT], the port from 1 to 65535")
         })?;
+        if let Some((_, password)) = read.user.as_deref().and_then(|user| user.split_once(':')) {
+            // Some gateways take more than a name here; others are given a
+            // password, which ssh does not take. It is not shown.
+            crate::secret::guard(&Secret::new(password));
+        }
         specs.push(read);
     }
     let hops = planner.hops(&specs, &mut Vec::new())?;

@@ -95,10 +95,14 @@ fn refused_here(
             None,
         );
     } else if !others.is_empty() {
-        let ports: Vec<String> = others
-            .iter()
-            .map(|listener| format!("{} ({})", listener.address.port(), listener.label()))
-            .collect();
+        let mut ports: Vec<String> = Vec::new();
+        for listener in others {
+            // One process often listens once for IPv4 and once for IPv6.
+            let port = format!("{} ({})", listener.address.port(), listener.label());
+            if !ports.contains(&port) {
+                ports.push(port);
+            }
+        }
         finding = finding.fix(
             format!(
                 "On this machine these listen on other ports: {}; use the port of the one that \

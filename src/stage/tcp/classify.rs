@@ -26,6 +26,8 @@ pub fn classify(address: &Address, miss: &Miss) -> &'static Cause {
             libc::ENOENT | libc::ENOTDIR => &SOCKET_MISSING,
             libc::EACCES | libc::EPERM => &SOCKET_PERMISSION,
             libc::ENAMETOOLONG => &SOCKET_PATH,
+            // Its backlog is full: nobody accepts.
+            libc::EAGAIN => &TIMEOUT,
             _ => everywhere(errno),
         },
         Address::Tcp(to) => {
@@ -127,6 +129,13 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
                     .with("remote_ip", to.ip().to_string());
             }
         }
+        // There is no file in the abstract namespace.
+        Address::Unix(path) if path.to_string_lossy().starts_with('@') => {
+            finding = finding.fix(
+                "See whether a server listens there, and start it if not.",
+                Some("ss -lxp | grep PGSQL".to_owned()),
+            );
+        }
         Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
     }
     if row.code == cause::protocol::RESET.code {
@@ -148,6 +157,11 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
         }
         (Why::Errno(errno), Address::Unix(path)) => match row.code {
             code if code == cause::tcp::LOCAL.code => finding.with("resource", resource(*errno)),
+            code if code == cause::tcp::TIMEOUT.code => finding.fix(
+                "The process that listens there accepts nobody: it hangs, is stopped, or is \
+                 overloaded. See which one it is and what it does.",
+                Some("ss -lxp | grep PGSQL".to_owned()),
+            ),
             code if code == cause::tcp::SOCKET_PERMISSION.code => {
                 finding.with("denied_by", denied_by(path))
             }
@@ -302,6 +316,7 @@ mod tests {
             (tcp(), libc::ETIMEDOUT, None, "tcp.timeout"),
             (tcp(), libc::EIO, None, "tcp.unclassified"),
             (unix.clone(), libc::ENOENT, None, "tcp.socket-missing"),
+            (unix.clone(), libc::EAGAIN, None, "tcp.timeout"),
             (unix.clone(), libc::EACCES, None, "tcp.socket-permission"),
             (unix.clone(), libc::ECONNREFUSED, None, "tcp.refused"),
             (tcp(), libc::ECONNRESET, None, "protocol.reset"),

@@ -24,6 +24,9 @@ pub const LONGEST_SOCKET_PATH: usize = 107;
 /// How often a unix socket with a full backlog is tried again.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long it is tried: libpq does not try again at all.
+const BACKLOG_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long a free file descriptor is waited for.
 const DESCRIPTOR_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -80,6 +83,9 @@ impl Miss {
     /// The error in the system's words.
     pub fn text(&self) -> String {
         let text = match &self.why {
+            Why::Errno(libc::EAGAIN) => {
+                "its queue of pending connections is full (EAGAIN)".to_owned()
+            }
             Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
             Why::Late => format!("nothing came back within {}", seconds(self.took)),
             Why::PathTooLong(length) => {
@@ -96,7 +102,7 @@ impl Miss {
     /// One word or two for a list of addresses.
     pub fn outcome(&self) -> &'static str {
         match &self.why {
-            Why::Late | Why::Errno(libc::ETIMEDOUT) => "timeout",
+            Why::Late | Why::Errno(libc::ETIMEDOUT | libc::EAGAIN) => "timeout",
             Why::Errno(libc::ECONNREFUSED) => "refused",
             Why::Errno(libc::ENOENT) => "missing",
             _ if self.icmp.is_some_and(|icmp| icmp.prohibited()) => "rejected",
@@ -266,6 +272,7 @@ async fn unix(path: &Path, limit: Instant) -> Opened {
         return Err((Why::PathTooLong(bytes.len()), None));
     }
     let address = socket_address(bytes).map_err(plain)?;
+    let limit = limit.min(Instant::now() + BACKLOG_PATIENCE);
     loop {
         let socket = open(Domain::UNIX, limit).await.map_err(plain)?;
         match socket.connect(&address) {
@@ -277,8 +284,7 @@ async fn unix(path: &Path, limit: Instant) -> Opened {
             // The listener's backlog is full; there is nothing to wait on.
             Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {
                 if Instant::now() + BACKLOG_PAUSE >= limit {
-                    tokio::time::sleep_until(limit.into()).await;
-                    return Err((Why::Late, None));
+                    return Err(plain(error));
                 }
                 tokio::time::sleep(BACKLOG_PAUSE).await;
             }
@@ -380,6 +386,20 @@ mod tests {
             .err()
             .unwrap();
         assert!(matches!(miss.why, Why::PathTooLong(_)));
+    }
+
+    #[tokio::test]
+    async fn a_full_backlog_is_told_by_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".s.PGSQL.5432");
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        listener.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        listener.listen(0).unwrap();
+        let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let miss = knock(&Address::Unix(path), &keepalives(), limit()).await;
+        let miss = miss.result.err().unwrap();
+        assert_eq!(miss.why, Why::Errno(libc::EAGAIN));
+        assert!(miss.text().contains("queue"));
     }
 
     #[tokio::test]

@@ -94,6 +94,68 @@ fn ssh_config(lab: &Lab, text: &str) -> Result<Case> {
 
 /// Settings.
 pub const SCENARIOS: &[Scenario] = &[
+    connects!(
+        "config-passfile-elsewhere",
+        "the home directory is another user's, who lets nobody in",
+        Expect::Pass,
+        |lab| {
+            use std::os::unix::fs::PermissionsExt;
+            let home = home(lab, &[(".pgpass", "*:*:*:*:c4n4rypw\n")])?;
+            std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700))?;
+            Ok(Case::check(lab.postgres()?.conn())
+                .password(lab.password())
+                .home(home)
+                .run_as("nobody")
+                .forbids("config.file.missing"))
+        }
+    ),
+    connects!(
+        "config-keepalives-socket",
+        "keepalives that the system does not take, and a unix socket in the list",
+        Expect::Warn("config.param.invalid"),
+        |lab| {
+            let pg = lab.postgres()?;
+            let conn = pg
+                .conn()
+                .set("host", format!("127.0.0.1,{}", pg.socket_dir().display()))
+                .set("keepalives_idle", "0");
+            Ok(Case::check(conn).password(lab.password()))
+        }
+    ),
+    refused!(
+        "config-keepalives-tcp",
+        "keepalives that the system does not take",
+        "config.param.invalid",
+        "host=127.0.0.1,::1 keepalives_idle=0 user=app"
+    ),
+    refused!(
+        "config-url-within",
+        "a URL in the place of a URL's host",
+        "config.url.in-host",
+        "postgres://app:c4n4rypw@https://127.0.0.1:5432/appdb"
+    ),
+    refused!(
+        "config-url-encoded",
+        "a URL that was percent-encoded as a whole",
+        "config.url.syntax",
+        "postgres%3A%2F%2Fapp%3Ac4n4rypw%40h%2Fx"
+    ),
+    refused!(
+        "config-url-kubernetes",
+        "a variable that Kubernetes did not fill in",
+        "config.url.placeholder",
+        "postgres://app:c4n4rypw@$(DB_HOST)/appdb"
+    ),
+    connects!(
+        "config-password-blank",
+        "a quoted password with a blank behind it, where none is asked for",
+        Expect::Warn("config.whitespace"),
+        |lab| {
+            let conn = lab.postgres()?.conn().set("user", "postgres");
+            let conn = conn.set("host", lab.postgres()?.socket_dir().display());
+            Ok(Case::check(conn.set("password", "c4n4rypw ")))
+        }
+    ),
     refused!(
         "config-url-syntax",
         "a URI without its closing bracket",
