@@ -4,6 +4,7 @@
 
 mod criteria;
 mod destination;
+mod forward;
 mod include;
 mod keyword;
 mod line;
@@ -70,6 +71,10 @@ pub struct Options {
     pub questions: Option<bool>,
     /// `PreferredAuthentications`.
     pub preferred_methods: Option<String>,
+    /// `ControlPath`, not expanded.
+    pub control_path: Option<String>,
+    /// `ConnectionAttempts`.
+    pub connection_attempts: Option<u32>,
     /// Settings for this host that are not followed here.
     pub unsupported: Vec<Unsupported>,
     /// Whether a `ProxyCommand` came first.
@@ -256,6 +261,9 @@ Host *
             "ConnectionAttempts -1",
             "AddressFamily ipv4",
             "LocalForward 8080",
+            "IPQoS foo",
+            "SendEnv A=B",
+            "EscapeChar xx",
             "SetEnv LANG",
         ] {
             assert!(read(bad, "h").is_err(), "{bad}");
