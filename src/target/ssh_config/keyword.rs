@@ -172,7 +172,7 @@ impl Kind {
             "tunneldevice" => Shaped(Shape::Fits(1, values::device)),
             "streamlocalbindmask" => Shaped(Shape::Fits(1, values::mask)),
             "canonicaldomains" => Shaped(Shape::Fits(usize::MAX, values::domains)),
-            "canonicalizepermittedcnames" => Shaped(Shape::Fits(usize::MAX, values::aliases)),
+            "canonicalizepermittedcnames" => Unfollowed("CanonicalizePermittedCNAMEs", "none"),
             "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(Family::Signature),
             "channeltimeout" | "localcommand" | "logverbose" | "remotecommand" => Many,
             // Retired, and read as nothing.

@@ -301,6 +301,11 @@ Host *
         assert_eq!(named("ProxyCommand none"), [""; 0]);
         assert_eq!(named("ProxyJump a\nProxyCommand nc"), [""; 0]);
         assert_eq!(named("Host x\nProxyCommand nc"), [""; 0]);
+        assert_eq!(
+            named("CanonicalizePermittedCNAMEs a:b"),
+            ["CanonicalizePermittedCNAMEs"]
+        );
+        assert_eq!(named("CanonicalizePermittedCNAMEs none"), [""; 0]);
         assert_eq!(named("AddressFamily any\nBindAddress ::1"), ["BindAddress"]);
     }
 }

@@ -199,6 +199,9 @@ impl Reader<'_> {
                     "CanonicalizeHostname" => {
                         Shape::Flag("always").problem(setting.keyword, &values)
                     }
+                    "CanonicalizePermittedCNAMEs" => {
+                        Shape::Fits(usize::MAX, values::aliases).problem(setting.keyword, &values)
+                    }
                     "VerifyHostKeyDNS" => Shape::Flag("ask").problem(setting.keyword, &values),
                     "ProxyUseFdpass" => Shape::Flag("").problem(setting.keyword, &values),
                     _ => None,
