@@ -42,11 +42,12 @@ pub static UNREADABLE: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The private key file cannot be read",
-    summary: "{path} exists, but this user may not read it: {error}.",
+    summary: "{path} exists, but {reason}: {error}.",
     meaning: "The file, or a directory on the way to it, is closed to the user that dbdoctor \
               runs as. The usual reason is a key that root or another user made, and a service \
               that runs as somebody else. It is not key.permissions, where OpenSSH refuses a key \
-              that too many may read.",
+              that too many may read. Where the error is another one, the links to the file lead \
+              in a circle, or the disk or the mount below it fails.",
     fixes: &[
         run(
             "See who may read it, and who you are.",
@@ -54,7 +55,7 @@ pub static UNREADABLE: Cause = Cause {
         ),
         run(
             "Give the file to the user that connects.",
-            "sudo chown \"$(id -u)\" {path} && chmod 600 {path}",
+            "sudo chown \"$(id -u)\" {closed_file} && chmod 600 {closed_file}",
         ),
     ],
     seen_as: &[

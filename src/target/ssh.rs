@@ -257,6 +257,14 @@ impl Planner<'_> {
             texts.iter().filter(some).map(|text| path(text)).collect()
         };
 
+        // ssh stops at these, though nothing comes of them here.
+        if options.connection_attempts == Some(0) {
+            return Err(wrong("ConnectionAttempts 0".to_owned()));
+        }
+        if let Some(text) = options.control_path.as_ref().filter(some) {
+            path(text)?;
+        }
+
         let named = |path: PathBuf| NamedFile { path, named: true };
         let mut identity_files: Vec<NamedFile> = self
             .args

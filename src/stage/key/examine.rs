@@ -101,7 +101,8 @@ impl Examined {
 /// belongs; that must not be repeated.
 pub fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
-    match is_key_text(&text) {
+    // What is there is a path, however odd.
+    match is_key_text(&text) && std::fs::symlink_metadata(path).is_err() {
         true => "the path given, which is the text of a key".to_owned(),
         false => text,
     }
@@ -227,7 +228,7 @@ fn not_read(found: &mut Examined, file: &NamedFile, unread: Unread) {
         }
         Unread::Unreadable(error) => {
             found.summary = format!("{path} cannot be read");
-            Finding::new(&cause::UNREADABLE).with("error", error.to_string())
+            unreadable(&path, &error)
         }
         Unread::NotAFile(what) => {
             found.summary = format!("{path} is {what}");
@@ -235,6 +236,20 @@ fn not_read(found: &mut Examined, file: &NamedFile, unread: Unread) {
         }
     };
     found.found(finding.with("path", path));
+}
+
+/// Only where a permission is missing, another owner and mode help.
+fn unreadable(path: &str, error: &std::io::Error) -> Finding {
+    let finding = Finding::new(&cause::UNREADABLE).with("error", error.to_string());
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => finding
+            .with("reason", "this user may not read it")
+            .with("closed_file", path),
+        Some(libc::ELOOP) => finding
+            .with("reason", "its symbolic links lead in a circle")
+            .fix("Make the link lead to the file that has the key.", None),
+        _ => finding.with("reason", "it cannot be read"),
+    }
 }
 
 /// Why a path may lead nowhere.

@@ -85,7 +85,7 @@ fn whole_keys_are_not_called_damaged() {
 #[test]
 fn damage_is_named_and_undone() {
     let (key, rsa) = (openssh(), pem());
-    let cases: [(String, &[&str]); 13] = [
+    let cases: [(String, &[&str]); 14] = [
         (key.replace('\n', "\\n"), &["escaped-newlines"]),
         (key.replace('\n', "\r\n"), &["crlf"]),
         (rsa.replace('\n', "\r"), &["cr"]),
@@ -100,6 +100,7 @@ fn damage_is_named_and_undone() {
             &["blanks", "one-line", "no-final-newline"],
         ),
         (rsa.replace(' ', ""), &["blanks"]),
+        (rsa.replace("TE KEY", "TE  KEY"), &["blanks"]),
         (key.replace(' ', "_"), &["blanks"]),
         (
             format!(

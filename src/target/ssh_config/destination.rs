@@ -1,5 +1,7 @@
 //! Destinations: where `--ssh`, `ProxyJump` and ssh itself are told to go.
 
+use super::forward::port as port_number;
+
 /// `[USER@]HOST[:PORT]`, also `ssh://…` and `[IPv6]:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -38,7 +40,7 @@ pub fn spec(text: &str) -> Option<Spec> {
     };
     let port = match port {
         Some("") | None => None,
-        Some(port) => Some(port.parse().ok().filter(|port| *port > 0)?),
+        Some(port) => Some(port_number(port).filter(|port| *port > 0)?),
     };
     let odd = |c: char| {
         c.is_whitespace()
@@ -58,10 +60,13 @@ pub fn spec(text: &str) -> Option<Spec> {
 
 /// A destination of `ProxyJump`, where an IPv6 address needs its brackets.
 pub fn jump(text: &str) -> Option<Spec> {
-    let place = text.strip_prefix("ssh://").unwrap_or(text);
+    let place = match text.strip_prefix("ssh://") {
+        Some(rest) => rest.trim_end_matches('/'),
+        None => text,
+    };
     let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
     let bare = !place.starts_with('[') && place.matches(':').count() > 1;
-    spec(text).filter(|_| !bare)
+    spec(text).filter(|_| !bare && !place.contains('/'))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The keywords, and what each of them takes.
 
+use super::forward::{self, Forward};
 use super::names::Family;
-use super::values::Shape;
+use super::values::{self, Shape};
 
 /// What a keyword takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Host,
     Match,
@@ -36,6 +37,8 @@ pub(super) enum Kind {
     AddressFamily,
     RequiredRsaSize,
     CheckHostIp,
+    ControlPath,
+    ConnectionAttempts,
     /// Of no consequence here, but for what ssh stops at.
     Shaped(Shape),
     /// A list of algorithms of no consequence here.
@@ -125,27 +128,24 @@ impl Kind {
             | "tcpkeepalive"
             | "keepalive"
             | "visualhostkey" => Shaped(Shape::Flag("")),
-            "canonicalizemaxdots"
-            | "connectionattempts"
-            | "numberofpasswordprompts"
-            | "serveralivecountmax" => Shaped(Shape::Number),
-            "controlpath"
-            | "dynamicforward"
-            | "escapechar"
-            | "forwardagent"
+            "canonicalizemaxdots" | "numberofpasswordprompts" | "serveralivecountmax" => {
+                Shaped(Shape::Number)
+            }
+            "controlpath" => ControlPath,
+            "connectionattempts" => ConnectionAttempts,
+            "forwardagent"
             | "gssapiclientidentity"
             | "gssapikexalgorithms"
             | "gssapiserveridentity"
+            | "kbdinteractivedevices"
             | "obscurekeystroketiming"
             | "securitykeyprovider"
-            | "streamlocalbindmask"
             | "tag"
-            | "tunneldevice"
             | "warnweakcrypto"
             | "versionaddendum"
             | "xauthlocation" => One,
             "connecttimeout" | "serveraliveinterval" => Shaped(Shape::Time("none")),
-            "forwardx11timeout" => Shaped(Shape::Time("")),
+            "forwardx11timeout" => Shaped(Shape::Time("none")),
             "controlpersist" => Shaped(Shape::Time("yes no true false")),
             "controlmaster" => Shaped(Shape::Flag("auto ask autoask")),
             "requesttty" => Shaped(Shape::Flag("auto force")),
@@ -160,21 +160,21 @@ impl Kind {
                 "daemon user auth authpriv local0 local1 local2 local3 local4 local5 local6 local7",
             )),
             "setenv" => Shaped(Shape::Variables),
-            "localforward" => Shaped(Shape::Ends),
+            "localforward" => Shaped(Shape::Fits(2, |w| forward::fits(Forward::Local, w))),
+            "remoteforward" => Shaped(Shape::Fits(2, |w| forward::fits(Forward::Remote, w))),
+            "dynamicforward" => Shaped(Shape::Fits(1, |w| forward::fits(Forward::Dynamic, w))),
+            "permitremoteopen" => Shaped(Shape::Fits(usize::MAX, forward::opens)),
+            "addkeystoagent" => Shaped(Shape::Fits(2, values::agent_keys)),
+            "rekeylimit" => Shaped(Shape::Fits(2, values::rekey_limit)),
+            "ipqos" => Shaped(Shape::Fits(2, values::qualities)),
+            "sendenv" => Shaped(Shape::Fits(usize::MAX, values::names)),
+            "escapechar" => Shaped(Shape::Fits(1, values::escape)),
+            "tunneldevice" => Shaped(Shape::Fits(1, values::device)),
+            "streamlocalbindmask" => Shaped(Shape::Fits(1, values::mask)),
+            "canonicaldomains" => Shaped(Shape::Fits(usize::MAX, values::domains)),
+            "canonicalizepermittedcnames" => Unfollowed("CanonicalizePermittedCNAMEs", "none"),
             "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(Family::Signature),
-            "addkeystoagent"
-            | "canonicaldomains"
-            | "canonicalizepermittedcnames"
-            | "channeltimeout"
-            | "ipqos"
-            | "kbdinteractivedevices"
-            | "localcommand"
-            | "logverbose"
-            | "permitremoteopen"
-            | "rekeylimit"
-            | "remotecommand"
-            | "remoteforward"
-            | "sendenv" => Many,
+            "channeltimeout" | "localcommand" | "logverbose" | "remotecommand" => Many,
             // Retired, and read as nothing.
             "afstokenpassing"
             | "cipher"

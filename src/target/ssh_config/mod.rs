@@ -4,6 +4,7 @@
 
 mod criteria;
 mod destination;
+mod forward;
 mod include;
 mod keyword;
 mod line;
@@ -70,6 +71,10 @@ pub struct Options {
     pub questions: Option<bool>,
     /// `PreferredAuthentications`.
     pub preferred_methods: Option<String>,
+    /// `ControlPath`, not expanded.
+    pub control_path: Option<String>,
+    /// `ConnectionAttempts`.
+    pub connection_attempts: Option<u32>,
     /// Settings for this host that are not followed here.
     pub unsupported: Vec<Unsupported>,
     /// Whether a `ProxyCommand` came first.
@@ -256,6 +261,9 @@ Host *
             "ConnectionAttempts -1",
             "AddressFamily ipv4",
             "LocalForward 8080",
+            "IPQoS foo",
+            "SendEnv A=B",
+            "EscapeChar xx",
             "SetEnv LANG",
         ] {
             assert!(read(bad, "h").is_err(), "{bad}");
@@ -293,6 +301,11 @@ Host *
         assert_eq!(named("ProxyCommand none"), [""; 0]);
         assert_eq!(named("ProxyJump a\nProxyCommand nc"), [""; 0]);
         assert_eq!(named("Host x\nProxyCommand nc"), [""; 0]);
+        assert_eq!(
+            named("CanonicalizePermittedCNAMEs a:b"),
+            ["CanonicalizePermittedCNAMEs"]
+        );
+        assert_eq!(named("CanonicalizePermittedCNAMEs none"), [""; 0]);
         assert_eq!(named("AddressFamily any\nBindAddress ::1"), ["BindAddress"]);
     }
 }

@@ -107,6 +107,8 @@ impl Reader<'_> {
         active: &mut bool,
     ) -> Result<(), Rejected> {
         for (at, line) in text.split('\n').enumerate() {
+            // A C string ends there.
+            let line = line.split('\0').next().unwrap_or_default();
             self.line(line, at + 1, place, active)
                 .map_err(|broken| match broken {
                     Broken::Line(problem) => Rejected::Line {

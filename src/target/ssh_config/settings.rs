@@ -2,6 +2,7 @@
 
 use super::Unsupported;
 use super::destination::jump;
+use super::forward::port as port_number;
 use super::keyword::Kind;
 use super::line::Setting;
 use super::names::Family as Algorithms;
@@ -27,8 +28,7 @@ impl Reader<'_> {
             Kind::IdentityAgent => keep(&mut options.identity_agent, setting.value()?, active),
             Kind::Port => {
                 let port = setting.value()?;
-                let port = port.parse::<u16>().ok().filter(|port| *port > 0);
-                let port = port.or_else(|| (setting.words == ["ssh"]).then_some(22));
+                let port = port_number(&port).filter(|port| *port > 0);
                 keep(
                     &mut options.port,
                     port.ok_or("a port that is none")?,
@@ -162,6 +162,12 @@ impl Reader<'_> {
                 };
                 keep(&mut options.address_family, family, active);
             }
+            Kind::ControlPath => keep(&mut options.control_path, setting.value()?, active),
+            Kind::ConnectionAttempts => {
+                let count = values::number(&setting.value()?)
+                    .ok_or("ConnectionAttempts with a value that is no number")?;
+                keep(&mut options.connection_attempts, count, active);
+            }
             Kind::CheckHostIp => {
                 keep(&mut options.check_host_ip, flag(&setting.value()?)?, active);
             }
@@ -175,7 +181,7 @@ impl Reader<'_> {
                 if let Some(problem) = shape.problem(setting.keyword, &values) {
                     return Err(problem);
                 }
-                if values.len() > 1 && !matches!(shape, Shape::Variables | Shape::Ends) {
+                if values.len() > shape.most() {
                     return Err(format!("more than one value after {}", setting.keyword));
                 }
             }
@@ -192,6 +198,9 @@ impl Reader<'_> {
                     "CASignatureAlgorithms" => Algorithms::Signature.problem(first),
                     "CanonicalizeHostname" => {
                         Shape::Flag("always").problem(setting.keyword, &values)
+                    }
+                    "CanonicalizePermittedCNAMEs" => {
+                        Shape::Fits(usize::MAX, values::aliases).problem(setting.keyword, &values)
                     }
                     "VerifyHostKeyDNS" => Shape::Flag("ask").problem(setting.keyword, &values),
                     "ProxyUseFdpass" => Shape::Flag("").problem(setting.keyword, &values),

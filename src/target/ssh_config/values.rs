@@ -4,7 +4,7 @@
 use super::read::Problem;
 
 /// What may stand behind a keyword.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     /// `yes` or `no`, or one of these, separated by blanks.
     Flag(&'static str),
@@ -16,11 +16,20 @@ pub(super) enum Shape {
     Time(&'static str),
     /// `NAME=VALUE`, any number of them.
     Variables,
-    /// A local end, and an end on the other side.
-    Ends,
+    /// At most so many words, of which this says whether ssh takes them.
+    Fits(usize, fn(&[String]) -> bool),
 }
 
 impl Shape {
+    /// The most words that it takes.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Shape::Variables => usize::MAX,
+            Shape::Fits(most, _) => most,
+            _ => 1,
+        }
+    }
+
     /// What ssh has against these values.
     pub(super) fn problem(self, keyword: &str, words: &[String]) -> Option<Problem> {
         let first = words.first().map_or("", String::as_str);
@@ -31,10 +40,10 @@ impl Shape {
             Shape::Number => number(first).is_some(),
             Shape::Time(others) => among(others) || is_time(first),
             Shape::Variables => words.iter().all(|word| word.contains('=')),
-            Shape::Ends => words.len() > 1,
+            // What is too much is said of its own.
+            Shape::Fits(most, fits) => words.len() > most || fits(words),
         };
         (!fine).then(|| match self {
-            Shape::Ends => format!("{keyword} without the end on the other side"),
             Shape::Variables => format!("{keyword} with a word that is no NAME=VALUE"),
             Shape::Number => format!("{keyword} with a value that is no number"),
             _ => format!("{keyword} with a value that ssh does not know"),
@@ -66,6 +75,130 @@ fn is_time(text: &str) -> bool {
         rest = unit.as_str();
     }
     !text.is_empty()
+}
+
+fn is_one_of(list: &str, word: &str) -> bool {
+    list.split(' ')
+        .any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// `AddKeysToAgent`: `yes`, `no`, `ask`, `confirm` with or without a time, or
+/// a time.
+pub(super) fn agent_keys(words: &[String]) -> bool {
+    match words {
+        [word] => is_one_of("yes no true false ask confirm", word) || is_time(word),
+        [word, time] => is_one_of("confirm", word) && is_time(time),
+        _ => false,
+    }
+}
+
+/// `RekeyLimit`: an amount of 16 bytes at least, and a time or not.
+pub(super) fn rekey_limit(words: &[String]) -> bool {
+    match words {
+        [amount] => amount == "default" || is_amount(amount),
+        [amount, time] => {
+            (amount == "default" || is_amount(amount)) && (time == "none" || is_time(time))
+        }
+        _ => false,
+    }
+}
+
+/// `1G`, `512k` (scan_scaled(3)), 0 or 16 at least.
+fn is_amount(text: &str) -> bool {
+    const UNITS: &str = "BKMGTPE";
+    let text = text.trim_start();
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let upper = text.to_ascii_uppercase();
+    let (digits, unit) = match upper.char_indices().last() {
+        Some((at, c)) if c.is_ascii_alphabetic() => match UNITS.find(c) {
+            Some(power) => (upper.get(..at).unwrap_or_default(), power),
+            None => return false,
+        },
+        _ => (upper.as_str(), 0),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if text.is_empty() || whole.len() > 18 || !all_digits(whole) || !all_digits(part) {
+        return false;
+    }
+    let amount =
+        whole.parse::<f64>().unwrap_or(0.0) * 1024f64.powi(i32::try_from(unit).unwrap_or(0));
+    (amount == 0.0 || amount >= 16.0) && amount < 9.2e18
+}
+
+/// `IPQoS`: one or two classes, by name or by number.
+pub(super) fn qualities(words: &[String]) -> bool {
+    const NAMES: &str = "af11 af12 af13 af21 af22 af23 af31 af32 af33 af41 af42 af43 cs0 cs1 cs2 \
+                         cs3 cs4 cs5 cs6 cs7 ef le lowdelay throughput reliability none";
+    let number = |word: &str| match word.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16).is_ok(),
+        None if word.len() > 1 && word.starts_with('0') => u8::from_str_radix(word, 8).is_ok(),
+        None => word.parse::<u8>().is_ok(),
+    };
+    let known = |word: &String| is_one_of(NAMES, word) || number(word);
+    matches!(words.len(), 1 | 2) && words.iter().all(known)
+}
+
+/// `SendEnv`: names, or patterns of them.
+pub(super) fn names(words: &[String]) -> bool {
+    words
+        .iter()
+        .all(|word| !word.is_empty() && !word.contains('='))
+}
+
+/// `EscapeChar`: a character, `^` with one, or `none`.
+pub(super) fn escape(words: &[String]) -> bool {
+    match words.first().map_or(&b""[..], |word| word.as_bytes()) {
+        b"none" | [_] => true,
+        [b'^', c] => (64..128).contains(c),
+        _ => false,
+    }
+}
+
+/// `TunnelDevice`: `LOCAL` or `LOCAL:REMOTE`, each a number or `any`.
+pub(super) fn device(words: &[String]) -> bool {
+    let one = |text: &str| {
+        text.eq_ignore_ascii_case("any") || number(text).is_some_and(|n| n < 0x7fff_ffff)
+    };
+    match words.first().map(|word| word.split_once(':')) {
+        Some(Some((local, remote))) => one(local) && one(remote),
+        Some(None) => words.first().is_some_and(|word| one(word)),
+        None => false,
+    }
+}
+
+/// `StreamLocalBindMask`: an octal number, whatever follows it.
+pub(super) fn mask(words: &[String]) -> bool {
+    let word = words.first().map_or("", |word| word.trim_start());
+    let word = word.strip_prefix('+').unwrap_or(word);
+    let digits = word
+        .bytes()
+        .take_while(|b| matches!(b, b'0'..=b'7'))
+        .count();
+    let digits = word.get(..digits).unwrap_or_default();
+    u32::from_str_radix(digits, 8).is_ok_and(|mask| mask <= 0o777)
+}
+
+/// `CanonicalDomains` (misc.c, `valid_domain`).
+pub(super) fn domains(words: &[String]) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let valid = |word: &String| {
+        word.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && word.chars().all(allowed)
+            && !word.contains("..")
+    };
+    let none = |word: &String| word.eq_ignore_ascii_case("none");
+    words.iter().all(valid) && (words.len() < 2 || !words.iter().any(none))
+}
+
+/// `CanonicalizePermittedCNAMEs`: `SOURCES:TARGETS`, `*` or `none`.
+pub(super) fn aliases(words: &[String]) -> bool {
+    let none = |word: &String| word.eq_ignore_ascii_case("none");
+    let pair = |word: &String| {
+        let target = word.split_once(':').map(|(_, target)| target);
+        word == "*" || none(word) || target.is_some_and(|target| !target.is_empty())
+    };
+    words.iter().all(pair) && (words.len() < 2 || !words.iter().any(none))
 }
 
 #[cfg(test)]

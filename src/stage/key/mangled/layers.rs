@@ -263,7 +263,8 @@ fn blanks(text: &str) -> Peeled {
             out = format!("{before}{name} {}", after.trim_start_matches(is_blank));
         }
     }
-    let what = "the blanks of the header and the footer are lost or became other characters";
+    let what =
+        "the blanks of the header or the footer are lost, doubled, or became other characters";
     let filter = "perl -pe 's/-(BEGIN|END)[\\s_\\x80-\\xff]*(OPENSSH|RSA|EC|DSA|ENCRYPTED|)[\\s_\\x80-\\xff]*PRIVATE[\\s_\\x80-\\xff]*KEY-/\"-$1 \".($2 && \"$2 \").\"PRIVATE KEY-\"/ge; s/(Proc-Type:|DEK-Info:)[\\s_\\x80-\\xff]*/$1 /g'";
     Some((Step::new("blanks", what, place(text, at), filter), out))
 }
@@ -275,19 +276,9 @@ fn is_blank(c: char) -> bool {
 }
 
 /// The beginning of a text that is a header or footer without its outer
-/// dashes: as it should be, and how long it is. More blanks than one are
-/// left as they are.
+/// dashes: as it should be, and how long it is.
 fn mark(text: &str) -> Option<(String, usize)> {
     const KINDS: [&str; 5] = ["OPENSSH", "RSA", "EC", "DSA", "ENCRYPTED"];
-    let gap = |text: &'_ str| -> (String, usize) {
-        let length = text.len() - text.trim_start_matches(is_blank).len();
-        match text.get(..length) {
-            Some(blanks) if length > 0 && blanks.chars().all(|c| c == ' ') => {
-                (blanks.to_owned(), length)
-            }
-            _ => (" ".to_owned(), length),
-        }
-    };
     let mut sound = String::from("-");
     let mut at = 1;
     text.strip_prefix('-')?;
@@ -297,9 +288,9 @@ fn mark(text: &str) -> Option<(String, usize)> {
         sound.push_str(word);
         *at += word.len();
         if blank {
-            let (blanks, length) = gap(text.get(*at..)?);
-            sound.push_str(&blanks);
-            *at += length;
+            let rest = text.get(*at..)?;
+            sound.push(' ');
+            *at += rest.len() - rest.trim_start_matches(is_blank).len();
         }
         Some(())
     };

@@ -2,7 +2,7 @@
 //! What happens to keys on their way is in `key_mangled`.
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -470,6 +470,35 @@ pub const SCENARIOS: &[Scenario] = &[
             let link = lab.dir("key")?.join("id");
             symlink("gone", &link)?;
             Ok(Case::key(link))
+        },
+    ),
+    row(
+        "key-link-circle",
+        "a link that leads back to itself",
+        Expect::Fail("key.unreadable"),
+        |lab| {
+            let link = lab.dir("key")?.join("id");
+            symlink("id", &link)?;
+            Ok(Case::key(link).assert(|report| {
+                let fixes = report["verdict"]["fixes"].to_string();
+                ensure!(!fixes.contains("chown"), "{fixes}");
+                Ok(())
+            }))
+        },
+    ),
+    row(
+        "key-line-break-in-path",
+        "a path with a line break in it, open to others",
+        Expect::Fail("key.permissions"),
+        |lab| {
+            let path = lab.dir("key")?.join("a\nkey");
+            fs::copy(lab.client_key()?, &path)?;
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o644))?;
+            Ok(Case::key(path).assert(|report| {
+                let summary = report["verdict"]["summary"].to_string();
+                ensure!(!summary.contains("text of a key"), "{summary}");
+                Ok(())
+            }))
         },
     ),
     needing(
