@@ -44,7 +44,7 @@ fn both(lab: &Lab, server: &str, client: &str) -> Result<Case> {
     Ok(configured(lab, &sshd, &[client])?.keep(sshd))
 }
 
-/// With `CheckHostIP`, a server that is known by a name; these lines (`ADDRESS`, `KEY`, `OTHER`)
+/// With `CheckHostIP`, a server that is known by a name; these lines (`<address>`, `<key>`, `<other>`)
 /// are about its address.
 fn by_address(lab: &Lab, lines: &str, config: &[&str]) -> Result<Case> {
     let ns = lab.netns()?;
@@ -53,9 +53,9 @@ fn by_address(lab: &Lab, lines: &str, config: &[&str]) -> Result<Case> {
     let public = |key: &Path| fs::read_to_string(key.with_extension("pub"));
     let key = public(sshd.host_key())?;
     let lines = lines
-        .replace("ADDRESS", &format!("[{}]:{}", sshd.host(), sshd.port()))
-        .replace("OTHER", public(&lab.ssh_key("ed25519", "")?)?.trim())
-        .replace("KEY", key.trim());
+        .replace("<address>", &format!("[{}]:{}", sshd.host(), sshd.port()))
+        .replace("<other>", public(&lab.ssh_key("ed25519", "")?)?.trim())
+        .replace("<key>", key.trim());
     let known = lab.file("known_hosts", format!("name {key}{lines}\n"), 0o600)?;
     let known = format!("UserKnownHostsFile {}", known.display());
     let own = ["CheckHostIP yes", "HostKeyAlias name", &known];
@@ -294,7 +294,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("ssh.hostkey.changed"),
         oracle: Oracle::Ssh,
         needs: ACROSS,
-        setup: |lab| by_address(lab, "ADDRESS OTHER", &[]),
+        setup: |lab| by_address(lab, "<address> <other>", &[]),
     },
     Scenario {
         name: "ssh-config-address-new",
@@ -310,7 +310,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: ACROSS,
-        setup: |lab| by_address(lab, "ADDRESS OTHER\nADDRESS KEY", &[]),
+        setup: |lab| by_address(lab, "<address> <other>\n<address> <key>", &[]),
     },
     Scenario {
         name: "ssh-config-address-revoked",
@@ -318,7 +318,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: ACROSS,
-        setup: |lab| by_address(lab, "@revoked ADDRESS KEY", &[]),
+        setup: |lab| by_address(lab, "@revoked <address> <key>", &[]),
     },
     Scenario {
         name: "ssh-config-address-unchecked",
@@ -326,7 +326,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: ACROSS,
-        setup: |lab| by_address(lab, "ADDRESS OTHER", &["CheckHostIP no"]),
+        setup: |lab| by_address(lab, "<address> <other>", &["CheckHostIP no"]),
     },
     Scenario {
         name: "ssh-config-pubkey-off",

@@ -7,13 +7,13 @@ use anyhow::Result;
 
 use crate::{Case, Expect, Lab, Need, Oracle, Scenario, Sshd, Tool};
 
-/// To the shared database through a server that is known by these lines, in which `HOST` is
-/// the server's name with its port, and `KEY` its key.
+/// To the shared database through a server that is known by these lines, in which `<host>` is
+/// the server's name with its port, and `<key>` its key.
 fn known_as(lab: &Lab, sshd: &Sshd, lines: &str) -> Result<Case> {
     let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
     let lines = lines
-        .replace("HOST", &format!("[127.0.0.1]:{}", sshd.port()))
-        .replace("KEY", key.trim());
+        .replace("<host>", &format!("[127.0.0.1]:{}", sshd.port()))
+        .replace("<key>", key.trim());
     let file = lab.file("known_hosts", lines, 0o644)?;
     let case = Case::check(lab.postgres()?.conn()).password(lab.password());
     Ok(case
@@ -83,7 +83,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 .host_key(lab.ssh_key("ed25519", "")?)
                 .host_key(lab.ssh_key("ecdsa", "")?)
                 .start()?;
-            Ok(known_as(lab, &sshd, "HOST KEY\n")?.keep(sshd))
+            Ok(known_as(lab, &sshd, "<host> <key>\n")?.keep(sshd))
         },
     },
     Scenario {
@@ -94,7 +94,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let (rsa, sshd) = two_keys(lab)?;
-            let lines = format!("@revoked * KEY\nHOST KEY\nHOST {rsa}\n");
+            let lines = format!("@revoked * <key>\n<host> <key>\n<host> {rsa}\n");
             let case = known_as(lab, &sshd, &lines)?;
             Ok(case.forbids("ssh.hostkey.revoked").keep(sshd))
         },
@@ -107,7 +107,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let (rsa, sshd) = two_keys(lab)?;
-            let lines = format!("@revoked * {rsa}\nHOST {rsa}\n");
+            let lines = format!("@revoked * {rsa}\n<host> {rsa}\n");
             let mut case = known_as(lab, &sshd, &lines)?;
             case.forbids.clear();
             Ok(case.keep(sshd))
@@ -136,8 +136,8 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
-            let lines = "# ours\nHOST\nHOST ssh-ed25519\nHOST ssh-ed25519 AAAA\n@what HOST KEY\n\
-                         |1|no|hash KEY\n\n  HOST KEY a comment\n";
+            let lines = "# ours\n<host>\n<host> ssh-ed25519\n<host> ssh-ed25519 AAAA\n@what <host> <key>\n\
+                         |1|no|hash <key>\n\n  <host> <key> a comment\n";
             known_as(lab, &*lab.sshd()?, lines)
         },
     },
@@ -148,7 +148,7 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
-            let lines = format!("HOST {}\nHOST KEY\n", other_key(lab, "ed25519")?);
+            let lines = format!("<host> {}\n<host> <key>\n", other_key(lab, "ed25519")?);
             known_as(lab, &*lab.sshd()?, &lines)
         },
     },
@@ -174,7 +174,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "[10.*]:*,[127.0.0.?]:* KEY\n"),
+        setup: |lab| known_as(lab, &*lab.sshd()?, "[10.*]:*,[127.0.0.?]:* <key>\n"),
     },
     Scenario {
         name: "ssh-hostkey-negated",
@@ -182,7 +182,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("ssh.hostkey.unknown"),
         oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.*]:*,!HOST KEY\n"),
+        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.*]:*,!<host> <key>\n"),
     },
     Scenario {
         name: "ssh-hostkey-bare-name",
@@ -190,7 +190,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "127.0.0.1 KEY\n"),
+        setup: |lab| known_as(lab, &*lab.sshd()?, "127.0.0.1 <key>\n"),
     },
     Scenario {
         name: "ssh-hostkey-other-port",
@@ -198,7 +198,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("ssh.hostkey.unknown"),
         oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.0.0.1]:1 KEY\n"),
+        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.0.0.1]:1 <key>\n"),
     },
     Scenario {
         name: "ssh-hostkey-missing-file",
@@ -219,7 +219,7 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
-            let lines = format!("HOST {}\n", other_key(lab, "rsa")?);
+            let lines = format!("<host> {}\n", other_key(lab, "rsa")?);
             let case = known_as(lab, &*lab.sshd()?, &lines)?;
             Ok(Case {
                 forbids: Vec::new(),
@@ -233,7 +233,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expect: Expect::Fail("ssh.hostkey.revoked"),
         oracle: Oracle::Ssh,
         needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "HOST KEY\n@revoked * KEY\n"),
+        setup: |lab| known_as(lab, &*lab.sshd()?, "<host> <key>\n@revoked * <key>\n"),
     },
     Scenario {
         name: "ssh-hostkey-accept-new",
@@ -257,7 +257,7 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::None("OpenSSH lets us in too, and forwards nothing then"),
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
-            let lines = format!("HOST {}\n", other_key(lab, "ed25519")?);
+            let lines = format!("<host> {}\n", other_key(lab, "ed25519")?);
             let case = known_as(lab, &*lab.sshd()?, &lines)?;
             let route = case
                 .ssh
@@ -279,7 +279,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd, Need::Root],
         setup: |lab| {
             let sshd = lab.new_sshd().password("right-canary")?.start()?;
-            let lines = format!("HOST {}\n", other_key(lab, "ed25519")?);
+            let lines = format!("<host> {}\n", other_key(lab, "ed25519")?);
             let case = known_as(lab, &sshd, &lines)?;
             let route = case
                 .ssh
@@ -304,7 +304,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
-            Ok(known_as(lab, &sshd, &format!("@cert-authority HOST {ca}\n"))?.keep(sshd))
+            Ok(known_as(lab, &sshd, &format!("@cert-authority <host> {ca}\n"))?.keep(sshd))
         },
     },
     Scenario {
@@ -326,7 +326,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let (_, sshd) = certified(lab, "127.0.0.1", "+1d")?;
-            Ok(known_as(lab, &sshd, "HOST KEY\n")?.keep(sshd))
+            Ok(known_as(lab, &sshd, "<host> <key>\n")?.keep(sshd))
         },
     },
     Scenario {
@@ -348,7 +348,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Postgres, Need::Sshd],
         setup: |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "20200101:20210101")?;
-            let lines = format!("@cert-authority * {ca}\nHOST KEY\n");
+            let lines = format!("@cert-authority * {ca}\n<host> <key>\n");
             Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
         },
     },
