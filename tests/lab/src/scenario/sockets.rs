@@ -20,10 +20,15 @@ def stay():
         time.sleep(0.05)
     os._exit(0)
 
+begun = []
+
 def worker(work=lambda: None):
+    told, tell = os.pipe()
     if os.fork() == 0:
         kept = work()
+        os.write(tell, b"x")
         stay()
+    begun.append(told)
 
 kept = []
 if mode == "preload":          # a pool in the master, then workers
@@ -79,6 +84,8 @@ elif mode == "commands":       # a master that starts one command after the othe
             time.sleep(0.02)
             os.execvp("true", ["true"])
         os.waitpid(child, 0)
+for told in begun:             # each has done its part
+    os.read(told, 1)
 print("ready", flush=True)
 stay()
 "#;
