@@ -345,6 +345,11 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
     }
 }
 
+/// PgBouncer's DISABLE, in the words of its versions.
+fn is_switched_off(message: &Message) -> bool {
+    message.shape.contains("disabled") || message.shape.contains("does not allow")
+}
+
 fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
     let finding = dress(cause, message, s);
     match cause.code {
@@ -360,26 +365,36 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
             let encoding = s.target.client_encoding.as_ref().map(|_| "client_encoding");
             let others = s.target.environment_options.iter().map(|(name, _)| *name);
             let sent: Vec<&str> = encoding.into_iter().chain(others).collect();
-            finding.with("parameter", match sent.as_slice() {
-                [] => "client_encoding, DateStyle or TimeZone".to_owned(),
-                sent => sent.join(" or "),
-            })
+            finding.with(
+                "parameter",
+                match sent.as_slice() {
+                    [] => "client_encoding, DateStyle or TimeZone".to_owned(),
+                    sent => sent.join(" or "),
+                },
+            )
         }
         "pooler.parameter" => {
             let named = message.shape.rsplit_once(": ").map(|(_, name)| name);
             let parameter = named.unwrap_or("options");
-            finding.with("parameter", parameter).with("ignorable", parameter)
+            finding
+                .with("parameter", parameter)
+                .with("ignorable", parameter)
         }
-        "pooler.database" if message.shape.contains("disabled") || message.shape.contains("does not allow") => finding
+        "pooler.database" if is_switched_off(message) => finding
             .with("refuses", "has switched off")
             .with("enable", format!("enable {}", s.database())),
         "pooler.database" => finding.with("refuses", "does not know"),
-        "pooler.user" if message.shape == "not allowed" => finding
-            .with("refuses", "keeps its console from")
-            .fix("Name the user in admin_users or stats_users of PgBouncer, or connect to another database than pgbouncer.", None),
+        "pooler.user" if message.shape == "not allowed" => {
+            finding.with("refuses", "keeps its console from").fix(
+                "Name the user in admin_users or stats_users of PgBouncer, or connect to another \
+                 database than pgbouncer.",
+                None,
+            )
+        }
         "pooler.user" => finding.with("refuses", "does not know"),
         "auth.password.wrong" => finding.fix(
-            "The pooler itself compares the password, with its auth_file (userlist.txt) or with what its auth_query finds: correct it there if the server has another one by now.",
+            "The pooler itself compares the password, with its auth_file (userlist.txt) or with \
+             what its auth_query finds: correct it there if the server has another one by now.",
             None,
         ),
         "auth.timeout" => finding

@@ -66,10 +66,12 @@ pub(super) fn rejected(alert: u8, client: Option<&ClientCertificate>, tap: &Tap)
 fn out_of_date(client: &ClientCertificate, now: OffsetDateTime) -> Option<String> {
     let (from, to) = (client.cert.not_before(), client.cert.not_after());
     let (from, to) = (facts::moment(from)?, facts::moment(to)?);
-    match () {
-        () if to < now => Some(format!("it expired on {}", facts::date(to))),
-        () if now < from => Some(format!("it is not valid before {}", facts::date(from))),
-        () => None,
+    if to < now {
+        Some(format!("it expired on {}", facts::date(to)))
+    } else if now < from {
+        Some(format!("it is not valid before {}", facts::date(from)))
+    } else {
+        None
     }
 }
 

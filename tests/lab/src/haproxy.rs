@@ -28,6 +28,21 @@ impl HaProxy {
         )
     }
 
+    /// Ends TLS with a certificate of the lab's authority and passes what is inside on to `server`
+    /// (`HOST:PORT`, and options); `bind` is added to its `bind` line (`alpn postgresql`).
+    pub fn ending_tls(lab: &Lab, bind: &str, server: &str) -> Result<Self> {
+        let bundle = lab.dir("tls")?.join("server.pem");
+        lab.issue(lab.cert())?.write_bundle(&bundle)?;
+        Self::start(
+            lab,
+            &format!(
+                "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
+                 listen inside\n bind 127.0.0.1:{{port}} ssl crt {} {bind}\n server one {server}\n",
+                bundle.display(),
+            ),
+        )
+    }
+
     /// Starts it with a configuration in which `{port}` stands for a free port.
     pub fn start(lab: &Lab, config: &str) -> Result<Self> {
         let dir = lab.dir("haproxy")?;

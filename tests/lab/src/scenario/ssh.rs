@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Through the route, to a database that is never reached.
-fn case(route: SshRoute) -> Case {
+pub(super) fn case(route: SshRoute) -> Case {
     let conn = Conn::new()
         .set("host", "127.0.0.1")
         .set("port", 5432)
@@ -18,7 +18,7 @@ fn case(route: SshRoute) -> Case {
 }
 
 /// A route to a bare port, with the lab's key and no known hosts.
-fn to_port(lab: &Lab, port: u16) -> anyhow::Result<SshRoute> {
+pub(super) fn to_port(lab: &Lab, port: u16) -> anyhow::Result<SshRoute> {
     let route = SshRoute::new(&format!("ops@127.0.0.1:{port}"));
     Ok(route
         .key(lab.client_key()?)

@@ -16,6 +16,10 @@ const EXPIRED: &str = "19000:0:99999:7::18262:";
 /// The password must be changed at the next login (`chage -d 0`).
 const AGED: &str = "0:0:99999:7:::";
 
+/// The system's own accounts decide.
+const PAM: &str = "auth required pam_unix.so\naccount required pam_unix.so\n\
+                   password required pam_unix.so\nsession required pam_permit.so\n";
+
 /// To the shared database through this server, with the lab's key.
 fn through(lab: &Lab, sshd: &Sshd) -> Result<Case> {
     let case = Case::check(lab.postgres()?.conn()).password(lab.password());
@@ -24,9 +28,7 @@ fn through(lab: &Lab, sshd: &Sshd) -> Result<Case> {
 
 /// A server that leaves the account to PAM; the password is `right-canary`.
 fn pam<'a>(lab: &'a Lab, age: &str) -> Result<SshdBuilder<'a>> {
-    let pam = "auth required pam_unix.so\naccount required pam_unix.so\n\
-               password required pam_unix.so\nsession required pam_permit.so\n";
-    let sshd = lab.new_sshd().config("UsePAM yes").etc("pam.d/sshd", pam);
+    let sshd = lab.new_sshd().config("UsePAM yes").etc("pam.d/sshd", PAM);
     sshd.account("right-canary", age)
 }
 
@@ -37,9 +39,7 @@ fn questions<'a>(lab: &'a Lab, age: &str) -> Result<SshdBuilder<'a>> {
         .config("PasswordAuthentication no")
         .config("KbdInteractiveAuthentication yes")
         .config("UsePAM yes");
-    let pam = "auth required pam_unix.so\naccount required pam_unix.so\n\
-               password required pam_unix.so\nsession required pam_permit.so\n";
-    sshd.etc("pam.d/sshd", pam).account("right-canary", age)
+    sshd.etc("pam.d/sshd", PAM).account("right-canary", age)
 }
 
 /// By password alone to a server that asks these questions.

@@ -6,26 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 
-use crate::{
-    Case, Conn, Expect, HaProxy, Lab, Need, Oracle, Peer, Scenario, SshRoute, Tool, free_port,
-};
-
-/// Through the route, to a database that is never reached.
-fn case(route: SshRoute) -> Case {
-    let conn = Conn::new()
-        .set("host", "127.0.0.1")
-        .set("port", 5432)
-        .set("user", "app");
-    Case::check(conn).ssh(route)
-}
-
-/// A route to a bare port, with the lab's key and no known hosts.
-fn to_port(lab: &Lab, port: u16) -> Result<SshRoute> {
-    let route = SshRoute::new(&format!("ops@127.0.0.1:{port}"));
-    Ok(route
-        .key(lab.client_key()?)
-        .known_hosts(lab.file("known_hosts", "", 0o644)?))
-}
+use super::ssh::{case, to_port};
+use crate::{Case, Expect, HaProxy, Lab, Need, Oracle, Peer, Scenario, Tool, free_port};
 
 /// To a server that waits for the client, says this and closes.
 fn complaint(lab: &Lab, words: &'static str) -> Result<Case> {
@@ -159,18 +141,7 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Ssh,
         needs: &[Need::Sshd, Need::HaProxy],
         setup: |lab| {
-            let sshd = lab.sshd()?;
-            let bundle = lab.dir("tls")?.join("server.pem");
-            lab.issue(lab.cert())?.write_bundle(&bundle)?;
-            let proxy = HaProxy::start(
-                lab,
-                &format!(
-                    "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
-                     listen ssh\n bind 127.0.0.1:{{port}} ssl crt {}\n server one {}\n",
-                    bundle.display(),
-                    sshd.addr()
-                ),
-            )?;
+            let proxy = HaProxy::ending_tls(lab, "", &lab.sshd()?.addr())?;
             let case = case(to_port(lab, proxy.port())?).keep(proxy);
             Ok(names(case, "a TLS server"))
         },

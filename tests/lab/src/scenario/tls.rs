@@ -225,17 +225,7 @@ fn terminating(lab: &Lab, bind: &str, settings: &[(&str, &str)]) -> Result<Case>
 /// The same without the somebody: TLS from the first byte.
 fn direct(lab: &Lab, bind: &str) -> Result<Case> {
     let pg = lab.new_postgres().start()?;
-    let bundle = lab.dir("tls")?.join("server.pem");
-    lab.issue(lab.cert())?.write_bundle(&bundle)?;
-    let proxy = HaProxy::start(
-        lab,
-        &format!(
-            "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
-             listen database\n bind 127.0.0.1:{{port}} ssl crt {} {bind}\n server one {}\n",
-            bundle.display(),
-            pg.addr()
-        ),
-    )?;
+    let proxy = HaProxy::ending_tls(lab, bind, &pg.addr())?;
     let conn = pg
         .conn()
         .set("port", proxy.port())
@@ -431,18 +421,8 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::HaProxy],
         setup: |lab| {
-            let (pg, bundle) = (lab.postgres()?, lab.dir("tls")?.join("server.pem"));
-            lab.issue(lab.cert())?.write_bundle(&bundle)?;
-            let proxy = HaProxy::start(
-                lab,
-                &format!(
-                    "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
-                     listen database\n bind 127.0.0.1:{{port}} ssl crt {} alpn postgresql\n\
-                     server one {}\n",
-                    bundle.display(),
-                    pg.addr()
-                ),
-            )?;
+            let pg = lab.postgres()?;
+            let proxy = HaProxy::ending_tls(lab, "alpn postgresql", &pg.addr())?;
             let conn = pg
                 .conn()
                 .set("port", proxy.port())
@@ -457,13 +437,11 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::HaProxy],
         setup: |lab| {
-            let case = direct(lab, "")?;
-            let conn = case.conn.clone().unwrap_or_default();
-            let conn = conn.without("sslnegotiation").set("sslmode", "require");
-            Ok(Case {
-                guard: case.guard,
-                ..Case::check(conn).password(lab.password())
-            })
+            let pg = lab.postgres()?;
+            let proxy = HaProxy::ending_tls(lab, "", &pg.addr())?;
+            let conn = pg.conn().set("port", proxy.port());
+            let conn = conn.set("sslmode", "require");
+            Ok(Case::check(conn).password(lab.password()).keep(proxy))
         },
     },
     Scenario {
@@ -473,23 +451,14 @@ pub const SCENARIOS: &[Scenario] = &[
         oracle: Oracle::Psql,
         needs: &[Need::Postgres, Need::HaProxy],
         setup: |lab| {
-            let (pg, bundle) = (lab.postgres()?, lab.dir("tls")?.join("other.pem"));
-            lab.issue(lab.cert())?.write_bundle(&bundle)?;
+            let pg = lab.postgres()?;
             // HAProxy does the TLS on both sides; the request for it is dealt with around it.
             let far = Peer::forward_after(pg.addr(), |_, server| {
                 server.write_all(&SSL_REQUEST)?;
                 server.read_exact(&mut [0])
             })?;
-            let proxy = HaProxy::start(
-                lab,
-                &format!(
-                    "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
-                     listen database\n bind 127.0.0.1:{{port}} ssl crt {}\n\
-                     server one {} ssl verify none\n",
-                    bundle.display(),
-                    far.addr()
-                ),
-            )?;
+            let server = format!("{} ssl verify none", far.addr());
+            let proxy = HaProxy::ending_tls(lab, "", &server)?;
             let near = Peer::forward_after(format!("127.0.0.1:{}", proxy.port()), |client, _| {
                 client.read_exact(&mut [0; 8])?;
                 client.write_all(b"S")
