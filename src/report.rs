@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::finding::{Finding, Fix, Status, cleaned};
@@ -18,7 +18,9 @@ use crate::finding::{Finding, Fix, Status, cleaned};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The failure classes, in the order of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Which settings are in force.
@@ -436,7 +438,7 @@ pub struct Run {
 }
 
 /// Where dbdoctor runs; it decides which advice is given.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// The operating system.
     pub os: String,
@@ -451,7 +453,7 @@ pub struct Environment {
 }
 
 /// What was asked for, as it was understood.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TargetReport {
     /// The target as a URI, without the password; null where it could not be read.
     pub url: Option<String>,
@@ -462,7 +464,7 @@ pub struct TargetReport {
 }
 
 /// A parameter's value and history.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ParameterReport {
     /// The string that libpq would hold; `(hidden)` for a secret that is set.
     pub value: String,
@@ -473,7 +475,7 @@ pub struct ParameterReport {
 }
 
 /// Where a value came from.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OriginReport {
     /// `flag`, `target`, `service`, `environment`, `env-file`, `passfile`, `default`, ….
     pub kind: String,
@@ -486,7 +488,7 @@ pub struct OriginReport {
 }
 
 /// A value that lost.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowReport {
     /// As [`ParameterReport::value`].
     pub value: String,

@@ -199,6 +199,65 @@ fn every_code_has_a_scenario() {
     }
 }
 
+/// Stages whose tables tell times or processes, which differ in every run.
+const NO_SNAPSHOT: &[&str] = &["idle", "stress", "sockets"];
+
+#[test]
+fn every_cause_of_a_scenario_is_shown() {
+    use dbdoctor_lab::Expect;
+    let mut told: BTreeMap<&str, bool> = BTreeMap::new();
+    for (stage, scenarios) in dbdoctor_lab::scenario::STAGES {
+        for scenario in *scenarios {
+            if let Expect::Fail(cause) | Expect::Warn(cause) = scenario.expect
+                && !NO_SNAPSHOT.contains(stage)
+            {
+                let path = common::snapshot::path(stage, scenario.name);
+                *told.entry(cause).or_default() |= common::root().join(path).exists();
+            }
+        }
+    }
+    let unseen: Vec<&str> = told
+        .into_iter()
+        .filter_map(|(cause, shown)| (!shown && !NO_FIXED_FORM.contains(&cause)).then_some(cause))
+        .collect();
+    assert!(
+        unseen.is_empty(),
+        "no snapshot shows {unseen:?}: make an empty file of a scenario's in \
+         tests/snapshots and run it with UPDATE=1"
+    );
+}
+
+/// Causes whose tables tell an offset, how a race ended, the length of a path.
+const NO_FIXED_FORM: &[&str] = &["server.clock", "ssh.lost", "tcp.socket-path"];
+
+#[test]
+fn every_snapshot_has_its_scenario() {
+    let known: BTreeSet<std::path::PathBuf> = dbdoctor_lab::scenario::STAGES
+        .iter()
+        .flat_map(|(stage, all)| {
+            all.iter()
+                .map(|scenario| common::snapshot::path(stage, scenario.name))
+        })
+        .collect();
+    let root = common::root();
+    for folder in std::fs::read_dir(root.join("tests/snapshots")).unwrap() {
+        let folder = folder.unwrap().path();
+        if folder.ends_with("render") {
+            continue;
+        }
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            let file = file.strip_prefix(root).unwrap().to_owned();
+            assert!(
+                known.contains(&file),
+                "{} is of no scenario",
+                file.display()
+            );
+            assert!(std::fs::metadata(root.join(&file)).unwrap().len() > 0);
+        }
+    }
+}
+
 /// The names in a template, or what is wrong with its braces.
 fn placeholders(template: &str) -> Result<Vec<&str>, String> {
     let mut names = Vec::new();

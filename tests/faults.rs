@@ -24,7 +24,7 @@ fn main() {
     conclusion.exit();
 }
 
-fn trial(stage: &str, scenario: &'static Scenario, lab: Arc<Lab>) -> Trial {
+fn trial(stage: &'static str, scenario: &'static Scenario, lab: Arc<Lab>) -> Trial {
     let name = format!("{stage}::{}", scenario.name);
     let skipped = scenario.skipped();
     if let Some(why) = &skipped {
@@ -36,7 +36,12 @@ fn trial(stage: &str, scenario: &'static Scenario, lab: Arc<Lab>) -> Trial {
         None => {
             let bin = Path::new(env!("CARGO_BIN_EXE_dbdoctor"));
             let outcome = verify(&lab, scenario, bin)?;
-            Ok(common::valid(&outcome.report)?)
+            common::valid(&outcome.report)?;
+            Ok(common::snapshot::check(
+                stage,
+                scenario.name,
+                &outcome.report,
+            )?)
         }
     };
     Trial::test(name, run).with_ignored_flag(ignored)

@@ -210,7 +210,10 @@ fn healthy() -> Report {
 }
 
 fn snapshot(name: &str, text: &str) {
-    common::compare(format!("tests/snapshots/{name}.txt"), text.as_bytes());
+    common::compare(
+        format!("tests/snapshots/render/{name}.txt"),
+        text.as_bytes(),
+    );
 }
 
 #[test]

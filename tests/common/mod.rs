@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod snapshot;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -17,19 +19,38 @@ pub fn root() -> &'static Path {
 /// Holds a committed file to what the program makes of it today. Under
 /// `UPDATE=1` the file is rewritten instead.
 pub fn compare(path: impl AsRef<Path>, now: &[u8]) {
+    if let Some(difference) = difference(path, now) {
+        panic!("{difference}");
+    }
+}
+
+/// How a committed file differs from what the program makes of it today.
+pub fn difference(path: impl AsRef<Path>, now: &[u8]) -> Option<String> {
     let path: PathBuf = root().join(path);
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, now).unwrap();
-        return;
+        return None;
     }
     let committed = std::fs::read(&path).unwrap_or_default();
-    assert!(
-        committed == now,
-        "{} is not what the program makes of it today; look at it with UPDATE=1 cargo test and git diff.\n{}",
-        path.display(),
-        String::from_utf8_lossy(now)
+    if committed == now {
+        return None;
+    }
+    let (old, new) = (
+        String::from_utf8_lossy(&committed),
+        String::from_utf8_lossy(now),
     );
+    let only = |sign: char, of: &str, other: &str| -> String {
+        let other: Vec<&str> = other.lines().collect();
+        let lines = of.lines().filter(|line| !other.contains(line));
+        lines.map(|line| format!("{sign} {line}\n")).collect()
+    };
+    Some(format!(
+        "{} is not what the program makes of it today; look at it with UPDATE=1 and git diff.\n{}{}",
+        path.display(),
+        only('-', &old, &new),
+        only('+', &new, &old),
+    ))
 }
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {

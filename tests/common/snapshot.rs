@@ -1,0 +1,225 @@
+//! What a person sees of a scenario, as a committed file: the table of its
+//! report at 80 columns, with what differs from run to run put in one form.
+//!
+//! `tests/snapshots/STAGE/SCENARIO.txt` is compared where it is; an empty file
+//! there begins one, and `UPDATE=1` fills it. They were recorded by root in a
+//! Docker container, and are compared only there.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use dbdoctor::cause;
+use dbdoctor::finding::{Finding, Fix, Status};
+use dbdoctor::render::style::{Style, Verbosity};
+use dbdoctor::render::table;
+use dbdoctor::report::{Report, Stage, StageRecord};
+use regex::{Captures, Regex};
+use serde_json::{Map, Value};
+
+/// The committed table of a scenario, whether or not there is one.
+pub fn path(stage: &str, scenario: &str) -> PathBuf {
+    PathBuf::from(format!("tests/snapshots/{stage}/{scenario}.txt"))
+}
+
+/// Holds the table of a report to its committed file, where there is one.
+pub fn check(stage: &str, scenario: &str, report: &Value) -> Result<(), String> {
+    let path = path(stage, scenario);
+    // Advice differs by the kind of machine, and names by who runs the lab.
+    let recorded_here =
+        report["run"]["environment"]["container"] == "docker" && nix::unistd::geteuid().is_root();
+    if !recorded_here || !super::root().join(&path).exists() {
+        return Ok(());
+    }
+    let table = table(report)?;
+    super::difference(path, table.as_bytes()).map_or(Ok(()), Err)
+}
+
+/// The table of a JSON report.
+fn table(report: &Value) -> Result<String, String> {
+    let mut settled = report.clone();
+    Normal::default().value("", &mut settled);
+    let report = rebuilt(report, &settled)?;
+    let style = Style {
+        width: 80,
+        utf8: true,
+        color: false,
+        verbosity: Verbosity::Normal,
+    };
+    let text = table::render(&report, &style);
+    let lines = text.lines().map(str::trim_end);
+    Ok(lines.map(|line| format!("{line}\n")).collect())
+}
+
+/// A report as the program had it when it printed `json`, with the values of
+/// `settled` in their places.
+fn rebuilt(json: &Value, settled: &Value) -> Result<Report, String> {
+    fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
+        serde_json::from_value(value.clone()).map_err(|error| format!("{value}: {error}"))
+    }
+    let command: String = read(&settled["run"]["command"])?;
+    let mut report = Report::new(command.leak(), &[], read(&settled["run"]["environment"])?);
+    report.target = read(&settled["target"])?;
+    report.interrupted = settled["run"]["interrupted"] == true;
+    let all = json["stages"].as_array().into_iter().flatten();
+    for (at, was) in all.enumerate() {
+        let stage = &settled["stages"][at];
+        let mut record = StageRecord::new(read::<Stage>(&stage["stage"])?);
+        if !stage["start_ms"].is_null() {
+            record.ran(Instant::now(), Duration::from_millis(1));
+        }
+        record.status = read::<Status>(&stage["status"])?;
+        record.reason = read(&stage["reason"])?;
+        record.summary = read::<Option<String>>(&stage["summary"])?.unwrap_or_default();
+        record.facts = read(&stage["facts"])?;
+        for (at, was) in was["findings"].as_array().into_iter().flatten().enumerate() {
+            record.findings.push(finding(was, &stage["findings"][at])?);
+        }
+        report.stages.push(record);
+    }
+    report.took = Duration::from_millis(1);
+    Ok(report)
+}
+
+/// A finding whose fixes are the catalogue's, filled with settled evidence,
+/// behind those of its own.
+fn finding(was: &Value, settled: &Value) -> Result<Finding, String> {
+    let code = was["cause"].as_str().unwrap_or_default();
+    let row = cause::find(code).ok_or_else(|| format!("no cause {code}"))?;
+    let bare = |of: &Value| {
+        let mut finding = Finding::new(row);
+        finding.evidence = of["evidence"].as_object().cloned().unwrap_or_default();
+        finding.status = match of["status"].as_str() {
+            Some("fail") => Status::Fail,
+            _ => Status::Warn,
+        };
+        finding
+    };
+    let fixes: Vec<Fix> = serde_json::from_value(settled["fixes"].clone())
+        .map_err(|error| format!("{code}: {error}"))?;
+    let own = fixes.len().saturating_sub(bare(was).fixes().len());
+    let mut built = bare(settled);
+    for fix in fixes.into_iter().take(own) {
+        built = built.fix(fix.text, fix.command);
+    }
+    if built.summary() != settled["summary"].as_str().unwrap_or_default() {
+        return Err(format!(
+            "{code} cannot be rebuilt from its report: {:?} became {:?}",
+            settled["summary"],
+            built.summary()
+        ));
+    }
+    Ok(built)
+}
+
+/// Puts what differs from run to run in one form: ports, process ids,
+/// temporary paths, times, dates, fingerprints, versions of packages.
+#[derive(Default)]
+struct Normal {
+    /// The five-digit numbers met so far; each becomes the next from 50001.
+    ports: Vec<u64>,
+}
+
+impl Normal {
+    fn value(&mut self, name: &str, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(name, text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.value(name, item)),
+            Value::Object(fields) => {
+                let taken = std::mem::take(fields);
+                *fields = taken
+                    .into_iter()
+                    .map(|(name, mut value)| {
+                        self.value(&name, &mut value);
+                        (self.text("", &name), value)
+                    })
+                    .collect::<Map<_, _>>();
+            }
+            Value::Number(number) => {
+                if name.ends_with("_ms") || name == "ms" {
+                    *value = 1.into();
+                } else if name.contains("pid") || name == "process" {
+                    *value = 4242.into();
+                } else if let Some(number) = number.as_u64()
+                    && is_port(number)
+                {
+                    *value = self.port(number).into();
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) -> String {
+        if matches!(name, "serial" | "pid") {
+            return "4242".to_owned();
+        }
+        let mut text = text.to_owned();
+        for (pattern, form) in PATTERNS.iter() {
+            text = pattern.replace_all(&text, *form).into_owned();
+        }
+        let number = |found: &Captures<'_>| match found[0].parse() {
+            Ok(number) if is_port(number) => self.port(number).to_string(),
+            _ => found[0].to_owned(),
+        };
+        NUMBER.replace_all(&text, number).into_owned()
+    }
+
+    fn port(&mut self, port: u64) -> u64 {
+        let at = self.ports.iter().position(|known| *known == port);
+        let at = at.unwrap_or_else(|| {
+            self.ports.push(port);
+            self.ports.len() - 1
+        });
+        50_001 + at as u64
+    }
+}
+
+/// The lab's free ports and the kernel's own.
+fn is_port(number: u64) -> bool {
+    (10_000..=65_535).contains(&number)
+}
+
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[0-9]{5}\b").unwrap());
+
+static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    let all = [
+        (r"/tmp/dbdoctor-lab-[0-9]+-[A-Za-z0-9]+", "/lab"),
+        (r"dbdoctor-lab-[0-9]+-[A-Za-z0-9]+", "dbdoctor-lab"),
+        (r"(/lab(?:/[A-Za-z_.]+)*?/[a-z_]+)-[0-9]+\b", "$1-1"),
+        (r"\.s\.PGSQL\.[0-9]+", ".s.PGSQL.5432"),
+        (
+            r"SHA256:[A-Za-z0-9+/]{43}",
+            "SHA256:Zk3vFINGERPRINT0000000000000000000000000000",
+        ),
+        (r"MD5(:[0-9a-f]{2}){16}", "MD5:00"),
+        (r"\b[0-9a-f]{2}(:[0-9a-f]{2}){7,}\b", "00:01:02"),
+        (
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?UTC|Z)?",
+            "2026-11-21 13:36 UTC",
+        ),
+        (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b", "2026-11-21"),
+        (r"\b[0-9]+\.[0-9]+ ?(ms|s)\b", "0.1 $1"),
+        (r"\b[0-9]+ ms\b", "1 ms"),
+        (r"(?i)\b(pid|process|backend) \(?[0-9]+\b", "$1 4242"),
+        (r"\((?:pid|process) [0-9]+\)", "(process 4242)"),
+        (r"\b10\.200\.[0-9]+\.", "10.200.1."),
+        (r"\bfd00:200:[0-9a-f]+:", "fd00:200:1:"),
+        (r"\b[0-9]+ of ([0-9]{2,}) slots", "1 of $1 slots"),
+        (
+            r"AAAA[A-Za-z0-9+/]{40,}={0,2}",
+            "AAAAC3NzaC1lZDI1NTE5AAAAI000",
+        ),
+        (r"\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b", "00:01:02"),
+        (r"\bhas [0-9]+ bytes", "has 120 bytes"),
+        (r"\b(python3?|postgres) [0-9]+\b", "$1 4242"),
+        (r"\b15\.[0-9]+ \(Debian [^)]*\)", "15.18 (Debian)"),
+        (r"\bPostgreSQL 15\.[0-9]+\b", "PostgreSQL 15.18"),
+        (
+            r"OpenSSH_([0-9]+)\.[0-9]+p[0-9]+( Debian-[^ ,;)]*)?",
+            "OpenSSH_$1",
+        ),
+    ];
+    let regex = |(pattern, form)| (Regex::new(pattern).unwrap(), form);
+    all.into_iter().map(regex).collect()
+});
