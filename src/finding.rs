@@ -181,49 +181,62 @@ impl Finding {
 }
 
 impl Finding {
-    /// What to do where nothing is known of the particular case: capital
-    /// letters stand for the values.
+    /// What to do where nothing is known of the particular case. Sentences have
+    /// the wording their templates give for it, and a row without one is left
+    /// out; commands have capital words to replace (`HOST`).
     pub fn fixes_in_general(&self) -> Vec<Fix> {
-        let general = |template: &str| {
-            let mut evidence = self.evidence.clone();
-            for (name, is_suffix) in placeholders(template) {
-                // What is glued to a word adds to it, and may be missing.
-                let value = if is_suffix {
-                    String::new()
-                } else {
-                    name.to_uppercase()
-                };
-                evidence.entry(name).or_insert(value.into());
-            }
-            fill(template, &evidence, Quoting::None)
-        };
-        self.cause
-            .fixes
-            .iter()
-            .filter_map(|row| {
-                Some(Fix {
-                    text: general(row.text)?,
-                    command: row.command.and_then(general),
-                })
+        let rows = self.cause.fixes.iter().filter_map(|row| {
+            Some(Fix {
+                text: expand(row.text, |hole| {
+                    hole.general.map(|wording| wording.text.to_owned())
+                })?,
+                command: match row.command {
+                    Some(command) => Some(expand(command, |hole| {
+                        Some(hole.general.map_or_else(
+                            || hole.name.to_uppercase(),
+                            |wording| wording.text.to_owned(),
+                        ))
+                    })?),
+                    None => None,
+                },
             })
-            .collect()
+        });
+        rows.collect()
     }
 }
 
-/// The names in a template, and whether each is glued to a word before it.
-fn placeholders(template: &str) -> Vec<(String, bool)> {
-    let unescaped = template.replace("{{", "").replace("}}", "");
-    let mut parts = unescaped.split('{');
-    let mut before = parts.next().unwrap_or_default();
-    let mut names = Vec::new();
-    for part in parts {
-        let Some((name, after)) = part.split_once('}') else {
-            break;
+/// What stands in braces in a template.
+struct Hole<'a> {
+    /// The name of the evidence.
+    name: &'a str,
+    /// The wording without that evidence, where the template gives one.
+    general: Option<Wording<'a>>,
+}
+
+/// What is said where evidence is missing.
+#[derive(Clone, Copy)]
+struct Wording<'a> {
+    text: &'a str,
+    /// `?` and not `|`: for pages, never for a finding.
+    pages_only: bool,
+}
+
+impl<'a> Hole<'a> {
+    fn parse(inner: &'a str) -> Self {
+        let Some(at) = inner.find(['|', '?']) else {
+            return Self {
+                name: inner,
+                general: None,
+            };
         };
-        names.push((name.to_owned(), before.ends_with(char::is_alphanumeric)));
-        before = after;
+        Self {
+            name: &inner[..at],
+            general: Some(Wording {
+                text: &inner[at + 1..],
+                pages_only: inner[at..].starts_with('?'),
+            }),
+        }
     }
-    names
 }
 
 /// How values are put into a template.
@@ -233,9 +246,27 @@ enum Quoting {
     Shell,
 }
 
-/// Replaces each `{name}` by the evidence of that name; `None` if one is missing.
-/// `{{` and `}}` stand for the braces themselves.
+/// Fills a template from the evidence; `None` if a value is missing and the
+/// template has no other wording.
 fn fill(template: &str, evidence: &Map<String, Value>, quoting: Quoting) -> Option<String> {
+    expand(template, |hole| match evidence.get(hole.name) {
+        Some(value) => {
+            let value = shown(value);
+            match quoting {
+                Quoting::None => Some(value),
+                Quoting::Shell => shlex::try_quote(&value).ok().map(Cow::into_owned),
+            }
+        }
+        None => hole
+            .general
+            .filter(|wording| !wording.pages_only)
+            .map(|wording| wording.text.to_owned()),
+    })
+}
+
+/// Replaces what stands in braces in a template; `None` if something has no
+/// value. `{{` and `}}` stand for the braces themselves.
+fn expand(template: &str, value: impl Fn(Hole<'_>) -> Option<String>) -> Option<String> {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
     while let Some(at) = rest.find(['{', '}']) {
@@ -247,12 +278,8 @@ fn fill(template: &str, evidence: &Map<String, Value>, quoting: Quoting) -> Opti
             rest = after;
             continue;
         }
-        let (name, after) = rest.split_once('}')?;
-        let value = shown(evidence.get(name)?);
-        out.push_str(&match quoting {
-            Quoting::None => Cow::Borrowed(value.as_str()),
-            Quoting::Shell => shlex::try_quote(&value).ok()?,
-        });
+        let (inner, after) = rest.split_once('}')?;
+        out.push_str(&value(Hole::parse(inner))?);
         rest = after;
     }
     out.push_str(rest);
@@ -287,19 +314,26 @@ mod tests {
     use super::*;
     use crate::cause::{fix, run};
 
-    static ROW: Cause = Cause {
+    const PLAIN: Cause = Cause {
         code: "x.y",
         severity: Severity::Fail,
         retryable: true,
         title: "A title",
         summary: "Port {port} of {host} is shut",
         meaning: "",
+        fixes: &[],
+        seen_as: &[],
+    };
+
+    static ROW: Cause = Cause {
         fixes: &[
             fix("Open {port}"),
             run("Call {name}", "ping {host}"),
             fix("Wait"),
+            run("Ask {owner|the owner}:", "finger {owner|root}"),
+            fix("Close {window?the open window}"),
         ],
-        seen_as: &[],
+        ..PLAIN
     };
 
     #[test]
@@ -316,6 +350,46 @@ mod tests {
     fn nothing_unfilled_is_shown() {
         let finding = Finding::new(&ROW).with("port", 1).with("host", Value::Null);
         assert_eq!(finding.summary(), "A title.");
-        assert_eq!(finding.fixes().len(), 2);
+        assert_eq!(finding.fixes().len(), 3);
+    }
+
+    #[test]
+    fn a_template_has_another_wording_where_a_value_is_missing() {
+        let words = |fixes: Vec<Fix>| -> Vec<(String, Option<String>)> {
+            fixes.into_iter().map(|it| (it.text, it.command)).collect()
+        };
+        let is = |text: &str, command: Option<&str>| (text.to_owned(), command.map(str::to_owned));
+        let finding = Finding::new(&ROW);
+        assert_eq!(
+            words(finding.fixes()),
+            [is("Wait", None), is("Ask the owner:", Some("finger root")),]
+        );
+        assert_eq!(
+            words(finding.fixes_in_general()),
+            [
+                is("Wait", None),
+                is("Ask the owner:", Some("finger root")),
+                is("Close the open window", None),
+            ]
+        );
+        let known = finding.with("owner", "a b").with("window", "the left one");
+        assert_eq!(
+            words(known.fixes()),
+            [
+                is("Wait", None),
+                is("Ask a b:", Some("finger 'a b'")),
+                is("Close the left one", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_command_in_general_has_capital_words() {
+        static GENERAL: Cause = Cause {
+            fixes: &[run("Call it:", "ping {host} -c {{1}}")],
+            ..PLAIN
+        };
+        let fixes = Finding::new(&GENERAL).fixes_in_general();
+        assert_eq!(fixes[0].command.as_deref(), Some("ping HOST -c {1}"));
     }
 }

@@ -14,7 +14,7 @@ pub static CLOSED: Cause = Cause {
         fix(
             "Let the pool retire idle connections sooner: below {safe_seconds} s here; the report's advice has the setting of each driver.",
         ),
-        fix("Raise the idle timeout of the proxy or load balancer in between{owner_hint}."),
+        fix("Raise the idle timeout of the proxy or load balancer in between{owner_hint?}."),
         fix(
             "Let the pool test a connection before it is used (pool_pre_ping or its like), so that no request meets a closed one.",
         ),
@@ -43,7 +43,7 @@ pub static RESET: Cause = Cause {
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",
         ),
-        fix("Raise the idle timeout of what is in between{owner_hint}."),
+        fix("Raise the idle timeout of what is in between{owner_hint?}."),
     ],
     seen_as: &[
         "Connection reset by peer",
@@ -70,7 +70,7 @@ pub static BLACK_HOLE: Cause = Cause {
         fix(
             "Let the pool retire idle connections sooner; the report's advice has the setting of each driver.",
         ),
-        fix("Raise the idle timeout of the firewall or load balancer in between{owner_hint}."),
+        fix("Raise the idle timeout of the firewall or load balancer in between{owner_hint?}."),
     ],
     seen_as: &[
         "SSL SYSCALL error: Connection timed out",

@@ -33,7 +33,13 @@ pub enum Severity {
 /// `summary`, fix texts and fix commands are templates: `{name}` is replaced
 /// by the evidence of that name. A summary with a name that has no evidence
 /// falls back to the title, and a fix with one is left out, so nothing
-/// unfilled is ever shown.
+/// unfilled is ever shown. On pages (`explain CODE`, `docs/causes.md`) nothing
+/// has evidence: there a fix whose text has a `{name}` is left out, and a
+/// command has `NAME`, to be replaced by the reader. Two forms give a wording
+/// for where evidence is missing; it is put in as it is written:
+///
+/// * `{name|wording}`: on pages and in findings.
+/// * `{name?wording}`: on pages alone; a finding leaves the fix out.
 #[derive(Debug)]
 pub struct Cause {
     /// The stable code, `stage.what`.
