@@ -132,24 +132,22 @@ pub fn examine(
         }
     };
     describe_file(&mut found, &read);
-    let kind = format::kind(&read.content);
-    if let Kind::Public(what) = &kind {
-        public_half(&mut found, file, &read, what);
-        return found;
-    }
-    guarded(&mut found, &path, &read, uid);
-    match kind {
+    match format::kind(&read.content) {
         Kind::Ppk { version, encrypted } => {
             found.summary = "a PuTTY key".to_owned();
             found.fact("format", format!("PuTTY version {version}"));
             found.fact("encrypted", encrypted);
             found.found(
                 Finding::new(&cause::PPK)
-                    .with("path", path)
+                    .with("path", path.clone())
                     .with("version", version)
                     .with("encrypted", encrypted)
                     .with("converted", converted_name(&file.path)),
             );
+            // It is a secret too, but OpenSSH does not use it with any mode.
+            found
+                .findings
+                .extend(guard(&path, &read, uid).map(Finding::as_warning));
         }
         Kind::Foreign(what) => {
             found.summary = what.to_owned();
@@ -157,9 +155,9 @@ pub fn examine(
             found.found(foreign(&path, what));
         }
         Kind::Private(_) | Kind::Other(_) => {
-            private(&mut found, file, &read, passphrase, libraries);
+            private(&mut found, file, &read, passphrase, uid, libraries);
         }
-        Kind::Public(_) => {}
+        Kind::Public(what) => public_half(&mut found, file, &read, &what),
     }
     found
 }
@@ -302,28 +300,27 @@ fn public_half(found: &mut Examined, file: &NamedFile, read: &KeyFile, what: &st
 }
 
 /// Owner and mode, as `sshkey_perm_ok` looks at them: the mode counts only
-/// where the file is one's own.
-fn guarded(found: &mut Examined, path: &str, read: &KeyFile, uid: u32) {
+/// where the file is one's own. For private keys alone, whole or damaged: chmod
+/// or chown on a file that was named by mistake may do harm.
+pub fn guard(path: &str, read: &KeyFile, uid: u32) -> Option<Finding> {
     let owner = read.owner.clone().unwrap_or_else(|| read.uid.to_string());
     if read.uid != uid {
-        found.found(
+        return Some(
             Finding::new(&cause::OWNER)
                 .with("path", path)
                 .with("owner", owner)
                 .with("uid", read.uid)
                 .with("our_uid", uid)
-                .with("mode", mode(read))
-                .as_warning(),
-        );
-    } else if read.mode & 0o077 != 0 {
-        found.found(
-            Finding::new(&cause::PERMISSIONS)
-                .with("path", path)
-                .with("mode", mode(read))
-                .with("owner", owner)
-                .with("who", who(read.mode)),
+                .with("mode", mode(read)),
         );
     }
+    (read.mode & 0o077 != 0).then(|| {
+        Finding::new(&cause::PERMISSIONS)
+            .with("path", path)
+            .with("mode", mode(read))
+            .with("owner", owner)
+            .with("who", who(read.mode))
+    })
 }
 
 /// Whom the mode lets in.

@@ -6,7 +6,7 @@ use russh::keys::PublicKey;
 use russh::keys::ssh_key::{Algorithm, HashAlg};
 
 use super::describe::{bits, describe_key, describe_public, summary, type_name};
-use super::examine::{Examined, locked, shown_path};
+use super::examine::{Examined, guard, locked, shown_path};
 use super::file::KeyFile;
 use super::format::Kind;
 use super::{LoadedKey, Opened, Refusal, beside, format, library, mangled, open};
@@ -24,6 +24,7 @@ pub fn private(
     file: &NamedFile,
     read: &KeyFile,
     passphrase: Option<&Secret>,
+    uid: u32,
     tell_libraries: bool,
 ) {
     let path = shown_path(&file.path);
@@ -42,6 +43,9 @@ pub fn private(
     let content = repaired.unwrap_or(&read.content);
     let readable = !matches!(opened, Err(Refusal::Format));
     describe_key(found, file, content);
+    if damage.is_some() || readable {
+        found.findings.extend(guard(&path, read, uid));
+    }
     if let Some(damage) = &damage {
         found.fact("damage", damage.names());
         found.found(damage.finding(&file.path, readable));

@@ -193,6 +193,91 @@ fn the_text_of_a_key_in_place_of_its_path_is_not_repeated() {
     assert_eq!(found.findings[0].cause.code, "key.missing");
 }
 
+/// The codes of what is found of a file with this content and mode, as its
+/// owner or as another user.
+fn codes(content: &[u8], mode: u32, own: bool) -> Vec<&'static str> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), content).unwrap();
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    let uid = nix::unistd::getuid().as_raw();
+    judged(file.path(), if own { uid } else { uid + 1 })
+}
+
+fn judged(path: &std::path::Path, uid: u32) -> Vec<&'static str> {
+    let named = NamedFile {
+        path: path.to_owned(),
+        named: true,
+    };
+    let found = examine::examine(&named, None, uid, false).findings;
+    found.iter().map(|finding| finding.cause.code).collect()
+}
+
+#[test]
+fn only_a_private_key_is_told_to_change_its_mode() {
+    let key = openssh();
+    let public =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0bZyIpt0X45GEzB/TeuwaalaoYlMF/NUd7cQYJvm1W lab\n";
+    let certificate = public.replace("ssh-ed25519 ", "ssh-ed25519-cert-v01@openssh.com ");
+    let pem_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let hollow = "-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n";
+    let crlf = key.replace('\n', "\r\n");
+    // What it is, and what is said of it where its mode is too open, too.
+    let cases: [(&str, &str, &[&str], &[&str]); 9] = [
+        ("a host name", "db.test\n", &["key.format"], &["key.format"]),
+        ("a public key", public, &["key.public"], &["key.public"]),
+        (
+            "a certificate",
+            &certificate,
+            &["key.public"],
+            &["key.public"],
+        ),
+        ("X.509", pem_certificate, &["key.public"], &["key.public"]),
+        (
+            "an empty file",
+            "",
+            &["key.not-a-file"],
+            &["key.not-a-file"],
+        ),
+        ("a header alone", hollow, &["key.format"], &["key.format"]),
+        ("a key", &key, &[], &["key.permissions"]),
+        (
+            "a damaged key",
+            &crlf,
+            &["key.mangled"],
+            &["key.permissions", "key.mangled"],
+        ),
+        (
+            "a PuTTY key",
+            "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n",
+            &["key.ppk"],
+            &["key.ppk", "key.permissions"],
+        ),
+    ];
+    for (what, content, shut, open) in cases {
+        let content = content.as_bytes();
+        assert_eq!(codes(content, 0o600, true), shut, "{what}, 0600");
+        assert_eq!(codes(content, 0o644, true), open, "{what}, 0644");
+        // The fix of key.owner changes owner and mode as well.
+        let owned: Vec<&str> = open
+            .iter()
+            .map(|code| match *code {
+                "key.permissions" => "key.owner",
+                code => code,
+            })
+            .collect();
+        assert_eq!(codes(content, 0o644, false), owned, "{what}, another's");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let uid = nix::unistd::getuid().as_raw();
+    assert_eq!(judged(folder.path(), uid), ["key.not-a-file"]);
+    for path in ["/etc/hostname", "/etc/hosts"].map(std::path::Path::new) {
+        if path.is_file() {
+            assert_eq!(judged(path, 0), ["key.format"], "{}", path.display());
+        }
+    }
+}
+
 fn examined(content: &[u8]) -> examine::Examined {
     use std::io::Write;
     let mut file = tempfile::NamedTempFile::new().unwrap();

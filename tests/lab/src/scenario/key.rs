@@ -647,6 +647,15 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| Ok(Case::key(lab.file("id", "hello\n", 0o600)?)),
     ),
     row(
+        "key-format-open",
+        "something else altogether, which anyone may read",
+        Expect::Fail("key.format"),
+        |lab| {
+            let case = Case::key(lab.file("id", "hello\n", 0o644)?);
+            Ok(case.forbids("key.permissions"))
+        },
+    ),
+    row(
         "key-format-variable",
         "the name of a variable in place of the key",
         Expect::Fail("key.format"),
