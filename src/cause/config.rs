@@ -36,9 +36,9 @@ failure!(
     /// The target cannot be parsed.
     URL_SYNTAX,
     "config.url.syntax",
-    "The connection URL or string cannot be read",
-    "{source} cannot be read: {problem}.",
-    "libpq stops before it connects. The place is given; the text itself is not shown, since a password may stand there. A password with a reserved character is config.url.unescaped, a template that was never filled in is config.url.placeholder.",
+    "The connection URL or string cannot be parsed",
+    "{source} cannot be parsed: {problem}.",
+    "libpq rejects it before it connects. The position is shown, but not the text itself, because it might contain a password. A reserved character in a password is `config.url.unescaped`, a template that was never filled in is `config.url.placeholder`.",
     [
         fix("Write it as {form}."),
         fix("Write a URL as postgresql://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE, or a string as host=HOST port=PORT user=USER dbname=DATABASE."),
@@ -65,15 +65,12 @@ failure!(
     URL_UNESCAPED,
     "config.url.unescaped",
     "A reserved character in the user name or password is not percent-encoded",
-    "In {source}, {characters} in the {part} must be percent-encoded; as it stands, {effect}.",
-    "The characters @ : / # ? % and a space separate the parts of a URL. Unencoded in a user name or password they shift the split, and a piece of the password is taken for the host, the port or the database. Drivers differ in which of them they forgive, so that one program connects and another does not. As a warning: libpq reads this URL as it was meant, other drivers do not.",
+    "In {source}, {characters} in the {part} must be percent-encoded; as written, {effect}.",
+    "The characters @ : / # ? % and space separate the parts of a URL. Unencoded in a user name or password, they shift the boundaries, and part of the password is taken as the host, the port or the database. Drivers differ in which of them they tolerate, so one program connects and another does not. As a warning: libpq reads this URL as intended, other drivers do not.",
     [
         fix("Write it as {form}, with {encodings}."),
-        run(
-            "Have the password encoded (it is read from the keyboard and not shown).",
-            "python3 -c 'import getpass, urllib.parse; print(urllib.parse.quote(getpass.getpass(), safe=\"\"))'"
-        ),
-        fix("Or leave the password out of the URL and give it in PGPASSWORD or ~/.pgpass, where nothing needs encoding (in ~/.pgpass only : and \\ do)."),
+        run("Encode the password (typed at a hidden prompt):", "python3 -c 'import getpass, urllib.parse; print(urllib.parse.quote(getpass.getpass(), safe=\"\"))'"),
+        fix("Or leave the password out of the URL and set it in PGPASSWORD or ~/.pgpass, where it is not percent-encoded (in ~/.pgpass, put a backslash before : and \\)."),
     ],
     [
         "invalid percent-encoded token",
@@ -91,12 +88,12 @@ failure!(
     /// A template was never filled in.
     URL_PLACEHOLDER,
     "config.url.placeholder",
-    "A placeholder was never replaced by its value",
+    "A placeholder was never replaced with its value",
     "The {part} is still a placeholder: {placeholder} ({source}).",
-    "A variable was not expanded, or a template was copied as it stood: the shell does not expand variables within single quotes, a dotenv file is not read by a shell, a CI system expands only its own syntax. As a warning: it stands in a password, where it may be meant literally.",
+    "A variable was not expanded, or a template was copied unchanged. The shell does not expand variables inside single quotes, no shell reads a dotenv file, and a CI system expands only its own syntax. As a warning: the placeholder is in a password, where it might be meant literally.",
     [
         fix("Set the variable where this value is written, or write the value itself."),
-        fix("In a shell, use double quotes instead of single ones; in CI, check that the secret exists and is passed to this job."),
+        fix("In a shell, use double quotes instead of single quotes. In CI, check that the secret exists and is passed to this job."),
     ],
     [
         "could not translate host name \"${",
@@ -111,13 +108,13 @@ failure!(
     /// A URL, or host and port, where a host belongs.
     URL_IN_HOST,
     "config.url.in-host",
-    "Something longer than a host name was given as the host",
-    "The host ({source}) is {what}; only a host name, an address or a socket directory belongs there.",
-    "libpq takes the whole value for a name and asks DNS for it, which then says that it does not exist. The name itself may be fine.",
+    "The host is a URL or host:port, not a host name",
+    "The host ({source}) is {what}; it must be a host name, an IP address or a socket directory.",
+    "libpq takes the whole value as a name and looks it up in DNS, which answers that it does not exist. The host name inside it might be correct.",
     [
-        fix("Give host {host} and port {port} separately."),
-        fix("Or give {url} as the target: dbdoctor check URL."),
-        fix("Give the host name alone, and the port in --port, PGPORT or port=."),
+        fix("Set host {host} and port {port} separately."),
+        fix("Put only the host name into the host setting; the port goes into --port, PGPORT or port=."),
+        fix("Or pass {url?this value} as the target."),
     ],
     [
         "could not translate host name \"postgres://",
@@ -131,13 +128,13 @@ failure!(
     /// A parameter that libpq does not know.
     PARAM_UNKNOWN,
     "config.param.unknown",
-    "A connection parameter that libpq does not know",
+    "libpq does not know a connection parameter",
     "libpq does not know the parameter {parameter} ({source}){known}.",
-    "libpq, and with it psql, psycopg and everything else built on it, refuses a connection string with a parameter that it does not know. As a warning: the parameter belongs to another driver, which is named; libpq would refuse it.",
+    "libpq, and with it psql, psycopg and everything else built on it, rejects a connection string with a parameter that it does not know. As a warning: the parameter belongs to another driver, which is named; libpq would reject it.",
     [
         fix("Write {meant} instead of {parameter}."),
-        fix("Take {parameter} out of the string for programs that use libpq; {driver} reads it as: {meaning}."),
-        fix("Take {parameter_name} out, or write the parameter that was meant (PostgreSQL documentation, \"Parameter Key Words\"). In a URL, & stands between parameters and is written %26 within a value."),
+        fix("Remove {parameter} from the string for programs that use libpq; {driver} reads it as: {meaning}."),
+        fix("Remove {parameter_name?the parameter}, or write the parameter that was intended (PostgreSQL documentation, \"Parameter Key Words\"). In a URL, & separates parameters; inside a value, write it as %26."),
     ],
     [
         "invalid URI query parameter",
@@ -151,12 +148,12 @@ failure!(
     /// A known parameter with a bad value.
     PARAM_INVALID,
     "config.param.invalid",
-    "A connection parameter has a value that libpq refuses",
+    "A connection parameter has an invalid value",
     "{parameter} ({source}) cannot be {value}: {problem}.",
-    "libpq checks its parameters before it connects, or when it comes to the host in question.",
+    "libpq checks its parameters before it connects, or when it gets to the host in question.",
     [
         fix("Set {parameter} to {allowed}."),
-        fix("Correct {parameter}, or take it out where the default will do."),
+        fix("Correct {parameter?the parameter}, or remove it to use the default."),
     ],
     [
         "invalid port number",
@@ -180,12 +177,11 @@ failure!(
     /// Settings that libpq refuses together.
     PARAM_CONFLICT,
     "config.param.conflict",
-    "Two connection parameters do not go together",
-    "{first} and {second} do not go together: {problem}.",
-    "libpq refuses the combination before it connects. The two values may come from different places; where each comes from is given.",
+    "Two connection parameters conflict",
+    "{first} conflicts with {second}: {problem}.",
+    "libpq rejects the combination before it connects. The two values may come from different sources; each source is shown.",
     [
-        fix("{remedy}"),
-        fix("Change one of the two where it is set."),
+        fix("{remedy|Change one of the two settings.}"),
     ],
     [
         "may not be used with sslrootcert=system",
@@ -201,12 +197,12 @@ warning!(
     /// Blanks or quotes around a value.
     WHITESPACE,
     "config.whitespace",
-    "Blanks, line ends or quotes stand around a value",
+    "A value has leading or trailing whitespace or quotes",
     "The {parameter} ({source}) has {found}; {effect}.",
-    "A secret that was read from a file often keeps the file's last line end; a value copied with its quotes keeps them where no shell takes them away. libpq uses the value as it stands. As a failure: libpq cannot read it at all like this.",
+    "A secret read from a file often keeps the trailing newline. A value copied with its quotes keeps them where no shell removes them. libpq uses the value as it is. As a failure: libpq cannot read the value in this form.",
     [
-        run("If the {item} is read from a file, read it without the last line end, which $(...) drops.", "printf %s \"$(cat SECRET-FILE)\""),
-        fix("Take the quotes and blanks away where the value is set; Docker's --env-file keeps quotes as part of the value."),
+        run("If the {item?value} is read from a file, strip the trailing newline, as $(...) does:", "printf %s \"$(cat SECRET-FILE)\""),
+        fix("Remove the quotes and whitespace where the value is set. Docker's --env-file keeps quotes as part of the value."),
     ],
     [
         "password authentication failed for user",
@@ -220,10 +216,10 @@ warning!(
     "config.sources.conflict",
     "Two sources name different servers or databases",
     "{winner} says {used}, {loser} says {unused}; {winner} wins here.",
-    "Which of them wins differs between programs: libpq does not read DATABASE_URL or .env files at all, frameworks read .env before or after the environment. A program that was started elsewhere may therefore talk to another database.",
+    "Programs differ in which source wins: libpq reads neither DATABASE_URL nor .env files, and frameworks read .env before or after the environment. A program started elsewhere may therefore connect to another database.",
     [
-        fix("Take the one that is wrong away, or make both say the same."),
-        fix("Name the target on the command line to leave no doubt."),
+        fix("Remove the wrong one, or make both agree."),
+        fix("Pass the target on the command line to make it unambiguous."),
     ],
     [
         "could not translate host name \"db\"",
@@ -234,12 +230,12 @@ warning!(
     /// A default decides where another source says something else.
     DEFAULT_USED,
     "config.default.used",
-    "A default decides where to connect, and another source says otherwise",
-    "No {parameter} was given, so the default {used} is used, while {loser} says {unused}.",
-    "libpq fills in what is missing: the local socket directory as host, 5432 as port, the user's name as database. A source that libpq does not read names something else, which is probably what was meant.",
+    "A default decides where to connect, but another source says otherwise",
+    "No {parameter} was given, so the default {used} is used, but {loser} says {unused}.",
+    "libpq fills in what is missing: the local socket directory as host, 5432 as port, the user name as database. A source that libpq does not read has another value, which is probably the intended one.",
     [
-        run("Read that file as the source.", "dbdoctor check --env-file {file}"),
-        fix("Give the {parameter} explicitly."),
+        run("Use that file as the source:", "dbdoctor check --env-file {file}"),
+        fix("Set the {parameter?parameter} explicitly."),
     ],
     [
         "connection to server on socket",
@@ -252,10 +248,10 @@ failure!(
     "config.service.missing",
     "The service is not defined",
     "The service {service} ({source}) is not defined: {problem}.",
-    "A service is a named group of parameters in ~/.pg_service.conf (or the file that PGSERVICEFILE names) or in the system's pg_service.conf. libpq stops if it finds no group of that name.",
+    "A service is a named section of parameters in ~/.pg_service.conf (or the file that PGSERVICEFILE names) or in the system-wide pg_service.conf. libpq stops if it finds no section of that name.",
     [
-        fix("Add a group [{service}] to {file}."),
-        fix("Check HOME and PGSERVICEFILE: under sudo, cron or in a container they differ from those of a shell."),
+        fix("Add a section [{service?name}] to {file?the service file}."),
+        fix("Check HOME and PGSERVICEFILE: under sudo, in cron jobs and in containers they differ from those of your shell."),
     ],
     [
         "definition of service",
@@ -269,9 +265,9 @@ failure!(
     "config.service.syntax",
     "The service file has an error",
     "{file}, line {line}: {problem}.",
-    "libpq reads the file up to the end of the service's group, without blanks around the equals sign, and stops at a line that it does not understand.",
+    "libpq reads the file up to the end of the service's section, allows no whitespace around the equals sign, and stops at the first line that it does not understand.",
     [
-        fix("Write one parameter=value a line, without blanks around the equals sign and without a nested service."),
+        fix("Write one parameter=value per line, without whitespace around the equals sign and without a nested service."),
     ],
     [
         "syntax error in service file",
@@ -284,10 +280,12 @@ warning!(
     /// The password file is too open.
     PASSFILE_PERMISSIONS,
     "config.passfile.permissions",
-    "The password file is ignored, since others may read it",
+    "The password file is ignored because others can read it",
     "{file} has mode {mode}, so libpq ignores it and the password in it is not used.",
-    "libpq reads a password file only if neither the group nor the world has any access to it.",
-    [run("Take the access away.", "chmod 600 {file}")],
+    "libpq reads a password file only if neither its group nor others have any access to it.",
+    [
+        run("Restrict the password file to its owner:", "chmod 600 {file}"),
+    ],
     [
         "has group or world access; permissions should be u=rw (0600) or less",
     ]
@@ -298,11 +296,11 @@ warning!(
     PASSFILE_NOMATCH,
     "config.passfile.nomatch",
     "No line of the password file matches",
-    "{file} has no line for {wanted}, and no password is given elsewhere.",
-    "A line is host:port:database:user:password, each of the first four literally or *. The host is compared as it was written (a name does not match its address; the default socket directory counts as localhost), and the first line that matches counts. If the server wants no password, this does no harm.",
+    "{file} has no line for {wanted}, and no password is set elsewhere.",
+    "Each line is host:port:database:user:password, and each of the first four is either a literal value or *. The host is compared as written (a name does not match its address; the default socket directory counts as localhost), and the first matching line is used. If the server does not ask for a password, this is harmless.",
     [
-        fix("Add a line {wanted}:PASSWORD to {file}."),
-        fix("If line {line} is the one that is meant for it, correct that: {differs}."),
+        fix("Add a line {wanted?host:port:database:user}:PASSWORD to {file?the password file}."),
+        fix("If line {line} is meant for this connection, correct it: {differs}."),
     ],
     ["fe_sendauth: no password supplied"]
 );
@@ -311,12 +309,12 @@ failure!(
     /// A named file is not there.
     FILE_MISSING,
     "config.file.missing",
-    "A file that a setting names cannot be read",
+    "A file named in a setting cannot be read",
     "{parameter} ({source}) names {file}, which {problem}.",
-    "The file does not exist, or this user cannot read it. libpq takes a path as it stands: ~ and variables are not expanded, and a relative path counts from the current directory. As a warning: the connection is attempted without it.",
+    "The file does not exist, or this user is not allowed to read it. libpq takes a path literally: it does not expand ~ or variables, and resolves a relative path from the current directory. As a warning: the connection is attempted without the file.",
     [
-        run("Look at it as this user.", "ls -l {file}"),
-        fix("Name the file with its full path; ~ is expanded by the shell, and only at the beginning of a word."),
+        run("Check the file as this user:", "ls -l {file}"),
+        fix("Use the full path; only a shell expands ~, and only at the beginning of a word."),
     ],
     [
         "root certificate file",
@@ -331,9 +329,9 @@ failure!(
     "config.env-file.syntax",
     "The dotenv file has an error",
     "{file}, line {line}: {problem}.",
-    "The file is read as docker compose reads it: NAME=value a line, quotes around a value closed again, comments behind a #. What is meant for a shell (commands, if, functions) does not belong there.",
+    "The file is read as docker compose reads it: one NAME=value per line, every quote closed, comments after a #. Shell code (commands, if, functions) is not supported.",
     [
-        fix("Correct line {line} of {file}."),
+        fix("Correct that line of {file?the file}."),
     ],
     ["unexpected character", "unterminated quoted value"]
 );
@@ -342,11 +340,11 @@ failure!(
     /// No user name is given and the system has none.
     USER_UNKNOWN,
     "config.user.unknown",
-    "No user name is given, and this system user has none",
-    "No user name is given, and the system user with number {uid} has no name to take instead.",
-    "Without a user name libpq takes that of the operating-system user. In a container that runs under an arbitrary number, /etc/passwd has no entry for it.",
+    "No user name is given, and the operating-system user has none",
+    "No user name is given, and the operating-system user {uid} has no name to use instead.",
+    "Without a user name, libpq uses the name of the operating-system user. In a container that runs under an arbitrary user ID, /etc/passwd has no entry for it.",
     [
-        fix("Give the user name: -U NAME, PGUSER, or in the URL."),
+        fix("Set the user name with -U, with PGUSER or in the URL."),
     ],
     ["local user with ID"]
 );
@@ -357,10 +355,10 @@ failure!(
     "config.ssh.syntax",
     "The SSH configuration has an error",
     "{place}: {problem}.",
-    "ssh stops at a line that it does not understand, even if the line is about another host.",
+    "ssh stops at a line that it does not understand, even if the line applies to another host.",
     [
-        run("See what ssh says.", "ssh -G -F {file} {host}"),
-        fix("Correct the line, or name another file with --ssh-config."),
+        run("Check what ssh says:", "ssh -G -F {file} {host}"),
+        fix("Correct the line, or use another file with --ssh-config."),
     ],
     [
         "Bad configuration option",
@@ -374,12 +372,12 @@ failure!(
     /// OpenSSH refuses the file's owner or mode.
     SSH_PERMISSIONS,
     "config.ssh.permissions",
-    "The SSH configuration may be written by others, so ssh refuses it",
+    "ssh refuses the SSH configuration because others can write to it",
     "{file} {problem}, so ssh refuses to use it.",
-    "ssh demands that the user's configuration belongs to the user or to root and is not writable by group or world. In a container or on a mounted volume the owner is often another number.",
+    "ssh requires that the user's configuration belongs to the user or to root and is not writable by group or others. In a container or on a mounted volume, the owner often has another user ID.",
     [
-        run("Take the others' access away.", "chmod go-w {file}"),
-        run("Make it your own.", "chown \"$(id -u)\" {file}"),
+        run("Remove write access for group and others:", "chmod go-w {file}"),
+        run("Make yourself the owner:", "chown \"$(id -u)\" {file}"),
     ],
     ["Bad owner or permissions on"]
 );
@@ -388,12 +386,12 @@ warning!(
     /// A setting of the SSH configuration that dbdoctor does not follow.
     SSH_UNSUPPORTED,
     "config.ssh.unsupported",
-    "The SSH configuration has a setting that dbdoctor does not follow",
-    "{file}, line {line} sets {keyword} for {host}, which dbdoctor does not follow.",
-    "dbdoctor connects by itself and runs no other program, so that what such a setting does is missing here. ssh may therefore get further, or elsewhere.",
+    "The SSH configuration has a setting that dbdoctor does not support",
+    "{file}, line {line} sets {keyword} for {host}, which dbdoctor does not support.",
+    "dbdoctor connects by itself and runs no other program, so it ignores such a setting. ssh may therefore get further, or connect somewhere else.",
     [
-        fix("Use ProxyJump in place of ProxyCommand where that is possible."),
-        run("Compare with what ssh does.", "ssh -v {host} true"),
+        fix("Use ProxyJump instead of ProxyCommand where possible."),
+        run("Compare with ssh:", "ssh -v {host} true"),
     ],
     []
 );
@@ -402,9 +400,9 @@ failure!(
     /// A jump host leads back to itself.
     SSH_LOOP,
     "config.ssh.loop",
-    "The jump hosts lead in a circle",
+    "The jump hosts form a loop",
     "ProxyJump leads from {host} back to {host}.",
-    "Each jump host may have a ProxyJump of its own, often through Host *, and following them comes back to a host that is already on the way.",
+    "Each jump host can have a ProxyJump of its own, often through Host *. Following them leads back to a host that is already in the chain.",
     [
         fix("Give the jump host its own block with ProxyJump none, above the pattern that matches it."),
     ],
@@ -417,10 +415,10 @@ failure!(
     "config.unclassified",
     "A failure that dbdoctor does not recognise",
     "The config stage failed in a way that dbdoctor does not recognise: {error}.",
-    "The raw error is in the evidence. Every sighting is a gap to close.",
-    [fix(
-        "Report it with the output of the same command and --format json."
-    )],
+    "The evidence contains the raw error. Please report it.",
+    [
+        fix("Report it with the output of the same command with --format json added."),
+    ],
     []
 );
 

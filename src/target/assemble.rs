@@ -156,9 +156,11 @@ impl Resolver<'_> {
                 Some((ip, zone)) => Place::Ip(ip, zone),
                 None => {
                     let allowed = "an IPv4 or IPv6 address, without brackets".to_owned();
-                    let finding =
-                        self.checker()
-                            .invalid("hostaddr", "it is not an address", Some(allowed));
+                    let finding = self.checker().invalid(
+                        "hostaddr",
+                        "it is not an IP address",
+                        Some(allowed),
+                    );
                     return Err((finding, false));
                 }
             },
@@ -196,7 +198,7 @@ impl Resolver<'_> {
                 Some(number) if cfg!(target_os = "linux") && !(1..=most).contains(&number) => {
                     Err(checker.invalid(
                         name,
-                        "the system does not take it, and libpq then does not connect",
+                        "the system rejects it, and libpq then does not connect",
                         Some(format!("a number from 1 to {most}")),
                     ))
                 }
@@ -294,7 +296,7 @@ impl Resolver<'_> {
             let why = match name {
                 "sslcrldir" => match std::fs::read_dir(&path) {
                     Ok(_) => return None,
-                    Err(_) => files::Unreadable::because("is not a folder that can be read"),
+                    Err(_) => files::Unreadable::because("is not a readable directory"),
                 },
                 _ => files::readable(&path).err()?,
             };

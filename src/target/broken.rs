@@ -96,8 +96,8 @@ pub fn unescaped(body: &str, abstract_socket: impl Fn(&str) -> bool) -> Option<U
     let at = shape.at?;
     let fatal = match libpq_at(body) {
         Some(theirs) if theirs == at => match percent_is_broken(&body[..at]) {
-            true => Some("libpq refuses it"),
-            false if has_inner_space(&shape) => Some("libpq refuses it"),
+            true => Some("libpq rejects it"),
+            false if has_inner_space(&shape) => Some("libpq rejects it"),
             false => None,
         },
         theirs => Some(misread(body, theirs, abstract_socket)?),
@@ -119,7 +119,7 @@ pub fn unescaped(body: &str, abstract_socket: impl Fn(&str) -> bool) -> Option<U
         form: (!shape.rest.contains('@')).then(|| format!("postgresql://{}", encoded_form(&shape))),
         characters,
         part,
-        effect: fatal.unwrap_or("libpq reads it as it was meant, but other drivers do not"),
+        effect: fatal.unwrap_or("libpq reads it as intended, but other drivers do not"),
         fatal: fatal.is_some(),
     })
 }
@@ -138,21 +138,21 @@ fn misread(
         return None;
     }
     if hosts.contains('@') {
-        return Some("a piece of it is taken for the host");
+        return Some("part of it is taken as the host");
     }
     let no_port = |item: &str| !port_is_number(item) || (item.ends_with(':') && theirs.is_none());
     if hosts.split(',').any(no_port) {
-        return Some("a piece of it is taken for the port");
+        return Some("part of it is taken as the port");
     }
     let path = rest.strip_prefix('/').unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();
     match path.rsplit_once('@') {
         // A database may have an @ in its name; then a host comes before it.
         Some((_, after)) if after.contains('/') || !hosts.split(',').all(plausible_host) => {
-            Some("a piece of it is taken for the database")
+            Some("part of it is taken as the database")
         }
         Some(_) => None,
-        None => Some("a piece of it is taken for the parameters"),
+        None => Some("part of it is taken as the parameters"),
     }
 }
 

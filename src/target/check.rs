@@ -1,5 +1,5 @@
 //! What libpq checks before it connects, in its order: the host list, then
-//! each parameter, then those that do not go together.
+//! each parameter, then those that conflict.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -86,10 +86,10 @@ impl Checker<'_> {
         };
         self.conflict(
             (first, second),
-            &format!("the first has {}, the second {}", count(n), count(m)),
+            &format!("the first has {}, the second has {}", count(n), count(m)),
             match first {
-                "port" => "Give one port for all hosts, or one for each.",
-                _ => "Give one host for each hostaddr, in the same order.",
+                "port" => "Set one port for all hosts, or one for each.",
+                _ => "Set one host for each hostaddr, in the same order.",
             },
         )
     }
@@ -102,12 +102,12 @@ impl Checker<'_> {
             .map_or(Ok(RequireAuth::default()), |given| {
                 RequireAuth::parse(&given.text())
             })
-            .map_err(|problem| match problem.contains("go together") {
+            .map_err(|problem| match problem.contains("cannot be combined") {
                 true => self.invalid("require_auth", problem, None),
                 false => self.invalid(
                     "require_auth",
                     problem,
-                    Some("one or more of password, md5, gss, sspi, scram-sha-256, oauth, none, each with ! before it or none, separated by commas without blanks".to_owned()),
+                    Some("one or more of password, md5, gss, sspi, scram-sha-256, oauth and none, separated by commas without spaces, either all or none of them with ! in front".to_owned()),
                 ),
             })?;
         let channel_binding = self.keyword("channel_binding", ChannelBinding::ALL)?;
@@ -116,14 +116,14 @@ impl Checker<'_> {
         if negotiation == SslNegotiation::Direct && !sslmode.demands_tls() {
             return Err(self.conflict(
                 ("sslnegotiation", "sslmode"),
-                "TLS from the first byte leaves no way to go on without TLS",
-                "Set sslmode to require, verify-ca or verify-full, or leave sslnegotiation out.",
+                "direct TLS cannot fall back to an unencrypted connection",
+                "Set sslmode to require, verify-ca or verify-full, or remove sslnegotiation.",
             ));
         }
         if self.text("sslrootcert") == "system" && sslmode != SslMode::VerifyFull {
             return Err(self.conflict(
                 ("sslrootcert", "sslmode"),
-                "anyone can have a certificate from the system's authorities, so the name must be verified",
+                "anyone can get a certificate from the system's authorities, so the host name must be verified",
                 "Set sslmode to verify-full.",
             ));
         }
@@ -134,8 +134,8 @@ impl Checker<'_> {
         {
             return Err(self.conflict(
                 ("ssl_min_protocol_version", "ssl_max_protocol_version"),
-                "the lowest version is above the highest",
-                "Raise ssl_max_protocol_version or leave it out.",
+                "the minimum version is above the maximum version",
+                "Raise ssl_max_protocol_version or remove it.",
             ));
         }
         let certificate_mode = self.keyword("sslcertmode", SslCertMode::ALL)?;
@@ -143,7 +143,7 @@ impl Checker<'_> {
         if gssencmode == GssEncMode::Require {
             return Err(self.invalid(
                 "gssencmode",
-                "it demands encryption by Kerberos, which needs a ticket, and which dbdoctor does not do",
+                "it requires Kerberos encryption, which dbdoctor does not support",
                 Some("prefer or disable".to_owned()),
             ));
         }
@@ -157,8 +157,8 @@ impl Checker<'_> {
         if max_protocol == Some(ProtocolVersion::V3_0) && least != ProtocolVersion::V3_0 {
             return Err(self.conflict(
                 ("min_protocol_version", "max_protocol_version"),
-                "the lowest version is above the highest",
-                "Raise max_protocol_version or leave it out.",
+                "the minimum version is above the maximum version",
+                "Raise max_protocol_version or remove it.",
             ));
         }
         Ok(Checked {
@@ -187,7 +187,7 @@ impl Checker<'_> {
         T: FromStr<Err = UnknownValue> + Copy + Spelled,
     {
         self.text(name).parse().map_err(|UnknownValue| {
-            self.invalid(name, "libpq knows no such value", Some(spellings(all)))
+            self.invalid(name, "libpq does not know this value", Some(spellings(all)))
         })
     }
 
@@ -211,7 +211,7 @@ impl Checker<'_> {
             None if text.is_empty() => Ok(None),
             None => Err(self.invalid(
                 name,
-                "libpq knows no such version",
+                "libpq does not know this version",
                 Some(spellings(TlsVersion::ALL)),
             )),
         }
@@ -224,7 +224,7 @@ impl Checker<'_> {
         };
         match openssl::base64::decode_block(&given.text()) {
             Ok(key) if key.len() == 32 => Ok(()),
-            _ => Err(self.invalid(name, "it is not a key of 32 bytes in base64", None)),
+            _ => Err(self.invalid(name, "it is not a 32-byte key in base64", None)),
         }
     }
 

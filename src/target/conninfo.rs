@@ -6,7 +6,7 @@ use super::dsn::{Assignment, Rejected};
 /// Reads a connection string. Which keywords exist is not judged here.
 ///
 /// # Errors
-/// A word without `=`, or a quote that is not closed, as libpq rejects them.
+/// A word without `=`, or an unterminated quote, as libpq rejects them.
 pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
     let bytes = text.as_bytes();
     let mut reader = Reader { bytes, at: 0 };
@@ -29,7 +29,7 @@ pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
         let value = match quoted {
             true => reader
                 .quoted()
-                .ok_or_else(|| Rejected::new("a quote that is not closed", text, opened))?,
+                .ok_or_else(|| Rejected::new("an unterminated quote", text, opened))?,
             false => reader.bare(),
         };
         out.push(Assignment {

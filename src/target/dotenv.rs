@@ -36,7 +36,7 @@ pub struct BadLine {
 /// before it is used.
 ///
 /// # Errors
-/// A name that is none, or a quote that is not closed.
+/// A name that is none, or an unterminated quote.
 pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Vec<Set>, BadLine> {
     let mut out: Vec<Set> = Vec::new();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
@@ -64,7 +64,7 @@ pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Vec
         let name = rest[..end].trim_end();
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || !name.chars().all(plain) {
-            return Err(bad("it does not begin with a variable's name"));
+            return Err(bad("the line does not begin with a variable name"));
         }
         if !rest[end..].starts_with(['=', ':']) {
             rest = &rest[end..];
@@ -86,7 +86,7 @@ pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Vec
         (value, rest) = match behind.chars().next() {
             Some(quote @ ('"' | '\'')) => {
                 let (inner, rest) =
-                    quoted(&behind[1..], quote).ok_or(bad("a quote that is not closed"))?;
+                    quoted(&behind[1..], quote).ok_or(bad("an unterminated quote"))?;
                 let value = match quote {
                     '"' => expander.expand(&unescaped(inner), 0),
                     _ => inner.replace("\\'", "'"),

@@ -67,16 +67,16 @@ impl Resolver<'_> {
                     .with("parameter", "dbname")
                     .with("source", source)
                     .with("value", "a whole URL")
-                    .with("problem", "libpq takes it for the database's name")
+                    .with("problem", "libpq takes it as the database name")
                     .with(
                         "allowed",
-                        "the database's name, and give the URL as the target",
+                        "the database name, and pass the URL as the target",
                     ));
             }
             if let Some(found) = around(&text) {
                 let effect = match *name {
-                    "port" => "libpq drops blanks around a number",
-                    _ => "libpq takes it for a piece of the value",
+                    "port" => "libpq ignores whitespace around a number",
+                    _ => "libpq takes it as part of the value",
                 };
                 let finding =
                     reading::whitespace(called, &source, &text, effect).with("found", found);
@@ -117,7 +117,7 @@ pub fn of_password(value: &[u8], source: &str) -> Option<Finding> {
         return Some(reading::placeholder("password", &found.text, source).as_warning());
     }
     around(&text).map(|found| {
-        let effect = "libpq takes it for a piece of the password";
+        let effect = "libpq takes it as part of the password";
         reading::whitespace("password", source, &text, effect).with("found", found)
     })
 }
@@ -125,9 +125,9 @@ pub fn of_password(value: &[u8], source: &str) -> Option<Finding> {
 /// A line end behind a password that was written out and encoded.
 fn of_line_end(text: &str, source: &str) -> Option<Finding> {
     text.ends_with(['\n', '\r']).then(|| {
-        let effect = "libpq takes it for a piece of the password";
+        let effect = "libpq takes it as part of the password";
         reading::whitespace("password", source, text, effect)
-            .with("found", around(text).unwrap_or("a line end behind it"))
+            .with("found", around(text).unwrap_or("a trailing newline"))
     })
 }
 
@@ -170,7 +170,7 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
     }
     if host.contains('@') {
         let (name, port) = bare(host);
-        return finding("a user and a host", &name, &port);
+        return finding("a user name and a host", &name, &port);
     }
     if let Some(inner) = host.strip_prefix('[') {
         let (name, port) = inner.split_once(']').unwrap_or((inner, ""));

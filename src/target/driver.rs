@@ -89,17 +89,14 @@ pub fn normalised(scheme: &str, rest: &str) -> Option<(String, Dialect, Option<T
     };
     let lower = scheme.to_ascii_lowercase();
     if matches!(lower.as_str(), "postgresql" | "postgres") {
-        let said = said("other drivers", "libpq wants the scheme in lower case");
+        let said = said("other drivers", "libpq requires the scheme in lower case");
         return Some((url, Dialect::Libpq, said));
     }
     if let Some((base, driver)) = lower.split_once('+')
         && (matches!(base, "postgresql" | "postgres") || known_scheme(base).is_some())
     {
         let name = DIALECTS.iter().find(|name| **name == driver).copied();
-        let said = said(
-            "SQLAlchemy",
-            "the driver's name stands behind the plus sign",
-        );
+        let said = said("SQLAlchemy", "the driver name follows the plus sign");
         return Some((url, Dialect::Of(name.unwrap_or("SQLAlchemy")), said));
     }
     let driver = known_scheme(&lower)?;
@@ -145,7 +142,7 @@ pub fn translate(
             if dialect == Dialect::Libpq {
                 out.warnings.push(
                     unknown("sslmode=no-verify", source, "node-postgres")
-                        .with("meaning", "TLS without looking at the certificate"),
+                        .with("meaning", "TLS without verifying the certificate"),
                 );
             }
             continue;
@@ -175,9 +172,9 @@ impl Translated {
         self.assignments.push(Assignment::new("sslmode", "require"));
         self.translations.push(Translation {
             from: from.to_owned(),
-            to: Some("sslmode=require, without a root file".to_owned()),
+            to: Some("sslmode=require, without a root certificate file".to_owned()),
             driver: "node-postgres".to_owned(),
-            meaning: "TLS without looking at the certificate".to_owned(),
+            meaning: "TLS without verifying the certificate".to_owned(),
         });
     }
 
@@ -270,7 +267,7 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
         .with(
             "known",
             match meant {
-                Some(meant) => format!("; {meant} was probably meant"),
+                Some(meant) => format!("; {meant} was probably intended"),
                 None => String::new(),
             },
         )
@@ -353,7 +350,7 @@ fn form_decoded(raw: &str, text: &str, offset: usize) -> Result<Vec<u8>, Rejecte
                 at += 2;
             }
             (b'%', ..) => {
-                let problem = "a \"%\" without two hexadecimal digits";
+                let problem = "a \"%\" that is not followed by two hexadecimal digits";
                 return Err(Rejected::new(problem, text, offset + at).percent());
             }
             _ => out.push(b),

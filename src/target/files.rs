@@ -36,8 +36,8 @@ impl Unreadable {
     fn of(kind: ErrorKind) -> Self {
         let problem = match kind {
             ErrorKind::NotFound => "does not exist",
-            ErrorKind::NotADirectory => "does not exist (a part of its path is no directory)",
-            ErrorKind::PermissionDenied => "this user may not read",
+            ErrorKind::NotADirectory => "does not exist (part of its path is not a directory)",
+            ErrorKind::PermissionDenied => "this user is not allowed to read",
             ErrorKind::IsADirectory => "is a directory",
             _ => "cannot be read",
         };
@@ -70,7 +70,7 @@ pub fn read_until(path: &Path, largest: u64, limit: Instant) -> Result<Vec<u8>, 
         return Err(not("is a directory"));
     }
     if kind.is_socket() || kind.is_block_device() {
-        return Err(not("is not a plain file"));
+        return Err(not("is not a regular file"));
     }
     let mut file = OpenOptions::new()
         .read(true)
@@ -86,10 +86,10 @@ pub fn read_until(path: &Path, largest: u64, limit: Instant) -> Result<Vec<u8>, 
         false => match drain(&mut file, largest, limit).map_err(of)? {
             Drained::All(bytes) => bytes,
             Drained::NobodyWrites if kind.is_fifo() => {
-                return Err(not("is a pipe that nobody writes to"));
+                return Err(not("is a pipe that no process writes to"));
             }
             Drained::NobodyWrites => Vec::new(),
-            Drained::Silent => return Err(not("is a pipe whose writer stays silent")),
+            Drained::Silent => return Err(not("is a pipe whose writer sends nothing")),
         },
     };
     match bytes.len() as u64 > largest {
@@ -162,11 +162,11 @@ mod tests {
         assert!(read(&folder.path().join("x")).unwrap_err().missing);
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let nobody = "is a pipe that nobody writes to";
+        let nobody = "is a pipe that no process writes to";
         assert_eq!(read(&pipe).unwrap_err().problem, nobody);
         let writer = OpenOptions::new().read(true).write(true).open(&pipe);
         let late = read_until(&pipe, 9, Instant::now()).unwrap_err();
-        assert_eq!(late.problem, "is a pipe whose writer stays silent");
+        assert_eq!(late.problem, "is a pipe whose writer sends nothing");
         drop(writer);
         assert_eq!(read(Path::new("/dev/null")), Ok(Vec::new()));
         assert_eq!(

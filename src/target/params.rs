@@ -205,9 +205,13 @@ const fn foreign(name: &'static str, driver: &'static str, meaning: &'static str
 /// without regard to case.
 pub static FOREIGN: &[Foreign] = &[
     foreign("schema", "Prisma", "the schema that its queries use"),
-    foreign("pgbouncer", "Prisma", "do without prepared statements"),
-    foreign("connection_limit", "Prisma", "the size of its pool"),
-    foreign("pool_timeout", "Prisma", "seconds to wait for its pool"),
+    foreign("pgbouncer", "Prisma", "disable prepared statements"),
+    foreign("connection_limit", "Prisma", "its pool size"),
+    foreign(
+        "pool_timeout",
+        "Prisma",
+        "seconds to wait for a connection from its pool",
+    ),
     foreign("socket_timeout", "Prisma", "seconds a query may take"),
     foreign(
         "statement_cache_size",
@@ -237,7 +241,7 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "async_fallback",
         "SQLAlchemy (asyncpg)",
-        "use asyncpg from code that is not asynchronous",
+        "use asyncpg from synchronous code",
     ),
     foreign(
         "statement_timeout",
@@ -278,7 +282,7 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "idle_in_transaction_session_timeout",
         "pgx, lib/pq, node-postgres",
-        "milliseconds an open transaction may rest, sent as a start-up parameter",
+        "milliseconds an open transaction may be idle, sent as a start-up parameter",
     ),
     foreign("default_query_exec_mode", "pgx", "how queries are sent"),
     foreign(
@@ -292,16 +296,16 @@ pub static FOREIGN: &[Foreign] = &[
         "how many descriptions are kept",
     ),
     foreign("statement_cache_mode", "pgx", "how statements are cached"),
-    foreign("pool_max_conns", "pgxpool", "the size of its pool"),
+    foreign("pool_max_conns", "pgxpool", "its pool size"),
     foreign(
         "pool_min_conns",
         "pgxpool",
-        "the least connections its pool keeps",
+        "the minimum number of connections in its pool",
     ),
     foreign(
         "pool_min_idle_conns",
         "pgxpool",
-        "the least idle connections its pool keeps",
+        "the minimum number of idle connections in its pool",
     ),
     foreign(
         "pool_max_conn_lifetime",
@@ -311,12 +315,12 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "pool_max_conn_lifetime_jitter",
         "pgxpool",
-        "how much that varies",
+        "the random variation of that lifetime",
     ),
     foreign(
         "pool_max_conn_idle_time",
         "pgxpool",
-        "how long a connection may rest",
+        "how long a connection may be idle",
     ),
     foreign(
         "pool_health_check_period",
@@ -337,7 +341,7 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "sslinline",
         "lib/pq",
-        "certificates and keys stand in the URL itself",
+        "certificates and keys are in the URL itself",
     ),
     foreign(
         "statement-cache-capacity",
@@ -420,7 +424,7 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "targetservertype",
         "pgjdbc",
-        "which server of several is wanted",
+        "which kind of server to choose",
     ),
     foreign(
         "hostrecheckseconds",
@@ -438,7 +442,7 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "assumeminserverversion",
         "pgjdbc",
-        "the least server version to expect",
+        "the minimum server version to expect",
     ),
     foreign("channelbinding", "pgjdbc", "the same as channel_binding"),
     foreign("gssencmode", "pgjdbc", "the same as gssencmode"),
@@ -452,18 +456,22 @@ pub static FOREIGN: &[Foreign] = &[
         "Cloud SQL's socket factory",
         "the instance to connect to",
     ),
-    foreign("pool", "Rails", "the size of its pool"),
+    foreign("pool", "Rails", "its pool size"),
     foreign("encoding", "Rails", "the same as client_encoding"),
     foreign(
         "reaping_frequency",
         "Rails",
         "how often its pool is cleaned",
     ),
-    foreign("checkout_timeout", "Rails", "seconds to wait for its pool"),
+    foreign(
+        "checkout_timeout",
+        "Rails",
+        "seconds to wait for a connection from its pool",
+    ),
     foreign(
         "idle_timeout",
         "Rails, postgres.js",
-        "seconds a connection may rest",
+        "seconds a connection may be idle",
     ),
     foreign(
         "prepared_statements",
@@ -479,7 +487,7 @@ pub static FOREIGN: &[Foreign] = &[
     foreign(
         "min_messages",
         "Rails",
-        "the least level of server messages",
+        "the minimum level of server messages",
     ),
     foreign("schema_search_path", "Rails", "the search path"),
     foreign("conn_max_age", "Django", "seconds a connection is kept"),
@@ -488,13 +496,13 @@ pub static FOREIGN: &[Foreign] = &[
         "Django",
         "whether a connection is checked before it is used",
     ),
-    foreign("ssl_require", "Django", "whether TLS is demanded"),
+    foreign("ssl_require", "Django", "whether TLS is required"),
     foreign(
         "disable_server_side_cursors",
         "Django",
-        "do without server-side cursors",
+        "disable server-side cursors",
     ),
-    foreign("max", "node-postgres, postgres.js", "the size of its pool"),
+    foreign("max", "node-postgres, postgres.js", "its pool size"),
     foreign("prepare", "postgres.js", "whether statements are prepared"),
     foreign("max_lifetime", "postgres.js", "how long a connection lives"),
     foreign(
@@ -512,7 +520,7 @@ pub static FOREIGN: &[Foreign] = &[
         "node-postgres",
         "milliseconds until it gives up connecting",
     ),
-    foreign("pool_size", "Ecto, SQLAlchemy", "the size of its pool"),
+    foreign("pool_size", "Ecto, SQLAlchemy", "its pool size"),
     foreign(
         "max_overflow",
         "SQLAlchemy",
@@ -528,8 +536,8 @@ pub static FOREIGN: &[Foreign] = &[
         "SQLAlchemy",
         "check a connection before it is used",
     ),
-    foreign("supa", "Supabase", "a mark for its own statistics"),
-    foreign("workaround", "Supabase", "a mark for its own tools"),
+    foreign("supa", "Supabase", "a label for its own statistics"),
+    foreign("workaround", "Supabase", "a label for its own tools"),
 ];
 
 /// The driver that understands a parameter, whatever its case.

@@ -140,7 +140,7 @@ impl Resolver<'_> {
             .with("line", line)
             .with(
                 "differs",
-                differs.map(|fields| format!("its {fields} is another")),
+                differs.map(|fields| format!("it has a different {fields}")),
             )
     }
 }

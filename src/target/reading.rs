@@ -43,7 +43,7 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
     let leading = &text[..text.len() - text.trim_start_matches(JUNK).len()];
     let is_url = core.starts_with("jdbc:") || driver::scheme(core).is_some();
     if is_url && !leading.is_empty() {
-        let effect = "libpq does not recognise the URL like this";
+        let effect = "libpq does not recognise the URL in this form";
         return Err(whitespace("connection URL", source, text, effect).as_failure());
     }
     if core.starts_with("jdbc:") {
@@ -61,7 +61,7 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
         };
     }
     if is_encoded_url(core) {
-        let problem = "it is a URL that was percent-encoded as a whole";
+        let problem = "the whole URL is percent-encoded";
         return Err(syntax(source, problem, None));
     }
     if let Some((problem, form)) = almost_a_url(core) {
@@ -121,13 +121,13 @@ pub fn around(value: &str) -> Option<&'static str> {
         });
     match value {
         _ if quoted => Some("quotes around it"),
-        value if value.ends_with("\r\n") => Some("a carriage return and a line end behind it"),
-        value if value.ends_with('\n') => Some("a line end behind it"),
-        value if value.ends_with('\r') => Some("a carriage return behind it"),
-        value if value.starts_with('\u{feff}') => Some("a byte-order mark before it"),
-        value if value.starts_with(char::is_whitespace) => Some("blanks before it"),
-        value if value.ends_with(char::is_whitespace) => Some("blanks behind it"),
-        value if value.starts_with(quotes) => Some("a quote before it"),
+        value if value.ends_with("\r\n") => Some("a trailing carriage return and newline"),
+        value if value.ends_with('\n') => Some("a trailing newline"),
+        value if value.ends_with('\r') => Some("a trailing carriage return"),
+        value if value.starts_with('\u{feff}') => Some("a leading byte-order mark"),
+        value if value.starts_with(char::is_whitespace) => Some("leading whitespace"),
+        value if value.ends_with(char::is_whitespace) => Some("trailing whitespace"),
+        value if value.starts_with(quotes) => Some("a leading quote"),
         _ => None,
     }
 }
@@ -138,15 +138,15 @@ fn warn_of_trailing(reading: &mut Reading, text: &str, source: &str) {
         return;
     }
     let found = match trailing.trim_matches(char::is_whitespace) {
-        "" if trailing.contains("\r\n") => "a carriage return and a line end behind it",
-        "" if trailing.contains('\n') => "a line end behind it",
-        "" if trailing.contains('\r') => "a carriage return behind it",
-        "" => "blanks behind it",
-        _ => "a quote behind it",
+        "" if trailing.contains("\r\n") => "a trailing carriage return and newline",
+        "" if trailing.contains('\n') => "a trailing newline",
+        "" if trailing.contains('\r') => "a trailing carriage return",
+        "" => "trailing whitespace",
+        _ => "a trailing quote",
     };
     let effect = match trailing.chars().all(|c| c == ' ') {
-        true => "libpq 18 drops them, older ones and other drivers do not",
-        false => "libpq takes it for a piece of the last value",
+        true => "libpq 18 ignores it, older versions and other drivers do not",
+        false => "libpq takes it as part of the last value",
     };
     let finding = whitespace("connection URL", source, trailing, effect).with("found", found);
     reading.warnings.push(finding);
@@ -155,13 +155,13 @@ fn warn_of_trailing(reading: &mut Reading, text: &str, source: &str) {
 fn foreign_scheme(scheme: &str, source: &str) -> Finding {
     let lower = scheme.to_ascii_lowercase();
     let what = match lower.split('+').next().unwrap_or_default() {
-        "mysql" | "mariadb" | "mysql2" => "it is a URL of MySQL",
-        "redis" | "rediss" => "it is a URL of Redis",
-        "mongodb" => "it is a URL of MongoDB",
-        "sqlite" | "sqlite3" => "it is a URL of SQLite",
-        "http" | "https" => "it is the URL of a web page",
-        "ssh" => "it is a URL of SSH (the way over SSH is given with --ssh)",
-        _ => "its scheme is not one of PostgreSQL's",
+        "mysql" | "mariadb" | "mysql2" => "it is a MySQL URL",
+        "redis" | "rediss" => "it is a Redis URL",
+        "mongodb" => "it is a MongoDB URL",
+        "sqlite" | "sqlite3" => "it is an SQLite URL",
+        "http" | "https" => "it is a web address",
+        "ssh" => "it is an SSH URL (to connect through an SSH server, use --ssh)",
+        _ => "its scheme is not a PostgreSQL scheme",
     };
     syntax(source, what, None).with("scheme", scheme)
 }
@@ -180,7 +180,7 @@ fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
     let rest = rest.trim().trim_matches(JUNK);
     let is_url = |text: &str| driver::scheme(text).is_some() || text.starts_with("jdbc:");
     if matches!(first, "psql" | "export" | "set" | "ENV") && (is_url(rest) || rest.contains("=")) {
-        return Some(("a command stands before it", None));
+        return Some(("it begins with a command", None));
     }
     if let Some((name, value)) = text.split_once('=')
         && name
@@ -188,10 +188,10 @@ fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
             .all(|b| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit())
         && is_url(value.trim_matches(JUNK))
     {
-        return Some(("a variable's name stands before it", None));
+        return Some(("it begins with a variable name", None));
     }
     if text.contains(';') && dot_net(text) {
-        return Some(("it is a connection string of .NET", None));
+        return Some(("it is a .NET connection string", None));
     }
     for scheme in ["postgresql", "postgres"] {
         let Some(rest) = text
@@ -207,7 +207,7 @@ fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
         let only_colon = marks == ":" && slashes.contains('@');
         if marks.len() >= 2 || (marks == ":" && !only_colon && !is_port(slashes)) {
             return Some((
-                "\"//\" does not follow the scheme and its colon",
+                "\"//\" is missing after the scheme and its colon",
                 form(slashes),
             ));
         }
@@ -342,7 +342,7 @@ fn read_conninfo(text: &str, source: &str) -> Result<Reading, Finding> {
     let leading = quoted.starts_with(['"', '\'', '`', '“', '‘']);
     let read = match conninfo::parse(text) {
         _ if leading => {
-            let effect = "libpq takes the quote for a piece of the first keyword";
+            let effect = "libpq takes the quote as part of the first keyword";
             return Err(whitespace("connection string", source, quoted, effect).as_failure());
         }
         Ok(read) => read,
@@ -358,7 +358,7 @@ fn read_conninfo(text: &str, source: &str) -> Result<Reading, Finding> {
 
 fn read_jdbc(text: &str, source: &str) -> Result<Reading, Finding> {
     let Some(rest) = text.strip_prefix("jdbc:postgresql:") else {
-        let problem = "only jdbc:postgresql: is PostgreSQL's";
+        let problem = "only jdbc:postgresql: is for PostgreSQL";
         return Err(syntax(source, problem, None));
     };
     let place = rest.split('?').next().unwrap_or_default();
@@ -369,7 +369,7 @@ fn read_jdbc(text: &str, source: &str) -> Result<Reading, Finding> {
             "jdbc:postgresql://{}?user={}&password=…",
             shape.rest, shape.user
         );
-        let problem = "pgJDBC takes no user name or password before the host";
+        let problem = "pgJDBC does not accept a user name or password before the host";
         return Err(syntax(source, problem, Some(form)));
     }
     if let Some(template) = wrong_template(rest, &broken::placeholders(rest)) {
@@ -426,7 +426,7 @@ fn read_bare(core: &str, text: &str, source: &str) -> Result<Reading, Finding> {
             .push(Assignment::new("port", &ports.join(",")));
     }
     if core != text {
-        let effect = "it is dropped";
+        let effect = "it is ignored";
         reading
             .warnings
             .push(whitespace("host", source, text, effect));
@@ -440,10 +440,10 @@ fn not_a_host(host: &str) -> Option<&'static str> {
     match host {
         _ if host.starts_with(['/', '@']) => None,
         _ if host.contains(char::is_whitespace) => {
-            Some("it is neither a URL, nor key=value pairs, nor a host: there is a blank in it")
+            Some("it is neither a URL, nor key=value pairs, nor a host: it contains whitespace")
         }
         _ if host.contains(':') && address.parse::<Ipv6Addr>().is_err() => {
-            Some("it is neither a host and a port nor an IPv6 address: there are several colons")
+            Some("it is neither a host and a port nor an IPv6 address: it has several colons")
         }
         _ => None,
     }

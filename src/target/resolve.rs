@@ -163,7 +163,7 @@ impl<'a> Resolver<'a> {
             .with("problem", why.problem);
         match file.to_string_lossy().starts_with(['~', '$']) {
             true => finding.fix(
-                "Write the path out: nothing expands ~ or a variable here.",
+                "Use the full path: ~ and variables are not expanded here.",
                 None,
             ),
             false => finding,
@@ -224,8 +224,8 @@ impl<'a> Resolver<'a> {
         let finding = Finding::new(&cause::URL_PLACEHOLDER)
             .with("part", name)
             .with("placeholder", shown)
-            .with("source", format!("{}, set nowhere and therefore empty", self.spoken(origin)))
-            .fix("Write a dollar sign that belongs to the value as $$, or put the value in single quotes.", None);
+            .with("source", format!("{}; the variable is not set, so it is empty", self.spoken(origin)))
+            .fix("If the dollar sign belongs to the value, write it as $$ or put the value in single quotes.", None);
         self.record.warn(finding);
     }
 
@@ -377,7 +377,7 @@ impl<'a> Resolver<'a> {
                     .with("line", *line)
                     .with(
                         "problem",
-                        "it asks an LDAP server, which dbdoctor does not do",
+                        "it refers to an LDAP server, which dbdoctor does not support",
                     ),
             );
         }

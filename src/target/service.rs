@@ -58,7 +58,7 @@ pub fn find(file: &[u8], name: &str) -> Result<Option<Service>, BadLine> {
                 let (key, value) = (text.get(..split), text.get(split + 1..));
                 let key = String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
                 if key == "service" {
-                    return Err(bad("a service within a service"));
+                    return Err(bad("a nested service"));
                 }
                 let value = value.unwrap_or_default().to_vec();
                 service.parameters.push((key, value, line));

@@ -209,7 +209,7 @@ impl RequireAuth {
             if at == 0 {
                 read.negated = negated;
             } else if negated != read.negated {
-                return Err("methods with and without ! do not go together");
+                return Err("methods with and without ! cannot be combined");
             }
             let method = name
                 .parse()

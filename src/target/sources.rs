@@ -90,7 +90,7 @@ impl Resolver<'_> {
                 conflict(
                     &format!("--env-file {}", file.display()),
                     &said(name, &used.text()),
-                    &format!("{variable} of the environment"),
+                    &format!("{variable} in the environment"),
                     &said(name, &hidden),
                 )
             })
@@ -104,7 +104,7 @@ impl Resolver<'_> {
         .find_map(|(name, variable)| named(name, variable))
         .or_else(|| {
             let url = self.surroundings.var("DATABASE_URL")?;
-            let other = names_of_url(&url, "DATABASE_URL of the environment")?;
+            let other = names_of_url(&url, "DATABASE_URL in the environment")?;
             let (name, used, unused) = self.differs(&other)?;
             let origin = self.origin(name);
             let decided = matches!(origin, Origin::EnvFile { .. } | Origin::Default);

@@ -57,7 +57,7 @@ pub fn plan(
             Finding::new(&cause::PARAM_INVALID)
                 .with("parameter", "--ssh")
                 .with("source", "command line")
-                .with("value", "what it is")
+                .with("value", "the given text")
                 .with("problem", "it is not [USER@]HOST[:PORT]")
                 .with("allowed", "[USER@]HOST[:PORT], the port from 1 to 65535")
         })?;
@@ -314,7 +314,7 @@ impl Planner<'_> {
                 list.split(',')
                     .map(|item| {
                         ssh_config::jump(item)
-                            .ok_or_else(|| wrong("a ProxyJump that is no host".to_owned()))
+                            .ok_or_else(|| wrong("a ProxyJump that is not a host".to_owned()))
                     })
                     .collect::<Result<_, _>>()?
             }
@@ -388,7 +388,7 @@ impl Planner<'_> {
             out.push_str(before);
             let (name, after) = after
                 .split_once('}')
-                .ok_or("a ${ that is not closed".to_owned())?;
+                .ok_or("an unterminated ${".to_owned())?;
             let value = self.surroundings.var(name);
             out.push_str(&value.ok_or(format!("the variable {name} is not set"))?);
             rest = after;
@@ -482,7 +482,7 @@ fn expand_tilde(text: &str, home: Option<&Path>) -> Result<String, String> {
         ("", Some(home)) => home.to_owned(),
         ("", None) => return Ok(text.to_owned()),
         (user, _) => {
-            home_of(user).ok_or_else(|| format!("{text}: there is no user {user} here"))?
+            home_of(user).ok_or_else(|| format!("{text}: the user {user} does not exist here"))?
         }
     };
     let path = folder.join(rest.trim_start_matches('/'));
@@ -516,7 +516,8 @@ fn expand(text: &str, token: impl Fn(char) -> Option<String>) -> Result<String, 
             '%' => match chars.next() {
                 Some('%') => out.push('%'),
                 Some(c) => out.push_str(
-                    &token(c).ok_or_else(|| format!("a token that is not known here: %{c}"))?,
+                    &token(c)
+                        .ok_or_else(|| format!("a token that ssh does not know here: %{c}"))?,
                 ),
                 None => return Err("a % at the end".to_owned()),
             },

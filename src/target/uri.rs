@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             None | Some(':' | '/' | '?' | ',') => Ok(host),
             Some(_) => Err(Rejected::new(
-                "something other than \":\" or \"/\" behind an IPv6 address",
+                "something other than \":\" or \"/\" after an IPv6 address",
                 self.text,
                 self.at,
             )),
@@ -193,9 +193,10 @@ impl<'a> Reader<'a> {
                         (Some(0), Some(0)) => return Err(rejected("the forbidden value %00")),
                         (Some(high), Some(low)) => out.push((high * 16 + low) as u8),
                         _ => {
-                            return Err(
-                                rejected("a \"%\" without two hexadecimal digits").percent()
-                            );
+                            return Err(rejected(
+                                "a \"%\" that is not followed by two hexadecimal digits",
+                            )
+                            .percent());
                         }
                     }
                     at += 3;

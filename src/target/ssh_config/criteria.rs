@@ -16,7 +16,7 @@ impl Reader<'_> {
         let mut rest = Some(text);
         let holds = self.conjunction(&mut rest, line, place)?;
         match rest.is_some_and(|rest| !rest.is_empty()) {
-            true => Err("something behind the criteria of Match".to_owned()),
+            true => Err("extra text after the criteria of Match".to_owned()),
             false => Ok(holds),
         }
     }
@@ -44,7 +44,7 @@ impl Reader<'_> {
                     *rest = None;
                 }
                 if count > 1 || more {
-                    return Err("\"all\" beside other criteria of Match".to_owned());
+                    return Err("\"all\" together with other criteria of Match".to_owned());
                 }
                 return Ok(matched && !negated);
             }
@@ -57,7 +57,7 @@ impl Reader<'_> {
             }
             let value = next()
                 .filter(|value| !value.starts_with('#'))
-                .ok_or_else(|| format!("a criterion of Match without a value: {name}"))?;
+                .ok_or_else(|| format!("a Match criterion without a value: {name}"))?;
             let holds = match name.as_str() {
                 "host" => host_list(&value, &self.hostname()),
                 "originalhost" => host_list(&value, self.asked.host),
@@ -68,9 +68,7 @@ impl Reader<'_> {
                     continue;
                 }
                 _ => {
-                    return Err(format!(
-                        "a criterion of Match that ssh does not know: {name}"
-                    ));
+                    return Err(format!("a Match criterion that ssh does not know: {name}"));
                 }
             };
             matched &= holds != negated;

@@ -19,7 +19,7 @@ impl Reader<'_> {
             }
             let path = match word.strip_prefix('~') {
                 Some(_) if !place.user => {
-                    return Err(wrong("Include with ~ in the system's file"));
+                    return Err(wrong("Include with ~ in the system-wide file"));
                 }
                 Some(rest) => {
                     let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
@@ -45,7 +45,7 @@ impl Reader<'_> {
             }
             for path in glob(&path) {
                 if place.depth >= DEEPEST || self.files >= MOST_FILES {
-                    return Err(wrong("too many files include each other"));
+                    return Err(wrong("too many nested or included files"));
                 }
                 let inner = Place {
                     path: &path,

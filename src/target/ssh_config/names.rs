@@ -52,14 +52,14 @@ impl Family {
             Family::Kex => "key exchange",
             Family::Cipher => "cipher",
             Family::Mac => "MAC",
-            Family::Signature => "type of key",
+            Family::Signature => "key type",
         };
         if list.is_empty() {
             return Some(format!("a list without a {kind}"));
         }
         let mut items = list.split(',').take_while(|item| !item.is_empty());
         let foreign = items.find(|item| !self.has(item))?;
-        Some(format!("ssh knows no {kind} {foreign}"))
+        Some(format!("ssh does not know the {kind} {foreign}"))
     }
 }
 
@@ -155,39 +155,47 @@ mod tests {
     #[test]
     fn lists_that_ssh_stops_at() {
         for (family, list, problem) in [
-            (Family::Mac, "foo", Some("ssh knows no MAC foo")),
-            (Family::Mac, "+foo", Some("ssh knows no MAC foo")),
-            (Family::Mac, "^hmac-*", Some("ssh knows no MAC hmac-*")),
+            (Family::Mac, "foo", Some("ssh does not know the MAC foo")),
+            (Family::Mac, "+foo", Some("ssh does not know the MAC foo")),
+            (
+                Family::Mac,
+                "^hmac-*",
+                Some("ssh does not know the MAC hmac-*"),
+            ),
             (Family::Mac, "hmac-sha1,,foo", None),
             (Family::Mac, "-foo,hmac-*", None),
             (Family::Mac, "+", Some("a list without a MAC")),
             (
                 Family::Cipher,
                 "arcfour",
-                Some("ssh knows no cipher arcfour"),
+                Some("ssh does not know the cipher arcfour"),
             ),
             (
                 Family::Cipher,
                 "AES128-CTR",
-                Some("ssh knows no cipher AES128-CTR"),
+                Some("ssh does not know the cipher AES128-CTR"),
             ),
-            (Family::Cipher, "none", Some("ssh knows no cipher none")),
+            (
+                Family::Cipher,
+                "none",
+                Some("ssh does not know the cipher none"),
+            ),
             (
                 Family::Kex,
                 "curve25519-sha256,x",
-                Some("ssh knows no key exchange x"),
+                Some("ssh does not know the key exchange x"),
             ),
             (Family::Kex, "+gss-group14-sha256-x", None),
             (Family::Signature, "+ssh-*", None),
             (
                 Family::Signature,
                 "foo*",
-                Some("ssh knows no type of key foo*"),
+                Some("ssh does not know the key type foo*"),
             ),
             (
                 Family::Signature,
                 "!ssh-rsa",
-                Some("ssh knows no type of key !ssh-rsa"),
+                Some("ssh does not know the key type !ssh-rsa"),
             ),
         ] {
             assert_eq!(family.problem(list).as_deref(), problem, "{list}");

@@ -94,10 +94,10 @@ impl Reader<'_> {
         use std::os::unix::fs::MetadataExt;
         let meta = std::fs::metadata(path).ok()?;
         if meta.uid() != 0 && meta.uid() != self.asked.uid {
-            return Some(format!("belongs to user number {}", meta.uid()));
+            return Some(format!("belongs to user ID {}", meta.uid()));
         }
         let mode = meta.mode() & 0o7777;
-        (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}, so that others may write it"))
+        (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}, which lets others write to it"))
     }
 
     pub(super) fn text(
@@ -139,12 +139,12 @@ impl Reader<'_> {
         if rest.is_empty() {
             return Err(wrong(format!("no value after {keyword}")));
         }
-        let words = words(rest).ok_or_else(|| wrong("a quote that is not closed"))?;
+        let words = words(rest).ok_or_else(|| wrong("an unterminated quote"))?;
         let Some(kind) = Kind::of(&keyword) else {
             let ignored = self.ignored.iter().any(|p| pattern(p, &keyword));
             return match ignored {
                 true => Ok(()),
-                false => Err(wrong(format!("ssh knows no option {keyword}"))),
+                false => Err(wrong(format!("ssh does not know the option {keyword}"))),
             };
         };
         match kind {

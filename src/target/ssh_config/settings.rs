@@ -29,11 +29,7 @@ impl Reader<'_> {
             Kind::Port => {
                 let port = setting.value()?;
                 let port = port_number(&port).filter(|port| *port > 0);
-                keep(
-                    &mut options.port,
-                    port.ok_or("a port that is none")?,
-                    active,
-                );
+                keep(&mut options.port, port.ok_or("an invalid port")?, active);
             }
             Kind::IdentitiesOnly => {
                 let value = flag(&setting.value()?)?;
@@ -57,7 +53,10 @@ impl Reader<'_> {
             Kind::UserKnownHostsFile | Kind::GlobalKnownHostsFile => {
                 let files: Vec<String> = setting.rest();
                 if files.len() > 1 && files.iter().any(|f| f.eq_ignore_ascii_case("none")) {
-                    return Err(format!("none beside other values of {}", setting.keyword));
+                    return Err(format!(
+                        "none together with other values of {}",
+                        setting.keyword
+                    ));
                 }
                 let into = match kind {
                     Kind::UserKnownHostsFile => &mut options.user_known_hosts,
@@ -70,7 +69,7 @@ impl Reader<'_> {
                 if !value.eq_ignore_ascii_case("none")
                     && value.split(',').any(|h| jump(h).is_none())
                 {
-                    return Err("a ProxyJump that is no list of [USER@]HOST[:PORT]".to_owned());
+                    return Err("a ProxyJump that is not a list of [USER@]HOST[:PORT]".to_owned());
                 }
                 if !options.proxy_command {
                     keep(&mut options.proxy_jump, value, active);
@@ -165,7 +164,7 @@ impl Reader<'_> {
             Kind::ControlPath => keep(&mut options.control_path, setting.value()?, active),
             Kind::ConnectionAttempts => {
                 let count = values::number(&setting.value()?)
-                    .ok_or("ConnectionAttempts with a value that is no number")?;
+                    .ok_or("ConnectionAttempts with a value that is not a number")?;
                 keep(&mut options.connection_attempts, count, active);
             }
             Kind::CheckHostIp => {
@@ -173,7 +172,7 @@ impl Reader<'_> {
             }
             Kind::RequiredRsaSize => {
                 let bits = values::number(&setting.value()?)
-                    .ok_or("RequiredRSASize with a value that is no number")?;
+                    .ok_or("RequiredRSASize with a value that is not a number")?;
                 keep(&mut options.required_rsa_size, bits, active);
             }
             Kind::Shaped(shape) => {

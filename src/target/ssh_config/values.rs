@@ -44,8 +44,8 @@ impl Shape {
             Shape::Fits(most, fits) => words.len() > most || fits(words),
         };
         (!fine).then(|| match self {
-            Shape::Variables => format!("{keyword} with a word that is no NAME=VALUE"),
-            Shape::Number => format!("{keyword} with a value that is no number"),
+            Shape::Variables => format!("{keyword} with a word that is not NAME=VALUE"),
+            Shape::Number => format!("{keyword} with a value that is not a number"),
             _ => format!("{keyword} with a value that ssh does not know"),
         })
     }
