@@ -11,21 +11,12 @@ pub static MISSING: Cause = Cause {
     retryable: false,
     title: "The private key file does not exist",
     summary: "There is no private key at {path}.",
-    meaning: "The path that names the key leads to nothing: a typing error, a secret that was \
-              not mounted or not written to disk, another home directory (a service or a \
-              container has its own), or a tilde inside quotes, which the shell leaves as it is. \
-              A file that exists and may not be read is key.unreadable. Where default files are \
-              meant, ssh looks for id_rsa, id_ecdsa, id_ed25519 and their kin in ~/.ssh, of the \
-              user that it runs as.",
+    meaning: "Nothing exists at the path of the key: a typing error, a secret that was not mounted or not written to disk, another home directory (a service or a container has its own), or a tilde inside quotes, which the shell does not expand. A file that exists but is not readable is `key.unreadable`. If no key is named, ssh looks for id_rsa, id_ecdsa, id_ed25519 and the other default names in ~/.ssh of the user it runs as.",
     fixes: &[
-        run(
-            "See which keys are there, as the user that connects.",
-            "ls -la ~/.ssh",
-        ),
-        fix("Correct the path (--ssh-key, IdentityFile), or put the key where it is looked for."),
+        run("List the keys as the user that connects:", "ls -la ~/.ssh"),
+        fix("Correct the path (--ssh-key, IdentityFile), or put the key there."),
         fix(
-            "In a container or a CI job, check that the secret is mounted and written to a file: \
-             the path must be that file's, not the secret itself.",
+            "In a container or a CI job, check that the secret is mounted or written to a file, and that the path is that file's and not the secret itself.",
         ),
     ],
     seen_as: &[
@@ -43,18 +34,14 @@ pub static UNREADABLE: Cause = Cause {
     retryable: false,
     title: "The private key file cannot be read",
     summary: "{path} exists, but {reason}: {error}.",
-    meaning: "The file, or a directory on the way to it, is closed to the user that dbdoctor \
-              runs as. The usual reason is a key that root or another user made, and a service \
-              that runs as somebody else. It is not key.permissions, where OpenSSH refuses a key \
-              that too many may read. Where the error is another one, the links to the file lead \
-              in a circle, or the disk or the mount below it fails.",
+    meaning: "The file, or a directory above it, is closed to the user that dbdoctor runs as. Usually root or another user created the key, and a service runs as a different user. This is not `key.permissions`, where OpenSSH ignores a key that too many can read. With other errors, the symbolic links form a loop, or the disk or mount fails.",
     fixes: &[
         run(
-            "See who may read it, and who you are.",
+            "Check who can read it, and who you are:",
             "id; namei -l {path}",
         ),
         run(
-            "Give the file to the user that connects.",
+            "If the key is meant for this user, make this user its owner:",
             "sudo chown \"$(id -u)\" {closed_file} && chmod 600 {closed_file}",
         ),
     ],
@@ -70,16 +57,13 @@ pub static NOT_A_FILE: Cause = Cause {
     code: "key.not-a-file",
     severity: Severity::Fail,
     retryable: false,
-    title: "The path of the private key is not that of a file with a key in it",
+    title: "The private key path is not a regular file with content",
     summary: "{path} is {what}, not a file with a private key.",
-    meaning: "Container engines make an empty directory where a file to be mounted does not \
-              exist on the host, and a CI secret that is not set writes an empty file. A pipe is \
-              read if somebody writes into it at once (process substitution).",
+    meaning: "Container engines create an empty directory when a file to be mounted does not exist on the host, and an unset CI secret writes an empty file. A pipe is read only if another process writes to it at once (process substitution).",
     fixes: &[
-        run("See what is there.", "ls -ld {path}"),
+        run("Check what is there:", "ls -ld {path}"),
         fix(
-            "Name the file itself, and check that the secret that fills it is set where this \
-             job runs (a fork or an unprotected branch may not see it).",
+            "Use the path of the file itself, and check that the secret that fills it is set where this job runs (it may be hidden from forks and unprotected branches).",
         ),
     ],
     seen_as: &[
@@ -94,19 +78,13 @@ pub static PERMISSIONS: Cause = Cause {
     code: "key.permissions",
     severity: Severity::Fail,
     retryable: false,
-    title: "The private key is accessible to others, and OpenSSH refuses it",
-    summary: "{path} has mode {mode}: {who} access, and OpenSSH refuses such a key.",
-    meaning: "OpenSSH does not use a private key that belongs to the user and grants group or \
-              others any access. It ignores the key, and the login then fails with \"Permission \
-              denied\". Many SSH libraries do not look, so that an application may work where \
-              ssh does not. A key of another owner is not held to this (key.owner). On Windows \
-              drives under WSL, modes cannot be changed unless the drive is mounted with \
-              metadata: copy the key into the Linux file system.",
+    title: "OpenSSH ignores the key: its permissions are too open",
+    summary: "{path} has mode {mode}: {who} access, so OpenSSH ignores the key.",
+    meaning: "OpenSSH does not use a private key that belongs to the user and gives group or others any access. It ignores the key, and the login then fails with \"Permission denied\". Many SSH libraries do not check this, so an application may connect where ssh does not. A key owned by another user is exempt (`key.owner`). On Windows drives under WSL, modes cannot be changed unless the drive is mounted with metadata: copy the key into the Linux file system.",
     fixes: &[
-        run("Take the access away.", "chmod 600 {path}"),
+        run("Restrict it to its owner:", "chmod 600 {path}"),
         fix(
-            "Where the file system does not keep modes (a Windows drive, some mounted secrets), \
-             copy the key elsewhere and set the mode there.",
+            "If the file system does not keep modes (a Windows drive, some mounted secrets), copy the key elsewhere and set the mode there.",
         ),
     ],
     seen_as: &[
@@ -124,14 +102,11 @@ pub static OWNER: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "The private key belongs to another user",
-    summary: "{path} belongs to {owner}, not to the user that connects; OpenSSH then does not \
-              look at its mode ({mode}).",
-    meaning: "OpenSSH judges the mode of a key only if the user owns the file, so this works. \
-              But its owner can change or replace it, and the same file may be refused for its \
-              mode when its owner uses it. Keys mounted into containers often look like this.",
+    summary: "{path} belongs to {owner}, not to the user that connects, so OpenSSH does not check its mode ({mode}).",
+    meaning: "OpenSSH checks the mode of a key only if the user owns the file, so this works. But the owner can change or replace the key, and OpenSSH may refuse the same file because of its mode when the owner uses it. Keys mounted into containers often look like this.",
     fixes: &[
         run(
-            "If the key is meant for this user, give it to them.",
+            "If the key is meant for this user, make this user its owner:",
             "sudo chown \"$(id -u)\" {path} && chmod 600 {path}",
         ),
         fix("If it comes from a mounted secret, nothing needs to be done."),
@@ -146,18 +121,13 @@ pub static PUBLIC: Cause = Cause {
     retryable: false,
     title: "This is a public key or a certificate, not a private key",
     summary: "{path} holds {what}, not a private key.",
-    meaning: "The public half (id_ed25519.pub, a line that begins with ssh-ed25519 AAAA…) goes \
-              onto the server, into authorized_keys; the private half stays here and is what is \
-              asked for. A certificate says that somebody vouches for a key and does not replace \
-              it: it lies beside the private key, as KEY-cert.pub. ssh accepts the name of a \
-              public half only where an agent holds the private one.",
+    meaning: "The public key (id_ed25519.pub, a line that begins with ssh-ed25519 AAAA…) goes onto the server, into authorized_keys. The private key stays on this machine and is the one needed here. A certificate is an authority's signature on a key and does not replace it: it is stored next to the private key, as KEY-cert.pub. ssh accepts the name of a public key only if an agent holds the private one.",
     fixes: &[
-        run("Use the private half beside it.", "dbdoctor key {private}"),
+        run("Use the private key next to it:", "dbdoctor key {private}"),
         fix(
-            "Use the file of the same name without .pub (or -cert.pub); it begins with \
-             -----BEGIN … PRIVATE KEY-----.",
+            "Use the file of the same name without .pub (or -cert.pub); it begins with -----BEGIN … PRIVATE KEY-----.",
         ),
-        fix("In a CI secret, paste the private file's whole text."),
+        fix("In a CI secret, paste the whole text of the private key file."),
     ],
     seen_as: &[
         "Load key \"...\": invalid format",
@@ -171,21 +141,15 @@ pub static MANGLED: Cause = Cause {
     code: "key.mangled",
     severity: Severity::Fail,
     retryable: false,
-    title: "The private key was damaged on its way",
+    title: "The private key is damaged",
     summary: "The private key in {path} is damaged: {damage} ({where}); {reading}.",
-    meaning: "It was a private key, and something on its way changed it: most often a CI \
-              secret, an environment variable, a clipboard or a template. OpenSSH is strict with \
-              its own format (the header is the first line, the footer ends with a line break, \
-              no carriage return in either) and lenient with PEM; libraries differ again. A file \
-              that never was a key is key.format.",
+    meaning: "It was a private key before it was stored or copied: most often a CI secret, an environment variable, a clipboard or a template changed it. OpenSSH is strict with its own format (the header must be the first line, the footer must end with a newline, and neither may have a carriage return) and lenient with PEM; libraries differ again. A file that never was a key is `key.format`.",
     fixes: &[
         fix(
-            "Better still, put the key anew where it came from, as a file, or base64-encoded in \
-             the secret and decoded where it is written.",
+            "Better still, store the key again from the original, as a file, or base64-encoded in the secret and decoded where it is written.",
         ),
         fix(
-            "When writing it from a variable: printf '%s\\n' \"$KEY\" > FILE, with the quotes, \
-             which keep the line breaks.",
+            "To write it from a variable, use printf '%s\\n' \"$KEY\" > FILE, with the quotes, which keep the line breaks.",
         ),
     ],
     seen_as: &[
@@ -202,17 +166,13 @@ pub static FORMAT: Cause = Cause {
     code: "key.format",
     severity: Severity::Fail,
     retryable: false,
-    title: "This is not a private key in a form that OpenSSH reads",
+    title: "This is not a private key in a format that OpenSSH reads",
     summary: "{path} is not a private key that OpenSSH reads: it is {what}.",
-    meaning: "OpenSSH reads its own format (OPENSSH PRIVATE KEY) and PEM (RSA, EC and DSA \
-              PRIVATE KEY, PRIVATE KEY, ENCRYPTED PRIVATE KEY). Anything else has to be \
-              converted, or is another file altogether. A key that was damaged on its way is \
-              key.mangled, a PuTTY key is key.ppk.",
+    meaning: "OpenSSH reads its own format (OPENSSH PRIVATE KEY) and PEM (RSA, EC and DSA PRIVATE KEY, PRIVATE KEY, ENCRYPTED PRIVATE KEY). Anything else must be converted, or is the wrong file. A damaged private key is `key.mangled`, a PuTTY key is `key.ppk`.",
     fixes: &[
-        run("Look at how it begins.", "head -c 60 {path}"),
+        run("Check how the file begins:", "head -c 60 {path}"),
         fix(
-            "Name the private key's file, or convert it into OpenSSH's format with the program \
-             that made it.",
+            "Use the path of the private key file, or convert the key to OpenSSH's format with the program that created it.",
         ),
     ],
     seen_as: &[
@@ -230,13 +190,10 @@ pub static PPK: Cause = Cause {
     retryable: false,
     title: "This is a PuTTY key, which OpenSSH does not read",
     summary: "{path} is a PuTTY key (.ppk, version {version}); OpenSSH does not read that format.",
-    meaning: "PuTTY, WinSCP and some database tools on Windows keep keys in a format of their \
-              own. The key itself is fine; it has to be exported into OpenSSH's format. Version \
-              3 needs PuTTYgen 0.75 or later.",
+    meaning: "PuTTY, WinSCP and some database tools on Windows store keys in a format of their own. The key itself is fine; export it to OpenSSH's format. Version 3 needs PuTTYgen 0.75 or later.",
     fixes: &[
         run(
-            "Convert it (package putty-tools, or putty from Homebrew); a passphrase is asked for \
-             and kept.",
+            "Convert it (package putty-tools, or putty from Homebrew; this asks for the passphrase and keeps it):",
             "puttygen {path} -O private-openssh -o {converted} && chmod 600 {converted}",
         ),
         fix("On Windows: PuTTYgen, Conversions, Export OpenSSH key."),
@@ -253,21 +210,16 @@ pub static TYPE: Cause = Cause {
     code: "key.type",
     severity: Severity::Fail,
     retryable: false,
-    title: "The private key is of a type that cannot be used here",
+    title: "This type of private key cannot be used here",
     summary: "{path} is a key of type {type}: {why}.",
-    meaning: "SSH knows RSA, ECDSA on three NIST curves, and Ed25519. DSA is switched off in \
-              OpenSSH since 7.0 and gone since 10.0; keys on secp256k1, Ed448 and the like are \
-              made by openssl and belong to TLS or to blockchains. Keys of a security key (sk-…) \
-              sign only with the device, which a server in a data centre and most libraries \
-              cannot use.",
+    meaning: "SSH supports RSA, ECDSA on three NIST curves, and Ed25519. DSA is disabled in OpenSSH since 7.0 and removed in 10.0. Keys on secp256k1, Ed448 and similar curves are made by openssl and belong to TLS or to blockchains. Keys of a security key (sk-…) sign only with the device, which a server in a data centre and most libraries cannot use.",
     fixes: &[
         run(
-            "Make a key of a common type, and put its public half onto the server.",
+            "Create a key of a common type, and add its public key to authorized_keys on the server:",
             "ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519",
         ),
         fix(
-            "For a security key: plug it in and use ssh itself, or give the application a key of \
-             its own.",
+            "For a security key: plug it in and use ssh itself, or give the application its own key.",
         ),
     ],
     seen_as: &[
@@ -285,12 +237,10 @@ pub static WEAK: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "The RSA key is too short",
-    summary: "The RSA key in {path} has {bits} bits; 2048 is the least that is safe, and under \
-              1024 OpenSSH refuses the key.",
-    meaning: "Servers may demand more than 1024 bits (RequiredRSASize), and systems with strict \
-              crypto policies do. A short key can work on one server and be refused by the next.",
+    summary: "The RSA key in {path} has {bits} bits; at least 2048 are considered safe, and OpenSSH refuses keys under 1024.",
+    meaning: "Servers can require more than 1024 bits (RequiredRSASize), and systems with strict crypto policies do. A short key may work on one server and be refused by the next.",
     fixes: &[run(
-        "Make a new key, and put its public half onto the server.",
+        "Create a new key, and add its public key to authorized_keys on the server:",
         "ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519",
     )],
     seen_as: &[
@@ -305,19 +255,17 @@ pub static PASSPHRASE_MISSING: Cause = Cause {
     code: "key.passphrase.missing",
     severity: Severity::Fail,
     retryable: false,
-    title: "The private key is encrypted, and there is no passphrase",
-    summary: "{path} is encrypted, and neither a passphrase nor an agent is at hand.",
-    meaning: "Somebody at a terminal is asked for the passphrase; a service or a CI job has \
-              nobody to ask. dbdoctor takes it from DBDOCTOR_SSH_PASSPHRASE, or asks on a \
-              terminal, unless an agent holds the key.",
+    title: "The private key is encrypted, and no passphrase is available",
+    summary: "{path} is encrypted, and neither a passphrase nor an agent is available.",
+    meaning: "On a terminal, ssh asks for the passphrase; a service or a CI job has no one to ask. dbdoctor takes it from DBDOCTOR_SSH_PASSPHRASE or asks on a terminal, unless an agent holds the key.",
     fixes: &[
         run(
-            "Load it into an agent, which keeps it open.",
+            "Load the key into an agent, which keeps it decrypted:",
             "ssh-add {path}",
         ),
         fix("Set DBDOCTOR_SSH_PASSPHRASE (from the secret store, not on the command line)."),
         run(
-            "For a service: take the passphrase off a copy that only the service can read.",
+            "For a service: remove the passphrase from a copy that only the service can read:",
             "cp -p {path} {path}.open && ssh-keygen -p -N '' -f {path}.open",
         ),
     ],
@@ -334,14 +282,12 @@ pub static PASSPHRASE_WRONG: Cause = Cause {
     code: "key.passphrase.wrong",
     severity: Severity::Fail,
     retryable: false,
-    title: "The passphrase does not open the private key",
-    summary: "{path} is encrypted, and the passphrase given does not open it.",
-    meaning: "The passphrase belongs to another key, has a character too many (a line break or a \
-              space that came with it from a file), or the key was encrypted anew. A damaged PEM \
-              key can look the same: only the right passphrase tells them apart.",
+    title: "The passphrase does not decrypt the private key",
+    summary: "{path} is encrypted, and the given passphrase does not decrypt it.",
+    meaning: "The passphrase belongs to another key, has an extra character (a newline or a space from the file it was read from), or the key was re-encrypted with another passphrase. A damaged PEM key can look the same: only the right passphrase tells them apart.",
     fixes: &[
-        run("Try it by hand.", "ssh-keygen -y -f {path}"),
-        fix("Check DBDOCTOR_SSH_PASSPHRASE for a line break or quotes at its end."),
+        run("Try it by hand:", "ssh-keygen -y -f {path}"),
+        fix("Check DBDOCTOR_SSH_PASSPHRASE for a trailing newline or quote."),
     ],
     seen_as: &[
         "incorrect passphrase supplied to decrypt private key",
@@ -356,20 +302,16 @@ pub static PAIR_MISMATCH: Cause = Cause {
     code: "key.pair-mismatch",
     severity: Severity::Warn,
     retryable: false,
-    title: "The public key or certificate beside the private key belongs to another key",
-    summary: "{beside} does not belong to {path}: {other} there, {key} here.",
-    meaning: "OpenSSH offers what the .pub beside a key says, and then refuses to sign with a \
-              private key that does not belong to it, so the login fails although the right \
-              private key is there. Libraries that look at the private key alone get in. It \
-              happens when one of the two files is replaced.",
+    title: "The public key or certificate next to the private key belongs to another key",
+    summary: "{beside} does not belong to {path}: it has {other}, the private key is {key}.",
+    meaning: "OpenSSH offers the key in the .pub file and then refuses to sign with a private key that does not belong to it, so the login fails although the right private key is there. Libraries that read only the private key connect. It happens when only one of the two files is replaced.",
     fixes: &[
         run(
-            "Write the public half anew from the private key.",
+            "Regenerate the public key from the private key:",
             "ssh-keygen -y -f {path} > {public_half}",
         ),
         fix(
-            "For a certificate: have the current public key signed, or take the old certificate \
-             away.",
+            "For a certificate: have the current public key signed, or remove the old certificate.",
         ),
     ],
     seen_as: &["contents do not match public", "identity_sign: private key"],
@@ -380,15 +322,12 @@ pub static LIBRARY: Cause = Cause {
     code: "key.library",
     severity: Severity::Warn,
     retryable: false,
-    title: "Some SSH libraries cannot read this form of private key",
-    summary: "OpenSSH reads {path}, and {library} does not.",
-    meaning: "The forms that SSH libraries read differ: paramiko before 2.7 and JSch (the \
-              original, not its fork com.github.mwiede) do not read OpenSSH's own format, \
-              others do not read PKCS#8 or a cipher. dbdoctor key -v lists which can read the \
-              key. It is never a finding of a run.",
+    title: "Some SSH libraries cannot read this private key format",
+    summary: "OpenSSH reads {path}, but {library} does not.",
+    meaning: "SSH libraries differ in the formats they read: paramiko before 2.7 and JSch (the original, not its fork com.github.mwiede) do not read OpenSSH's own format; others do not read PKCS#8 or a certain cipher. dbdoctor key -v lists which libraries can read the key. A run never reports it as a finding.",
     fixes: &[
         run(
-            "Convert a copy to PEM (RSA and ECDSA).",
+            "Convert a copy to PEM (RSA and ECDSA):",
             "cp -p {path} {path}.pem && ssh-keygen -p -m PEM -f {path}.pem",
         ),
         fix("Update the library: paramiko 2.7 or later, com.github.mwiede:jsch."),
@@ -409,9 +348,9 @@ pub static UNCLASSIFIED: Cause = Cause {
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
     summary: "The key stage failed in a way that dbdoctor does not recognise: {error}",
-    meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
+    meaning: "The evidence contains the raw error. Please report it.",
     fixes: &[fix(
-        "Report it with the output of the same command and --format json.",
+        "Report it with the output of the same command with --format json added.",
     )],
     seen_as: &[],
 };

@@ -236,7 +236,7 @@ impl Examination<'_> {
             Ok(Err(error)) => Examined::unclassified(file, &error.to_string()),
             Err(_) => Examined::unclassified(
                 file,
-                "deriving the key from the passphrase takes longer than the time of this run",
+                "deriving the key from the passphrase takes longer than this run is allowed to",
             ),
         }
     }

@@ -103,7 +103,7 @@ pub fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
     // What is there is a path, however odd.
     match is_key_text(&text) && std::fs::symlink_metadata(path).is_err() {
-        true => "the path given, which is the text of a key".to_owned(),
+        true => "the given path, which is the text of a key".to_owned(),
         false => text,
     }
 }
@@ -187,20 +187,20 @@ fn foreign(path: &str, what: &'static str) -> Finding {
         return finding;
     };
     match what {
-        "a private key in binary DER form" => finding.fix(
-            "Convert a copy to PEM.",
+        "a private key in binary DER format" => finding.fix(
+            "Convert a copy to PEM:",
             Some(format!(
                 "(umask 077; openssl pkey -inform DER -in {from} -out {to})"
             )),
         ),
         "a PKCS#12 container" => finding.fix(
-            "Take the private key out of the container.",
+            "Extract the private key from the container:",
             Some(format!(
                 "(umask 077; openssl pkcs12 -in {from} -nocerts -noenc -out {to})"
             )),
         ),
-        "a key of ssh.com's SSH, or of Tectia" => finding.fix(
-            "Convert a copy; a passphrase must be taken off first with the program that made it.",
+        "a key from ssh.com's SSH or Tectia" => finding.fix(
+            "Convert a copy (first remove a passphrase with the program that created the key):",
             Some(format!("(umask 077; ssh-keygen -i -f {from} > {to})")),
         ),
         _ => finding,
@@ -241,11 +241,11 @@ fn unreadable(path: &str, error: &std::io::Error) -> Finding {
     let finding = Finding::new(&cause::UNREADABLE).with("error", error.to_string());
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => finding
-            .with("reason", "this user may not read it")
+            .with("reason", "this user is not allowed to read it")
             .with("closed_file", path),
         Some(libc::ELOOP) => finding
-            .with("reason", "its symbolic links lead in a circle")
-            .fix("Make the link lead to the file that has the key.", None),
+            .with("reason", "its symbolic links form a loop")
+            .fix("Point the link at the file that has the key.", None),
         _ => finding.with("reason", "it cannot be read"),
     }
 }
@@ -254,10 +254,10 @@ fn unreadable(path: &str, error: &std::io::Error) -> Finding {
 fn missing_hint(path: &Path) -> Option<String> {
     let text = path.to_str()?;
     if is_key_text(text) {
-        return Some("the text of a key was given where the path of its file belongs".to_owned());
+        return Some("the key itself was given instead of the path of its file".to_owned());
     }
     if text.starts_with('~') {
-        return Some("the tilde was quoted, so that the shell did not replace it".to_owned());
+        return Some("the tilde was quoted, so the shell did not expand it".to_owned());
     }
     if text.trim() != text {
         return Some("the path begins or ends with a space".to_owned());

@@ -61,10 +61,10 @@ pub fn read(path: &Path) -> Result<KeyFile, Unread> {
         true => match drain(&mut file, LARGEST, Instant::now() + PATIENCE) {
             Ok(Drained::All(content)) => content,
             Ok(Drained::NobodyWrites) => {
-                return Err(Unread::NotAFile("a pipe that nobody writes to"));
+                return Err(Unread::NotAFile("a pipe that no process writes to"));
             }
             Ok(Drained::Silent) => {
-                return Err(Unread::NotAFile("a pipe whose writer stays silent"));
+                return Err(Unread::NotAFile("a pipe whose writer sends nothing"));
             }
             Err(error) => return Err(Unread::Unreadable(error)),
         },

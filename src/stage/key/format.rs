@@ -110,7 +110,7 @@ pub fn kind(content: &[u8]) -> Kind {
         return match () {
             _ if begins("PGP PRIVATE KEY BLOCK") => Kind::Foreign("an OpenPGP key"),
             _ if text.contains("BEGIN SSH2 ENCRYPTED PRIVATE KEY") => {
-                Kind::Foreign("a key of ssh.com's SSH, or of Tectia")
+                Kind::Foreign("a key from ssh.com's SSH or Tectia")
             }
             _ if text.starts_with("SSH PRIVATE KEY FILE FORMAT 1") => {
                 Kind::Foreign("a key for version 1 of the SSH protocol")
@@ -141,15 +141,15 @@ fn instead(text: &str) -> &'static str {
     let text = text.trim().trim_matches(['"', '\'']);
     let one_line = !text.contains('\n') && text.len() < 500;
     match () {
-        _ if text.is_empty() => "nothing but white space",
+        _ if text.is_empty() => "nothing but whitespace",
         _ if one_line && (text.starts_with(['$', '%']) || text.starts_with("{{")) => {
-            "the name of a variable that was not replaced by its value"
+            "the name of a variable that was not replaced with its value"
         }
         _ if one_line && text.bytes().all(|b| b == b'*') => {
-            "asterisks, as CI systems print in place of a secret"
+            "asterisks, which CI systems print instead of a secret"
         }
         _ if one_line && (text.starts_with('/') || text.starts_with("~/")) => {
-            "a path, and not the content of the file there"
+            "a path instead of the content of that file"
         }
         _ if text.starts_with("SHA256:") || text.contains(" SHA256:") => "the fingerprint of a key",
         _ => "no key",
@@ -192,8 +192,8 @@ fn public(content: &[u8], text: &str) -> Option<String> {
         ("TRUSTED CERTIFICATE", "an X.509 certificate"),
         ("X509 CERTIFICATE", "an X.509 certificate"),
         ("CERTIFICATE", "an X.509 certificate"),
-        ("RSA PUBLIC KEY", "the public half, in PEM form"),
-        ("PUBLIC KEY", "the public half, in PEM form"),
+        ("RSA PUBLIC KEY", "a public key in PEM format"),
+        ("PUBLIC KEY", "a public key in PEM format"),
         ("PGP PUBLIC KEY BLOCK", "an OpenPGP public key"),
     ] {
         if text.contains(&format!("-----BEGIN {label}-----")) {
@@ -201,13 +201,13 @@ fn public(content: &[u8], text: &str) -> Option<String> {
         }
     }
     if text.contains("---- BEGIN SSH2 PUBLIC KEY ----") {
-        return Some("the public half, in RFC 4716 form".to_owned());
+        return Some("a public key in RFC 4716 format".to_owned());
     }
     if X509::from_der(content).is_ok() {
         return Some("an X.509 certificate".to_owned());
     }
     if PKey::public_key_from_der(content).is_ok() {
-        return Some("the public half, in DER form".to_owned());
+        return Some("a public key in DER format".to_owned());
     }
     text.lines().take(1000).find_map(public_line)
 }
@@ -224,7 +224,7 @@ fn public_line(line: &str) -> Option<String> {
         if TYPES.iter().any(|known| name.starts_with(known)) && encoded(data) {
             return Some(match name.contains("-cert-") {
                 true => format!("an OpenSSH certificate ({name})"),
-                false => format!("the public half ({name})"),
+                false => format!("a public key ({name})"),
             });
         }
     }
@@ -232,7 +232,7 @@ fn public_line(line: &str) -> Option<String> {
         [data] if encoded(data) => {
             let decoded = container::base64(data.as_bytes())?;
             let key = PublicKey::from_bytes(&decoded).ok()?;
-            Some(format!("the public half ({})", key.algorithm()))
+            Some(format!("a public key ({})", key.algorithm()))
         }
         _ => None,
     }
@@ -241,7 +241,7 @@ fn public_line(line: &str) -> Option<String> {
 /// What a binary ASN.1 structure is.
 fn der(content: &[u8]) -> Kind {
     if PKey::private_key_from_der(content).is_ok() {
-        return Kind::Foreign("a private key in binary DER form");
+        return Kind::Foreign("a private key in binary DER format");
     }
     if openssl::pkcs12::Pkcs12::from_der(content).is_ok() {
         return Kind::Foreign("a PKCS#12 container");
@@ -276,7 +276,7 @@ mod tests {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0bZyIpt0X45GEzB/TeuwaalaoYlMF/NUd7cQYJvm1W lab\n";
         assert_eq!(
             kind(key.as_bytes()),
-            Kind::Public("the public half (ssh-ed25519)".into())
+            Kind::Public("a public key (ssh-ed25519)".into())
         );
         let bare = key.split(' ').nth(1).unwrap();
         assert!(matches!(kind(bare.as_bytes()), Kind::Public(_)));

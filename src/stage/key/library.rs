@@ -55,7 +55,7 @@ pub fn table(key: &Key<'_>) -> Value {
         let answer = match reads {
             Yes => "yes".to_owned(),
             No(why) => format!("no: {why}"),
-            Untried => "not tried: its key derivation takes long".to_owned(),
+            Untried => "not tried: its key derivation takes too long".to_owned(),
         };
         (library.to_owned(), Value::String(answer))
     };
@@ -116,7 +116,7 @@ fn paramiko(key: &Key<'_>) -> Reads {
     };
     match () {
         _ if key.is_pkcs8() => No("it does not read PKCS#8, except through PKey.from_path of 3.2"),
-        _ if key.is_dsa() => No("it has no DSA from 4.0 on"),
+        _ if key.is_dsa() => No("it has no DSA since 4.0"),
         _ if key.beyond(ciphers) => No(CIPHER),
         _ => Yes,
     }

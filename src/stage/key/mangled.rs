@@ -142,7 +142,7 @@ impl Damage {
             .with(
                 "reading",
                 match readable {
-                    true => "OpenSSH still reads it, other programs may not",
+                    true => "OpenSSH still reads it, but other programs might not",
                     false => "OpenSSH does not read it",
                 },
             );
@@ -151,12 +151,11 @@ impl Damage {
         }
         match self.command(path) {
             Some(command) => finding.fix(
-                "Repair it into a new file, and use that one.",
+                "Write a repaired copy, and use that one:",
                 Some(command),
             ),
             None => finding.fix(
-                "Take the key again from where it is whole; what is missing or changed cannot be \
-                 guessed.",
+                "Get the key again from an undamaged copy; what is missing or changed cannot be restored.",
                 None,
             ),
         }

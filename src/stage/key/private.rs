@@ -103,11 +103,11 @@ fn accept(found: &mut Examined, file: &NamedFile, opened: Opened, readable: bool
     match opened.public.algorithm() {
         Algorithm::Dsa => found.found(
             of_type(&path, "DSA")
-                .with("why", "OpenSSH has not offered DSA keys since 7.0 unless it is told to, and no longer knows them from 10.0 on"),
+                .with("why", "OpenSSH does not offer DSA keys since 7.0 unless configured to, and removed them in 10.0"),
         ),
         Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => found.found(
             of_type(&path, &name)
-                .with("why", "the secret is inside a security key: without the device, and a touch of it, this file signs nothing")
+                .with("why", "the secret is inside a security key: this file cannot sign without the device and a touch on it")
                 .with("device", true),
         ),
         Algorithm::Rsa { .. } => {
@@ -220,7 +220,7 @@ fn refused(
         Refusal::Type(name) => {
             found.fact("type", name.clone());
             found.summary = format!("a key of type {name}");
-            let why = "no SSH server or library takes keys of this type";
+            let why = "no SSH server or library supports this type";
             found.found(of_type(&path, &name).with("why", why));
         }
         Refusal::Cipher(name) => {
@@ -231,16 +231,16 @@ fn refused(
         }
         Refusal::NotYet(major, minor) => {
             found.fact("type", "ssh-ed25519");
-            found.summary = "an Ed25519 key in PKCS#8 form".to_owned();
+            found.summary = "an Ed25519 key in PKCS#8 format".to_owned();
             let what = format!(
-                "an Ed25519 key in PKCS#8 form, which OpenSSH reads from version 9.6 on, and this is {major}.{minor}"
+                "an Ed25519 key in PKCS#8 format, which OpenSSH reads since 9.6, and this is {major}.{minor}"
             );
             found.found(
                 Finding::new(&cause::FORMAT)
                     .with("path", path.clone())
                     .with("what", what)
                     .fix(
-                        "Write it in OpenSSH's format, with Python's cryptography package or with a newer ssh-keygen -p.",
+                        "Convert it to OpenSSH's format with Python's cryptography package (or with ssh-keygen -p 9.6 or later):",
                         to_openssh(&path),
                     ),
             );
@@ -248,10 +248,10 @@ fn refused(
         Refusal::Format if damaged => {}
         Refusal::Format => {
             let what = match format::kind(content) {
-                Kind::Other("binary data") => "binary data that is no key",
-                Kind::Private(_) => "marked as a private key, and what is inside is none",
+                Kind::Other("binary data") => "binary data that is not a key",
+                Kind::Private(_) => "marked as a private key, but its content is not one",
                 Kind::Other(what) if what != "no key" => what,
-                _ => "no private key in any form that OpenSSH knows",
+                _ => "another kind of file",
             };
             found.found(
                 Finding::new(&cause::FORMAT)
@@ -277,6 +277,7 @@ fn to_openssh(path: &str) -> Option<String> {
 fn trimmed_opens(content: &[u8], given: &str) -> Option<&'static str> {
     let trimmed = given.trim().trim_matches(['"', '\'']);
     let differs = trimmed != given && !trimmed.is_empty();
-    (differs && open::open(content, trimmed).is_ok())
-        .then_some("without the white space or quotes around it, the same passphrase opens the key")
+    (differs && open::open(content, trimmed).is_ok()).then_some(
+        "without the surrounding whitespace or quotes, the same passphrase decrypts the key",
+    )
 }

@@ -129,10 +129,7 @@ impl Framed {
     /// What cannot be repaired.
     pub fn loss(&self) -> Step {
         if let Some((c, at)) = &self.stray {
-            let what = format!(
-                "there is a character that does not belong there ({})",
-                shown(*c)
-            );
+            let what = format!("it contains an invalid character ({})", shown(*c));
             return Step::lost("foreign-character", what, format!("in the body, {at}"));
         }
         match self.lengths() {
@@ -144,13 +141,13 @@ impl Framed {
             {
                 Step::lost(
                     "truncated",
-                    format!("it is cut off: {have} of {claimed} bytes are there"),
+                    format!("it is truncated: {have} of {claimed} bytes are present"),
                     self.body_place.clone(),
                 )
             }
             _ if !self.footer => Step::lost(
                 "truncated",
-                "it is cut off: the end of the body and the footer are missing",
+                "it is truncated: the end of the body and the footer are missing",
                 self.body_place.clone(),
             ),
             _ => Step::lost(

@@ -68,7 +68,7 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
         )),
         Some(mark) if relabelled => steps.push(Step::new(
             "wrong-header",
-            &format!("the header says {label}, and what follows is of the form {good}"),
+            &format!("the header says {label}, but the body is a {good}"),
             place(text, mark.start),
             &format!("sed 's/\\(-----[A-Z]* \\)[A-Z ]*PRIVATE KEY-----/\\1{good}-----/'"),
         )),
@@ -94,7 +94,7 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
         None => {}
         Some(mark) if mark.label != label && !relabelled => steps.push(Step::new(
             "footer",
-            "the footer does not go with the header",
+            "the footer does not match the header",
             place(text, mark.start),
             &footer_filter(good),
         )),
@@ -210,7 +210,7 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
     if !quotes.is_empty() {
         steps.push(Step::new(
             "quotes",
-            "there are quotes around it",
+            "it is in quotes",
             place(text, line_start + same.find(QUOTES).unwrap_or(0)),
             &quotes_filter(&quotes),
         ));
@@ -218,8 +218,8 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
     let cut = "sed 's/^.*-----BEGIN/-----BEGIN/'";
     if !rest.is_empty() {
         let what = match rest.ends_with(['=', ':']) {
-            true => "the name of a variable stands before the header",
-            false => "there is other text before the header, on its line",
+            true => "a variable name precedes the header",
+            false => "there is other text before the header on the same line",
         };
         steps.push(Step::new(
             "leading-text",
@@ -273,7 +273,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
         if !quotes.is_empty() && !told(steps, "quotes") {
             steps.push(Step::new(
                 "quotes",
-                "there are quotes around it",
+                "it is in quotes",
                 place(text, mark.end),
                 &quotes_filter(&quotes),
             ));
@@ -281,7 +281,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
         if !only || quotes.is_empty() || same.trim().len() > quotes.len() {
             steps.push(Step::new(
                 "trailing-text",
-                "there is other text behind the footer, on its line",
+                "there is other text after the footer on the same line",
                 place(text, mark.end),
                 "sed 's/\\(-----END [A-Z ]*-----\\).*/\\1/'",
             ));
@@ -289,7 +289,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
     } else if !same.is_empty() && later.is_some() {
         steps.push(Step::new(
             "trailing-space",
-            "there is white space behind the footer",
+            "there is whitespace after the footer",
             place(text, mark.end),
             "sed 's/[[:space:]]*$//'",
         ));
@@ -299,7 +299,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
             let rewrapped = ["spaces", "one-line"].iter().any(|name| told(steps, name));
             steps.push(Step::new(
                 "no-final-newline",
-                "the line break behind the footer is missing",
+                "the line break after the footer is missing",
                 place(text, text.len()),
                 if rewrapped { "" } else { "awk 1" },
             ));
@@ -315,13 +315,13 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
                     true if told(steps, "quotes") => return,
                     true => Step::new(
                         "quotes",
-                        "there are quotes around it",
+                        "it is in quotes",
                         place(text, mark.end + 1),
                         &quotes_filter(later),
                     ),
                     false => Step::new(
                         "trailing-text",
-                        "there is other text behind the footer",
+                        "there is other text after the footer",
                         place(text, mark.end + 1),
                         "sed '/-----END/q'",
                     ),
@@ -384,7 +384,7 @@ fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Framed> {
             steps.len() - 1,
             Step::new(
                 "quotes",
-                "there are quotes around it",
+                "it is in quotes",
                 place(text, 0),
                 &quotes_filter(text),
             ),

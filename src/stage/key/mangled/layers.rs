@@ -76,14 +76,14 @@ fn utf16(content: &[u8]) -> Option<(Step, String)> {
         })
         .collect();
     let text = String::from_utf16_lossy(&units);
-    let what = "the text is in UTF-16, as Windows PowerShell writes it, not in ASCII";
+    let what = "the text is UTF-16, as Windows PowerShell writes it, not ASCII";
     let filter = format!("iconv -f {from} -t UTF-8");
     Some((Step::new("utf-16", what, place("", 0), &filter), text))
 }
 
 fn bom(text: &str) -> Peeled {
     let rest = text.strip_prefix('\u{feff}')?;
-    let what = "a byte-order mark stands before the header";
+    let what = "a byte-order mark precedes the header";
     Some((
         Step::new("bom", what, place(text, 0), "tail -c +4"),
         rest.to_owned(),
@@ -100,7 +100,7 @@ fn data_url(text: &str) -> Peeled {
     }
     let rest = body.get(at + MARK.len()..)?;
     let rest = rest.trim_end().trim_end_matches(['"', '\'']);
-    let what = "it is a data: URL, as a browser hands over a file";
+    let what = "it is a data: URL, as browsers encode files";
     let filter = "sed \"s/^[^,]*;base64,//; s/[\\\"'[:space:]]*$//\"";
     let step = Step::new("data-url", what, place(text, 0), filter);
     Some((step, rest.to_owned()))
@@ -128,7 +128,7 @@ fn base64(text: &str) -> Peeled {
     if !is_framed(&inner) && !again {
         return None;
     }
-    let what = "the whole file is base64-encoded once more";
+    let what = "the whole file is base64-encoded again";
     let filter = match text.trim().starts_with(quotes) {
         true => "tr -cd 'A-Za-z0-9+/=' | base64 -d",
         false => "tr -d '[:space:]' | base64 -d",
@@ -227,7 +227,7 @@ fn html(text: &str) -> Peeled {
     Some((
         Step::new(
             "html",
-            "the text went through HTML or XML, which escaped it",
+            "the text was escaped for HTML or XML",
             place(text, at),
             &filter,
         ),
@@ -264,7 +264,7 @@ fn blanks(text: &str) -> Peeled {
         }
     }
     let what =
-        "the blanks of the header or the footer are lost, doubled, or became other characters";
+        "spaces in the header or the footer are missing, doubled or replaced with other characters";
     let filter = "perl -pe 's/-(BEGIN|END)[\\s_\\x80-\\xff]*(OPENSSH|RSA|EC|DSA|ENCRYPTED|)[\\s_\\x80-\\xff]*PRIVATE[\\s_\\x80-\\xff]*KEY-/\"-$1 \".($2 && \"$2 \").\"PRIVATE KEY-\"/ge; s/(Proc-Type:|DEK-Info:)[\\s_\\x80-\\xff]*/$1 /g'";
     Some((Step::new("blanks", what, place(text, at), filter), out))
 }
@@ -325,7 +325,7 @@ fn strings(text: &str) -> Peeled {
         .map(|line| inside(line))
         .collect::<Option<_>>()?;
     let filter = "sed \"s/^[[:space:]]*[\\\"']//; s/[\\\"'][^\\\"']*$//\"";
-    let what = "every line stands in quotes, as in a program's source";
+    let what = "every line is in quotes, as in source code";
     Some((
         Step::new("quotes", what, place(text, 0), filter),
         out.join("\n") + "\n",
@@ -356,7 +356,7 @@ fn mail(text: &str) -> Peeled {
         })
         .collect();
     let filter = format!("sed 's/^[[:space:]]*[{sign}][[:space:]]*//'");
-    let what = format!("lines begin with {sign}, as in a quoted mail");
+    let what = format!("lines begin with {sign}, as in a quoted email");
     let at = text.find(sign)?;
     Some((
         Step::new("quoted-lines", &what, place(text, at), &filter),
@@ -432,7 +432,7 @@ fn eaten(text: &str) -> Peeled {
     let filter = format!(
         "perl -pe 's/( KEY-----)n/$1\\n/g; s/n(-----END)/\\n$1/; s/([A-Za-z0-9+\\/=]{{{width}}})n/$1\\n/g'"
     );
-    let what = "line breaks have become the letter n: a backslash was eaten";
+    let what = "line breaks were replaced with the letter n: a backslash was lost";
     Some((
         Step::new("eaten-backslashes", what, place(text, body_at - 1), &filter),
         out,
@@ -497,7 +497,7 @@ fn spaces(text: &str) -> Peeled {
         })
         .collect();
     let filter = "perl -CSD -pe 's/\\x{a0}/ /g; s/\\x{2028}/\\n/g; s/[\\x{200b}-\\x{200d}\\x{2060}\\x{feff}\\x00]//g'";
-    let what = "there are invisible characters in it, as word processors and web pages put them";
+    let what = "it contains invisible characters, as word processors and web pages insert them";
     Some((
         Step::new("invisible-characters", what, place(text, at), filter),
         out,

@@ -23,7 +23,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Ve
     let spaced = digits.trim().contains(BLANKS) && digits.trim().lines().count() <= 2;
 
     if spaced && (long || !begins || !ends) {
-        let what = "line breaks have become spaces";
+        let what = "line breaks were replaced with spaces";
         steps.push(Step::new(
             "spaces",
             what,
@@ -33,7 +33,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Ve
         return;
     }
     if !begins || !ends {
-        let what = "line breaks are gone";
+        let what = "line breaks are missing";
         steps.push(Step::new(
             "one-line",
             what,
@@ -45,7 +45,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Ve
     if body.starts_with(BLANKS) {
         steps.push(Step::new(
             "trailing-space",
-            "there is white space behind the header",
+            "there is whitespace after the header",
             place(text, from),
             "sed 's/[[:space:]]*$//'",
         ));
@@ -89,7 +89,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Ve
             line.trim().is_empty() && line.ends_with('\n') && !before.trim().starts_with("DEK-Info")
         });
     if let Some((_, (at, _))) = empty {
-        let what = "there are empty lines inside";
+        let what = "there are empty lines in the key";
         let filter = match legacy {
             true => "awk 'NF; /DEK-Info/{print \"\"}'",
             false => "awk NF",
@@ -101,7 +101,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Framed, steps: &mut Ve
         _ => false,
     });
     if let Some([(at, _), _]) = missing {
-        let what = "the empty line behind DEK-Info is missing";
+        let what = "the empty line after DEK-Info is missing";
         let filter = "awk '{print} /DEK-Info/{print \"\"}'";
         steps.push(Step::new("no-blank-line", what, place(text, *at), filter));
     }
