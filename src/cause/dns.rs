@@ -9,18 +9,15 @@ pub static NXDOMAIN: Cause = Cause {
     retryable: true,
     title: "The host name does not exist",
     summary: "The host name {name} does not exist.",
-    meaning: "The name servers work and say that there is no such name: a typing error, a name of \
-              another environment, a database that was deleted or not yet created, or a name that \
-              exists only inside a private network or VPN. Name servers that do not answer are \
-              dns.timeout, those that fail dns.server-failure.",
+    meaning: "The name servers work and answer that there is no such name: a typing error, a name from another environment, a database that was deleted or not yet created, or a name that exists only inside a private network or VPN. Name servers that do not answer are `dns.timeout`, those that return an error `dns.server-failure`.",
     fixes: &[
         fix(
-            "Compare {name} letter by letter with the name that the provider or the server's administrator gives.",
+            "Compare {name?the name} letter by letter with the one from the provider or the server administrator.",
         ),
         fix(
-            "If it exists only on a private network, connect its VPN or use that network's name servers, or go through a bastion with --ssh, which resolves the name itself.",
+            "If it exists only on a private network, connect to its VPN, use that network's name servers, or go through a bastion with --ssh, which resolves the name itself.",
         ),
-        run("Ask again by hand.", "getent ahosts {name}"),
+        run("Look it up by hand:", "getent ahosts {name}"),
         fix("If it was created a moment ago, wait until its record is published."),
     ],
     seen_as: &[
@@ -45,15 +42,13 @@ pub static CONTAINER_NAME: Cause = Cause {
     retryable: true,
     title: "The host name exists only inside a container or private network",
     summary: "The host name {name} does not exist here; names like it resolve only inside {inside}.",
-    meaning: "Names such as db or postgres are given by Docker, Compose or a CI system to \
-              containers that share a network, and names such as *.svc.cluster.local or \
-              *.railway.internal by a cluster or provider to what runs in it. Outside they do not \
-              exist, and in a container on another network neither. Any other name that does not \
-              exist is dns.nxdomain.",
+    meaning: "Docker, Compose or a CI system gives names such as db or postgres to containers that share a network. A cluster or provider gives names such as *.svc.cluster.local or *.railway.internal to its own workloads. These names do not exist outside, nor in a container on another network. Any other name that does not exist is `dns.nxdomain`.",
     fixes: &[
-        fix("Run the client inside {inside}, or use an address that works from outside it."),
+        fix(
+            "Run the client inside {inside?that network}, or use an address that works from outside it.",
+        ),
         run(
-            "For a container on this machine: publish its port and use localhost with the published port.",
+            "For a container on this machine, publish its port and use localhost with the published port:",
             "docker ps --format '{{{{.Names}}}} {{{{.Ports}}}}'",
         ),
         fix(
@@ -82,16 +77,14 @@ pub static NO_ADDRESS: Cause = Cause {
     retryable: false,
     title: "The host name exists, but has no address",
     summary: "The host name {name} exists, but has no address {records}.",
-    meaning: "The name servers know the name, and it has other records only (mail, text, names \
-              below it). It may be the domain of the server rather than the server, or a record \
-              whose address was removed. A name that is not there at all is dns.nxdomain.",
+    meaning: "The name servers know the name, but it has only other records (mail, text, names below it). It may be the server's domain rather than the server, or a record whose address was removed. A name that does not exist at all is `dns.nxdomain`.",
     fixes: &[
-        fix("Use the server's full name: {queried} may be the domain it is in."),
+        fix("Use the server's full name: {queried?this name} may be the domain it is in."),
         run(
-            "See which records there are.",
+            "Check which records exist:",
             "dig {queried} A; dig {queried} AAAA",
         ),
-        fix("If the address was removed, have the A or AAAA record put back."),
+        fix("If the address was removed, have the A or AAAA record restored."),
     ],
     seen_as: &[
         "No address associated with hostname",
@@ -107,21 +100,18 @@ pub static SERVER_FAILURE: Cause = Cause {
     code: "dns.server-failure",
     severity: Severity::Fail,
     retryable: true,
-    title: "The name servers fail to look the name up",
-    summary: "The name servers cannot look up {name}: {answers}.",
-    meaning: "The name servers answer, but with an error in place of an answer. SERVFAIL: their \
-              own servers for this domain do not answer or its DNSSEC signatures are wrong. \
-              REFUSED: they do not serve this client or this domain. A referral: they know their \
-              own domains only. An answer that is too long for UDP: it needs TCP port 53, which \
-              does not answer. Whether the name exists is not known. Silence is dns.timeout.",
+    title: "The name servers return an error",
+    summary: "The name servers cannot resolve {name}: {answers}.",
+    meaning: "Whether the name exists is not known. SERVFAIL: the domain's own servers do not answer, or its DNSSEC signatures are wrong. REFUSED: the name servers do not serve this client or this domain. A referral: they answer for their own domains only. An answer that is too long for UDP: it needs TCP port 53, which does not answer. No answer at all is `dns.timeout`.",
     fixes: &[
-        run("Ask the name server itself.", "dig @{server} {name}"),
+        run("Query the name server itself:", "dig @{server} {name}"),
         fix("Try again in a minute: SERVFAIL often passes."),
         fix(
-            "If it is REFUSED, this name server is not for this machine or domain: correct /etc/resolv.conf, or the VPN's DNS settings.",
+            "If it is REFUSED, this name server does not serve this machine or domain: correct /etc/resolv.conf, or the VPN's DNS settings.",
         ),
-        fix("If only this domain fails, tell whoever runs its name servers."),
-        fix("If the answer is too long for UDP, let TCP port 53 through to the name server too."),
+        fix(
+            "If only this domain fails, tell the administrator of its name servers. If the answer is too long for UDP, allow TCP port 53 to the name server too.",
+        ),
     ],
     seen_as: &[
         "Temporary failure in name resolution",
@@ -139,16 +129,13 @@ pub static TIMEOUT: Cause = Cause {
     retryable: true,
     title: "No name server answers",
     summary: "No name server answered for {queried} within {waited}: {answers}.",
-    meaning: "Questions went out and nothing came back: the name servers are down, a firewall \
-              drops port 53, or the VPN that they are behind is not connected. Whether the name \
-              exists is not known. A name server that refuses the packet or cannot be reached at \
-              all is dns.no-resolver.",
+    meaning: "Queries were sent and nothing came back: the name servers are down, a firewall drops port 53, or the VPN that leads to them is not connected. Whether the name exists is not known. A name server that refuses the packet or cannot be reached at all is `dns.no-resolver`.",
     fixes: &[
-        run("Ask the name server itself.", "dig @{server} {name}"),
+        run("Query the name server itself:", "dig @{server} {name}"),
         fix(
-            "Bring up the VPN or network that the name servers are on, or let UDP and TCP port 53 through to them.",
+            "Connect the VPN or network that the name servers are on, or allow UDP and TCP port 53 to them.",
         ),
-        fix("If they are old, put the right ones into /etc/resolv.conf."),
+        fix("If their addresses are outdated, put the right ones into /etc/resolv.conf."),
     ],
     seen_as: &[
         "Temporary failure in name resolution",
@@ -165,21 +152,19 @@ pub static NO_RESOLVER: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "There is no usable name server",
-    summary: "There is no usable name server to look up {name}: {answers}.",
-    meaning: "/etc/resolv.conf names no name server, or at every one that it names nobody listens \
-              or there is no way to it, and this is known at once. It is a matter of this machine \
-              or container and not of the name. Name servers that stay silent are dns.timeout.",
+    summary: "There is no usable name server to resolve {name}: {answers}.",
+    meaning: "/etc/resolv.conf names no name server, or every configured name server refuses queries or is unreachable, and the error comes at once. The problem is on this machine or in this container, not with the name. Name servers that do not answer are `dns.timeout`.",
     fixes: &[
         run(
-            "See which name servers are configured.",
+            "Check which name servers are configured:",
             "cat /etc/resolv.conf",
         ),
         fix(
-            "Start the local resolver if it should be one (systemctl status systemd-resolved, dnsmasq), or name a name server that works.",
+            "Start the local resolver if there should be one (systemctl status systemd-resolved, dnsmasq), or configure a name server that works.",
         ),
         fix("If the network or VPN is down, bring it up."),
         fix(
-            "Without any DNS, use the server's address in place of its name (hostaddr), or put the name into /etc/hosts.",
+            "Without DNS, use the server's address instead of its name (hostaddr), or add the name to /etc/hosts.",
         ),
     ],
     seen_as: &[
@@ -196,16 +181,14 @@ pub static HOSTS_OVERRIDE: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "A local entry overrides DNS",
-    summary: "{source} says that {name} is {addresses}, DNS says {dns}; applications here use the former.",
-    meaning: "This machine resolves the name from a local source, and the name servers have another \
-              address for it. An entry that was added for a test or a tunnel and forgotten leads \
-              to the wrong server once the real address changes; other machines go elsewhere.",
+    summary: "{source} says that {name} is {addresses}, but DNS says {dns}; applications here use the former.",
+    meaning: "This machine resolves the name from a local source, and the name servers have a different address for it. An entry that was added for a test or a tunnel and then forgotten leads to the wrong server once the real address changes. Other machines connect somewhere else.",
     fixes: &[
         run(
-            "Look at the entry, and remove it if it is no longer meant.",
+            "Check the entry, and remove it if it is outdated:",
             "grep -n -i -F {name} /etc/hosts",
         ),
-        fix("If it is meant (a tunnel, a test), nothing is wrong."),
+        fix("If it is intended (a tunnel, a test), nothing is wrong."),
     ],
     seen_as: &[],
 };
@@ -216,16 +199,14 @@ pub static DISAGREE: Cause = Cause {
     severity: Severity::Warn,
     retryable: false,
     title: "The name servers give different answers",
-    summary: "The name servers do not agree on {name}: {answers}.",
-    meaning: "Asked twice, the configured name servers give answers that have nothing in common. \
-              Which one an application gets depends on which server it asks first: one is stale, \
-              or one is for the private network and one for the public.",
+    summary: "The name servers disagree about {name}: {answers}.",
+    meaning: "The answers of the configured name servers, asked twice, have nothing in common. Which answer an application gets depends on which server it queries first. Either one is stale, or one is for the private network and one for the public.",
     fixes: &[
         fix(
-            "Name only servers in /etc/resolv.conf that know the same names: all of the private network, or all public.",
+            "Configure only servers in /etc/resolv.conf that know the same names: all for the private network, or all public.",
         ),
         fix(
-            "If the record was changed, wait until the stale server's copy expires (its TTL), or have it reloaded.",
+            "If the record was changed, wait until the stale server's cached copy expires (its TTL), or have it flushed.",
         ),
     ],
     seen_as: &[],
@@ -238,11 +219,9 @@ pub static SYSTEM_ONLY: Cause = Cause {
     retryable: false,
     title: "Only this machine knows the name",
     summary: "{name} resolves here through {source}, but the name servers {lack}: {answers}.",
-    meaning: "The system resolver has an address, from /etc/hosts or another local source, and the \
-              name servers have none. It works here; the same name fails on other machines, in \
-              containers, and in programs that ask DNS themselves.",
+    meaning: "The system resolver has an address, from /etc/hosts or another local source, and the name servers have none. It works here, but the same name fails on other machines, in containers, and in programs that query DNS themselves.",
     fixes: &[
-        fix("If others are to use the name, have it added to DNS."),
+        fix("If others need the name, have it added to DNS."),
         fix("If it is meant for this machine alone, nothing is wrong."),
     ],
     seen_as: &[],
@@ -255,17 +234,14 @@ pub static SERVER_ONLY: Cause = Cause {
     retryable: false,
     title: "The name servers know the name, but the system resolver does not",
     summary: "The system resolver fails for {name} ({error}), but a name server knows it: {answers}.",
-    meaning: "Applications use the system resolver (getaddrinfo), and that fails although a \
-              configured name server has the answer: /etc/nsswitch.conf does not use dns for \
-              hosts, a cache in between (nscd, systemd-resolved) holds an old answer, or the name \
-              server that is asked first does not know the name and that ends the search.",
+    meaning: "Applications use the system resolver (getaddrinfo), and it fails although a configured name server has the answer. Either /etc/nsswitch.conf does not use dns for hosts, a cache (nscd, systemd-resolved) keeps an old answer, or the name server that is queried first does not know the name, which ends the search.",
     fixes: &[
         run(
-            "Put dns into the line for hosts in /etc/nsswitch.conf, which looks in {lacking} alone.",
+            "Add dns to the hosts line in /etc/nsswitch.conf (currently: {lacking?only local sources}):",
             "grep ^hosts: /etc/nsswitch.conf",
         ),
         run(
-            "Clear the caches.",
+            "Clear the caches:",
             "resolvectl flush-caches; nscd -i hosts",
         ),
         fix("If the name servers differ, put one that knows the name first in /etc/resolv.conf."),
@@ -278,21 +254,17 @@ pub static SLOW: Cause = Cause {
     code: "dns.slow",
     severity: Severity::Warn,
     retryable: false,
-    title: "Looking up the name is slow",
-    summary: "Looking up {name} took {took}.",
-    meaning: "Every new connection waits for this. Most often a name server in /etc/resolv.conf is \
-              dead and is asked first (5 s each time), a firewall drops the questions for IPv6 \
-              addresses, or many search domains are tried first.",
+    title: "Resolving the name is slow",
+    summary: "Resolving {name} took {took}.",
+    meaning: "Every new connection waits for this. Usually a name server in /etc/resolv.conf is dead and is queried first (5 s each time), a firewall drops the queries for IPv6 addresses, or many search domains are tried first.",
     fixes: &[
-        fix(
-            "These did not answer: {silent}. Take them out of /etc/resolv.conf or bring them back.",
-        ),
+        fix("These did not answer: {silent}. Remove them from /etc/resolv.conf or repair them."),
         run(
-            "Time each name server by itself.",
+            "Time each name server:",
             "dig @{server} {name} | grep 'Query time'",
         ),
         fix(
-            "Write the name with a dot at its end, so that no search domain is tried (not with sslmode=verify-full, where the certificate has no such dot).",
+            "Write the name with a trailing dot, so that no search domain is tried (not with sslmode=verify-full, because the certificate has no such dot).",
         ),
     ],
     seen_as: &[],
@@ -305,10 +277,7 @@ pub static INVALID_NAME: Cause = Cause {
     retryable: false,
     title: "This is not a valid host name",
     summary: "{name} is not a valid host name: {flaw}.",
-    meaning: "The text cannot be the name of a host or a valid address, so nobody can resolve it: \
-              a piece of a URL or of a configuration got into the host, an address was mistyped, or \
-              a part of a template is missing. A name that could exist and does not is \
-              dns.nxdomain.",
+    meaning: "The text cannot be a host name or a valid address, so no resolver can resolve it: part of a URL or of a configuration ended up in the host, an address was mistyped, or part of a template is missing. A name that could exist but does not is `dns.nxdomain`.",
     fixes: &[
         fix("Use its ASCII form: {ascii}."),
         fix("Correct the host; the config stage shows where it comes from."),
@@ -327,9 +296,9 @@ pub static UNCLASSIFIED: Cause = Cause {
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
     summary: "The dns stage failed in a way that dbdoctor does not recognise: {error}.",
-    meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
+    meaning: "The evidence contains the raw error. Please report it.",
     fixes: &[fix(
-        "Report it with the output of the same command and --format json.",
+        "Report it with the output of the same command with --format json added.",
     )],
     seen_as: &[],
 };

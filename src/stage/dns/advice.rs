@@ -15,9 +15,7 @@ pub fn container_advice(
     if let Some(ci) = &environment.ci {
         return finding.fix(
             format!(
-                "This runs in {ci}: the name of a service container resolves only where the job \
-                 itself runs in a container on the same network; else publish the service's port \
-                 and use localhost."
+                "This runs in {ci}: the name of a service container resolves only if the job itself runs in a container on the same network. Otherwise, publish the service's port and use localhost."
             ),
             None,
         );
@@ -25,22 +23,19 @@ pub fn container_advice(
     match (inside, &environment.container) {
         (Inside::DockerHost, Some(_)) => finding.fix(
             format!(
-                "On Linux the name has to be given to the container when it is started: \
-                 --add-host={name}:host-gateway (extra_hosts in a compose file)."
+                "On Linux, add the name when you start the container: --add-host={name}:host-gateway (extra_hosts in a compose file)."
             ),
             None,
         ),
         (Inside::DockerHost, None) => finding.fix(
-            "This does not run in a container: use localhost in place of the name.",
+            "This does not run in a container: use localhost instead of the name.",
             None,
         ),
         (Inside::Compose(file), None) => from_outside(finding, name, file),
         (Inside::Containers | Inside::Compose(_), Some(kind)) => {
             let finding = finding.fix(
                 format!(
-                    "This runs in a container ({kind}) that is not on the network of {name}: put \
-                     both on one network, and check that {name} is up, since a stopped \
-                     container's name vanishes."
+                    "This runs in a container ({kind}) that is not on the network of {name}: put both on the same network, and check that {name} is up, because a stopped container has no name there."
                 ),
                 None,
             );
@@ -50,7 +45,7 @@ pub fn container_advice(
             }
         }
         (Inside::Cluster, None) => finding.fix(
-            "From outside of the cluster, forward the service's port and use localhost.",
+            "From outside the cluster, forward the service's port and use localhost:",
             kubernetes_service(name).map(|(service, namespace)| {
                 let namespace = namespace.map(|n| format!(" -n {n}")).unwrap_or_default();
                 format!("kubectl port-forward{namespace} svc/{service} 5432:5432")
@@ -58,8 +53,7 @@ pub fn container_advice(
         ),
         (Inside::Provider(provider), _) => finding.fix(
             format!(
-                "Outside of {provider}'s network use the public host name that its console \
-                 shows, or its own tunnel or proxy."
+                "Outside {provider}'s network, use the public host name from its console, or its own tunnel or proxy."
             ),
             None,
         ),
@@ -71,8 +65,7 @@ pub fn container_advice(
 fn from_outside(finding: Finding, name: &str, file: &str) -> Finding {
     finding.fix(
         format!(
-            "{name} is a service in {file}; outside of its network use localhost with the port \
-             that it publishes."
+            "{name} is a service in {file}; outside its network, use localhost with the port that it publishes:"
         ),
         shlex::try_quote(name)
             .ok()
@@ -96,8 +89,7 @@ pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environme
     use cause::dns::*;
     if row.code == NXDOMAIN.code && name::is_localhost(name) {
         return finding.fix(
-            "Use localhost: names that end in .localhost work in browsers, and the C library \
-             looks them up like any other.",
+            "Use localhost: names that end in .localhost work in browsers, but the C library looks them up in DNS like any other name.",
             None,
         );
     }
@@ -107,9 +99,7 @@ pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environme
         .ends_with(".local");
     let finding = match multicast && row.code == NXDOMAIN.code {
         true => finding.fix(
-            "Names that end in .local are answered by the machines themselves (mDNS): that takes \
-             libnss-mdns and avahi-daemon here, and does not work from most containers. Else use \
-             the address.",
+            "Names that end in .local are resolved over mDNS, which needs libnss-mdns and avahi-daemon on this machine and does not work in most containers. Set it up, or use the address:",
             Some("grep ^hosts: /etc/nsswitch.conf".to_owned()),
         ),
         false => finding,
@@ -117,15 +107,12 @@ pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environme
     let no_answer = [TIMEOUT.code, NO_RESOLVER.code].contains(&row.code);
     match (&environment.container, environment.wsl) {
         (_, true) if no_answer || row.code == NXDOMAIN.code => finding.fix(
-            "This runs in WSL, which copies the name server into /etc/resolv.conf when it starts; \
-             after a VPN or network change run wsl --shutdown in Windows, or set dnsTunneling=true \
-             in .wslconfig.",
+            "This runs in WSL, which copies the name server into /etc/resolv.conf when it starts. After a VPN or network change, run wsl --shutdown in Windows, or set dnsTunneling=true in .wslconfig.",
             None,
         ),
         (Some(kind), _) if no_answer => finding.fix(
             format!(
-                "This runs in a container ({kind}), whose name servers are given when it is \
-                 started: check them there (docker run --dns, the cluster's CoreDNS)."
+                "This runs in a container ({kind}), whose name servers are set when it starts: check them there (docker run --dns, the cluster's CoreDNS)."
             ),
             None,
         ),

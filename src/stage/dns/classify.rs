@@ -194,7 +194,7 @@ impl Failure<'_> {
             finding = finding.retryable(temporary);
             if temporary {
                 finding = finding.fix(
-                    "Try again: the system resolver gave up for the moment only, as after a lost packet or a name server's passing failure. If it comes back, that name server is overloaded, or its packets get lost.",
+                    "Try again: the system resolver reported a temporary failure, for example a lost packet. If it happens again, that name server is overloaded or its packets get lost.",
                     None,
                 );
             }
@@ -202,7 +202,7 @@ impl Failure<'_> {
         finding = self.of_alias(finding, row);
         if row.code == cause::dns::NO_RESOLVER.code && self.settings.unreadable.is_some() {
             finding = finding.fix(
-                "Let every user read the file: it holds no secret.",
+                "Make the file readable for every user (it holds no secret):",
                 Some("sudo chmod a+r /etc/resolv.conf".to_owned()),
             );
         }
@@ -235,10 +235,10 @@ impl Failure<'_> {
         finding.with("alias", chain.clone()).fix(
             match circle {
                 true => format!(
-                    "{asked} is an alias (CNAME record) that leads in a circle, by way of {last}: have the record corrected."
+                    "{asked} is an alias (CNAME record) in a loop through {last}: have the record corrected."
                 ),
                 false => format!(
-                    "{asked} is an alias (CNAME record) for {last}, and that is what has no address: have {last} put back, or the alias corrected."
+                    "{asked} is an alias (CNAME record) for {last}, which has no address: have {last} restored, or the alias corrected."
                 ),
             },
             None,
@@ -248,11 +248,11 @@ impl Failure<'_> {
     fn answers(&self) -> String {
         if let Some(why) = &self.settings.unreadable {
             return format!(
-                "/etc/resolv.conf cannot be read ({why}), and nothing answers on this machine itself"
+                "/etc/resolv.conf cannot be read ({why}), and no name server answers on this machine"
             );
         }
         if self.settings.resolv.servers.is_empty() {
-            return "/etc/resolv.conf names none, and nothing answers on this machine itself"
+            return "/etc/resolv.conf names none, and no name server answers on this machine"
                 .to_owned();
         }
         sentences(self.servers)

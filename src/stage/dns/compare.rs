@@ -130,7 +130,7 @@ pub fn odd_finding(
             "lack",
             match servers.iter().any(|s| s.outcome.is_answer()) {
                 true => "do not know it",
-                false => "fail for it",
+                false => "return an error for it",
             },
         )
         .with("name_servers", described(servers))
@@ -311,6 +311,6 @@ mod tests {
             assert_ne!(finding.summary(), format!("{}.", finding.cause.title));
         }
         let finding = slow("db.test", Duration::from_secs(5), true, &servers);
-        assert_eq!(finding.summary(), "Looking up db.test took 5.0 s.");
+        assert_eq!(finding.summary(), "Resolving db.test took 5.0 s.");
     }
 }

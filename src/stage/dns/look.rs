@@ -141,7 +141,7 @@ impl Look {
             .filter(|answer| answer.outcome == Outcome::Addresses)
             .count();
         match (compared, agreeing == answers.len(), agreeing) {
-            (true, true, 1) => format!("{line}, as the name server says"),
+            (true, true, 1) => format!("{line}, the name server agrees"),
             (true, true, 2) => format!("{line}, both name servers agree"),
             (true, true, n) if n > 2 => format!("{line}, all {n} name servers agree"),
             (true, false, n) if n > 0 => {
@@ -221,7 +221,7 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
         }
         Some(SystemAnswer { result: Ok(_), .. }) => {
             look.failure =
-                Some(Look::broken(look.name.clone(), "no address, and no error").failure).flatten();
+                Some(Look::broken(look.name.clone(), "no address and no error").failure).flatten();
         }
         Some(SystemAnswer {
             result: Err(eai), ..

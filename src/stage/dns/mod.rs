@@ -92,11 +92,13 @@ fn of_other_family(destination: &Destination) -> Finding {
         .with("name", name)
         .with(
             "records",
-            format!("of the kind that the SSH configuration asks for ({wanted}, by AddressFamily {keyword})"),
+            format!(
+                "of the family set in the SSH configuration ({wanted}, AddressFamily {keyword})"
+            ),
         )
         .with("family", keyword)
         .fix(
-            format!("Take AddressFamily {keyword} out of the SSH configuration, or set it to any."),
+            format!("Remove AddressFamily {keyword} from the SSH configuration, or set it to any."),
             None,
         )
 }
@@ -118,7 +120,13 @@ async fn resolve(
         }
     }
     if names.is_empty() {
-        record.summary = "an address is given, no name to look up".to_owned();
+        let only_sockets = destinations
+            .iter()
+            .all(|destination| matches!(destination.place, Place::Unix(_)));
+        record.summary = match only_sockets {
+            true => "unix socket, no lookup needed".to_owned(),
+            false => "IP address given, no lookup needed".to_owned(),
+        };
         return Ok(destinations
             .iter()
             .map(|destination| literal(destination).into_iter().collect())

@@ -19,15 +19,15 @@ pub fn flaw(name: &str) -> Option<String> {
     if bare.contains(':') {
         return Some(match bare.contains('%') {
             true => {
-                "it is an IPv6 address whose zone (after %) is no network interface of this machine"
+                "it is an IPv6 address whose zone (after %) is not a network interface of this machine"
                     .to_owned()
             }
-            false => "it has a colon, and is not a valid IPv6 address".to_owned(),
+            false => "it has a colon, but is not a valid IPv6 address".to_owned(),
         });
     }
     if let Some(c) = bare.chars().find(|c| !c.is_ascii()) {
         return Some(format!(
-            "it has the character '{c}', which must be given in its ASCII form (punycode)"
+            "it has the character '{c}', which must be written in ASCII form (punycode)"
         ));
     }
     if let Some(c) = bare
@@ -35,24 +35,24 @@ pub fn flaw(name: &str) -> Option<String> {
         .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
     {
         return Some(match c {
-            ' ' => "it has a space in it".to_owned(),
-            c if c.is_control() => "it has a control character in it".to_owned(),
-            c => format!("it has the character '{c}', which no host name may have"),
+            ' ' => "it contains a space".to_owned(),
+            c if c.is_control() => "it contains a control character".to_owned(),
+            c => format!("it has the character '{c}', which is not allowed in a host name"),
         });
     }
     if bare.len() > LONGEST_NAME {
         return Some(format!(
-            "it has {} characters, at most {LONGEST_NAME} are possible",
+            "it has {} characters, but at most {LONGEST_NAME} are allowed",
             bare.len()
         ));
     }
     for label in bare.split('.') {
         if label.is_empty() {
-            return Some("it has an empty part (a dot too many)".to_owned());
+            return Some("it has an empty part (an extra dot)".to_owned());
         }
         if label.len() > LONGEST_LABEL {
             return Some(format!(
-                "a part of it has {} characters, at most {LONGEST_LABEL} are possible",
+                "a part of it has {} characters, but at most {LONGEST_LABEL} are allowed",
                 label.len()
             ));
         }
@@ -64,7 +64,7 @@ pub fn flaw(name: &str) -> Option<String> {
     // can be taken for an address.
     let last = bare.rsplit('.').next().unwrap_or_default();
     if last.bytes().all(|b| b.is_ascii_digit()) {
-        return Some("it ends in a number as IPv4 addresses do, and is not a valid one".to_owned());
+        return Some("it ends in a number like an IPv4 address, but is not a valid one".to_owned());
     }
     None
 }

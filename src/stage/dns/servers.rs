@@ -141,27 +141,29 @@ impl ServerAnswer {
                 let all = all.join(", ");
                 match self.no_ipv4_answer {
                     true => format!(
-                        "{server} says {all} for IPv6, and does not answer the question for IPv4 addresses"
+                        "{server} returns {all} for IPv6, but does not answer the query for IPv4 addresses"
                     ),
-                    false => format!("{server} says {all}"),
+                    false => format!("{server} returns {all}"),
                 }
             }
-            Outcome::NoData => format!("{server} knows the name without an address"),
-            Outcome::NxDomain => format!("{server} says that it does not exist"),
+            Outcome::NoData => format!("{server} knows the name but has no address for it"),
+            Outcome::NxDomain => format!("{server} answers that it does not exist"),
             Outcome::Failed(Code::Unreadable) => format!("{server} sends an unreadable reply"),
             Outcome::Failed(Code::Truncated) => {
-                format!("{server} has an answer that is too long for UDP, and gives none over TCP")
+                format!(
+                    "{server} has an answer that is too long for UDP, and does not answer over TCP"
+                )
             }
             Outcome::Failed(Code::Referral) => format!(
-                "{server} only refers to other servers, and does not look names up for clients"
+                "{server} only refers to other servers and does not resolve names for clients"
             ),
-            Outcome::Failed(code) => format!("{server} says {}", code.name()),
+            Outcome::Failed(code) => format!("{server} returns {}", code.name()),
             Outcome::Silent => format!("{server} does not answer"),
             Outcome::Unusable(errno) => match errno {
-                libc::ECONNREFUSED => format!("nobody listens at {server}"),
+                libc::ECONNREFUSED => format!("nothing is listening on {server}"),
                 libc::ENETUNREACH | libc::EHOSTUNREACH => format!("no route to {server}"),
                 errno => format!(
-                    "{server} cannot be asked ({})",
+                    "{server} cannot be queried ({})",
                     io::Error::from_raw_os_error(errno)
                 ),
             },
