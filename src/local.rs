@@ -36,12 +36,12 @@ impl Listener {
         })
     }
 
-    /// As it stands in a sentence: `docker-proxy (process 812)`.
+    /// As it stands in a sentence: `docker-proxy (pid 812)`.
     pub fn label(&self) -> String {
         match (&self.name, self.pid) {
-            (Some(name), Some(pid)) => format!("{} (process {pid})", text::clean(name)),
-            (_, Some(pid)) => format!("process {pid}"),
-            _ => "a process that this user may not see".to_owned(),
+            (Some(name), Some(pid)) => format!("{} (pid {pid})", text::clean(name)),
+            (_, Some(pid)) => format!("pid {pid}"),
+            _ => "a process that this user cannot see".to_owned(),
         }
     }
 }

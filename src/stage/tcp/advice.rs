@@ -27,8 +27,7 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
         return match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(Some(listener))) => silent_here(finding, &listener),
             _ => finding.fix(
-                "This is an address of this machine itself: see which rule of its packet filter \
-                 drops what is sent there.",
+                "The address belongs to this machine: check which rule of its packet filter drops the packets:",
                 Some("nft list ruleset; iptables -S".to_owned()),
             ),
         };
@@ -50,9 +49,7 @@ fn silent_here(finding: Finding, listener: &Listener) -> Finding {
     let port = listener.address.port();
     finding.with("listener", listener.to_json()).fix(
         format!(
-            "On this machine {} listens on {}. Where its queue of pending connections is full \
-             (Recv-Q above Send-Q), it hangs or is stopped: look at it, and start it anew. Else \
-             this machine's packet filter drops what is sent there.",
+            "On this machine, {} listens on {}. If its queue of pending connections is full (Recv-Q above Send-Q), it hangs or is stopped: restart it. Otherwise this machine's packet filter drops the packets:",
             listener.label(),
             listener.address
         ),
@@ -76,8 +73,7 @@ fn refused_here(
     if let Some(listener) = same_port {
         finding = finding.fix(
             format!(
-                "On this machine {} listens on {} and not on {}: use that address, or let it \
-                 listen on more (listen_addresses of PostgreSQL).",
+                "On this machine, {} listens on {} and not on {}: use that address, or configure it to listen on more addresses (listen_addresses in postgresql.conf).",
                 listener.label(),
                 listener.address,
                 to.ip()
@@ -87,7 +83,7 @@ fn refused_here(
     } else if let [listener] = others {
         finding = finding.fix(
             format!(
-                "On this machine {} listens on {}: use port {}.",
+                "On this machine, {} listens on {}: use port {}.",
                 listener.label(),
                 listener.address,
                 listener.address.port()
@@ -105,8 +101,7 @@ fn refused_here(
         }
         finding = finding.fix(
             format!(
-                "On this machine these listen on other ports: {}; use the port of the one that \
-                 is meant.",
+                "These programs listen on other ports of this machine: {}. Use the right one.",
                 ports.join(", ")
             ),
             None,
@@ -127,14 +122,10 @@ fn refused_here(
     {
         let text = match ip.is_unspecified() {
             true => format!(
-                "{name} was looked up and leads to {ip}, which is no server's address: a DNS \
-                 filter (an ad blocker, a firewall's block list) answers so for what it blocks. \
-                 Allow the name there, or use other name servers."
+                "{name} resolves to {ip}, which no server can have: a DNS filter (an ad blocker, a firewall's block list) returns it for names that it blocks. Allow the name there, or use other name servers."
             ),
             false => format!(
-                "{name} was looked up and leads to {ip}, which is this machine itself: if the \
-                 server is elsewhere, correct the record or the line in /etc/hosts; a DNS filter \
-                 may answer so too, for what it blocks."
+                "{name} resolves to {ip}, which is this machine. If the server is elsewhere, correct the DNS record or the line in /etc/hosts; a DNS filter may also return it for names that it blocks."
             ),
         };
         finding = finding.fix(text, None);
@@ -153,15 +144,13 @@ fn refused_here(
             None,
         ),
         (None, true, _) => finding.fix(
-            "This runs in WSL: a server in Windows is reached at the address of the default \
-             route (or with networkingMode=mirrored in .wslconfig), not at localhost.",
+            "This runs in WSL: connect to a server in Windows at the address of the default route, not at localhost (unless .wslconfig has networkingMode=mirrored):",
             Some("ip route show default".to_owned()),
         ),
         (None, false, Some(ci)) => finding.fix(
             format!(
                 "This runs in {ci}: publish the service container's port to the job (ports: \
-                 5432:5432), and wait until it is healthy; where the job runs in a container, \
-                 use the service's name in place of localhost."
+                 5432:5432), and wait until it is healthy. If the job runs in a container, use the service's name instead of localhost."
             ),
             None,
         ),
@@ -196,7 +185,7 @@ mod tests {
         };
         let here = Environment::default();
         let fixes = advised(&[postgres("10.0.0.1:5432")], &here);
-        assert!(fixes[0].contains("postgres (process 7) listens on 10.0.0.1:5432"));
+        assert!(fixes[0].contains("postgres (pid 7) listens on 10.0.0.1:5432"));
         let fixes = advised(&[postgres("127.0.0.1:5433")], &here);
         assert!(fixes[0].contains("use port 5433"));
     }

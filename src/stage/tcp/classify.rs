@@ -132,7 +132,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
         // There is no file in the abstract namespace.
         Address::Unix(path) if path.to_string_lossy().starts_with('@') => {
             finding = finding.fix(
-                "See whether a server listens there, and start it if not.",
+                "Check whether a server listens there, and start it if not:",
                 Some("ss -lxp | grep PGSQL".to_owned()),
             );
         }
@@ -158,8 +158,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
         (Why::Errno(errno), Address::Unix(path)) => match row.code {
             code if code == cause::tcp::LOCAL.code => finding.with("resource", resource(*errno)),
             code if code == cause::tcp::TIMEOUT.code => finding.fix(
-                "The process that listens there accepts nobody: it hangs, is stopped, or is \
-                 overloaded. See which one it is and what it does.",
+                "The process that listens there does not accept connections: it hangs, is stopped, or is overloaded. Find that process and check its state:",
                 Some("ss -lxp | grep PGSQL".to_owned()),
             ),
             code if code == cause::tcp::SOCKET_PERMISSION.code => {

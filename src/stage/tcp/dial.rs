@@ -89,7 +89,7 @@ impl Miss {
             Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
             Why::Late => format!("nothing came back within {}", seconds(self.took)),
             Why::PathTooLong(length) => {
-                format!("the path has {length} bytes, at most {LONGEST_SOCKET_PATH} fit")
+                format!("the path has {length} bytes, but at most {LONGEST_SOCKET_PATH} fit")
             }
             Why::Other(text) => text.clone(),
         };

@@ -104,7 +104,7 @@ fn describe(field: &Field, address: &Address, stream: &Stream, record: &mut Stag
     }
     record.summary = match field.addresses.len() {
         1 => format!("{address} open"),
-        n => format!("{address} open, the first of {n} addresses that accepts"),
+        n => format!("{address} open, the first of {n} addresses to accept"),
     };
 }
 
