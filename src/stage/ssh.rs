@@ -302,7 +302,7 @@ impl Visit<'_> {
                     .first()
                     .map_or(&[][..], |line| line.as_bytes());
                 let (bytes, what) = match greeting.identification == greeting::OURS {
-                    true => (bytes, "a server that only echoes"),
+                    true => (bytes, "a server that only echoes its input"),
                     false => (bytes, greeting::who(bytes)),
                 };
                 let shown = match bytes {

@@ -41,9 +41,11 @@ impl std::fmt::Display for Trouble {
                 f.write_str("its socket does not exist")
             }
             Trouble::Unreachable(io::ErrorKind::ConnectionRefused) => {
-                f.write_str("nobody listens on its socket")
+                f.write_str("nothing is listening on its socket")
             }
-            Trouble::Unreachable(kind) => write!(f, "its socket does not connect ({kind})"),
+            Trouble::Unreachable(kind) => {
+                write!(f, "its socket does not accept connections ({kind})")
+            }
             Trouble::Refused => f.write_str("it refused"),
             Trouble::Mute => f.write_str("it does not answer"),
             Trouble::Broken(what) => f.write_str(what),
@@ -84,7 +86,7 @@ impl Agent {
     /// Where it refuses (it is locked) or does not speak the protocol.
     pub async fn identities(&mut self) -> Result<Vec<Identity>, Trouble> {
         let answer = self.ask(&[REQUEST_IDENTITIES]).await?;
-        let garbled = || Trouble::Broken("its list of keys makes no sense".to_owned());
+        let garbled = || Trouble::Broken("its list of keys is malformed".to_owned());
         let mut rest = answer_body(&answer, IDENTITIES_ANSWER)?;
         let (count, after) = rest.split_first_chunk::<4>().ok_or_else(garbled)?;
         rest = after;
@@ -118,13 +120,13 @@ impl Agent {
         put_string(&mut request, data);
         request.extend_from_slice(&flags.to_be_bytes());
         let answer = self.ask(&request).await?;
-        let garbled = || Trouble::Broken("its signature makes no sense".to_owned());
+        let garbled = || Trouble::Broken("its signature is malformed".to_owned());
         let mut rest = answer_body(&answer, SIGN_RESPONSE)?;
         let signature = take_string(&mut rest).ok_or_else(garbled)?;
         let name = take_string(&mut &*signature).ok_or_else(garbled)?;
         if flags != 0 && name != algorithm {
             return Err(Trouble::Broken(format!(
-                "it signs with {} only",
+                "it signs only with {}",
                 String::from_utf8_lossy(name)
             )));
         }
@@ -132,7 +134,9 @@ impl Agent {
     }
 
     async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Trouble> {
-        let broken = |error: io::Error| Trouble::Broken(format!("it broke off ({})", error.kind()));
+        let broken = |error: io::Error| {
+            Trouble::Broken(format!("the connection to it broke ({})", error.kind()))
+        };
         let mut packet = Vec::new();
         put_string(&mut packet, request);
         self.stream.write_all(&packet).await.map_err(broken)?;

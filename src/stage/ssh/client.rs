@@ -64,11 +64,11 @@ impl End {
                 format!("the server disconnected without giving a reason (code {code})")
             }
             End::Disconnected { words, .. } => format!("the server said \"{words}\""),
-            End::Closed => "the connection was closed without a word".to_owned(),
+            End::Closed => "the connection was closed without a message".to_owned(),
             End::Broken(io::ErrorKind::ConnectionReset) => "the connection was reset".to_owned(),
             End::Broken(kind) => format!("the connection broke ({kind})"),
             End::Dead => "the server no longer answers".to_owned(),
-            End::Violated(error) => format!("the server broke the protocol ({error})"),
+            End::Violated(error) => format!("the server violated the protocol ({error})"),
             End::Error(error) => error.clone(),
         }
     }

@@ -251,7 +251,7 @@ fn spoilt(hop: &Hop, words: &str) -> Finding {
         .with("words", words.as_str())
         .with("error", words)
         .fix(
-            "What reaches the server does not begin with our identification: something in between puts words of its own before it. A load balancer that sends the PROXY protocol is the usual one: take send-proxy (HAProxy), proxy_protocol (nginx) or the proxy protocol of the target group away for this server; sshd does not understand it.",
+            "A device on the way sends data to the server before this client's identification, usually a load balancer with the PROXY protocol, which sshd does not understand. Remove send-proxy (HAProxy), proxy_protocol (nginx) or the target group's proxy protocol setting for this server.",
             None,
         )
 }

@@ -128,13 +128,12 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
             finding = finding
                 .with(
                     "error",
-                    "no answer to the forward in time, nor to a keepalive, though every packet is \
-                     acknowledged: sshd does nothing else while it looks a name up",
+                    "no answer to the forward in time, nor to a keepalive, although every packet is acknowledged: sshd does nothing else while it resolves a name",
                 )
-                .with("words", "looking it up takes longer than the time given")
+                .with("words", "the lookup takes longer than the timeout")
                 .fix(
                     format!(
-                        "The name servers that {} asks do not seem to answer: see /etc/resolv.conf there.",
+                        "The name servers of {} do not seem to answer: check /etc/resolv.conf there.",
                         wanted.via
                     ),
                     None,
@@ -151,14 +150,14 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                 .with("error", end.words())
                 .with("when", "right after the login, before any forward was open")
                 .fix(
-                    "The server let us in and hung up at once; its log names the reason. To root, sshd does that where PermitRootLogin is forced-commands-only and the key has no command: log in as another user. Else it may be a session that PAM refuses, or a child that cannot start.",
+                    "The server accepted the login and closed the connection at once; check its log for the reason. sshd does this to root if PermitRootLogin is forced-commands-only and the key has no command: log in as another user. Otherwise PAM may have refused the session, or sshd's child process could not start.",
                     None,
                 );
         }
     }
     if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
         finding = finding.with("notice", wanted.notice).fix(
-            "At the login the server said what is under notice in the evidence. If it wants a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator look with chage -l USER.",
+            "The server showed the notice in the evidence at login. If it asks for a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator check chage -l USER.",
             None,
         );
     }
@@ -169,7 +168,7 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
     {
         finding = finding.fix(
             format!(
-                "{} is looked up on {}, not here: name {} as that machine sees it.",
+                "{} is resolved on {}, not here: name {} as that machine knows it.",
                 wanted.host,
                 wanted.via,
                 match wanted.hop {

@@ -107,7 +107,7 @@ pub fn who(bytes: &[u8]) -> &'static str {
     let trimmed = bytes.trim_ascii_start();
     recognised(bytes)
         .or_else(|| recognised(trimmed))
-        .unwrap_or("something that is not an SSH server")
+        .unwrap_or("a service other than SSH")
 }
 
 /// Somebody who is known by the shape of what he says.
@@ -118,8 +118,8 @@ fn recognised(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         _ if starts(b"HTTP/") || is_markup(&lower) => "a web server (HTTP)",
         [0x15 | 0x16, 3, ..] => "a TLS server",
-        _ if starts(b"SSH-1.") => "an SSH server that speaks only protocol 1",
-        _ if starts(b"SSH-") => "something with an identification that no SSH 2 server gives",
+        _ if starts(b"SSH-1.") => "an SSH server that supports only protocol 1",
+        _ if starts(b"SSH-") => "a service whose identification is not valid for SSH 2",
         [_, _, 0, 0, 10 | 0xff, ..] => "MySQL or MariaDB",
         [b'E', 0, 0, ..] | [b'N'] | [b'S'] => "PostgreSQL",
         // RESP: an error begins with a minus and a word in capitals.

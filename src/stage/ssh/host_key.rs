@@ -181,7 +181,7 @@ impl Judge {
                             .map(|key| format!("{address} {key}")),
                     );
                 let finding = finding.fix(
-                    format!("The key is right for {}; only the address has another one. If the address was reused, that line is stale. CheckHostIP no keeps ssh from looking it up.", self.name()),
+                    format!("The key is right for {}; only the address has a different one in known_hosts. If the address was reused, remove that line, or set CheckHostIP no so that ssh does not check the address.", self.name()),
                     None,
                 );
                 self.refuse_unless_off(shown, finding, "changed", lines.first())
@@ -271,7 +271,7 @@ impl Judge {
             return Some("its signature is not the authority's".to_owned());
         }
         if certificate.cert_type() != CertType::Host {
-            return Some("it is a user's certificate, not a host's".to_owned());
+            return Some("it is a user certificate, not a host certificate".to_owned());
         }
         if self.now < certificate.valid_after() {
             return Some(format!(
@@ -396,12 +396,12 @@ impl Judge {
         let least = self.hop.least_rsa_bits;
         self.finding(&cause::ssh::ALGORITHMS, shown)
             .with("kind", "host key")
-            .with("side", format!("this side's RequiredRSASize of {least}"))
+            .with("side", format!("this client's RequiredRSASize of {least}"))
             .with("theirs", format!("an RSA key of {bits} bits"))
             .with("bits", bits)
             .with("least_bits", least)
             .fix(
-                format!("Give the server an Ed25519 or ECDSA host key, or an RSA key of {least} bits at least; if it has one, put that into known_hosts, so that it is asked for."),
+                format!("Create an Ed25519 or ECDSA host key on the server, or an RSA key of at least {least} bits; if it has one, add that to known_hosts, so that the client requests it."),
                 None,
             )
             .fix(

@@ -85,7 +85,7 @@ impl Candidate {
         places.extend(self.file.as_ref().map(|file| file.display().to_string()));
         match self.hand {
             Hand::Agent(_) => places.push("in the agent".to_owned()),
-            Hand::Nobody => places.push("private half not at hand".to_owned()),
+            Hand::Nobody => places.push("private key not available".to_owned()),
             Hand::Key(_) => {}
         }
         format!(

@@ -50,7 +50,7 @@ impl Signer for Pen<'_> {
         let signature = match (self.hand, &mut self.agent) {
             (Hand::Key(key), _) => sign(Arc::clone(key), hash, &data),
             (Hand::Agent(blob), Some(agent)) => agent.sign(blob, hash, &data).await,
-            (Hand::Agent(_), None) => Err(Trouble::Broken("it is gone".to_owned())),
+            (Hand::Agent(_), None) => Err(Trouble::Broken("it is no longer available".to_owned())),
             (Hand::Nobody, _) => return Err(Unsigned::Nobody),
         };
         put_string(&mut data, &signature.map_err(Unsigned::Trouble)?);

@@ -27,9 +27,10 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> F
         Ending::Ended(end) if says_too_many(end) && (refused_any(story) || story.asked_on) => {
             refused(hop, story).with("words", end.words())
         }
-        Ending::Ended(End::Closed | End::Broken(_)) if !notice.is_empty() => {
-            turned_out(hop, &format!("the server said \"{notice}\" and hung up"))
-        }
+        Ending::Ended(End::Closed | End::Broken(_)) if !notice.is_empty() => turned_out(
+            hop,
+            &format!("the server said \"{notice}\" and closed the connection"),
+        ),
         Ending::Ended(end) => disconnected(hop, end, "authentication"),
         Ending::Exhausted | Ending::In => refused(hop, story),
     };
@@ -72,7 +73,7 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> F
         let left_out = count.saturating_sub(used);
         if hop.identities_only && left_out > 0 && story.methods.contains(&"publickey") {
             finding = finding.with("agent_keys_left_out", left_out).fix(
-                "IdentitiesOnly in the SSH configuration leaves out keys that the agent has: name the right one's file with IdentityFile or --ssh-key; its public half is enough.",
+                "IdentitiesOnly in the SSH configuration excludes keys that the agent has: name the right key's file with IdentityFile or --ssh-key (its public key file is enough).",
                 None,
             );
         }
@@ -85,7 +86,7 @@ pub fn authentication(hop: &Hop, story: &Story, banner: &str, notice: &str) -> F
             .with("certificate_bound_to", from.as_str())
             .fix(
                 format!(
-                    "The certificate may be used from {from} alone (its source-address): if the server sees this machine at another address, that is the cause. Go through a host that is in the list, or have a certificate issued for this address.",
+                    "The certificate is valid only from {from} (its source-address). If the server sees this machine at another address, that is the cause: connect through a host in that list, or have a certificate issued for this address.",
                 ),
                 None,
             );
@@ -114,7 +115,7 @@ fn password(hop: &Hop, story: &Story) -> Finding {
     match story.said.is_empty() {
         true => finding,
         false => finding.fix(
-            "The server's words may name the reason, and the password be right: an account that has expired or is locked is opened again by an administrator (chage -l USER, faillock --user USER); a request on a phone has to be confirmed by its owner.",
+            "Check the server's message in the evidence: the password may be right. Have an administrator unlock an expired or locked account (chage -l USER, faillock --user USER), or confirm the request on the phone.",
             None,
         ),
     }
@@ -157,10 +158,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             false if keys_are_next && any(|outcome| *outcome == Outcome::Refused) => {
                 about(&cause::ssh::AUTH_PUBLICKEY, hop).with(
                     "why",
-                    format!(
-                        "after {} it takes none of the keys that were offered",
-                        story.passed.join(" and ")
-                    ),
+                    format!("after {} it rejected every key", story.passed.join(" and ")),
                 )
             }
             false => method(hop, story),
@@ -181,7 +179,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("key", key.label())
             .with(
                 "problem",
-                format!("would not sign with the key that the server accepts: {trouble}"),
+                format!("did not sign with the key that the server accepts: {trouble}"),
             );
     }
     if let Some((key, _)) = story
@@ -192,7 +190,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
         return about(&cause::ssh::AUTH_PUBLICKEY, hop)
             .with(
                 "why",
-                "it would accept a key whose private half is locked or not at hand",
+                "it would accept a key, but its private key is locked or not available",
             )
             .with("locked", key.label());
     }
@@ -206,7 +204,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("takes", *algorithm)
             .with(
                 "reason",
-                format!("knows this key, but takes only {algorithm} signatures by it"),
+                format!("knows this key, but accepts only {algorithm} signatures from it"),
             );
     }
     let tried = any(|outcome| *outcome == Outcome::Refused);
@@ -217,10 +215,10 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
                 .with("key", keys.join(", "))
                 .with(
                     "reason",
-                    "and PubkeyAcceptedAlgorithms of the SSH configuration agree on no signature algorithm",
+                    "and PubkeyAcceptedAlgorithms in the SSH configuration have no signature algorithm in common",
                 )
                 .fix(
-                    "Take PubkeyAcceptedAlgorithms out of the SSH configuration for this host, or begin its value with + to add to the defaults.",
+                    "Remove PubkeyAcceptedAlgorithms from the SSH configuration for this host, or start its value with + to add to the defaults.",
                     None,
                 );
         }
@@ -237,10 +235,10 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("least_bits", least)
             .with(
                 "reason",
-                format!("may be shown no RSA key of fewer than {least} bits (RequiredRSASize)"),
+                format!("must not be offered RSA keys of fewer than {least} bits (RequiredRSASize in the SSH configuration)"),
             )
             .fix(
-                "If RequiredRSASize stands in the SSH configuration for this host, lower it; else use a longer key.",
+                "If RequiredRSASize is set in the SSH configuration for this host, lower it; otherwise use a longer key.",
                 None,
             );
     }
@@ -252,8 +250,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             return certificate(hop, key, fault);
         }
         if story.methods.is_empty() || story.methods.contains(&"publickey") {
-            return about(&cause::ssh::AUTH_PUBLICKEY, hop)
-                .with("why", "it takes none of the keys that were offered");
+            return about(&cause::ssh::AUTH_PUBLICKEY, hop).with("why", "it rejected every key");
         }
         return method(hop, story);
     }
@@ -263,7 +260,7 @@ fn refused(hop: &Hop, story: &Story) -> Finding {
             .with("problem", format!("cannot be used: {trouble}"));
     }
     if takes_keys && story.agent_keys == Some(0) {
-        return about(&cause::ssh::AUTH_AGENT, hop).with("problem", "has no keys, or is locked");
+        return about(&cause::ssh::AUTH_AGENT, hop).with("problem", "has no keys or is locked");
     }
     method(hop, story)
 }
@@ -278,13 +275,12 @@ fn method(hop: &Hop, story: &Story) -> Finding {
     let wanted = match story.methods.as_slice() {
         _ if story.asked_on => format!("{answer} after the password"),
         _ if story.new_password => {
-            "a new password, as it seems (its answer to the password is neither yes nor no),"
-                .to_owned()
+            "a new password (it seems so: it neither accepted nor rejected the old one)".to_owned()
         }
         ["publickey"] if story.passed.contains(&"publickey") => {
-            "another key beside the one that it has accepted (publickey)".to_owned()
+            "another key besides the one that it has accepted (publickey)".to_owned()
         }
-        [] => "something that it does not name (every method is switched off there)".to_owned(),
+        [] => "a method that it does not name (all methods are disabled there)".to_owned(),
         methods => {
             let asked = |method: &&'static str| match *method {
                 "keyboard-interactive" if !quoted.is_empty() => answer.clone(),
@@ -304,7 +300,7 @@ fn method(hop: &Hop, story: &Story) -> Finding {
         true => finding,
         false => finding.with("switched_off", off.join(", ")).fix(
             format!(
-                "The SSH configuration switches {} off for this host: look at PreferredAuthentications, PubkeyAuthentication, PasswordAuthentication and KbdInteractiveAuthentication.",
+                "The SSH configuration disables {} for this host: check PreferredAuthentications, PubkeyAuthentication, PasswordAuthentication and KbdInteractiveAuthentication.",
                 off.join(" and ")
             ),
             None,
@@ -318,9 +314,9 @@ fn method(hop: &Hop, story: &Story) -> Finding {
     let finding = match story.keys_only && password {
         false => finding,
         true => finding
-            .with("withheld", "no password was sent, since the host key is wrong")
+            .with("withheld", "no password was sent, because the host key is wrong")
             .fix(
-                "Settle the host key first: to a server with a wrong one no password is sent, whatever is set.",
+                "Resolve the host key problem first: no password is ever sent to a server with a wrong host key.",
                 None,
             ),
     };
@@ -329,7 +325,7 @@ fn method(hop: &Hop, story: &Story) -> Finding {
     let finding = match new_password {
         false => finding,
         true => finding.fix(
-            "If the server wants the password changed, log in once by hand with ssh and change it, or have an administrator look with chage -l USER.",
+            "If the server asks for a new password, log in once by hand with ssh and change it, or have an administrator check chage -l USER.",
             None,
         ),
     };
@@ -369,9 +365,12 @@ fn certificate_fault(key: &Candidate, user: &str) -> Option<String> {
     } else if now >= certificate.valid_before() {
         Some(format!("expired on {}", moment(certificate.valid_before())))
     } else if principals.is_empty() {
-        Some("names no user at all".to_owned())
+        Some("is not valid for any user".to_owned())
     } else if !principals.iter().any(|principal| principal == user) {
-        Some(format!("is for {}, not for {user}", principals.join(", ")))
+        Some(format!(
+            "is valid for {}, not for {user}",
+            principals.join(", ")
+        ))
     } else {
         // sshd refuses what it does not know (auth-options.c, `cert_option_list`).
         let known = ["force-command", "source-address", "verify-required"];

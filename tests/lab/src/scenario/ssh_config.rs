@@ -338,7 +338,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = configured(lab, &*lab.sshd()?, &["PubkeyAuthentication no"])?;
             Ok(case.assert(|report| {
                 let fixes = report["verdict"]["fixes"].to_string();
-                ensure!(fixes.contains("switches publickey off"), "{fixes}");
+                ensure!(fixes.contains("disables publickey"), "{fixes}");
                 Ok(())
             }))
         },
