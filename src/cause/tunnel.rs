@@ -10,9 +10,9 @@ pub static UNCLASSIFIED: Cause = Cause {
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
     summary: "The forward to {target} failed in a way that dbdoctor does not recognise: {error}.",
-    meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
+    meaning: "The evidence contains the raw error. Please report it.",
     fixes: &[fix(
-        "Report it with the output of the same command and --format json.",
+        "Report it with the output of the same command with --format json added.",
     )],
     seen_as: &[],
 };
@@ -23,14 +23,14 @@ pub static PROHIBITED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The SSH server forbids the forward",
-    summary: "{via} lets us in and forbids a forward to {target}.",
-    meaning: "The login worked; the server's rules refuse the forward: AllowTcpForwarding no (or DisableForwarding), a PermitOpen list without this host and port, or restrict, no-port-forwarding or permitopen= in front of the key in authorized_keys. PermitOpen compares the host as text: db.test and its address are different entries. An expired password also forbids forwards until it is changed.",
+    summary: "{via} accepted the login but refused the forward to {target}.",
+    meaning: "The login worked, but the server's rules refuse the forward: AllowTcpForwarding no (or DisableForwarding), a PermitOpen list without this host and port, or restrict, no-port-forwarding or permitopen= in front of the key in authorized_keys. PermitOpen compares the host as text: db.test and its address are different entries. An expired password also blocks forwards until it is changed.",
     fixes: &[
         fix(
-            "On the server, see which rule it is: sshd -T -C user=USER,host=HOST,addr=ADDRESS | grep -iE 'allowtcpforwarding|permitopen|disableforwarding'; and the options in front of the key in authorized_keys.",
+            "On the server, check which rule it is: sshd -T -C user=USER,host=HOST,addr=ADDRESS | grep -iE 'allowtcpforwarding|permitopen|disableforwarding'; and the options in front of the key in authorized_keys.",
         ),
         fix(
-            "Allow it: AllowTcpForwarding local, and PermitOpen {target}; or permitopen=\"{target}\" in authorized_keys. Then reload sshd.",
+            "Allow it: set AllowTcpForwarding local, and PermitOpen {target?host:port} or permitopen=\"{target?host:port}\" in authorized_keys. Then reload sshd.",
         ),
         fix("If the list has another spelling of the same host, use that one here."),
     ],
@@ -50,17 +50,17 @@ pub static TARGET_REFUSED: Cause = Cause {
     retryable: true,
     title: "The target refuses the SSH server's connection",
     summary: "{target} refuses the connection that {via} makes to it.",
-    meaning: "The tunnel is fine up to its last step: on the SSH server's side the target's machine answers, and nothing listens on that port there, or a firewall rejects. localhost is the SSH server itself, not this machine. A PostgreSQL that listens on localhost only (listen_addresses) refuses on its other addresses.",
+    meaning: "The tunnel works up to its last step. The target machine answers the SSH server, but nothing listens on that port there, or a firewall rejects the connection. localhost is the SSH server itself, not this machine. A PostgreSQL that listens on localhost only (listen_addresses) refuses connections to its other addresses.",
     fixes: &[
         fix(
-            "See that the server runs and that host and port are right as seen from the SSH server.",
+            "Check that the server is running and that host and port are right as seen from the SSH server.",
         ),
         run(
-            "On the machine of {database_host}, see where PostgreSQL listens.",
+            "On {database_host?the database's machine}, check where PostgreSQL listens:",
             "ss -tlnp",
         ),
         fix(
-            "If PostgreSQL on {database_host} listens on 127.0.0.1 only, set listen_addresses in postgresql.conf and restart it.",
+            "If PostgreSQL on {database_host?that machine} listens on 127.0.0.1 only, set listen_addresses in postgresql.conf and restart it.",
         ),
     ],
     seen_as: &[
@@ -79,13 +79,15 @@ pub static TARGET_UNRESOLVED: Cause = Cause {
     retryable: true,
     title: "The SSH server cannot resolve the target's name",
     summary: "{via} cannot resolve {target_host}: {words}.",
-    meaning: "Through a tunnel the database's name is resolved on the SSH server, and there it is not known, or its name servers do not answer; sshd does nothing else until they do or it gives up. Names of a container network, of /etc/hosts or of a VPN's resolver exist on one machine only.",
+    meaning: "Through a tunnel, the database's name is resolved on the SSH server. It is not known there, or the SSH server's name servers do not answer; sshd does nothing else until they do or until it gives up. Names of a container network, of /etc/hosts or of a VPN's resolver exist on one machine only.",
     fixes: &[
         run(
-            "See that the name is spelled as the SSH server knows it; ask for it there.",
+            "Use the name as the SSH server knows it; look it up there:",
             "getent ahosts {target_host}",
         ),
-        fix("Or name the address of {database_host} as the SSH server reaches it, with hostaddr."),
+        fix(
+            "Or set hostaddr to the address of {database_host?the database} as the SSH server reaches it.",
+        ),
     ],
     seen_as: &[
         "open failed: connect failed: Name or service not known",
@@ -106,7 +108,7 @@ pub static TARGET_TIMEOUT: Cause = Cause {
     fixes: &[
         fix("Allow the SSH server's address in the firewall or security group of the database."),
         run(
-            "See that the address is right as seen from the SSH server; try it there.",
+            "Check that the address is right as seen from the SSH server; try it there:",
             "nc -zvw 5 {target_host} {target_port}",
         ),
     ],
@@ -122,16 +124,16 @@ pub static TARGET_UNREACHABLE: Cause = Cause {
     code: "tunnel.target.unreachable",
     severity: Severity::Fail,
     retryable: true,
-    title: "The SSH server has no way to the target",
-    summary: "{via} has no way to {target}: {words}.",
-    meaning: "On the SSH server's side there is no route to the target's address, or a router or firewall says that it may not be reached. An IPv6 address on a server without IPv6 is a common case.",
+    title: "The SSH server cannot reach the target",
+    summary: "{via} cannot reach {target}: {words}.",
+    meaning: "The SSH server has no route to the target's address, or a router or firewall reports that it is not allowed to reach it. A common case is an IPv6 address on a server without IPv6.",
     fixes: &[
         run(
-            "See that the address is right as seen from the SSH server, and which way it takes there.",
+            "On the SSH server, check that the address is right and which route leads to it:",
             "getent ahosts {target_host}; ip route get {target_host}",
         ),
         fix(
-            "If only the IPv6 address of {database_host} is the fault, name the IPv4 one with hostaddr.",
+            "If only the IPv6 address of {database_host?the database} is the problem, set hostaddr to the IPv4 one.",
         ),
     ],
     seen_as: &[
@@ -147,19 +149,19 @@ pub static TARGET_FAILED: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The SSH server cannot connect to the target and does not say why",
-    summary: "{via} cannot connect to {target}, and says no more than: {error}.",
-    meaning: "The SSH server allows the forward and its connection to the target fails. It may be a refusal, a missing route or a name that does not resolve: some servers do not tell. OpenSSH never does for a unix socket, be it missing, closed to that user, or forbidden by AllowStreamLocalForwarding or AllowTcpForwarding.",
+    summary: "{via} cannot connect to {target}, and reported only: {error}.",
+    meaning: "The SSH server allows the forward, but its connection to the target fails. It may be a refusal, a missing route or a name that does not resolve: some servers do not say. OpenSSH never does for a unix socket, whether it is missing, closed to that user, or forbidden by AllowStreamLocalForwarding or AllowTcpForwarding.",
     fixes: &[
         run(
-            "On the SSH server, see that the socket is there and open to the user who logs in, and that sshd forwards to sockets (AllowStreamLocalForwarding, AllowTcpForwarding).",
+            "On the SSH server, check that the socket exists and is open to the user that logs in, and that sshd forwards to sockets (AllowStreamLocalForwarding, AllowTcpForwarding):",
             "ls -l {socket}; sudo sshd -T | grep -i forwarding",
         ),
         run(
-            "On the SSH server, try the same step.",
+            "On the SSH server, try the same connection:",
             "nc -zvw 5 {target_host} {target_port}",
         ),
         run(
-            "On the SSH server, read the log of that moment.",
+            "On the SSH server, read the log of that moment:",
             "journalctl -u ssh -u sshd -n 50",
         ),
     ],
@@ -175,10 +177,10 @@ pub static LIMIT: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The SSH server has no more channels",
-    summary: "{via} opens no more forwards: it reports a shortage of resources.",
-    meaning: "The server refuses another channel for want of resources: a limit on forwards of its own, or it is out of file descriptors or memory. OpenSSH's MaxSessions is not it: that does not count forwards.",
+    summary: "{via} opens no more forwards: it reports a resource shortage.",
+    meaning: "The server refuses another channel for lack of resources: it limits forwards, or it is out of file descriptors or memory. It is not OpenSSH's MaxSessions, which does not count forwards.",
     fixes: &[
-        fix("Open fewer connections through one tunnel, or several tunnels."),
+        fix("Open fewer connections through one tunnel, or use several tunnels."),
         fix("Raise the server's limit on channels or open files."),
     ],
     seen_as: &["open failed: resource shortage", "Resource shortage"],
@@ -190,11 +192,11 @@ pub static LISTEN: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The local port for the tunnel cannot be opened",
-    summary: "Nothing can listen on {address}: {error}.",
-    meaning: "The tunnel stands; its local end could not be opened. Another program has the port (an earlier tunnel, a local PostgreSQL), the port is below 1024, or the address is not one of this machine.",
+    summary: "dbdoctor cannot listen on {address}: {error}.",
+    meaning: "The tunnel is up, but its local end could not be opened. Another program uses the port (an earlier tunnel, a local PostgreSQL), the port is below 1024, or the address does not belong to this machine.",
     fixes: &[
-        run("See who has the port.", "ss -tlnp"),
-        fix("Choose another port with --listen; 0 lets the system choose."),
+        run("Check which program uses the port:", "ss -tlnp"),
+        fix("Use another port with --listen; 0 lets the system choose one."),
     ],
     seen_as: &[
         "bind: Address already in use",
@@ -212,9 +214,9 @@ pub static EXPOSED: Cause = Cause {
     retryable: false,
     title: "Other machines can use the tunnel too",
     summary: "The tunnel to {target} listens on {address}, where other machines can reach it.",
-    meaning: "With an address other than loopback, whoever reaches this machine's port reaches the database, past the SSH server's rules. The database still asks for its own password.",
+    meaning: "With an address other than loopback, anyone who can reach this machine's port reaches the database, bypassing the SSH server's rules. The database still asks for its own password.",
     fixes: &[fix(
-        "Leave the address out of --listen, so that only this machine can connect; or guard the port with a firewall.",
+        "Leave the address out of --listen, so that only this machine can connect, or protect the port with a firewall.",
     )],
     seen_as: &[],
 };
@@ -226,11 +228,11 @@ pub static LOST: Cause = Cause {
     retryable: false,
     title: "The tunnel died while it was in use",
     summary: "The SSH session with {via} ended {when}: {error}.",
-    meaning: "The login worked, and the session ended under the connection that went through it: the SSH server was restarted or stopped, somebody ended the session, or a device on the way dropped it. Whoever speaks through the tunnel then sees a closed or reset connection and takes the database for the cause.",
+    meaning: "The login worked, but the session ended during the connection through it: the SSH server was restarted or stopped, an administrator ended the session, or a device on the way dropped it. Programs that use the tunnel then see a closed or reset connection and blame the database.",
     fixes: &[
         fix("On the SSH server, read its log of that moment: journalctl -u ssh -u sshd -n 50."),
         fix(
-            "If it ends after some time without traffic, set ServerAliveInterval 30 for {bastion} in the SSH configuration, and test it with dbdoctor idle.",
+            "If it ends after some time without traffic, set ServerAliveInterval 30 for {bastion?the SSH server} in the SSH configuration, and test it with dbdoctor idle.",
         ),
     ],
     seen_as: &[

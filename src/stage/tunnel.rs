@@ -140,7 +140,7 @@ async fn explained(
                     .with("resolves_here", here)
                     .fix(
                         format!(
-                            "The name resolves here, to {first}, and not on {}: if that address is right from there too, name it with hostaddr={first}.",
+                            "The name resolves on this machine, to {first}, but not on {}. If that address is right from there too, set hostaddr={first}.",
                             wanted.via
                         ),
                         None,
