@@ -73,7 +73,7 @@ pub struct Connected {
 pub fn applicable(target: &Target, until: Stage) -> Result<(), NotApplicable> {
     if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(target, e)) {
         return Err(NotApplicable(
-            "TLS is not used here: sslmode is disable, or the target is a unix socket",
+            "TLS is not used: sslmode is disable, or the target is a unix socket",
         ));
     }
     if until == Stage::Tunnel && target.ssh.is_none() {
@@ -230,7 +230,7 @@ impl Run<'_> {
             connected.keys = self.end(record, Ok(keys))?;
         } else {
             for stage in [Stage::Key, Stage::Ssh, Stage::Tunnel] {
-                self.skip(stage, "no SSH tunnel asked for");
+                self.skip(stage, "no SSH tunnel configured");
             }
         }
 

@@ -8,7 +8,9 @@ use crate::stage::protocol::Attempt;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
 use crate::stage::{Verdict, auth, protocol, server, ssh, tcp, tls, tunnel};
-use crate::target::{Endpoint, Keepalives, SslMode, SslNegotiation, Target, TargetSessionAttrs};
+use crate::target::{
+    Endpoint, Keepalives, Place, SslMode, SslNegotiation, Target, TargetSessionAttrs,
+};
 use crate::wire::session::Session;
 use crate::wire::{Address, Stream};
 
@@ -146,7 +148,10 @@ impl Run<'_> {
 
         let mut record = self.begin(Stage::Tls);
         if attempt == Attempt::Plain {
-            record.skip("in clear, as sslmode says");
+            record.skip(match endpoint.place {
+                Place::Unix(_) => "unencrypted (unix socket)".to_owned(),
+                _ => format!("unencrypted (sslmode={})", target.tls.mode.as_str()),
+            });
         }
         let verdict = tls::probe(greeted, attempt, target, endpoint, &ctx, &mut record).await;
         let wire = self.step(record, verdict, false)?;
