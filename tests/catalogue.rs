@@ -31,11 +31,6 @@ const EXPLAIN: &str = "known to explain alone, which is tested on its texts";
 
 /// Causes whose pages have no fix yet. It only shrinks.
 const NO_GENERAL_FIX: &[&str] = &[
-    "config.param.unknown",
-    "config.param.invalid",
-    "config.passfile.nomatch",
-    "config.env-file.syntax",
-    "tcp.partial",
     "tls.cert.revoked",
     "auth.ident",
     "auth.cert",
