@@ -112,8 +112,7 @@ failure!(
     "The host ({source}) is {what}; it must be a host name, an IP address or a socket directory.",
     "libpq takes the whole value as a name and looks it up in DNS, which answers that it does not exist. The host name inside it might be correct.",
     [
-        fix("Set host {host} and port {port} separately."),
-        fix("Put only the host name into the host setting; the port goes into --port, PGPORT or port=."),
+        fix("Set the host to {host|the host name alone}, and the port to {port|its number} with --port, PGPORT or port=."),
         fix("Or pass {url?this value} as the target."),
     ],
     [
@@ -134,7 +133,7 @@ failure!(
     [
         fix("Write {meant} instead of {parameter}."),
         fix("Remove {parameter} from the string for programs that use libpq; {driver} reads it as: {meaning}."),
-        fix("Remove {parameter_name?the parameter}, or write the parameter that was intended (PostgreSQL documentation, \"Parameter Key Words\"). In a URL, & separates parameters; inside a value, write it as %26."),
+        fix("Remove {parameter_name?the parameter}, or check its spelling (PostgreSQL documentation, \"Parameter Key Words\"). In a URL, & separates parameters; inside a value, write it as %26."),
     ],
     [
         "invalid URI query parameter",
@@ -152,8 +151,7 @@ failure!(
     "{parameter} ({source}) cannot be {value}: {problem}.",
     "libpq checks its parameters before it connects, or when it gets to the host in question.",
     [
-        fix("Set {parameter} to {allowed}."),
-        fix("Correct {parameter?the parameter}, or remove it to use the default."),
+        fix("Set {parameter?the parameter} to {allowed|a valid value}, or remove it to use the default."),
     ],
     [
         "invalid port number",
