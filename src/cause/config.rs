@@ -9,7 +9,7 @@ macro_rules! failure {
     };
 }
 
-/// A row that rides along.
+/// A row that is a warning.
 macro_rules! warning {
     ($(#[$about:meta])* $name:ident, $code:literal, $title:literal, $summary:literal, $meaning:literal, [$($fix:expr),+ $(,)?], [$($seen:literal),* $(,)?]) => {
         row!($(#[$about])* Warn $name, $code, $title, $summary, $meaning, [$($fix),+], [$($seen),*]);
@@ -172,7 +172,7 @@ failure!(
 );
 
 failure!(
-    /// Settings that libpq refuses together.
+    /// Parameters that libpq rejects in combination.
     PARAM_CONFLICT,
     "config.param.conflict",
     "Two connection parameters conflict",
@@ -192,7 +192,7 @@ failure!(
 );
 
 warning!(
-    /// Blanks or quotes around a value.
+    /// Whitespace or quotes around a value.
     WHITESPACE,
     "config.whitespace",
     "A value has leading or trailing whitespace or quotes",
@@ -381,7 +381,7 @@ failure!(
 );
 
 warning!(
-    /// A setting of the SSH configuration that dbdoctor does not follow.
+    /// A setting of the SSH configuration that dbdoctor does not support.
     SSH_UNSUPPORTED,
     "config.ssh.unsupported",
     "The SSH configuration has a setting that dbdoctor does not support",

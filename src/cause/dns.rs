@@ -70,7 +70,7 @@ pub static CONTAINER_NAME: Cause = Cause {
     ],
 };
 
-/// The name is there, an address is not.
+/// The name exists without an address.
 pub static NO_ADDRESS: Cause = Cause {
     code: "dns.no-address",
     severity: Severity::Fail,
@@ -122,7 +122,7 @@ pub static SERVER_FAILURE: Cause = Cause {
     ],
 };
 
-/// Silence.
+/// No answer.
 pub static TIMEOUT: Cause = Cause {
     code: "dns.timeout",
     severity: Severity::Fail,
@@ -146,7 +146,7 @@ pub static TIMEOUT: Cause = Cause {
     ],
 };
 
-/// Nobody to ask.
+/// No usable name server.
 pub static NO_RESOLVER: Cause = Cause {
     code: "dns.no-resolver",
     severity: Severity::Fail,
@@ -270,7 +270,7 @@ pub static SLOW: Cause = Cause {
     seen_as: &[],
 };
 
-/// No name at all.
+/// Not a valid host name.
 pub static INVALID_NAME: Cause = Cause {
     code: "dns.invalid-name",
     severity: Severity::Fail,

@@ -52,7 +52,7 @@ pub static UNREADABLE: Cause = Cause {
     ],
 };
 
-/// Something else than a file with content.
+/// Not a file with content.
 pub static NOT_A_FILE: Cause = Cause {
     code: "key.not-a-file",
     severity: Severity::Fail,
@@ -96,7 +96,7 @@ pub static PERMISSIONS: Cause = Cause {
     ],
 };
 
-/// Somebody else owns the file.
+/// Another user owns the file.
 pub static OWNER: Cause = Cause {
     code: "key.owner",
     severity: Severity::Warn,
@@ -114,7 +114,7 @@ pub static OWNER: Cause = Cause {
     seen_as: &[],
 };
 
-/// The public half, or a certificate.
+/// A public key or a certificate.
 pub static PUBLIC: Cause = Cause {
     code: "key.public",
     severity: Severity::Fail,
@@ -136,7 +136,7 @@ pub static PUBLIC: Cause = Cause {
     ],
 };
 
-/// Damaged on its way.
+/// A damaged private key.
 pub static MANGLED: Cause = Cause {
     code: "key.mangled",
     severity: Severity::Fail,
@@ -161,7 +161,7 @@ pub static MANGLED: Cause = Cause {
     ],
 };
 
-/// No private key at all, or in no form that OpenSSH reads.
+/// Not a private key, or not in a format that OpenSSH reads.
 pub static FORMAT: Cause = Cause {
     code: "key.format",
     severity: Severity::Fail,
@@ -205,7 +205,7 @@ pub static PPK: Cause = Cause {
     ],
 };
 
-/// A type that nobody takes.
+/// A key type that servers do not accept.
 pub static TYPE: Cause = Cause {
     code: "key.type",
     severity: Severity::Fail,
@@ -250,7 +250,7 @@ pub static WEAK: Cause = Cause {
     ],
 };
 
-/// Encrypted, with nothing to open it.
+/// Encrypted, without a passphrase.
 pub static PASSPHRASE_MISSING: Cause = Cause {
     code: "key.passphrase.missing",
     severity: Severity::Fail,
@@ -277,7 +277,7 @@ pub static PASSPHRASE_MISSING: Cause = Cause {
     ],
 };
 
-/// Encrypted, and the passphrase does not fit.
+/// Encrypted, with a wrong passphrase.
 pub static PASSPHRASE_WRONG: Cause = Cause {
     code: "key.passphrase.wrong",
     severity: Severity::Fail,
@@ -297,7 +297,7 @@ pub static PASSPHRASE_WRONG: Cause = Cause {
     ],
 };
 
-/// The companions belong to another key.
+/// The `.pub` or certificate next to it belongs to another key.
 pub static PAIR_MISMATCH: Cause = Cause {
     code: "key.pair-mismatch",
     severity: Severity::Warn,
@@ -317,7 +317,7 @@ pub static PAIR_MISMATCH: Cause = Cause {
     seen_as: &["contents do not match public", "identity_sign: private key"],
 };
 
-/// OpenSSH reads it and some libraries do not.
+/// OpenSSH reads it, but some libraries do not.
 pub static LIBRARY: Cause = Cause {
     code: "key.library",
     severity: Severity::Warn,

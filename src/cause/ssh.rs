@@ -155,7 +155,7 @@ pub static ALGORITHMS: Cause = Cause {
     ],
 };
 
-/// OpenSSH could agree with the server, and dbdoctor cannot.
+/// OpenSSH has an algorithm in common with the server, dbdoctor has not.
 pub static UNSUPPORTED: Cause = Cause {
     code: "ssh.unsupported",
     severity: Severity::Fail,
@@ -209,7 +209,7 @@ pub static HOSTKEY_UNKNOWN: Cause = Cause {
     ],
 };
 
-/// The host key is another one.
+/// The host key has changed.
 pub static HOSTKEY_CHANGED: Cause = Cause {
     code: "ssh.hostkey.changed",
     severity: Severity::Fail,
@@ -260,7 +260,7 @@ pub static HOSTKEY_REVOKED: Cause = Cause {
     ],
 };
 
-/// The host certificate does not hold.
+/// The host certificate is not valid.
 pub static HOSTKEY_CERTIFICATE: Cause = Cause {
     code: "ssh.hostkey.certificate",
     severity: Severity::Fail,
@@ -285,7 +285,7 @@ pub static HOSTKEY_CERTIFICATE: Cause = Cause {
     ],
 };
 
-/// None of the keys is taken.
+/// The server rejected every key.
 pub static AUTH_PUBLICKEY: Cause = Cause {
     code: "ssh.auth.publickey",
     severity: Severity::Fail,
@@ -315,7 +315,7 @@ pub static AUTH_PUBLICKEY: Cause = Cause {
     ],
 };
 
-/// The certificate does not hold.
+/// The user certificate is not valid.
 pub static AUTH_CERTIFICATE: Cause = Cause {
     code: "ssh.auth.certificate",
     severity: Severity::Fail,
@@ -364,7 +364,7 @@ pub static AUTH_PASSWORD: Cause = Cause {
     ],
 };
 
-/// The server wants something else.
+/// The server requires another login method.
 pub static AUTH_METHOD: Cause = Cause {
     code: "ssh.auth.method",
     severity: Severity::Fail,
@@ -435,7 +435,7 @@ pub static AUTH_TOO_MANY: Cause = Cause {
     seen_as: &["Too many authentication failures"],
 };
 
-/// The agent does not help.
+/// The agent cannot provide a key.
 pub static AUTH_AGENT: Cause = Cause {
     code: "ssh.auth.agent",
     severity: Severity::Fail,
@@ -460,7 +460,7 @@ pub static AUTH_AGENT: Cause = Cause {
     ],
 };
 
-/// The agent does not answer, and another key opens the server.
+/// The agent does not answer, and another key was accepted.
 pub static AUTH_AGENT_MUTE: Cause = Cause {
     code: "ssh.auth.agent-mute",
     severity: Severity::Warn,
@@ -480,7 +480,7 @@ pub static AUTH_AGENT_MUTE: Cause = Cause {
     seen_as: &[],
 };
 
-/// The server hung up.
+/// The server ended the session.
 pub static DISCONNECTED: Cause = Cause {
     code: "ssh.disconnected",
     severity: Severity::Fail,
@@ -508,7 +508,7 @@ pub static DISCONNECTED: Cause = Cause {
     ],
 };
 
-/// The server breaks the protocol.
+/// The server violates the protocol.
 pub static MALFORMED: Cause = Cause {
     code: "ssh.malformed",
     severity: Severity::Fail,

@@ -77,7 +77,7 @@ pub static TIMEOUT: Cause = Cause {
     ],
 };
 
-/// No way there.
+/// No route.
 pub static UNREACHABLE: Cause = Cause {
     code: "tcp.unreachable",
     severity: Severity::Fail,
@@ -108,7 +108,7 @@ pub static UNREACHABLE: Cause = Cause {
     ],
 };
 
-/// A rule forbids it.
+/// A firewall rule forbids it.
 pub static REJECTED: Cause = Cause {
     code: "tcp.rejected",
     severity: Severity::Fail,
@@ -174,7 +174,7 @@ pub static IPV6_FIRST: Cause = Cause {
     ],
 };
 
-/// This machine ran out.
+/// This machine ran out of ports, descriptors or memory.
 pub static LOCAL: Cause = Cause {
     code: "tcp.local",
     severity: Severity::Fail,
@@ -231,7 +231,7 @@ pub static SOCKET_MISSING: Cause = Cause {
     ],
 };
 
-/// The socket is shut for this user.
+/// This user is not allowed to use the socket.
 pub static SOCKET_PERMISSION: Cause = Cause {
     code: "tcp.socket-permission",
     severity: Severity::Fail,
@@ -256,7 +256,7 @@ pub static SOCKET_PERMISSION: Cause = Cause {
     ],
 };
 
-/// The path does not fit.
+/// The socket's path is too long.
 pub static SOCKET_PATH: Cause = Cause {
     code: "tcp.socket-path",
     severity: Severity::Fail,

@@ -143,7 +143,7 @@ pub static TARGET_UNREACHABLE: Cause = Cause {
     ],
 };
 
-/// The target cannot be reached, and nobody says why.
+/// The target cannot be reached, for an unknown reason.
 pub static TARGET_FAILED: Cause = Cause {
     code: "tunnel.target.failed",
     severity: Severity::Fail,
@@ -221,7 +221,7 @@ pub static EXPOSED: Cause = Cause {
     seen_as: &[],
 };
 
-/// The session died.
+/// The session ended while in use.
 pub static LOST: Cause = Cause {
     code: "tunnel.lost",
     severity: Severity::Fail,
