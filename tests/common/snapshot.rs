@@ -177,7 +177,7 @@ impl Normal {
 
 /// The lab's free ports and the kernel's own.
 fn is_port(number: u64) -> bool {
-    (10_000..=65_535).contains(&number)
+    (10_000..65_535).contains(&number)
 }
 
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[0-9]{5}\b").unwrap());
@@ -185,6 +185,7 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[0-9]{5}\b").un
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let all = [
         (r"/tmp/dbdoctor-lab-[0-9]+-[A-Za-z0-9]+", "/lab"),
+        (r"\bfaults-[0-9a-f]+", "faults"),
         (r"dbdoctor-lab-[0-9]+-[A-Za-z0-9]+", "dbdoctor-lab"),
         (r"(/lab(?:/[A-Za-z_.]+)*?/[a-z_]+)-[0-9]+\b", "$1-1"),
         (r"\.s\.PGSQL\.[0-9]+", ".s.PGSQL.5432"),
