@@ -64,7 +64,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l timeout -d '
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -102,7 +102,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l timeout -d 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -137,7 +137,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l timeout -d 'Th
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -173,7 +173,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l timeout -d 'Th
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -197,7 +197,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l timeout -d 'Th
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -230,7 +230,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l timeout -d 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -268,7 +268,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l timeout -d 'Th
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -305,7 +305,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l timeout -d 'T
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -342,7 +342,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l timeout -d 'T
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -381,7 +381,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l timeout -d 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -402,7 +402,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l timeout -d
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -414,7 +414,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s v -l verbo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -427,7 +427,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l format -d 'The form of the report' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -d 'Also write the JSON report to this file' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -d 'Also write the JSON report to this file, with mode 0600 where it is new' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

@@ -550,7 +550,7 @@ pub struct OutputArgs {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Also write the JSON report to this file
+    /// Also write the JSON report to this file, with mode 0600 where it is new
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 

@@ -9,6 +9,7 @@ pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod output;
+mod output_file;
 pub mod sockets;
 pub mod starved;
 pub mod stress;
