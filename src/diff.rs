@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::finding::cleaned;
 use crate::report::{SCHEMA_VERSION, Stage, Tool};
+use crate::text::LONGEST;
 
 /// What differs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -339,10 +340,10 @@ fn compare(found: &mut Vec<Difference>, stage: &str, name: &str, a: &Value, b: &
             let keys: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
             for key in keys {
                 let get = |from: &Map<String, Value>| from.get(key).cloned().unwrap_or_default();
-                let name = match name {
+                let name = bounded(match name {
                     "" => key.replace('_', " "),
                     name => format!("{name}, {}", key.replace('_', " ")),
-                };
+                });
                 compare(found, stage, &name, &get(left), &get(right));
             }
         }
@@ -371,6 +372,14 @@ fn compare(found: &mut Vec<Difference>, stage: &str, name: &str, a: &Value, b: &
         }
         (a, b) => push(found, Part::Fact, Some(stage), name, a, b),
     }
+}
+
+/// A name no longer than is shown: those of the parts all begin with it.
+fn bounded(mut name: String) -> String {
+    if let Some((at, _)) = name.char_indices().nth(LONGEST) {
+        name.truncate(at);
+    }
+    name
 }
 
 /// A certificate or key by what identifies it.
@@ -405,7 +414,7 @@ fn sorted(items: &[Value]) -> Vec<Value> {
         other => Some(other.to_string()),
     };
     if items.iter().all(|item| key(item).is_some()) {
-        items.sort_by_key(key);
+        items.sort_by_cached_key(key);
     }
     items
 }

@@ -17,6 +17,10 @@ use crate::target::files;
 /// No report is larger, in bytes.
 const LARGEST: u64 = 4 << 20;
 
+/// No report has more values; many small ones take far more room in memory than
+/// in the file.
+const MOST_VALUES: usize = 200_000;
+
 /// How long a pipe may take: a report may be made at its other end.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -52,6 +56,14 @@ pub fn run(args: &DiffArgs) -> Exit {
 fn read(path: &Path, which: &'static str) -> Result<Value, String> {
     let bytes = files::read_until(path, LARGEST, Instant::now() + PATIENCE)
         .map_err(|why| unreadable(which, why))?;
+    // Each but the first of an array or object follows a comma.
+    let begins_value = |byte: &&u8| matches!(byte, b',' | b'[' | b'{');
+    if bytes.iter().filter(begins_value).count() > MOST_VALUES {
+        return Err(unreadable(
+            which,
+            files::Unreadable::because("is too large"),
+        ));
+    }
     serde_json::from_slice(&bytes).map_err(|_| not_a_report(which))
 }
 

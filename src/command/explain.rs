@@ -6,7 +6,7 @@ use super::output::{self, To};
 use super::{Exit, usage};
 use crate::cause;
 use crate::cli::{ExplainArgs, Format};
-use crate::explain::{Explanation, LONGEST, is_code};
+use crate::explain::{Explanation, LONGEST, MOST_LINES, is_code};
 use crate::render::explain as render;
 use crate::render::json;
 use crate::render::style::Style;
@@ -81,11 +81,11 @@ struct Tail {
 
 fn standard_input() -> io::Result<Tail> {
     let tail = tail(io::stdin().lock().take(LONGEST_INPUT), LONGEST)?;
-    if tail.skipped > 0 {
+    let lines = tail.text.lines().count();
+    if tail.skipped > 0 || lines > MOST_LINES {
         eprintln!(
-            "dbdoctor: the input is long: its first {} lines are left out, the last {} MB are read",
-            tail.skipped,
-            LONGEST >> 20
+            "dbdoctor: the input is long: only its last {} lines are read",
+            lines.min(MOST_LINES)
         );
     }
     Ok(tail)

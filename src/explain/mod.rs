@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use text::LONGEST;
+pub use text::{LONGEST, MOST_LINES};
 
 use crate::cause::{self, Cause};
 use crate::finding::{Finding, Fix};

@@ -6,6 +6,8 @@ use super::rules;
 
 /// Of longer input only the end is read, so many bytes of it.
 pub const LONGEST: usize = 16 << 20;
+/// Of more lines than this only the last ones are read.
+pub const MOST_LINES: usize = 200_000;
 /// Longer lines are read up to here.
 const LONGEST_LINE: usize = 4_000;
 /// How far signs of who speaks reach, in lines.
@@ -59,7 +61,8 @@ impl Text {
     pub fn read(text: &str) -> Self {
         let text = unescaped(text);
         let mut lines = Vec::new();
-        for (n, line) in text.lines().enumerate() {
+        let skipped = text.lines().count().saturating_sub(MOST_LINES);
+        for (n, line) in text.lines().enumerate().skip(skipped) {
             let line: String = line.chars().take(LONGEST_LINE).collect();
             let line = line.trim();
             if line.is_empty() {

@@ -9,6 +9,9 @@ use crate::diff::{Diff, Difference, Part, Side};
 use crate::finding::Status;
 use crate::render::evidence;
 
+/// Nobody reads more differences of one kind.
+const MOST_SHOWN: usize = 100;
+
 /// The differences as text.
 pub fn render(diff: &Diff, style: &Style) -> String {
     let mut page = Page::new(style);
@@ -93,7 +96,7 @@ fn block(page: &mut Page, title: &str, differences: &[&Difference], style: &Styl
     section(page, title, style, |page, indent| {
         let blanks = " ".repeat(indent);
         let deeper = " ".repeat(indent + 2);
-        for one in differences {
+        for one in differences.iter().take(MOST_SHOWN) {
             let what = match (one.part, &one.stage) {
                 (Part::Finding, _) => one.name.clone(),
                 (Part::Environment, _) => format!("environment: {}", one.name),
@@ -106,6 +109,10 @@ fn block(page: &mut Page, title: &str, differences: &[&Difference], style: &Styl
                 let label = [(Ink::Plain, deeper.as_str()), (Ink::Faint, name)];
                 page.paragraph(&label, Ink::Plain, &evidence::value(value));
             }
+        }
+        if let Some(more @ 1..) = differences.len().checked_sub(MOST_SHOWN) {
+            let more = format!("and {more} more; --json shows all of them");
+            page.paragraph(&[(Ink::Plain, &blanks)], Ink::Faint, &more);
         }
     });
 }

@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// More than any of these files needs.
@@ -149,6 +149,30 @@ pub fn readable(path: &Path) -> Result<(), Unreadable> {
         false if kind.is_dir() => Err(Unreadable::because("is a directory")),
         false => Ok(()),
     }
+}
+
+/// An entry of a directory of certificates and revocation lists that OpenSSL
+/// must not come to: it opens what an issuer's name leads to (`HASH.0`,
+/// `HASH.r0`), waits for a pipe, and reads a device for ever.
+pub fn unfit_for_openssl(directory: &Path) -> Option<PathBuf> {
+    const LARGEST_LIST: u64 = 64 << 20;
+    let is_looked_up = |name: &str| {
+        name.split_once('.').is_some_and(|(hash, number)| {
+            let number = number.strip_prefix('r').unwrap_or(number);
+            hash.len() == 8
+                && hash.bytes().all(|b| b.is_ascii_hexdigit())
+                && number.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    let entries = fs::read_dir(directory).ok()?.flatten();
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_looked_up))
+        .map(|entry| entry.path())
+        .find(|path| {
+            fs::metadata(path).is_ok_and(|about| {
+                !about.is_dir() && (!about.is_file() || about.len() > LARGEST_LIST)
+            })
+        })
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 //! Only what is needed of YAML is read: block mappings by their indentation,
 //! which is how compose files are written.
 
-use std::io::Read;
 use std::path::Path;
+use std::time::Instant;
+
+use crate::target::files;
 
 /// The file names that `docker compose` looks for.
 const FILES: &[&str] = &[
@@ -25,14 +27,10 @@ const LARGEST: u64 = 1 << 20;
 pub fn services(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for file in FILES {
-        let Ok(opened) = std::fs::File::open(folder.join(file)) else {
+        // A pipe of that name is not waited for.
+        let Ok(text) = files::read_until(&folder.join(file), LARGEST, Instant::now()) else {
             continue;
         };
-        let regular = opened.metadata().is_ok_and(|meta| meta.is_file());
-        let mut text = Vec::new();
-        if !regular || opened.take(LARGEST).read_to_end(&mut text).is_err() {
-            continue;
-        }
         let names = names(&String::from_utf8_lossy(&text));
         found.extend(names.into_iter().map(|name| (name, (*file).to_owned())));
     }

@@ -15,7 +15,7 @@ use openssl::x509::{X509, X509Crl};
 
 use crate::cause::{self as catalogue, Cause, tls as cause};
 use crate::finding::Finding;
-use crate::target::files::Unreadable;
+use crate::target::files::{self, Unreadable};
 use crate::target::{NamedFile, Roots, SslMode, TlsSettings, TlsVersion};
 
 use super::client::{self, ClientCertificate};
@@ -152,6 +152,18 @@ fn trust(
     let pem = PemFile::read(&file.path, limit).map_err(|why| unread_roots(file, why))?;
     if let Err(error) = builder.load_verify_locations(Some(pem.name()), None) {
         return Err(bad_roots(file, what_it_is(&pem.bytes)).with("error", error_text(&error)));
+    }
+    if let Some(dir) = &settings.crl_dir
+        && let Some(entry) = files::unfit_for_openssl(dir)
+    {
+        return Err(Finding::new(file_missing(&cause::ROOT_INVALID))
+            .with("file", dir.display().to_string())
+            .with(
+                "problem",
+                "holds an entry that is no plain file, or too large",
+            )
+            .with("entry", entry.display().to_string())
+            .with("parameter", "sslcrldir"));
     }
     let lists = revocation(builder.cert_store_mut(), settings, limit);
     let (crl, crl_pem) = lists.unzip();
