@@ -455,3 +455,58 @@ fn a_file_is_written_where_its_directory_may_not_be() {
     refused(&output, "no right to the directory");
     assert!(output.stdout.is_empty());
 }
+
+/// Runs a script with `$0` for the program, in mounts of its own; none where
+/// that is not allowed.
+fn in_mounts(folder: &Path, script: &str) -> Option<Output> {
+    let mut command = Command::new("unshare");
+    let allowed = Command::new("unshare")
+        .args(["-m", "true"])
+        .stderr(Stdio::null())
+        .status();
+    command
+        .args(["-m", "sh", "-ec", script, env!("CARGO_BIN_EXE_dbdoctor")])
+        .arg(TARGET)
+        .current_dir(folder)
+        .env("HOME", "/nonexistent")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    allowed
+        .is_ok_and(|status| status.success())
+        .then(|| run(&mut command))
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    // Once where a new file is made, once where the file is a mount point.
+    for (to, mount) in [
+        ("small/r.json", ""),
+        ("point", "touch point; mount --bind small/r.json point"),
+    ] {
+        let script = format!(
+            "mkdir -p small; mount -t tmpfs -o size=8k none small; echo before > small/r.json
+             head -c 4096 /dev/zero > small/filler; {mount}
+             \"$0\" check \"$1\" -w -q -o {to} || test $? = 2
+             cat {to}; ls -A small | wc -l"
+        );
+        let Some(output) = in_mounts(folder.path(), &script) else {
+            return;
+        };
+        let (shown, said) = (text(&output.stdout), text(&output.stderr));
+        assert!(shown.ends_with("before\n2\n"), "{shown} {said}");
+        assert!(said.contains("No space left"), "{said}");
+    }
+}
+
+#[test]
+fn a_mount_point_is_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "echo 'something longer than nothing' > host.json; touch point
+                  mount --bind host.json point; \"$0\" check \"$1\" -w -q -o point || test $? = 1";
+    let Some(output) = in_mounts(folder.path(), script) else {
+        return;
+    };
+    let said = text(&output.stderr);
+    assert!(holds_report(&folder.path().join("host.json")), "{said}");
+}
