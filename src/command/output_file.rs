@@ -36,7 +36,7 @@ const DIRECTORY: OFlag = OFlag::O_PATH
 #[cfg(not(target_os = "linux"))]
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
 
-/// Whether the report can be written to this path, by the rules of [`write`]
+/// Whether the report can be written to this path, by the rules of [`write()`]
 /// and without a trace: a pipe is not opened, since its reader would notice.
 ///
 /// # Errors
