@@ -160,7 +160,7 @@ fn trust(
             .with("file", dir.display().to_string())
             .with(
                 "problem",
-                "holds an entry that is no plain file, or too large",
+                "holds an entry that is not a plain file or is too large",
             )
             .with("entry", entry.display().to_string())
             .with("parameter", "sslcrldir"));
