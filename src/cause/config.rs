@@ -395,6 +395,53 @@ warning!(
 );
 
 failure!(
+    /// `RefuseConnection` holds for this host.
+    SSH_REFUSED,
+    "config.ssh.refused",
+    "The SSH configuration refuses connections to this host",
+    "{file}, line {line} refuses connections to {host}: \"{words}\".",
+    "RefuseConnection (OpenSSH 10.1 and later) ends ssh with its text before anything is sent. Older versions do not know the keyword and stop at it as well. dbdoctor does not connect either.",
+    [
+        fix("Do what the text says, or connect to another host."),
+        fix("If the line should not apply to {host}, correct the Host or Match block above it."),
+    ],
+    ["RefuseConnection:", "Bad configuration option: refuseconnection"]
+);
+
+failure!(
+    /// A revocation list that ssh refuses every host key for.
+    SSH_REVOKED_KEYS,
+    "config.ssh.revoked-keys",
+    "The file with revoked SSH host keys cannot be used",
+    "RevokedHostKeys for {host} names {file}, which {problem}, so ssh refuses every host key.",
+    "Without the list it is not known which host keys are revoked, so ssh accepts none, and dbdoctor does not connect. The file holds one public key a line (no host names), or it is a key revocation list made by ssh-keygen -k.",
+    [
+        run("Check whether the file exists and is readable:", "ls -l {file}"),
+        fix("Restore the file from where it is maintained, or correct its path in the SSH configuration."),
+        fix("If the line reported is one of known_hosts, remove the host name before the key."),
+    ],
+    [
+        "Error checking host key",
+        "in revoked keys file",
+    ]
+);
+
+failure!(
+    /// A restriction depends on a condition that dbdoctor does not evaluate.
+    SSH_UNDECIDED,
+    "config.ssh.undecided",
+    "The SSH configuration may restrict trust, and dbdoctor cannot tell whether it does",
+    "{file}, line {line}: {keyword} may apply to {host}; it depends on {condition}, which dbdoctor does not evaluate.",
+    "{keyword} narrows which host keys are trusted, or whether to connect at all. Ignoring it could send a login to a server that the configuration rules out, so dbdoctor stops before it connects.",
+    [
+        fix("Check which settings ssh applies: ssh -G {host} (with -F FILE where --ssh-config names one)."),
+        fix("Move {keyword} to a Host block, or to a Match block with host, originalhost, user or localuser only."),
+        fix("If it does not apply, use --ssh-config with a configuration without it."),
+    ],
+    []
+);
+
+failure!(
     /// A jump host leads back to itself.
     SSH_LOOP,
     "config.ssh.loop",
@@ -442,6 +489,9 @@ pub static ALL: &[&Cause] = &[
     &SSH_SYNTAX,
     &SSH_PERMISSIONS,
     &SSH_UNSUPPORTED,
+    &SSH_REFUSED,
+    &SSH_REVOKED_KEYS,
+    &SSH_UNDECIDED,
     &SSH_LOOP,
     &UNCLASSIFIED,
 ];

@@ -247,7 +247,7 @@ pub static HOSTKEY_REVOKED: Cause = Cause {
     retryable: false,
     title: "The SSH server's host key is revoked",
     summary: "{known_as} presents {key_type} {fingerprint}, which {line} marks as revoked.",
-    meaning: "A line with @revoked forbids this key (or the authority that signed it), because it is considered compromised. A server that still presents it was not given a new key, or is not the server that it claims to be.",
+    meaning: "A line with @revoked in known_hosts, or a file named by RevokedHostKeys, forbids this key (or the authority that signed it), because it is considered compromised. A server that still presents it was not given a new key, or is not the server that it claims to be.",
     fixes: &[
         fix("Create a new host key on the server, and publish its fingerprint."),
         fix("Only if the line is a mistake, remove it from the file."),
@@ -255,6 +255,7 @@ pub static HOSTKEY_REVOKED: Cause = Cause {
     seen_as: &[
         "REVOKED HOST KEY DETECTED",
         "is marked as revoked",
+        "revoked by file",
         "Host key verification failed",
         "HostKey has been revoked",
     ],
@@ -267,13 +268,16 @@ pub static HOSTKEY_CERTIFICATE: Cause = Cause {
     retryable: false,
     title: "The SSH server's host certificate is not valid",
     summary: "The host certificate of {known_as} is signed by the known authority, but it is not valid: {fault}.",
-    meaning: "A line with @cert-authority trusts the authority that signed the server's certificate, but the certificate is expired, not yet valid, or issued for another name, and the plain key in it is not known either. If only this machine's clock is wrong, the certificate is fine.",
+    meaning: "A line with @cert-authority trusts the authority that signed the server's certificate, but the certificate is expired, not yet valid, issued for another name, or signed with an algorithm that CASignatureAlgorithms does not allow, and the plain key in it is not known either. If only this machine's clock is wrong, the certificate is fine.",
     fixes: &[
         fix(
             "Sign the host key again with the authority's key, for the name in use and with a new validity period (ssh-keygen -s CA -h -I NAME -n HOST -V +52w /etc/ssh/ssh_host_ed25519_key.pub), then reload sshd.",
         ),
         fix(
             "If the name is the problem, connect by a name that the certificate has, or set HostKeyAlias to one.",
+        ),
+        fix(
+            "If the signature's algorithm is the problem, sign the host key again with an allowed one (ssh-keygen -t rsa-sha2-512 -s CA for an RSA authority), or add it to CASignatureAlgorithms.",
         ),
         run("Check that this machine's clock is right:", "date -u"),
     ],

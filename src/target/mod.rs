@@ -18,6 +18,7 @@ pub mod passfile;
 mod passwords;
 pub mod reading;
 pub mod resolve;
+pub mod revoked_keys;
 pub mod service;
 pub mod settings;
 mod sources;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use crate::report::TargetReport;
 use crate::secret::Secret;
+use revoked_keys::RevokedKeys;
 pub use settings::{
     AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
     SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
@@ -369,6 +371,8 @@ pub struct Hop {
     pub known_hosts: Vec<PathBuf>,
     /// `GlobalKnownHostsFile`.
     pub global_known_hosts: Vec<PathBuf>,
+    /// `RevokedHostKeys`, as it was read when the run began.
+    pub revoked_host_keys: Vec<RevokedKeys>,
     /// `HostKeyAlias`.
     pub host_key_alias: Option<String>,
     /// `StrictHostKeyChecking` or `--ssh-host-key-check`.

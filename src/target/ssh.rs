@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::origin::tilde;
-use super::ssh_config::{self, Asked, Files, Options, Rejected, Spec, spec};
+use super::revoked_keys::RevokedKeys;
+use super::ssh_config::{self, Asked, Files, Options, Rejected, STRICT, Spec, Undecided, spec};
 use super::{Hop, HostKeyCheck, NamedFile, Place, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::cli::SshArgs;
@@ -202,6 +203,14 @@ impl Planner<'_> {
         };
         let options = ssh_config::lookup(&self.files, &asked)
             .map_err(|rejected| self.rejected(rejected, &spec.host))?;
+        if let Some(undecided) = self.undecided(&options) {
+            return Err(Finding::new(&cause::SSH_UNDECIDED)
+                .with("file", undecided.file.display().to_string())
+                .with("line", undecided.line)
+                .with("keyword", undecided.keyword)
+                .with("condition", undecided.condition.as_str())
+                .with("host", spec.host.as_str()));
+        }
         let wrong = |problem: String| {
             Finding::new(&cause::SSH_SYNTAX)
                 .with("place", self.config_name())
@@ -308,6 +317,17 @@ impl Planner<'_> {
                 },
             ),
         };
+        let revoked_host_keys = paths(options.revoked_host_keys.as_deref().unwrap_or_default())?
+            .iter()
+            .map(|file| {
+                RevokedKeys::read(file).map_err(|problem| {
+                    Finding::new(&cause::SSH_REVOKED_KEYS)
+                        .with("file", file.display().to_string())
+                        .with("problem", problem)
+                        .with("host", spec.host.as_str())
+                })
+            })
+            .collect::<Result<_, _>>()?;
         let jumps = match options.proxy_jump.as_deref() {
             Some(list) if first && !list.eq_ignore_ascii_case("none") => {
                 let list = expand(list, tokens).map_err(&wrong)?;
@@ -328,6 +348,7 @@ impl Planner<'_> {
             agent: self.agent(&options, path)?,
             known_hosts,
             global_known_hosts,
+            revoked_host_keys,
             host_key_alias: alias,
             host_key_check: self.host_key_check(&options),
             trusts_loopback: options.trusts_loopback.unwrap_or(false),
@@ -348,6 +369,13 @@ impl Planner<'_> {
             }
         }
         Ok((hop, jumps))
+    }
+
+    /// A restriction that may hold; what the command line says settles it.
+    fn undecided<'o>(&self, options: &'o Options) -> Option<&'o Undecided> {
+        let settled = self.args.ssh_host_key_check.is_some();
+        let mut undecided = options.undecided.iter();
+        undecided.find(|undecided| !settled || undecided.keyword != STRICT)
     }
 
     fn host_key_check(&self, options: &Options) -> HostKeyCheck {
@@ -418,6 +446,11 @@ impl Planner<'_> {
                 .with("file", shown(&file))
                 .with("line", line)
                 .with("problem", problem)
+                .with("host", host),
+            Rejected::Refused { file, line, words } => Finding::new(&cause::SSH_REFUSED)
+                .with("file", shown(&file))
+                .with("line", line)
+                .with("words", words)
                 .with("host", host),
             Rejected::Permissions { file, problem } => Finding::new(&cause::SSH_PERMISSIONS)
                 .with("file", shown(&file))

@@ -69,6 +69,18 @@ const SIGNATURES: &[&str] = &[
     "rsa-sha2-256",
 ];
 
+/// OpenSSH's `CASignatureAlgorithms` default.
+const CA_SIGNATURES: &[&str] = &[
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+];
+
 /// What stands behind the name of a certificate's algorithm.
 const CERTIFICATE: &str = "-cert-v01@openssh.com";
 
@@ -79,6 +91,8 @@ pub struct Known {
     pub types: Vec<String>,
     /// Whether a `@cert-authority` line applies to it.
     pub authority: bool,
+    /// Whether its certificate is wanted all the same: it may be revoked.
+    pub revocations: bool,
 }
 
 /// What OpenSSH would offer to a host, by name, before known_hosts has its say.
@@ -154,8 +168,9 @@ impl Allowed {
 /// types that are known come first unless the best one is among them
 /// (sshconnect2.c, `order_hostkeyalgs`): a host whose RSA key alone is known
 /// must show that one. Certificates are asked for only where an authority is
-/// known; OpenSSH would take any other for the plain key within. Certificates
-/// keep their order whatever else is known.
+/// known; OpenSSH would take any other for the plain key within. Where one may
+/// be revoked, those are asked for as well that OpenSSH would prefer to plain
+/// keys. Certificates keep their order whatever else is known.
 pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
     let is_known = |algorithm: &Algorithm| known.types.iter().any(|t| *t == key_type(algorithm));
     let (certificates, plain): (Vec<&str>, Vec<&str>) = allowed
@@ -164,13 +179,17 @@ pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
         .map(String::as_str)
         .partition(|name| name.ends_with(CERTIFICATE));
     let mut keys: Vec<Algorithm> = plain.iter().filter_map(|name| signature(name)).collect();
-    if allowed.by_known_hosts && !keys.first().is_some_and(is_known) {
+    let best_is_known = keys.first().is_some_and(is_known);
+    if allowed.by_known_hosts && !best_is_known {
         keys.sort_by_key(|algorithm| !is_known(algorithm));
     }
+    let in_order = !allowed.by_known_hosts || best_is_known || known.types.is_empty();
     let certificates = certificates
         .iter()
-        .filter(|_| known.authority)
         .filter_map(|name| signature(&plain_name(name)?))
+        .filter(|algorithm| {
+            known.authority || (known.revocations && (in_order || is_known(algorithm)))
+        })
         .collect();
     let mut kex: Vec<kex::Name> = having(&allowed.kex, KEX);
     kex.push(kex::EXTENSION_SUPPORT_AS_CLIENT);
@@ -183,6 +202,22 @@ pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
         mac: Cow::Owned(having(&allowed.mac, MACS)),
         compression: Cow::Borrowed(&[compression::NONE, compression::ZLIB_LEGACY]),
     }
+}
+
+/// Whether an authority's signature by this algorithm counts
+/// (`CASignatureAlgorithms`).
+pub fn signs_certificates(algorithm: &Algorithm, lists: &AlgorithmLists) -> bool {
+    // Certificates are signed by plain keys.
+    let plain = |name: &&&str| !name.ends_with(CERTIFICATE);
+    let all: Vec<&str> = Family::Signature
+        .names()
+        .iter()
+        .filter(plain)
+        .copied()
+        .collect();
+    assemble(&all, CA_SIGNATURES, lists.ca_signature.as_deref())
+        .iter()
+        .any(|name| name == algorithm.as_str())
 }
 
 /// Those that the SSH library has. Where it lacks one, the defaults stand in
@@ -304,7 +339,7 @@ mod tests {
         let order = |types: &[&str]| {
             let known = Known {
                 types: types.iter().map(|t| t.to_string()).collect(),
-                authority: false,
+                ..Known::default()
             };
             preferred(&Allowed::by(&AlgorithmLists::default()), &known)
                 .key
@@ -324,8 +359,8 @@ mod tests {
         let offer = preferred(
             &Allowed::by(&AlgorithmLists::default()),
             &Known {
-                types: Vec::new(),
                 authority: true,
+                ..Known::default()
             },
         );
         assert_eq!(offer.kex.len(), KEX.len() - 2 + 2);

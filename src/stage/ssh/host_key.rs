@@ -7,7 +7,7 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyOrCertificate};
 use serde_json::{Value, json};
 
-use super::algorithms::{Known, key_type};
+use super::algorithms::{Known, key_type, signs_certificates};
 use super::known_hosts::{Book, Line, Marker, fingerprint, host_port};
 use crate::cause;
 use crate::finding::Finding;
@@ -143,6 +143,7 @@ impl Judge {
                 .iter()
                 .chain(&bare)
                 .any(|line| line.marker == Marker::Authority),
+            revocations: !self.hop.revoked_host_keys.is_empty(),
         }
     }
 
@@ -194,6 +195,17 @@ impl Judge {
     fn judge_by_name(&self, shown: &Shown) -> Judgement {
         if let Some(bits) = too_short(&shown.key, &self.hop) {
             return self.refuse(shown, self.short(shown, bits), "not looked up", None);
+        }
+        // Whatever known_hosts says, and however strictly it is checked.
+        let mut lists = self.hop.revoked_host_keys.iter();
+        if let Some(place) =
+            lists.find_map(|list| list.lists(&shown.key, shown.certificate.as_ref()))
+        {
+            let finding = self
+                .finding(&cause::ssh::HOSTKEY_REVOKED, shown)
+                .with("line", place)
+                .with("setting", "RevokedHostKeys");
+            return self.refuse(shown, finding, "revoked", None);
         }
         if self.trusted {
             return self.accept(shown, "not looked up on loopback", None);
@@ -295,10 +307,18 @@ impl Judge {
         if certificate.critical_options().iter().next().is_some() {
             return Some("it has critical options that OpenSSH does not know".to_owned());
         }
-        if certificate.signature().algorithm() == (Algorithm::Rsa { hash: None }) {
-            return Some("the authority signed it with SHA-1".to_owned());
-        }
-        None
+        let algorithm = certificate.signature().algorithm();
+        (!signs_certificates(&algorithm, &self.hop.algorithms)).then(|| {
+            let by = match &self.hop.algorithms.ca_signature {
+                Some(_) => "CASignatureAlgorithms",
+                None => "OpenSSH's default for CASignatureAlgorithms",
+            };
+            let name = match algorithm {
+                Algorithm::Rsa { hash: None } => "ssh-rsa (SHA-1)",
+                _ => algorithm.as_str(),
+            };
+            format!("the authority signed it with {name}, which {by} does not allow")
+        })
     }
 
     fn accept(&self, shown: &Shown, summary: &'static str, line: Option<&Line>) -> Judgement {

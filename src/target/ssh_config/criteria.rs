@@ -2,7 +2,7 @@
 
 use super::line::delimited;
 use super::pattern::pattern_list;
-use super::read::{Place, Problem, Reader};
+use super::read::{Holds, Place, Problem, Reader};
 
 impl Reader<'_> {
     /// Whether all criteria of a `Match` line hold (readconf.c,
@@ -12,7 +12,7 @@ impl Reader<'_> {
         text: &str,
         line: usize,
         place: &Place,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Holds, Problem> {
         let mut rest = Some(text);
         let holds = self.conjunction(&mut rest, line, place)?;
         match rest.is_some_and(|rest| !rest.is_empty()) {
@@ -26,7 +26,7 @@ impl Reader<'_> {
         rest: &mut Option<&str>,
         line: usize,
         place: &Place,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Holds, Problem> {
         let mut next = || delimited(rest).filter(|word| !word.is_empty());
         let (mut matched, mut count, mut unknown) = (true, 0, None);
         while let Some(word) = next() {
@@ -46,7 +46,7 @@ impl Reader<'_> {
                 if count > 1 || more {
                     return Err("\"all\" together with other criteria of Match".to_owned());
                 }
-                return Ok(matched && !negated);
+                return Ok((matched && !negated).into());
             }
             count += 1;
             if name == "canonical" || name == "final" {
@@ -78,12 +78,15 @@ impl Reader<'_> {
         }
         // Only a block that would count but for that criterion is worth a word.
         if let Some(name) = unknown {
-            if matched && !place.never {
-                self.not_followed(&format!("Match {name}"), line, place);
+            if !matched || place.outer == Holds::No {
+                return Ok(Holds::No);
             }
-            return Ok(false);
+            let condition = format!("Match {name}");
+            self.not_followed(&condition, line, place);
+            self.condition = Some(condition);
+            return Ok(Holds::Unknown);
         }
-        Ok(matched)
+        Ok(matched.into())
     }
 
     /// The host's name as far as it is known.

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::target::ssh::home_of;
 
-use super::read::{Broken, DEEPEST, MOST_FILES, Place, Reader, wrong};
+use super::read::{Broken, DEEPEST, Holds, MOST_FILES, Place, Reader, wrong};
 
 impl Reader<'_> {
     pub(super) fn include(
         &mut self,
         words: &[String],
         place: &Place,
-        active: bool,
+        active: Holds,
     ) -> Result<(), Broken> {
         for word in words {
             if word.is_empty() {
@@ -50,12 +50,12 @@ impl Reader<'_> {
                 let inner = Place {
                     path: &path,
                     depth: place.depth + 1,
-                    never: place.never || !active,
+                    outer: place.outer.min(active),
                     ..*place
                 };
                 let mut inside = active;
                 self.file(&inner, true, &mut inside)
-                    .map_err(Broken::Included)?;
+                    .map_err(Broken::Rejected)?;
             }
         }
         Ok(())

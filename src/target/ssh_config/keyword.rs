@@ -36,9 +36,13 @@ pub(super) enum Kind {
     IgnoreUnknown,
     AddressFamily,
     RequiredRsaSize,
+    RevokedHostKeys,
+    CaSignatureAlgorithms,
+    RefuseConnection,
     CheckHostIp,
     ControlPath,
     ConnectionAttempts,
+    CanonicalDomains,
     /// Of no consequence here, but for what ssh stops at.
     Shaped(Shape),
     /// A list of algorithms of no consequence here.
@@ -84,7 +88,7 @@ impl Kind {
             "bindaddress" => Unfollowed("BindAddress", ""),
             "bindinterface" => Unfollowed("BindInterface", ""),
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
-            "casignaturealgorithms" => Unfollowed("CASignatureAlgorithms", ""),
+            "casignaturealgorithms" => CaSignatureAlgorithms,
             "ciphers" => Ciphers,
             "hostkeyalgorithms" => HostKeyAlgorithms,
             "kexalgorithms" => KexAlgorithms,
@@ -101,9 +105,9 @@ impl Kind {
             | "tisauthentication" => KbdInteractiveAuthentication,
             "proxyusefdpass" => Unfollowed("ProxyUseFdpass", "no false"),
             "pubkeyauthentication" | "dsaauthentication" => PubkeyAuthentication,
-            "revokedhostkeys" => Unfollowed("RevokedHostKeys", "none"),
+            "revokedhostkeys" => RevokedHostKeys,
             "verifyhostkeydns" => Unfollowed("VerifyHostKeyDNS", "no false ask"),
-            "refuseconnection" => Unfollowed("RefuseConnection", ""),
+            "refuseconnection" => RefuseConnection,
             "batchmode"
             | "canonicalizefallbacklocal"
             | "clearallforwardings"
@@ -171,7 +175,7 @@ impl Kind {
             "escapechar" => Shaped(Shape::Fits(1, values::escape)),
             "tunneldevice" => Shaped(Shape::Fits(1, values::device)),
             "streamlocalbindmask" => Shaped(Shape::Fits(1, values::mask)),
-            "canonicaldomains" => Shaped(Shape::Fits(usize::MAX, values::domains)),
+            "canonicaldomains" => CanonicalDomains,
             "canonicalizepermittedcnames" => Unfollowed("CanonicalizePermittedCNAMEs", "none"),
             "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(Family::Signature),
             "channeltimeout" | "localcommand" | "logverbose" | "remotecommand" => Many,

@@ -17,6 +17,8 @@ pub struct AlgorithmLists {
     pub mac: Option<String>,
     /// `PubkeyAcceptedAlgorithms`.
     pub pubkey: Option<String>,
+    /// `CASignatureAlgorithms`.
+    pub ca_signature: Option<String>,
 }
 
 /// The names that hold: the default, changed by what was written. A name with

@@ -13,17 +13,19 @@ mod names;
 mod pattern;
 mod read;
 mod settings;
+mod undecided;
 mod values;
 
 use std::path::{Path, PathBuf};
 
 use super::files;
 use lists::AlgorithmLists;
-use read::{DEEPEST, MOST_FILES, Place, Reader};
+use read::{DEEPEST, Holds, MOST_FILES, Place, Reader};
 
 pub use destination::{Spec, jump, spec};
 pub use names::Family;
 pub use pattern::{pattern, pattern_list};
+pub use undecided::STRICT;
 
 /// What the configuration says about one host; the first value of each wins,
 /// and keys and certificates add up.
@@ -51,6 +53,8 @@ pub struct Options {
     pub user_known_hosts: Option<Vec<String>>,
     /// `GlobalKnownHostsFile`, not expanded.
     pub global_known_hosts: Option<Vec<String>>,
+    /// `RevokedHostKeys`, not expanded.
+    pub revoked_host_keys: Option<Vec<String>>,
     /// `StrictHostKeyChecking`, in lower case.
     pub strict: Option<String>,
     /// `AddressFamily`.
@@ -77,6 +81,12 @@ pub struct Options {
     pub connection_attempts: Option<u32>,
     /// Settings for this host that are not followed here.
     pub unsupported: Vec<Unsupported>,
+    /// Restrictions that may be meant for this host: whether they are, is not known here.
+    pub undecided: Vec<Undecided>,
+    /// `CanonicalizeHostname`.
+    canonicalizes: Option<bool>,
+    /// `CanonicalDomains`.
+    canonical_domains: Option<Vec<String>>,
     /// Whether a `ProxyCommand` came first.
     proxy_command: bool,
     /// Whether any block asks for a second reading (`Match final`).
@@ -94,6 +104,20 @@ pub struct Unsupported {
     pub line: usize,
 }
 
+/// A setting that restricts trust, in a block of which it is not known whether
+/// it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    /// The setting's name, as it is spelled in the manual.
+    pub keyword: &'static str,
+    /// What it depends on: `Match exec`.
+    pub condition: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+}
+
 /// Why ssh would stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejected {
@@ -105,6 +129,15 @@ pub enum Rejected {
         line: usize,
         /// What is wrong with it.
         problem: String,
+    },
+    /// `RefuseConnection`.
+    Refused {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What it says.
+        words: String,
     },
     /// A file that others could write.
     Permissions {
@@ -158,17 +191,29 @@ pub fn lookup(files: &Files, asked: &Asked) -> Result<Options, Rejected> {
         asked,
         options: Options::default(),
         second: None,
-        ignored: Vec::new(),
+        ignored: None,
+        condition: None,
         files: 0,
     };
-    reader.all(files)?;
+    reader.all(files, Holds::Yes)?;
+    let host = reader.hostname().to_lowercase();
     if reader.options.wants_final {
-        let host = reader.hostname();
         // The destination is settled by then (ssh.c, `main`).
         reader.options.hostname = Some(host.replace('%', "%%"));
-        reader.second = Some(host);
-        reader.all(files)?;
+        reader.second = Some(host.clone());
+        reader.all(files, Holds::Yes)?;
     }
+    if reader.options.canonicalizes == Some(true) {
+        // Names are not completed here: what ssh would read for one may hold.
+        reader.condition = Some("CanonicalizeHostname".to_owned());
+        let domains = reader.options.canonical_domains.take().unwrap_or_default();
+        let completed = domains.iter().map(|domain| format!("{host}.{domain}"));
+        for name in completed.chain([host.clone()]) {
+            reader.second = Some(name);
+            reader.all(files, Holds::Unknown)?;
+        }
+    }
+    reader.settle_undecided();
     Ok(reader.options)
 }
 
@@ -182,17 +227,19 @@ pub fn lookup_in(text: &str, asked: &Asked) -> Result<Options, Rejected> {
         asked,
         options: Options::default(),
         second: None,
-        ignored: Vec::new(),
+        ignored: None,
+        condition: None,
         files: MOST_FILES,
     };
     let place = Place {
         path: Path::new("config"),
         user: true,
-        never: false,
+        outer: Holds::Yes,
         depth: DEEPEST,
     };
-    let mut active = true;
+    let mut active = Holds::Yes;
     reader.text(text, &place, &mut active)?;
+    reader.settle_undecided();
     Ok(reader.options)
 }
 

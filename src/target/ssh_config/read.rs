@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::keyword::Kind;
 use super::line::{Setting, split_keyword, words};
-use super::pattern::{host_matches, pattern};
+use super::pattern::{host_matches, pattern_list};
 use super::{Asked, Files, Options, Rejected};
 use crate::target::files;
 
@@ -20,8 +20,10 @@ pub(super) struct Reader<'a> {
     pub(super) options: Options,
     /// The host's resolved name, on the second reading.
     pub(super) second: Option<String>,
-    /// `IgnoreUnknown`.
-    pub(super) ignored: Vec<String>,
+    /// `IgnoreUnknown`, in lower case.
+    pub(super) ignored: Option<String>,
+    /// What it was last that is not known to hold: `Match exec`.
+    pub(super) condition: Option<String>,
     pub(super) files: usize,
 }
 
@@ -31,24 +33,40 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
     /// Whether it is the user's and not the system's.
     pub(super) user: bool,
-    /// Within a block that does not match: nothing of it may count.
-    pub(super) never: bool,
+    /// Whether the block holds that includes it: nothing of it counts for more.
+    pub(super) outer: Holds,
     pub(super) depth: usize,
+}
+
+/// Whether a block is for this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holds {
+    No,
+    /// It depends on what is not looked at here.
+    Unknown,
+    Yes,
+}
+
+impl From<bool> for Holds {
+    fn from(holds: bool) -> Self {
+        if holds { Holds::Yes } else { Holds::No }
+    }
 }
 
 /// Why one line is wrong.
 pub(super) type Problem = String;
 
 impl Reader<'_> {
-    pub(super) fn all(&mut self, files: &Files) -> Result<(), Rejected> {
+    pub(super) fn all(&mut self, files: &Files, outer: Holds) -> Result<(), Rejected> {
+        self.files = 0;
         let place = |path, user| Place {
             path,
             user,
-            never: false,
+            outer,
             depth: 0,
         };
         if let Some(path) = &files.user {
-            let mut active = true;
+            let mut active = outer;
             let there = self.file(&place(path, true), !files.named, &mut active)?;
             if !there && files.named {
                 let why = files::readable(path).err();
@@ -59,7 +77,8 @@ impl Reader<'_> {
             }
         }
         if let Some(path) = &files.system {
-            self.file(&place(path, false), false, &mut true)?;
+            let mut active = outer;
+            self.file(&place(path, false), false, &mut active)?;
         }
         Ok(())
     }
@@ -69,7 +88,7 @@ impl Reader<'_> {
         &mut self,
         place: &Place,
         guarded: bool,
-        active: &mut bool,
+        active: &mut Holds,
     ) -> Result<bool, Rejected> {
         self.files += 1;
         let file = place.path.to_owned();
@@ -104,7 +123,7 @@ impl Reader<'_> {
         &mut self,
         text: &str,
         place: &Place,
-        active: &mut bool,
+        active: &mut Holds,
     ) -> Result<(), Rejected> {
         for (at, line) in text.split('\n').enumerate() {
             // A C string ends there.
@@ -116,7 +135,7 @@ impl Reader<'_> {
                         line: at + 1,
                         problem,
                     },
-                    Broken::Included(rejected) => rejected,
+                    Broken::Rejected(rejected) => rejected,
                 })?;
         }
         Ok(())
@@ -127,7 +146,7 @@ impl Reader<'_> {
         line: &str,
         number: usize,
         place: &Place,
-        active: &mut bool,
+        active: &mut Holds,
     ) -> Result<(), Broken> {
         let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{c}');
         let line = line.trim_end_matches(blank).trim_start_matches(blank);
@@ -141,28 +160,43 @@ impl Reader<'_> {
         }
         let words = words(rest).ok_or_else(|| wrong("an unterminated quote"))?;
         let Some(kind) = Kind::of(&keyword) else {
-            let ignored = self.ignored.iter().any(|p| pattern(p, &keyword));
-            return match ignored {
+            let ignored = self.ignored.as_deref();
+            return match ignored.is_some_and(|list| pattern_list(list, &keyword)) {
                 true => Ok(()),
                 false => Err(wrong(format!("ssh does not know the option {keyword}"))),
             };
         };
         match kind {
             Kind::Host => {
-                *active = !place.never && host_matches(self.asked.host, &words).map_err(wrong)?;
+                // The second reading is for the name that the first one led to.
+                let host = self.second.as_deref().unwrap_or(self.asked.host);
+                let matched = host_matches(host, &words).map_err(wrong)?;
+                *active = Holds::from(matched).min(place.outer);
             }
             Kind::Match => {
                 let matched = self.criteria(rest, number, place).map_err(wrong)?;
-                *active = matched && !place.never;
+                *active = matched.min(place.outer);
             }
             Kind::Include => self.include(&words, place, *active)?,
+            Kind::RefuseConnection if *active == Holds::Yes => {
+                let words = words.first().filter(|words| !words.is_empty());
+                let words = words.ok_or_else(|| wrong(format!("no value after {keyword}")))?;
+                return Err(Broken::Rejected(Rejected::Refused {
+                    file: place.path.to_owned(),
+                    line: number,
+                    words: words.clone(),
+                }));
+            }
             kind => {
+                if *active == Holds::Unknown {
+                    self.note_undecided(kind, &words, number, place);
+                }
                 let mut setting = Setting {
                     keyword: &keyword,
                     words: &words,
                     at: 0,
                 };
-                self.set(kind, &mut setting, number, place, *active)
+                self.set(kind, &mut setting, number, place, *active == Holds::Yes)
                     .map_err(wrong)?;
                 if setting.at < words.len() && kind.ends() {
                     return Err(wrong(format!("more than one value after {keyword}")));
@@ -176,7 +210,7 @@ impl Reader<'_> {
 /// Why reading ends.
 pub(super) enum Broken {
     Line(Problem),
-    Included(Rejected),
+    Rejected(Rejected),
 }
 
 pub(super) fn wrong(problem: impl Into<String>) -> Broken {

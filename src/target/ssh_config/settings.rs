@@ -50,7 +50,7 @@ impl Reader<'_> {
             }
             Kind::IdentityFile => add(&mut options.identity_files, setting.value()?, active),
             Kind::CertificateFile => add(&mut options.certificate_files, setting.value()?, active),
-            Kind::UserKnownHostsFile | Kind::GlobalKnownHostsFile => {
+            Kind::UserKnownHostsFile | Kind::GlobalKnownHostsFile | Kind::RevokedHostKeys => {
                 let files: Vec<String> = setting.rest();
                 if files.len() > 1 && files.iter().any(|f| f.eq_ignore_ascii_case("none")) {
                     return Err(format!(
@@ -60,6 +60,7 @@ impl Reader<'_> {
                 }
                 let into = match kind {
                     Kind::UserKnownHostsFile => &mut options.user_known_hosts,
+                    Kind::RevokedHostKeys => &mut options.revoked_host_keys,
                     _ => &mut options.global_known_hosts,
                 };
                 keep(into, files, active);
@@ -91,13 +92,7 @@ impl Reader<'_> {
             }
             Kind::IgnoreUnknown => {
                 let patterns = setting.value()?;
-                if active && self.ignored.is_empty() {
-                    self.ignored = patterns
-                        .to_ascii_lowercase()
-                        .split(',')
-                        .map(str::to_owned)
-                        .collect();
-                }
+                keep(&mut self.ignored, patterns.to_ascii_lowercase(), active);
             }
             Kind::KexAlgorithms => keep(
                 &mut options.algorithms.kex,
@@ -124,6 +119,13 @@ impl Reader<'_> {
             Kind::PubkeyAcceptedAlgorithms => {
                 keep(
                     &mut options.algorithms.pubkey,
+                    setting.names(Algorithms::Signature)?,
+                    active,
+                );
+            }
+            Kind::CaSignatureAlgorithms => {
+                keep(
+                    &mut options.algorithms.ca_signature,
                     setting.names(Algorithms::Signature)?,
                     active,
                 );
@@ -184,17 +186,24 @@ impl Reader<'_> {
                     return Err(format!("more than one value after {}", setting.keyword));
                 }
             }
+            Kind::CanonicalDomains => {
+                let domains = setting.rest();
+                let shape = Shape::Fits(usize::MAX, values::domains);
+                if let Some(problem) = shape.problem(setting.keyword, &domains) {
+                    return Err(problem);
+                }
+                keep(&mut options.canonical_domains, domains, active);
+            }
             Kind::Names(family) => {
                 setting.names(family)?;
             }
-            Kind::One => {
+            // Where it counts, reading ends before it comes here.
+            Kind::One | Kind::RefuseConnection => {
                 setting.value()?;
             }
             Kind::Unfollowed(name, harmless) => {
                 let values = setting.rest();
-                let first = values.first().map_or("", String::as_str);
                 let problem = match name {
-                    "CASignatureAlgorithms" => Algorithms::Signature.problem(first),
                     "CanonicalizeHostname" => {
                         Shape::Flag("always").problem(setting.keyword, &values)
                     }
@@ -211,6 +220,9 @@ impl Reader<'_> {
                 let default = values.first().is_some_and(|value| {
                     harmless.split(' ').any(|h| h.eq_ignore_ascii_case(value))
                 });
+                if active && name == "CanonicalizeHostname" {
+                    self.options.canonicalizes.get_or_insert(!default);
+                }
                 if active && !default {
                     self.not_followed(name, number, place);
                 }
