@@ -82,6 +82,9 @@ pub fn plan(
             );
         }
     }
+    if let Some(finding) = planner.unreadable() {
+        record.warn(finding);
+    }
     for (host, setting) in &planner.unsupported {
         record.warn(
             Finding::new(&cause::SSH_UNSUPPORTED)
@@ -369,6 +372,19 @@ impl Planner<'_> {
             }
         }
         Ok((hop, jumps))
+    }
+
+    /// The user's configuration, where ssh goes on without it in silence.
+    fn unreadable(&self) -> Option<Finding> {
+        let file = self.files.user.as_ref().filter(|_| !self.files.named)?;
+        let why = super::files::readable(file).err()?;
+        why.forbidden.then(|| {
+            Finding::new(&cause::FILE_MISSING)
+                .with("parameter", "the SSH configuration")
+                .with("source", "by default")
+                .with("file", file.display().to_string())
+                .with("problem", why.problem)
+        })
     }
 
     /// A restriction that may hold; what the command line says settles it.

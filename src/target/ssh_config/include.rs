@@ -198,7 +198,7 @@ mod tests {
         ));
 
         use std::os::unix::fs::PermissionsExt;
-        let open = std::fs::Permissions::from_mode(0o664);
+        let open = std::fs::Permissions::from_mode(0o666);
         std::fs::set_permissions(ssh.join("config"), open).unwrap();
         assert!(matches!(
             lookup(&files, &asked("h")),

@@ -11,6 +11,7 @@ mod line;
 pub mod lists;
 mod names;
 mod pattern;
+mod permissions;
 mod read;
 mod settings;
 mod undecided;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::keyword::Kind;
 use super::line::{Setting, split_keyword, words};
 use super::pattern::{host_matches, pattern_list};
+use super::permissions::too_open;
 use super::{Asked, Files, Options, Rejected};
 use crate::target::files;
 
@@ -97,26 +98,18 @@ impl Reader<'_> {
             _ if place.path.is_dir() => Vec::new(),
             Ok(bytes) => bytes,
             Err(why) if why.missing => return Ok(false),
-            // ssh reads a file of the system's that it may not read as none.
-            Err(_) if !place.user && place.depth == 0 => return Ok(false),
+            // ssh takes one that it may not read for none, unless it was named.
+            Err(why) if place.depth == 0 && (why.forbidden || !place.user) => return Ok(false),
             Err(why) => return Err(Rejected::Unreadable { file, why }),
         };
-        if guarded && let Some(problem) = self.too_open(place.path) {
+        let meta = guarded
+            .then(|| std::fs::metadata(place.path).ok())
+            .flatten();
+        if let Some(problem) = meta.and_then(|meta| too_open(&meta, self.asked.uid)) {
             return Err(Rejected::Permissions { file, problem });
         }
         self.text(&String::from_utf8_lossy(&bytes), place, active)?;
         Ok(true)
-    }
-
-    /// What ssh has against the owner or the mode of a file.
-    pub(super) fn too_open(&self, path: &Path) -> Option<String> {
-        use std::os::unix::fs::MetadataExt;
-        let meta = std::fs::metadata(path).ok()?;
-        if meta.uid() != 0 && meta.uid() != self.asked.uid {
-            return Some(format!("belongs to user ID {}", meta.uid()));
-        }
-        let mode = meta.mode() & 0o7777;
-        (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}, which lets others write to it"))
     }
 
     pub(super) fn text(

@@ -880,14 +880,14 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "config-ssh-permissions",
-        about: "~/.ssh/config that the group may write",
+        about: "~/.ssh/config that everybody may write",
         expect: Expect::Fail("config.ssh.permissions"),
         oracle: Oracle::None("ssh takes the home directory from the user database"),
         needs: &[],
         setup: |lab| {
             use std::os::unix::fs::PermissionsExt;
             let home = home(lab, &[(".ssh/config", "Host *\n")])?;
-            let open = std::fs::Permissions::from_mode(0o664);
+            let open = std::fs::Permissions::from_mode(0o666);
             std::fs::set_permissions(home.join(".ssh/config"), open)?;
             Ok(Case::new("config")
                 .args(&["host=db", "--ssh", "bastion"])
