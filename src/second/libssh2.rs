@@ -352,7 +352,11 @@ impl Job {
                     .to_owned(),
             ));
         }
+        let revoked = judgement.finding.is_some_and(|finding| {
+            std::ptr::eq(finding.cause, &crate::cause::ssh::HOSTKEY_REVOKED)
+        });
         let known_as = match self.hop.host_key_check {
+            _ if revoked => "is revoked",
             HostKeyCheck::Yes => "is not the one that known_hosts has",
             _ => "is refused",
         };

@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 
 use super::child::{self, Trouble};
 use super::{Outcome, Scene, Step, late};
+use crate::target::ssh::LEAST_RSA_BITS;
 use crate::target::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
 
 /// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
@@ -250,6 +251,15 @@ fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
         }
         line(keyword, &paths)?;
     }
+    if !hop.revoked_host_keys.is_empty() {
+        let lists = hop.revoked_host_keys.iter();
+        let paths: Vec<String> = lists.map(|list| file(&list.file)).collect::<Option<_>>()?;
+        line("RevokedHostKeys", &paths)?;
+    }
+    // Versions before 9.1 do not know the keyword.
+    if hop.least_rsa_bits > LEAST_RSA_BITS {
+        line("RequiredRSASize", &one(&hop.least_rsa_bits.to_string()))?;
+    }
     if let Some(alias) = &hop.host_key_alias {
         line("HostKeyAlias", &one(alias))?;
     }
@@ -260,6 +270,7 @@ fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
         ("Ciphers", &lists.cipher),
         ("MACs", &lists.mac),
         ("PubkeyAcceptedAlgorithms", &lists.pubkey),
+        ("CASignatureAlgorithms", &lists.ca_signature),
     ] {
         if let Some(list) = list {
             line(keyword, &one(list))?;
@@ -425,5 +436,30 @@ mod tests {
         assert!(quoted("a\"b").is_none());
         assert_eq!(file(Path::new("/k/100%")).as_deref(), Some("/k/100%%"));
         assert!(file(Path::new("/k/${HOME}")).is_none());
+    }
+
+    #[test]
+    fn what_narrows_trust_is_passed_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        let text =
+            "RevokedHostKeys /dev/null\nCASignatureAlgorithms -rsa-*\nRequiredRSASize 3072\n";
+        std::fs::write(&config, text).unwrap();
+        let args = crate::cli::SshArgs {
+            ssh: vec!["ops@bastion".to_owned()],
+            ssh_config: Some(config),
+            ..Default::default()
+        };
+        let mut record = crate::report::StageRecord::new(crate::report::Stage::Config);
+        let plan = crate::target::ssh::plan(&args, &Default::default(), &mut record);
+        let plan = plan.unwrap().unwrap();
+        let section = section(&plan.hops[0], 0, true, &plan).unwrap();
+        for line in [
+            "RevokedHostKeys \"/dev/null\"",
+            "CASignatureAlgorithms \"-rsa-*\"",
+            "RequiredRSASize \"3072\"",
+        ] {
+            assert!(section.contains(line), "{section}");
+        }
     }
 }
