@@ -38,6 +38,10 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
     let Some(hop) = plan.hops.get(at).cloned() else {
         return Outcome::Skipped("no SSH server is named".to_owned());
     };
+    // A list may have revoked the certificate alone, which libssh2 does not see.
+    if hop_facts(scene, at).is_some_and(|hop| hop["host_key"]["known_hosts"] == "revoked") {
+        return Outcome::Skipped("the run found the host key revoked".to_owned());
+    }
     let link = match link(scene, at).await {
         Ok(link) => link,
         Err(why) => return Outcome::Skipped(why),
