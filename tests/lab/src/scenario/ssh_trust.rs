@@ -497,6 +497,20 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "ssh-trust-canonical-other",
+        about: "CanonicalizeHostname, and revoked host keys for a name that it cannot make",
+        expect: Expect::Warn("config.ssh.unsupported"),
+        oracle: Oracle::Psql,
+        needs: BOTH,
+        setup: |lab| {
+            let lines = "  CanonicalizeHostname yes\n  CanonicalDomains corp.test\n\
+                         Host *.lab.test\n  RevokedHostKeys /nowhere";
+            let mut case = with_lines(lab, lines)?;
+            case.forbids.clear();
+            Ok(case)
+        },
+    },
+    Scenario {
         name: "ssh-trust-ignore-negated",
         about: "IgnoreUnknown leaves out one name of all, which ssh then stops at",
         expect: Expect::Fail("config.ssh.syntax"),
