@@ -21,6 +21,7 @@
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`descriptors`], [`threads`]: enough of them to begin
+//! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`render`]: reports as bytes
 //! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
@@ -40,6 +41,7 @@ pub mod explain;
 pub mod finding;
 pub mod local;
 pub mod pipeline;
+pub mod process;
 pub mod render;
 pub mod report;
 pub mod second;
@@ -48,6 +50,7 @@ pub mod sockets;
 pub mod stage;
 pub mod surroundings;
 pub mod target;
+pub mod temporary;
 pub mod terminal;
 pub mod text;
 pub mod threads;

@@ -1,9 +1,11 @@
 //! Which OpenSSH is installed, for the few rules that changed between
 //! versions.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use crate::process;
 
 /// The version of the installed `ssh`, as `(major, minor)`; `None` where there
 /// is none or it does not say. It is asked once.
@@ -15,7 +17,8 @@ pub fn installed() -> Option<(u32, u32)> {
 /// `ssh -V` writes `OpenSSH_9.2p1 …` to standard error.
 fn ask() -> Option<(u32, u32)> {
     const PATIENCE: Duration = Duration::from_secs(1);
-    let mut child = Command::new("ssh")
+    let environment = std::env::vars_os().collect();
+    let mut child = process::command("ssh", &environment, Vec::new())
         .arg("-V")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

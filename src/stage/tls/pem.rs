@@ -2,14 +2,13 @@
 //! take them: bounded in size and time, and read once, since a pipe
 //! (`sslcert=/dev/fd/63`) has nothing for a second reader.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use openssl::x509::X509;
-use tempfile::NamedTempFile;
 
 use crate::target::files::{self, Unreadable};
+use crate::temporary::Nameless;
 
 /// Many times the largest bundle of roots, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -18,12 +17,9 @@ const LARGEST: u64 = 16 << 20;
 pub struct PemFile {
     /// What is in it.
     pub bytes: Vec<u8>,
-    again: Again,
-}
-
-enum Again {
-    Itself(PathBuf),
-    Copy(NamedTempFile),
+    name: PathBuf,
+    /// What the name leads to, where it is not the file itself.
+    _copy: Option<Nameless>,
 }
 
 impl PemFile {
@@ -33,28 +29,24 @@ impl PemFile {
     /// Where it cannot be read.
     pub fn read(path: &Path, limit: Instant) -> Result<Self, Unreadable> {
         let bytes = files::read_until(path, LARGEST, limit)?;
-        let again = match path.is_file() {
-            true => Again::Itself(path.to_owned()),
-            false => Again::Copy(copy(&bytes).map_err(|_| {
+        let copy = match path.is_file() {
+            true => None,
+            false => Some(Nameless::new(&bytes).map_err(|_| {
                 Unreadable::because("is a pipe, and no temporary file can be made of it")
             })?),
         };
-        Ok(Self { bytes, again })
+        let name = copy.as_ref().map_or(path.to_owned(), Nameless::path);
+        Ok(Self {
+            bytes,
+            name,
+            _copy: copy,
+        })
     }
 
     /// A name for OpenSSL to read.
     pub fn name(&self) -> &Path {
-        match &self.again {
-            Again::Itself(path) => path,
-            Again::Copy(file) => file.path(),
-        }
+        &self.name
     }
-}
-
-fn copy(bytes: &[u8]) -> std::io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new()?;
-    file.write_all(bytes)?;
-    Ok(file)
 }
 
 /// The certificates in PEM text, as far as they can be read.
