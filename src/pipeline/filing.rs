@@ -8,7 +8,7 @@ use crate::stage::Verdict;
 use crate::stage::protocol::Attempt;
 use crate::target::{Endpoint, SslMode};
 
-use super::{Failed, Run};
+use super::{Failed, Failure, Run};
 
 /// The stages that one attempt runs through.
 const SESSION_STAGES: [Stage; 5] = [
@@ -69,6 +69,13 @@ impl Run<'_> {
         verdict: Verdict<T>,
     ) -> Result<T, Failed> {
         let stage = record.stage;
+        if let Err(finding) = &verdict {
+            self.failures.push(Failure {
+                stage,
+                endpoint: None,
+                cause: finding.cause,
+            });
+        }
         let outcome = match verdict {
             Ok(next) => {
                 record.end(None);

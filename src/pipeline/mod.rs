@@ -14,6 +14,7 @@ pub use session::Another;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cause::Cause;
 use crate::cli::{TargetArgs, TimeArgs};
 use crate::ctx::Ctx;
 use crate::report::{Report, Stage, StageRecord};
@@ -64,6 +65,19 @@ pub struct Connected {
     pub bastion: Option<Bastion>,
     /// The database session, where the run went as far as logging in.
     pub session: Option<Session>,
+    /// All that failed, in order, also what a later host made good for.
+    pub failures: Vec<Failure>,
+}
+
+/// A failure on the way, for those who go on from there.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The stage that met it.
+    pub stage: Stage,
+    /// The host of the list that was tried ([`Endpoint::label`]), where it was one.
+    pub endpoint: Option<String>,
+    /// Why.
+    pub cause: &'static Cause,
 }
 
 /// Whether a run up to `until` makes sense for the target.
@@ -104,6 +118,7 @@ pub async fn settings(
         until: Stage::Config,
         only: None,
         asides: Vec::new(),
+        failures: Vec::new(),
     };
     let target = run.config(args).await.ok()?;
     run.ctx.timeout = time
@@ -156,6 +171,7 @@ pub async fn connect_as_far(
         until,
         only,
         asides: Vec::new(),
+        failures: Vec::new(),
     };
     run.connect(target).await
 }
@@ -170,6 +186,7 @@ struct Run<'a> {
     until: Stage,
     only: Option<usize>,
     asides: Vec<Aside>,
+    failures: Vec<Failure>,
 }
 
 /// How the database is reached: the addresses that accepted, or the bastion.
@@ -205,9 +222,11 @@ impl Run<'_> {
             keys: Keyring::default(),
             bastion: None,
             session: None,
+            failures: Vec::new(),
             target,
         };
         let outcome = self.stages(&mut connected).await;
+        connected.failures = std::mem::take(&mut self.failures);
         self.look_back(&connected);
         self.gather_asides().await;
         match outcome {

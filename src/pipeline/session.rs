@@ -15,7 +15,7 @@ use crate::wire::session::Session;
 use crate::wire::{Address, Stream};
 
 use super::filing::FailedAttempt;
-use super::{Connected, Failed, Run, Ways};
+use super::{Connected, Failed, Failure, Run, Ways};
 
 /// Where the attempts ended well.
 pub(super) struct Arrived {
@@ -109,6 +109,11 @@ impl Run<'_> {
                 };
                 let onward = finding.onward;
                 let records = self.take_records();
+                self.failures.push(Failure {
+                    stage,
+                    endpoint: Some(endpoint.label()),
+                    cause: finding.cause,
+                });
                 failures.push(FailedAttempt {
                     endpoint: endpoint.label(),
                     attempt: *attempt,
@@ -243,6 +248,7 @@ impl Connected {
             until: Stage::Auth,
             only: None,
             asides: Vec::new(),
+            failures: Vec::new(),
         };
         match run.session(&target, ways).await {
             Ok(Arrived {
