@@ -289,6 +289,13 @@ pub fn look(wanted: &Wanted) -> Option<Seen> {
     sys::look(wanted)
 }
 
+/// The user whose process holds the socket at `local` that is connected to
+/// `remote` (IPv4, on this machine). None where the system does not tell, or
+/// no process holds it any more.
+pub fn owner(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    sys::owner(local, remote)
+}
+
 /// Whether a process is there.
 pub fn is_there(pid: i32) -> bool {
     sys::is_there(pid)
@@ -313,6 +320,16 @@ mod sys {
 
     pub fn is_there(pid: i32) -> bool {
         Process::new(pid).is_ok()
+    }
+
+    pub fn owner(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+        let sockets = procfs::net::tcp().ok()?;
+        sockets
+            .iter()
+            .find(|socket| (socket.local_address, socket.remote_address) == (local, remote))
+            // One that was closed belongs to root, as far as the table tells.
+            .filter(|socket| socket.state == TcpState::Established && socket.inode != 0)
+            .map(|socket| socket.uid)
     }
 
     pub fn look(wanted: &Wanted) -> Option<Seen> {
@@ -492,6 +509,10 @@ mod sys {
 
     pub fn is_there(_: i32) -> bool {
         true
+    }
+
+    pub fn owner(_: SocketAddr, _: SocketAddr) -> Option<u32> {
+        None
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How the folders are called; `tempfile` adds something random.
-const PREFIX: &str = "dbdoctor-";
+const PREFIX: &str = "dbdoctor-run-";
 /// No run needs a folder for so long: one that is older was left by a kill.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// A directory of temporary files is searched no further.

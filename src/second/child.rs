@@ -1,5 +1,5 @@
-//! Installed programs, run bounded: in time, in what they may print, and
-//! without anything of a secret in their arguments.
+//! Installed programs ([`crate::process`]), run bounded: in time, in what they
+//! may print, and without anything of a secret in their arguments.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

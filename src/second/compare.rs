@@ -125,6 +125,7 @@ mod tests {
             group: Group::Login,
             outcome,
             took: Duration::from_millis(1),
+            withheld: None,
             main: stack == "main",
             may_heal: false,
         }

@@ -14,6 +14,7 @@ use russh::keys::PublicKey;
 use serde_json::Value;
 use ssh2::{KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
+use super::earned::Earned;
 use super::{Outcome, Scene, Step, late};
 use crate::report::Stage;
 use crate::secret::Secret;
@@ -26,7 +27,7 @@ use crate::wire::Address;
 const MOST_KEYS: usize = 5;
 
 /// Tries it.
-pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
+pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let Some(plan) = &scene.connected.target.ssh else {
         return Outcome::Skipped("there is no SSH server in this target".to_owned());
@@ -34,7 +35,7 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
     if let Some(why) = typed(scene, plan) {
         return Outcome::Skipped(why);
     }
-    let at = hop_at(scene, plan);
+    let at = scene.hop();
     let Some(hop) = plan.hops.get(at).cloned() else {
         return Outcome::Skipped("no SSH server is named".to_owned());
     };
@@ -46,10 +47,16 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
         Ok(link) => link,
         Err(why) => return Outcome::Skipped(why),
     };
+    let means = match earned.only_verification() {
+        true => None,
+        false => Some(Means {
+            keys: keys(scene, &hop, at),
+            passphrase: plan.passphrase.clone(),
+            password: plan.password.clone(),
+        }),
+    };
     let job = Job {
-        keys: keys(scene, &hop, at),
-        passphrase: plan.passphrase.clone(),
-        password: plan.password.clone(),
+        means,
         wanted: wanted(scene, plan, at),
         reachable: at == 0,
         limit,
@@ -70,15 +77,6 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
             Outcome::Failed(Step::Connect, late(limit, began))
         }
     }
-}
-
-/// Which hop the run ended on: the one that it failed at, else the last.
-fn hop_at(scene: &Scene<'_>, plan: &SshPlan) -> usize {
-    let visited = scene
-        .known(Stage::Ssh, "hops")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    visited.saturating_sub(1).min(plan.hops.len() - 1)
 }
 
 /// What the run noted about a hop.
@@ -239,13 +237,19 @@ fn keys(scene: &Scene<'_>, hop: &Hop, at: usize) -> Vec<Key> {
     keys
 }
 
+/// What it authenticates with.
+struct Means {
+    keys: Vec<Key>,
+    passphrase: Option<Secret>,
+    password: Option<Secret>,
+}
+
 /// Everything that the thread needs.
 struct Job {
     hop: Hop,
     link: Link,
-    keys: Vec<Key>,
-    passphrase: Option<Secret>,
-    password: Option<Secret>,
+    /// None where it stops at the host key.
+    means: Option<Means>,
     wanted: Wanted,
     reachable: bool,
     limit: Instant,
@@ -293,7 +297,10 @@ impl Job {
             Ok(keys_only) => keys_only,
             Err(outcome) => return outcome,
         };
-        if let Err(outcome) = self.authenticate(&session, keys_only) {
+        let Some(means) = &self.means else {
+            return Outcome::Passed(Step::HostKey);
+        };
+        if let Err(outcome) = self.authenticate(&session, means, keys_only) {
             return outcome;
         }
         self.pace(&session);
@@ -370,7 +377,12 @@ impl Job {
         ))
     }
 
-    fn authenticate(&self, session: &Session, keys_only: bool) -> Result<(), Outcome> {
+    fn authenticate(
+        &self,
+        session: &Session,
+        means: &Means,
+        keys_only: bool,
+    ) -> Result<(), Outcome> {
         let failed = |error: String| Outcome::Failed(Step::SshAuth, error);
         self.pace(session);
         let user = self.hop.user.as_str();
@@ -382,9 +394,9 @@ impl Job {
         let offers = |method: &str| methods.split(',').any(|m| m == method);
         let mut last = format!("the server accepts {methods}, and nothing of it is at hand");
         if offers("publickey") {
-            for key in &self.keys {
+            for key in &means.keys {
                 self.pace(session);
-                match self.with_key(session, key) {
+                match self.with_key(session, key, means.passphrase.as_ref()) {
                     Ok(()) if session.authenticated() => return Ok(()),
                     Ok(()) => {}
                     Err(error) => last = error,
@@ -392,7 +404,7 @@ impl Job {
             }
         }
         // After a partial success the server may want what it did not name before.
-        if let Some(password) = self.password.as_ref().filter(|_| !keys_only) {
+        if let Some(password) = means.password.as_ref().filter(|_| !keys_only) {
             self.pace(session);
             if let Err(error) = session.userauth_password(user, password.expose()) {
                 last = words(&error);
@@ -411,7 +423,12 @@ impl Job {
         }
     }
 
-    fn with_key(&self, session: &Session, key: &Key) -> Result<(), String> {
+    fn with_key(
+        &self,
+        session: &Session,
+        key: &Key,
+        passphrase: Option<&Secret>,
+    ) -> Result<(), String> {
         let user = self.hop.user.as_str();
         if key.agent {
             return self.with_agent(session, key);
@@ -420,7 +437,7 @@ impl Job {
             return Err("the key has no file".to_owned());
         };
         let certificate = key.certificate.then(|| self.certificate_of(file)).flatten();
-        let passphrase = self.passphrase.as_ref().map(Secret::expose);
+        let passphrase = passphrase.map(Secret::expose);
         session
             .userauth_pubkey_file(user, certificate.as_deref(), file, passphrase)
             .map_err(|error| format!("{} ({})", words(&error), file.display()))

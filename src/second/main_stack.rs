@@ -78,6 +78,7 @@ fn row(
             .filter_map(|stage| scene.stage(*stage))
             .map(|record| record.duration())
             .sum(),
+        withheld: None,
         main: true,
         may_heal: failure.is_some_and(|(stage, finding)| {
             finding.retryable || matches!(stage, Stage::Dns | Stage::Tcp)

@@ -8,29 +8,38 @@
 //!
 //! Each is held to what the target demands: the same host-key files, the same
 //! verification of certificates, no weaker way to hand over a password. Where
-//! a stack cannot promise that, it is skipped, and the reason is told.
+//! a stack cannot promise that, it is skipped, and the reason is told. What
+//! the run refused is shown to a stack for verification at most ([`earned`]).
 //! [`compare`] says who got through where another did not; a stack that fails
 //! alone is tried once more before anything is said about it.
 //!
 //! - [`libssh2`], [`openssh`]: the hop and the forward
 //! - [`native`], [`psql`]: encryption and login
 //! - [`main_stack`]: the run itself, as one more row
+//! - [`earned`]: what each end may be shown
 //! - [`child`]: installed programs, bounded in time and output
+//! - [`service`]: the target as libpq reads it
+//! - [`forward`]: the run's own tunnel, for psql
 
 mod child;
 mod compare;
+mod earned;
+mod forward;
 mod libssh2;
 mod main_stack;
 mod native;
 mod openssh;
 mod psql;
+mod service;
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::pipeline::Connected;
+use crate::cause::Cause;
+use crate::pipeline::{Connected, Failure};
 use crate::report::{Report, Stage, StageRecord, ms};
+use earned::Earned;
 
 /// How many stages' time a stack may take, since it goes through several.
 const STAGES_IN_ONE: u32 = 3;
@@ -123,6 +132,8 @@ pub struct Opinion {
     pub outcome: Outcome,
     /// How long it took.
     pub took: Duration,
+    /// What it was not shown, and why.
+    pub withheld: Option<String>,
     /// Whether it is the run itself.
     pub main: bool,
     /// Whether its failure may heal by itself, so that another's success a
@@ -133,8 +144,10 @@ pub struct Opinion {
 impl Opinion {
     fn fact(&self) -> Value {
         let (outcome, step, error, reason) = match &self.outcome {
-            Outcome::Passed(step) => ("passed", Some(*step), None, None),
-            Outcome::Failed(step, error) => ("failed", Some(*step), Some(error), None),
+            Outcome::Passed(step) => ("passed", Some(*step), None, self.withheld.as_ref()),
+            Outcome::Failed(step, error) => {
+                ("failed", Some(*step), Some(error), self.withheld.as_ref())
+            }
             Outcome::Skipped(reason) => ("skipped", None, None, Some(reason)),
         };
         let ran = !self.took.is_zero();
@@ -192,9 +205,23 @@ impl<'a> Scene<'a> {
         self.stages.iter().find(|record| record.stage == stage)
     }
 
-    /// Whether the run came as far as it was to.
-    fn arrived(&self) -> bool {
-        self.passed
+    /// The cause of the first failure of a kind.
+    fn failed(&self, kind: impl Fn(&Failure) -> bool) -> Option<&'static Cause> {
+        let failures = self.connected.failures.iter();
+        failures.filter(|f| kind(f)).map(|f| f.cause).next()
+    }
+
+    /// The SSH server that the run ended on: the one that it failed at, else
+    /// the last.
+    fn hop(&self) -> usize {
+        let hops = self
+            .connected
+            .target
+            .ssh
+            .as_ref()
+            .map_or(0, |p| p.hops.len());
+        let visited = self.known(Stage::Ssh, "hops").and_then(Value::as_array);
+        visited.map_or(0, Vec::len).min(hops).saturating_sub(1)
     }
 
     /// A fact of a stage.
@@ -297,23 +324,28 @@ async fn ask(stack: Stack, scene: &Scene<'_>) -> Opinion {
     let began = Instant::now();
     let full = began + (ctx.timeout * STAGES_IN_ONE).min(LONGEST);
     let limit = full.min(ctx.deadline);
+    let earned = Earned::by(stack.group(), scene);
     let opinion = |outcome: Outcome, took: Duration| Opinion {
         stack: stack.name(),
         group: stack.group(),
         outcome,
         took,
+        withheld: earned.reason(),
         main: false,
         may_heal: false,
     };
+    if let (Earned::Nothing(_), Some(why)) = (earned, earned.reason()) {
+        return opinion(Outcome::Skipped(why), Duration::ZERO);
+    }
     if limit.saturating_duration_since(began) < LEAST {
         let why = "no time was left before --deadline".to_owned();
         return opinion(Outcome::Skipped(why), Duration::ZERO);
     }
     let outcome = match stack {
-        Stack::LibSsh2 => libssh2::ask(scene, limit).await,
-        Stack::OpenSsh => openssh::ask(scene, limit).await,
-        Stack::NativeTls => native::ask(scene, limit).await,
-        Stack::Psql => psql::ask(scene, limit).await,
+        Stack::LibSsh2 => libssh2::ask(scene, earned, limit).await,
+        Stack::OpenSsh => openssh::ask(scene, earned, limit).await,
+        Stack::NativeTls => native::ask(scene, earned, limit).await,
+        Stack::Psql => psql::ask(scene, earned, limit).await,
     };
     let cut_short = Instant::now() >= ctx.deadline;
     match outcome {

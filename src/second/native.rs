@@ -3,7 +3,8 @@
 //!
 //! It is told to verify what the target has verified; where it cannot (a
 //! revocation list), or cannot keep a promise about passwords
-//! (`require_auth`), it is not let that far.
+//! (`require_auth`), it is not let that far. It verifies the name with the
+//! chain, before it sends a client certificate.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -17,6 +18,7 @@ use tokio_postgres::config::{ChannelBinding, SslMode as Ssl, SslNegotiation as N
 use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Config, NoTls};
 
+use super::earned::{self, Earned};
 use super::{Outcome, Scene, Step, late};
 use crate::report::Stage;
 use crate::stage::tunnel;
@@ -27,7 +29,7 @@ use crate::target::{
 use crate::wire::BoxIo;
 
 /// Tries it.
-pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
+pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let connected = scene.connected;
     let target = &connected.target;
@@ -37,19 +39,19 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
     if super::psql::typed(scene) {
         return Outcome::Skipped("the password was typed, and is not kept".to_owned());
     }
-    // A run that arrived names its host; else the list is gone through.
-    let endpoints = match target.ssh.is_some() || scene.arrived() {
-        true => vec![connected.endpoint.clone()],
-        false => target.endpoints.clone(),
+    // A run that passed names its host; else the list is gone through.
+    let endpoints = match scene.passed {
+        true => vec![&connected.endpoint],
+        false => earned::endpoints(scene),
     };
-    let job = Job {
+    let mut job = Job {
         scene,
         target,
-        goal: goal(scene),
+        earned,
+        goal: goal(scene, earned),
         limit,
         step: Step::Connect,
     };
-    let mut job = job;
     match tokio::time::timeout_at(limit.into(), job.hosts(&endpoints)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::Failed(job.step, late(limit, began)),
@@ -58,9 +60,10 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
 
 /// How far it goes: no further than the run, and with `require_auth` not to
 /// where a server asks for a password by a method of its own choice.
-fn goal(scene: &Scene<'_>) -> Step {
+fn goal(scene: &Scene<'_>, earned: Earned) -> Step {
     let free = scene.connected.target.require_auth.methods.is_empty();
     match scene.until {
+        _ if earned.only_verification() => Step::Tls,
         until if until > Stage::Tls && free => Step::Login,
         _ => Step::Tls,
     }
@@ -69,6 +72,7 @@ fn goal(scene: &Scene<'_>) -> Step {
 struct Job<'a> {
     scene: &'a Scene<'a>,
     target: &'a Target,
+    earned: Earned,
     goal: Step,
     limit: Instant,
     /// What is being worked on.
@@ -84,7 +88,7 @@ enum Went {
 
 impl Job<'_> {
     /// libpq's order: the next host only after a failure to connect.
-    async fn hosts(&mut self, endpoints: &[Endpoint]) -> Outcome {
+    async fn hosts(&mut self, endpoints: &[&Endpoint]) -> Outcome {
         let mut last = Outcome::Skipped("there is no host".to_owned());
         for endpoint in endpoints {
             last = self.host(endpoint).await;
@@ -100,6 +104,8 @@ impl Job<'_> {
         let unix = matches!(endpoint.place, Place::Unix(_)) && self.target.ssh.is_none();
         let modes: &[Ssl] = match self.target.tls.mode {
             _ if unix => &[Ssl::Disable],
+            // There is nothing to verify without TLS.
+            _ if self.earned.only_verification() => &[Ssl::Require],
             SslMode::Disable => &[Ssl::Disable],
             SslMode::Allow => &[Ssl::Disable, Ssl::Require],
             SslMode::Prefer => &[Ssl::Prefer, Ssl::Disable],
@@ -134,7 +140,7 @@ impl Job<'_> {
         }
         let connector = match plain {
             true => None,
-            false => match connector(self.target, endpoint) {
+            false => match connector(self.target, endpoint, self.earned) {
                 Ok(connector) => Some(connector),
                 Err(went) => return went,
             },
@@ -277,7 +283,7 @@ fn words(error: &tokio_postgres::Error) -> String {
 }
 
 /// native-tls set up to verify what the target has verified.
-fn connector(target: &Target, endpoint: &Endpoint) -> Result<TlsConnector, Went> {
+fn connector(target: &Target, endpoint: &Endpoint, earned: Earned) -> Result<TlsConnector, Went> {
     let settings = &target.tls;
     let not = |why: &str| Err(Went::Not(why.to_owned()));
     let wrong = |error: native_tls::Error| Went::Wrong(Step::Tls, error.to_string());
@@ -322,7 +328,8 @@ fn connector(target: &Target, endpoint: &Endpoint) -> Result<TlsConnector, Went>
     if let Some(version) = settings.max_version {
         builder.max_protocol_version(Some(protocol(version)));
     }
-    if settings.certificate_mode != SslCertMode::Disable
+    if !earned.only_verification()
+        && settings.certificate_mode != SslCertMode::Disable
         && exists(settings.certificate.as_ref())
         && let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key)
     {

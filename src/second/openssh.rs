@@ -2,12 +2,12 @@
 //! configuration of our own that says all that the run was told, and nothing
 //! of the user's. Bound by interface.md, Promises: no shared connection, no
 //! change to known_hosts, no unknown host key, no local command, and never a
-//! secret in an argument: a passphrase or password reaches it through
-//! `SSH_ASKPASS`, from the environment.
+//! secret in an argument or a file: a passphrase or password reaches it through
+//! `SSH_ASKPASS`, from the environment. (It closes what descriptors it inherits,
+//! so that its configuration has to be a file.)
 
 use std::fmt::Write as _;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
@@ -16,9 +16,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::child::{self, Trouble};
+use super::earned::Earned;
 use super::{Outcome, Scene, Step, late};
+use crate::process;
 use crate::target::ssh::LEAST_RSA_BITS;
 use crate::target::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
+use crate::temporary::Folder;
 
 /// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
 /// speaks PostgreSQL answers it, which proves the forward.
@@ -29,7 +32,7 @@ const MOST_LINES: usize = 4096;
 const LONGEST_LINE: u64 = 8192;
 
 /// Tries it.
-pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
+pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let Some(plan) = &scene.connected.target.ssh else {
         return Outcome::Skipped("there is no SSH server in this target".to_owned());
@@ -46,13 +49,18 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
         Place::Ip(ip, _) => format!("{ip}:{}", endpoint.port),
         Place::Name(name) => format!("{name}:{}", endpoint.port),
     };
-    let prepared = match Prepared::new(scene, plan) {
+    // It goes no further than to a server that the run refused.
+    let hops = match earned.only_verification() {
+        true => &plan.hops[..=scene.hop()],
+        false => &plan.hops,
+    };
+    let prepared = match Prepared::new(scene, hops, plan, earned) {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(why)) => return Outcome::Skipped(why),
         Err(error) => return Outcome::Skipped(format!("no temporary directory: {error}")),
     };
     let mut command = prepared.command(scene, plan);
-    command.args(["-W", &wanted, &alias(plan.hops.len())]);
+    command.args(["-W", &wanted, &alias(hops.len())]);
     let mut child = match child::start(command.stdin(Stdio::piped())) {
         Ok(child) => child,
         Err(Trouble::Absent) => return Outcome::Skipped("ssh is not installed".to_owned()),
@@ -63,6 +71,7 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
     let watched = tokio::time::timeout_at(limit.into(), watch(&mut child, &mut log)).await;
     let outcome = match watched {
         Ok(()) if log.forwarded => Outcome::Passed(Step::Forward),
+        _ if log.host_key && earned.only_verification() => Outcome::Passed(Step::HostKey),
         Ok(()) => match unfair(plan, &log) {
             Some(why) => Outcome::Skipped(why),
             None => Outcome::Failed(log.step(), log.complaint()),
@@ -103,21 +112,34 @@ fn alias(hop: usize) -> String {
 
 /// The files that ssh is given; they go away with it.
 struct Prepared {
-    folder: tempfile::TempDir,
-    asks: bool,
+    _folder: Folder,
+    config: PathBuf,
+    askpass: Option<PathBuf>,
 }
 
 impl Prepared {
     /// Writes them. The inner error is a value that ssh's configuration
     /// cannot hold.
-    fn new(scene: &Scene<'_>, plan: &SshPlan) -> io::Result<Result<Self, String>> {
-        let folder = tempfile::Builder::new().prefix("dbdoctor-").tempdir()?;
-        let passphrase = plan.passphrase.as_ref().is_some_and(|p| !p.is_empty());
-        let asks = passphrase || plan.password.is_some();
+    fn new(
+        scene: &Scene<'_>,
+        hops: &[Hop],
+        plan: &SshPlan,
+        earned: Earned,
+    ) -> io::Result<Result<Self, String>> {
+        let folder = Folder::new()?;
+        let only_verified = usize::from(earned.only_verification());
+        // Of the hops that it authenticates at, each may ask.
+        let asked = hops.len() > only_verified;
+        let passphrase = asked && plan.passphrase.as_ref().is_some_and(|p| !p.is_empty());
+        let asks = passphrase || (asked && plan.password.is_some());
         let mut config = String::new();
-        for (at, hop) in plan.hops.iter().enumerate() {
-            let last = at + 1 == plan.hops.len();
-            match section(hop, at, last, plan) {
+        for (at, hop) in hops.iter().enumerate() {
+            let role = match at + 1 == hops.len() {
+                false => Role::Jump,
+                true if earned.only_verification() => Role::Verified,
+                true => Role::Last,
+            };
+            match section(hop, at, role, plan) {
                 Some(text) => config += &text,
                 None => {
                     return Ok(Err(format!(
@@ -143,36 +165,25 @@ impl Prepared {
             (true, true) => "KbdInteractiveAuthentication no\n",
             (true, false) => "",
         };
-        std::fs::write(folder.path().join("config"), config)?;
-        if asks {
-            let script = folder.path().join("askpass");
-            std::fs::write(&script, ASKPASS)?;
-            std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
-        }
-        Ok(Ok(Self { folder, asks }))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let config = folder.write("config", &config)?;
+        let askpass = match asks {
+            true => Some(folder.script("askpass", ASKPASS)?),
+            false => None,
+        };
+        Ok(Ok(Self {
+            _folder: folder,
+            config,
+            askpass,
+        }))
     }
 
     fn command(&self, scene: &Scene<'_>, plan: &SshPlan) -> Command {
-        let mut command = Command::new("ssh");
-        command.arg("-F").arg(self.path("config"));
+        let environment = &scene.connected.ctx.surroundings.vars;
+        let mut command = process::command("ssh", environment, Vec::new());
+        command.arg("-F").arg(&self.config);
         command.args(["-T", "-a", "-x"]);
-        command.env_clear();
-        for (name, value) in &scene.connected.ctx.surroundings.vars {
-            let name_text = name.to_string_lossy();
-            let ours = name_text.starts_with("PG")
-                || name_text.starts_with("DBDOCTOR_")
-                || matches!(name_text.as_ref(), "DATABASE_URL" | "SSH_ASKPASS");
-            if !ours {
-                command.env(name, value);
-            }
-        }
-        command.env("LC_ALL", "C");
-        if self.asks {
-            command.env("SSH_ASKPASS", self.path("askpass"));
+        if let Some(askpass) = &self.askpass {
+            command.env("SSH_ASKPASS", askpass);
             command.env("SSH_ASKPASS_REQUIRE", "force");
             // Before 8.4 it wants a display to ask at.
             command.env("DISPLAY", "none:0");
@@ -185,7 +196,7 @@ impl Prepared {
                 }
             }
         }
-        command
+        command.into()
     }
 }
 
@@ -201,8 +212,19 @@ case \"$1\" in
 esac
 ";
 
+/// What a hop is to ssh.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// On the way.
+    Jump,
+    /// Where the forward begins.
+    Last,
+    /// The last, whose host key is looked at, and which is offered nothing.
+    Verified,
+}
+
 /// One hop's section; `None` where a value cannot be written down.
-fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
+fn section(hop: &Hop, at: usize, role: Role, plan: &SshPlan) -> Option<String> {
     let mut text = format!("Host {}\n", alias(at + 1));
     let mut line = |keyword: &str, values: &[String]| -> Option<()> {
         text += keyword;
@@ -215,32 +237,9 @@ fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
     let one = |value: &str| [value.to_owned()];
     line("HostName", &one(&percent(&hop.host)))?;
     line("Port", &one(&hop.port.to_string()))?;
-    line("User", &one(&hop.user))?;
     if at > 0 {
         line("ProxyJump", &one(&alias(at)))?;
     }
-    let existing: Vec<&PathBuf> = hop
-        .identity_files
-        .iter()
-        .filter(|file| file.named || file.path.exists())
-        .map(|file| &file.path)
-        .collect();
-    for path in &existing {
-        line("IdentityFile", &one(&file(path)?))?;
-    }
-    if existing.is_empty() {
-        line("IdentityFile", &one("none"))?;
-    }
-    for path in &hop.certificate_files {
-        line("CertificateFile", &one(&file(path)?))?;
-    }
-    let yes = |yes: bool| if yes { "yes" } else { "no" };
-    line("IdentitiesOnly", &one(yes(hop.identities_only)))?;
-    let agent = match &hop.agent {
-        Some(socket) => file(socket)?,
-        None => "none".to_owned(),
-    };
-    line("IdentityAgent", &one(&agent))?;
     for (keyword, files) in [
         ("UserKnownHostsFile", &hop.known_hosts),
         ("GlobalKnownHostsFile", &hop.global_known_hosts),
@@ -279,6 +278,57 @@ fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
     if hop.trusts_loopback {
         line("NoHostAuthenticationForLocalhost", &one("yes"))?;
     }
+    match role {
+        Role::Verified => text += OFFERS_NOTHING,
+        Role::Jump | Role::Last => text += &means(hop, plan)?,
+    }
+    // Only the last hop's story is told, so that a jump's is not taken for it.
+    text += match role {
+        Role::Jump => "LogLevel ERROR\n",
+        Role::Last | Role::Verified => "LogLevel DEBUG2\n",
+    };
+    Some(text)
+}
+
+/// For a server that the run refused: not even the user's name. ssh ends by
+/// itself once it has found no way to authenticate.
+const OFFERS_NOTHING: &str = "User dbdoctor
+IdentityFile none
+IdentityAgent none
+PubkeyAuthentication no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+";
+
+/// Who logs in at a hop, and with what.
+fn means(hop: &Hop, plan: &SshPlan) -> Option<String> {
+    let mut text = String::new();
+    let mut line = |keyword: &str, value: &str| -> Option<()> {
+        writeln!(text, "{keyword} {}", quoted(value)?).ok()
+    };
+    line("User", &hop.user)?;
+    let existing: Vec<&PathBuf> = hop
+        .identity_files
+        .iter()
+        .filter(|file| file.named || file.path.exists())
+        .map(|file| &file.path)
+        .collect();
+    for path in &existing {
+        line("IdentityFile", &file(path)?)?;
+    }
+    if existing.is_empty() {
+        line("IdentityFile", "none")?;
+    }
+    for path in &hop.certificate_files {
+        line("CertificateFile", &file(path)?)?;
+    }
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    line("IdentitiesOnly", yes(hop.identities_only))?;
+    let agent = match &hop.agent {
+        Some(socket) => file(socket)?,
+        None => "none".to_owned(),
+    };
+    line("IdentityAgent", &agent)?;
     let password = plan.password.is_some();
     let methods: Vec<&str> = hop
         .methods
@@ -286,13 +336,10 @@ fn section(hop: &Hop, at: usize, last: bool, plan: &SshPlan) -> Option<String> {
         .filter(|method| password || **method == SshMethod::PublicKey)
         .map(|method| method.name())
         .collect();
-    if methods.is_empty() {
-        line("PubkeyAuthentication", &one("no"))?;
-    } else {
-        line("PreferredAuthentications", &one(&methods.join(",")))?;
+    match methods.as_slice() {
+        [] => line("PubkeyAuthentication", "no")?,
+        methods => line("PreferredAuthentications", &methods.join(","))?,
     }
-    // Only the last hop's story is told, so that a jump's is not taken for it.
-    line("LogLevel", &one(if last { "DEBUG2" } else { "ERROR" }))?;
     Some(text)
 }
 

@@ -1,38 +1,33 @@
 //! The installed `psql`, which is the installed libpq, with every parameter
 //! as the run resolved it: in a service file of our own, so that nothing of
 //! the user's surroundings counts twice and a libpq that is too old for a
-//! parameter says so, where it would ignore a variable. The password comes
-//! through the environment, never as an argument.
+//! parameter says so, where it would ignore a variable. The service is on no
+//! disk ([`Nameless`]); nor is the password, which comes through the
+//! environment, or a password file like the service where there are several.
 //!
-//! Behind a tunnel it is led through the run's own, by a listener on loopback
-//! that is there for it alone.
+//! Behind a tunnel it is led through the run's own ([`Forward`]).
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::Instant;
 
-use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::task::JoinHandle;
 
-use super::child::{self, Trouble};
+use super::child::{self, Ended, Trouble};
+use super::earned::{self, Earned};
+use super::forward::Forward;
+use super::service::{self, Dialled, NO_FILE, Passwords};
 use super::{Outcome, Scene, Step, late};
+use crate::process;
 use crate::report::Stage;
-use crate::secret::HIDDEN;
 use crate::stage::tunnel;
 use crate::target::{Place, Target, TargetSessionAttrs};
-
-/// The longest line of a service file (fe-connect.c of libpq 13 and before: 256).
-const LONGEST_LINE: usize = 250;
-/// How many connections it is led through: `sslmode` and hosts make several.
-const MOST_CONNECTIONS: usize = 8;
-/// The name of our service.
-const SERVICE: &str = "dbdoctor";
+use crate::temporary::Nameless;
 
 /// Tries it.
-pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
+pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let skipped = |why: &str| Outcome::Skipped(why.to_owned());
     if scene.until <= Stage::Tls {
@@ -43,69 +38,116 @@ pub async fn ask(scene: &Scene<'_>, limit: Instant) -> Outcome {
     }
     let connected = scene.connected;
     let target = &connected.target;
+    if earned.certificate_goes_first(target) {
+        return skipped(
+            "libpq sends the client certificate before it checks the server's name, and \
+             dbdoctor did not get as far as checking it",
+        );
+    }
     let forward = match (&target.ssh, &connected.bastion) {
         (None, _) => None,
         (Some(_), None) => return skipped("there is no tunnel to go through"),
         (Some(_), Some(_)) if matches!(connected.endpoint.place, Place::Unix(_)) => {
             return skipped("the database is a unix socket at the far end of the tunnel");
         }
-        (Some(_), Some(_)) => match Forward::open(scene, limit).await {
+        (Some(_), Some(_)) => match open_forward(scene, limit).await {
             Ok(forward) => Some(forward),
             Err(error) => return Outcome::Skipped(format!("no listener on loopback: {error}")),
         },
     };
-    let Some(service) = service(target, scene, forward.as_ref().map(|f| f.port)) else {
+    let endpoints = earned::endpoints(scene);
+    let port = forward.as_ref().map(|forward| forward.port);
+    let only = match endpoints.as_slice() {
+        [endpoint] if port.is_some() || target.endpoints.len() > 1 => {
+            Some(Dialled { endpoint, port })
+        }
+        _ => None,
+    };
+    let Some(service) = service::text(scene, earned, only.as_ref()) else {
         return skipped("a parameter cannot be written into a service file");
     };
-    let passwords = match Passwords::of(target, scene, forward.is_some()) {
-        Some(passwords) => passwords,
-        None => return skipped("the hosts' different passwords cannot be handed over"),
+    let passwords = match earned.only_verification() {
+        true => Passwords::None,
+        false => match Passwords::of(&endpoints) {
+            Some(passwords) => passwords,
+            None => return skipped("the hosts' different passwords cannot be handed over"),
+        },
     };
-    let folder = match tempfile::Builder::new().prefix("dbdoctor-").tempdir() {
-        Ok(folder) => folder,
-        Err(error) => return Outcome::Skipped(format!("no temporary directory: {error}")),
-    };
-    let path = folder.path().join("service");
-    let passfile = folder.path().join("passfile");
-    let written = write(&path, service.as_bytes()).and_then(|()| match &passwords {
-        Passwords::File(lines) => write(&passfile, lines),
-        _ => Ok(()),
-    });
-    if let Err(error) = written {
-        return Outcome::Skipped(format!("no temporary file: {error}"));
-    }
-
-    let mut command = Command::new("psql");
-    command.args(["-X", "-w", "-A", "-t", "-q", "-c", "SELECT 1"]);
-    command.args(["-d", &format!("service={SERVICE}")]);
-    command.env_clear();
-    for (name, value) in &connected.ctx.surroundings.vars {
-        let text = name.to_string_lossy();
-        let ours = text.starts_with("PG")
-            || text.starts_with("DBDOCTOR_")
-            || text.starts_with("PSQL")
-            || text == "DATABASE_URL";
-        if !ours {
-            command.env(name, value);
+    let command = match command(scene, earned, &service, &passwords) {
+        Ok(command) => command,
+        Err(error) => {
+            return Outcome::Skipped(format!("cannot pass the settings to psql: {error}"));
         }
-    }
-    command.env("LC_ALL", "C").env("PGSERVICEFILE", &path);
-    // Whether or not it is there: the user's own was read by the run.
-    command.env("PGPASSFILE", &passfile);
-    if let Passwords::One(password) = &passwords {
-        command.env("PGPASSWORD", OsStr::from_bytes(password));
-    }
+    };
     let ended = child::run(command, limit).await;
     drop(forward);
     match ended {
-        Ok(ended) if ended.status == Some(0) => Outcome::Passed(reached(target, scene)),
         Ok(ended) if ended.stderr.contains("service file") => {
             skipped("it is too old for a parameter of this target")
         }
+        Ok(ended) if earned.only_verification() => verified(&ended, target),
+        Ok(ended) if ended.status == Some(0) => Outcome::Passed(reached(target, scene)),
         Ok(ended) => Outcome::Failed(step(&ended.stderr, target), complaint(&ended.stderr)),
         Err(Trouble::Absent) => skipped("psql is not installed"),
         Err(Trouble::Broken(error)) => Outcome::Skipped(format!("psql: {error}")),
         Err(Trouble::Late) => Outcome::Failed(Step::Connect, late(limit, began)),
+    }
+}
+
+async fn open_forward(scene: &Scene<'_>, limit: Instant) -> io::Result<Forward> {
+    let connected = scene.connected;
+    let (bastion, endpoint) = (connected.bastion.clone(), connected.endpoint.clone());
+    let ctx = connected.ctx.anew();
+    Forward::open(move || {
+        let (bastion, endpoint, ctx) = (bastion.clone(), endpoint.clone(), ctx.clone());
+        async move { tunnel::open(&bastion?, &endpoint, &ctx, limit).await.ok() }
+    })
+    .await
+}
+
+fn command(
+    scene: &Scene<'_>,
+    earned: Earned,
+    service: &str,
+    passwords: &Passwords,
+) -> io::Result<Command> {
+    let service = Nameless::new(service.as_bytes())?;
+    let service_path = service.path();
+    let mut inherited: Vec<OwnedFd> = vec![service.into()];
+    // The user's own password file was read by the run.
+    let mut passfile = NO_FILE.into();
+    if let Passwords::File(lines) = passwords {
+        let file = Nameless::new(lines)?;
+        passfile = file.path();
+        inherited.push(file.into());
+    }
+    let environment = &scene.connected.ctx.surroundings.vars;
+    let mut command = process::command("psql", environment, inherited);
+    command.args(["-X", "-w", "-A", "-t", "-q", "-c", "SELECT 1", "-d"]);
+    command.arg(format!("service={}", service::NAME));
+    command.env("PGSERVICEFILE", service_path);
+    command.env("PGPASSFILE", passfile);
+    if let Passwords::One(password) = passwords {
+        command.env("PGPASSWORD", OsStr::from_bytes(password));
+    }
+    if earned.only_verification() {
+        // No Kerberos ticket either.
+        command.env("KRB5CCNAME", format!("FILE:{NO_FILE}"));
+        command.env("KRB5_CLIENT_KTNAME", format!("FILE:{NO_FILE}"));
+    }
+    Ok(command.into())
+}
+
+/// What a login that could not succeed says of the verification before it.
+fn verified(ended: &Ended, target: &Target) -> Outcome {
+    let answered = ["FATAL:", "no password supplied"];
+    let asked = answered.iter().any(|words| ended.stderr.contains(words));
+    match asked || ended.status == Some(0) {
+        true => Outcome::Passed(Step::Tls),
+        false => {
+            let step = step(&ended.stderr, target).min(Step::Tls);
+            Outcome::Failed(step, complaint(&ended.stderr))
+        }
     }
 }
 
@@ -125,150 +167,6 @@ fn reached(target: &Target, scene: &Scene<'_>) -> Step {
         _ if scene.until > Stage::Auth => Step::Session,
         _ => Step::Login,
     }
-}
-
-/// The password, or passwords.
-enum Passwords {
-    None,
-    One(Vec<u8>),
-    File(Vec<u8>),
-}
-
-impl Passwords {
-    fn of(target: &Target, scene: &Scene<'_>, tunnelled: bool) -> Option<Self> {
-        let bytes = |endpoint: &crate::target::Endpoint| {
-            let password = endpoint.password.as_ref()?;
-            Some(password.secret.expose_bytes().to_vec())
-        };
-        let mut each: Vec<Option<Vec<u8>>> = match tunnelled {
-            true => vec![bytes(&scene.connected.endpoint)],
-            false => target.endpoints.iter().map(bytes).collect(),
-        };
-        each.dedup();
-        match each.as_mut_slice() {
-            [one] => match one.take() {
-                None => Some(Passwords::None),
-                Some(one) if one.contains(&0) => None,
-                Some(one) => Some(Passwords::One(one)),
-            },
-            _ => Self::file(target).map(Passwords::File),
-        }
-    }
-
-    /// A password file for several hosts.
-    fn file(target: &Target) -> Option<Vec<u8>> {
-        let mut lines = Vec::new();
-        for endpoint in &target.endpoints {
-            let Some(password) = &endpoint.password else {
-                continue;
-            };
-            let host = match &endpoint.place {
-                Place::Unix(_) => return None,
-                Place::Ip(ip, _) if endpoint.host.is_empty() => ip.to_string(),
-                _ => endpoint.host.clone(),
-            };
-            let secret = password.secret.expose_bytes();
-            if secret.contains(&b'\n') || host.contains('\n') {
-                return None;
-            }
-            let place = [
-                host,
-                endpoint.port.to_string(),
-                "*".to_owned(),
-                "*".to_owned(),
-            ];
-            for (at, field) in place.iter().enumerate() {
-                match at {
-                    0 => lines.extend(escaped(field.as_bytes())),
-                    _ => lines.extend(field.bytes()),
-                }
-                lines.push(b':');
-            }
-            lines.extend(escaped(secret));
-            lines.push(b'\n');
-        }
-        Some(lines)
-    }
-}
-
-/// With `:` and `\` as a password file has them.
-fn escaped(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    for &byte in text {
-        if matches!(byte, b':' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
-    out
-}
-
-/// Every parameter that is set, as a service; `None` where one cannot be
-/// written down.
-fn service(target: &Target, scene: &Scene<'_>, local: Option<u16>) -> Option<String> {
-    let mut text = format!("[{SERVICE}]\n");
-    let mut given = Vec::new();
-    let mut line = |name: &str, value: &str| -> Option<()> {
-        let fits = name.len() + value.len() < LONGEST_LINE;
-        let plain = !value.contains(['\n', '\r', '\0']) && value.trim() == value;
-        (fits && plain).then(|| {
-            let _ = writeln!(text, "{name}={value}");
-        })
-    };
-    for (name, parameter) in &target.report.parameters {
-        let elsewhere = matches!(
-            name.as_str(),
-            "password" | "passfile" | "service" | "servicefile" | "sslpassword"
-        );
-        let moved = local.is_some() && matches!(name.as_str(), "host" | "hostaddr" | "port");
-        if elsewhere || moved || parameter.origin.kind == "default" {
-            continue;
-        }
-        if parameter.value == HIDDEN {
-            return None;
-        }
-        line(name, &parameter.value)?;
-        given.push(name.as_str());
-    }
-    if let Some(password) = &target.tls.key_password {
-        line("sslpassword", password.expose())?;
-    }
-    if let Some(port) = local {
-        let endpoint = &scene.connected.endpoint;
-        let host = match &endpoint.place {
-            Place::Ip(ip, _) if endpoint.host.is_empty() => ip.to_string(),
-            _ => endpoint.host.clone(),
-        };
-        line("host", &host)?;
-        line("hostaddr", "127.0.0.1")?;
-        line("port", &port.to_string())?;
-    }
-    let timeout = scene.connected.ctx.timeout.as_secs().max(2).to_string();
-    for (name, value) in [
-        // The resolved ones, whatever they came from.
-        ("user", target.user.as_str()),
-        ("dbname", target.dbname.as_str()),
-        ("application_name", target.application_name.as_str()),
-        // Never attempted by the run.
-        ("gssencmode", "disable"),
-        ("connect_timeout", timeout.as_str()),
-    ] {
-        if !given.contains(&name) {
-            line(name, value)?;
-        }
-    }
-    Some(text)
-}
-
-fn write(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)
 }
 
 /// psql's words, of which the last say what counts.
@@ -302,57 +200,5 @@ fn step(stderr: &str, target: &Target) -> Step {
     match says(&unreached) {
         true => Step::Connect,
         false => Step::Login,
-    }
-}
-
-/// A listener on loopback whose connections go through the tunnel; it is gone
-/// when this is dropped.
-struct Forward {
-    port: u16,
-    task: JoinHandle<()>,
-}
-
-impl Forward {
-    async fn open(scene: &Scene<'_>, limit: Instant) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let port = listener.local_addr()?.port();
-        let connected = scene.connected;
-        let (bastion, endpoint) = (connected.bastion.clone(), connected.endpoint.clone());
-        let ctx = connected.ctx.anew();
-        let task = tokio::spawn(async move {
-            let mut streams = tokio::task::JoinSet::new();
-            for _ in 0..MOST_CONNECTIONS {
-                let Ok((mut near, _)) = listener.accept().await else {
-                    break;
-                };
-                let (bastion, endpoint, ctx) = (bastion.clone(), endpoint.clone(), ctx.clone());
-                streams.spawn(async move {
-                    if let Some(bastion) = bastion
-                        && let Ok(mut far) = tunnel::open(&bastion, &endpoint, &ctx, limit).await
-                    {
-                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-                    }
-                });
-            }
-            drop(listener);
-            while streams.join_next().await.is_some() {}
-        });
-        Ok(Self { port, task })
-    }
-}
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_file_is_escaped() {
-        assert_eq!(escaped(b"a:b\\c"), b"a\\:b\\\\c");
     }
 }

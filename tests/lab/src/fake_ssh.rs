@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use russh::keys::{Algorithm, PrivateKey};
@@ -32,6 +32,8 @@ pub enum Behaviour {
     /// Takes any password, and ends the session with it as the reason once a
     /// forward is asked for.
     Repeat,
+    /// Shows its first client another host key than the one it is known by, and lets nobody in.
+    TwoFaced,
 }
 
 /// A question by keyboard-interactive.
@@ -45,12 +47,16 @@ pub struct Question {
     pub answer: &'static str,
 }
 
+/// User names, and the methods that they came with.
+type Offered = Arc<Mutex<Vec<(String, &'static str)>>>;
+
 /// A running one.
 pub struct FakeSshd {
     address: SocketAddr,
     known_hosts: PathBuf,
     client_key: PathBuf,
     user: String,
+    offered: Offered,
     // Dropped without waiting for what still runs in it.
     runtime: Option<Runtime>,
 }
@@ -73,14 +79,23 @@ impl FakeSshd {
         if let Behaviour::Asks(_) = behaviour {
             config.methods = [MethodKind::KeyboardInteractive][..].into();
         }
+        let mut first = match behaviour {
+            Behaviour::TwoFaced => Some(Arc::new(Config {
+                keys: vec![PrivateKey::read_openssh_file(&lab.ssh_key("ed25519", "")?)?],
+                ..Config::default()
+            })),
+            _ => None,
+        };
         let config = Arc::new(config);
+        let offered = Offered::default();
+        let record = offered.clone();
         let runtime = Runtime::new()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let guest = Guest(behaviour.clone(), String::new(), 0);
-                let config = Arc::clone(&config);
+                let guest = Guest(behaviour.clone(), String::new(), 0, record.clone());
+                let config = first.take().unwrap_or_else(|| Arc::clone(&config));
                 tokio::spawn(async move {
                     if let Ok(session) = run_stream(config, stream, guest).await {
                         let _ = session.await;
@@ -92,6 +107,7 @@ impl FakeSshd {
         Ok(FakeSshd {
             address,
             known_hosts: lab.file("known_hosts", line, 0o644)?,
+            offered,
             client_key: lab.client_key()?,
             user: lab.user()?,
             runtime: Some(runtime),
@@ -106,6 +122,16 @@ impl FakeSshd {
     }
 }
 
+impl FakeSshd {
+    /// Under which names clients asked to be let in, and by which methods.
+    pub fn offered(&self) -> Vec<(String, &'static str)> {
+        self.offered
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .clone()
+    }
+}
+
 impl Drop for FakeSshd {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -114,27 +140,41 @@ impl Drop for FakeSshd {
     }
 }
 
-/// Its behaviour, the password that it was given, and which question is open.
-struct Guest(Behaviour, String, usize);
+/// Its behaviour, the password that it was given, which question is open, and what is offered.
+struct Guest(Behaviour, String, usize, Offered);
+
+impl Guest {
+    fn note(&self, user: &str, method: &'static str) {
+        let mut offered = self.3.lock().unwrap_or_else(|e| e.into_inner());
+        offered.push((user.to_owned(), method));
+    }
+}
 
 impl Handler for Guest {
     type Error = Error;
 
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Error> {
+        self.note(user, "none");
+        Ok(Auth::reject())
+    }
+
     async fn auth_publickey_offered(
         &mut self,
-        _: &str,
+        user: &str,
         _: PublicKeyOffer<'_>,
     ) -> Result<Auth, Error> {
+        self.note(user, "publickey");
         Ok(match self.0 {
-            Behaviour::Repeat | Behaviour::Asks(_) => Auth::reject(),
+            Behaviour::Repeat | Behaviour::Asks(_) | Behaviour::TwoFaced => Auth::reject(),
             _ => Auth::Accept,
         })
     }
 
-    async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, Error> {
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Error> {
+        self.note(user, "password");
         password.clone_into(&mut self.1);
         Ok(match self.0 {
-            Behaviour::Asks(_) => Auth::reject(),
+            Behaviour::Asks(_) | Behaviour::TwoFaced => Auth::reject(),
             _ => Auth::Accept,
         })
     }
@@ -197,7 +237,9 @@ impl Handler for Guest {
                 session.disconnect(Disconnect::ByApplication, &words, "")?;
             }
             Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
-            Behaviour::OnlySha1 | Behaviour::Asks(_) => reply.accept().await,
+            Behaviour::OnlySha1 | Behaviour::Asks(_) | Behaviour::TwoFaced => {
+                reply.accept().await;
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! * [`Postgres`], [`Sshd`], [`PgBouncer`], [`HaProxy`], [`Dnsmasq`]: real servers
 //! * [`Peer`]: ends that misbehave, and forwards that spoil what passes through them
 //! * [`impostor`]: ends that speak the protocol and are no PostgreSQL server
+//! * [`RecordingServer`]: what clients show to a TLS server
 //! * [`Netns`]: hosts of one's own
 //! * [`Ca`] and [`CertSpec`]: certificates
 
@@ -25,6 +26,7 @@ mod pgbouncer;
 mod postgres;
 pub mod process;
 mod proxy;
+mod recording;
 mod run;
 pub mod scenario;
 mod sshd;
@@ -41,5 +43,6 @@ pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use process::Tool;
 pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, Then, free_port};
+pub use recording::{Answer, RecordingServer, Shown};
 pub use run::{Outcome, ask_oracle, command, oracle_agrees, verify};
 pub use sshd::{Agent, Sshd, SshdBuilder};
