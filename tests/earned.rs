@@ -35,6 +35,7 @@ const TRIALS: &[trials::Named<Lab>] = &[
         "an_end_that_shows_two_host_keys_gets_nothing",
         two_host_keys,
     ),
+    ("psql_reads_files_without_a_name", nameless),
     ("a_proven_end_gets_what_the_target_has", proven),
     (
         "what_is_not_verified_gets_no_certificate_from_libpq",
@@ -85,6 +86,25 @@ impl Target {
             conn = conn.set("sslkey", key.display());
         }
         Ok(Target { conn, home })
+    }
+
+    /// The same with a client key that is encrypted, and its password in a service.
+    fn lock(mut self, lab: &Lab, password: &str) -> Result<Self> {
+        let client = lab.issue(CertSpec::client("app"))?;
+        let (cert, key) = client.write(&self.home, "locked")?;
+        let cipher = Cipher::aes_128_cbc();
+        let locked = client
+            .key
+            .private_key_to_pem_pkcs8_passphrase(cipher, password.as_bytes())?;
+        fs::write(&key, locked)?;
+        let service = format!("[lab]\nsslpassword={password}\n");
+        fs::write(self.home.join(".pg_service.conf"), service)?;
+        self.conn = self
+            .conn
+            .set("sslcert", cert.display())
+            .set("sslkey", key.display())
+            .set("service", "lab");
+        Ok(self)
     }
 
     fn case(&self, lab: &Lab) -> Case {
@@ -271,6 +291,25 @@ fn proven(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
+/// psql gets the passwords of several hosts, and that of a key, from files without a name.
+fn nameless(lab: &Lab) -> Result<()> {
+    let pg = lab.postgres()?;
+    let ports = [dbdoctor_lab::free_port(), pg.port()];
+    let listed = Target::new(lab, &ports, true)?;
+    let lines = ports.iter().zip(["another", lab.password()]);
+    let lines: String = lines
+        .map(|(port, password)| format!("localhost:{port}:*:*:{password}\n"))
+        .collect();
+    dbdoctor_lab::write_mode(&listed.home.join(".pgpass"), lines, 0o600)?;
+    let conn = listed.conn.without("sslcert").without("sslkey");
+    let locked = Target::new(lab, &[pg.port()], true)?.lock(lab, "rye of the key")?;
+    for case in [Case::check(conn).home(&listed.home), locked.case(lab)] {
+        let report = run(lab, &case.arg("--second-opinion"))?;
+        ensure!(row(&report, "psql")["outcome"] == "passed", "{report:#}");
+    }
+    Ok(())
+}
+
 /// A handshake that the main run never came through says nothing of the name.
 fn unverified(lab: &Lab) -> Result<()> {
     let server = RecordingServer::start(vec![for_another_name(lab)?], Answer::AsksPassword)?;
@@ -396,22 +435,10 @@ fn at_rest(lab: &Lab, case: &Case, program: &str) -> Result<()> {
 /// a password file.
 fn login_at_rest(lab: &Lab) -> Result<()> {
     let server = RecordingServer::start(vec![lab.issue(lab.cert())?], Answer::Silence)?;
-    let mut target = Target::new(lab, &[server.port(), server.port()], true)?;
-    target.conn = target.conn.set("host", "localhost,db.test");
-    let client = lab.issue(CertSpec::client("app"))?;
-    let (cert, key) = client.write(&target.home, "locked")?;
     let (of_key, first, second) = ("rye of the key", "oats of the first", "corn of the second");
-    let locked = client
-        .key
-        .private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), of_key.as_bytes())?;
-    fs::write(&key, locked)?;
-    target.conn = target
-        .conn
-        .set("sslcert", cert.display())
-        .set("sslkey", key.display())
-        .set("service", "lab");
-    let service = format!("[lab]\nsslpassword={of_key}\n");
-    fs::write(target.home.join(".pg_service.conf"), service)?;
+    let target = Target::new(lab, &[server.port(), server.port()], true)?;
+    let mut target = target.lock(lab, of_key)?;
+    target.conn = target.conn.set("host", "localhost,db.test");
     let passfile = target.home.join(".pgpass");
     let lines = format!("localhost:*:*:*:{first}\ndb.test:*:*:*:{second}\n");
     dbdoctor_lab::write_mode(&passfile, lines, 0o600)?;
