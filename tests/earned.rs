@@ -455,16 +455,17 @@ fn through_ssh(lab: &Lab, route: SshRoute) -> Result<Case> {
     Ok(case.args(&["--second-opinion", "--timeout", "4s"]))
 }
 
-/// A server that is silent, alone and behind a jump host.
+/// A server that is silent: alone, behind a jump host, and as one.
 fn ssh_at_rest(lab: &Lab) -> Result<()> {
     let silent = Peer::silent()?;
     let end = format!("ops@{}", silent.addr());
-    at_rest(lab, &through_ssh(lab, SshRoute::new(&end))?, "ssh")?;
-    at_rest(
-        lab,
-        &through_ssh(lab, lab.sshd()?.route().then(&end))?,
-        "ssh",
-    )
+    let alone = SshRoute::new(&end);
+    let behind = lab.sshd()?.route().then(&end);
+    let before = SshRoute::new(&end).then(&lab.sshd()?.destination());
+    for route in [alone, behind, before] {
+        at_rest(lab, &through_ssh(lab, route)?, "ssh")?;
+    }
+    Ok(())
 }
 
 /// Whoever else on this machine finds psql's way into the tunnel is not led to the database.

@@ -175,12 +175,13 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
 }
 
 /// What the forward is to reach.
-enum Wanted {
+pub(super) enum Wanted {
     Tcp(String, u16),
     Unix(String),
 }
 
-fn wanted(scene: &Scene<'_>, plan: &SshPlan, at: usize) -> Wanted {
+/// From the hop of this number: the next hop, or the database.
+pub(super) fn wanted(scene: &Scene<'_>, plan: &SshPlan, at: usize) -> Wanted {
     if let Some(next) = plan.hops.get(at + 1) {
         return Wanted::Tcp(next.host.clone(), next.port);
     }

@@ -1,10 +1,11 @@
-//! The installed `ssh` on the same hops, keys and target: `ssh -W`, with a
-//! configuration of our own that says all that the run was told, and nothing
-//! of the user's. Bound by interface.md, Promises: no shared connection, no
-//! change to known_hosts, no unknown host key, no local command, and never a
-//! secret in an argument or a file: a passphrase or password reaches it through
-//! `SSH_ASKPASS`, from the environment. (It closes what descriptors it inherits,
-//! so that its configuration has to be a file.)
+//! The installed `ssh` on the same hops, keys and target, up to the hop that
+//! the run ended on: `ssh -W`, with a configuration of our own that says all
+//! that the run was told, and nothing of the user's. Bound by interface.md,
+//! Promises: no shared connection, no change to known_hosts, no unknown host
+//! key, no local command, and never a secret in an argument or a file: a
+//! passphrase or password reaches it through `SSH_ASKPASS`, from the
+//! environment. (It closes the descriptors that it inherits, so that its
+//! configuration has to be a file.)
 
 use std::fmt::Write as _;
 use std::io;
@@ -17,14 +18,16 @@ use tokio::process::{Child, Command};
 
 use super::child::{self, Trouble};
 use super::earned::Earned;
+use super::libssh2::{self, Wanted};
 use super::{Outcome, Scene, Step, late};
 use crate::process;
 use crate::target::ssh::LEAST_RSA_BITS;
-use crate::target::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
+use crate::target::{Hop, HostKeyCheck, SshMethod, SshPlan};
 use crate::temporary::Folder;
 
 /// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
-/// speaks PostgreSQL answers it, which proves the forward.
+/// speaks PostgreSQL answers it, which proves the forward. (So does an SSH
+/// server, which speaks first.)
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// No log is read beyond so many lines.
 const MOST_LINES: usize = 4096;
@@ -37,22 +40,17 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let Some(plan) = &scene.connected.target.ssh else {
         return Outcome::Skipped("there is no SSH server in this target".to_owned());
     };
-    if let Some(why) = cannot(scene, plan) {
+    // It goes as far as the run did: of a jump host on the way ssh tells nothing.
+    let hops = &plan.hops[..=scene.hop()];
+    if let Some(why) = cannot(scene, hops, plan) {
         return Outcome::Skipped(why);
     }
-    let endpoint = &scene.connected.endpoint;
-    let wanted = match &endpoint.place {
-        Place::Unix(_) => {
+    let wanted = match libssh2::wanted(scene, plan, scene.hop()) {
+        Wanted::Unix(_) => {
             return Outcome::Skipped("ssh -W does not lead to a unix socket".to_owned());
         }
-        Place::Ip(ip, _) if ip.is_ipv6() => format!("[{ip}]:{}", endpoint.port),
-        Place::Ip(ip, _) => format!("{ip}:{}", endpoint.port),
-        Place::Name(name) => format!("{name}:{}", endpoint.port),
-    };
-    // It goes no further than to a server that the run refused.
-    let hops = match earned.only_verification() {
-        true => &plan.hops[..=scene.hop()],
-        false => &plan.hops,
+        Wanted::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        Wanted::Tcp(host, port) => format!("{host}:{port}"),
     };
     let prepared = match Prepared::new(scene, hops, plan, earned) {
         Ok(Ok(prepared)) => prepared,
@@ -83,9 +81,9 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
 }
 
 /// What rules it out beforehand: what only the run was told, by a person.
-fn cannot(scene: &Scene<'_>, plan: &SshPlan) -> Option<String> {
-    super::libssh2::typed(scene, plan).or_else(|| {
-        let by_prompt = super::libssh2::hop_facts(scene, plan.hops.len() - 1)
+fn cannot(scene: &Scene<'_>, hops: &[Hop], plan: &SshPlan) -> Option<String> {
+    libssh2::typed(scene, plan).or_else(|| {
+        let by_prompt = libssh2::hop_facts(scene, hops.len() - 1)
             .is_some_and(|hop| hop["auth"]["method"] == "keyboard-interactive");
         let has = |secret: &Option<_>| secret.is_some();
         (by_prompt && has(&plan.passphrase) && has(&plan.password)).then(|| {

@@ -149,6 +149,26 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     through(
+        "client-agree-jump-refused",
+        "the first of two SSH servers refuses the key, and all say so",
+        Expect::Fail("ssh.auth.publickey"),
+        |lab| {
+            let key = lab.ssh_key("ed25519", "")?;
+            let (first, second) = (lab.sshd()?, lab.new_sshd().start()?);
+            let route = first.route().key(key).then(&second.destination());
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let rows = &[("libssh2", "failed"), ("ssh", "failed")];
+            let case = agree(case.ssh(route), rows).keep(second);
+            Ok(case.assert(|report| {
+                for stack in ["libssh2", "ssh"] {
+                    let found = opinion(report, stack);
+                    ensure!(found["step"] == "ssh-auth", "{stack}: {found}");
+                }
+                Ok(())
+            }))
+        },
+    ),
+    through(
         "client-agree-target-refused",
         "no stack reaches the database behind the hop",
         Expect::Fail("tunnel.target.refused"),
