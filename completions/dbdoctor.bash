@@ -82,7 +82,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__auth)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,7 +208,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__check)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --idle --second-opinion --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --idle --second-opinion --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -352,7 +352,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__config)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -508,7 +508,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__dns)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -668,7 +668,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__idle)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --for --keepalive-interval --in-transaction --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --for --keepalive-interval --in-transaction --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -928,7 +928,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__stress)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --attempts --concurrency --rate --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --attempts --concurrency --rate --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1062,7 +1062,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tcp)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1188,7 +1188,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tls)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --wait --second-opinion --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1314,7 +1314,7 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__tunnel)
-            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --listen --second-opinion --wait --help"
+            opts="-h -p -U -d -W -w -o -q -v -? --url --host --port --username --dbname --password --no-password --env-file --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --expect-database --expect-role --expect-server-version --expect-cluster-name --expect-writable --not-host --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --listen --second-opinion --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

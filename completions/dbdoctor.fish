@@ -74,6 +74,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l idle -d 'At 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -110,6 +111,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l fail-on -d 
 fail\t'Failures only'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -146,6 +148,7 @@ fail\t'Failures only'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -182,6 +185,7 @@ fail\t'Failures only'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -240,6 +244,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l listen -d '
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -277,6 +282,7 @@ fail\t'Failures only'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -314,6 +320,7 @@ fail\t'Failures only'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -353,6 +360,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l keepalive-int
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l wait -d 'Look again until it passes, for up to this long; what does not heal ends it at once' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s v -l verbose -d 'Add evidence and the details of what passed'
@@ -392,6 +400,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l concurrency
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l rate -d 'How many begin in a second, at most [default: as many as --concurrency lets through]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s W -l password -d 'Ask for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s w -l no-password -d 'Never ask for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-writable -d 'Fail unless this session may write: no standby, and not read-only'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s q -l quiet -d 'Print the verdict alone'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Add evidence and the details of what passed'

@@ -502,7 +502,7 @@ pub struct SshArgs {
 #[derive(Debug, Default, Args)]
 pub struct GuardArgs {
     /// Fail unless the database that answers has this name
-    #[arg(long, value_name = "NAME", help_heading = "Guards")]
+    #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Guards")]
     pub expect_database: Option<String>,
 
     /// Fail unless the server is a primary or a standby
@@ -514,8 +514,12 @@ pub struct GuardArgs {
     pub expect_server_version: Option<u32>,
 
     /// Fail unless the server has this cluster_name
-    #[arg(long, value_name = "NAME", help_heading = "Guards")]
+    #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Guards")]
     pub expect_cluster_name: Option<String>,
+
+    /// Fail unless this session may write: no standby, and not read-only
+    #[arg(long, help_heading = "Guards")]
+    pub expect_writable: bool,
 
     /// Fail before any packet leaves if host or hostaddr matches this pattern
     #[arg(long, value_name = "GLOB", help_heading = "Guards")]
@@ -665,6 +669,15 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
         _ => Err(format!("use a number from 1 to {MOST}")),
+    }
+}
+
+/// Reads the name that a guard expects. Without one, an unset variable would
+/// be a guard that a server without a name passes.
+fn name(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("the name is empty (is a variable unset?)".to_owned()),
+        text => Ok(text.to_owned()),
     }
 }
 

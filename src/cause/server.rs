@@ -242,7 +242,7 @@ pub static WRONG_IDENTITY: Cause = Cause {
     retryable: false,
     title: "This is not the server that was expected",
     summary: "{guard} {rule}, and {found}.",
-    meaning: "The connection works, and leads somewhere else than the guard allows: another cluster, a standby, another version or database. The settings, a DNS name or a tunnel point to the wrong place, or a failover has happened.",
+    meaning: "The connection works, and leads somewhere else than the guard allows: another cluster, a standby, a server that takes no writes, another version, database or host. The settings, a DNS name or a tunnel point to the wrong place, or a failover has happened.",
     fixes: &[
         fix(
             "Do not go on with this connection before it is clear where it leads: `dbdoctor config` shows which setting decided, the facts of stage server who answered.",

@@ -105,6 +105,7 @@ impl Resolver<'_> {
                 role: guards.expect_role,
                 server_version: guards.expect_server_version,
                 cluster_name: guards.expect_cluster_name.clone(),
+                writable: guards.expect_writable,
             },
         })
     }

@@ -321,6 +321,8 @@ pub struct Guards {
     pub server_version: Option<u32>,
     /// `--expect-cluster-name`.
     pub cluster_name: Option<String>,
+    /// `--expect-writable`.
+    pub writable: bool,
 }
 
 /// What a server is in its cluster.

@@ -186,8 +186,20 @@ impl Facts {
         ms.is_finite().then_some(ms / 1e3)
     }
 
-    /// A value as a truth value: `t`, `on`.
+    /// A value as a truth value: `t`, `on`. Anything else than its opposite
+    /// is not known: a guard must not pass for it.
     pub fn truth(&self, name: &str) -> Option<bool> {
-        Some(matches!(self.text(name)?, "t" | "true" | "on"))
+        match self.text(name)? {
+            "t" | "true" | "on" => Some(true),
+            "f" | "false" | "off" => Some(false),
+            _ => None,
+        }
     }
+}
+
+/// An answer of these values alone.
+#[cfg(test)]
+pub fn with(values: &[(&'static str, &str)]) -> Facts {
+    let value = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
+    Facts(values.iter().map(value).collect())
 }

@@ -9,9 +9,7 @@ use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::tls::facts::span;
 use crate::target::{Guards, ServerRole};
-use crate::wire::session::Session;
 
-use super::attrs::Nature;
 use super::facts::Facts;
 use super::{Looked, versions};
 
@@ -113,18 +111,18 @@ impl Looked<'_> {
     }
 
     /// The `--expect-…` guards. What cannot be told is not what was expected.
-    pub(super) fn guard(&self, facts: &Facts, session: &Session, nature: Nature) -> Verdict<()> {
+    pub(super) fn guard(&self, facts: &Facts) -> Verdict<()> {
         let Guards {
             database,
             role,
             server_version,
             cluster_name,
+            writable,
         } = &self.target.guards;
-        let version = facts
-            .integer("version_num")
-            .map(versions::major)
-            .or_else(|| reported_major(session));
-        let is = nature.standby.map(|standby| match standby {
+        // What is reported at start-up does not count: it may be a pooler's
+        // memory of another server, or the pooler's own.
+        let version = facts.integer("version_num").map(versions::major);
+        let is = facts.truth("in_recovery").map(|standby| match standby {
             true => ServerRole::Standby,
             false => ServerRole::Primary,
         });
@@ -158,6 +156,12 @@ impl Looked<'_> {
                 cluster_name.clone(),
                 facts.text("cluster_name").map(str::to_owned),
             ),
+            (
+                "--expect-writable",
+                "",
+                writable.then(|| WRITABLE.to_owned()),
+                writability(facts).map(str::to_owned),
+            ),
         ];
         for (guard, what, expected, actual) in checks {
             let Some(expected) = expected else { continue };
@@ -182,6 +186,23 @@ impl Looked<'_> {
         }
         Ok(())
     }
+}
+
+/// What answers where this session may write.
+const WRITABLE: &str = "a server that takes writes";
+
+/// Whether this session may write, in words; `None` where a part of it is not
+/// known.
+fn writability(facts: &Facts) -> Option<&'static str> {
+    let on = |name| facts.truth(name);
+    Some(match on("in_recovery")? {
+        true => "a standby, which takes no writes",
+        false if on("default_transaction_read_only")? => {
+            "read-only (default_transaction_read_only is on)"
+        }
+        false if on("transaction_read_only")? => "read-only (transaction_read_only is on)",
+        false => WRITABLE,
+    })
 }
 
 /// The slots that a session of this role may take. From 16 on some are kept
@@ -213,19 +234,39 @@ fn is_postgresql(version: &str) -> bool {
         .any(|other| version.contains(other))
 }
 
-/// The major version from the parameter that every server reports.
-fn reported_major(session: &Session) -> Option<u32> {
-    session
-        .parameters
-        .get("server_version")?
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
-}
-
 fn epoch(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts;
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_writable() {
+        let judged = |recovery, default, now| {
+            writability(&facts::with(&[
+                ("in_recovery", recovery),
+                ("default_transaction_read_only", default),
+                ("transaction_read_only", now),
+            ]))
+        };
+        assert_eq!(judged("f", "off", "off"), Some(WRITABLE));
+        for (recovery, default, now) in [
+            ("t", "off", "on"),
+            ("t", "off", "off"),
+            ("f", "on", "off"),
+            ("f", "off", "on"),
+            // Neither yes nor no.
+            ("", "off", "off"),
+            ("f", "maybe", "off"),
+            ("f", "off", "0"),
+        ] {
+            assert_ne!(judged(recovery, default, now), Some(WRITABLE));
+        }
+        assert_eq!(writability(&Facts::default()), None);
+    }
 }

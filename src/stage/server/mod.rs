@@ -64,7 +64,7 @@ pub async fn probe(
     looked.warn_of_limits(record, &facts);
     looked.warn_of_age(record, &facts);
     looked.warn_of_clock(record, &facts, asked, answered);
-    looked.guard(&facts, session, nature)?;
+    looked.guard(&facts)?;
     record.summary = notes::summary(session, &facts, nature);
     Ok(())
 }
