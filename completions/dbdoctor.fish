@@ -59,7 +59,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-role 
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -98,7 +98,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-role
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -134,7 +134,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-role -d
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -171,7 +171,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-role -d
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -229,7 +229,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-role
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -268,7 +268,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-role -d
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -306,7 +306,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-role -
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -344,7 +344,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-role -
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l format -d 'The form of the report' -r -f -a "table\t'For people'
@@ -384,7 +384,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-role
 standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l not-host -d 'Fail before any packet leaves if host or hostaddr matches this pattern' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l not-host -d 'Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again before connecting with the addresses and names that DNS gives; a name that the far end of a tunnel resolves is compared only as written. May be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l timeout -d 'The time of each stage, per address [default: connect_timeout where set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l deadline -d 'The time of the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l format -d 'The form of the report' -r -f -a "table\t'For people'

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::target::host_pattern::HostPattern;
 use crate::target::{HostKeyCheck, ServerRole};
 
 const AFTER_HELP: &str = "\
@@ -521,9 +522,12 @@ pub struct GuardArgs {
     #[arg(long, help_heading = "Guards")]
     pub expect_writable: bool,
 
-    /// Fail before any packet leaves if host or hostaddr matches this pattern
-    #[arg(long, value_name = "GLOB", help_heading = "Guards")]
-    pub not_host: Vec<String>,
+    /// Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address,
+    /// a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again
+    /// before connecting with the addresses and names that DNS gives; a name that the far end of
+    /// a tunnel resolves is compared only as written. May be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = HostPattern::parse, help_heading = "Guards")]
+    pub not_host: Vec<HostPattern>,
 }
 
 /// How long a run may take.

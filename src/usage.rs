@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::cli::Cli;
+use crate::target::host_pattern::Impossible;
 
 /// Whether it looks like a misspelt flag. A private key's text begins with
 /// dashes too, and so may a password.
@@ -160,6 +161,9 @@ fn reason(error: &Error) -> Option<String> {
         return Some("use a whole number".to_owned());
     }
     let why = source.to_string();
+    if source.is::<Impossible>() {
+        return Some(why);
+    }
     let value = strings(error, ContextKind::InvalidValue);
     let repeats = value
         .iter()
@@ -208,6 +212,7 @@ mod tests {
             vec!["check", "--pasword", secret],
             vec!["check", "--expect-server-version", secret],
             vec!["check", "--expect-role", secret],
+            vec!["check", "--not-host", "s3cr3t,"],
             vec!["check", "--color", secret, "--quiet"],
             vec!["key", "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cr3t\n"],
             vec!["check", "-s3cr3t"],
@@ -238,6 +243,11 @@ mod tests {
             said.contains("--format <FORMAT>: use one of table, json"),
             "{said}"
         );
+        // A reason may hold a short value by accident.
+        for pattern in ["", " ", "!", ",", "a b"] {
+            let said = message(&["check", "--not-host", pattern]);
+            assert!(said.contains("a pattern is a host name"), "{said}");
+        }
         assert_eq!(
             message(&["chekc"]),
             "dbdoctor: the first argument must be a command, such as check; did you mean check?\n\

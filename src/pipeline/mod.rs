@@ -19,6 +19,7 @@ use crate::cli::{TargetArgs, TimeArgs};
 use crate::ctx::Ctx;
 use crate::report::{Report, Stage, StageRecord};
 use crate::secret;
+use crate::stage::dns::Resolved;
 use crate::stage::key::Keyring;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
@@ -59,6 +60,9 @@ pub struct Connected {
     pub endpoint: Endpoint,
     /// The address that was dialled: the database's, or the first hop's.
     pub address: Option<Address>,
+    /// What every host that this machine dials itself was found to stand for,
+    /// so that nobody has to look it up again.
+    pub addresses: Vec<(Destination, Resolved)>,
     /// The keys for the hops.
     pub keys: Keyring,
     /// The last hop's session, where there is a tunnel.
@@ -219,6 +223,7 @@ impl Run<'_> {
             endpoint: target.endpoints[0].clone(),
             ctx: self.ctx.clone(),
             address: None,
+            addresses: Vec::new(),
             keys: Keyring::default(),
             bastion: None,
             session: None,
@@ -255,8 +260,17 @@ impl Run<'_> {
 
         let destinations = destinations(target);
         let mut record = self.begin(Stage::Dns);
-        let verdict = dns::probe(&destinations, &ctx, &mut record, &mut self.asides).await;
+        let verdict = dns::probe(
+            &destinations,
+            &target.guards.not_host,
+            &ctx,
+            &mut record,
+            &mut self.asides,
+        )
+        .await;
         let mut resolved = self.end(record, verdict)?;
+        let looked_up = destinations.iter().cloned();
+        connected.addresses = looked_up.zip(resolved.iter().cloned()).collect();
         if let Some(number) = self.only {
             for addresses in resolved.iter_mut().filter(|a| a.len() > 1) {
                 let of = addresses.len();
@@ -287,7 +301,12 @@ impl Run<'_> {
             self.report.stage(Stage::Dns).condemn();
         }
         let mut reached = verdict?;
-        connected.address = reached.first().map(|first| first.address.clone());
+        if let Some(first) = reached.first() {
+            connected.address = Some(first.address.clone());
+            if target.ssh.is_none() {
+                connected.endpoint = target.endpoints[first.destination].clone();
+            }
+        }
         if self.until == Stage::Tcp {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use ssh2::{KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
 use super::earned::Earned;
-use super::{Outcome, Scene, Step, late};
+use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::report::Stage;
 use crate::secret::Secret;
 use crate::stage::ssh::host_key::{Judge, Shown};
@@ -143,10 +143,13 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
         return Err("no SSH server is named".to_owned());
     };
     if at == 0 {
-        return Ok(match &connected.address {
-            Some(address) => Link::Known(address.clone()),
-            None => Link::Name(hop.host.clone(), hop.port),
-        });
+        return match &connected.address {
+            Some(address) => Ok(Link::Known(address.clone())),
+            None => match would_look_up(&connected.target, &Place::of_host(&hop.host)) {
+                Some(why) => Err(why),
+                None => Ok(Link::Name(hop.host.clone(), hop.port)),
+            },
+        };
     }
     let jump = |error: String| format!("the jump host before it is not passed: {error}");
     let bastion = connected

@@ -39,6 +39,7 @@ use serde_json::{Value, json};
 use crate::cause::Cause;
 use crate::pipeline::{Connected, Failure};
 use crate::report::{Report, Stage, StageRecord, ms};
+use crate::target::{Place, Target};
 use earned::Earned;
 
 /// How many stages' time a stack may take, since it goes through several.
@@ -356,6 +357,14 @@ async fn ask(stack: Stack, scene: &Scene<'_>) -> Opinion {
         Outcome::Skipped(why) => opinion(Outcome::Skipped(why), Duration::ZERO),
         outcome => opinion(outcome, began.elapsed()),
     }
+}
+
+/// Why a stack that would look this name up by itself is not asked: what it
+/// found would not be judged.
+fn would_look_up(target: &Target, place: &Place) -> Option<String> {
+    let guarded = !target.guards.not_host.is_empty();
+    (guarded && matches!(place, Place::Name(_)))
+        .then(|| "it looks the name up by itself, past --not-host".to_owned())
 }
 
 /// The words for a stack that did not come back in time.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use native_tls::{Certificate, Identity, Protocol, TlsConnector};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::{ChannelBinding, SslMode as Ssl, SslNegotiation as Negotiation};
 use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Config, NoTls};
@@ -23,10 +24,10 @@ use super::{Outcome, Scene, Step, late};
 use crate::report::Stage;
 use crate::stage::tunnel;
 use crate::target::{
-    self, Endpoint, NamedFile, Place, Roots, SslCertMode, SslMode, SslNegotiation, Target,
-    TlsVersion,
+    self, Destination, Endpoint, NamedFile, Place, Roots, SslCertMode, SslMode, SslNegotiation,
+    Target, TlsVersion,
 };
-use crate::wire::BoxIo;
+use crate::wire::{Address, BoxIo};
 
 /// Tries it.
 pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
@@ -187,26 +188,13 @@ impl Job<'_> {
                 .await
                 .map_err(|failure| tunnel::refused(&failure, bastion, endpoint).summary());
         }
-        let text = |error: std::io::Error| error.to_string();
-        let addresses: Vec<std::net::SocketAddr> = match &endpoint.place {
-            Place::Unix(path) => {
-                let stream = tokio::net::UnixStream::connect(path).await.map_err(text)?;
-                return Ok(Box::new(stream));
-            }
-            Place::Ip(std::net::IpAddr::V6(ip), scope) => {
-                vec![std::net::SocketAddrV6::new(*ip, endpoint.port, 0, *scope).into()]
-            }
-            Place::Ip(ip, _) => vec![(*ip, endpoint.port).into()],
-            Place::Name(name) => tokio::net::lookup_host((name.as_str(), endpoint.port))
-                .await
-                .map_err(text)?
-                .collect(),
-        };
-        let mut last = "the name has no address".to_owned();
-        for address in addresses {
-            let dialling = tokio::net::TcpStream::connect(address);
-            match tokio::time::timeout(connected.ctx.timeout, dialling).await {
-                Ok(Ok(stream)) => return Ok(Box::new(stream)),
+        // Never looked up again: another answer would not have been judged.
+        let same = |to: &Destination| to.place == endpoint.place && to.port == endpoint.port;
+        let known = connected.addresses.iter().find(|(to, _)| same(to));
+        let mut last = "the run found no address for it".to_owned();
+        for address in known.map_or(&[][..], |(_, addresses)| addresses) {
+            match tokio::time::timeout(connected.ctx.timeout, dial(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => last = format!("{address}: {error}"),
                 Err(_) => last = format!("{address}: no answer"),
             }
@@ -239,6 +227,13 @@ impl Job<'_> {
         }
         config
     }
+}
+
+async fn dial(address: &Address) -> std::io::Result<BoxIo> {
+    Ok(match address {
+        Address::Tcp(address) => Box::new(TcpStream::connect(address).await?),
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+    })
 }
 
 /// Ends a session that stands, and words one that does not.

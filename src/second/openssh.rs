@@ -19,10 +19,10 @@ use tokio::process::{Child, Command};
 use super::child::{self, Trouble};
 use super::earned::Earned;
 use super::libssh2::{self, Wanted};
-use super::{Outcome, Scene, Step, late};
+use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::process;
 use crate::target::ssh::LEAST_RSA_BITS;
-use crate::target::{Hop, HostKeyCheck, SshMethod, SshPlan};
+use crate::target::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
 use crate::temporary::Folder;
 
 /// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
@@ -80,8 +80,13 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     outcome
 }
 
-/// What rules it out beforehand: what only the run was told, by a person.
+/// What rules it out beforehand: what only the run was told, by a person; and
+/// a name whose addresses would not be judged.
 fn cannot(scene: &Scene<'_>, hops: &[Hop], plan: &SshPlan) -> Option<String> {
+    let first = hops.first().map(|hop| Place::of_host(&hop.host));
+    if let Some(why) = first.and_then(|hop| would_look_up(&scene.connected.target, &hop)) {
+        return Some(why);
+    }
     libssh2::typed(scene, plan).or_else(|| {
         let by_prompt = libssh2::hop_facts(scene, hops.len() - 1)
             .is_some_and(|hop| hop["auth"]["method"] == "keyboard-interactive");

@@ -9,6 +9,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
@@ -19,12 +20,14 @@ use super::child::{self, Ended, Trouble};
 use super::earned::{self, Earned};
 use super::forward::Forward;
 use super::service::{self, Dialled, NO_FILE, Passwords};
-use super::{Outcome, Scene, Step, late};
+use super::{Outcome, Scene, Step, late, would_look_up};
+use crate::pipeline::Connected;
 use crate::process;
 use crate::report::Stage;
 use crate::stage::tunnel;
 use crate::target::{Place, Target, TargetSessionAttrs};
 use crate::temporary::Nameless;
+use crate::wire::Address;
 
 /// Tries it.
 pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
@@ -55,12 +58,19 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
             Err(error) => return Outcome::Skipped(format!("no listener on loopback: {error}")),
         },
     };
-    let endpoints = earned::endpoints(scene);
-    let port = forward.as_ref().map(|forward| forward.port);
+    let at = match &forward {
+        Some(forward) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, forward.port))),
+        None => match judged(target, connected) {
+            Ok(address) => address,
+            Err(why) => return Outcome::Skipped(why),
+        },
+    };
+    let endpoints = match at {
+        Some(_) => vec![&connected.endpoint],
+        None => earned::endpoints(scene),
+    };
     let only = match endpoints.as_slice() {
-        [endpoint] if port.is_some() || target.endpoints.len() > 1 => {
-            Some(Dialled { endpoint, port })
-        }
+        [endpoint] if at.is_some() || target.endpoints.len() > 1 => Some(Dialled { endpoint, at }),
         _ => None,
     };
     let Some(service) = service::text(scene, earned, only.as_ref()) else {
@@ -148,6 +158,22 @@ fn verified(ended: &Ended, target: &Target) -> Outcome {
             let step = step(&ended.stderr, target).min(Step::Tls);
             Outcome::Failed(step, complaint(&ended.stderr))
         }
+    }
+}
+
+/// The address that the run reached, where psql is not to look the name up by
+/// itself.
+fn judged(target: &Target, connected: &Connected) -> Result<Option<SocketAddr>, String> {
+    let places = target.endpoints.iter().map(|endpoint| &endpoint.place);
+    match places
+        .into_iter()
+        .find_map(|place| would_look_up(target, place))
+    {
+        None => Ok(None),
+        Some(why) => match &connected.address {
+            Some(Address::Tcp(address)) => Ok(Some(*address)),
+            _ => Err(why),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 //! the run resolved it, and the passwords for its hosts.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use super::Scene;
 use super::earned::Earned;
@@ -39,8 +40,9 @@ const VERIFICATION: &[&str] = &[
 pub struct Dialled<'a> {
     /// The host.
     pub endpoint: &'a Endpoint,
-    /// The near end of the tunnel to it.
-    pub port: Option<u16>,
+    /// In place of its own address and port: the near end of the tunnel to
+    /// it, or the address that the run reached.
+    pub at: Option<SocketAddr>,
 }
 
 /// The service's text; `None` where a parameter cannot be written down.
@@ -130,12 +132,13 @@ impl Service {
             Some(address) if endpoint.host.is_empty() => self.set("host", address)?,
             _ => self.set("host", &endpoint.host)?,
         }
-        match (only.port, &address) {
-            (Some(_), _) => self.set("hostaddr", "127.0.0.1")?,
+        match (only.at, &address) {
+            (Some(at), _) => self.set("hostaddr", &at.ip().to_string())?,
             (None, Some(address)) => self.set("hostaddr", address)?,
             (None, None) => {}
         }
-        self.set("port", &only.port.unwrap_or(endpoint.port).to_string())
+        let port = only.at.map_or(endpoint.port, |at| at.port());
+        self.set("port", &port.to_string())
     }
 
     fn text(&self) -> String {

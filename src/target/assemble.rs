@@ -62,16 +62,18 @@ impl Resolver<'_> {
                 self.keepalives(&endpoints)?
             }
         };
-        guards::not_host(&self.args.guards.not_host, &endpoints)?;
+        let guards = &self.args.guards;
+        guards::endpoints(&guards.not_host, &endpoints)?;
         self.add_passwords(&mut endpoints, &entries, &dbname, &user);
         self.compare_sources();
         let tls = self.tls(&checked);
         self.look_at_tls_files(&tls, &endpoints)?;
         let ssh = ssh::plan(&self.args.ssh, self.surroundings, self.record)?;
+        let hops = ssh.as_ref().map_or(&[][..], |plan| &plan.hops);
+        guards::hops(&guards.not_host, hops)?;
         if checked.load_balance == LoadBalance::Random {
             shuffle(&mut endpoints);
         }
-        let guards = &self.args.guards;
         Ok(Target {
             report: TargetReport::default(),
             endpoints,
@@ -101,6 +103,7 @@ impl Resolver<'_> {
             keepalives,
             ssh,
             guards: Guards {
+                not_host: guards.not_host.clone(),
                 database: guards.expect_database.clone(),
                 role: guards.expect_role,
                 server_version: guards.expect_server_version,

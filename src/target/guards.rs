@@ -1,75 +1,99 @@
-//! `--not-host`: the one guard that is checked before any packet leaves.
+//! `--not-host`: the one guard that is judged before anything is sent, and
+//! again once names have become addresses.
 
-use super::{Endpoint, Place};
+use std::net::IpAddr;
+
+use super::host_pattern::HostPattern;
+use super::{Endpoint, Hop, Place};
 use crate::cause::server::WRONG_IDENTITY;
 use crate::finding::Finding;
 
-/// Compares every entry of the host list with the forbidden patterns.
+/// Compares every entry of the host list, as it is written, with the forbidden
+/// patterns.
 ///
 /// # Errors
 /// The first entry that matches one.
-pub fn not_host(patterns: &[String], endpoints: &[Endpoint]) -> Result<(), Finding> {
-    for endpoint in endpoints {
-        let address = match &endpoint.place {
+pub fn endpoints(forbidden: &[HostPattern], endpoints: &[Endpoint]) -> Result<(), Finding> {
+    endpoints.iter().try_for_each(|endpoint| {
+        let place = match &endpoint.place {
             Place::Ip(ip, _) => ip.to_string(),
-            Place::Name(_) | Place::Unix(_) => String::new(),
+            Place::Unix(path) => path.to_string_lossy().into_owned(),
+            Place::Name(name) => name.clone(),
         };
-        let names = [
-            endpoint.host.as_str(),
-            endpoint.host.trim_end_matches('.'),
-            address.as_str(),
-        ];
-        for pattern in patterns {
-            let hit = names
-                .iter()
-                .find(|name| !name.is_empty() && matches(pattern, name));
-            if let Some(name) = hit {
-                return Err(Finding::new(&WRONG_IDENTITY)
-                    .with("guard", "--not-host")
-                    .with("forbidden", pattern.as_str())
-                    .with("actual", *name)
-                    .with("rule", format!("forbids {pattern}"))
-                    .with("found", format!("this target leads to {name}"))
-                    .with("endpoint", endpoint.label())
-                    .with("when", "before any packet was sent"));
-            }
-        }
-    }
-    Ok(())
+        as_written(forbidden, &[&endpoint.host, &place], |name| {
+            format!("this target leads to {name}")
+        })
+        .map_err(|finding| finding.with("endpoint", endpoint.label()))
+    })
 }
 
-/// A pattern of `*` (anything), `?` (one character) and letters without
-/// regard to their case. Linear in the product of the lengths.
-pub fn matches(pattern: &str, text: &str) -> bool {
-    super::ssh_config::pattern(&pattern.to_lowercase(), &text.to_lowercase())
+/// The same for every SSH server on the way: the name that was given, and its
+/// HostName.
+///
+/// # Errors
+/// The first that matches one.
+pub fn hops(forbidden: &[HostPattern], hops: &[Hop]) -> Result<(), Finding> {
+    hops.iter().try_for_each(|hop| {
+        as_written(forbidden, &[&hop.alias, &hop.host], |name| {
+            format!("the way over SSH goes through {name}")
+        })
+        .map_err(|finding| finding.with("endpoint", hop.label()))
+    })
+}
+
+fn as_written(
+    forbidden: &[HostPattern],
+    names: &[&str],
+    found: impl Fn(&str) -> String,
+) -> Result<(), Finding> {
+    let hit = |pattern: &HostPattern| {
+        let name = names
+            .iter()
+            .find(|name| !name.is_empty() && pattern.matches(name))?;
+        Some(wrong_host(pattern, name, found(name)).with("when", "before any packet was sent"))
+    };
+    forbidden.iter().find_map(hit).map_or(Ok(()), Err)
+}
+
+/// Compares what a name was found to stand for: the names that it is short
+/// for or an alias of, and its addresses.
+///
+/// # Errors
+/// The first of them that matches a pattern.
+pub fn looked_up(
+    forbidden: &[HostPattern],
+    name: &str,
+    names: &[String],
+    addresses: &[IpAddr],
+) -> Result<(), Finding> {
+    let hit = |pattern: &HostPattern| {
+        let known = names.iter().find(|known| pattern.matches(known)).cloned();
+        let address = || addresses.iter().find(|ip| pattern.matches_address(**ip));
+        let actual = known.or_else(|| address().map(IpAddr::to_string))?;
+        Some(
+            wrong_host(pattern, &actual, format!("{name} leads to {actual}"))
+                .with("name", name)
+                .with("when", "after the look-up, before any connection"),
+        )
+    };
+    forbidden.iter().find_map(hit).map_or(Ok(()), Err)
+}
+
+fn wrong_host(pattern: &HostPattern, actual: &str, found: String) -> Finding {
+    Finding::new(&WRONG_IDENTITY)
+        .with("guard", "--not-host")
+        .with("forbidden", pattern.as_str())
+        .with("actual", actual)
+        .with("rule", format!("forbids {}", pattern.as_str()))
+        .with("found", found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn patterns() {
-        for (pattern, text) in [
-            ("*.prod.test", "DB.Prod.Test"),
-            ("db?", "db1"),
-            ("*", ""),
-            ("10.0.*", "10.0.4.7"),
-            ("*a*b*", "xxaxxbxx"),
-            ("db", "db"),
-        ] {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [
-            ("*.prod.test", "prod.test"),
-            ("db", "db1"),
-            ("db?", "db"),
-            ("", "x"),
-            ("*a*b", "xxaxxbxx"),
-        ] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
-        }
-        assert!(!matches(&"*a".repeat(200), &"a".repeat(150)));
+    fn forbidden(pattern: &str) -> [HostPattern; 1] {
+        [HostPattern::parse(pattern).unwrap()]
     }
 
     #[test]
@@ -81,14 +105,38 @@ mod tests {
             password: None,
         };
         let ip = Place::Ip("10.0.4.7".parse().unwrap(), 0);
-        let list = [endpoint("db.test", ip), endpoint("x", Place::of_host("x"))];
-        let check = |pattern: &str| not_host(&[pattern.to_owned()], &list);
-        for pattern in ["DB.*", "10.0.4.*", "x"] {
-            assert_eq!(
-                check(pattern).unwrap_err().cause.code,
-                "server.wrong-identity"
-            );
+        let socket = Place::Unix("/run/pg/.s.PGSQL.5432".into());
+        let list = [
+            endpoint("db.test", ip),
+            endpoint("x", Place::of_host("x")),
+            endpoint("/run/pg", socket),
+        ];
+        let check = |pattern: &str| endpoints(&forbidden(pattern), &list);
+        for pattern in [
+            "DB.*",
+            "10.0.4.*",
+            "10.0.0.0/16",
+            "x",
+            "/run/pg/",
+            "/run/pg/.s.PGSQL.5432",
+        ] {
+            let hit = check(pattern).unwrap_err();
+            assert_eq!(hit.cause.code, "server.wrong-identity", "{pattern}");
         }
-        assert!(check("db").is_ok());
+        for pattern in ["db", "10.0.5.0/24", "/run", "/run/pg/.s.PGSQL.5433"] {
+            assert!(check(pattern).is_ok(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn every_name_and_address_of_a_look_up_counts() {
+        let names = ["db.corp.test".to_owned(), "prod-1.corp.test".to_owned()];
+        let addresses = ["192.0.2.1".parse().unwrap(), "10.0.4.7".parse().unwrap()];
+        let check = |pattern: &str| looked_up(&forbidden(pattern), "db", &names, &addresses);
+        for pattern in ["prod-*", "db.corp.test", "10.0.4.7", "10.0.0.0/8"] {
+            assert!(check(pattern).is_err(), "{pattern}");
+        }
+        assert!(check("*.prod.test").is_ok());
+        assert!(check("172.16.0.0/12").is_ok());
     }
 }

@@ -11,6 +11,7 @@ pub mod driver;
 pub mod dsn;
 pub mod files;
 pub mod guards;
+pub mod host_pattern;
 pub mod origin;
 pub mod parameters;
 pub mod params;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use crate::report::TargetReport;
 use crate::secret::Secret;
+use host_pattern::HostPattern;
 use revoked_keys::RevokedKeys;
 pub use settings::{
     AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
@@ -310,9 +312,11 @@ pub struct Keepalives {
     pub user_timeout: u32,
 }
 
-/// The guards for CI: `--expect-…`. (`--not-host` is checked in `config`.)
+/// The guards for CI.
 #[derive(Clone, Debug, Default)]
 pub struct Guards {
+    /// `--not-host`.
+    pub not_host: Vec<HostPattern>,
     /// `--expect-database`.
     pub database: Option<String>,
     /// `--expect-role`.

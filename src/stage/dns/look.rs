@@ -38,6 +38,8 @@ pub struct Look {
     pub name: String,
     /// Port 0; in getaddrinfo's order.
     pub addresses: Vec<SocketAddr>,
+    /// The name that has them, as the system resolver knows it.
+    pub canonical: Option<String>,
     /// Why there are none.
     pub failure: Option<Finding>,
     /// What is wrong although there are some.
@@ -100,6 +102,7 @@ impl Look {
         Self {
             name,
             addresses: Vec::new(),
+            canonical: None,
             failure: Some(failure),
             warning: None,
             took: Duration::ZERO,
@@ -117,6 +120,25 @@ impl Look {
             .as_ref()
             .map(|asking| asking.answers.so_far())
             .unwrap_or_default()
+    }
+
+    /// The names that the addresses are known to belong to: the canonical one,
+    /// and those that the name servers came by. These are waited for, a
+    /// little, since getaddrinfo tells no alias in between.
+    pub async fn names(&mut self, ctx: &Ctx) -> Vec<String> {
+        if let Some(asking) = &mut self.servers {
+            let (limit, now) = (ctx.limit(), Instant::now());
+            asking.wait(limit.min(now + ENOUGH)).await;
+            if !any_addresses(&asking.answers.so_far()) {
+                asking.wait(limit.min(now + AFTER_FAILURE)).await;
+            }
+        }
+        let answers = self.answers().into_iter();
+        answers
+            .filter(|answer| answer.outcome == Outcome::Addresses)
+            .flat_map(|answer| std::iter::once(answer.asked).chain(answer.chain))
+            .chain(self.canonical.clone())
+            .collect()
     }
 
     /// The name in the stage's summary: `db.test → 10.0.4.7`. Where the answers
@@ -155,6 +177,7 @@ impl Look {
         json!({
             "name": self.name,
             "addresses": self.ips().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "canonical_name": self.canonical,
             "ms": ms(self.took),
             "error": self.error,
             "name_servers": classify::described(&self.answers()),
@@ -170,6 +193,7 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
         return Look {
             name,
             addresses: vec![address],
+            canonical: None,
             failure: None,
             warning: None,
             took: started.elapsed(),
@@ -201,6 +225,7 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
     let mut look = Look {
         name,
         addresses: Vec::new(),
+        canonical: None,
         failure: None,
         warning: None,
         took: answer
@@ -212,9 +237,11 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Look {
     match answer {
         Some(SystemAnswer {
             result: Ok(addresses),
+            canonical,
             took,
         }) if !addresses.is_empty() => {
             look.addresses = addresses;
+            look.canonical = canonical;
             if took > SLOW {
                 look.warning = Some(compare::slow(&look.name, took, true, &look.answers()));
             }

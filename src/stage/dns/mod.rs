@@ -30,7 +30,8 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::{Aside, Verdict};
-use crate::target::{Destination, Family, Place};
+use crate::target::host_pattern::HostPattern;
+use crate::target::{Destination, Family, Place, guards};
 use crate::wire::Address;
 
 use aside::compare_aside;
@@ -49,14 +50,15 @@ const LARGEST_FILE: u64 = 1 << 20;
 pub type Resolved = Vec<Address>;
 
 /// Resolves all destinations at once, and keeps the addresses that may be
-/// used. Fails where none is left.
+/// used. Fails where none is left, and where a name leads to a forbidden host.
 pub async fn probe(
     destinations: &[Destination],
+    forbidden: &[HostPattern],
     ctx: &Ctx,
     record: &mut StageRecord,
     asides: &mut Vec<Aside>,
 ) -> Verdict<Vec<Resolved>> {
-    let mut resolved = resolve(destinations, ctx, record, asides).await?;
+    let mut resolved = resolve(destinations, forbidden, ctx, record, asides).await?;
     let mut ruled_out = None;
     for (destination, addresses) in destinations.iter().zip(&mut resolved) {
         let before = addresses.len();
@@ -107,6 +109,7 @@ fn of_other_family(destination: &Destination) -> Finding {
 /// comparison with the name servers is an [`Aside`].
 async fn resolve(
     destinations: &[Destination],
+    forbidden: &[HostPattern],
     ctx: &Ctx,
     record: &mut StageRecord,
     asides: &mut Vec<Aside>,
@@ -159,8 +162,22 @@ async fn resolve(
         "lookups",
         found.iter().map(Look::described).collect::<Vec<_>>(),
     );
+    let allowed = judge(&mut found, forbidden, ctx).await;
     asides.push(compare_aside(found, settings, ctx));
-    verdict
+    allowed.and(verdict)
+}
+
+/// Whether no name leads to a forbidden host.
+async fn judge(looks: &mut [Look], forbidden: &[HostPattern], ctx: &Ctx) -> Verdict<()> {
+    let takes_names = forbidden.iter().any(HostPattern::takes_names);
+    for look in looks.iter_mut().filter(|look| !look.addresses.is_empty()) {
+        let names = match takes_names {
+            true => look.names(ctx).await,
+            false => Vec::new(),
+        };
+        guards::looked_up(forbidden, &look.name, &names, &look.ips())?;
+    }
+    Ok(())
 }
 
 /// One destination without a name: nothing to resolve.

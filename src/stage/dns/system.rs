@@ -11,6 +11,9 @@ use tokio::sync::oneshot;
 pub struct SystemAnswer {
     /// The addresses in its order, or why there are none.
     pub result: Result<Vec<SocketAddr>, Eai>,
+    /// The name that has them, where it is another than the one asked for: at
+    /// the end of aliases, with its search domain.
+    pub canonical: Option<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -25,6 +28,7 @@ impl SystemAnswer {
                 errno: None,
                 text: "System error".to_owned(),
             }),
+            canonical: None,
             took: Duration::ZERO,
         }
     }
@@ -75,9 +79,17 @@ pub async fn resolve(name: String) -> SystemAnswer {
     let (tell, told) = oneshot::channel();
     let started = Instant::now();
     let again = name.clone();
-    let ask = move |name: &str| SystemAnswer {
-        result: ffi::getaddrinfo(name, 0),
-        took: started.elapsed(),
+    let ask = move |name: &str| {
+        let answer = ffi::getaddrinfo(name, libc::AI_CANONNAME);
+        let (result, canonical) = match answer {
+            Ok((addresses, canonical)) => (Ok(addresses), canonical),
+            Err(error) => (Err(error), None),
+        };
+        SystemAnswer {
+            result,
+            canonical,
+            took: started.elapsed(),
+        }
     };
     let spawned = std::thread::Builder::new()
         .name("getaddrinfo".to_owned())
@@ -91,6 +103,7 @@ pub async fn resolve(name: String) -> SystemAnswer {
             errno,
             text,
         }),
+        canonical: None,
         took: started.elapsed(),
     };
     match spawned {
@@ -108,6 +121,7 @@ pub async fn resolve(name: String) -> SystemAnswer {
 pub fn numeric(name: &str) -> Option<SocketAddr> {
     ffi::getaddrinfo(name, libc::AI_NUMERICHOST)
         .ok()?
+        .0
         .into_iter()
         .next()
 }
@@ -133,8 +147,9 @@ mod ffi {
     }
 
     /// getaddrinfo with libpq's hints: any family, stream sockets, and no
-    /// `AI_ADDRCONFIG` (`PQconnectPoll` in fe-connect.c).
-    pub fn getaddrinfo(name: &str, flags: i32) -> Result<Vec<SocketAddr>, Eai> {
+    /// `AI_ADDRCONFIG` (`PQconnectPoll` in fe-connect.c). With the addresses
+    /// comes the canonical name, where the flags ask for it.
+    pub fn getaddrinfo(name: &str, flags: i32) -> Result<(Vec<SocketAddr>, Option<String>), Eai> {
         let name = CString::new(name).map_err(|_| Eai::impossible())?;
         // SAFETY: addrinfo is plain data for which all zeroes is valid, and
         // what getaddrinfo demands of the unused fields of its hints.
@@ -158,10 +173,16 @@ mod ffi {
             });
         }
         let mut addresses: Vec<SocketAddr> = Vec::new();
+        let mut canonical = None;
         let mut entry = list.0;
         while !entry.is_null() {
             // SAFETY: every entry of the list is valid until it is freed.
             let info = unsafe { &*entry };
+            if !info.ai_canonname.is_null() {
+                // SAFETY: where it is not null it is a terminated string of the list.
+                let name = unsafe { CStr::from_ptr(info.ai_canonname) };
+                canonical.get_or_insert_with(|| name.to_string_lossy().into_owned());
+            }
             // SAFETY: ai_addr points to ai_addrlen bytes.
             if let Some(address) = unsafe { socket_address(info) }
                 && !addresses.contains(&address)
@@ -170,7 +191,7 @@ mod ffi {
             }
             entry = info.ai_next;
         }
-        Ok(addresses)
+        Ok((addresses, canonical))
     }
 
     /// # Safety

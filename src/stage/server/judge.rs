@@ -113,6 +113,7 @@ impl Looked<'_> {
     /// The `--expect-…` guards. What cannot be told is not what was expected.
     pub(super) fn guard(&self, facts: &Facts) -> Verdict<()> {
         let Guards {
+            not_host: _, // judged before there was a connection
             database,
             role,
             server_version,

@@ -31,6 +31,7 @@ mod config;
 mod demo;
 mod dns;
 mod dns_odd;
+mod guards;
 mod healthy;
 pub mod idle;
 mod key;
@@ -64,6 +65,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("key", key_run::SCENARIOS),
     ("dns", dns::SCENARIOS),
     ("dns", dns_odd::SCENARIOS),
+    ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("ssh", ssh::SCENARIOS),
