@@ -530,6 +530,31 @@ pub struct GuardArgs {
     pub not_host: Vec<HostPattern>,
 }
 
+impl GuardArgs {
+    /// The guards that are given, by the names of their flags.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        // A new guard does not compile before it is here.
+        let Self {
+            expect_database,
+            expect_role,
+            expect_server_version,
+            expect_cluster_name,
+            expect_writable,
+            not_host,
+        } = self;
+        [
+            ("expect-database", expect_database.is_some()),
+            ("expect-role", expect_role.is_some()),
+            ("expect-server-version", expect_server_version.is_some()),
+            ("expect-cluster-name", expect_cluster_name.is_some()),
+            ("expect-writable", *expect_writable),
+            ("not-host", !not_host.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given)| given.then_some(flag))
+    }
+}
+
 /// How long a run may take.
 #[derive(Clone, Debug, Args)]
 pub struct TimeArgs {

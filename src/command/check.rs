@@ -102,9 +102,10 @@ pub async fn tunnel(args: &TunnelArgs) -> Exit {
 /// Runs the stages, again and again where that was asked for, then the idle
 /// test, prints the report, and hands over to a command that waits for it.
 pub async fn run(job: Job<'_>) -> Exit {
-    if let Err(exit) = usable(&job) {
-        return exit;
-    }
+    let job = match usable(job) {
+        Ok(job) => job,
+        Err(exit) => return exit,
+    };
     let around = Arc::new(Surroundings::of_process());
     let mut stop = pin!(interruption());
     let mut settled = None;
@@ -203,20 +204,17 @@ fn wrong_server(report: &Report) -> bool {
         .any(|finding| finding.status == Status::Fail && finding.cause.code == WRONG_IDENTITY.code)
 }
 
-/// What can be said about a command line before anything is done.
-fn usable(job: &Job<'_>) -> Result<(), Exit> {
-    let target = &job.run.target;
-    if target.names_two_targets() {
-        return Err(usage(
-            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
-        ));
-    }
-    if job.until == Stage::Tunnel && target.ssh.ssh.is_empty() {
+/// What can be said about a command line before anything is done; a guard may
+/// move the end of the run.
+fn usable(job: Job<'_>) -> Result<Job<'_>, Exit> {
+    let until = super::last_stage(job.command, job.until, job.run)?;
+    if job.until == Stage::Tunnel && job.run.target.ssh.ssh.is_empty() {
         return Err(usage(
             "there is no tunnel to check: say which SSH server to go through with --ssh",
         ));
     }
-    output::writable(&job.run.output)
+    output::writable(&job.run.output)?;
+    Ok(Job { until, ..job })
 }
 
 /// What one run left.

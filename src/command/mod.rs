@@ -5,6 +5,7 @@ pub mod check;
 pub mod diff;
 pub mod explain;
 pub mod generate;
+pub mod guards;
 pub mod idle;
 pub mod interrupt;
 pub mod key;
@@ -15,6 +16,9 @@ pub mod starved;
 pub mod stress;
 pub mod tunnel;
 pub mod wait;
+
+use crate::cli::RunArgs;
+use crate::report::Stage;
 
 /// How the process ends (interface.md, Exit status).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,20 @@ impl From<Exit> for std::process::ExitCode {
 pub fn usage(why: &str) -> Exit {
     eprintln!("dbdoctor: {why}");
     Exit::Usage
+}
+
+/// What can be said about the command line of a run before anything is done;
+/// else the last stage of the run.
+///
+/// # Errors
+/// How to end where it cannot be done.
+pub fn last_stage(command: &str, until: Stage, run: &RunArgs) -> Result<Stage, Exit> {
+    if run.target.names_two_targets() {
+        return Err(usage(
+            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
+        ));
+    }
+    guards::last_stage(command, until, &run.target.guards).map_err(|why| usage(&why))
 }
 
 /// How many sessions the server still has room for, by what the `server`

@@ -71,6 +71,14 @@ impl Account {
         })
     }
 
+    /// Where the last attempt came to what a guard forbids, the words to end
+    /// the test with.
+    pub fn guarded(&self) -> Option<String> {
+        let failure = self.samples.last()?.failure.as_ref()?;
+        (failure.cause.code == cause::server::WRONG_IDENTITY.code)
+            .then(|| "ended: this is not the server that was expected".to_owned())
+    }
+
     /// Writes the facts, and ends the stage: the most frequent cause is the
     /// verdict.
     pub fn conclude(&self, record: &mut StageRecord) {

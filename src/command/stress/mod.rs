@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::check::progress;
 use super::interrupt::interruption;
-use super::{Exit, output, spare_slots, usage};
+use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
 use crate::ctx::Ctx;
 use crate::environment;
@@ -52,12 +52,8 @@ struct Load {
 /// `stress`.
 pub async fn run(args: &StressArgs) -> Exit {
     let run = &args.run;
-    if run.target.names_two_targets() {
-        return usage(
-            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
-        );
-    }
-    if let Err(exit) = output::writable(&run.output) {
+    let usable = last_stage("stress", Stage::Stress, run);
+    if let Err(exit) = usable.and_then(|_| output::writable(&run.output)) {
         return exit;
     }
     let around = Arc::new(Surroundings::of_process());
@@ -140,7 +136,8 @@ impl Test {
             let outcome = self.attempt(next).await;
             self.take(outcome);
             next += 1;
-            if let Some(words) = self.account.refused_logins(REFUSED_LOGINS) {
+            let futile = self.account.refused_logins(REFUSED_LOGINS);
+            if let Some(words) = futile.or_else(|| self.account.guarded()) {
                 self.show.note(&words);
                 self.account.stopped = Some(words);
                 return;
