@@ -142,6 +142,31 @@ fn a_log_is_read_whole() {
 }
 
 #[test]
+fn quotes_are_those_of_the_text() {
+    for (text, matched) in [
+        (
+            "Error: P1001: Can't reach database server at `db:5432`",
+            "Can't reach database server at",
+        ),
+        (
+            "hostname \"db\" doesn't match \"db.example.com\"",
+            "hostname \"*\" doesn't match",
+        ),
+        (
+            "AttributeError: 'NoneType' object has no attribute 'open_channel'",
+            "'NoneType' object has no attribute 'open_channel'",
+        ),
+        (
+            "FATAL: role \"app\" does not exist",
+            "role \"*\" does not exist",
+        ),
+    ] {
+        let found = Explanation::of_text(text);
+        assert_eq!(found.matches.first().unwrap().matched, matched);
+    }
+}
+
+#[test]
 fn nothing_panics_on_anything() {
     let mut noise = String::from("connection to server at \"");
     for n in 0..2_000u32 {

@@ -116,8 +116,13 @@ const LATER: &[(&str, &[&str])] = &[];
 impl Cause {
     /// The version of dbdoctor since which the code exists.
     pub fn since(&self) -> &'static str {
+        self.later().unwrap_or(FIRST)
+    }
+
+    /// That version, where it is not the first one.
+    pub fn later(&self) -> Option<&'static str> {
         let later = LATER.iter().find(|(_, codes)| codes.contains(&self.code));
-        later.map_or(FIRST, |(version, _)| version)
+        later.map(|(version, _)| *version)
     }
 }
 

@@ -408,11 +408,20 @@ fn read_line(text: &Text, at: usize) -> Vec<Said> {
                 .enumerate()
                 .map(|(n, cause)| (cause, score.saturating_sub(15 * n as u32)))
                 .collect(),
-            matched: it.text.to_owned(),
+            matched: with_quotes_of(&line.text, it.text),
             phase,
         });
     }
     said
+}
+
+/// A rule's text with the kind of quotes that the line has: rules are written
+/// with double ones, and match any.
+fn with_quotes_of(line: &str, text: &str) -> String {
+    match line.contains('\'') && !line.contains('"') {
+        true => text.replace('"', "'"),
+        false => text.to_owned(),
+    }
 }
 
 /// Codes of the catalogue itself, from a pasted report of ours.

@@ -19,10 +19,11 @@ pub fn page(found: &Match, style: &Style) -> String {
         Severity::Warn => "a warning",
     }];
     if row.retryable {
-        marks.push("may heal by itself, so --wait tries again");
+        marks.push("transient: retried with --wait");
     }
-    let marks = format!("{}; since version {}", marks.join("; "), row.since());
-    page.paragraph(&[(Ink::Plain, "  ")], Ink::Faint, &marks);
+    let since = row.later().map(|version| format!("since {version}"));
+    marks.extend(since.as_deref());
+    page.paragraph(&[(Ink::Plain, "  ")], Ink::Faint, &marks.join("; "));
     page.gap();
     page.paragraph(&[(Ink::Plain, "  ")], Ink::Plain, found.meaning);
     fixes(&mut page, found, style);
@@ -74,9 +75,9 @@ pub fn matches(found: &Explanation, style: &Style) -> String {
         let sure = format!(
             "  {}",
             match one.confidence {
-                crate::explain::Confidence::High => "surely",
-                crate::explain::Confidence::Medium => "likely",
-                crate::explain::Confidence::Low => "possibly",
+                crate::explain::Confidence::High => "high confidence",
+                crate::explain::Confidence::Medium => "medium confidence",
+                crate::explain::Confidence::Low => "low confidence",
             }
         );
         page.line(&[
@@ -155,9 +156,11 @@ pub fn markdown() -> String {
             out += " A warning.";
         }
         if row.retryable {
-            out += " May heal by itself.";
+            out += " Transient: `--wait` retries.";
         }
-        out += &format!(" Since {}.", row.since());
+        if let Some(version) = row.later() {
+            out += &format!(" Since {version}.");
+        }
         out += &format!("\n\n{}\n\n", escaped(row.meaning));
         for (n, fix) in one.fixes.iter().enumerate() {
             out += &format!("{}. {}\n", n + 1, escaped(&fix.text));
