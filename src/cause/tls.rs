@@ -8,19 +8,18 @@ pub static UNSUPPORTED: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server does not offer TLS",
-    summary: "{endpoint} does not offer TLS, and sslmode={sslmode} demands it.",
-    meaning: "The server answered the request for TLS with no: `ssl` is off there, or a pooler or \
-        proxy without TLS answers in its place. It is no fault of certificates; none was looked at.",
+    summary: "{endpoint} does not offer TLS, and sslmode={sslmode} requires it.",
+    meaning: "The server declined the request for TLS: `ssl` is off there, or a pooler or proxy without TLS answered in its place. Certificates are not involved: none was exchanged.",
     fixes: &[
         fix(
-            "Switch TLS on at the server: ssl = on, with ssl_cert_file and ssl_key_file, in postgresql.conf (PgBouncer: client_tls_sslmode).",
+            "Enable TLS on the server: ssl = on, with ssl_cert_file and ssl_key_file, in postgresql.conf (PgBouncer: client_tls_sslmode).",
         ),
         run(
-            "On the server, see whether TLS is on and where the certificate is looked for.",
+            "On the server, check whether TLS is on and which certificate file it uses:",
             "psql -c \"select name, setting from pg_settings where name like 'ssl%'\"",
         ),
-        fix("Check host and port: this may be another server or a pooler than the one you mean."),
-        fix("Only on a network you trust, sslmode=prefer goes on without encryption."),
+        fix("Check host and port: they may lead to another server, or to a pooler."),
+        fix("On a trusted network only, set sslmode=prefer to connect without encryption."),
     ],
     seen_as: &[
         "server does not support SSL, but SSL was required",
@@ -37,18 +36,15 @@ pub static EXPIRED: Cause = Cause {
     code: "tls.cert.expired",
     severity: Severity::Fail,
     retryable: false,
-    title: "A certificate of the server has expired",
+    title: "The server's certificate has expired",
     summary: "{certificate} expired on {not_after}, {ago} ago.",
-    meaning: "The end of validity of the server's certificate, or of one that it stands on, has \
-        passed. If this machine's clock is wrong, a good certificate looks expired; compare it \
-        with another clock. libpq says only `certificate verify failed`.",
+    meaning: "The server's certificate, or one in its chain, has expired. If this machine's clock is wrong, a valid certificate looks expired; compare it with another clock. libpq reports only `certificate verify failed`.",
     fixes: &[
-        fix("Renew the certificate on the server ({subject}), then reload it."),
         run(
-            "Reload the server after the file was replaced; connections that are open stay.",
+            "Renew the certificate for {subject|the server's host name} and reload the server (open connections are kept):",
             "psql -c 'select pg_reload_conf()'",
         ),
-        run("Compare this machine's clock.", "date -u"),
+        run("Check that this machine's clock is right:", "date -u"),
     ],
     seen_as: &[
         "SSL error: certificate verify failed",
@@ -65,15 +61,13 @@ pub static NOT_YET_VALID: Cause = Cause {
     code: "tls.cert.not-yet-valid",
     severity: Severity::Fail,
     retryable: false,
-    title: "A certificate of the server is not valid yet",
-    summary: "{certificate} is valid only from {not_before} on, {ahead} from now.",
-    meaning: "The certificate's validity begins in the future. That is rarely meant: most often \
-        this machine's clock is behind, or the clock of the machine that issued the certificate \
-        was ahead, or a time zone was taken for UTC.",
+    title: "The server's certificate is not valid yet",
+    summary: "{certificate} is not valid until {not_before}, {ahead} from now.",
+    meaning: "The certificate's validity begins in the future. This is rarely intended. Usually this machine's clock is behind, the clock of the machine that issued the certificate was ahead, or local time was mistaken for UTC.",
     fixes: &[
-        run("Compare this machine's clock.", "date -u"),
+        run("Check that this machine's clock is right:", "date -u"),
         fix(
-            "If the clock is right, issue the certificate ({subject}) anew with a beginning in the past.",
+            "If the clock is right, reissue the certificate for {subject|the server's host name} with a notBefore date in the past.",
         ),
     ],
     seen_as: &[
@@ -89,20 +83,18 @@ pub static HOSTNAME: Cause = Cause {
     code: "tls.cert.hostname",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server's certificate is for another name",
+    title: "The server's certificate does not match the host name",
     summary: "The server's certificate is for {names}, not for {asked}.",
-    meaning: "The chain holds, and none of the certificate's names is the host name that was asked \
-        for. libpq compares the `host` setting, not the address: DNS names first, the common name \
-        only where the certificate has no DNS name (for an address: no IP address), one `*` for \
-        exactly one label. Through a tunnel or a forward the host is often localhost; give the real \
-        name as host and the way there as hostaddr.",
+    meaning: "The chain is valid, but none of the certificate's names is the requested host name. libpq compares the `host` setting, not the address: DNS names first, the common name only if the certificate has no DNS name (for an address: no IP address), and one `*` matches exactly one label. Through a tunnel or a port forward the host is often localhost; set host to the real name and hostaddr to the address to connect to.",
     fixes: &[
-        fix("Connect by a name that the certificate carries: {carried}."),
+        fix("Connect by a name that the certificate contains: {carried?dbdoctor lists them}."),
         run(
-            "Keep the certificate's name and give the address apart.",
+            "Keep the certificate's name as host and set the address separately:",
             "psql \"host={name} hostaddr={address_only} port={port} sslmode=verify-full\"",
         ),
-        fix("Or issue the certificate anew with {asked} among its subject alternative names."),
+        fix(
+            "Or reissue the certificate with {asked|the host name} among its subject alternative names.",
+        ),
     ],
     seen_as: &[
         "does not match host name",
@@ -123,25 +115,21 @@ pub static UNKNOWN_CA: Cause = Cause {
     code: "tls.cert.unknown-ca",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server's certificate comes from an authority that is not trusted",
-    summary: "The server's certificate leads to {issuer}, which is not among the trusted roots ({roots}).",
-    meaning: "The chain that the server sent ends at an issuer that the root file does not contain. \
-        Either the root file is the wrong one (another provider's, an old one after a change of \
-        authority), or somebody else answers, or an intermediate certificate is missing and cannot \
-        be told from that: `tls.cert.incomplete-chain` is used where something ties the issuer to a \
-        trusted root. `tls.cert.self-signed` is a server certificate without any authority.",
+    title: "The server's certificate was issued by an untrusted authority",
+    summary: "The server's certificate chain ends at {issuer}, which is not among the trusted roots ({roots}).",
+    meaning: "The chain that the server sent ends at an issuer that the root file does not contain. Either the root file is the wrong one (another provider's, or an old one after a change of authority), or another server or an attacker answered, or an intermediate certificate is missing. The last two cannot always be told apart: `tls.cert.incomplete-chain` is used where something ties the issuer to a trusted root. `tls.cert.self-signed` is a server certificate that no authority has signed.",
     fixes: &[
         fix(
-            "Get the root certificate of {issuer} from whoever runs the server, and name its file in sslrootcert.",
+            "Get the root certificate of {issuer|the issuer} from the server's administrator or provider, and set sslrootcert to its file.",
         ),
         run(
-            "See the chain that the server sends.",
+            "Show the chain that the server sends:",
             "openssl s_client -starttls postgres -connect {connect} -showcerts </dev/null",
         ),
         fix(
-            "If the certificate is from a public authority, sslrootcert=system (with sslmode=verify-full) uses this system's roots.",
+            "If a public authority issued the certificate, set sslrootcert=system (with sslmode=verify-full) to use this system's roots.",
         ),
-        fix("If an intermediate is missing, append it to the server's ssl_cert_file."),
+        fix("If an intermediate certificate is missing, append it to the server's ssl_cert_file."),
     ],
     seen_as: &[
         "SSL error: certificate verify failed",
@@ -164,18 +152,16 @@ pub static SELF_SIGNED: Cause = Cause {
     code: "tls.cert.self-signed",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server's certificate signs itself",
-    summary: "The server's certificate ({subject}) signs itself, and is not among the trusted roots ({roots}).",
-    meaning: "Nobody vouches for it but itself: the certificate that Debian's package makes \
-        (`snakeoil`), one made by hand, or that of somebody in between. It can be trusted by \
-        putting this very certificate into the root file, once it is known to be the server's.",
+    title: "The server's certificate is self-signed",
+    summary: "The server's certificate ({subject}) is self-signed and not among the trusted roots ({roots}).",
+    meaning: "No authority has signed it. It may be the certificate that Debian's package creates (`snakeoil`), have been made by hand, or belong to an attacker. To trust it, put this very certificate into the root file, once you have confirmed that it is the server's.",
     fixes: &[
         run(
-            "Fetch the certificate, and compare its fingerprint with the server's own before trusting it.",
+            "Fetch the certificate, and compare its fingerprint with the server's own before you trust it:",
             "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -fingerprint -sha256",
         ),
         fix(
-            "Put that certificate into the file named by sslrootcert, or have the server's certificate issued by an authority you trust.",
+            "Put that certificate into the file named by sslrootcert, or install a server certificate from an authority you trust.",
         ),
     ],
     seen_as: &[
@@ -195,21 +181,18 @@ pub static INCOMPLETE_CHAIN: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server does not send its intermediate certificate",
-    summary: "The server does not send the certificate of {issuer}, which links its own to a trusted root.",
-    meaning: "The server's certificate was issued by an intermediate authority, and the server \
-        sends only its own certificate. Browsers often fetch or remember the missing link; libpq \
-        and most drivers do not. What points to an intermediate here is in the evidence; where \
-        nothing does, the cause is `tls.cert.unknown-ca`.",
+    summary: "The server does not send the certificate of {issuer}, which links its own certificate to a trusted root.",
+    meaning: "An intermediate authority issued the server's certificate, and the server sends only its own certificate. Browsers often fetch or remember the missing one; libpq and most drivers do not. The evidence says what points to an intermediate here; without any such sign the cause is `tls.cert.unknown-ca`.",
     fixes: &[
         fix(
-            "On the server, append the certificate of {issuer} to the file that ssl_cert_file names, below the server's own, and reload.",
+            "On the server, append the certificate of {issuer|the intermediate authority} to the file in ssl_cert_file, below the server's own, and reload.",
         ),
         run(
-            "The issuer's certificate can be fetched from the address that the certificate names.",
+            "Fetch the issuer's certificate from the address given in the server's certificate:",
             "curl -O {issuer_url}",
         ),
         fix(
-            "Until then, the intermediate can be put into the file named by sslrootcert, beside the root.",
+            "Until then, add the intermediate certificate to the file named by sslrootcert, next to the root.",
         ),
     ],
     seen_as: &[
@@ -228,15 +211,14 @@ pub static REVOKED: Cause = Cause {
     code: "tls.cert.revoked",
     severity: Severity::Fail,
     retryable: false,
-    title: "A certificate of the server has been revoked",
+    title: "The server's certificate has been revoked",
     summary: "{certificate} has been revoked by its authority ({issuer}).",
-    meaning: "It stands on the revocation list that sslcrl or sslcrldir names (default \
-        ~/.postgresql/root.crl). An authority revokes what was lost, replaced or issued by mistake.",
+    meaning: "The certificate is listed in the CRL configured with sslcrl or sslcrldir (default ~/.postgresql/root.crl). An authority revokes certificates that were lost, replaced or issued by mistake.",
     fixes: &[
+        fix("Install a new certificate on the server and reload it."),
         fix(
-            "Install a certificate on the server that is not revoked (this one has serial {serial}), and reload it.",
+            "If it was revoked by mistake, ask the authority for a new revocation list and install it as {crl|the file of sslcrl}.",
         ),
-        fix("If it was revoked by mistake, have the authority issue a new list: {crl}."),
     ],
     seen_as: &[
         "SSL error: certificate verify failed",
@@ -251,19 +233,16 @@ pub static PURPOSE: Cause = Cause {
     code: "tls.cert.purpose",
     severity: Severity::Fail,
     retryable: false,
-    title: "A certificate is used for what it was not issued for",
-    summary: "{certificate} may not be used here: {reason}.",
-    meaning: "Its extensions say what a certificate is for: a server's needs `serverAuth` among its \
-        extended key usages (or none at all), an authority's needs to be marked as one, may be \
-        limited in names and in how many authorities follow. One of these limits is broken here; \
-        a client's certificate installed on a server is the common case.",
+    title: "A certificate is used for a purpose it was not issued for",
+    summary: "{certificate} is not allowed here: {reason}.",
+    meaning: "A certificate's extensions limit its use. A server's certificate needs `serverAuth` among its extended key usages (or no such list), and an authority's must be marked as one and can be limited in names and in the number of authorities below it. One of these limits is violated here; a client certificate installed on a server is the most common case.",
     fixes: &[
         run(
-            "See what it may be used for.",
+            "Show the purposes the certificate allows:",
             "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -noout -purpose -ext extendedKeyUsage,keyUsage,basicConstraints",
         ),
         fix(
-            "Issue it anew with extendedKeyUsage = serverAuth, or install the one that was meant for the server.",
+            "Reissue it with extendedKeyUsage = serverAuth, or install the one that was issued for the server.",
         ),
     ],
     seen_as: &[
@@ -284,15 +263,13 @@ pub static WEAK: Cause = Cause {
     retryable: false,
     title: "A certificate's key or signature is too weak",
     summary: "{certificate} is too weak for this system's security level: {reason}.",
-    meaning: "OpenSSL refuses keys and signatures below its security level (level 2 on Debian and \
-        Ubuntu: RSA under 2048 bits, SHA-1 and MD5 signatures). The level comes from openssl.cnf, \
-        so the same server is accepted on one machine and refused on another.",
+    meaning: "OpenSSL refuses keys and signatures below its security level (level 2 on Debian and Ubuntu: RSA keys under 2048 bits, SHA-1 and MD5 signatures). The level is set in openssl.cnf, so one machine may accept the server and another refuse it.",
     fixes: &[
         fix(
-            "Issue the certificate anew with a key of at least 2048 bits (RSA) or 256 bits (EC) and a SHA-256 signature.",
+            "Reissue the certificate with a key of at least 2048 bits (RSA) or 256 bits (EC) and a SHA-256 signature.",
         ),
         run(
-            "See the security level in force here.",
+            "Show this machine's security level:",
             "openssl ciphers -v -s | head -1; grep -n SECLEVEL \"$(openssl version -d | cut -d'\"' -f2)/openssl.cnf\"",
         ),
     ],
@@ -314,19 +291,17 @@ pub static CRL: Cause = Cause {
     retryable: false,
     title: "The revocation list cannot be used",
     summary: "The server's certificate cannot be checked for revocation: {reason}.",
-    meaning: "sslcrl or sslcrldir (default ~/.postgresql/root.crl) gives a revocation list, so libpq \
-        demands a valid one for every authority of the chain: in date, signed, and by that very \
-        authority. The server's certificate itself may be good.",
+    meaning: "sslcrl or sslcrldir (default ~/.postgresql/root.crl) configures a revocation list, so libpq requires a valid one for every authority in the chain: current, and signed by that authority. The server's certificate itself may be valid.",
     fixes: &[
         fix(
-            "Fetch the current list of {issuer} and put it into {crl_file}, in place of an older one of the same authority. With intermediates, the file must hold a list of each authority of the chain, one after the other.",
+            "Fetch the current list of {issuer|the authority} and put it into {crl_file?the file of sslcrl}, replacing the older list of that authority. With intermediates, the file must contain one list for each authority in the chain.",
         ),
         run(
-            "See which lists the file holds, and until when they are valid.",
+            "Show which lists the file contains and when they expire:",
             "openssl storeutl -noout -text -crls {crl_file} | grep -E 'Issuer|Update'",
         ),
         run(
-            "Fetch the current list of {issuer}, put it into {crl_directory}, and have it found by its hash.",
+            "Fetch the current list of {issuer|the authority}, put it into {crl_directory?the directory of sslcrldir}, and rebuild the hash links:",
             "openssl rehash {crl_directory}",
         ),
     ],
@@ -345,18 +320,13 @@ pub static EXPIRES_SOON: Cause = Cause {
     code: "tls.cert.expires-soon",
     severity: Severity::Warn,
     retryable: false,
-    title: "A certificate of the server expires soon",
+    title: "The server's certificate expires soon",
     summary: "{certificate} expires on {not_after}, in {left}.",
-    meaning: "It still holds, and within 30 days clients that verify it will be refused. Many \
-        certificates are renewed by a machine shortly before the end; if this one is, watch that \
-        the server is reloaded afterwards, too.",
-    fixes: &[
-        fix("Renew the certificate ({subject}) on the server."),
-        run(
-            "Reload the server after the file was replaced.",
-            "psql -c 'select pg_reload_conf()'",
-        ),
-    ],
+    meaning: "The certificate is still valid, and clients that verify it will be refused once it expires (the warning starts 30 days before). Many certificates are renewed automatically shortly before they expire; in that case make sure that the server is also reloaded afterwards.",
+    fixes: &[run(
+        "Renew the certificate for {subject|the server's host name} and reload the server:",
+        "psql -c 'select pg_reload_conf()'",
+    )],
     seen_as: &[],
 };
 
@@ -365,17 +335,15 @@ pub static ROOT_MISSING: Cause = Cause {
     code: "tls.root.missing",
     severity: Severity::Fail,
     retryable: false,
-    title: "There are no root certificates to verify the server with",
-    summary: "sslmode={sslmode} verifies the server's certificate, and there is no root certificate: {file} does not exist.",
-    meaning: "libpq does not use the system's root certificates on its own: it looks for the file \
-        that sslrootcert names, else for ~/.postgresql/root.crt. `config.file.missing` is the case \
-        of a file that was named. `tls.root.invalid` is a file that is there and holds nothing of use.",
+    title: "There is no root certificate to verify the server with",
+    summary: "sslmode={sslmode} verifies the server's certificate, but there is no root certificate: {file} does not exist.",
+    meaning: "libpq does not use the system's root certificates by default: it reads the file named by sslrootcert, or ~/.postgresql/root.crt. `config.file.missing` is for a file that was set explicitly. `tls.root.invalid` is for a file that exists but contains no usable certificate.",
     fixes: &[
         fix(
-            "Get the root certificate from whoever runs the server, and name its file in sslrootcert, or put it at {file}.",
+            "Get the root certificate from the server's administrator or provider, and set sslrootcert to its file, or save it as {file|~/.postgresql/root.crt}.",
         ),
         fix(
-            "If the server's certificate is from a public authority, use sslrootcert=system with sslmode=verify-full (libpq 16 and later).",
+            "If a public authority issued the server's certificate, set sslrootcert=system with sslmode=verify-full (libpq 16 and later).",
         ),
     ],
     seen_as: &[
@@ -391,23 +359,20 @@ pub static ROOT_INVALID: Cause = Cause {
     code: "tls.root.invalid",
     severity: Severity::Fail,
     retryable: false,
-    title: "The root certificate file holds no usable certificate",
-    summary: "{file} holds no usable root certificate: {reason}.",
-    meaning: "The file is there and libpq cannot take a certificate from it: it is empty, a \
-        directory, in another format (DER, PKCS#7, PKCS#12), a private key or a certificate \
-        request, or was damaged on its way. libpq reads it whenever it exists, whatever sslmode \
-        says, and fails.",
+    title: "The root certificate file contains no usable certificate",
+    summary: "{file} contains no usable root certificate: {reason}.",
+    meaning: "The file exists, but libpq cannot read a certificate from it: it is empty, a directory, in another format (DER, PKCS#7, PKCS#12), a private key, a certificate request, or was damaged in transit. libpq reads it whenever it exists, whatever sslmode is set to, and fails.",
     fixes: &[
         run(
-            "See what the file is.",
+            "Check what the file contains:",
             "openssl x509 -in {file} -noout -subject -dates",
         ),
         run(
-            "If it is a DER file, turn it into PEM, and name that file.",
+            "If it is a DER file, convert it to PEM and use the converted file:",
             "openssl x509 -inform DER -in {file} -out {file}.pem",
         ),
         fix(
-            "Get the file anew: it must hold one or more blocks that begin with -----BEGIN CERTIFICATE-----.",
+            "Download the file again: it must contain one or more blocks that begin with -----BEGIN CERTIFICATE-----.",
         ),
     ],
     seen_as: &[
@@ -424,20 +389,17 @@ pub static CLIENT_REQUIRED: Cause = Cause {
     code: "tls.client.required",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server wants a client certificate and got none",
-    summary: "{endpoint} wants a client certificate, and none was sent: {why}.",
-    meaning: "The server ended the connection because the client showed no certificate: its line in \
-        pg_hba.conf says `cert` or `clientcert=verify-full` (or verify-ca), or a proxy in front \
-        demands one. `tls.client.rejected` is a certificate that was sent and refused; `auth.cert` \
-        is one that was taken and does not fit the role.",
+    title: "The server requires a client certificate and received none",
+    summary: "{endpoint} requires a client certificate, and none was sent: {why}.",
+    meaning: "The server ended the connection because the client sent no certificate: the matching line in pg_hba.conf says `cert` or `clientcert=verify-full` (or verify-ca), or a proxy in front of it requires one. `tls.client.rejected` is a certificate that was sent and rejected; `auth.cert` is one that was accepted but does not match the role.",
     fixes: &[
         fix(
-            "Name a client certificate and its key in sslcert and sslkey (default ~/.postgresql/postgresql.crt and postgresql.key), for the role that logs in.",
+            "Set sslcert and sslkey to a client certificate and its key for the role that logs in (default ~/.postgresql/postgresql.crt and postgresql.key).",
         ),
         fix(
-            "It has to be issued by an authority that the server trusts, which are: {authorities}.",
+            "Use a certificate issued by an authority that the server trusts: {authorities?one in its ssl_ca_file}.",
         ),
-        fix("Or ask whoever runs the server for another way to log in from here."),
+        fix("Or ask the server's administrator for another way to log in from here."),
     ],
     seen_as: &[
         "connection requires a valid client certificate",
@@ -454,24 +416,23 @@ pub static CLIENT_REJECTED: Cause = Cause {
     code: "tls.client.rejected",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server refuses the client certificate",
-    summary: "{endpoint} refuses the client certificate {certificate}: {reason}.",
-    meaning: "The certificate was sent and the server's TLS turned it down with an alert: it was \
-        issued by an authority that the server's ssl_ca_file does not contain, has expired, was \
-        revoked, or is not for clients. Under TLS 1.3 the alert comes after the handshake, and many \
-        drivers show it as a lost connection.",
+    title: "The server rejects the client certificate",
+    summary: "{endpoint} rejects the client certificate {certificate}: {reason}.",
+    meaning: "The client sent the certificate and the server's TLS library rejected it with an alert: its authority is not in the server's ssl_ca_file, it has expired, it was revoked, or it is not for clients. With TLS 1.3 the alert arrives after the handshake, and many drivers report a lost connection.",
     fixes: &[
         fix(
             "Compare its issuer ({issuer}) with the authorities that the server trusts: {authorities}.",
         ),
         run(
-            "See its issuer, dates and purpose.",
+            "Show its issuer, dates and purpose:",
             "openssl x509 -in {file} -noout -subject -issuer -dates -ext extendedKeyUsage",
         ),
         fix(
-            "Have it issued anew by the authority in the server's ssl_ca_file, or add its authority there. Where an intermediate authority issued it, append that one's certificate to {file}.",
+            "Have it reissued by the authority in the server's ssl_ca_file, or add its authority there. If an intermediate authority issued it, append the intermediate certificate to {file|the certificate file}.",
         ),
-        fix("If the server asks for no certificate of this role, sslcertmode=disable sends none."),
+        fix(
+            "If the server does not require a certificate for this role, set sslcertmode=disable to send none.",
+        ),
     ],
     seen_as: &[
         "tlsv1 alert unknown ca",
@@ -495,17 +456,14 @@ pub static CLIENT_KEY: Cause = Cause {
     retryable: false,
     title: "The client certificate or its key cannot be used",
     summary: "The client certificate cannot be used: {reason}.",
-    meaning: "A client certificate is there (sslcert, or ~/.postgresql/postgresql.crt), so libpq \
-        insists on its key: it must exist, be a regular file, be closed to others (0600; 0640 is \
-        enough for one owned by root), open with sslpassword if it is encrypted, and belong to the \
-        certificate. Nothing was sent to the server yet.",
+    meaning: "A client certificate is configured (sslcert, or ~/.postgresql/postgresql.crt), so libpq requires its key. The key must exist, be a regular file, be inaccessible to others (0600; 0640 is enough for one owned by root), be opened by sslpassword if it is encrypted, and match the certificate. Nothing was sent to the server yet.",
     fixes: &[
         run(
-            "See which public key each holds: the two lines must agree.",
+            "Compare the public keys of both files: the two lines must be equal:",
             "openssl x509 -in {certificate_file} -noout -pubkey | sha256sum; openssl pkey -in {file} -pubout | sha256sum",
         ),
         fix(
-            "If the server does not need a client certificate, sslcertmode=disable leaves it aside.",
+            "If the server does not need a client certificate, set sslcertmode=disable to ignore it.",
         ),
     ],
     seen_as: &[
@@ -525,20 +483,18 @@ pub static VERSION: Cause = Cause {
     code: "tls.version",
     severity: Severity::Fail,
     retryable: false,
-    title: "No TLS version that both sides allow",
-    summary: "No TLS version suits both sides: here {ours} allowed, and {endpoint} {theirs}.",
-    meaning: "Each side has a range of TLS versions, and they do not overlap. Ours comes from \
-        ssl_min_protocol_version (TLSv1.2 unless it is set), ssl_max_protocol_version and \
-        openssl.cnf; the server's from the settings of the same names, its age, and its openssl.cnf.",
+    title: "No TLS version in common",
+    summary: "No TLS version in common: this client allows {ours}, {endpoint} {theirs}.",
+    meaning: "The ranges of TLS versions of client and server do not overlap. The client's range comes from ssl_min_protocol_version (TLSv1.2 unless it is set), ssl_max_protocol_version and openssl.cnf; the server's from its settings of the same names, the age of its OpenSSL, and its openssl.cnf.",
     fixes: &[
         fix(
-            "Raise the older side: a server that only speaks TLS 1.0 or 1.1 needs a newer OpenSSL or ssl_min_protocol_version = 'TLSv1.2'.",
+            "Upgrade the older side: a server that supports only TLS 1.0 or 1.1 needs a newer OpenSSL or ssl_min_protocol_version = 'TLSv1.2'.",
         ),
         fix(
-            "If our range was narrowed, widen it: ssl_min_protocol_version, ssl_max_protocol_version, MinProtocol in openssl.cnf.",
+            "If the client's range was narrowed, widen it: ssl_min_protocol_version, ssl_max_protocol_version, MinProtocol in openssl.cnf.",
         ),
         run(
-            "See which version the server takes.",
+            "Check whether the server accepts TLS 1.2:",
             "openssl s_client -starttls postgres -connect {connect} -tls1_2 </dev/null",
         ),
     ],
@@ -560,20 +516,17 @@ pub static CIPHER: Cause = Cause {
     code: "tls.cipher",
     severity: Severity::Fail,
     retryable: false,
-    title: "No cipher, group or signature that both sides allow",
-    summary: "{endpoint} broke off the TLS handshake: it shares no {what} with this side.",
-    meaning: "The versions fit and the algorithms do not: a restricted ssl_ciphers, \
-        ssl_groups or ssl_ecdh_curve on the server, a CipherString in openssl.cnf on either side, \
-        or a certificate whose key suits none of the allowed ciphers. A server that has no \
-        certificate to use at all ends the same way.",
+    title: "No cipher, group or signature algorithm in common",
+    summary: "{endpoint} aborted the TLS handshake: it has no {what} in common with this client.",
+    meaning: "The TLS versions match and the algorithms do not. Possible reasons are a restricted ssl_ciphers, ssl_groups or ssl_ecdh_curve on the server, a CipherString in openssl.cnf on either side, and a certificate whose key does not fit any of the allowed ciphers. A server without any usable certificate fails the same way.",
     fixes: &[
         run(
-            "On the server, see what it allows.",
+            "On the server, show what it allows:",
             "psql -c \"select name, setting from pg_settings where name in ('ssl_ciphers', 'ssl_tls13_ciphers', 'ssl_groups', 'ssl_ecdh_curve', 'ssl_min_protocol_version', 'ssl_max_protocol_version')\"",
         ),
-        run("See what this side allows.", "openssl ciphers -s -v"),
+        run("Show what this client allows:", "openssl ciphers -s -v"),
         fix(
-            "Allow one of ours on the server, or take the restriction out of openssl.cnf here. Ours: {ours}.",
+            "Allow one of the client's algorithms on the server ({ours?`dbdoctor tls` lists them}), or remove the restriction from openssl.cnf here.",
         ),
     ],
     seen_as: &[
@@ -593,15 +546,13 @@ pub static DIRECT_ONLY: Cause = Cause {
     code: "tls.direct-only",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server speaks only direct TLS",
-    summary: "{endpoint} speaks PostgreSQL only inside TLS from the first byte, and was asked for TLS in the usual way.",
-    meaning: "A proxy that takes TLS at once (and knows the protocol name `postgresql`) hangs up on \
-        PostgreSQL's own request for TLS. Clients must begin TLS directly, which libpq knows since \
-        version 17.",
+    title: "The server accepts only direct TLS",
+    summary: "{endpoint} accepts PostgreSQL only inside TLS from the first byte, and the client asked for TLS in the usual way.",
+    meaning: "A proxy that expects TLS from the first byte (and knows the protocol name `postgresql`) closes the connection on PostgreSQL's own request for TLS. Clients must start TLS directly, which libpq supports since version 17.",
     fixes: &[
         fix("Set sslnegotiation=direct, with sslmode=require or stronger."),
         fix(
-            "With a client older than libpq 17, use a port of the server or proxy that takes the usual request.",
+            "With a client older than libpq 17, use a port of the server or proxy that accepts the usual request.",
         ),
     ],
     seen_as: &[
@@ -616,16 +567,14 @@ pub static DIRECT_UNSUPPORTED: Cause = Cause {
     code: "tls.direct-unsupported",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server does not understand direct TLS",
-    summary: "{endpoint} does not take TLS from the first byte, which sslnegotiation=direct asks for: {reason}.",
-    meaning: "Direct TLS needs PostgreSQL 17 or a proxy that knows it, and the agreement on the \
-        protocol name `postgresql` (ALPN). An older server, or PgBouncer before 1.23, takes the \
-        first bytes of TLS for a broken start-up message and hangs up.",
+    title: "The server does not support direct TLS",
+    summary: "{endpoint} does not accept TLS from the first byte, which sslnegotiation=direct requires: {reason}.",
+    meaning: "Direct TLS needs PostgreSQL 17 or a proxy that supports it, and agreement on the protocol name `postgresql` (ALPN). An older server, or PgBouncer before 1.23, reads the first bytes of TLS as an invalid start-up message and closes the connection.",
     fixes: &[
         fix(
-            "Leave sslnegotiation out (or set it to postgres): the usual request for TLS works with every version.",
+            "Remove sslnegotiation (or set it to postgres): the usual request for TLS works with every version.",
         ),
-        fix("Or upgrade the server or proxy to one that takes direct TLS."),
+        fix("Or upgrade the server or proxy to a version that supports direct TLS."),
     ],
     seen_as: &[
         "SSL SYSCALL error: EOF detected",
@@ -641,14 +590,14 @@ pub static SNI: Cause = Cause {
     code: "tls.sni",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server does not know the name it was asked for",
-    summary: "{endpoint} refuses the server name {server_name} in the TLS handshake (alert unrecognized_name).",
-    meaning: "A proxy that picks its backend by the server name (SNI) has none for this one. The         name is the `host` setting; through a tunnel or with an alias it is often not the one the         proxy knows.",
+    title: "The server does not know the requested host name",
+    summary: "{endpoint} rejects the server name {server_name} in the TLS handshake (alert unrecognised_name).",
+    meaning: "A proxy that picks its backend by the server name (SNI) has none for this one. The name is the `host` setting; through a tunnel or with an alias it is often not the name that the proxy knows.",
     fixes: &[
         fix(
-            "Use the host name that the provider gives for this database, and give the address apart as hostaddr if need be.",
+            "Use the host name that the provider gives for this database, and set the address separately with hostaddr if needed.",
         ),
-        fix("sslsni=0 sends no name, where the proxy has a default."),
+        fix("Set sslsni=0 to send no name, if the proxy has a default backend."),
     ],
     seen_as: &[
         "tlsv1 unrecognized name",
@@ -663,20 +612,17 @@ pub static CLOSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection was closed during the TLS handshake",
-    summary: "{endpoint} agreed to TLS and then closed the connection in the middle of the handshake, after {received} bytes.",
-    meaning: "The server, or something in between, hung up without a TLS alert while the handshake \
-        was under way. A proxy that passes on the request for TLS and cannot do TLS itself, a \
-        backend that died, or a filter that looks into TLS (server name, version) does that. \
-        `protocol.closed` is the case where nothing was answered at all.",
+    summary: "{endpoint} accepted TLS and then closed the connection in the middle of the handshake, after {received} bytes.",
+    meaning: "The server, or a device between, closed the connection during the handshake without a TLS alert. Typical reasons are a proxy that forwards the request for TLS but cannot do TLS itself, a backend that died, and a filter that inspects TLS (server name, version). `protocol.closed` is for a connection that was closed before any answer.",
     fixes: &[
         fix(
-            "Read the server's log for this moment: it says `could not accept SSL connection` and why.",
+            "Check the server's log for this moment: it says `could not accept SSL connection` and why.",
         ),
         fix(
-            "Connect without the proxy, tunnel or filter in between, to see which of them hangs up.",
+            "Connect without the proxy, tunnel or filter, to find out which of them closes the connection.",
         ),
         fix(
-            "If a filter looks at the server name, try sslsni=0, or a host name in place of an address.",
+            "If a filter inspects the server name, try sslsni=0, or a host name instead of an address.",
         ),
     ],
     seen_as: &[
@@ -695,16 +641,16 @@ pub static RESET: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection was reset during the TLS handshake",
-    summary: "{endpoint} agreed to TLS and then the connection was reset in the middle of the handshake, after {received} bytes.",
-    meaning: "A reset in the middle of the handshake comes from a firewall or an inspecting filter \
-        that does not like what it sees, from a port forward whose other side died, or from a \
-        server process that crashed. `protocol.reset` is the case where nothing was answered at all.",
+    summary: "{endpoint} accepted TLS and then the connection was reset in the middle of the handshake, after {received} bytes.",
+    meaning: "A reset in the middle of the handshake comes from a firewall or filter that inspects and blocks the connection, from a port forward whose other side died, or from a server process that crashed. `protocol.reset` is for a connection that was reset before any answer.",
     fixes: &[
-        fix("Connect from another network, or past the forward, to see who resets."),
         fix(
-            "If a filter looks at the server name, try sslsni=0, or a host name in place of an address.",
+            "Connect from another network, or without the port forward, to find out what resets the connection.",
         ),
-        fix("Read the server's log for this moment."),
+        fix(
+            "If a filter inspects the server name, try sslsni=0, or a host name instead of an address.",
+        ),
+        fix("Check the server's log for this moment."),
     ],
     seen_as: &[
         "SSL SYSCALL error: Connection reset by peer",
@@ -719,15 +665,12 @@ pub static TIMEOUT: Cause = Cause {
     code: "tls.timeout",
     severity: Severity::Fail,
     retryable: true,
-    title: "The TLS handshake is not completed in time",
-    summary: "{endpoint} agreed to TLS and did not complete the handshake within {waited}, after {received} bytes.",
-    meaning: "The server said yes to TLS and then nothing more, or not enough. A small question \
-        put to it in the same place is not answered either, so it is not the size of its messages \
-        (`protocol.stall`): the server is stuck or overloaded, or a proxy answers yes on its own \
-        and has nobody behind it.",
+    title: "The TLS handshake timed out",
+    summary: "{endpoint} accepted TLS and did not complete the handshake within {waited}, after {received} bytes.",
+    meaning: "The server accepted TLS and then sent nothing more, or too little. A small request in the same place is not answered either, so the size of the messages is not the reason (`protocol.stall`). The server is stuck or overloaded, or a proxy accepted TLS itself and has no backend to connect to.",
     fixes: &[
         fix(
-            "Look at the server's load, and at what stands between: a proxy may answer for a backend that is gone.",
+            "Check the server's load, and any proxy between: it may answer for a backend that is gone.",
         ),
         fix("Raise --timeout if the server is known to be slow."),
     ],
@@ -745,19 +688,18 @@ pub static CHANNEL_BINDING: Cause = Cause {
     code: "tls.channel-binding",
     severity: Severity::Fail,
     retryable: false,
-    title: "Channel binding is wanted and not possible",
-    summary: "Channel binding (channel_binding={wanted}) is not possible: {reason}.",
-    meaning: "Channel binding ties the login to this very TLS connection, so that nobody in between \
-        can pass it on. It needs TLS, SCRAM authentication that offers SCRAM-SHA-256-PLUS, and a \
-        server certificate whose signature has a digest (Ed25519 has none). With such a certificate libpq \
-        fails under `prefer` too, since it begins what it cannot end.",
+    title: "Channel binding is required but not available",
+    summary: "Channel binding (channel_binding={wanted}) is not available: {reason}.",
+    meaning: "Channel binding ties the login to this TLS connection, so that an attacker cannot relay it. It needs TLS, SCRAM authentication that offers SCRAM-SHA-256-PLUS, and a server certificate whose signature uses a digest (Ed25519 does not). With such a certificate libpq fails with `prefer` too, because it starts a SCRAM exchange it cannot complete.",
     fixes: &[
-        fix("See that TLS is used: sslmode=require or stronger, and a server that offers it."),
         fix(
-            "Issue the server's certificate with an RSA or ECDSA signature; let the role log in by scram-sha-256.",
+            "Make sure that TLS is used: sslmode=require or stronger, and a server that offers it.",
         ),
         fix(
-            "If a pooler or proxy ends TLS, it must offer SCRAM-SHA-256-PLUS itself; else set channel_binding=prefer (channel_binding=disable where the certificate has no digest).",
+            "Issue the server's certificate with an RSA or ECDSA signature, and let the role log in with scram-sha-256.",
+        ),
+        fix(
+            "If a pooler or proxy terminates TLS, it must offer SCRAM-SHA-256-PLUS itself; otherwise set channel_binding=prefer (channel_binding=disable if the certificate's signature has no digest).",
         ),
     ],
     seen_as: &[
@@ -775,19 +717,16 @@ pub static INTERCEPTED: Cause = Cause {
     code: "tls.intercepted",
     severity: Severity::Fail,
     retryable: false,
-    title: "Somebody terminates TLS between here and the server",
-    summary: "The server rejects our proof of the TLS connection: the certificate we see ({subject}) is not the one the server uses.",
-    meaning: "With channel binding the login includes a digest of the certificate that we were \
-        shown, and the server compared it with its own. They differ, so TLS ends somewhere in \
-        between: a proxy or load balancer that re-encrypts, an inspecting firewall, or an attacker. \
-        A wrong password is told differently.",
+    title: "TLS is terminated between client and server",
+    summary: "The server rejects the client's channel binding: the certificate seen here ({subject}) is not the one the server uses.",
+    meaning: "With channel binding the login includes a digest of the certificate that the client received, and the server compares it with its own. They differ, so TLS is terminated between client and server: by a proxy or load balancer that re-encrypts, an inspecting firewall, or an attacker. A wrong password is reported differently.",
     fixes: &[
         run(
-            "Compare the certificate that is shown here with the one on the server.",
+            "Compare the certificate seen here with the one on the server:",
             "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -noout -fingerprint -sha256 -subject -issuer",
         ),
         fix(
-            "If the proxy in between is yours and meant to be there, channel_binding=disable lets the login through; else treat the password as known to others.",
+            "If the proxy between is yours and intended, set channel_binding=disable to log in through it; otherwise consider the password compromised.",
         ),
     ],
     seen_as: &[
@@ -803,9 +742,9 @@ pub static UNCLASSIFIED: Cause = Cause {
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
     summary: "The TLS handshake failed in a way that dbdoctor does not recognise: {error}",
-    meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
+    meaning: "The evidence contains the raw error. Please report it.",
     fixes: &[fix(
-        "Report it with the output of the same command and --format json.",
+        "Report it with the output of the same command with --format json added.",
     )],
     seen_as: &[],
 };

@@ -60,7 +60,7 @@ pub fn load(
         // Without a certificate libpq goes on, and looks at no key.
         Err(error) if absent(&error) => return Ok(None),
         Err(error) => {
-            let reason = format!("{} cannot be looked at", path.display());
+            let reason = format!("{} cannot be accessed", path.display());
             return Err(unusable(path, reason).with("error", error.to_string()));
         }
     }
@@ -72,11 +72,11 @@ pub fn load(
     let Some(cert) = certificates(&pem.bytes).into_iter().next() else {
         return Err(unusable(
             path,
-            format!("{} holds no certificate", path.display()),
+            format!("{} contains no certificate", path.display()),
         ));
     };
     let Some(key_file) = settings.key.as_ref().map(|key| &key.path) else {
-        let reason = "there is no home directory to look for its key in";
+        let reason = "there is no home directory to find its key in";
         return Err(unusable(path, reason.to_owned()));
     };
     // libpq reads ENGINE:KEY in a name with a colon.
@@ -84,7 +84,7 @@ pub fn load(
         && key_file.to_string_lossy().contains(':')
     {
         let reason = format!(
-            "libpq takes {} for an engine and a key in it, because of the colon",
+            "libpq reads {} as ENGINE:KEY because of the colon",
             key_file.display()
         );
         return Err(unusable(path, reason));
@@ -96,7 +96,7 @@ pub fn load(
         .and_then(|()| builder.check_private_key())
     {
         let reason = format!(
-            "the key in {} does not belong to the certificate in {}",
+            "the key in {} does not match the certificate in {}",
             key_file.display(),
             path.display()
         );
@@ -131,7 +131,10 @@ fn bad_certificate(path: &Path, bytes: &[u8], error: &ErrorStack) -> Finding {
         true => format!(
             "the certificate in {shown} has a key or signature that is too weak for this system's security level"
         ),
-        false => format!("{shown} holds no usable certificate: {}", what_it_is(bytes)),
+        false => format!(
+            "{shown} contains no usable certificate: {}",
+            what_it_is(bytes)
+        ),
     };
     unusable(path, reason).with("error", error_text(error))
 }
@@ -157,7 +160,7 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
         }
         Err(error) => {
             return fail(format!(
-                "its key file {shown} cannot be looked at ({})",
+                "its key file {shown} cannot be accessed ({})",
                 error.kind()
             ));
         }
@@ -167,7 +170,7 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
     }
     if let Some(allowed) = too_open(meta.uid(), meta.mode()) {
         let reason = format!(
-            "its key file {shown} has mode {:04o}, and at most {allowed:04o} is allowed",
+            "its key file {shown} has mode {:04o}; the most permissive mode allowed is {allowed:04o}",
             meta.mode() & 0o7777
         );
         let command = shlex::try_quote(&path.to_string_lossy())
@@ -175,7 +178,7 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
             .ok();
         return Err(unusable(path, reason)
             .with("mode", format!("{:04o}", meta.mode() & 0o7777))
-            .fix("Close the key file to others.", command));
+            .fix("Restrict the key file to its owner:", command));
     }
     let bytes = match files::read(path) {
         Ok(bytes) => bytes,
@@ -189,13 +192,13 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
             }
             KeyProblem::WrongPassword => format!("sslpassword does not open its key {shown}"),
             KeyProblem::NoKey(what) => {
-                format!("its key file {shown} holds no usable private key: {what}")
+                format!("its key file {shown} contains no usable private key: {what}")
             }
         };
         let finding = unusable(path, reason);
         match encrypted {
             true => finding.fix(
-                "Give the key's password as sslpassword, in the service file or the target's settings.",
+                "Set sslpassword to the key's passphrase, in the service file or the target's settings.",
                 None,
             ),
             false => finding,
@@ -248,11 +251,11 @@ fn no_key(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         "it is empty".to_owned()
     } else if text.contains("BEGIN OPENSSH PRIVATE KEY") {
-        "it is in OpenSSH's own format, which TLS libraries do not read".to_owned()
+        "it is in OpenSSH's own format, which TLS libraries cannot read".to_owned()
     } else if text.contains("BEGIN CERTIFICATE") && !text.contains("PRIVATE KEY") {
-        "it holds a certificate and no key".to_owned()
+        "it contains a certificate and no key".to_owned()
     } else if text.contains("BEGIN PUBLIC KEY") {
-        "it holds a public key only".to_owned()
+        "it contains only a public key".to_owned()
     } else if text.contains("PRIVATE KEY") {
         "the key in it is damaged".to_owned()
     } else {

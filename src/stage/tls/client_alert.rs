@@ -31,13 +31,13 @@ pub(super) fn about_client(alert: u8, asked: bool, sent: Option<bool>) -> Option
 /// `tls.client.rejected`.
 pub(super) fn rejected(alert: u8, client: Option<&ClientCertificate>, tap: &Tap) -> Finding {
     let reason = match alert {
-        43 => "it is not for clients, or of an unsupported kind",
+        43 => "it is not a client certificate, or of an unsupported type",
         44 => "it has been revoked",
-        45 => "it has expired, or is not valid yet",
+        45 => "it has expired or is not valid yet",
         48 => "the server does not know its issuer",
-        51 => "the proof of its key does not hold",
-        49 => "access is denied with it",
-        _ => "it is bad in the server's eyes",
+        51 => "the client's proof that it has the key is invalid",
+        49 => "the server denies access with it",
+        _ => "the server considers it invalid",
     };
     let out_of_date = client.and_then(|client| out_of_date(client, OffsetDateTime::now_utc()));
     let finding = Finding::new(&cause::CLIENT_REJECTED)
@@ -69,7 +69,7 @@ fn out_of_date(client: &ClientCertificate, now: OffsetDateTime) -> Option<String
     if to < now {
         Some(format!("it expired on {}", facts::date(to)))
     } else if now < from {
-        Some(format!("it is not valid before {}", facts::date(from)))
+        Some(format!("it is not valid until {}", facts::date(from)))
     } else {
         None
     }
@@ -78,10 +78,10 @@ fn out_of_date(client: &ClientCertificate, now: OffsetDateTime) -> Option<String
 /// `tls.client.required`.
 pub(super) fn required(at_hand: bool, target: &Target, tap: &Tap) -> Finding {
     let why = match (&target.tls.certificate, target.tls.certificate_mode) {
-        (_, SslCertMode::Disable) => "sslcertmode=disable forbids it".to_owned(),
-        _ if at_hand => "the one at hand was not sent".to_owned(),
+        (_, SslCertMode::Disable) => "sslcertmode=disable".to_owned(),
+        _ if at_hand => "the configured one was not sent".to_owned(),
         (Some(file), _) => format!("{} does not exist", file.path.display()),
-        (None, _) => "none is set, and there is no home directory to look in".to_owned(),
+        (None, _) => "none is configured, and there is no home directory to look in".to_owned(),
     };
     Finding::new(&cause::CLIENT_REQUIRED)
         .with("why", why)

@@ -139,7 +139,7 @@ fn trust(
                 .set_default_verify_paths()
                 .map_err(|e| unclassified(&e))?;
             return Ok(Some(Trusted {
-                label: "the system's roots".to_owned(),
+                label: "the system's root certificates".to_owned(),
                 ..Trusted::default()
             }));
         }

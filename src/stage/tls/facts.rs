@@ -119,7 +119,7 @@ pub fn key_text(key: &PKeyRef<Public>) -> String {
         Id::X448 => "X448".to_owned(),
         other => Nid::from_raw(other.as_raw())
             .long_name()
-            .unwrap_or("a key of an unknown type")
+            .unwrap_or("a key of unknown type")
             .to_owned(),
     }
 }

@@ -86,7 +86,7 @@ pub(super) async fn shake(
     let failure = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some((failure::classify(&error), failure::text(&error))),
-        Err(_) => Some((Failure::Late, "the time is used up".to_owned())),
+        Err(_) => Some((Failure::Late, "the handshake timed out".to_owned())),
     };
     let refusal = refusal
         .lock()
@@ -322,15 +322,15 @@ fn verified(prepared: &Prepared, target: &Target) -> &'static str {
 
 fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Option<i64>) -> String {
     let verified = match verified(prepared, target) {
-        "chain and name" => "certificate and name verified",
-        "chain" => "certificate verified, name not",
+        "chain and name" => "certificate and host name verified",
+        "chain" => "certificate verified, host name not checked",
         _ => "certificate not verified",
     };
     match days_left {
         Some(days) if prepared.verifies && days >= 0 => {
-            format!("{version}, {verified}, {days} days left")
+            format!("{version}, {verified}, expires in {days} days")
         }
-        Some(days) if days < 0 => format!("{version}, {verified} (it has expired)"),
+        Some(days) if days < 0 => format!("{version}, {verified} (expired)"),
         _ => format!("{version}, {verified}"),
     }
 }

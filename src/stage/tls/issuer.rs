@@ -89,14 +89,16 @@ impl Trial<'_> {
             above.contains(&subject) && subject != name_text(cert.issuer_name())
         }) {
             ties.push(format!(
-                "its key identifiers say that {} issued its issuer",
+                "its authority key identifier names {} as the issuer of its issuer",
                 name_text(root.subject_name())
             ));
         }
         if let Some(url) = issuer_url(cert)
             && self.chain.len() == 1
         {
-            ties.push(format!("it says where its issuer's certificate is: {url}"));
+            ties.push(format!(
+                "it gives the address of its issuer's certificate: {url}"
+            ));
         }
         if let Some(organisation) = of_issuer(cert, Nid::ORGANIZATIONNAME)
             && let Some(root) = self.trusted.roots().iter().find(|root| {
@@ -104,7 +106,7 @@ impl Trial<'_> {
             })
         {
             ties.push(format!(
-                "its issuer and the trusted root {} are of one organisation",
+                "its issuer and the trusted root {} have the same organisation",
                 name_text(root.subject_name())
             ));
         }

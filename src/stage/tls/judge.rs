@@ -73,7 +73,7 @@ impl Judge<'_> {
             (Failure::NotTls, _) => self.not_tls(tls).await,
             (Failure::Violation, _) => Finding::new(&protocol_cause::MALFORMED).with(
                 "received",
-                format!("a TLS message that no server sends there ({error})"),
+                format!("a TLS message that is not valid at this point ({error})"),
             ),
             (Failure::Closed, _) => self.ended(Ending::Closed, tls).await,
             (Failure::Reset, _) => self.ended(Ending::Reset, tls).await,
@@ -167,12 +167,12 @@ impl Judge<'_> {
         match usual {
             Some(_) if self.direct() => Finding::new(&cause::DIRECT_UNSUPPORTED).with(
                 "reason",
-                "it speaks TLS and does not know the protocol name \"postgresql\"",
+                "it supports TLS but not the protocol name \"postgresql\"",
             ),
             _ => Finding::new(&protocol_cause::NOT_POSTGRES)
                 .with(
                     "what",
-                    "a TLS server that does not know the protocol name \"postgresql\" (HTTPS, most likely)",
+                    "a TLS server that does not know the protocol name \"postgresql\" (probably HTTPS)",
                 )
                 .with("kind", "https"),
         }
@@ -207,7 +207,7 @@ impl Judge<'_> {
         }
         Some(Finding::new(&cause::DIRECT_UNSUPPORTED).with(
             "reason",
-            "TLS was established without agreeing on the protocol name \"postgresql\"",
+            "TLS was established without agreement on the protocol name \"postgresql\"",
         ))
     }
 
@@ -226,7 +226,10 @@ impl Judge<'_> {
             .filter(|max| *max < TlsVersion::V1_3);
         let finding = match narrowed {
             Some(max) => Finding::new(&cause::VERSION).fix(
-                format!("Leave out ssl_max_protocol_version={}, which keeps this side from later versions.", max.as_str()),
+                format!(
+                    "Remove ssl_max_protocol_version={}, which prevents later versions.",
+                    max.as_str()
+                ),
                 None,
             ),
             None => Finding::new(&cause::VERSION),
@@ -243,11 +246,11 @@ impl Judge<'_> {
         let max = self.target.tls.max_version;
         let name = |version: TlsVersion| version.as_str();
         match (min, max) {
-            (Some(min), Some(max)) if min == max => format!("only {} is", name(min)),
-            (Some(min), Some(max)) => format!("{} to {} are", name(min), name(max)),
-            (Some(min), None) => format!("{} and later are", name(min)),
-            (None, Some(max)) => format!("versions up to {} are", name(max)),
-            (None, None) => "what openssl.cnf says is".to_owned(),
+            (Some(min), Some(max)) if min == max => format!("only {}", name(min)),
+            (Some(min), Some(max)) => format!("{} to {}", name(min), name(max)),
+            (Some(min), None) => format!("{} and later", name(min)),
+            (None, Some(max)) => format!("versions up to {}", name(max)),
+            (None, None) => "what openssl.cnf permits".to_owned(),
         }
     }
 
@@ -281,7 +284,7 @@ impl Judge<'_> {
             };
             if heard.bytes.first() == Some(&b'E') || stranger::may_be_postgres(&heard.bytes) {
                 return Finding::new(&cause::DIRECT_UNSUPPORTED)
-                    .with("reason", "it answers in clear");
+                    .with("reason", "its answer is not encrypted");
             }
             return self.unmask(&heard, tls).await;
         }
@@ -290,7 +293,7 @@ impl Judge<'_> {
             return slipped_in(&bytes);
         }
         Finding::new(&protocol_cause::MALFORMED)
-            .with("received", "bytes in clear, after it had agreed to TLS")
+            .with("received", "unencrypted bytes after it accepted TLS")
             .with("bytes", stranger::hex(&bytes))
     }
 
@@ -332,7 +335,7 @@ impl Judge<'_> {
             if let Some(Answer::Tls { .. } | Answer::NoTls { .. }) = usual {
                 return Finding::new(&cause::DIRECT_UNSUPPORTED).with(
                     "reason",
-                    "it never answers, and does answer the usual request",
+                    "it does not answer direct TLS, but answers the usual request",
                 );
             }
         }
@@ -358,7 +361,7 @@ impl Judge<'_> {
 /// Bytes in clear where TLS was agreed on.
 pub(super) fn slipped_in(bytes: &[u8]) -> Finding {
     Finding::new(&protocol_cause::INJECTED)
-        .with("answered", "agreed to TLS")
+        .with("answered", "accepted TLS")
         .with("count", bytes.len())
         .with("bytes", stranger::hex(bytes))
 }

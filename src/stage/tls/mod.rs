@@ -98,7 +98,7 @@ pub async fn probe(
             if !greeted.injected.is_empty() {
                 record.warn(behind_the_no(&greeted, endpoint));
             }
-            record.skip("the server offers no TLS, and sslmode=prefer goes on without");
+            record.skip("not offered by the server; unencrypted (sslmode=prefer)");
             let mut stream = greeted.stream;
             stream.io.unread(greeted.injected);
             Ok(in_clear(stream))

@@ -32,7 +32,7 @@ impl PemFile {
         let copy = match path.is_file() {
             true => None,
             false => Some(Nameless::new(&bytes).map_err(|_| {
-                Unreadable::because("is a pipe, and no temporary file can be made of it")
+                Unreadable::because("is a pipe, and no temporary copy of it can be made")
             })?),
         };
         let name = copy.as_ref().map_or(path.to_owned(), Nameless::path);
@@ -60,10 +60,10 @@ pub fn what_it_is(bytes: &[u8]) -> String {
         return "it is empty".to_owned();
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return "it holds only white space".to_owned();
+        return "it contains only whitespace".to_owned();
     }
     if X509::from_der(bytes).is_ok() {
-        return "it is a certificate in DER, and PEM is needed".to_owned();
+        return "it is a DER certificate, and PEM is required".to_owned();
     }
     let text = String::from_utf8_lossy(bytes);
     let label = text
@@ -75,7 +75,7 @@ pub fn what_it_is(bytes: &[u8]) -> String {
             "the certificate in it is damaged".to_owned()
         }
         Some(other) if other.len() < 40 => {
-            format!("it holds a block of another kind ({other})")
+            format!("it contains another type of block ({other})")
         }
         Some(_) => "it is damaged".to_owned(),
         None if text.trim_start().starts_with("MII") => {

@@ -168,11 +168,11 @@ impl Trial<'_> {
         const A_DAY: time::Duration = time::Duration::hours(26);
         let others = self.chain.iter().skip(1).chain(self.trusted.roots());
         if others.clone().any(|cert| self.is_early(cert)) {
-            return Some("an authority's certificate lies in the future as well");
+            return Some("an authority's certificate is not valid yet either");
         }
         match start {
             Some(start) if start - self.now < A_DAY => {
-                Some("it begins within a day, as after a wrong time zone or a clock that is behind")
+                Some("it begins within a day, which suggests a wrong time zone or a slow clock")
             }
             _ => None,
         }
@@ -208,25 +208,25 @@ impl Trial<'_> {
                 format!("there is no list of {issuer}")
             }
             (codes::UNABLE_TO_GET_CRL, None) => format!(
-                "there is no list of {issuer}, only of {}",
+                "there is no list of {issuer}, only one of {}",
                 covered.join("; ")
             ),
             (codes::CRL_HAS_EXPIRED, _) => match until {
                 Some(until) => format!(
-                    "the list of {issuer} ended on {}, {} ago",
+                    "the list of {issuer} expired on {}, {} ago",
                     date(until),
                     span(self.now - until)
                 ),
-                None => format!("the list of {issuer} is out of date"),
+                None => format!("the list of {issuer} has expired"),
             },
             (codes::CRL_NOT_YET_VALID, _) => match since {
-                Some(since) => format!("the list of {issuer} begins only on {}", date(since)),
+                Some(since) => format!("the list of {issuer} is not valid until {}", date(since)),
                 None => format!("the list of {issuer} is not valid yet"),
             },
             (8 | codes::UNABLE_TO_GET_CRL_ISSUER, _) => {
                 format!("the list of {issuer} was not signed by that authority's key")
             }
-            _ => format!("the list of {issuer} does not hold ({})", refusal.text),
+            _ => format!("the list of {issuer} is not valid ({})", refusal.text),
         };
         let place = match self.trusted.crl.as_ref().is_some_and(|path| path.is_dir()) {
             true => "crl_directory",
@@ -262,22 +262,22 @@ impl Trial<'_> {
     fn purpose(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
         let reason = match (refusal.code, refusal.depth) {
             (26, 0) => not_for_servers(cert).to_owned(),
-            (26, _) => "the authority is not meant for servers' certificates".to_owned(),
-            (24 | 79, _) => "it issued a certificate and is not marked as an authority".to_owned(),
-            (25, _) => "more authorities follow it than it allows".to_owned(),
-            (32, _) => "it signed a certificate without being allowed to".to_owned(),
+            (26, _) => "the authority is not allowed to issue server certificates".to_owned(),
+            (24 | 79, _) => "it issued a certificate but is not marked as an authority".to_owned(),
+            (25, _) => "there are more authorities below it than it allows".to_owned(),
+            (32, _) => "it signed a certificate but its key usage does not allow that".to_owned(),
             (47, _) => "its name is not permitted by the authority's name constraints".to_owned(),
             (48, _) => "its name is excluded by the authority's name constraints".to_owned(),
             (codes::CHAIN_TOO_LONG, _) => "the chain is too long".to_owned(),
             (27 | 28, _) => "the root file does not trust it for servers".to_owned(),
-            (34, _) => "it has a critical extension that OpenSSL does not know".to_owned(),
+            (34, _) => "it has a critical extension that OpenSSL does not support".to_owned(),
             _ => refusal.text.to_owned(),
         };
         let finding = Finding::new(&cause::PURPOSE);
         let finding = match refusal.code {
             27 | 28 => finding.fix(
-                "Put it into the root file as a plain CERTIFICATE, which is trusted for everything; \
-                 a TRUSTED CERTIFICATE carries limits (openssl x509 -trustout).",
+                "Put it into the root file as a plain CERTIFICATE, which is trusted for every purpose; \
+                 a TRUSTED CERTIFICATE has limits (openssl x509 -trustout).",
                 None,
             ),
             _ => finding,
@@ -308,7 +308,7 @@ fn not_for_servers(cert: &X509Ref) -> &'static str {
     let extended = cert.extended_key_usage();
     match extended.is_some_and(|usage| !usage.intersects(X509ExtendedKeyUsage::SSL_SERVER)) {
         true => "its extended key usages do not include serverAuth",
-        false => "its key usages do not fit a server's key",
+        false => "its key usages do not match a server's key",
     }
 }
 
@@ -332,7 +332,7 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
         .with(
             "names",
             match shown.is_empty() {
-                true => "no name at all".to_owned(),
+                true => "no name".to_owned(),
                 false => shown.join(", "),
             },
         )
