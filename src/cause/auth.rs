@@ -8,19 +8,17 @@ pub static PASSWORD_WRONG: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server does not accept the password",
-    summary: "The server does not accept the password for role {user} (from {password_from}); a role that does not exist and a password past its VALID UNTIL look the same from outside.",
-    meaning: "The server compared the password and said no (SQLSTATE 28P01). On purpose it gives the same answer when the role does not exist, has no password, or has one whose VALID UNTIL is past; only the server's log tells them apart. A password that works elsewhere and not here often comes from a source that was not meant (an old PGPASSWORD, another line of the password file), was percent-encoded twice in a URL, carries a line break, or belongs to another server that listens on the same port.",
+    summary: "The server does not accept the password for role {user} (from {password_from}). A missing role and a password past its VALID UNTIL produce the same error.",
+    meaning: "The server checked the password and rejected it (SQLSTATE 28P01). It deliberately gives the same answer if the role does not exist, has no password, or has one whose VALID UNTIL has passed; only the server's log tells these apart. A password that works elsewhere but not here often comes from an unintended source (an old PGPASSWORD, another line of the password file), was percent-encoded twice in a URL, contains a line break, or belongs to another server listening on the same port.",
     fixes: &[
         fix(
-            "Check that the password from {password_from} is the one meant for {user} at {endpoint}: `dbdoctor config` shows every source and which one won.",
+            "Check that the password from {password_from|its source} is the one for {user|the role} at {endpoint|this server}: `dbdoctor config` shows every source and which one is used.",
         ),
         run(
-            "Look in the server's log, which says which it was: no such role, an expired password, or a mismatch. As a superuser, see whether the role exists and until when its password is valid.",
+            "Check the server's log, which gives the reason: no such role, an expired password, or a mismatch. As a superuser, check whether the role exists and how long its password is valid:",
             "psql -U postgres -d postgres -c '\\du+' -c 'select rolname, rolvaliduntil from pg_roles'",
         ),
-        fix(
-            "Set the password anew, as a superuser in psql: \\password, followed by the role's name.",
-        ),
+        fix("Reset the password as a superuser, in psql: \\password followed by the role's name."),
     ],
     seen_as: &[
         "password authentication failed for user",
@@ -36,23 +34,23 @@ pub static PASSWORD_MISSING: Cause = Cause {
     code: "auth.password.missing",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server asks for a password and there is none",
-    summary: "The server asks for the password of role {user} and no source has one; looked at: {sources}.",
-    meaning: "Nothing was refused yet: there was nothing to send. An empty password counts as none, as it does for libpq. A password file is ignored when others may read it, and its lines must match host, port, database and role as they are written in the target (for the default socket directory they begin with localhost, for another one with its path).",
+    title: "The server asks for a password and none is configured",
+    summary: "The server asks for the password of role {user}, and no source has one. Checked: {sources}.",
+    meaning: "Nothing was rejected: there was no password to send. An empty password counts as none, as it does for libpq. libpq ignores a password file that others can read. Its lines must match host, port, database and role exactly as written in the target (for the default socket directory they begin with localhost, for another one with its path).",
     fixes: &[
         run(
-            "Take the others' access to the password file away: with mode {ignored_mode} libpq does not read it.",
+            "Restrict the password file to its owner (with mode {ignored_mode|0644} libpq ignores it):",
             "chmod 600 {ignored_passfile}",
         ),
         run(
-            "Put a line for this server into the password file, with the password in place of PASSWORD.",
+            "Add a line for this server to the password file, with the password in place of PASSWORD:",
             "( umask 077; echo {passfile_line} >> ~/.pgpass )",
         ),
         fix(
-            "Or set PGPASSWORD in the environment of the program that connects; check that it is set there and not only in your shell.",
+            "Or set PGPASSWORD in the environment of the program that connects, and check that it is set there and not only in your shell.",
         ),
         fix(
-            "Or have the server trust this connection by other means: `peer` on a unix socket, or a client certificate.",
+            "Or configure the server to authenticate this connection in another way: `peer` on a unix socket, or a client certificate.",
         ),
     ],
     seen_as: &[
@@ -71,15 +69,15 @@ pub static SERVER_UNPROVEN: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server could not prove that it knows the password",
-    summary: "What answers at {endpoint} could not prove that it knows the password of {user}, so it is not the server it claims to be: {error}.",
-    meaning: "With SCRAM both sides prove that they know the password. This end accepted our proof and gave a wrong one itself, or none: it is an impostor, a proxy that pretends to authenticate, or a pooler with a stale copy of the password. No password was sent to it in a form that can be reused; the proof it received can be used to guess a weak password.",
+    summary: "The server at {endpoint} could not prove that it knows the password of {user}, so it is not the server it claims to be: {error}.",
+    meaning: "With SCRAM both sides prove that they know the password. This server accepted the client's proof and sent a wrong one itself, or none: it is an impostor, a proxy that fakes authentication, or a pooler with an outdated copy of the password. The client sent no reusable form of the password, but the proof it sent can be used to guess a weak password.",
     fixes: &[
         fix(
-            "Find out who listens at {endpoint}: the address may lead to another machine than you think.",
+            "Find out which program listens at {endpoint|this address}: the address may lead to another machine than you expect.",
         ),
-        fix("Use sslmode=verify-full, so that the server proves its name before anything is sent."),
+        fix("Set sslmode=verify-full, so that the server proves its name before anything is sent."),
         fix(
-            "If the end is a pooler of yours, renew its copy of the role's password (userlist.txt or auth_query).",
+            "If it is your own pooler, update its copy of the role's password (userlist.txt or auth_query).",
         ),
     ],
     seen_as: &[
@@ -97,14 +95,14 @@ pub static HBA_NO_ENTRY: Cause = Cause {
     retryable: false,
     title: "No line of pg_hba.conf allows this connection",
     summary: "No line of the server's pg_hba.conf matches role {user}, database {database}, from {client} {encryption}.",
-    meaning: "The server looks for the first line of pg_hba.conf that matches the kind of connection, database, role and address, and found none. The address is the one that the server sees: behind a NAT, a proxy or a container bridge it is not this machine's own. The password was not looked at. `auth.hba.reject` is a line that matches and says no; `auth.hba.needs-tls` and `auth.hba.needs-plain` are for when only the encryption is at fault.",
+    meaning: "The server uses the first line of pg_hba.conf that matches the type of connection, database, role and address, and found none. The address is the one that the server sees: behind a NAT, a proxy or a container bridge it is not this machine's own. The password was not checked. `auth.hba.reject` is for a matching line that rejects the connection; `auth.hba.needs-tls` and `auth.hba.needs-plain` are for connections that only need the other encryption.",
     fixes: &[
         run(
-            "On the server, add this line to pg_hba.conf and reload it.",
-            "echo {hba_line} >> \"$(psql -U postgres -XAtc 'show hba_file')\" && psql -U postgres -c 'select pg_reload_conf()'",
+            "On the server, add this line to pg_hba.conf and reload it:",
+            "echo {hba_line?'host DATABASE ROLE ADDRESS scram-sha-256'} >> \"$(psql -U postgres -XAtc 'show hba_file')\" && psql -U postgres -c 'select pg_reload_conf()'",
         ),
         run(
-            "If such a line is there already, it has an error or was not reloaded; see how the server reads the file.",
+            "If such a line is there already, it has an error or was not reloaded; check how the server reads the file:",
             "psql -U postgres -c 'select * from pg_hba_file_rules'",
         ),
     ],
@@ -122,13 +120,13 @@ pub static HBA_REJECT: Cause = Cause {
     retryable: false,
     title: "A line of pg_hba.conf rejects this connection",
     summary: "A reject line of the server's pg_hba.conf matches role {user}, database {database}, from {client} {encryption}.",
-    meaning: "The first line of pg_hba.conf that matches this connection has the method `reject`: somebody forbids it on purpose, for this address, role, database or kind of connection. A later line cannot overrule it. `auth.hba.no-entry` is for when no line matches at all.",
+    meaning: "The first line of pg_hba.conf that matches this connection has the method `reject`: the server administrator forbids this address, role, database or type of connection on purpose. A later line cannot override it. `auth.hba.no-entry` is for when no line matches.",
     fixes: &[
         fix(
-            "If the connection is meant to be allowed, put this line above the one that rejects it, then reload: {hba_line}",
+            "If the connection should be allowed, add this line above the reject line in pg_hba.conf, and reload: {hba_line?host DATABASE ROLE ADDRESS scram-sha-256}",
         ),
         run(
-            "On the server, see the lines in the order in which they are tried.",
+            "On the server, show the lines in the order in which they are tried:",
             "psql -U postgres -c \"select line_number, type, database, user_name, address, auth_method from pg_hba_file_rules\"",
         ),
     ],
@@ -146,11 +144,11 @@ pub static HBA_NEEDS_TLS: Cause = Cause {
     retryable: false,
     title: "The server accepts this connection only with TLS",
     summary: "The server accepts role {user} for database {database} from here only with TLS, and this connection had none.",
-    meaning: "The server refuses the connection in clear and is ready to go on when the same role, database and address come with TLS (the lines of its pg_hba.conf are `hostssl`, or a pooler or proxy demands TLS). This was tried, without sending a password.",
+    meaning: "The server rejects the unencrypted connection, and accepts the same role, database and address with TLS (the matching lines of its pg_hba.conf are `hostssl`, or a pooler or proxy requires TLS). dbdoctor tested this on a second connection, without sending a password.",
     fixes: &[
         fix("Use TLS: sslmode=require, or better sslmode=verify-full with sslrootcert."),
         fix(
-            "In drivers: ssl=true or the like; sslmode=disable anywhere in the URL or in PGSSLMODE switches it off.",
+            "In drivers, set ssl=true or the equivalent; sslmode=disable in the URL or in PGSSLMODE turns TLS off.",
         ),
     ],
     seen_as: &[
@@ -171,12 +169,12 @@ pub static HBA_NEEDS_PLAIN: Cause = Cause {
     retryable: false,
     title: "The server accepts this connection only without TLS",
     summary: "The server accepts role {user} for database {database} from here only without TLS, and sslmode is {sslmode}.",
-    meaning: "The server refuses the connection with TLS and is ready to go on when the same role, database and address come in clear: the lines of its pg_hba.conf are `hostnossl`. This was tried.",
+    meaning: "The server rejects the connection with TLS, and accepts the same role, database and address unencrypted: the matching lines of its pg_hba.conf are `hostnossl`. dbdoctor tested this on a second connection.",
     fixes: &[
         fix(
-            "On the server, change `hostnossl` to `host` (both) or `hostssl` in pg_hba.conf, and reload: {hba_line}",
+            "On the server, change `hostnossl` to `host` (both) or `hostssl` in pg_hba.conf, and reload: {hba_line?hostssl DATABASE ROLE ADDRESS scram-sha-256}",
         ),
-        fix("Or, where the network in between is trusted, connect with sslmode=disable."),
+        fix("Or, if the network between is trusted, connect with sslmode=disable."),
     ],
     seen_as: &["SSL encryption", "SSL on"],
 };
@@ -188,11 +186,11 @@ pub static ROLE_MISSING: Cause = Cause {
     retryable: false,
     title: "The role does not exist",
     summary: "Role {user} does not exist on the server at {endpoint}.",
-    meaning: "The server let the connection pass its pg_hba.conf (trust, peer, certificate or an outside authority) and then did not find the role. Names are case-sensitive once they are quoted: \"App\" and app are two roles. Where nobody chose the name, it is the operating system's user (`root` in a container). It is also what a connection to the wrong server looks like: another PostgreSQL on the same port.",
+    meaning: "The connection passed the server's pg_hba.conf (trust, peer, certificate or an external authority), and then the server did not find the role. Quoted names are case-sensitive: \"App\" and app are two roles. Without an explicit role name, clients use the operating-system user (`root` in a container). A connection to the wrong server looks the same, for example to another PostgreSQL on the same port.",
     fixes: &[
         fix("Check the role's name in the target; `dbdoctor config` shows where it comes from."),
         run(
-            "Or create the role, as a superuser.",
+            "Or create the role, as a superuser:",
             "createuser -U postgres --pwprompt {user}",
         ),
     ],
@@ -204,13 +202,13 @@ pub static ROLE_NOLOGIN: Cause = Cause {
     code: "auth.role.nologin",
     severity: Severity::Fail,
     retryable: false,
-    title: "The role may not log in",
-    summary: "Role {user} exists and is not permitted to log in.",
-    meaning: "The role was made as a group, without the LOGIN attribute. It is meant to be granted to others and not to be connected as, unless the attribute was forgotten.",
+    title: "The role lacks the LOGIN attribute",
+    summary: "Role {user} exists but is not permitted to log in.",
+    meaning: "The role was created without the LOGIN attribute. Either it is a group role, which is granted to others and not used to connect, or the attribute was forgotten.",
     fixes: &[
         fix("Connect as a member of this role."),
         run(
-            "Or let it log in, as a superuser.",
+            "Or allow it to log in, as a superuser:",
             "echo 'alter role :\"role\" login' | psql -U postgres -v role={user}",
         ),
     ],
@@ -222,13 +220,13 @@ pub static ROLE_REPLICATION: Cause = Cause {
     code: "auth.role.replication",
     severity: Severity::Fail,
     retryable: false,
-    title: "The role may not open replication connections",
-    summary: "Role {user} may not open replication connections, and the target asks for one (replication={replication}).",
-    meaning: "A replication connection (`replication=true` or `database`) needs a role with the REPLICATION attribute or a superuser. An ordinary connection of the same role may well work.",
+    title: "The role is not allowed to open replication connections",
+    summary: "Role {user} is not allowed to open replication connections, and the target asks for one (replication={replication}).",
+    meaning: "A replication connection (`replication=true` or `database`) needs a role with the REPLICATION attribute or a superuser. An ordinary connection with the same role may work.",
     fixes: &[
-        fix("Leave `replication` out of the target if an ordinary connection is meant."),
+        fix("Remove `replication` from the target if you want an ordinary connection."),
         run(
-            "Or give the role the attribute, as a superuser.",
+            "Or give the role the attribute, as a superuser:",
             "echo 'alter role :\"role\" replication' | psql -U postgres -v role={user}",
         ),
     ],
@@ -245,14 +243,14 @@ pub static DATABASE_MISSING: Cause = Cause {
     retryable: false,
     title: "The database does not exist",
     summary: "Database {database} does not exist on the server at {endpoint}.",
-    meaning: "The role was accepted; the database was not found (SQLSTATE 3D000). Where nobody names a database, it is the role's name. Names are case-sensitive once they are quoted. It is also what a connection to the wrong server, or to one that was set up anew, looks like.",
+    meaning: "The role was accepted, but the database was not found (SQLSTATE 3D000). Without an explicit database name, clients use the role's name. Quoted names are case-sensitive. A connection to the wrong server, or to one that was recently set up again, looks the same.",
     fixes: &[
         run(
-            "See which databases there are.",
+            "List the databases:",
             "psql -h {host} -p {port} -U {user} -d postgres -l",
         ),
         run(
-            "Or create it.",
+            "Or create it:",
             "createdb -h {host} -p {port} -U {user} {database}",
         ),
     ],
@@ -264,11 +262,11 @@ pub static DATABASE_DENIED: Cause = Cause {
     code: "auth.database.denied",
     severity: Severity::Fail,
     retryable: false,
-    title: "The role may not connect to the database",
+    title: "The role is not allowed to connect to the database",
     summary: "Role {user} has no CONNECT privilege on database {database}.",
     meaning: "The role was accepted and the database exists, but CONNECT was revoked from PUBLIC and not granted to this role or to one that it is a member of (SQLSTATE 42501).",
     fixes: &[run(
-        "Grant it, as the database's owner or a superuser.",
+        "Grant it, as the database's owner or a superuser:",
         "echo 'grant connect on database :\"db\" to :\"role\"' | psql -U postgres -v role={user} -v db={database}",
     )],
     seen_as: &[
@@ -282,13 +280,13 @@ pub static DATABASE_CLOSED: Cause = Cause {
     code: "auth.database.closed",
     severity: Severity::Fail,
     retryable: false,
-    title: "The database does not take connections",
-    summary: "Database {database} does not take connections: {why}.",
-    meaning: "The database exists and was closed to everybody, superusers included (SQLSTATE 55000). That is so for template0, and is set on purpose elsewhere: during a migration, before a drop, or by a provider that paused it. One whose DROP DATABASE was interrupted takes none any more either.",
+    title: "The database does not accept connections",
+    summary: "Database {database} does not accept connections: {why}.",
+    meaning: "The database exists and is closed to everyone, including superusers (SQLSTATE 55000). This is the default for template0, and is set elsewhere on purpose: during a migration, before a drop, or by a provider that paused the database. A database whose DROP DATABASE was interrupted does not accept connections either.",
     fixes: &[
-        fix("Check that {database} is the database you mean."),
+        fix("Check that {database|the database} is the one you want."),
         run(
-            "Or open it, as a superuser from another database.",
+            "Or open it, as a superuser connected to another database:",
             "echo 'alter database :\"db\" allow_connections true' | psql -U postgres -d postgres -v db={database}",
         ),
     ],
@@ -304,16 +302,16 @@ pub static PEER: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The operating-system user does not match the role",
-    summary: "The server uses peer authentication on {socket}: operating-system user {os_user} may not be role {user}.",
-    meaning: "With `peer` the server asks the kernel who is at the other end of the unix socket, and that user's name must be the role's, or be mapped to it in pg_ident.conf. No password is asked for or would help.",
+    summary: "The server uses peer authentication on {socket}: operating-system user {os_user} is not allowed to log in as role {user}.",
+    meaning: "With `peer` the server asks the kernel which user opened the unix socket, and that user's name must equal the role's, or be mapped to it in pg_ident.conf. No password is requested, and none would help.",
     fixes: &[
         run(
-            "Run the client as the operating-system user of that name.",
+            "Run the client as the operating-system user of that name:",
             "sudo -u {user} psql -h {host} -p {port} -d {database}",
         ),
         fix("Or connect over TCP (-h localhost), where another line of pg_hba.conf applies."),
         fix(
-            "Or, on the server, put this line above the peer line in pg_hba.conf, and reload: {hba_line}",
+            "Or, on the server, add this line above the peer line in pg_hba.conf, and reload: {hba_line?local DATABASE ROLE scram-sha-256}",
         ),
     ],
     seen_as: &["Peer authentication failed for user"],
@@ -326,9 +324,9 @@ pub static IDENT: Cause = Cause {
     retryable: false,
     title: "The ident server did not confirm the role",
     summary: "The server uses ident authentication for role {user}, and an ident server on this machine (port 113) did not confirm it.",
-    meaning: "With `ident` the server asks an ident server at the client's address which user owns the connection. Hardly any machine runs one; the method is most often in pg_hba.conf by default of an old distribution, or written where `scram-sha-256` was meant. No password is asked for or would help.",
+    meaning: "With `ident` the server asks an ident server at the client's address which user owns the connection. Hardly any machine runs one. Usually the method is in pg_hba.conf as the default of an old distribution, or was set where `scram-sha-256` was intended. No password is requested, and none would help.",
     fixes: &[fix(
-        "On the server, replace `ident` in pg_hba.conf by scram-sha-256, and reload: {hba_line}",
+        "On the server, replace `ident` with scram-sha-256 in pg_hba.conf, and reload: {hba_line?host DATABASE ROLE ADDRESS scram-sha-256}",
     )],
     seen_as: &["Ident authentication failed for user"],
 };
@@ -338,16 +336,16 @@ pub static CERT: Cause = Cause {
     code: "auth.cert",
     severity: Severity::Fail,
     retryable: false,
-    title: "The client certificate does not fit the role",
-    summary: "The server took the client certificate and does not accept it for role {user}{certificate_note}.",
-    meaning: "The server trusts the certificate, and its common name (or distinguished name) is not the role's and is not mapped to it in pg_ident.conf. `tls.client.required` is for when no certificate was sent, `tls.client.rejected` for one that the server does not trust.",
+    title: "The client certificate does not match the role",
+    summary: "The server trusts the client certificate but does not accept it for role {user}{certificate_note}.",
+    meaning: "The server trusts the certificate, but its common name (or distinguished name) is not the role's name and is not mapped to it in pg_ident.conf. `tls.client.required` is for when no certificate was sent, `tls.client.rejected` for one that the server does not trust.",
     fixes: &[
         run(
-            "See whose certificate it is; its CN must be {user}.",
+            "Check whose certificate it is; its CN must be {user|the role's name}:",
             "openssl x509 -noout -subject -dates -in {certificate}",
         ),
         fix(
-            "Name the role that the certificate is for, or map the name to {user}: a line `certmap  CN  {user}` in pg_ident.conf and map=certmap in the line of pg_hba.conf.",
+            "Log in as the role that the certificate was issued for, or map its CN to {user|the role}: a line `certmap CN {user|ROLE}` in pg_ident.conf, and map=certmap in the line of pg_hba.conf.",
         ),
     ],
     seen_as: &["certificate authentication failed for user"],
@@ -358,18 +356,18 @@ pub static PAM: Cause = Cause {
     code: "auth.pam",
     severity: Severity::Fail,
     retryable: false,
-    title: "PAM on the server refuses the password",
-    summary: "The server asks PAM about role {user}, and PAM says no.",
-    meaning: "The server hands the password to the PAM modules of its operating system (method `pam`), and they refused the account or the password, or did not work. The role's own password in PostgreSQL plays no part. On Amazon RDS this is IAM authentication: the password is a token that is valid for 15 minutes and signed for one host name and port.",
+    title: "PAM on the server rejects the password",
+    summary: "The server asked PAM about role {user}, and PAM rejected the login.",
+    meaning: "The server passes the password to the PAM modules of its operating system (method `pam`); they rejected the account or the password, or failed themselves. The role's own password in PostgreSQL is not used. On Amazon RDS this is IAM authentication: the password is a token that is valid for 15 minutes and signed for one host name and port.",
     fixes: &[
         fix(
-            "Check that the password is the operating system's (or the directory's), not the role's in PostgreSQL.",
+            "Check that the password is that of the operating system (or the directory), not the role's password in PostgreSQL.",
         ),
         fix(
-            "On Amazon RDS make a new token for exactly the host name and port in use: a token made for another name (a CNAME, a tunnel's localhost) is refused.",
+            "On Amazon RDS, create a new token for exactly the host name and port in use: a token for another name (a CNAME, a tunnel's localhost) is rejected.",
         ),
         fix(
-            "On the server, look at PAM's own log and at the service named in pg_hba.conf (pamservice, else postgresql).",
+            "On the server, check PAM's own log and the service named in pg_hba.conf (pamservice, otherwise postgresql).",
         ),
     ],
     seen_as: &["PAM authentication failed for user"],
@@ -380,14 +378,14 @@ pub static LDAP: Cause = Cause {
     code: "auth.ldap",
     severity: Severity::Fail,
     retryable: false,
-    title: "The LDAP server behind the database refuses the password",
-    summary: "The server asks an LDAP server about role {user}, and that failed.",
-    meaning: "The server hands the password to an LDAP server (method `ldap`). It was refused, or the LDAP server could not be reached or searched; only the database server's log tells which. The role's own password in PostgreSQL plays no part.",
+    title: "The LDAP server behind the database rejects the password",
+    summary: "The server asked an LDAP server about role {user}, and that failed.",
+    meaning: "The server passes the password to an LDAP server (method `ldap`). The LDAP server rejected it, or could not be reached or searched; only the database server's log tells which. The role's own password in PostgreSQL is not used.",
     fixes: &[
         fix(
-            "Check that the password is the directory's, and that the account is neither locked nor expired there.",
+            "Check that the password is the one in the directory, and that the account is neither locked nor expired there.",
         ),
-        fix("On the server, look at the log: it quotes the LDAP server's answer."),
+        fix("Check the database server's log: it quotes the LDAP server's answer."),
     ],
     seen_as: &["LDAP authentication failed for user"],
 };
@@ -397,16 +395,14 @@ pub static RADIUS: Cause = Cause {
     code: "auth.radius",
     severity: Severity::Fail,
     retryable: false,
-    title: "The RADIUS server behind the database refuses the password",
-    summary: "The server asks a RADIUS server about role {user}, and that failed.",
-    meaning: "The server hands the password to a RADIUS server (method `radius`). It was refused, or none of the RADIUS servers answered; only the database server's log tells which.",
+    title: "The RADIUS server behind the database rejects the password",
+    summary: "The server asked a RADIUS server about role {user}, and that failed.",
+    meaning: "The server passes the password to a RADIUS server (method `radius`). It was rejected, or none of the RADIUS servers answered; only the database server's log tells which.",
     fixes: &[
         fix(
-            "Check that the password (and the second factor, where there is one) is the one RADIUS knows.",
+            "Check that the password (and the second factor, if there is one) is the one that RADIUS knows.",
         ),
-        fix(
-            "On the server, look at the log, and at radiusservers and radiussecrets in pg_hba.conf.",
-        ),
+        fix("On the server, check the log, and radiusservers and radiussecrets in pg_hba.conf."),
     ],
     seen_as: &["RADIUS authentication failed for user"],
 };
@@ -416,19 +412,21 @@ pub static GSS: Cause = Cause {
     code: "auth.gss",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server demands Kerberos",
-    summary: "The server demands {method} authentication (Kerberos) for role {user}, which {why}.",
-    meaning: "The line of pg_hba.conf that matches has the method `gss` or `sspi`. A client needs a Kerberos ticket for it and a library built with GSSAPI; no password is asked for or would help. dbdoctor does not speak Kerberos, so it cannot tell more.",
+    title: "The server requires Kerberos",
+    summary: "The server requires {method} authentication (Kerberos) for role {user}, which {why}.",
+    meaning: "The matching line of pg_hba.conf has the method `gss` or `sspi`. The client needs a Kerberos ticket and a library built with GSSAPI; no password is requested, and none would help. dbdoctor does not support Kerberos, so it cannot say more.",
     fixes: &[
         run(
-            "Look whether there is a valid ticket, and get one.",
+            "Check for a valid ticket, and get one if needed:",
             "klist; kinit",
         ),
         run(
-            "See what a client with GSSAPI says.",
+            "Try a client with GSSAPI support:",
             "psql -h {host} -p {port} -U {user} -d {database}",
         ),
-        fix("Or have another method in pg_hba.conf for this client, and reload: {hba_line}"),
+        fix(
+            "Or configure another method for this client in pg_hba.conf, and reload: {hba_line?host DATABASE ROLE ADDRESS scram-sha-256}",
+        ),
     ],
     seen_as: &[
         "GSSAPI authentication failed for user",
@@ -443,14 +441,14 @@ pub static METHOD_REFUSED: Cause = Cause {
     code: "auth.method.refused",
     severity: Severity::Fail,
     retryable: false,
-    title: "The target forbids what the server asks for",
+    title: "The target forbids the authentication method that the server uses",
     summary: "The server {asks}, and the target forbids it ({rule}){sent}.",
-    meaning: "`require_auth` (and `sslcertmode=require`) say what the client insists on. The server asked for another method, or let the client in without any. That is a server configured differently from what the target expects, or somebody in between who asks for a weaker method to get at the password.",
+    meaning: "`require_auth` (and `sslcertmode=require`) define what the client insists on. The server asked for another method, or accepted the client without any. Either the server is configured differently from what the target expects, or an attacker between client and server asks for a weaker method to obtain the password.",
     fixes: &[
         fix(
-            "Find out whether the server is the right one and is meant to use {method}: look at its pg_hba.conf and password_encryption.",
+            "Check that this is the right server and that it is meant to use {method|this method}: see its pg_hba.conf and password_encryption.",
         ),
-        fix("If it is, change the target: {rule} has to allow {method}."),
+        fix("If it is, change the target so that {rule|require_auth} allows {method|the method}."),
     ],
     seen_as: &[
         "authentication method requirement",
@@ -467,11 +465,11 @@ pub static PROTOCOL_VERSION: Cause = Cause {
     code: "auth.protocol-version",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server does not speak the protocol version that the target wants",
-    summary: "The server at {endpoint} speaks protocol {theirs} at most, and the target wants {wanted} (min_protocol_version).",
-    meaning: "PostgreSQL 17 and older, and most poolers, speak version 3.0 of the protocol; 3.2 came with PostgreSQL 18. Nothing but min_protocol_version asks for it.",
+    title: "The server does not support the required protocol version",
+    summary: "The server at {endpoint} supports protocol {theirs} at most, and the target requires {wanted} (min_protocol_version).",
+    meaning: "PostgreSQL 17 and older, and most poolers, support protocol version 3.0; version 3.2 came with PostgreSQL 18. Only min_protocol_version requires it.",
     fixes: &[fix(
-        "Leave min_protocol_version out of the target, unless an older protocol must not be used.",
+        "Remove min_protocol_version from the target, unless an older protocol must not be used.",
     )],
     seen_as: &["server only supports protocol version"],
 };
@@ -481,12 +479,14 @@ pub static METHOD_UNSUPPORTED: Cause = Cause {
     code: "auth.method.unsupported",
     severity: Severity::Fail,
     retryable: false,
-    title: "The server asks for a method that is not spoken here",
-    summary: "The server asks for {method}, which neither dbdoctor nor an ordinary libpq can serve.",
-    meaning: "The server offers only authentication methods that this client does not know: an OAuth bearer token, an obsolete request, or something of its own.",
+    title: "The server asks for an unsupported authentication method",
+    summary: "The server asks for {method}, which neither dbdoctor nor an ordinary libpq supports.",
+    meaning: "The server offers only authentication methods that this client does not support: an OAuth bearer token, an obsolete method, or a proprietary one.",
     fixes: &[
-        fix("Use a client that speaks {method}, as the server's operator describes it."),
-        fix("Or have another method in pg_hba.conf for this client, and reload: {hba_line}"),
+        fix("Use a client that supports {method|the method}; the server's operator can say which."),
+        fix(
+            "Or configure another method for this client in pg_hba.conf, and reload: {hba_line?host DATABASE ROLE ADDRESS scram-sha-256}",
+        ),
     ],
     seen_as: &[
         "none of the server's SASL authentication mechanisms are supported",
@@ -501,15 +501,19 @@ pub static METHOD_WEAK: Cause = Cause {
     code: "auth.method.weak",
     severity: Severity::Warn,
     retryable: false,
-    title: "The password is poorly protected on its way",
-    summary: "The server had the password sent {how}.",
-    meaning: "A password sent in clear without TLS can be read by everybody on the way. An MD5 hash can be used in place of the password by whoever reads the server's catalogue, is broken by trying, and support for it is being removed from PostgreSQL.",
+    title: "The password is weakly protected in transit",
+    summary: "The server requested the password {how}.",
+    meaning: "A cleartext password without TLS can be read by anyone on the network path. An MD5 hash can be used in place of the password by anyone who reads the server's catalogue, can be cracked by guessing, and is being removed from PostgreSQL.",
     fixes: &[
         fix(
-            "Store the password as SCRAM: set password_encryption = 'scram-sha-256', set the role's password anew, and have scram-sha-256 in pg_hba.conf.",
+            "Store the password as SCRAM: set password_encryption = 'scram-sha-256', reset the role's password, and set scram-sha-256 in pg_hba.conf.",
         ),
-        fix("Until then, use TLS, which this connection has not: {insist_on_tls}."),
-        fix("The target can insist: require_auth=scram-sha-256."),
+        fix(
+            "Until then, use TLS (this connection is unencrypted): {insist_on_tls?sslmode=verify-full}.",
+        ),
+        fix(
+            "To refuse weaker methods on the client, set require_auth=scram-sha-256 in the target.",
+        ),
     ],
     seen_as: &[],
 };
@@ -519,14 +523,14 @@ pub static TIMEOUT: Cause = Cause {
     code: "auth.timeout",
     severity: Severity::Fail,
     retryable: true,
-    title: "Authentication is not finished in time",
-    summary: "The server did not finish to authenticate role {user} within {waited}: {how}.",
-    meaning: "The server answers and is waiting for something behind it: an LDAP, PAM or RADIUS server, an ident server, a name server for host names in pg_hba.conf, or a lock. After authentication_timeout (60 s as delivered) it closes the connection without a word.",
+    title: "Authentication timed out",
+    summary: "Authentication of role {user} did not complete within {waited}: {how}.",
+    meaning: "The server responds but is waiting for something itself: an LDAP, PAM or RADIUS server, an ident server, a name server for host names in pg_hba.conf, or a lock. After authentication_timeout (60 s by default) it closes the connection without an error.",
     fixes: &[
         fix(
-            "On the server, look at the log for this moment, and at whatever the method in pg_hba.conf asks: LDAP, PAM, RADIUS, ident, or the name server.",
+            "On the server, check the log for this moment, and the service that the method in pg_hba.conf depends on: LDAP, PAM, RADIUS, ident, or the name server.",
         ),
-        fix("If it is only slow, give it more time: --timeout, connect_timeout."),
+        fix("If it is only slow, raise --timeout or connect_timeout."),
     ],
     seen_as: &[
         "canceling authentication due to timeout",
@@ -540,18 +544,18 @@ pub static CLOSED: Cause = Cause {
     code: "auth.closed",
     severity: Severity::Fail,
     retryable: true,
-    title: "The connection was cut in the middle of the login",
-    summary: "{endpoint} asked for {method} and then cut the connection without a word: {error}.",
-    meaning: "It began as a server does, and ended before it let the role in or refused it. A server gives its reasons; one that says nothing did not end the connection by itself: its process was killed or crashed (out of memory), authentication_timeout was over, a proxy or load balancer in between gave up, or the one that asks is no server. A wrong password looks different: that is said.",
+    title: "The connection was closed during the login",
+    summary: "{endpoint} asked for {method} and then closed the connection without an error message: {error}.",
+    meaning: "PostgreSQL always sends an error before it closes a login. A close without one means that the server process was killed or crashed (out of memory), that authentication_timeout expired, that a proxy or load balancer gave up, or that the peer is not PostgreSQL. (A wrong password produces an explicit error.)",
     fixes: &[
         fix(
-            "Try again: if it passes, or the server is recovering then, one of its processes has crashed.",
+            "Try again: if the login works, or the server is recovering then, one of its processes has crashed.",
         ),
         fix(
-            "Look at the server's log for this moment, for `terminated by signal` and `canceling authentication due to timeout`, and at the kernel's log for the out-of-memory killer.",
+            "Check the server's log for this moment, for `terminated by signal` and `canceling authentication due to timeout`, and the kernel's log for the out-of-memory killer.",
         ),
         fix(
-            "If nothing of this connection is in the server's log, something in between answers: connect without the proxy.",
+            "If the server's log has no trace of this connection, a proxy answered: connect without it.",
         ),
     ],
     seen_as: &[],
@@ -564,9 +568,9 @@ pub static UNCLASSIFIED: Cause = Cause {
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
     summary: "The auth stage failed in a way that dbdoctor does not recognise: {error}",
-    meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
+    meaning: "The evidence contains the raw error. Please report it.",
     fixes: &[fix(
-        "Report it with the output of the same command and --format json.",
+        "Report it with the output of the same command with --format json added.",
     )],
     seen_as: &[],
 };

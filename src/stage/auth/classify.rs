@@ -25,7 +25,7 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
         Stop::Forbidden => forbidden(s),
         Stop::CertificateNotUsed => {
             let asks = if s.certificate_asked() {
-                "takes a connection without a client certificate"
+                "accepts a connection without a client certificate"
             } else {
                 "does not ask for a client certificate"
             };
@@ -38,7 +38,7 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
         Stop::Unbindable(why) => unbindable(*why, s),
         Stop::Stripped => intercepted(s).with(
             "error",
-            "the server offers channel binding, which it does only with TLS, and this connection has none: somebody in between took TLS away",
+            "the server offers channel binding, which requires TLS, but this connection is unencrypted: TLS was removed in transit",
         ),
         Stop::Unserved => unserved(s),
         Stop::Version(theirs) => s
@@ -51,7 +51,7 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
         Stop::Scram(error) => scram(error, s),
         Stop::Unproven => s.finding(&auth::SERVER_UNPROVEN).with(
             "error",
-            "it accepted the login before it had proved anything",
+            "it accepted the login before it proved that it knows the password",
         ),
         Stop::Protocol(what) => malformed(what, s),
     }
@@ -87,11 +87,10 @@ fn scram(error: &ScramError, s: &Situation<'_>) -> Finding {
     match error {
         ScramError::Signature => s
             .finding(&auth::SERVER_UNPROVEN)
-            .with("error", "its signature in the SCRAM exchange is wrong"),
-        ScramError::Nonce => s.finding(&auth::SERVER_UNPROVEN).with(
-            "error",
-            "its nonce in the SCRAM exchange does not continue ours",
-        ),
+            .with("error", "its SCRAM signature is wrong"),
+        ScramError::Nonce => s
+            .finding(&auth::SERVER_UNPROVEN)
+            .with("error", "its SCRAM nonce does not extend the client's"),
         // RFC 5802, section 7, server-error-value.
         ScramError::Server(word) => match word.as_str() {
             "channel-bindings-dont-match" | "server-does-support-channel-binding" => intercepted(s),
@@ -115,7 +114,7 @@ fn forbidden(s: &Situation<'_>) -> Finding {
     };
     let method = match &s.exchange.asked {
         None | Some(Asked::Nothing) => "no authentication at all".to_owned(),
-        Some(Asked::Cleartext) => "a password in clear".to_owned(),
+        Some(Asked::Cleartext) => "a cleartext password".to_owned(),
         Some(Asked::Md5) => "an MD5 password".to_owned(),
         Some(asked) => asked.name(),
     };
@@ -132,13 +131,13 @@ fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
         Unbindable::NoTls => "the connection is not encrypted".to_owned(),
         Unbindable::NotScram => match asked.as_deref() {
             None | Some("none") => {
-                "the server lets the client in without authentication".to_owned()
+                "the server accepts the client without authentication".to_owned()
             }
-            Some(asked) => format!("the server asks for {asked}, which cannot be bound"),
+            Some(asked) => format!("the server asks for {asked}, which does not support it"),
         },
         Unbindable::NotOffered => "the server offers SCRAM without it".to_owned(),
         Unbindable::NoDigest => {
-            "the signature of the server's certificate has no digest to bind to".to_owned()
+            "the signature of the server's certificate uses no digest".to_owned()
         }
     };
     let wanted = match s.target.channel_binding {
@@ -154,7 +153,7 @@ fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
 
 fn unserved(s: &Situation<'_>) -> Finding {
     match &s.exchange.asked {
-        Some(Asked::Gss | Asked::Sspi | Asked::Other(2)) => gss(s, "dbdoctor does not speak"),
+        Some(Asked::Gss | Asked::Sspi | Asked::Other(2)) => gss(s, "dbdoctor does not support"),
         _ => s
             .finding(&auth::METHOD_UNSUPPORTED)
             .with("hba_line", hba::line(s, s.our_address())),
@@ -174,25 +173,25 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
         } else {
             &server::TIMEOUT
         })
-        .with("how", "the role was let in and the session did not begin")
-        .with("error", "the session did not begin")
+        .with("how", "the login succeeded but the session did not start")
+        .with("error", "the session did not start")
     } else if pooler || s.exchange.proven {
         // PostgreSQL says yes as soon as it has proved itself; a pooler first
         // needs a server.
         let error = if s.exchange.answered {
-            "the pooler took the password, and no server gave it a session"
+            "the pooler accepted the password but got no server connection"
         } else {
-            "the pooler took the start-up message, and no server gave it a session"
+            "the pooler accepted the start-up message but got no server connection"
         };
         s.finding(&pooler::BACKEND).with("error", error)
     } else if s.exchange.answered {
-        timeout(s, "no answer to what it had asked for")
+        timeout(s, "no reply to the client's authentication message")
     } else if s.is_encrypted() || s.spoke_before || speaker.is_some() {
-        timeout(s, "no answer to the start-up message")
+        timeout(s, "no reply to the start-up message")
     } else {
         s.finding(&protocol::SILENT)
             .with("who", s.endpoint.label())
-            .with("error", "no answer to the start-up message")
+            .with("error", "no reply to the start-up message")
     };
     finding
         .with("waited", in_words(s.elapsed))
@@ -206,7 +205,7 @@ pub fn stalled(s: &Situation<'_>) -> Finding {
     s.finding(&protocol::STALL)
         .with("direction", protocol::direction(true))
         .with("waited", in_words(s.elapsed))
-        .with("error", "what was sent last is not acknowledged")
+        .with("error", "the last packets sent are not acknowledged")
         .then_next_host()
 }
 
@@ -236,7 +235,7 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
                     .finding(&protocol::NOT_POSTGRES)
                     .with(
                         "what",
-                        who.map_or("something unknown", |who| who.kind.name()),
+                        who.map_or("an unknown protocol", |who| who.kind.name()),
                     )
                     .with("bytes", shown),
             }

@@ -55,8 +55,8 @@ pub fn of_server(error: &ServerError, message: &Message, s: &Situation<'_>) -> F
         "server.connections.full" if s.target.replication.is_some() => finding
             .with("slots", "slots for replication (max_wal_senders)")
             .fix(
-                "See who replicates, and end what is stale; or raise max_wal_senders, which needs \
-                 a restart.",
+                "Check which clients replicate and end stale ones, or raise max_wal_senders, which needs \
+                 a restart:",
                 Some(
                     "psql -U postgres -c 'show max_wal_senders' -c 'table pg_stat_replication'"
                         .to_owned(),
@@ -65,10 +65,10 @@ pub fn of_server(error: &ServerError, message: &Message, s: &Situation<'_>) -> F
         "auth.database.closed" if error.routine() == "InitPostgres" => finding
             .with(
                 "why",
-                "a DROP DATABASE of it was interrupted, and it is of no use any more",
+                "a DROP DATABASE was interrupted and left it unusable",
             )
             .fix(
-                "Drop it to the end, as its owner or a superuser, and create it anew.",
+                "Finish dropping it as its owner or a superuser, then recreate it:",
                 shlex::try_quote(s.database())
                     .map(|name| format!("dropdb -U postgres {name}"))
                     .ok(),
@@ -137,13 +137,13 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
             .finding(cause)
             .with("hba_line", hba::line(s, s.our_address())),
         "auth.cert" => certificate(s),
-        "auth.gss" => gss(s, "did not succeed"),
-        "auth.timeout" => timeout(s, "it cancelled the authentication"),
+        "auth.gss" => gss(s, "failed"),
+        "auth.timeout" => timeout(s, "the server cancelled the authentication"),
         "server.timeout" => s
             .finding(cause)
             .with("waited", in_words(s.elapsed))
             .with("timeout_ms", s.elapsed.as_millis() as u64)
-            .with("how", "it cancelled the query"),
+            .with("how", "the server cancelled the query"),
         "idle.server-timeout" => s
             .finding(cause)
             .with("after", "after a moment")
@@ -171,8 +171,8 @@ fn certificate(s: &Situation<'_>) -> Finding {
     match common_name(s).is_some_and(|name| name == s.target.user) {
         true => finding.with("certificate_file", file).fix(
             format!(
-                "Its CN is {} already, so the matching line of pg_hba.conf has a map= in which this \
-                 name does not lead to the role (pg_ident.conf), or compares the whole name \
+                "Its CN is already {}, so the matching line of pg_hba.conf has a map= that does not map \
+                 this name to the role (pg_ident.conf), or it compares the distinguished name \
                  (clientname=DN).",
                 s.target.user
             ),
@@ -213,8 +213,8 @@ pub fn timeout(s: &Situation<'_>, how: &str) -> Finding {
 pub fn intercepted(s: &Situation<'_>) -> Finding {
     let subject = match s.tls {
         Some(tls) if !tls.subject.is_empty() => tls.subject.as_str(),
-        Some(_) => "without a name",
-        None => "none, TLS was taken away on the way",
+        Some(_) => "without a subject",
+        None => "none, TLS was removed in transit",
     };
     s.finding(&tls::INTERCEPTED)
         .with("subject", subject)

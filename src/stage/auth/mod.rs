@@ -149,10 +149,10 @@ fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Findi
         Finding::new(&cause::server::WRONG_IDENTITY)
             .with("endpoint", endpoint.label())
             .with("guard", "requirepeer")
-            .with("rule", format!("asks for a server run by {wanted}"))
+            .with("rule", format!("requires a server run by {wanted}"))
             .with(
                 "found",
-                format!("what answers at {} is {actual}", endpoint.label()),
+                format!("the process at {} is {actual}", endpoint.label()),
             )
             .with("expected", wanted)
             .with("actual", actual),
@@ -246,9 +246,9 @@ pub async fn after_the_end(
         // It goes on: that command was for the one session.
         Some(Ok(())) if ended => {
             let mut finding = finding
-                .with("after", "as soon as it began")
+                .with("after", "as soon as it started")
                 .with("words", "by an administrator's command (57P01)")
-                .with("seen", "a second connection is welcome")
+                .with("seen", "a second connection is accepted")
                 .retryable(true);
             finding.cause = &cause::idle::TERMINATED;
             return finding;
@@ -259,7 +259,7 @@ pub async fn after_the_end(
     let situation = Situation::of_words(target, endpoint, route, None, &exchange);
     let cut = finding.evidence.get("error").cloned();
     let mut known = evidence::said_no(&error, &situation)
-        .with("seen", "on a second connection, after the first was cut")
+        .with("seen", "on a second connection, after the first was closed")
         .with("first_connection", cut);
     // libpq knows of the first alone, and gives up.
     known.onward = finding.onward;
@@ -462,9 +462,9 @@ fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
     let parameters = &target.report.parameters;
     if let Some(file) = passfile(target, ctx) {
         let state = match (std::fs::metadata(&file), ignored_mode(&file)) {
-            (Ok(_), Some(mode)) => format!("ignored, since its mode is {mode}"),
-            (Ok(_), None) => "no line of it matches".to_owned(),
-            (Err(_), _) => "there is no such file".to_owned(),
+            (Ok(_), Some(mode)) => format!("ignored because its mode is {mode}"),
+            (Ok(_), None) => "no matching line".to_owned(),
+            (Err(_), _) => "not found".to_owned(),
         };
         sources.push(format!("{file} ({state})"));
     }
@@ -511,7 +511,7 @@ fn warn(
             .with("user", target.user.as_str())
     };
     let weak = match &exchange.asked {
-        Some(Asked::Cleartext) if !encrypted && !unix => Some("in clear, and without TLS"),
+        Some(Asked::Cleartext) if !encrypted && !unix => Some("in cleartext without TLS"),
         Some(Asked::Md5) => Some("as an MD5 hash"),
         _ => None,
     };
@@ -530,7 +530,7 @@ fn warn(
         record.warn(with_names(
             Finding::new(&cause::auth::SERVER_UNPROVEN).with(
                 "error",
-                "it accepted the login before it had proved anything",
+                "it accepted the login before it proved that it knows the password",
             ),
         ));
     }
@@ -540,9 +540,9 @@ fn summary(target: &Target, exchange: &Exchange) -> String {
     let how = match &exchange.asked {
         Some(Asked::Sasl(_)) if exchange.bound => "SCRAM-SHA-256 with channel binding".to_owned(),
         Some(Asked::Sasl(_)) => "SCRAM-SHA-256".to_owned(),
-        Some(Asked::Cleartext) => "a password in clear".to_owned(),
-        Some(Asked::Md5) => "an MD5 password".to_owned(),
-        _ => "no password asked for".to_owned(),
+        Some(Asked::Cleartext) => "cleartext password".to_owned(),
+        Some(Asked::Md5) => "MD5 password".to_owned(),
+        _ => "no password requested".to_owned(),
     };
-    format!("{} let into {}, {how}", target.user, target.dbname)
+    format!("logged in as {} on {}, {how}", target.user, target.dbname)
 }
