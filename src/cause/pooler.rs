@@ -9,18 +9,18 @@ pub static DATABASE: Cause = Cause {
     retryable: false,
     title: "The pooler does not know the database",
     summary: "The pooler at {endpoint} {refuses} database {database}.",
-    meaning: "A pooler such as PgBouncer answers in place of the server and has its own list of databases; this name is not on it (or is switched off there). The server behind may well have a database of that name.",
+    meaning: "A pooler such as PgBouncer answers instead of the server and has its own list of databases; this name is not on it (or is disabled there). The server behind it may still have a database of that name.",
     fixes: &[
         run(
-            "Switch it on again, as an administrator of PgBouncer.",
-            "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c {enable}",
+            "Enable it again, as an administrator of PgBouncer:",
+            "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c {enable?'enable DATABASE'}",
         ),
         fix("Check the name: it must be one of the pooler's [databases] entries."),
         fix(
-            "Or add it there, then reload the pooler: {database} = host=… port=… dbname=… (or a line beginning with * for all names).",
+            "Or add an entry there and reload the pooler: {database?NAME} = host=… port=… dbname=… (or a line beginning with * for all names).",
         ),
         run(
-            "As an administrator of PgBouncer, see what it knows.",
+            "As an administrator of PgBouncer, list the databases it knows:",
             "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show databases'",
         ),
     ],
@@ -34,12 +34,14 @@ pub static USER: Cause = Cause {
     retryable: false,
     title: "The pooler does not know the user",
     summary: "The pooler at {endpoint} {refuses} user {user}: {error}.",
-    meaning: "A pooler authenticates clients itself and needs to know the user: from its file of users, a query on the server, or a secret store. It does not have this one, or may not use it. The server behind may well have the role.",
+    meaning: "A pooler authenticates clients itself and must know the user: from its file of users, a query on the server, or a secret store. It does not know this one, or does not allow it. The server behind it may still have the role.",
     fixes: &[
         fix(
-            "Add the user where the pooler looks: auth_file (userlist.txt) or auth_query of PgBouncer, the proxy's secret at a provider; then reload it.",
+            "Add the user where the pooler looks it up: auth_file (userlist.txt) or auth_query of PgBouncer, or the proxy's secret at a provider; then reload the pooler.",
         ),
-        fix("Check the user's spelling: providers want a tenant in it (postgres.PROJECT)."),
+        fix(
+            "Check the user's spelling: some providers require the tenant in it (postgres.PROJECT).",
+        ),
     ],
     seen_as: &[
         "no such user",
@@ -54,15 +56,15 @@ pub static BACKEND: Cause = Cause {
     code: "pooler.backend",
     severity: Severity::Fail,
     retryable: true,
-    title: "The pooler cannot use the server behind it",
-    summary: "The pooler at {endpoint} answers, and cannot use the server behind it: {error}.",
-    meaning: "The connection to the pooler works; the pooler's own connection to the database does not: the server is down, refuses, does not resolve from there, or its login fails. Where the pooler quotes the server's own error, that error's cause is the verdict instead.",
+    title: "The pooler cannot connect to the server behind it",
+    summary: "The pooler at {endpoint} answers but cannot connect to the server behind it: {error}.",
+    meaning: "The connection to the pooler works, but the pooler's own connection to the database does not: the server is down or refuses it, the pooler cannot resolve its name, or the pooler's login fails. If the pooler quotes the server's own error, dbdoctor reports that error's cause instead.",
     fixes: &[
         fix(
             "Run dbdoctor on the pooler's machine against the address in the pooler's configuration: that is the connection that fails.",
         ),
         fix(
-            "Look at the pooler's log; PgBouncer repeats the last error for server_login_retry seconds (15 as delivered) after it was mended.",
+            "Check the pooler's log. PgBouncer repeats the last error for server_login_retry seconds (15 by default) after the problem is fixed.",
         ),
     ],
     seen_as: &[
@@ -81,9 +83,9 @@ pub static FULL: Cause = Cause {
     code: "pooler.full",
     severity: Severity::Fail,
     retryable: true,
-    title: "The pooler takes no more clients",
-    summary: "The pooler at {endpoint} takes no more clients: {error}.",
-    meaning: "As many clients are connected to the pooler as it allows (max_client_conn, max_db_connections or a provider's quota). The server behind may have slots left.",
+    title: "The pooler accepts no more clients",
+    summary: "The pooler at {endpoint} accepts no more clients: {error}.",
+    meaning: "The pooler already has as many clients as it allows (max_client_conn, max_db_connections or a provider's quota). The server behind it may have free slots.",
     fixes: &[
         fix("Make the applications' own pools smaller, or close idle clients."),
         fix(
@@ -103,14 +105,16 @@ pub static PARAMETER: Cause = Cause {
     code: "pooler.parameter",
     severity: Severity::Fail,
     retryable: false,
-    title: "The pooler refuses a start-up parameter",
-    summary: "The pooler at {endpoint} refuses the start-up parameter {parameter}.",
-    meaning: "A pooler shares server connections between clients and passes only a few parameters on. A client that sends another one (`options`, search_path in the URL, extra_float_digits by a driver) is refused, unless the pooler is told to ignore it.",
+    title: "The pooler rejects a start-up parameter",
+    summary: "The pooler at {endpoint} rejects the start-up parameter {parameter}.",
+    meaning: "A pooler shares server connections between clients and passes on only a few parameters. It rejects a client that sends another one (`options`, search_path in the URL, extra_float_digits by a driver), unless it is configured to ignore it.",
     fixes: &[
         fix(
-            "Leave {parameter} out of the target or the driver's settings; set it for the role instead: ALTER ROLE … SET ….",
+            "Remove {parameter|the parameter} from the target or the driver's settings; set it for the role instead: ALTER ROLE … SET ….",
         ),
-        fix("Or have PgBouncer ignore it: ignore_startup_parameters = {ignorable}, then reload."),
+        fix(
+            "Or configure PgBouncer to ignore it and reload: ignore_startup_parameters = {ignorable?extra_float_digits, search_path}",
+        ),
     ],
     seen_as: &["unsupported startup parameter"],
 };
@@ -121,16 +125,16 @@ pub static WAIT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The pooler has no free server connection",
-    summary: "The pooler at {endpoint} accepted the login and had no free server connection in time: {error}.",
-    meaning: "All server connections of this pool are in use (default_pool_size), or none could be opened, and the client waited in the pooler's queue. Long transactions hold them, or clients that sit idle in session mode.",
+    summary: "The pooler at {endpoint} accepted the login but had no free server connection in time: {error}.",
+    meaning: "All server connections of this pool are in use (default_pool_size), or none could be opened, and the client waited in the pooler's queue. They are held by long transactions, or by idle clients in session mode.",
     fixes: &[
         run(
-            "As an administrator of PgBouncer, see the queue (cl_waiting) and who holds the servers.",
+            "As an administrator of PgBouncer, check the queue (cl_waiting) and which clients hold the server connections:",
             "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c 'show pools' -c 'show servers'",
         ),
         fix("Use transaction pooling, shorter transactions, or a larger default_pool_size."),
         fix(
-            "See whether the pooler reaches the server at all, with dbdoctor on its machine: while it tries, clients wait in the same queue.",
+            "Run dbdoctor on the pooler's machine to check that it can reach the server: while it tries to connect, clients wait in the same queue.",
         ),
     ],
     seen_as: &["query_wait_timeout", "client_login_timeout"],
@@ -142,13 +146,13 @@ pub static TENANT: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The provider's pooler does not know the project",
-    summary: "The provider's pooler at {endpoint} does not know whose database is meant: {error}.",
-    meaning: "A pooler that many customers share finds the project in the user name (postgres.PROJECT) or in the host name. It was not there, is misspelt, belongs to another region, or the project is paused or deleted.",
+    summary: "The provider's pooler at {endpoint} cannot tell which project the database belongs to: {error}.",
+    meaning: "A pooler shared by many customers takes the project from the user name (postgres.PROJECT) or from the host name. The project is missing there, misspelt, in another region, paused or deleted.",
     fixes: &[
         fix(
-            "Copy the connection string anew from the provider's console: user name, host and region belong together.",
+            "Copy the connection string again from the provider's console: user name, host and region belong together.",
         ),
-        fix("Look in the console whether the project is paused."),
+        fix("Check in the console whether the project is paused."),
     ],
     seen_as: &[
         "Tenant or user not found",
@@ -165,13 +169,13 @@ pub static SNI: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The provider's proxy needs the host name in the TLS handshake",
-    summary: "The provider's proxy at {endpoint} finds the database by the host name in the TLS handshake (SNI), and got none it knows: {error}.",
-    meaning: "The client connected by IP address, without TLS, with sslsni=0, or with a library too old to send the name. A tunnel to localhost does the same.",
+    summary: "The provider's proxy at {endpoint} selects the database by the host name in the TLS handshake (SNI), and received none that it knows: {error}.",
+    meaning: "The client connected by IP address, without TLS, with sslsni=0, or with a library that is too old to send the name. A tunnel to localhost has the same effect.",
     fixes: &[
         fix(
             "Connect by the provider's host name, with TLS (sslmode=require or better); through a tunnel set host to that name and hostaddr to the tunnel's address.",
         ),
-        fix("Or name the endpoint in the options: options=endpoint%3DENDPOINT_ID."),
+        fix("Or set the endpoint in the options: options=endpoint%3DENDPOINT_ID."),
     ],
     seen_as: &[
         "Endpoint ID is not specified",

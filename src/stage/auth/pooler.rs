@@ -234,7 +234,7 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
         .find(|saying| message.shape.contains(saying.0));
     let known = of_words(&message);
     let passed_on = match is_of_a_server(&error.code) {
-        true => "one that passes the server's error on",
+        true => "a pooler that passes on the server's error",
         // It gives this code to whatever it says.
         false => PGBOUNCER,
     };
@@ -323,16 +323,16 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
             "socket",
             (cause.code == "auth.peer").then_some("the pooler's unix socket"),
         )
-        .with("encryption", "by way of the pooler")
+        .with("encryption", "through the pooler")
         .with(
             "why",
-            (cause.code == "tls.client.required").then_some("the pooler has none for it"),
+            (cause.code == "tls.client.required").then_some("the pooler has none to send"),
         )
         .without(&["host", "port"])
         .fix(
             format!(
-                "The pooler is let in by its own settings, those of its entry for database {} \
-                 ([databases] of PgBouncer, and its server_tls_… settings): look there first.",
+                "The pooler logs in to the server with its own settings: first check its entry for \
+                 database {} ([databases] of PgBouncer, and its server_tls_… settings).",
                 s.database()
             ),
             None,
@@ -355,9 +355,9 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
     match cause.code {
         // It says no more where no line matches.
         "auth.hba.reject" => finding.fix(
-            "The rules are the pooler's own: read its auth_hba_file (auth_type=hba) from the top. \
-             A `reject` line may match, or no line at all; it does not say which. RELOAD it after \
-             a change.",
+            "The rules are the pooler's own: check its auth_hba_file (auth_type=hba) from the top. \
+             Either a `reject` line matches or no line does; the pooler does not say which. RELOAD it \
+             after a change.",
             None,
         ),
         // It passes these on, and the server refused a value.
@@ -381,20 +381,20 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
                 .with("ignorable", parameter)
         }
         "pooler.database" if is_switched_off(message) => finding
-            .with("refuses", "has switched off")
+            .with("refuses", "has disabled")
             .with("enable", format!("enable {}", s.database())),
         "pooler.database" => finding.with("refuses", "does not know"),
         "pooler.user" if message.shape == "not allowed" => {
-            finding.with("refuses", "keeps its console from").fix(
-                "Name the user in admin_users or stats_users of PgBouncer, or connect to another \
+            finding.with("refuses", "does not open its console to").fix(
+                "Add the user to admin_users or stats_users of PgBouncer, or connect to another \
                  database than pgbouncer.",
                 None,
             )
         }
         "pooler.user" => finding.with("refuses", "does not know"),
         "auth.password.wrong" => finding.fix(
-            "The pooler itself compares the password, with its auth_file (userlist.txt) or with \
-             what its auth_query finds: correct it there if the server has another one by now.",
+            "The pooler itself checks the password, against its auth_file (userlist.txt) or the result \
+             of its auth_query: correct it there if the password was changed on the server.",
             None,
         ),
         "auth.timeout" => finding

@@ -168,14 +168,14 @@ impl Looked<'_> {
             let Some(expected) = expected else { continue };
             if actual.as_ref() != Some(&expected) {
                 let actual = match actual {
-                    Some(name) if name.is_empty() => "without a name".to_owned(),
+                    Some(name) if name.is_empty() => "unnamed".to_owned(),
                     Some(name) => name,
                     None => unknown(),
                 };
                 let here = self.endpoint.label();
                 let spoken = |value: &str| format!("{what} {value}").trim_start().to_owned();
-                let rule = format!("asks for {}", spoken(&expected));
-                let found = format!("what answers at {here} is {}", spoken(&actual));
+                let rule = format!("requires {}", spoken(&expected));
+                let found = format!("the server at {here} is {}", spoken(&actual));
                 return Err(self
                     .finding(&server::WRONG_IDENTITY)
                     .with("guard", guard)

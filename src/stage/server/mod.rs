@@ -152,7 +152,7 @@ impl Looked<'_> {
                         let speaker =
                             speaker::ask(&route, encrypted, self.target, self.endpoint, ctx).await;
                         let pooler = (speaker == Some(Speaker::Pooler))
-                            .then_some("a start-up message without a role");
+                            .then_some("its reply to a start-up message without a role");
                         let looked = Looked { pooler, ..*self };
                         Err(looked.unanswered(QueryError::Late, session, waited))
                     }
@@ -171,16 +171,16 @@ impl Looked<'_> {
             QueryError::Late => match self.pooler {
                 Some(_) => self
                     .finding(&pooler::WAIT)
-                    .with("error", "the query was not answered"),
+                    .with("error", "no reply to the query"),
                 None => self
                     .finding(&server::TIMEOUT)
-                    .with("how", "the query was not answered"),
+                    .with("how", "no reply to the query"),
             }
             .with("waited", in_words(waited))
             .with("timeout_ms", ms(waited)),
             QueryError::Closed | QueryError::Reset => self
                 .finding(&server::CLOSED)
-                .with("error", format!("at the first query, {error}")),
+                .with("error", format!("at the first query: {error}")),
             QueryError::Violated(what, length) => self
                 .finding(match length {
                     Some(_) => &protocol::OVERSIZED,
@@ -188,11 +188,11 @@ impl Looked<'_> {
                 })
                 .with("length", length)
                 .with("received", what.as_str())
-                .with("seen", "after the login, in answer to a query")
+                .with("seen", "after the login, in reply to a query")
                 .with("error", what),
             QueryError::Broken(text) => self
                 .finding(&server::UNCLASSIFIED)
-                .with("error", format!("after the login, {text}")),
+                .with("error", format!("after the login: {text}")),
         }
     }
 
@@ -248,7 +248,7 @@ fn is_console(session: &Session) -> bool {
 }
 
 /// The weakest sign of a pooler; a stranger server may lack the key as well.
-const NO_PROCESS_ID: &str = "the session has no process id";
+const NO_PROCESS_ID: &str = "the session has no process ID";
 
 /// A pooler makes up the number that it gives as process id.
 fn pooler_by_key(session: &Session) -> Option<&'static str> {
@@ -257,7 +257,7 @@ fn pooler_by_key(session: &Session) -> Option<&'static str> {
     }
     match session.backend_pid {
         Some(pid) if (1..=HIGHEST_PID).contains(&pid) => None,
-        Some(_) => Some("the session's process id is not one of a process"),
+        Some(_) => Some("the session's process ID is not that of a real process"),
         None => Some(NO_PROCESS_ID),
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
         .zip(session.backend_pid)
         .is_some_and(|(theirs, ours)| theirs != i64::from(ours));
     let pooler = if other_pid {
-        Some("the session's process id is another than the server's own")
+        Some("the session's process ID differs from the server's")
     } else {
         pooler_by_key(session)
     };
@@ -118,7 +118,7 @@ pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature) -> Strin
     let mut parts = Vec::new();
     match session.parameters.get("server_version") {
         Some(version) => parts.push(format!("PostgreSQL {version}")),
-        None => parts.push("a server of unknown version".to_owned()),
+        None => parts.push("server of unknown version".to_owned()),
     }
     match nature.standby {
         Some(true) => parts.push("standby".to_owned()),
