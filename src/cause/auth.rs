@@ -40,11 +40,11 @@ pub static PASSWORD_MISSING: Cause = Cause {
     fixes: &[
         run(
             "Restrict the password file to its owner (with mode {ignored_mode|0644} libpq ignores it):",
-            "chmod 600 {ignored_passfile}",
+            "chmod 600 {ignored_passfile?~/.pgpass}",
         ),
         run(
             "Add a line for this server to the password file, with the password in place of PASSWORD:",
-            "( umask 077; echo {passfile_line} >> ~/.pgpass )",
+            "( umask 077; echo {passfile_line?'HOST:PORT:DATABASE:USER:PASSWORD'} >> ~/.pgpass )",
         ),
         fix(
             "Or set PGPASSWORD in the environment of the program that connects, and check that it is set there and not only in your shell.",

@@ -90,7 +90,7 @@ pub static HOSTNAME: Cause = Cause {
         fix("Connect by a name that the certificate contains: {carried?dbdoctor lists them}."),
         run(
             "Keep the certificate's name as host and set the address separately:",
-            "psql \"host={name} hostaddr={address_only} port={port} sslmode=verify-full\"",
+            "psql \"host={name} hostaddr={address_only?ADDRESS} port={port} sslmode=verify-full\"",
         ),
         fix(
             "Or reissue the certificate with {asked|the host name} among its subject alternative names.",
@@ -124,7 +124,7 @@ pub static UNKNOWN_CA: Cause = Cause {
         ),
         run(
             "Show the chain that the server sends:",
-            "openssl s_client -starttls postgres -connect {connect} -showcerts </dev/null",
+            "openssl s_client -starttls postgres -connect {connect?HOST:PORT} -showcerts </dev/null",
         ),
         fix(
             "If a public authority issued the certificate, set sslrootcert=system (with sslmode=verify-full) to use this system's roots.",
@@ -158,7 +158,7 @@ pub static SELF_SIGNED: Cause = Cause {
     fixes: &[
         run(
             "Fetch the certificate, and compare its fingerprint with the server's own before you trust it:",
-            "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -fingerprint -sha256",
+            "openssl s_client -starttls postgres -connect {connect?HOST:PORT} </dev/null | openssl x509 -fingerprint -sha256",
         ),
         fix(
             "Put that certificate into the file named by sslrootcert, or install a server certificate from an authority you trust.",
@@ -189,7 +189,7 @@ pub static INCOMPLETE_CHAIN: Cause = Cause {
         ),
         run(
             "Fetch the issuer's certificate from the address given in the server's certificate:",
-            "curl -O {issuer_url}",
+            "curl -O {issuer_url?URL}",
         ),
         fix(
             "Until then, add the intermediate certificate to the file named by sslrootcert, next to the root.",
@@ -239,7 +239,7 @@ pub static PURPOSE: Cause = Cause {
     fixes: &[
         run(
             "Show the purposes the certificate allows:",
-            "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -noout -purpose -ext extendedKeyUsage,keyUsage,basicConstraints",
+            "openssl s_client -starttls postgres -connect {connect?HOST:PORT} </dev/null | openssl x509 -noout -purpose -ext extendedKeyUsage,keyUsage,basicConstraints",
         ),
         fix(
             "Reissue it with extendedKeyUsage = serverAuth, or install the one that was issued for the server.",
@@ -298,11 +298,11 @@ pub static CRL: Cause = Cause {
         ),
         run(
             "Show which lists the file contains and when they expire:",
-            "openssl storeutl -noout -text -crls {crl_file} | grep -E 'Issuer|Update'",
+            "openssl storeutl -noout -text -crls {crl_file?FILE} | grep -E 'Issuer|Update'",
         ),
         run(
             "Fetch the current list of {issuer|the authority}, put it into {crl_directory?the directory of sslcrldir}, and rebuild the hash links:",
-            "openssl rehash {crl_directory}",
+            "openssl rehash {crl_directory?DIRECTORY}",
         ),
     ],
     seen_as: &[
@@ -460,7 +460,7 @@ pub static CLIENT_KEY: Cause = Cause {
     fixes: &[
         run(
             "Compare the public keys of both files: the two lines must be equal:",
-            "openssl x509 -in {certificate_file} -noout -pubkey | sha256sum; openssl pkey -in {file} -pubout | sha256sum",
+            "openssl x509 -in {certificate_file?CERTIFICATE} -noout -pubkey | sha256sum; openssl pkey -in {file?KEY} -pubout | sha256sum",
         ),
         fix(
             "If the server does not need a client certificate, set sslcertmode=disable to ignore it.",
@@ -495,7 +495,7 @@ pub static VERSION: Cause = Cause {
         ),
         run(
             "Check whether the server accepts TLS 1.2:",
-            "openssl s_client -starttls postgres -connect {connect} -tls1_2 </dev/null",
+            "openssl s_client -starttls postgres -connect {connect?HOST:PORT} -tls1_2 </dev/null",
         ),
     ],
     seen_as: &[
@@ -723,7 +723,7 @@ pub static INTERCEPTED: Cause = Cause {
     fixes: &[
         run(
             "Compare the certificate seen here with the one on the server:",
-            "openssl s_client -starttls postgres -connect {connect} </dev/null | openssl x509 -noout -fingerprint -sha256 -subject -issuer",
+            "openssl s_client -starttls postgres -connect {connect?HOST:PORT} </dev/null | openssl x509 -noout -fingerprint -sha256 -subject -issuer",
         ),
         fix(
             "If the proxy between is yours and intended, set channel_binding=disable to log in through it; otherwise consider the password compromised.",
