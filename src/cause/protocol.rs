@@ -7,24 +7,19 @@ pub static CLOSED: Cause = Cause {
     code: "protocol.closed",
     severity: Severity::Fail,
     retryable: true,
-    title: "The connection is accepted and closed without a word",
-    summary: "{who} accepted the connection and closed it without a word.",
-    meaning: "Something accepts TCP connections there and hangs up as soon as it is spoken to. A \
-        PostgreSQL server answers even when it refuses, so this is most often something in \
-        between: a proxy, load balancer or port forward whose backend is down or refuses, a \
-        TCP wrapper, or a server process that dies at once. The drivers call it a crash of the \
-        server, which it rarely is. `protocol.reset` is the same with a reset in place of an \
-        orderly end; `protocol.not-postgres` is used where the other end says anything at all.",
+    title: "The connection is accepted and then closed without an answer",
+    summary: "{who} accepted the connection and closed it without an answer.",
+    meaning: "A process accepts TCP connections there and closes them on the first message. PostgreSQL answers even when it refuses a connection, so this is usually an intermediary: a proxy, load balancer or port forward whose backend is down or refuses, or a TCP wrapper. It can also be a server process that dies at once. Drivers call it a crash of the server, which it rarely is. `protocol.reset` is the same with a reset instead of an orderly close; `protocol.not-postgres` is used when the peer sends anything at all.",
     fixes: &[
         fix(
-            "Look at what listens there and where it forwards to: is its backend running, and can it reach it?",
+            "Check which program listens there and where it forwards to: is its backend running, and can it reach it?",
         ),
         run(
-            "See which process accepts on this port, on the machine that has it.",
+            "On the machine that has this port, show the process that listens on it:",
             "sudo ss -ltnp 'sport = :{port}'",
         ),
         fix(
-            "If it is the PostgreSQL server itself, read its log: a process that ends at once leaves a line there.",
+            "If it is the PostgreSQL server itself, check its log: a server process that ends at once leaves a line there.",
         ),
     ],
     seen_as: &[
@@ -46,22 +41,18 @@ pub static RESET: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection is accepted and then reset",
-    summary: "{who} accepted the connection and reset it when it was spoken to.",
-    meaning: "Something accepts TCP connections there and breaks them off: a port forward \
-        (`netsh portproxy`, `kubectl port-forward`, docker's proxy, an SSH tunnel that died) whose \
-        other side refuses or is gone, or a firewall that lets a connection open and then cuts it. \
-        Nothing of the PostgreSQL protocol was answered, so passwords and certificates have no \
-        part in it. `protocol.closed` is the same with an orderly end.",
+    summary: "{who} accepted the connection and reset it on the first message.",
+    meaning: "A process accepts TCP connections there and resets them: a port forward (`netsh portproxy`, `kubectl port-forward`, docker's proxy, an SSH tunnel that died) whose target refuses or is gone, or a firewall that lets a connection open and then resets it. There was no answer in the PostgreSQL protocol, so passwords and certificates are not involved. `protocol.closed` is the same with an orderly close.",
     fixes: &[
         fix(
-            "Restart the forward or tunnel that listens there, and check that the place it forwards to still exists: its address may have changed.",
+            "Restart the forward or tunnel that listens there, and check that its target still exists: the address may have changed.",
         ),
         run(
-            "See which process accepts on this port, on the machine that has it.",
+            "On the machine that has this port, show the process that listens on it:",
             "sudo ss -ltnp 'sport = :{port}'",
         ),
         fix(
-            "Connect past the forward, from the machine it runs on, to see whether the server itself answers.",
+            "Connect without the forward, from the machine it runs on, to find out whether the server itself answers.",
         ),
     ],
     seen_as: &[
@@ -82,21 +73,17 @@ pub static SILENT: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection is accepted and never answered",
-    summary: "{who} accepted the connection and said nothing for {waited}.",
-    meaning: "The TCP connection opens, and the first message is never answered. Either a forward \
-        or load balancer took the connection and passes it on to a place that swallows it, or the \
-        server is too busy, stopped or out of processes to accept (the kernel accepts for it), or \
-        something else listens there that waits for other words. `tcp.timeout` is the case where \
-        not even the connection opens; `protocol.stall` is the one where small messages pass.",
+    summary: "{who} accepted the connection and sent nothing for {waited}.",
+    meaning: "The TCP connection opens, but the first message is never answered. Either a forward or load balancer accepted the connection and its target discards the data, or the server is too busy, stopped or out of processes (the kernel accepts connections for it), or another program listens there and waits for a different protocol. `tcp.timeout` is for connections that do not open at all; `protocol.stall` is for connections on which small messages pass.",
     fixes: &[
         fix(
-            "If a proxy, tunnel or load balancer listens there, check that its backend is reachable from where it runs.",
+            "If a proxy, tunnel or load balancer listens there, check that it can reach its backend from where it runs.",
         ),
         fix(
-            "If it is the server itself, look at its load: a server that is stopped, swapping or out of connections in its accept queue does not answer.",
+            "If it is the server itself, check its load: a server that is stopped, swapping or has a full accept queue does not answer.",
         ),
         run(
-            "See which process accepts on this port, and how many connections wait to be accepted.",
+            "Show the process that listens on this port, and how many connections wait to be accepted:",
             "sudo ss -ltnp 'sport = :{port}'",
         ),
     ],
@@ -115,18 +102,13 @@ pub static NOT_POSTGRES: Cause = Cause {
     code: "protocol.not-postgres",
     severity: Severity::Fail,
     retryable: false,
-    title: "Something other than PostgreSQL answers",
-    summary: "{endpoint} is not a PostgreSQL server: {what} answers there.",
-    meaning: "The first bytes are not PostgreSQL's. The host or the port is wrong, or a proxy of \
-        another kind stands there: a web server or HTTP load balancer, an HTTPS port (TLS that \
-        does not know the protocol name `postgresql`), an SSH server (use it with --ssh), another \
-        kind of database.",
+    title: "The service on this port is not PostgreSQL",
+    summary: "{endpoint} is not a PostgreSQL server: {what} answered.",
+    meaning: "The first bytes are not in the PostgreSQL protocol. The host or the port is wrong, or another kind of server listens there: a web server or HTTP load balancer, an HTTPS port (TLS that does not know the protocol name `postgresql`), an SSH server (use it with --ssh), another kind of database.",
     fixes: &[
-        fix(
-            "Check host and port: PostgreSQL listens on 5432 unless it was told otherwise, PgBouncer on 6432.",
-        ),
+        fix("Check host and port: PostgreSQL listens on 5432 by default, PgBouncer on 6432."),
         run(
-            "On the server's machine, see what listens where.",
+            "On the server's machine, show which process listens on which port:",
             "sudo ss -ltnp",
         ),
     ],
@@ -155,24 +137,19 @@ pub static STALL: Cause = Cause {
     code: "protocol.stall",
     severity: Severity::Fail,
     retryable: false,
-    title: "Small messages pass and larger ones get stuck",
-    summary: "Small messages reach {endpoint} and come back, and a larger one {direction} never arrives.",
-    meaning: "The server answers what fits into a small packet, and the first larger message, of \
-        its own or of ours, is lost again and again. That is the mark of a path MTU black hole: somewhere on the way \
-        (a VPN, a tunnel, a cloud gateway, an overlay network) full-size packets do not fit, and \
-        the ICMP message that would tell the sender is filtered. It also fits a proxy that \
-        buffers and forwards only short pieces. `tls.timeout` is the case where a small question \
-        is not answered either.",
+    title: "Small messages pass but larger ones are lost",
+    summary: "Small messages reach {endpoint} and are answered, but a larger one {direction} never arrives.",
+    meaning: "Messages that fit into a small packet pass; the first larger one, from the server or from this client, is lost again and again. This is typical of a path MTU black hole: somewhere on the path (a VPN, a tunnel, a cloud gateway, an overlay network) full-size packets do not fit, and the ICMP message that would tell the sender is filtered. A proxy that forwards only short messages looks the same. `tls.timeout` is for when a small request is not answered either.",
     fixes: &[
         run(
-            "Find the size that still passes: lower it until an answer comes (28 bytes of headers come on top).",
+            "Find the largest size that passes: lower it until an answer comes (28 bytes of headers are added):",
             "ping -M do -s 1372 -c 3 {host}",
         ),
         fix(
             "Lower the MTU on the VPN or tunnel interface, or clamp the TCP segment size on the gateway: iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
         ),
         fix(
-            "Let ICMP \"fragmentation needed\" (IPv6: \"packet too big\") pass through the firewalls on the way.",
+            "Allow ICMP \"fragmentation needed\" (IPv6: \"packet too big\") through the firewalls on the path.",
         ),
     ],
     seen_as: &[
@@ -188,16 +165,12 @@ pub static OVERSIZED: Cause = Cause {
     code: "protocol.oversized",
     severity: Severity::Fail,
     retryable: false,
-    title: "A message with an impossible length",
-    summary: "{endpoint} announces a message of {length} bytes, which no server sends there.",
-    meaning: "The first byte is that of a PostgreSQL message, and the length behind it is absurd. \
-        Either it is not PostgreSQL and its first letter is a coincidence, or something on the \
-        way damages the bytes. libpq gives up on it as well.",
+    title: "A message has an impossible length",
+    summary: "{endpoint} announced a message of {length} bytes, which is not valid at this point.",
+    meaning: "The first byte is that of a PostgreSQL message, but the length after it is impossible. Either the peer is not PostgreSQL and its first byte is a coincidence, or a device on the path corrupts the data. libpq gives up on it too.",
     fixes: &[
-        fix("Check host and port: something else may listen there."),
-        fix(
-            "Connect without the proxy or tunnel in between, to see whether it damages the stream.",
-        ),
+        fix("Check host and port: another program may listen there."),
+        fix("Connect without the proxy or tunnel, to find out whether it corrupts the data."),
     ],
     seen_as: &[
         "lost synchronization with server: got message type",
@@ -212,16 +185,12 @@ pub static MALFORMED: Cause = Cause {
     code: "protocol.malformed",
     severity: Severity::Fail,
     retryable: false,
-    title: "An answer that violates the protocol",
-    summary: "{endpoint} answers with a message that has no place there: {received}.",
-    meaning: "It looks like PostgreSQL's protocol and is not: a message of a type or shape that no \
-        server sends at this point. A proxy that is not finished, a server in replication or \
-        recovery through a broken forward, or something else whose first byte happens to fit.",
+    title: "An answer violates the PostgreSQL protocol",
+    summary: "{endpoint} sent a message that is not valid at this point: {received}.",
+    meaning: "The data resembles the PostgreSQL protocol but contains a message of a type or format that no server sends at this point. It comes from an incomplete proxy, a server in replication or recovery behind a broken forward, or another program whose first byte happens to match.",
     fixes: &[
-        fix("Check host and port: something else may listen there."),
-        fix(
-            "Connect without the proxy or tunnel in between, to see whether it is the one that answers.",
-        ),
+        fix("Check host and port: another program may listen there."),
+        fix("Connect without the proxy or tunnel, to find out whether it sent the message."),
     ],
     seen_as: &[
         "expected authentication request from server, but received",
@@ -237,17 +206,14 @@ pub static INJECTED: Cause = Cause {
     code: "protocol.injected",
     severity: Severity::Fail,
     retryable: false,
-    title: "Unencrypted bytes behind the answer to the request for TLS",
-    summary: "{endpoint} {answered} and sent {count} more bytes in clear, as somebody does who wants to slip in answers.",
-    meaning: "After its yes or no to TLS a server says nothing until the client goes on. Bytes that \
-        come in clear before that were put there by somebody in between, to be taken for a part \
-        of the encrypted session (CVE-2021-23222), or by a proxy that is badly broken. libpq \
-        refuses such a connection.",
+    title: "Unencrypted bytes after the answer to the TLS request",
+    summary: "{endpoint} {answered} and sent {count} more unencrypted bytes, as in a man-in-the-middle attack (CVE-2021-23222).",
+    meaning: "After its yes or no to TLS a server sends nothing until the client continues. Unencrypted bytes before that were inserted by an attacker, to be taken for a part of the encrypted session (CVE-2021-23222), or by a badly broken proxy. libpq refuses such a connection.",
     fixes: &[
         fix(
-            "Find out who stands between: compare what answers from another network, or on the server's own machine.",
+            "Find out what is between client and server: compare the answer from another network, or on the server's own machine.",
         ),
-        fix("Use sslmode=verify-full, so that nobody in between can pass for the server."),
+        fix("Set sslmode=verify-full, so that an attacker cannot impersonate the server."),
     ],
     seen_as: &[
         "received unencrypted data after SSL response",
@@ -261,18 +227,15 @@ pub static ERROR_RESPONSE: Cause = Cause {
     code: "protocol.error-response",
     severity: Severity::Fail,
     retryable: false,
-    title: "An error in answer to the request for TLS",
+    title: "The server answered the TLS request with an error",
     summary: "{endpoint} answered the request for TLS with an error: {message}.",
-    meaning: "A server answers the request for TLS with yes or no. An error comes from a server \
-        that cannot start a process for the connection, from one older than PostgreSQL 7, or from \
-        a proxy or pooler that refuses before anything else. Nothing proves who sent the text; \
-        libpq 17 and later do not even show it (CVE-2024-10977).",
+    meaning: "A server answers the request for TLS with yes or no. An error comes from a server that cannot start a process for the connection, from one older than PostgreSQL 7, or from a proxy or pooler that refuses the connection first. The sender of the text is not verified; libpq 17 and later do not even show it (CVE-2024-10977).",
     fixes: &[
         fix(
-            "Read the log of the server or pooler that answers there: it says the same with more detail.",
+            "Check the log of the server or pooler that listens there: it contains the same error with more detail.",
         ),
         fix(
-            "If it does not speak TLS at all, sslmode=disable asks without it: only on a network you trust.",
+            "If it does not support TLS at all, set sslmode=disable to connect without it, on a trusted network only.",
         ),
     ],
     seen_as: &["server sent an error response during SSL exchange"],
@@ -285,9 +248,9 @@ pub static UNCLASSIFIED: Cause = Cause {
     retryable: false,
     title: "A failure that dbdoctor does not recognise",
     summary: "The protocol stage failed in a way that dbdoctor does not recognise: {error}",
-    meaning: "The raw error is in the evidence. Every sighting is a gap to close.",
+    meaning: "The evidence contains the raw error. Please report it.",
     fixes: &[fix(
-        "Report it with the output of the same command and --format json.",
+        "Report it with the output of the same command with --format json added.",
     )],
     seen_as: &[],
 };

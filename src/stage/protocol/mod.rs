@@ -41,7 +41,7 @@ impl Attempt {
     /// The attempt's name in evidence.
     pub fn name(self) -> &'static str {
         match self {
-            Attempt::Plain => "in clear",
+            Attempt::Plain => "unencrypted",
             Attempt::Tls => "TLS",
             Attempt::DirectTls => "direct TLS",
         }
@@ -79,11 +79,11 @@ pub async fn probe(
     };
     match attempt {
         Attempt::Plain => {
-            record.summary = "nothing asked: the start-up message goes in clear".to_owned();
+            record.summary = "TLS not requested".to_owned();
             return Ok(greeted(stream, false, Vec::new()));
         }
         Attempt::DirectTls => {
-            record.summary = "nothing asked: TLS from the first byte".to_owned();
+            record.summary = "direct TLS (from the first byte)".to_owned();
             return Ok(greeted(stream, true, Vec::new()));
         }
         Attempt::Tls => {}
@@ -98,11 +98,11 @@ pub async fn probe(
     note(&stream, &heard, begun, record);
     match answer::classify(&heard) {
         Answer::Tls { injected } => {
-            record.summary = "PostgreSQL's protocol, offers TLS".to_owned();
+            record.summary = "PostgreSQL, TLS available".to_owned();
             Ok(greeted(stream, true, injected))
         }
         Answer::NoTls { injected } => {
-            record.summary = "PostgreSQL's protocol, without TLS".to_owned();
+            record.summary = "PostgreSQL, TLS not available".to_owned();
             Ok(greeted(stream, false, injected))
         }
         Answer::Error(error) => Err(describe(refused(&error), endpoint, &stream.route)),
@@ -181,7 +181,7 @@ fn refused(error: &answer::ErrorText) -> Finding {
         .with("proven", false)
         .with(
             "seen",
-            "in answer to the request for TLS, before anything was proven",
+            "in reply to the request for TLS, before any verification",
         )
 }
 

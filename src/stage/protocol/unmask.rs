@@ -113,15 +113,9 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
     let name = listener.name.as_deref().unwrap_or_default();
     match (&listener.name, advice(name).filter(|_| mute)) {
         (Some(_), Some(advice)) => finding
-            .with(
-                "who",
-                format!("{}, which listens at {at},", listener.label()),
-            )
+            .with("who", format!("{}, listening on {at},", listener.label()))
             .fix(advice, None),
-        (Some(_), None) => finding.with(
-            "who",
-            format!("{}, which listens at {at},", listener.label()),
-        ),
+        (Some(_), None) => finding.with("who", format!("{}, listening on {at},", listener.label())),
         (None, _) => finding.with("who", at),
     }
 }
@@ -130,29 +124,29 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
 fn advice(process: &str) -> Option<&'static str> {
     Some(match process {
         "docker-proxy" | "com.docker.backe" | "com.docker.vpnk" | "vpnkit-bridge" => {
-            "docker's proxy listens there: see whether the container runs and whether PostgreSQL in it listens on the published port, on all addresses (docker ps, docker logs)."
+            "docker's proxy listens there: check that the container is running and that PostgreSQL in it listens on the published port, on all addresses (docker ps, docker logs)."
         }
         "rootlessport" | "rootlesskit" | "slirp4netns" | "pasta" | "gvproxy" | "conmon" => {
-            "A container runtime's forward listens there: see whether the container runs and whether PostgreSQL in it listens on the published port."
+            "A container runtime's port forward listens there: check that the container is running and that PostgreSQL in it listens on the published port."
         }
         "kubectl" | "oc" => {
-            "kubectl port-forward listens there: it breaks when its pod is replaced or when a connection through it is reset. Start it anew."
+            "kubectl port-forward listens there: it breaks when its pod is replaced or when a connection through it is reset. Restart it."
         }
         "ssh" | "autossh" | "sshd" => {
-            "An SSH forward listens there: its session may be dead, or its other side cannot reach the database. Start it anew, or let dbdoctor look through it with --ssh."
+            "An SSH forward listens there: its session may be dead, or its SSH server cannot reach the database. Restart it, or run dbdoctor with --ssh instead of the forward."
         }
         "haproxy" | "nginx" | "envoy" | "traefik" | "caddy" => {
-            "A proxy listens there: look at its log and at the state of its backends."
+            "A proxy listens there: check its log and the state of its backends."
         }
         "pgbouncer" | "pgcat" | "pgpool" | "odyssey" => {
-            "A pooler listens there: read its log, and see whether it reaches its server."
+            "A pooler listens there: check its log, and that it can reach its server."
         }
         "cloud_sql_proxy" | "cloud-sql-proxy" | "alloydb-auth-pro" | "session-manager" | "aws"
         | "gcloud" | "tsh" | "boundary" | "cloudflared" | "flyctl" | "fly" => {
-            "A provider's forward listens there: see whether it is still logged in and whether the instance behind it runs."
+            "A provider's forward listens there: check that it is still logged in and that the instance behind it is running."
         }
         "socat" | "ncat" | "nc" | "rinetd" | "redir" | "wslrelay" | "wslhost" => {
-            "A plain forward listens there: see whether the place it forwards to still exists at that address."
+            "A plain port forward listens there: check that its target still exists at that address."
         }
         _ => return None,
     })
@@ -180,11 +174,13 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     if asked == Asked::ClientHello {
         if let Some(answer) = look::asks_for_tls(route, ctx, LOOK).await {
             let offers = match answer {
-                Answer::Tls { .. } => "it offers TLS in the usual way",
-                _ => "it answers in the usual way, without TLS",
+                Answer::Tls { .. } => "offers TLS on the usual request",
+                _ => "answers the usual request, without TLS",
             };
-            return Finding::new(&tls_cause::DIRECT_UNSUPPORTED)
-                .with("reason", format!("it hangs up on it, and {offers}"));
+            return Finding::new(&tls_cause::DIRECT_UNSUPPORTED).with(
+                "reason",
+                format!("it closes the connection on direct TLS, but {offers}"),
+            );
         }
     } else if let Some(look) = look::at(route, endpoint, ctx, LOOK).await {
         return tls_server(&look);
@@ -223,7 +219,7 @@ async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
             .flatten()
             .find_map(|bytes| stranger::recognise(bytes));
         if let Some(stranger) = stranger {
-            return somebody(&stranger).with("seen", "once the end of a line was sent");
+            return somebody(&stranger).with("seen", "after dbdoctor sent a line end");
         }
     }
     Finding::new(&cause::SILENT)
@@ -242,16 +238,16 @@ fn tls_server(look: &Look) -> Finding {
         return Finding::new(&tls_cause::DIRECT_ONLY)
             .with("tls_version", look.version.clone())
             .fix(
-                "It agrees to no protocol name, without which libpq refuses direct TLS too: have \
-                 the proxy that ends TLS there agree to \"postgresql\" (HAProxy: alpn postgresql \
-                 on its bind line), or have it pass TCP through.",
+                "It agrees to no protocol name, without which libpq refuses direct TLS too: configure \
+                 the proxy that terminates TLS there to accept \"postgresql\" (HAProxy: alpn postgresql \
+                 on its bind line), or to pass TCP through.",
                 None,
             );
     }
     let what = match look.http {
         true => "an HTTPS server",
         false => {
-            "a TLS server that does not know the protocol name \"postgresql\" (HTTPS, most likely)"
+            "a TLS server that does not know the protocol name \"postgresql\" (probably HTTPS)"
         }
     };
     Finding::new(&cause::NOT_POSTGRES)
@@ -269,11 +265,11 @@ fn somebody(stranger: &Stranger) -> Finding {
         .with("says", stranger.says.clone());
     match stranger.kind {
         Kind::Ssh => finding.fix(
-            "If this SSH server is the way to the database, give it as --ssh and the database as target.",
+            "If this SSH server leads to the database, set --ssh to it and use the database as the target.",
             None,
         ),
         Kind::Http | Kind::HttpsExpected => finding.fix(
-            "If the address is right, the load balancer or ingress in front passes HTTP only: PostgreSQL needs a TCP route.",
+            "If the address is right, the load balancer or ingress in front forwards only HTTP: PostgreSQL needs a TCP route.",
             None,
         ),
         _ => finding,
@@ -285,12 +281,12 @@ fn what_came(bytes: &[u8]) -> String {
     let kind = match bytes.first() {
         Some(b'R') => "an authentication request",
         Some(b'E') => "an error without readable fields",
-        Some(b'N') => "a notice, or \"no\" with more behind it",
-        Some(b'S') => "a parameter, or \"yes\" with more behind it",
+        Some(b'N') => "a notice, or \"no\" followed by more bytes",
+        Some(b'S') => "a parameter, or \"yes\" followed by more bytes",
         Some(b'K') => "a cancellation key",
         Some(b'Z') => "\"ready for query\"",
         Some(b'v') => "a protocol negotiation",
-        _ => "a piece of a message",
+        _ => "a part of a message",
     };
     format!("{kind} ({} bytes)", bytes.len())
 }
