@@ -365,7 +365,7 @@ fn computed(pid: u32) -> Result<u64> {
 fn sleeps(lab: &Lab) -> Result<()> {
     let target = lab.postgres()?.conn().to_string();
     let mut child = dbdoctor(lab, &["idle", &target, "--json", "--for", "1h"])?.spawn()?;
-    once_it_says(&mut child, "left alone and never used")?;
+    once_it_says(&mut child, "idle, never used")?;
     thread::sleep(Duration::from_secs(1));
     let before = computed(child.id())?;
     thread::sleep(Duration::from_secs(4));
@@ -399,7 +399,12 @@ fn terminal(lab: &Lab) -> Result<()> {
     let output = script.output()?;
     let shown = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{shown}");
-    for part in ["left alone", "━", "Idle test: ", "✓ alive after 3.0 s"] {
+    for part in [
+        "idle, never used",
+        "━",
+        "Idle test: ",
+        "✓ alive after 3.0 s",
+    ] {
         ensure!(shown.contains(part), "{part} is not in {shown:?}");
     }
     Ok(())

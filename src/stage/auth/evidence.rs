@@ -146,11 +146,8 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
             .with("how", "the server cancelled the query"),
         "idle.server-timeout" => s
             .finding(cause)
-            .with("after", "after a moment")
-            .with(
-                "words",
-                "before anything could be asked (idle_session_timeout)",
-            )
+            .with("after", "after a short time")
+            .with("words", "before the first query (idle_session_timeout)")
             .with("setting", "idle_session_timeout"),
         "server.connections.full" => s.finding(cause).with("slots", server::SLOTS),
         "auth.database.closed" => s.finding(cause).with("why", "ALLOW_CONNECTIONS is false"),

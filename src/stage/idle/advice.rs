@@ -121,7 +121,7 @@ pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
 fn hikari(numbers: Numbers) -> String {
     let (life, beat) = (numbers.retire * 1000, numbers.keepalive * 1000);
     if life < HIKARI_IDLE {
-        return "it cannot retire idle connections this early: set minimumIdle=0 and raise the threshold".to_owned();
+        return "cannot retire idle connections this early: set minimumIdle=0 and raise the threshold".to_owned();
     }
     let mut words = vec![format!("idleTimeout={life}")];
     if life >= HIKARI_LIFE {
@@ -136,12 +136,12 @@ fn hikari(numbers: Numbers) -> String {
 /// Where a drop is no matter of silence, the application must cope with it.
 pub fn reconnect() -> Value {
     json!({
-        "libpq": "PQreset() on CONNECTION_BAD, or connect anew",
+        "libpq": "PQreset() on CONNECTION_BAD, or reconnect",
         "SQLAlchemy": "create_engine(..., pool_pre_ping=True)",
-        "asyncpg": "take connections from a pool, and try again on ConnectionDoesNotExistError",
-        "node-postgres": "pool.on('error', ...), and try again",
-        "HikariCP": "isValid() before use is its default; try the statement again on SQLState 08xxx and 57P01",
-        "Go database/sql": "it tries again by itself on driver.ErrBadConn",
+        "asyncpg": "take connections from a pool, and retry on ConnectionDoesNotExistError",
+        "node-postgres": "pool.on('error', ...), and retry",
+        "HikariCP": "isValid() before use is the default; retry the statement on SQLState 08xxx and 57P01",
+        "Go database/sql": "retries by itself on driver.ErrBadConn",
     })
 }
 

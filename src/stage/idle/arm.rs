@@ -84,7 +84,7 @@ impl Arm {
         let line = match care {
             Care::Hop(_) | Care::Keepalive(_) if way.is_shared() => {
                 let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
-                return Err(finding.with("error", "the SSH server lets nobody in a second time"));
+                return Err(finding.with("error", "the SSH server accepts no second login"));
             }
             Care::Hop(hop) => Line::Ssh(connected.hop(&keepalives, hop + 1).await?),
             _ => {
@@ -456,11 +456,11 @@ fn ended(kind: Kind, at: Duration, announced: bool, message: Option<String>) -> 
 impl std::fmt::Display for Care {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Care::Parked => f.write_str("left alone"),
-            Care::Unused => f.write_str("left alone and never used"),
+            Care::Parked => f.write_str("idle"),
+            Care::Unused => f.write_str("idle, never used"),
             Care::Keepalive(interval) => write!(f, "TCP keepalives every {}", spoken(*interval)),
             Care::Heartbeat(interval) => write!(f, "a query every {}", spoken(*interval)),
-            Care::Hop(hop) => write!(f, "SSH alone, hop {}", hop + 1),
+            Care::Hop(hop) => write!(f, "SSH only, hop {}", hop + 1),
         }
     }
 }

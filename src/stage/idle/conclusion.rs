@@ -71,7 +71,7 @@ impl Known {
     pub fn label(&self, care: Care) -> String {
         match care {
             Care::Hop(hop) => match self.hops.get(hop) {
-                Some(label) => format!("SSH alone to {label}"),
+                Some(label) => format!("SSH only, to {label}"),
                 None => care.to_string(),
             },
             _ => care.to_string(),
@@ -167,8 +167,8 @@ impl Known {
         }
         record.summary = match (&found.dropped, found.survived) {
             (Some(drop), _) => described(drop),
-            (None, Some(survived)) => format!("alive after {} of silence", spoken(survived)),
-            (None, None) => "nothing known yet".to_owned(),
+            (None, Some(survived)) => format!("alive after {} of idle time", spoken(survived)),
+            (None, None) => "no result yet".to_owned(),
         };
     }
 
@@ -278,8 +278,8 @@ impl Known {
         };
         let keep = self.keepalive_helps(found) != Some(false) && self.hops.is_empty();
         let heartbeat = match keep {
-            true => "TCP keepalives, or a query as heartbeat",
-            false => "a query as heartbeat",
+            true => "TCP keepalives or a query as a heartbeat",
+            false => "a query as a heartbeat",
         };
         let settings = numbers.filter(|_| keep).map(|n| {
             format!(
@@ -324,7 +324,7 @@ impl Known {
             .with(
                 "owner_hint",
                 owner.map_or_else(String::new, |owner| {
-                    format!(" ({owner} has this threshold by default)")
+                    format!("  (this threshold is typical of {owner})")
                 }),
             )
             .with(
@@ -347,13 +347,13 @@ impl Known {
     /// What the other side said, to follow a comma or, of SSH, a colon.
     fn words(&self, drop: &Drop) -> String {
         let only = match self.only_unused() {
-            true => "; only a connection that had never been used was ended",
+            true => "; only a connection that was never used was closed",
             false => "",
         };
         match &drop.message {
-            None => format!("without a word about why{only}"),
+            None => format!("without an error message{only}"),
             Some(message) if drop.kind == Kind::Ssh => message.clone(),
-            Some(message) => format!("and said: {message}{only}"),
+            Some(message) => format!("with the message: {message}{only}"),
         }
     }
 
@@ -411,10 +411,10 @@ impl Known {
                 format!("TCP keepalives do not prevent the drop; a query every {every} does.")
             }
             (Some(false), Some(false)) if late => format!(
-                "TCP keepalives and queries every {every} come too late to prevent the drop."
+                "TCP keepalives and queries every {every} are too infrequent to prevent the drop."
             ),
             (Some(false), Some(false)) => {
-                "Neither TCP keepalives nor queries prevent the drop: it is no matter of silence."
+                "Neither TCP keepalives nor queries prevent the drop: idleness is not the cause."
                     .to_owned()
             }
             (Some(false), None) => {
@@ -476,7 +476,7 @@ fn setting(drop: &Drop) -> Option<&'static str> {
 pub fn described(drop: &Drop) -> String {
     let at = spoken(drop.at);
     let what = match drop.kind {
-        Kind::Silent => return format!("no answer when woken after {at}"),
+        Kind::Silent => return format!("no answer to a query after {at} of idle time"),
         Kind::Reset => "reset",
         Kind::Closed => "closed",
         Kind::Server => "ended by the server",
@@ -485,7 +485,7 @@ pub fn described(drop: &Drop) -> String {
     };
     match drop.announced {
         true => format!("{what} after {at}"),
-        false => format!("{what} when woken after {at}"),
+        false => format!("found {what} on first use after {at} of idle time"),
     }
 }
 

@@ -276,8 +276,8 @@ pub fn told(end: &End) -> (&'static str, Option<String>) {
         End::Unclear(error) => ("unclear", Some(error.clone())),
         End::Dropped(drop) => {
             let when = match drop.announced {
-                true => format!("told after {}", spoken(drop.at)),
-                false => "found when woken".to_owned(),
+                true => format!("announced after {}", spoken(drop.at)),
+                false => "found on first use".to_owned(),
             };
             let part = drop.part.map(|part| part.name().to_owned());
             let parts = [Some(when), part, drop.message.clone()];

@@ -264,7 +264,7 @@ impl<'a> Test<'a> {
         let longest = self.plan.longest;
         let wanted = self.plan.rungs();
         if wanted < RUNGS {
-            self.say_fewer(wanted, "the server has few connections to spare");
+            self.say_fewer(wanted, "the server has few free connection slots");
         }
         let mut silences = ladder::silences(Duration::ZERO, longest, wanted);
         silences.sort_by_key(|silence| std::cmp::Reverse(*silence));
@@ -340,11 +340,7 @@ impl<'a> Test<'a> {
     }
 
     fn say_fewer(&mut self, rungs: u32, why: &str) {
-        let are = match rungs {
-            1 => "connection is",
-            _ => "connections are",
-        };
-        let text = format!("{rungs} {are} parked and not {RUNGS}: {why}");
+        let text = format!("only {rungs} of {RUNGS} idle connections are tested: {why}");
         self.record.fact("fewer", text.clone());
         (self.tell)(Event::Note(text));
     }
@@ -407,7 +403,7 @@ impl<'a> Test<'a> {
             && let Err(finding) = self.fresh().await
         {
             outcome.end = End::Unclear(format!(
-                "{}, and a fresh connection gets no answer either: {}",
+                "{}, and a new connection gets no answer either: {}",
                 described(drop),
                 finding.summary()
             ));
@@ -566,8 +562,8 @@ fn enough(dropped: Duration, interval: Duration) -> Duration {
 fn in_words(finding: &Finding) -> String {
     match finding.evidence.get("error").and_then(|e| e.as_str()) {
         Some(error) if finding.cause.code == crate::cause::idle::UNCLASSIFIED.code => format!(
-            "it is let in and gets no further ({error}), as where a pooler has no server \
-             connection left"
+            "the login succeeds but the connection gets no further ({error}), as when a pooler has no \
+             server connection left"
         ),
         _ => finding.summary(),
     }

@@ -15,20 +15,20 @@ const fn known(seconds: u64, owner: &'static str) -> Known {
 
 /// Sources: the vendors' documentation of each product's default.
 const KNOWN: &[Known] = &[
-    known(50, "HAProxy's example configuration, 50 s"),
-    known(60, "an HAProxy or nginx with its usual 60 s"),
-    known(240, "Azure's load balancer or NAT, 4 minutes"),
-    known(300, "a proxy or firewall with 5 minutes"),
-    known(350, "AWS's Network Load Balancer or NAT gateway, 350 s"),
-    known(600, "Google Cloud's connection tracking, 10 minutes"),
-    known(900, "IPVS as in Docker Swarm and kube-proxy, 900 s"),
-    known(1_800, "a firewall with 30 minutes"),
+    known(50, "HAProxy's example configuration (50 s)"),
+    known(60, "HAProxy or nginx (60 s)"),
+    known(240, "Azure's load balancer or NAT (4 minutes)"),
+    known(300, "a proxy or firewall with a timeout of 5 minutes"),
+    known(350, "AWS's Network Load Balancer or NAT gateway (350 s)"),
+    known(600, "Google Cloud's connection tracking (10 minutes)"),
+    known(900, "IPVS in Docker Swarm or kube-proxy (900 s)"),
+    known(1_800, "a firewall with a timeout of 30 minutes"),
     known(
         3_600,
-        "a firewall with one hour, as Envoy's and Palo Alto's defaults",
+        "a firewall with a timeout of one hour, the default of Envoy and Palo Alto",
     ),
-    known(7_200, "a NAT or firewall with two hours"),
-    known(432_000, "Linux connection tracking, 5 days"),
+    known(7_200, "a NAT or firewall with a timeout of two hours"),
+    known(432_000, "Linux connection tracking (5 days)"),
 ];
 
 /// Many of those that have a timeout look at it once a second or so.
