@@ -29,7 +29,7 @@ pub static PASSWORD_WRONG: Cause = Cause {
     ],
 };
 
-/// The server asks and no source has one.
+/// The server asks for a password and no source has one.
 pub static PASSWORD_MISSING: Cause = Cause {
     code: "auth.password.missing",
     severity: Severity::Fail,
@@ -73,7 +73,7 @@ pub static SERVER_UNPROVEN: Cause = Cause {
     meaning: "With SCRAM both sides prove that they know the password. This server accepted the client's proof and sent a wrong one itself, or none: it is an impostor, a proxy that fakes authentication, or a pooler with an outdated copy of the password. The client sent no reusable form of the password, but the proof it sent can be used to guess a weak password.",
     fixes: &[
         fix(
-            "Find out which program listens at {endpoint|this address}: the address may lead to another machine than you expect.",
+            "Find out which program listens on {endpoint|this address}: the address may lead to another machine than you expect.",
         ),
         fix("Set sslmode=verify-full, so that the server proves its name before anything is sent."),
         fix(
@@ -137,7 +137,7 @@ pub static HBA_REJECT: Cause = Cause {
     ],
 };
 
-/// Only TLS is missing.
+/// The server would accept the connection with TLS.
 pub static HBA_NEEDS_TLS: Cause = Cause {
     code: "auth.hba.needs-tls",
     severity: Severity::Fail,
@@ -162,7 +162,7 @@ pub static HBA_NEEDS_TLS: Cause = Cause {
     ],
 };
 
-/// Only TLS is too much.
+/// The server would accept the connection without TLS.
 pub static HBA_NEEDS_PLAIN: Cause = Cause {
     code: "auth.hba.needs-plain",
     severity: Severity::Fail,
@@ -174,7 +174,7 @@ pub static HBA_NEEDS_PLAIN: Cause = Cause {
         fix(
             "On the server, change `hostnossl` to `host` (both) or `hostssl` in pg_hba.conf, and reload: {hba_line?hostssl DATABASE ROLE ADDRESS scram-sha-256}",
         ),
-        fix("Or, if the network between is trusted, connect with sslmode=disable."),
+        fix("Or, if the network is trusted, connect with sslmode=disable."),
     ],
     seen_as: &["SSL encryption", "SSL on"],
 };
@@ -474,7 +474,7 @@ pub static PROTOCOL_VERSION: Cause = Cause {
     seen_as: &["server only supports protocol version"],
 };
 
-/// A method that dbdoctor does not speak.
+/// A method that dbdoctor does not support.
 pub static METHOD_UNSUPPORTED: Cause = Cause {
     code: "auth.method.unsupported",
     severity: Severity::Fail,
@@ -496,7 +496,7 @@ pub static METHOD_UNSUPPORTED: Cause = Cause {
     ],
 };
 
-/// The password travels weakly.
+/// The password is sent in a weak form.
 pub static METHOD_WEAK: Cause = Cause {
     code: "auth.method.weak",
     severity: Severity::Warn,
@@ -545,7 +545,7 @@ pub static CLOSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection was closed during the login",
-    summary: "{endpoint} asked for {method} and then closed the connection without an error message: {error}.",
+    summary: "{endpoint} asked for {method} authentication and then ended the connection without an error message ({error}).",
     meaning: "PostgreSQL always sends an error before it closes a login. A close without one means that the server process was killed or crashed (out of memory), that authentication_timeout expired, that a proxy or load balancer gave up, or that the peer is not PostgreSQL. (A wrong password produces an explicit error.)",
     fixes: &[
         fix(

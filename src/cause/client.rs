@@ -1,4 +1,4 @@
-//! Causes on this side: what `sockets` and the second opinion see, and what
+//! Causes on the client: what `sockets` and the second opinion see, and what
 //! `explain` finds in an error text that no probe can see from outside.
 
 use super::{Cause, Severity, fix, run};
@@ -174,7 +174,7 @@ pub static POOL_EXHAUSTED: Cause = Cause {
     ],
 };
 
-/// The client knows no SCRAM.
+/// The client does not support SCRAM.
 pub static SCRAM_UNSUPPORTED: Cause = Cause {
     code: "client.scram-unsupported",
     severity: Severity::Fail,
@@ -224,7 +224,7 @@ pub static CONCURRENT_USE: Cause = Cause {
     ],
 };
 
-/// Used after its end.
+/// Used after it was closed.
 pub static LOOP_CLOSED: Cause = Cause {
     code: "client.loop-closed",
     severity: Severity::Fail,
@@ -248,7 +248,7 @@ pub static LOOP_CLOSED: Cause = Cause {
     ],
 };
 
-/// A prepared statement is gone or in the way.
+/// A prepared statement is missing or already exists.
 pub static PREPARED_STATEMENT: Cause = Cause {
     code: "client.prepared-statement",
     severity: Severity::Fail,
@@ -269,7 +269,7 @@ pub static PREPARED_STATEMENT: Cause = Cause {
     ],
 };
 
-/// Windows' port forward in between.
+/// A port forward on Windows.
 pub static PORTPROXY: Cause = Cause {
     code: "client.portproxy",
     severity: Severity::Fail,

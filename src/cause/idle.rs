@@ -1,8 +1,8 @@
-//! Causes of the `idle` stage: who drops a connection that is left alone.
+//! Causes of the `idle` stage: what drops an idle connection.
 
 use super::{Cause, Severity, fix, run};
 
-/// FIN: closed in order.
+/// FIN: an orderly close.
 pub static CLOSED: Cause = Cause {
     code: "idle.closed",
     severity: Severity::Fail,
@@ -56,7 +56,7 @@ pub static RESET: Cause = Cause {
     ],
 };
 
-/// Silence.
+/// Dropped without notice.
 pub static BLACK_HOLE: Cause = Cause {
     code: "idle.black-hole",
     severity: Severity::Fail,
@@ -108,7 +108,7 @@ pub static SERVER_TIMEOUT: Cause = Cause {
     ],
 };
 
-/// 57P01 and its kin.
+/// 57P01, 57P02, 57P03.
 pub static TERMINATED: Cause = Cause {
     code: "idle.terminated",
     severity: Severity::Fail,
@@ -129,7 +129,7 @@ pub static TERMINATED: Cause = Cause {
     ],
 };
 
-/// The pooler's words.
+/// The pooler says so.
 pub static POOLER_TIMEOUT: Cause = Cause {
     code: "idle.pooler-timeout",
     severity: Severity::Fail,
@@ -152,7 +152,7 @@ pub static POOLER_TIMEOUT: Cause = Cause {
     ],
 };
 
-/// The bastion's end.
+/// The SSH server closes it.
 pub static SSH_CLOSED: Cause = Cause {
     code: "idle.ssh-closed",
     severity: Severity::Fail,
@@ -179,7 +179,7 @@ pub static SSH_CLOSED: Cause = Cause {
     ],
 };
 
-/// What prevents it.
+/// What prevents the drop.
 pub static KEEPALIVE: Cause = Cause {
     code: "idle.keepalive",
     severity: Severity::Warn,

@@ -67,7 +67,7 @@ pub static RESET: Cause = Cause {
     ],
 };
 
-/// Accepted, and nothing more.
+/// Accepted, then silent.
 pub static SILENT: Cause = Cause {
     code: "protocol.silent",
     severity: Severity::Fail,
@@ -97,7 +97,7 @@ pub static SILENT: Cause = Cause {
     ],
 };
 
-/// Somebody else.
+/// The peer speaks another protocol.
 pub static NOT_POSTGRES: Cause = Cause {
     code: "protocol.not-postgres",
     severity: Severity::Fail,
@@ -124,7 +124,7 @@ pub static NOT_POSTGRES: Cause = Cause {
     ],
 };
 
-/// Which larger message of [`STALL`] does not arrive, by whether ours are sent in vain.
+/// The direction in which [`STALL`] loses larger messages.
 pub fn direction(ours: bool) -> &'static str {
     match ours {
         true => "to the server",
@@ -160,7 +160,7 @@ pub static STALL: Cause = Cause {
     ],
 };
 
-/// An absurd length.
+/// An impossible length.
 pub static OVERSIZED: Cause = Cause {
     code: "protocol.oversized",
     severity: Severity::Fail,
@@ -180,7 +180,7 @@ pub static OVERSIZED: Cause = Cause {
     ],
 };
 
-/// A message that is not the protocol's.
+/// A message that is not valid in the protocol.
 pub static MALFORMED: Cause = Cause {
     code: "protocol.malformed",
     severity: Severity::Fail,
@@ -201,7 +201,7 @@ pub static MALFORMED: Cause = Cause {
     ],
 };
 
-/// Bytes behind the answer to SSLRequest.
+/// Unencrypted bytes after the answer to SSLRequest.
 pub static INJECTED: Cause = Cause {
     code: "protocol.injected",
     severity: Severity::Fail,
@@ -211,7 +211,7 @@ pub static INJECTED: Cause = Cause {
     meaning: "After its yes or no to TLS a server sends nothing until the client continues. Unencrypted bytes before that were inserted by an attacker, to be taken for a part of the encrypted session (CVE-2021-23222), or by a badly broken proxy. libpq refuses such a connection.",
     fixes: &[
         fix(
-            "Find out what is between client and server: compare the answer from another network, or on the server's own machine.",
+            "Find out what is on the path between client and server: compare the answer from another network, or on the server's own machine.",
         ),
         fix("Set sslmode=verify-full, so that an attacker cannot impersonate the server."),
     ],

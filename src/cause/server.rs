@@ -1,4 +1,4 @@
-//! Causes of the `server` stage: the state and the limits of what answered.
+//! Causes of the `server` stage: the server's state and its limits.
 
 use super::{Cause, Severity, fix, run};
 
@@ -78,7 +78,7 @@ pub static NO_HOT_STANDBY: Cause = Cause {
     ],
 };
 
-/// What is taken where [`CONNECTIONS_FULL`] is not about replication.
+/// The `slots` of [`CONNECTIONS_FULL`] unless it is about replication.
 pub const SLOTS: &str = "connection slots, including the reserved ones,";
 
 /// 53300, all slots.
@@ -217,7 +217,7 @@ pub static READ_ONLY: Cause = Cause {
     ],
 };
 
-/// Logged in, and no answer.
+/// The login succeeds and no query is answered.
 pub static TIMEOUT: Cause = Cause {
     code: "server.timeout",
     severity: Severity::Fail,
@@ -235,7 +235,7 @@ pub static TIMEOUT: Cause = Cause {
     seen_as: &["canceling statement due to statement timeout"],
 };
 
-/// A guard is not met.
+/// An `--expect-…` guard fails.
 pub static WRONG_IDENTITY: Cause = Cause {
     code: "server.wrong-identity",
     severity: Severity::Fail,
@@ -313,7 +313,7 @@ pub static CLOCK: Cause = Cause {
     seen_as: &[],
 };
 
-/// Out of something.
+/// The server is out of a resource.
 pub static RESOURCES: Cause = Cause {
     code: "server.resources",
     severity: Severity::Fail,
@@ -368,7 +368,7 @@ pub static LIBRARY: Cause = Cause {
     ],
 };
 
-/// What its settings ask for cannot be done.
+/// The server's configuration contradicts itself.
 pub static CONFIG: Cause = Cause {
     code: "server.config",
     severity: Severity::Fail,
@@ -425,14 +425,14 @@ pub static CLOSED: Cause = Cause {
     severity: Severity::Fail,
     retryable: true,
     title: "The connection was closed right after the login",
-    summary: "{endpoint} accepted the login of role {user} and then closed the connection without an error message: {error}.",
+    summary: "{endpoint} accepted the login of role {user} and then ended the connection without an error message ({error}).",
     meaning: "The login succeeded. PostgreSQL sends an error before it ends a session. This one ended without, so its process was killed or crashed (out of memory, a faulty extension in session_preload_libraries), or a proxy, pooler or tunnel closed the connection. After a crash the server restarts and is recovering for a while.",
     fixes: &[
         fix(
             "Check the server's log for this moment (`terminated by signal 9` is the out-of-memory killer or a kill -9, signal 11 a crash), and the kernel's log.",
         ),
         fix(
-            "If the server's log shows nothing of the kind, check the log of the proxy, pooler or load balancer between, and connect without it.",
+            "If the server's log shows nothing of the kind, check the log of the proxy, pooler or load balancer on the path, and connect without it.",
         ),
     ],
     seen_as: &[],

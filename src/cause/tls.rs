@@ -2,13 +2,13 @@
 
 use super::{Cause, Severity, fix, run};
 
-/// `N`, and TLS is demanded.
+/// The server answers `N`, and TLS is required.
 pub static UNSUPPORTED: Cause = Cause {
     code: "tls.unsupported",
     severity: Severity::Fail,
     retryable: false,
     title: "The server does not offer TLS",
-    summary: "{endpoint} does not offer TLS, and sslmode={sslmode} requires it.",
+    summary: "{endpoint} does not offer TLS, but sslmode={sslmode} insists on it.",
     meaning: "The server declined the request for TLS: `ssl` is off there, or a pooler or proxy without TLS answered in its place. Certificates are not involved: none was exchanged.",
     fixes: &[
         fix(
@@ -31,7 +31,7 @@ pub static UNSUPPORTED: Cause = Cause {
     ],
 };
 
-/// Past its end.
+/// The certificate has expired.
 pub static EXPIRED: Cause = Cause {
     code: "tls.cert.expired",
     severity: Severity::Fail,
@@ -56,7 +56,7 @@ pub static EXPIRED: Cause = Cause {
     ],
 };
 
-/// Before its beginning.
+/// The certificate is not valid yet.
 pub static NOT_YET_VALID: Cause = Cause {
     code: "tls.cert.not-yet-valid",
     severity: Severity::Fail,
@@ -78,7 +78,7 @@ pub static NOT_YET_VALID: Cause = Cause {
     ],
 };
 
-/// Another name.
+/// The certificate does not match the host name.
 pub static HOSTNAME: Cause = Cause {
     code: "tls.cert.hostname",
     severity: Severity::Fail,
@@ -147,7 +147,7 @@ pub static UNKNOWN_CA: Cause = Cause {
     ],
 };
 
-/// It signs itself.
+/// The certificate is self-signed.
 pub static SELF_SIGNED: Cause = Cause {
     code: "tls.cert.self-signed",
     severity: Severity::Fail,
@@ -175,7 +175,7 @@ pub static SELF_SIGNED: Cause = Cause {
     ],
 };
 
-/// A link is missing.
+/// An intermediate certificate is missing.
 pub static INCOMPLETE_CHAIN: Cause = Cause {
     code: "tls.cert.incomplete-chain",
     severity: Severity::Fail,
@@ -206,7 +206,7 @@ pub static INCOMPLETE_CHAIN: Cause = Cause {
     ],
 };
 
-/// On the list.
+/// The certificate is revoked.
 pub static REVOKED: Cause = Cause {
     code: "tls.cert.revoked",
     severity: Severity::Fail,
@@ -228,7 +228,7 @@ pub static REVOKED: Cause = Cause {
     ],
 };
 
-/// Not for servers.
+/// The certificate is for another purpose.
 pub static PURPOSE: Cause = Cause {
     code: "tls.cert.purpose",
     severity: Severity::Fail,
@@ -256,7 +256,7 @@ pub static PURPOSE: Cause = Cause {
     ],
 };
 
-/// Too weak.
+/// The key or signature is too weak.
 pub static WEAK: Cause = Cause {
     code: "tls.cert.weak",
     severity: Severity::Fail,
@@ -284,7 +284,7 @@ pub static WEAK: Cause = Cause {
     ],
 };
 
-/// The list itself.
+/// The revocation list is unusable.
 pub static CRL: Cause = Cause {
     code: "tls.crl",
     severity: Severity::Fail,
@@ -315,7 +315,7 @@ pub static CRL: Cause = Cause {
     ],
 };
 
-/// The end is near.
+/// The certificate expires soon.
 pub static EXPIRES_SOON: Cause = Cause {
     code: "tls.cert.expires-soon",
     severity: Severity::Warn,
@@ -354,7 +354,7 @@ pub static ROOT_MISSING: Cause = Cause {
     ],
 };
 
-/// A root file of no use.
+/// The root file contains no usable certificate.
 pub static ROOT_INVALID: Cause = Cause {
     code: "tls.root.invalid",
     severity: Severity::Fail,
@@ -384,7 +384,7 @@ pub static ROOT_INVALID: Cause = Cause {
     ],
 };
 
-/// A client certificate is wanted.
+/// A client certificate is required.
 pub static CLIENT_REQUIRED: Cause = Cause {
     code: "tls.client.required",
     severity: Severity::Fail,
@@ -526,7 +526,7 @@ pub static CIPHER: Cause = Cause {
         ),
         run("Show what this client allows:", "openssl ciphers -s -v"),
         fix(
-            "Allow one of the client's algorithms on the server ({ours?`dbdoctor tls` lists them}), or remove the restriction from openssl.cnf here.",
+            "Allow one of the client's algorithms on the server, or remove the restriction from openssl.cnf here. The client allows: {ours?what the previous command shows}.",
         ),
     ],
     seen_as: &[
@@ -541,7 +541,7 @@ pub static CIPHER: Cause = Cause {
     ],
 };
 
-/// Only direct TLS.
+/// The server supports only direct TLS.
 pub static DIRECT_ONLY: Cause = Cause {
     code: "tls.direct-only",
     severity: Severity::Fail,
@@ -562,7 +562,7 @@ pub static DIRECT_ONLY: Cause = Cause {
     ],
 };
 
-/// Direct TLS is not understood.
+/// The server does not support direct TLS.
 pub static DIRECT_UNSUPPORTED: Cause = Cause {
     code: "tls.direct-unsupported",
     severity: Severity::Fail,
@@ -606,14 +606,14 @@ pub static SNI: Cause = Cause {
     ],
 };
 
-/// Closed in the middle.
+/// Closed during the handshake.
 pub static CLOSED: Cause = Cause {
     code: "tls.closed",
     severity: Severity::Fail,
     retryable: true,
     title: "The connection was closed during the TLS handshake",
     summary: "{endpoint} accepted TLS and then closed the connection in the middle of the handshake, after {received} bytes.",
-    meaning: "The server, or a device between, closed the connection during the handshake without a TLS alert. Typical reasons are a proxy that forwards the request for TLS but cannot do TLS itself, a backend that died, and a filter that inspects TLS (server name, version). `protocol.closed` is for a connection that was closed before any answer.",
+    meaning: "The server, or a device on the path, closed the connection during the handshake without a TLS alert. Typical reasons are a proxy that forwards the request for TLS but cannot do TLS itself, a backend that died, and a filter that inspects TLS (server name, version). `protocol.closed` is for a connection that was closed before any answer.",
     fixes: &[
         fix(
             "Check the server's log for this moment: it says `could not accept SSL connection` and why.",
@@ -635,7 +635,7 @@ pub static CLOSED: Cause = Cause {
     ],
 };
 
-/// Reset in the middle.
+/// Reset during the handshake.
 pub static RESET: Cause = Cause {
     code: "tls.reset",
     severity: Severity::Fail,
@@ -660,7 +660,7 @@ pub static RESET: Cause = Cause {
     ],
 };
 
-/// No end of it.
+/// The handshake timed out.
 pub static TIMEOUT: Cause = Cause {
     code: "tls.timeout",
     severity: Severity::Fail,
@@ -670,7 +670,7 @@ pub static TIMEOUT: Cause = Cause {
     meaning: "The server accepted TLS and then sent nothing more, or too little. A small request in the same place is not answered either, so the size of the messages is not the reason (`protocol.stall`). The server is stuck or overloaded, or a proxy accepted TLS itself and has no backend to connect to.",
     fixes: &[
         fix(
-            "Check the server's load, and any proxy between: it may answer for a backend that is gone.",
+            "Check the server's load, and any proxy on the path: it may answer for a backend that is gone.",
         ),
         fix("Raise --timeout if the server is known to be slow."),
     ],
@@ -683,7 +683,7 @@ pub static TIMEOUT: Cause = Cause {
     ],
 };
 
-/// Channel binding.
+/// Channel binding is required and not available.
 pub static CHANNEL_BINDING: Cause = Cause {
     code: "tls.channel-binding",
     severity: Severity::Fail,
@@ -712,7 +712,7 @@ pub static CHANNEL_BINDING: Cause = Cause {
     ],
 };
 
-/// Somebody in between.
+/// TLS is terminated between client and server.
 pub static INTERCEPTED: Cause = Cause {
     code: "tls.intercepted",
     severity: Severity::Fail,
@@ -726,7 +726,7 @@ pub static INTERCEPTED: Cause = Cause {
             "openssl s_client -starttls postgres -connect {connect?HOST:PORT} </dev/null | openssl x509 -noout -fingerprint -sha256 -subject -issuer",
         ),
         fix(
-            "If the proxy between is yours and intended, set channel_binding=disable to log in through it; otherwise consider the password compromised.",
+            "If the proxy on the path is yours and intended, set channel_binding=disable to log in through it; otherwise consider the password compromised.",
         ),
     ],
     seen_as: &[

@@ -13,21 +13,40 @@ const LONG: usize = 24;
 
 /// Pieces of sentences and of commands, which say nothing by themselves.
 const PIECES: &[&str] = &[
+    "address_only",
+    "enable",
     "give_up_ms",
     "hba_line",
     "heartbeat",
+    "insist_on_tls",
     "item",
     "keepalive_seconds",
     "keepalive_settings",
     "known",
+    "owner_hint",
     "packets",
     "parameter_name",
+    "passfile_line",
     "proven",
     "remote_host",
     "remote_ip",
     "safe_seconds",
     "url",
     "who",
+];
+
+/// Names that say less to a person than they do to a program.
+const LABELS: &[(&str, &str)] = &[
+    ("clock_suspected", "clock problem suspected"),
+    ("later_packets_came", "later packets arrived"),
+    ("other_encryption_passes", "other encryption accepted"),
+    ("our_clock", "this machine's clock"),
+    ("password_from", "password source"),
+    ("same_name_other_key", "root with the same name"),
+    ("seen", "observed"),
+    ("server_takes", "server accepts"),
+    ("short_answers_pass", "short answers arrive"),
+    ("silences", "idle times"),
 ];
 
 /// One line of evidence.
@@ -148,6 +167,9 @@ fn label(name: &str) -> (String, Option<&'static str>) {
     if name == "ms" {
         return ("time".to_owned(), Some("ms"));
     }
+    if let Some((_, label)) = LABELS.iter().find(|(known, _)| *known == name) {
+        return ((*label).to_owned(), None);
+    }
     let units = [
         ("_ms", "ms"),
         ("_seconds", "s"),
@@ -207,7 +229,7 @@ fn phrase(value: &Value, unit: Option<&str>) -> String {
 
 fn cut(text: String) -> String {
     match text.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}… (all of it with -v)", &text[..at]),
+        Some((at, _)) => format!("{}… (-v shows all of it)", &text[..at]),
         None => text,
     }
 }
@@ -236,6 +258,8 @@ mod tests {
             "nothing": null,
             "names": ["a", "b"],
             "hops": [{"host": "a", "rtt_ms": 3}, {"host": "b", "rtt_ms": null}],
+            "our_clock": "2026-01-01",
+            "insist_on_tls": "sslmode=verify-full",
         }));
         assert_eq!(
             flat(new(&evidence, "", "")),
@@ -246,6 +270,7 @@ mod tests {
                 "names=a, b",
                 "hops=host a, rtt 3 ms",
                 "=host b",
+                "this machine's clock=2026-01-01",
             ]
         );
     }

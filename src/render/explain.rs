@@ -107,7 +107,7 @@ fn recognised(page: &mut Page, one: &Match, style: &Style) {
         let mut text = format!("{}{}", place.unwrap_or_default(), one.matched);
         match one.phase {
             Some(Phase::Connect) => text += ", while connecting",
-            Some(Phase::Session) => text += ", on a connection that worked",
+            Some(Phase::Session) => text += ", on an established connection",
             Some(Phase::Any) | None => {}
         }
         if let Some(wrappers) = &one.unwrapped_from {

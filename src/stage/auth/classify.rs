@@ -290,7 +290,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
     let seconds = s.elapsed.as_secs_f64();
     let past = seconds.fract();
     if !reset && seconds >= 0.95 && !(0.3..=0.95).contains(&past) {
-        return timeout(s, "it closed the connection");
+        return timeout(s, "the server closed the connection");
     }
     s.finding(&auth::CLOSED)
 }

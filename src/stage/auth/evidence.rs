@@ -146,7 +146,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
             .with("how", "the server cancelled the query"),
         "idle.server-timeout" => s
             .finding(cause)
-            .with("after", "after a short time")
+            .with("after", "after a moment")
             .with("words", "before the first query (idle_session_timeout)")
             .with("setting", "idle_session_timeout"),
         "server.connections.full" => s.finding(cause).with("slots", server::SLOTS),
@@ -206,7 +206,7 @@ pub fn timeout(s: &Situation<'_>, how: &str) -> Finding {
         .with("how", how)
 }
 
-/// Somebody ends TLS in between.
+/// TLS is terminated between client and server.
 pub fn intercepted(s: &Situation<'_>) -> Finding {
     let subject = match s.tls {
         Some(tls) if !tls.subject.is_empty() => tls.subject.as_str(),

@@ -38,7 +38,7 @@ pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String>
     entry(situation, client)
 }
 
-/// The line for an address, however we got there ourselves.
+/// The line for an address, whatever our own transport is.
 pub fn entry(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
     let (database, user) = names(situation);
     let kind = if situation.is_encrypted() {
@@ -119,7 +119,7 @@ pub async fn other_encryption_passes(
     let attempt = match (encrypted, target.tls.mode) {
         // libpq tries the other one by itself under `allow` and `prefer`.
         (false, SslMode::Disable) => Attempt::Tls,
-        // In clear, names would be sent to an end that nobody verified.
+        // Without TLS, names would be sent to an unverified peer.
         (true, SslMode::Require) if !verifies(target) => Attempt::Plain,
         _ => return None,
     };

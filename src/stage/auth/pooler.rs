@@ -238,7 +238,7 @@ pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
         // It gives this code to whatever it says.
         false => PGBOUNCER,
     };
-    // PgBouncer names nobody where it refuses somebody itself: these are
+    // PgBouncer's own refusals contain no names, so with a name these are
     // the server's words, and the password is the one PgBouncer has for it.
     let of_server_behind = |cause: &Cause| match cause.code {
         "auth.password.wrong" => {

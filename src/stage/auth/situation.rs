@@ -18,7 +18,7 @@ pub struct Situation<'a> {
     pub endpoint: &'a Endpoint,
     /// How it was reached.
     pub route: &'a Route,
-    /// What TLS came to; none in clear.
+    /// The result of the handshake; `None` without TLS.
     pub tls: Option<&'a Encryption>,
     /// Whether the peer had said something before the start-up message.
     pub spoke_before: bool,
@@ -110,7 +110,7 @@ impl<'a> Situation<'a> {
             .with("replication", self.target.replication.clone())
             .with(
                 "password_from",
-                self.password_source.unwrap_or("nowhere (none was sent)"),
+                self.password_source.unwrap_or("no source (none was sent)"),
             )
             .with(
                 "method",

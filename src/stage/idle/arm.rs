@@ -1,4 +1,4 @@
-//! One connection that is left alone, or cared for, until its time is up.
+//! One test connection: idle, or with keepalives or queries, until its time is up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub enum Care {
     /// A query at this interval.
     Heartbeat(Duration),
     /// An SSH session up to this hop, counted from 0, without a database
-    /// connection, left alone.
+    /// connection, idle.
     Hop(usize),
 }
 

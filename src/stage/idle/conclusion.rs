@@ -462,7 +462,7 @@ fn cause_of(drop: &Drop) -> &'static Cause {
     }
 }
 
-/// The server's setting behind a timeout of its own.
+/// The server's setting that caused the timeout.
 fn setting(drop: &Drop) -> Option<&'static str> {
     match (drop.kind, drop.sqlstate.as_deref()?) {
         (Kind::Server, "57P05") => Some("idle_session_timeout"),

@@ -1,4 +1,4 @@
-//! How an SSH session lives and dies while it is left alone.
+//! How an SSH session lives and ends while it is idle.
 
 use std::time::Duration;
 

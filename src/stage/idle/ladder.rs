@@ -24,7 +24,7 @@ pub fn silences(floor: Duration, longest: Duration, rungs: u32) -> Vec<Duration>
 /// How one rung ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rung {
-    /// How long it was left alone, or was to be.
+    /// How long it was idle, or was to be.
     pub silence: Duration,
     /// What happened.
     pub end: End,

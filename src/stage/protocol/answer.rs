@@ -54,7 +54,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// An end without a word.
+    /// The connection ended without an answer.
     pub fn nothing(ending: Ending) -> Self {
         Self {
             bytes: Vec::new(),
@@ -106,19 +106,19 @@ impl Heard {
 /// What an answer to SSLRequest is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// `S`, and perhaps bytes behind it that should not be there.
+    /// `S`, and any bytes after it, which should not be there.
     Tls {
         /// Those bytes.
         injected: Vec<u8>,
     },
-    /// `N`, and perhaps bytes behind it that should not be there.
+    /// `N`, and any bytes after it, which should not be there.
     NoTls {
         /// Those bytes.
         injected: Vec<u8>,
     },
     /// An ErrorResponse, or the postmaster's bare text.
     Error(ErrorText),
-    /// Somebody else.
+    /// Another protocol.
     Stranger(Stranger),
     /// The type of a PostgreSQL message with an absurd length.
     Oversized(u32),
@@ -217,7 +217,7 @@ fn other(bytes: &[u8]) -> Answer {
     }
 }
 
-/// An `E` and what is behind it.
+/// An `E` and what follows it.
 fn error(bytes: &[u8]) -> Answer {
     let rest = bytes.get(1..).unwrap_or_default();
     if let [a, b, c, d, body @ ..] = rest {

@@ -29,7 +29,7 @@ pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// The encryption that one attempt uses; `sslmode` decides which attempts there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// No SSLRequest: the start-up message goes in clear.
+    /// No SSLRequest: the start-up message is sent unencrypted.
     Plain,
     /// SSLRequest, then TLS if the server says `S`.
     Tls,
@@ -54,7 +54,7 @@ pub struct Greeted {
     pub stream: Stream,
     /// Whether TLS comes next.
     pub tls: bool,
-    /// Bytes that came in clear behind the answer. After an `S` libpq shakes
+    /// Unencrypted bytes after the answer. After an `S` libpq shakes
     /// hands all the same and then refuses; after an `N` it takes them for the
     /// answer to the start-up message. `tls` does as libpq does.
     pub injected: Vec<u8>,

@@ -23,16 +23,16 @@ use super::{describe, in_words};
 pub enum Asked {
     /// SSLRequest.
     SslRequest,
-    /// A start-up message in clear.
+    /// An unencrypted start-up message.
     StartUp,
     /// TLS from the first byte.
     ClientHello,
 }
 
-/// How long a silent end is given to answer a line break.
+/// How long a silent peer may take to answer a line break.
 const POKE: Duration = Duration::from_millis(250);
 
-/// How long the look on a second connection may take.
+/// How long the probe on a second connection may take.
 const LOOK: Duration = Duration::from_millis(1500);
 
 /// Names the end that gave this first answer, or none. For `auth` and `tls`
@@ -106,7 +106,7 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         return finding.with("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
-    // A forward is at fault only where it has nothing to say itself.
+    // A forward is at fault only if it sends nothing itself.
     let mute = [&cause::CLOSED, &cause::RESET, &cause::SILENT]
         .iter()
         .any(|mute| mute.code == finding.cause.code);
@@ -120,7 +120,7 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
     }
 }
 
-/// What to do about a forward or proxy of this machine whose other side fails.
+/// What to do about a local forward or proxy whose target fails.
 fn advice(process: &str) -> Option<&'static str> {
     Some(match process {
         "docker-proxy" | "com.docker.backe" | "com.docker.vpnk" | "vpnkit-bridge" => {
@@ -152,7 +152,7 @@ fn advice(process: &str) -> Option<&'static str> {
     })
 }
 
-/// An end without a word.
+/// The connection ended without an answer.
 async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     ending: Ending,
     asked: Asked,
@@ -227,7 +227,7 @@ async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
         .then_next_host()
 }
 
-/// A TLS server in the place of PostgreSQL.
+/// A TLS server instead of PostgreSQL.
 fn tls_server(look: &Look) -> Finding {
     if look.alpn.as_deref() == Some("postgresql") {
         return Finding::new(&tls_cause::DIRECT_ONLY)
@@ -257,7 +257,7 @@ fn tls_server(look: &Look) -> Finding {
         .with("tls_version", look.version.clone())
 }
 
-/// Somebody who said who he is.
+/// A peer whose protocol was recognised.
 fn somebody(stranger: &Stranger) -> Finding {
     let finding = Finding::new(&cause::NOT_POSTGRES)
         .with("what", stranger.kind.name())

@@ -26,7 +26,7 @@ impl Looked<'_> {
             (
                 facts.integer("used"),
                 usable_slots(facts),
-                "for this role on the server",
+                "available to this role on the server",
             ),
             (
                 facts.integer("used_by_role"),
@@ -135,7 +135,7 @@ impl Looked<'_> {
         let checks = [
             (
                 "--expect-database",
-                "the database",
+                "database",
                 database.clone(),
                 facts.text("database").map(str::to_owned),
             ),
@@ -153,7 +153,7 @@ impl Looked<'_> {
             ),
             (
                 "--expect-cluster-name",
-                "the cluster",
+                "cluster name",
                 cluster_name.clone(),
                 facts.text("cluster_name").map(str::to_owned),
             ),
@@ -168,14 +168,21 @@ impl Looked<'_> {
             let Some(expected) = expected else { continue };
             if actual.as_ref() != Some(&expected) {
                 let actual = match actual {
-                    Some(name) if name.is_empty() => "unnamed".to_owned(),
+                    Some(name) if name.is_empty() => "(none)".to_owned(),
                     Some(name) => name,
                     None => unknown(),
                 };
                 let here = self.endpoint.label();
-                let spoken = |value: &str| format!("{what} {value}").trim_start().to_owned();
-                let rule = format!("requires {}", spoken(&expected));
-                let found = format!("the server at {here} is {}", spoken(&actual));
+                let (rule, found) = match what {
+                    "" => (
+                        format!("requires {expected}"),
+                        format!("the server at {here} is {actual}"),
+                    ),
+                    what => (
+                        format!("requires {what} {expected}"),
+                        format!("the server at {here} reports {what} {actual}"),
+                    ),
+                };
                 return Err(self
                     .finding(&server::WRONG_IDENTITY)
                     .with("guard", guard)

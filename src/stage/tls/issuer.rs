@@ -1,4 +1,4 @@
-//! A chain that leads to nobody who is trusted: who issued it, and whether a
+//! A chain that ends at no trusted root: who issued it, and whether a
 //! link is missing or the authority is another one.
 
 use openssl::nid::Nid;
@@ -24,7 +24,7 @@ impl Trial<'_> {
         names.map(|r| name_text(r.subject_name())).take(5).collect()
     }
 
-    /// The issuer cannot be found: nobody's, or a missing link.
+    /// The issuer is unknown: an untrusted authority, or a missing intermediate.
     pub(super) fn issuer(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
         // The last certificate of what was presented: the one whose issuer is unknown.
         let last = match refusal.code {
@@ -114,7 +114,7 @@ impl Trial<'_> {
     }
 
     /// A trusted root with the issuer's name whose key did not make the
-    /// signature: an authority that was set up anew under its old name.
+    /// signature: an authority that was recreated under its old name.
     fn namesake(&self, cert: &X509Ref) -> Option<String> {
         let issuer = name_text(cert.issuer_name());
         self.trusted

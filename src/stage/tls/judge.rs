@@ -288,7 +288,7 @@ impl Judge<'_> {
             }
             return self.unmask(&heard, tls).await;
         }
-        // Somebody who slips bytes in does not wait for what we say.
+        // An attacker who injects bytes does not wait for our message.
         if let Some(bytes) = look::unasked(self.route, self.ctx, BRIEF).await {
             return slipped_in(&bytes);
         }
@@ -358,7 +358,7 @@ impl Judge<'_> {
     }
 }
 
-/// Bytes in clear where TLS was agreed on.
+/// Unencrypted bytes after TLS was accepted.
 pub(super) fn slipped_in(bytes: &[u8]) -> Finding {
     Finding::new(&protocol_cause::INJECTED)
         .with("answered", "accepted TLS")

@@ -152,7 +152,7 @@ pub async fn asks_for_tls(route: &Route, ctx: &Ctx, time: Duration) -> Option<An
     }
 }
 
-/// What a second connection says behind its yes to TLS while nothing is sent:
+/// What a second connection sends after its yes to TLS while we send nothing:
 /// a server waits for the client there.
 pub async fn unasked(route: &Route, ctx: &Ctx, time: Duration) -> Option<Vec<u8>> {
     let limit = (Instant::now() + time).min(ctx.deadline);

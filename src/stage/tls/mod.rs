@@ -45,7 +45,7 @@ pub struct Wire {
     pub log: Arc<TeeLog>,
     /// How it reaches the peer.
     pub route: Route,
-    /// What TLS came to; none in clear.
+    /// The result of the handshake; `None` without TLS.
     pub tls: Option<Encryption>,
     /// The socket itself, to ask the kernel about it.
     pub socket: Option<Arc<socket2::Socket>>,
@@ -111,7 +111,7 @@ pub async fn probe(
     }
 }
 
-/// Whether libpq goes on in clear after an `N`: what came behind it, it takes
+/// Whether libpq goes on without TLS after an `N`: what came after it, it takes
 /// for the answer to its start-up message.
 fn goes_on_in_clear(greeted: &Greeted, target: &Target) -> bool {
     let first = greeted.injected.first();
@@ -119,7 +119,7 @@ fn goes_on_in_clear(greeted: &Greeted, target: &Target) -> bool {
     target.tls.mode == SslMode::Prefer && may_be_an_answer
 }
 
-/// Bytes behind an `N`.
+/// Bytes after an `N`.
 fn behind_the_no(greeted: &Greeted, endpoint: &Endpoint) -> Finding {
     let finding = judge::slipped_in(&greeted.injected).with("answered", "refused TLS");
     crate::stage::protocol::describe(finding, endpoint, &greeted.stream.route)
