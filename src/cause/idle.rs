@@ -187,8 +187,9 @@ pub static KEEPALIVE: Cause = Cause {
     title: "What keeps an idle connection open",
     summary: "{remedy}",
     meaning: "In addition to the idle connections, dbdoctor tested one with TCP keepalives and one with a query at intervals. Those that outlive the drop show what prevents it. Devices that forward packets count keepalives as traffic; a proxy that terminates TCP, or a timeout of the server or the pooler, does not. A query counts everywhere. Through an SSH tunnel, TCP keepalives reach only the first SSH server.",
+    // A finding has a fix for each driver in its place.
     fixes: &[fix(
-        "Use the settings for your driver; the report's facts list them as advice.",
+        "{drivers?Use the settings for your driver, which the report lists.}",
     )],
     seen_as: &[],
 };

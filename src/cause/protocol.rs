@@ -103,7 +103,7 @@ pub static NOT_POSTGRES: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The service on this port is not PostgreSQL",
-    summary: "{endpoint} is not a PostgreSQL server: {what} answered.",
+    summary: "{endpoint} is not a PostgreSQL server but {what}.",
     meaning: "The first bytes are not in the PostgreSQL protocol. The host or the port is wrong, or another kind of server listens there: a web server or HTTP load balancer, an HTTPS port (TLS that does not know the protocol name `postgresql`), an SSH server (use it with --ssh), another kind of database.",
     fixes: &[
         fix("Check host and port: PostgreSQL listens on 5432 by default, PgBouncer on 6432."),

@@ -93,7 +93,7 @@ pub static HOSTNAME: Cause = Cause {
             "psql \"host={name} hostaddr={address_only?ADDRESS} port={port} sslmode=verify-full\"",
         ),
         fix(
-            "Or reissue the certificate with {asked|the host name} among its subject alternative names.",
+            "Or reissue the certificate with {missing_name?the host name} among its subject alternative names.",
         ),
     ],
     seen_as: &[
@@ -591,7 +591,7 @@ pub static SNI: Cause = Cause {
     severity: Severity::Fail,
     retryable: false,
     title: "The server does not know the requested host name",
-    summary: "{endpoint} rejects the server name {server_name} in the TLS handshake (alert unrecognised_name).",
+    summary: "{endpoint} rejects the server name {server_name} in the TLS handshake (alert unrecognized_name).",
     meaning: "A proxy that picks its backend by the server name (SNI) has none for this one. The name is the `host` setting; through a tunnel or with an alias it is often not the name that the proxy knows.",
     fixes: &[
         fix(

@@ -33,6 +33,7 @@ const PIECES: &[&str] = &[
     "safe_seconds",
     "url",
     "who",
+    "words",
 ];
 
 /// Names that say less to a person than they do to a program.

@@ -235,7 +235,7 @@ fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
                     .finding(&protocol::NOT_POSTGRES)
                     .with(
                         "what",
-                        who.map_or("an unknown protocol", |who| who.kind.name()),
+                        who.map_or("an unknown service", |who| who.kind.name()),
                     )
                     .with("bytes", shown),
             }

@@ -485,7 +485,7 @@ pub fn described(drop: &Drop) -> String {
     };
     match drop.announced {
         true => format!("{what} after {at}"),
-        false => format!("found {what} on first use after {at} of idle time"),
+        false => format!("{what}, noticed on use after {at}"),
     }
 }
 

@@ -277,7 +277,7 @@ pub fn told(end: &End) -> (&'static str, Option<String>) {
         End::Dropped(drop) => {
             let when = match drop.announced {
                 true => format!("announced after {}", spoken(drop.at)),
-                false => "found on first use".to_owned(),
+                false => "noticed on use".to_owned(),
             };
             let part = drop.part.map(|part| part.name().to_owned());
             let parts = [Some(when), part, drop.message.clone()];

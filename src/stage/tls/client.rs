@@ -170,7 +170,7 @@ fn key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, Finding>
     }
     if let Some(allowed) = too_open(meta.uid(), meta.mode()) {
         let reason = format!(
-            "its key file {shown} has mode {:04o}; the most permissive mode allowed is {allowed:04o}",
+            "its key file {shown} has mode {:04o}, which is too open (at most {allowed:04o})",
             meta.mode() & 0o7777
         );
         let command = shlex::try_quote(&path.to_string_lossy())

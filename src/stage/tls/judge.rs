@@ -71,10 +71,8 @@ impl Judge<'_> {
             (Failure::Version, _) => self.version().await,
             (Failure::Algorithm(what), _) => self.cipher(what).await,
             (Failure::NotTls, _) => self.not_tls(tls).await,
-            (Failure::Violation, _) => Finding::new(&protocol_cause::MALFORMED).with(
-                "received",
-                format!("a TLS message that is not valid at this point ({error})"),
-            ),
+            (Failure::Violation, _) => Finding::new(&protocol_cause::MALFORMED)
+                .with("received", format!("an invalid TLS message ({error})")),
             (Failure::Closed, _) => self.ended(Ending::Closed, tls).await,
             (Failure::Reset, _) => self.ended(Ending::Reset, tls).await,
             _ => Finding::new(&cause::UNCLASSIFIED),
@@ -227,7 +225,7 @@ impl Judge<'_> {
         let finding = match narrowed {
             Some(max) => Finding::new(&cause::VERSION).fix(
                 format!(
-                    "Remove ssl_max_protocol_version={}, which prevents later versions.",
+                    "Remove ssl_max_protocol_version={}, which excludes later versions.",
                     max.as_str()
                 ),
                 None,

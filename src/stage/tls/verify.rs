@@ -323,7 +323,7 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
         shown.push(format!("and {more} more"));
     }
     let asked = match host {
-        "" => "an address without a host name (only hostaddr is given)",
+        "" => "an address without a host name (only hostaddr is set)",
         host => host,
     };
     let plain = shown.iter().find(|name| !name.contains('*'));
@@ -332,12 +332,13 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
         .with(
             "names",
             match shown.is_empty() {
-                true => "no name".to_owned(),
+                true => "no host name".to_owned(),
                 false => shown.join(", "),
             },
         )
         .with("carried", (!shown.is_empty()).then(|| shown.clone()))
         .with("asked", asked)
+        .with("missing_name", (!host.is_empty()).then(|| host.to_owned()))
         .with("name", plain.cloned())
         .with("subject", name_text(cert.subject_name()))
         .with("broken_name", broken.then_some(true))
