@@ -12,7 +12,7 @@ pub static DATABASE: Cause = Cause {
     meaning: "A pooler such as PgBouncer answers instead of the server and has its own list of databases; this name is not on it (or is disabled there). The server behind it may still have a database of that name.",
     fixes: &[
         run(
-            "Enable it again, as an administrator of PgBouncer:",
+            "If it was disabled there, enable it again as an administrator of PgBouncer:",
             "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c {enable?'enable DATABASE'}",
         ),
         fix("Check the name: it must be one of the pooler's [databases] entries."),
