@@ -29,10 +29,6 @@ const NO_SCENARIO: &[(&str, &str)] = &[
 /// Nothing on the wire shows it; `tests/explain.rs` has its texts.
 const EXPLAIN: &str = "known to explain alone, which is tested on its texts";
 
-/// Causes whose pages have no fix yet. It only shrinks.
-const NO_GENERAL_FIX: &[&str] = &[
-];
-
 /// A line of `tests/data/causes.txt`.
 struct Promise {
     warning: bool,
@@ -197,7 +193,7 @@ fn no_text_has_a_run_of_blanks() {
 fn pages_have_fixes_and_no_holes() {
     check("pages", |row| {
         let fixes = Finding::new(row).fixes_in_general();
-        if fixes.is_empty() && !NO_GENERAL_FIX.contains(&row.code) {
+        if fixes.is_empty() {
             return Some("no fix is left without evidence: word one for the page".to_owned());
         }
         let holes: Vec<String> = row

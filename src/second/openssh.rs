@@ -503,7 +503,7 @@ mod tests {
         let mut record = crate::report::StageRecord::new(crate::report::Stage::Config);
         let plan = crate::target::ssh::plan(&args, &Default::default(), &mut record);
         let plan = plan.unwrap().unwrap();
-        let section = section(&plan.hops[0], 0, true, &plan).unwrap();
+        let section = section(&plan.hops[0], 0, Role::Last, &plan).unwrap();
         for line in [
             "RevokedHostKeys \"/dev/null\"",
             "CASignatureAlgorithms \"-rsa-*\"",

@@ -158,8 +158,8 @@ impl Normal {
         for (pattern, form) in PATTERNS.iter() {
             text = pattern.replace_all(&text, *form).into_owned();
         }
-        let number = |found: &Captures<'_>| match found[0].parse() {
-            Ok(number) if is_port(number) => self.port(number).to_string(),
+        let number = |found: &Captures<'_>| match found[2].parse() {
+            Ok(number) if is_port(number) => format!("{}{}", &found[1], self.port(number)),
             _ => found[0].to_owned(),
         };
         NUMBER.replace_all(&text, number).into_owned()
@@ -180,7 +180,7 @@ fn is_port(number: u64) -> bool {
     (10_000..65_535).contains(&number)
 }
 
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[0-9]{5}\b").unwrap());
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(^|[^-\w])([0-9]{5})\b").unwrap());
 
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let all = [
