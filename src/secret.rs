@@ -1,14 +1,23 @@
 //! A value that must never be shown.
 
+mod finder;
+mod forms;
 mod repeated;
 
 use std::fmt;
 
-pub use repeated::{guard, hide, hide_text, shown_anyway};
+use zeroize::Zeroize;
+
+pub use repeated::{guard, hide, hide_part, hide_part_text, hide_text, shown_anyway};
 
 /// A password or passphrase. It has no `Display` and no `Serialize`, and its
 /// `Debug` says only that there is one, so that printing it does not compile
 /// or prints nothing of use.
+///
+/// Its memory is wiped when it is dropped. What was read from the process's
+/// environment stays there, the forms that [`guard`] looks for stay until the
+/// end, and libraries have buffers of their own: see [`crate::core_dumps`] for
+/// what keeps all of it from other processes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     text: String,
@@ -51,6 +60,13 @@ impl Secret {
     /// Whether the value is the empty string.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.text.zeroize();
+        self.raw.zeroize();
     }
 }
 

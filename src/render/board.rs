@@ -287,7 +287,7 @@ mod tests {
         };
         assert_eq!(
             line(&mut names, ended).as_deref(),
-            Some("reset after 12 s[2J: left alone, 45 s")
+            Some("reset after 12 s: left alone, 45 s")
         );
         assert!(names.is_empty());
     }

@@ -2,19 +2,41 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::report::Report;
+use crate::{secret, text};
 
 /// The report as one JSON object and a line end.
 pub fn render(report: &Report) -> Vec<u8> {
     object(&report.to_json())
 }
 
-/// Anything of ours as one JSON object and a line end.
+/// Anything of ours as one JSON object and a line end. Nothing leaves unseen
+/// characters or a guarded secret in it, wherever a text came from.
 pub fn object(value: &impl Serialize) -> Vec<u8> {
-    let mut out = serde_json::to_vec_pretty(value).unwrap_or_default();
+    let value = serde_json::to_value(value).map(safe).unwrap_or_default();
+    let mut out = serde_json::to_vec_pretty(&value).unwrap_or_default();
     out.push(b'\n');
     out
+}
+
+/// A value whose texts are safe to show. The lines of commands are kept.
+fn safe(value: Value) -> Value {
+    match value {
+        Value::String(text) => {
+            let text = secret::hide_text(text);
+            let lines: Vec<String> = text.split('\n').map(text::visible).collect();
+            Value::String(lines.join("\n"))
+        }
+        Value::Array(items) => items.into_iter().map(safe).collect(),
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(name, value)| (name, safe(value)))
+                .collect(),
+        ),
+        other => other,
+    }
 }
 
 /// The JSON Schema of the report.

@@ -148,14 +148,19 @@ pub fn pad_left(text: &str, to: usize) -> String {
     format!("{}{text}", " ".repeat(to.saturating_sub(width(text))))
 }
 
-/// A text in the characters that the style allows: where that is ASCII, known
-/// signs have a spelling and everything else is escaped.
+/// A text in the characters that a terminal may get: none that cannot be seen
+/// and, where the style allows only ASCII, known signs in a spelling of it and
+/// everything else escaped.
 pub fn plain<'t>(text: &'t str, style: &Style) -> Cow<'t, str> {
-    if style.utf8 || text.is_ascii() {
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for (_, c) in crate::text::characters(text) {
+        if style.utf8 {
+            out.push(c);
+            continue;
+        }
         match c {
             c if c.is_ascii() => out.push(c),
             '→' => out.push_str("->"),
@@ -282,6 +287,23 @@ mod tests {
             verbosity: Verbosity::Normal,
         };
         assert_eq!(plain("a → b… é", &style), "a -> b... \\u{e9}");
+    }
+
+    #[test]
+    fn nothing_that_cannot_be_seen_gets_to_the_terminal() {
+        let mut style = Style {
+            width: 80,
+            utf8: true,
+            color: false,
+            verbosity: Verbosity::Normal,
+        };
+        for utf8 in [true, false] {
+            style.utf8 = utf8;
+            let mut page = Page::new(&style);
+            page.line(&[(Ink::Plain, "a\u{61c}b\x1b[2Jc\u{2028}")]);
+            page.paragraph(&[(Ink::Plain, "\u{e0041}")], Ink::Plain, "d\u{3164}e\u{7}");
+            assert_eq!(page.into_text(), "abc\nde\n");
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use crate::secret;
+
 /// No program's words are kept beyond this.
 const LARGEST: u64 = 256 * 1024;
 
@@ -92,6 +94,10 @@ async fn text(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
         let _ = pipe.take(LARGEST).read_to_end(&mut bytes).await;
+    }
+    // What was not read may be the rest of a secret.
+    if bytes.len() as u64 == LARGEST {
+        bytes = secret::hide_part(&bytes).into_owned();
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -21,6 +21,7 @@ use super::earned::Earned;
 use super::libssh2::{self, Wanted};
 use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::process;
+use crate::secret;
 use crate::target::ssh::LEAST_RSA_BITS;
 use crate::target::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
 use crate::temporary::Folder;
@@ -373,7 +374,7 @@ async fn watch(child: &mut Child, log: &mut Log) {
     let _ = stdin.write_all(&SSL_REQUEST).await;
     let mut answer = [0u8; 1];
     let mut lines = BufReader::new(stderr);
-    let mut heard = false;
+    let (mut heard, mut piece) = (false, false);
     for _ in 0..MOST_LINES {
         let mut line = Vec::new();
         let mut bounded = (&mut lines).take(LONGEST_LINE);
@@ -389,6 +390,11 @@ async fn watch(child: &mut Child, log: &mut Log) {
                 if !matches!(read, Ok(1..)) {
                     return;
                 }
+                // A longer one comes in pieces, and so may a secret in it.
+                if line.len() as u64 == LONGEST_LINE || piece {
+                    line = secret::hide_part(&line).into_owned();
+                }
+                piece = !line.ends_with(b"\n");
                 log.hear(&String::from_utf8_lossy(&line));
                 if log.forwarded {
                     return;

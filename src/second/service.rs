@@ -60,7 +60,7 @@ pub fn text(scene: &Scene<'_>, earned: Earned, only: Option<&Dialled<'_>>) -> Op
         if elsewhere || moved || withheld || parameter.origin.kind == "default" {
             continue;
         }
-        if parameter.value == HIDDEN {
+        if parameter.value.contains(HIDDEN) {
             return None;
         }
         service.set(name, &parameter.value)?;

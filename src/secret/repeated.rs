@@ -2,35 +2,25 @@
 //! them, in whatever form.
 
 use std::borrow::Cow;
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
-use super::{HIDDEN, Secret};
+use super::Secret;
+use super::finder::Finder;
+use super::forms::forms;
 
 /// The secrets of this run in the forms that a peer may repeat them in.
 /// [`crate::text::clean`] takes them out of every text that is shown.
 static GUARDED: RwLock<Guarded> = RwLock::new(Guarded {
     known: Vec::new(),
     user: String::new(),
-    forms: Vec::new(),
+    finder: Finder::new(),
 });
 
 struct Guarded {
     /// The values of the target that are shown anyway.
     known: Vec<String>,
     user: String,
-    forms: Vec<(Vec<u8>, Where)>,
-}
-
-/// Where a form of a secret is taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Where {
-    /// Wherever it stands.
-    Anywhere,
-    /// Where it is a word of its own: it is short.
-    Word,
-    /// Where it is a value: in quotes, or behind an equals sign. It is a
-    /// usual word, or very short, and the report is full of it by chance.
-    Value,
+    finder: Finder,
 }
 
 /// Says what is shown of the target anyway, before the first [`guard`]: a
@@ -47,214 +37,66 @@ pub fn shown_anyway(user: &str, values: impl IntoIterator<Item = String>) {
 pub fn guard(secret: &Secret) {
     let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
     let forms = forms(secret, &guarded.user, &guarded.known);
-    for form in forms {
-        if !guarded.forms.contains(&form) {
-            guarded.forms.push(form);
-        }
-    }
-    // The longest first: one may be part of another.
-    let by_length = |form: &(Vec<u8>, Where)| std::cmp::Reverse(form.0.len());
-    guarded.forms.sort_by_key(by_length);
+    guarded.finder.add(forms);
 }
 
 /// Bytes without the secrets that are guarded.
 pub fn hide(bytes: &[u8]) -> Cow<'_, [u8]> {
+    without(bytes, false)
+}
+
+/// The same for bytes that were cut off at their ends: what may be a piece of a
+/// secret there is hidden, too.
+pub fn hide_part(bytes: &[u8]) -> Cow<'_, [u8]> {
+    without(bytes, true)
+}
+
+fn without(bytes: &[u8], part: bool) -> Cow<'_, [u8]> {
     let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
-    let mut out = Cow::Borrowed(bytes);
-    for (form, place) in &guarded.forms {
-        if let Some(hidden) = without(&out, form, *place) {
-            out = Cow::Owned(hidden);
-        }
-    }
-    match without_md5(&out) {
+    match guarded.finder.hide(bytes, part) {
         Some(hidden) => Cow::Owned(hidden),
-        None => out,
+        None => Cow::Borrowed(bytes),
     }
 }
 
-/// `bytes` without what MD5 authentication sends and `pg_authid` stores:
-/// `md5` and 32 hexadecimal digits. With the salt that a server chose, the
-/// former is as good as the password.
-fn without_md5(bytes: &[u8]) -> Option<Vec<u8>> {
-    const DIGITS: usize = 32;
-    let is_hash = |at: usize| {
-        let digits = bytes.get(at + 3..at + 3 + DIGITS);
-        bytes.get(at..).is_some_and(|rest| rest.starts_with(b"md5"))
-            && digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    let at = (0..bytes.len().saturating_sub(DIGITS + 2)).find(|&at| is_hash(at))?;
-    let mut out = bytes.get(..at)?.to_vec();
-    out.extend_from_slice(HIDDEN.as_bytes());
-    let rest = bytes.get(at + 3 + DIGITS..).unwrap_or_default();
-    out.extend(without_md5(rest).unwrap_or_else(|| rest.to_vec()));
-    Some(out)
-}
-
-/// The same for text.
+/// [`hide`] for text.
 pub fn hide_text(text: String) -> String {
-    match hide(text.as_bytes()) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(hidden) => String::from_utf8_lossy(&hidden).into_owned(),
-    }
+    as_text(hide(text.as_bytes())).unwrap_or(text)
 }
 
-/// The forms of a secret that are taken out, and where.
-fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<(Vec<u8>, Where)> {
-    let bytes = secret.expose_bytes();
-    let text = secret.expose();
-    if bytes.is_empty() || known.iter().any(|value| value.contains(text)) {
-        return Vec::new();
-    }
-    let place = match text.chars().count() {
-        0..4 => Where::Value,
-        _ if is_usual(text) => Where::Value,
-        4..8 => Where::Word,
-        _ => Where::Anywhere,
-    };
-    let mut forms = vec![(bytes.to_vec(), place)];
-    let visible = crate::text::visible(text, usize::MAX);
-    let pairs =
-        |bytes: &[u8]| -> Vec<String> { bytes.iter().map(|b| format!("{b:02x}")).collect() };
-    let hex = pairs(bytes).concat();
-    // With what is left plain beside letters and digits: a component by RFC
-    // 3986, a path, and JavaScript's encodeURIComponent and encodeURI.
-    let encoded = |upper: bool, left: &[u8]| -> String {
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b) || left.contains(b);
-        bytes
-            .iter()
-            .map(|b| match (plain(b), upper) {
-                (true, _) => char::from(*b).to_string(),
-                (false, true) => format!("%{b:02X}"),
-                (false, false) => format!("%{b:02x}"),
-            })
-            .collect()
-    };
-    let sasl_plain = [b"\0", user.as_bytes(), b"\0", bytes].concat();
-    let basic = [user.as_bytes(), b":", bytes].concat();
-    let base64 = |bytes: &[u8]| {
-        let text = openssl::base64::encode_block(bytes);
-        text.trim_end_matches('=').to_owned()
-    };
-    let md5 = openssl::hash::hash(
-        openssl::hash::MessageDigest::md5(),
-        &[bytes, user.as_bytes()].concat(),
-    );
-    let md5 = md5.ok().map(|digest| pairs(&digest).concat());
-    let others = [
-        visible,
-        encoded(true, b""),
-        encoded(false, b""),
-        encoded(true, b"/"),
-        encoded(false, b"/"),
-        encoded(true, b"!*'()"),
-        encoded(true, b"!*'();/?:@&=+$,#"),
-        encoded(true, b"").replace("%20", "+"),
-        base64(bytes),
-        base64(bytes).replace('+', "-").replace('/', "_"),
-        base64(&sasl_plain),
-        base64(&basic),
-        hex.to_uppercase(),
-        hex,
-        pairs(bytes).join(" "),
-    ];
-    for form in others.into_iter().chain(md5) {
-        let place = match form.len() {
-            _ if form == text => continue,
-            0..4 => continue,
-            4..8 => Where::Word,
-            _ => Where::Anywhere,
-        };
-        // What only lost its ends is as usual a word as it is.
-        let place = if text.contains(&form) && is_usual(&form) {
-            Where::Value
-        } else {
-            place
-        };
-        forms.push((form.into_bytes(), place));
-    }
-    forms
+/// [`hide_part`] for text.
+pub fn hide_part_text(text: String) -> String {
+    as_text(hide_part(text.as_bytes())).unwrap_or(text)
 }
 
-/// The report's own words, in small letters.
-static PROSE: LazyLock<String> = LazyLock::new(|| {
-    let mut all = String::new();
-    for cause in crate::cause::all() {
-        let prose = [cause.code, cause.title, cause.summary, cause.meaning];
-        let fixes = cause.fixes.iter().map(|fix| fix.text);
-        for text in prose
-            .into_iter()
-            .chain(fixes)
-            .chain(cause.seen_as.iter().copied())
-        {
-            all.push_str(text);
-            all.push('\n');
-        }
-    }
-    all.make_ascii_lowercase();
-    all
-});
-
-/// Whether the report's own words contain it.
-fn is_usual(text: &str) -> bool {
-    PROSE.contains(&text.to_ascii_lowercase())
-}
-
-/// `bytes` without `form`; none where it is not in there.
-fn without(bytes: &[u8], form: &[u8], place: Where) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut kept = 0;
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..)
-        && rest.len() >= form.len()
-    {
-        if !rest.starts_with(form) {
-            at += 1;
-            continue;
-        }
-        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
-        let after = rest.get(form.len()).copied();
-        if !stands(place, before, after) {
-            at += 1;
-            continue;
-        }
-        out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
-        out.extend_from_slice(HIDDEN.as_bytes());
-        at += form.len();
-        kept = at;
-    }
-    if kept == 0 {
-        return None;
-    }
-    out.extend_from_slice(bytes.get(kept..).unwrap_or_default());
-    Some(out)
-}
-
-/// Whether what stands between these two bytes is taken out.
-fn stands(place: Where, before: Option<u8>, after: Option<u8>) -> bool {
-    let of_a_word =
-        |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80);
-    match place {
-        Where::Anywhere => true,
-        Where::Word => !of_a_word(before) && !of_a_word(after),
-        Where::Value => match before {
-            Some(b'=') => !of_a_word(after),
-            Some(quote @ (b'"' | b'\'' | b'`')) => after == Some(quote),
-            _ => false,
-        },
+/// The text that something was taken out of, if so.
+fn as_text(hidden: Cow<'_, [u8]>) -> Option<String> {
+    match hidden {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(hidden) => Some(String::from_utf8_lossy(&hidden).into_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::HIDDEN;
     use super::*;
 
-    fn hidden(secret: &str, known: &[&str], text: &str) -> String {
+    fn finder(secret: &str, known: &[&str]) -> Finder {
         let known: Vec<String> = known.iter().map(|&k| k.to_owned()).collect();
-        let mut out = text.as_bytes().to_vec();
-        for (form, place) in forms(&Secret::new(secret), "app", &known) {
-            out = without(&out, &form, place).unwrap_or(out);
-        }
-        String::from_utf8(out).unwrap()
+        let mut finder = Finder::new();
+        finder.add(forms(&Secret::new(secret), "app", &known));
+        finder
+    }
+
+    fn hidden(secret: &str, known: &[&str], text: &str) -> String {
+        let out = finder(secret, known).hide(text.as_bytes(), false);
+        String::from_utf8(out.unwrap_or_else(|| text.into())).unwrap()
+    }
+
+    fn hidden_in_part(secret: &str, text: &str) -> String {
+        let out = finder(secret, &[]).hide(text.as_bytes(), true);
+        String::from_utf8(out.unwrap_or_else(|| text.into())).unwrap()
     }
 
     #[test]
@@ -263,12 +105,17 @@ mod tests {
             "x hunter2-and-more!x",
             "aHVudGVyMi1hbmQtbW9yZSE=",
             "68756e746572322d616e642d6d6f726521",
+            "68 75 6e 74 65 72 32 2d 61 6e 64 2d 6d 6f 72 65 21",
             "hunter2-and-more%21",
             "AGFwcABodW50ZXIyLWFuZC1tb3JlIQ==",
+            // "password=" and "u:" before it, as base64.
+            "cGFzc3dvcmQ9aHVudGVyMi1hbmQtbW9yZSE=",
+            "dTpodW50ZXIyLWFuZC1tb3JlIQ==",
         ] {
             let shown = hidden("hunter2-and-more!", &[], repeated);
             assert!(shown.contains(HIDDEN), "{repeated}: {shown}");
             assert!(!shown.contains("hunter2"), "{repeated}: {shown}");
+            assert!(!shown.contains("tb3JlI"), "{repeated}: {shown}");
         }
     }
 
@@ -288,11 +135,86 @@ mod tests {
     }
 
     #[test]
+    fn programs_escape_what_they_print() {
+        for (secret, repeated) in [
+            ("it's-\"quoted\"\\<&", "it''s-\"quoted\"\\<&"),
+            ("it's-\"quoted\"\\<&", "it\\'s-\"quoted\"\\\\<&"),
+            ("it's-\"quoted\"\\<&", "it's-\\\"quoted\\\"\\\\<&"),
+            (
+                "it's-\"quoted\"\\<&",
+                "it&#39;s-&quot;quoted&quot;\\&lt;&amp;",
+            ),
+            ("schlüssel-bund", "schl\\u00fcssel-bund"),
+            ("schlüssel-bund", "schl\\xc3\\xbcssel-bund"),
+            ("schlüssel-bund", "schlÃ¼ssel-bund"),
+        ] {
+            assert_eq!(hidden(secret, &[], repeated), HIDDEN, "{repeated}");
+        }
+    }
+
+    #[test]
+    fn what_is_put_into_a_password_does_not_save_it() {
+        for repeated in [
+            "hunter2-\nand-more!",
+            "hunter2-\u{ad}and-more!",
+            "hunter2-\u{e0041}and\u{200b}-more!",
+            "h\0u\0n\0t\0e\0r\x002\0-\0a\0n\0d\0-\0m\0o\0r\0e\0!\0",
+            "hunter2\x1b[31m-and-\x1b]0;x\x07more!",
+            "hunter2 - and - more!",
+            "aHVudGVy\r\nMi1hbmQt\r\nbW9yZSE=",
+        ] {
+            let shown = crate::text::visible(&hidden("hunter2-and-more!", &[], repeated));
+            let rest = shown.replace(HIDDEN, "");
+            assert!(rest.len() <= 4, "{repeated}: {shown}");
+        }
+    }
+
+    #[test]
+    fn repetition_without_a_gap_leaves_no_piece() {
+        let shown = hidden("1234512345", &[], "x123451234512345x");
+        assert_eq!(shown, "x(hidden)x");
+    }
+
+    #[test]
+    fn pieces_at_the_ends_of_what_was_cut_are_taken_out() {
+        for (text, shown) in [
+            ("said hunter2-and", "said (hidden)"),
+            ("said hunter2-a\nn\u{fffd}", "said (hidden)"),
+            ("said hunte", "said (hidden)"),
+            ("said hunt", "said hunt"),
+            ("-and-more! was said", "(hidden) was said"),
+            ("said aHVudGVyMi1hb", "said (hidden)"),
+            ("said md5e12ab", "said (hidden)"),
+            ("said hunter2, again", "said hunter2, again"),
+            ("ter2-and-m", "(hidden)"),
+            ("er2-", "er2-"),
+        ] {
+            assert_eq!(hidden_in_part("hunter2-and-more!", text), shown);
+        }
+        assert_eq!(
+            hidden("hunter2-and-more!", &[], "hunter2-and"),
+            "hunter2-and"
+        );
+    }
+
+    #[test]
     fn an_md5_answer_is_taken_out() {
         let said = "md57e5f6037f1199f1075432170e2a45f8b";
         let twice = format!("{said}, {said}.");
         assert_eq!(&*hide(twice.as_bytes()), b"(hidden), (hidden).");
         assert_eq!(&*hide(b"md5 is weak, md5"), b"md5 is weak, md5");
+        assert_eq!(&*hide(b"md5md51"), b"md5md51");
+    }
+
+    #[test]
+    fn a_large_text_takes_no_long_time() {
+        let finder = finder("aaaaaaaaaaaa", &[]);
+        let begun = std::time::Instant::now();
+        let md5 = "md57e5f6037f1199f1075432170e2a45f8b".repeat(300_000);
+        for text in ["a".repeat(10 << 20), "ab".repeat(5 << 20), md5] {
+            finder.hide(text.as_bytes(), true);
+        }
+        assert!(begun.elapsed().as_secs() < 30);
     }
 
     #[test]
@@ -304,6 +226,9 @@ mod tests {
         assert_eq!(of("server", "the server at"), "the server at");
         assert_eq!(of("server", "got 'server'"), "got '(hidden)'");
         assert_eq!(of("", "''"), "''");
+        assert_eq!(of("totheserver", "to the server"), "to the server");
+        assert_eq!(of("totheserver", "xtotheserver"), "x(hidden)");
+        assert_eq!(of(" \u{200b}  ", "a  b"), "a  b");
     }
 
     #[test]

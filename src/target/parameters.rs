@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use zeroize::Zeroize;
+
 use super::origin::Origin;
 use super::params::{self, Param};
 use crate::report::{ParameterReport, ShadowReport, TargetReport};
 use crate::secret::HIDDEN;
 
-/// A value and where it came from.
+/// A value, which may be a password, and where it came from.
 #[derive(Clone, Debug)]
 pub struct Given {
     /// The value; it need not be UTF-8.
@@ -21,6 +23,12 @@ impl Given {
     /// The value as text, lossily.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.value).into_owned()
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.value.zeroize();
     }
 }
 
@@ -96,7 +104,7 @@ impl Parameters {
             let Some((winner, losers)) = given.split_first() else {
                 continue;
             };
-            let shown = |given: &Given| crate::text::clean(&self.shown(name, given));
+            let shown = |given: &Given| self.shown(name, given);
             report.parameters.insert(
                 (*name).to_owned(),
                 ParameterReport {
@@ -123,7 +131,7 @@ impl Parameters {
         let number = text
             .split(',')
             .all(|port| super::check::integer(port).is_some() || port.is_empty());
-        match text.split_once("://") {
+        let shown = match text.split_once("://") {
             _ if secret && !text.is_empty() => HIDDEN.to_owned(),
             _ if name == "port" && self.hide_port && !number => match near_number(&text) {
                 true => text,
@@ -140,7 +148,8 @@ impl Parameters {
                 HIDDEN.to_owned()
             }
             _ => text,
-        }
+        };
+        crate::text::clean(&shown)
     }
 
     /// The value that counts, as it may be shown.

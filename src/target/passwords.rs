@@ -24,10 +24,10 @@ impl Resolver<'_> {
         user: &str,
     ) {
         let given = self.parameters.get("password").cloned();
-        if let Some(given) = given.filter(|given| !given.value.is_empty()) {
+        if let Some(mut given) = given.filter(|given| !given.value.is_empty()) {
             let password = Password {
                 source: self.spoken(&given.origin),
-                secret: Secret::from_bytes(given.value),
+                secret: Secret::from_bytes(std::mem::take(&mut given.value)),
             };
             for endpoint in endpoints {
                 endpoint.password = Some(password.clone());

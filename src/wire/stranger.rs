@@ -3,7 +3,7 @@
 //! Pure: bytes in, a name out. What is asked of the peer, and what follows
 //! from the name, is the business of `stage::protocol`.
 
-use crate::text;
+use crate::{secret, text};
 
 /// Somebody who is not a PostgreSQL server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,17 +325,14 @@ fn mysql_words(bytes: &[u8]) -> String {
 
 /// The first line, cleaned and bounded.
 pub fn first_line(bytes: &[u8]) -> String {
-    let line = bytes
-        .split(|&b| b == b'\n' || b == b'\r')
-        .next()
-        .unwrap_or_default();
-    let line = crate::secret::hide(line);
-    text::clean_bytes(line.get(..line.len().min(200)).unwrap_or(&line))
+    let hidden = secret::hide_part(bytes);
+    let line = hidden.split(|&b| b == b'\n' || b == b'\r').next();
+    text::clean_first_bytes(line.unwrap_or_default(), 200)
 }
 
 /// The first bytes in hexadecimal: `15 03 01`.
 pub fn hex(bytes: &[u8]) -> String {
-    crate::secret::hide(bytes)
+    secret::hide_part(bytes)
         .iter()
         .take(16)
         .map(|b| format!("{b:02x}"))

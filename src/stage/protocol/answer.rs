@@ -223,10 +223,13 @@ fn error(bytes: &[u8]) -> Answer {
     if let [a, b, c, d, body @ ..] = rest {
         let length = u32::from_be_bytes([*a, *b, *c, *d]);
         if (8..=MESSAGE_MAX).contains(&length) {
-            let body = body
-                .get(..(length as usize - 4).min(body.len()))
-                .unwrap_or(body);
-            return match fields(body) {
+            let whole = body.get(..length as usize - 4);
+            // Where reading ended before it did, so may its texts have.
+            let clean = match whole {
+                Some(_) => text::clean,
+                None => text::clean_part,
+            };
+            return match fields(whole.unwrap_or(body), clean) {
                 Some(error) => Answer::Error(error),
                 None => Answer::Malformed,
             };
@@ -248,13 +251,13 @@ fn error(bytes: &[u8]) -> Answer {
 
 /// The fields of an ErrorResponse (PostgreSQL documentation, "Error and
 /// Notice Message Fields"); none where it is not made of fields.
-fn fields(body: &[u8]) -> Option<ErrorText> {
+fn fields(body: &[u8], clean: fn(&str) -> String) -> Option<ErrorText> {
     let mut error = ErrorText::default();
     for field in body.split(|&b| b == 0) {
         let (Some(kind), Some(value)) = (field.first(), field.get(1..)) else {
             continue;
         };
-        let value = text::clean(&String::from_utf8_lossy(value));
+        let value = clean(&String::from_utf8_lossy(value));
         match kind {
             b'V' => error.severity = Some(value),
             b'S' => {

@@ -53,10 +53,9 @@ pub fn mute_agent(hop: &Hop) -> Finding {
 /// Something else answers.
 pub fn foreign(hop: &Hop, bytes: &[u8], what: &str) -> Finding {
     let finding = about(&cause::ssh::NOT_SSH, hop).with("what", what);
-    let shown = bytes.get(..bytes.len().min(120)).unwrap_or(bytes);
     match bytes {
         [] => finding,
-        _ => finding.with("bytes", text::clean_bytes(shown)),
+        _ => finding.with("bytes", text::clean_first_bytes(bytes, 120)),
     }
 }
 
@@ -69,7 +68,7 @@ pub fn identification(hop: &Hop, unheard: Option<Unheard>, heard: &[u8], first: 
             .with("error", how);
         match bytes {
             [] => finding,
-            _ => finding.with("said", String::from_utf8_lossy(bytes).trim()),
+            _ => finding.with("said", text::clean_part(&String::from_utf8_lossy(bytes))),
         }
     };
     match unheard {

@@ -1,0 +1,260 @@
+//! Finding secrets in a text, in time that is linear in its length.
+
+use aho_corasick::AhoCorasick;
+
+use super::HIDDEN;
+
+/// The longest piece of a secret that may be shown, in bytes.
+const SHOWN: usize = 4;
+
+/// What has this many bytes is not in another text by chance.
+const LONG: usize = 8;
+
+/// A form of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    whole: Vec<u8>,
+    /// Without what does not count; see [`Squeezed`].
+    squeezed: Vec<u8>,
+    place: Where,
+}
+
+/// Where a form of a secret is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Wherever it stands, also with blanks or invisible characters in it.
+    Anywhere,
+    /// Wherever it stands as it is: words in a row may look like it.
+    Exactly,
+    /// Where it is a word of its own: it is short.
+    Word,
+    /// Where it is a value: in quotes, or behind an equals sign. It is a
+    /// usual word, or very short, and the report is full of it by chance.
+    Value,
+}
+
+impl Form {
+    /// A form that is taken out there.
+    pub(super) fn new(whole: Vec<u8>, place: Where) -> Self {
+        Self {
+            squeezed: Squeezed::of(&whole).bytes,
+            whole,
+            place,
+        }
+    }
+
+    /// Whether what was found from `from` to `to` is taken out.
+    fn counts(&self, text: &[u8], from: usize, to: usize) -> bool {
+        let of_a_word = |b: Option<&u8>| {
+            b.is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80)
+        };
+        let before = from.checked_sub(1).and_then(|at| text.get(at));
+        let after = text.get(to);
+        let exact = || text.get(from..to) == Some(&self.whole);
+        match self.place {
+            Where::Anywhere => self.squeezed.len() >= LONG || exact(),
+            Where::Exactly => exact(),
+            Where::Word => exact() && !of_a_word(before) && !of_a_word(after),
+            Where::Value => {
+                exact()
+                    && match before {
+                        Some(b'=') => !of_a_word(after),
+                        Some(quote @ (b'"' | b'\'' | b'`')) => after == Some(quote),
+                        _ => false,
+                    }
+            }
+        }
+    }
+}
+
+impl Form {
+    /// How much of a text's beginning is the end of this form.
+    fn piece_at_beginning(&self, text: &[u8]) -> usize {
+        let ends =
+            |length: &usize| text.starts_with(&self.squeezed[self.squeezed.len() - length..]);
+        self.pieces().find(ends).unwrap_or(0)
+    }
+
+    /// How much of a text's end is the beginning of this form. All of a text
+    /// may be from the middle of it.
+    fn piece_at_end(&self, text: &[u8]) -> usize {
+        let inside = |form: &[u8]| form.windows(text.len()).any(|piece| piece == text);
+        if self.pieces().any(|length| length == text.len()) && inside(&self.squeezed) {
+            return text.len();
+        }
+        let begins = |length: &usize| text.ends_with(&self.squeezed[..*length]);
+        self.pieces().find(begins).unwrap_or(0)
+    }
+
+    /// The lengths of the pieces that count, the longest first.
+    fn pieces(&self) -> impl Iterator<Item = usize> {
+        let whole = match self.place {
+            Where::Value => 0,
+            _ => self.squeezed.len(),
+        };
+        (SHOWN + 1..whole).rev()
+    }
+}
+
+/// All forms of all secrets.
+#[derive(Debug, Default)]
+pub(super) struct Finder {
+    forms: Vec<Form>,
+    automaton: Option<AhoCorasick>,
+}
+
+impl Finder {
+    /// Nothing to find yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            forms: Vec::new(),
+            automaton: None,
+        }
+    }
+
+    /// Finds these, too.
+    pub(super) fn add(&mut self, forms: Vec<Form>) {
+        for form in forms {
+            // One of nothing but blanks shows nothing.
+            if !form.squeezed.is_empty() && !self.forms.contains(&form) {
+                self.forms.push(form);
+            }
+        }
+        self.automaton = AhoCorasick::new(self.forms.iter().map(|form| &form.squeezed)).ok();
+    }
+
+    /// `text` without the secrets; none where there are none in it. A `part` is
+    /// cut off at its ends, so that pieces of a secret may stand there.
+    pub(super) fn hide(&self, text: &[u8], part: bool) -> Option<Vec<u8>> {
+        if self.forms.is_empty() && !text.contains(&b'5') {
+            return None;
+        }
+        let squeezed = Squeezed::of(text);
+        let mut spans = Spans::default();
+        match &self.automaton {
+            Some(automaton) => {
+                for found in automaton.find_overlapping_iter(&squeezed.bytes) {
+                    let form = &self.forms[found.pattern()];
+                    let (from, to) = squeezed.span(found.start(), found.end());
+                    if form.counts(text, from, to) {
+                        spans.add(from, to);
+                    }
+                }
+            }
+            // There is no way to find them: nothing can be shown.
+            None if !self.forms.is_empty() => return Some(HIDDEN.into()),
+            None => {}
+        }
+        for (from, to) in md5(&squeezed.bytes, part) {
+            let (from, to) = squeezed.span(from, to);
+            spans.add(from, to);
+        }
+        let longest = |piece: fn(&Form, &[u8]) -> usize| {
+            let pieces = self.forms.iter().map(|form| piece(form, &squeezed.bytes));
+            pieces.max().filter(|length| part && *length > 0)
+        };
+        if let Some(length) = longest(Form::piece_at_beginning) {
+            spans.add(0, squeezed.span(0, length).1);
+        }
+        if let Some(length) = longest(Form::piece_at_end) {
+            let all = squeezed.bytes.len();
+            spans.add(squeezed.span(all - length, all).0, text.len());
+        }
+        spans.hidden(text)
+    }
+}
+
+/// A text without what does not count where a secret is looked for: a peer may
+/// break it into lines or put invisible characters into it.
+struct Squeezed {
+    bytes: Vec<u8>,
+    /// Where each of them stands in the text.
+    places: Vec<usize>,
+}
+
+impl Squeezed {
+    fn of(text: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut places = Vec::with_capacity(text.len());
+        let mut begun = 0;
+        for chunk in text.utf8_chunks() {
+            let valid = chunk.valid();
+            for (at, c) in crate::text::characters(valid) {
+                // What stands for bytes that are not UTF-8 says nothing either.
+                if !c.is_whitespace() && c != char::REPLACEMENT_CHARACTER {
+                    let at = begun + at;
+                    let length = c.len_utf8();
+                    bytes.extend_from_slice(&text[at..at + length]);
+                    places.extend(at..at + length);
+                }
+            }
+            begun += valid.len();
+            bytes.extend_from_slice(chunk.invalid());
+            places.extend(begun..begun + chunk.invalid().len());
+            begun += chunk.invalid().len();
+        }
+        Self { bytes, places }
+    }
+
+    /// Where a piece of it, of a byte or more, stands in the text.
+    fn span(&self, from: usize, to: usize) -> (usize, usize) {
+        (self.places[from], self.places[to - 1] + 1)
+    }
+}
+
+/// What MD5 authentication sends and `pg_authid` stores: `md5` and 32
+/// hexadecimal digits. With the salt that a server chose, the former is as
+/// good as the password.
+fn md5(text: &[u8], part: bool) -> Vec<(usize, usize)> {
+    const SIGN: &[u8] = b"md5";
+    const DIGITS: usize = 32;
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| rest.len() > SIGN.len()) {
+        if !rest.starts_with(SIGN) {
+            at += 1;
+            continue;
+        }
+        let digits = rest[SIGN.len()..].iter().take(DIGITS);
+        let digits = digits.take_while(|b| b.is_ascii_hexdigit()).count();
+        let end = at + SIGN.len() + digits;
+        let cut = part && end == text.len() && end - at > SHOWN;
+        if digits == DIGITS || cut {
+            found.push((at, end));
+        }
+        at = end;
+    }
+    found
+}
+
+/// What is taken out of a text: from where to where.
+#[derive(Default)]
+struct Spans(Vec<(usize, usize)>);
+
+impl Spans {
+    fn add(&mut self, from: usize, to: usize) {
+        match self.0.last_mut() {
+            Some(last) if last.0 <= from && from < last.1 => last.1 = last.1.max(to),
+            _ => self.0.push((from, to)),
+        }
+    }
+
+    /// The text without them; none where there are none.
+    fn hidden(mut self, text: &[u8]) -> Option<Vec<u8>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.sort_unstable();
+        let mut out = Vec::with_capacity(text.len());
+        let mut kept = 0;
+        for (from, to) in self.0 {
+            if from >= kept {
+                out.extend_from_slice(&text[kept..from]);
+                out.extend_from_slice(HIDDEN.as_bytes());
+            }
+            kept = kept.max(to);
+        }
+        out.extend_from_slice(&text[kept..]);
+        Some(out)
+    }
+}

@@ -1,0 +1,190 @@
+//! The forms that a secret may be repeated in.
+
+use std::sync::LazyLock;
+
+use super::Secret;
+use super::finder::{Form, Where};
+
+/// The forms of a secret that are taken out, and where.
+pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> {
+    let bytes = secret.expose_bytes();
+    let text = secret.expose();
+    if bytes.is_empty() || known.iter().any(|value| value.contains(text)) {
+        return Vec::new();
+    }
+    let place = match text.chars().count() {
+        0..4 => Where::Value,
+        _ if is_usual(text) => Where::Value,
+        4..8 => Where::Word,
+        _ if may_be_words(text) => Where::Exactly,
+        _ => Where::Anywhere,
+    };
+    let mut forms = vec![Form::new(bytes.to_vec(), place)];
+    for form in others(bytes, text, user) {
+        let place = match form.len() {
+            _ if form.as_bytes() == bytes => continue,
+            0..4 => continue,
+            4..8 => Where::Word,
+            _ if may_be_words(&form) => Where::Exactly,
+            _ => Where::Anywhere,
+        };
+        // What only lost its ends is as usual a word as it is.
+        let place = if text.contains(&form) && is_usual(&form) {
+            Where::Value
+        } else {
+            place
+        };
+        forms.push(Form::new(form.into_bytes(), place));
+    }
+    forms
+}
+
+/// What programs make of a secret that they print, send or store.
+fn others(bytes: &[u8], text: &str, user: &str) -> Vec<String> {
+    let sasl_plain = [b"\0", user.as_bytes(), b"\0", bytes].concat();
+    let basic = [user.as_bytes(), b":", bytes].concat();
+    let mut forms = vec![
+        // Replaced where it is not UTF-8, without its ends, or read as Latin-1.
+        text.to_owned(),
+        crate::text::visible(text),
+        bytes.iter().copied().map(char::from).collect(),
+        percent(bytes, true, b""),
+        percent(bytes, false, b""),
+        percent(bytes, true, b"/"),
+        percent(bytes, false, b"/"),
+        percent(bytes, true, b"!*'()"),
+        percent(bytes, true, b"!*'();/?:@&=+$,#"),
+        percent(bytes, true, b"").replace("%20", "+"),
+        base64(bytes),
+        base64(&sasl_plain),
+        base64(&basic),
+        hex(bytes).to_uppercase(),
+        hex(bytes),
+    ];
+    forms.extend(inside_base64(bytes));
+    forms.extend(escaped(bytes, text));
+    let md5 = [bytes, user.as_bytes()].concat();
+    let md5 = openssl::hash::hash(openssl::hash::MessageDigest::md5(), &md5);
+    forms.extend(md5.ok().map(|digest| hex(&digest)));
+    for at in 0..forms.len() {
+        // The alphabet of base64 for URLs.
+        let form = forms[at].replace('+', "-").replace('/', "_");
+        if form != forms[at] {
+            forms.push(form);
+        }
+    }
+    forms
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// With percent signs, but for letters, digits and what is `left`: a component
+/// by RFC 3986, a path, and JavaScript's encodeURIComponent and encodeURI.
+fn percent(bytes: &[u8], upper: bool, left: &[u8]) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b) || left.contains(b);
+    bytes
+        .iter()
+        .map(|b| match (plain(b), upper) {
+            (true, _) => char::from(*b).to_string(),
+            (false, true) => format!("%{b:02X}"),
+            (false, false) => format!("%{b:02x}"),
+        })
+        .collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let text = openssl::base64::encode_block(bytes);
+    text.trim_end_matches('=').to_owned()
+}
+
+/// The part of base64 that is the same wherever the bytes stand in what was
+/// encoded.
+fn inside_base64(bytes: &[u8]) -> impl Iterator<Item = String> {
+    (0..3).filter_map(move |before: usize| {
+        let padded = [&[0; 2][..before], bytes, &[0; 2]].concat();
+        let (from, to) = ((before * 4).div_ceil(3), (before + bytes.len()) * 4 / 3);
+        base64(&padded).get(from..to).map(str::to_owned)
+    })
+}
+
+/// As strings of SQL, shells, JSON, HTML and of our own evidence have it.
+fn escaped(bytes: &[u8], text: &str) -> Vec<String> {
+    let with = |escape: fn(char) -> Option<String>| -> String {
+        text.chars()
+            .map(|c| escape(c).unwrap_or_else(|| c.to_string()))
+            .collect()
+    };
+    let unicode = |c: char| {
+        let mut units = [0; 2];
+        let units = c.encode_utf16(&mut units).iter();
+        units.map(|unit| format!("\\u{unit:04x}")).collect()
+    };
+    let json = serde_json::Value::from(text).to_string();
+    let json = json.trim_matches('"');
+    vec![
+        text.replace('\'', "''"),
+        text.replace('\'', "'\\''"),
+        text.replace('\'', "'\"'\"'"),
+        with(|c| matches!(c, '\'' | '\\').then(|| format!("\\{c}"))),
+        with(|c| matches!(c, '"' | '\\').then(|| format!("\\{c}"))),
+        json.to_owned(),
+        json.chars()
+            .map(|c| match c.is_ascii() {
+                true => c.to_string(),
+                false => unicode(c),
+            })
+            .collect(),
+        with(|c| {
+            Some(match c {
+                '&' => "&amp;".to_owned(),
+                '<' => "&lt;".to_owned(),
+                '>' => "&gt;".to_owned(),
+                '"' => "&quot;".to_owned(),
+                '\'' => "&#39;".to_owned(),
+                _ => return None,
+            })
+        }),
+        bytes
+            .iter()
+            .map(|&b| match b {
+                b' '..=b'~' => char::from(b).to_string(),
+                b => format!("\\x{b:02x}"),
+            })
+            .collect(),
+    ]
+}
+
+/// The report's own words, in small letters.
+static PROSE: LazyLock<String> = LazyLock::new(|| {
+    let mut all = String::new();
+    for cause in crate::cause::all() {
+        let prose = [cause.code, cause.title, cause.summary, cause.meaning];
+        let fixes = cause.fixes.iter().map(|fix| fix.text);
+        for text in prose
+            .into_iter()
+            .chain(fixes)
+            .chain(cause.seen_as.iter().copied())
+        {
+            all.push_str(text);
+            all.push('\n');
+        }
+    }
+    all.make_ascii_lowercase();
+    all
+});
+
+/// The same without blanks.
+static RUN_TOGETHER: LazyLock<String> = LazyLock::new(|| PROSE.split_whitespace().collect());
+
+/// Whether words of the report look like it where blanks do not count.
+fn may_be_words(text: &str) -> bool {
+    let together: String = text.split_whitespace().collect();
+    RUN_TOGETHER.contains(&together.to_ascii_lowercase())
+}
+
+/// Whether the report's own words contain it.
+fn is_usual(text: &str) -> bool {
+    PROSE.contains(&text.to_ascii_lowercase())
+}
