@@ -22,6 +22,7 @@
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`descriptors`], [`threads`]: enough of them to begin
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
+//! - [`secret`], [`text`], [`core_dumps`]: what must not be shown, and what is safe to show
 //! - [`render`]: reports as bytes
 //! - [`second`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
@@ -33,6 +34,7 @@
 pub mod cause;
 pub mod cli;
 pub mod command;
+pub mod core_dumps;
 pub mod ctx;
 pub mod descriptors;
 pub mod diff;

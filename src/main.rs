@@ -26,6 +26,7 @@ const NO_THREADS: &str = "dbdoctor: cannot start: the system gives this process 
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(confess));
+    dbdoctor::core_dumps::forbid();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {

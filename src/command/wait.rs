@@ -213,6 +213,7 @@ pub fn hand_over(command: &[OsString]) -> Exit {
         return Exit::Success;
     };
     crate::descriptors::restore();
+    crate::core_dumps::restore();
     let error = std::process::Command::new(program).args(args).exec();
     usage(&format!("the command behind -- cannot be run: {error}"))
 }

@@ -12,6 +12,7 @@ use openssl::pkcs5::pbkdf2_hmac;
 use openssl::pkey::PKey;
 use openssl::rand::rand_bytes;
 use openssl::sign::Signer;
+use zeroize::Zeroizing;
 
 /// The mechanism without channel binding.
 pub const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
@@ -159,15 +160,15 @@ impl ClientFirst {
         password: &[u8],
     ) -> Result<(String, ClientFinal), ScramError> {
         let prepared = prepare(password);
-        let mut salted = [0; 32];
+        let mut salted = Zeroizing::new([0; 32]);
         pbkdf2_hmac(
             &prepared,
             &challenge.salt,
             challenge.iterations as usize,
             MessageDigest::sha256(),
-            &mut salted,
+            &mut *salted,
         )?;
-        let client_key = hmac(&salted, b"Client Key")?;
+        let client_key = Zeroizing::new(hmac(&*salted, b"Client Key")?);
         let stored_key = hash(MessageDigest::sha256(), &client_key)?;
         let without_proof = format!(
             "c={},r={}",
@@ -181,7 +182,7 @@ impl ClientFirst {
             .zip(&signature)
             .map(|(a, b)| a ^ b)
             .collect();
-        let server_key = hmac(&salted, b"Server Key")?;
+        let server_key = hmac(&*salted, b"Server Key")?;
         Ok((
             format!("{without_proof},p={}", encode_block(&proof)),
             ClientFinal {
@@ -216,13 +217,13 @@ impl ClientFinal {
 
 /// SASLprep (RFC 4013); what it refuses, is not UTF-8, or comes to nothing is
 /// used as it is (`pg_saslprep`).
-fn prepare(password: &[u8]) -> Vec<u8> {
+fn prepare(password: &[u8]) -> Zeroizing<Vec<u8>> {
     let text = std::str::from_utf8(password).ok();
     let prepared = text.and_then(|text| stringprep::saslprep(text).ok());
-    match prepared {
-        Some(text) if !text.is_empty() => text.as_bytes().to_vec(),
+    Zeroizing::new(match prepared {
+        Some(text) if !text.is_empty() => text.into_owned().into_bytes(),
         _ => password.to_vec(),
-    }
+    })
 }
 
 fn hmac(key: &[u8], data: &[u8]) -> Result<Vec<u8>, ErrorStack> {
@@ -273,11 +274,11 @@ mod tests {
 
     #[test]
     fn passwords_are_prepared_as_by_libpq() {
-        assert_eq!(prepare("a\u{a0}b".as_bytes()), b"a b");
-        assert_eq!(prepare(b"p\xe4ss"), b"p\xe4ss");
+        assert_eq!(prepare("a\u{a0}b".as_bytes()).as_slice(), b"a b");
+        assert_eq!(prepare(b"p\xe4ss").as_slice(), b"p\xe4ss");
         let hyphen = "\u{ad}".as_bytes();
-        assert_eq!(prepare(hyphen), hyphen);
-        assert_eq!(prepare("a\u{ad}".as_bytes()), b"a");
+        assert_eq!(prepare(hyphen).as_slice(), hyphen);
+        assert_eq!(prepare("a\u{ad}".as_bytes()).as_slice(), b"a");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use postgres_protocol::authentication::md5_hash;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::stage::tls::Wire;
@@ -412,19 +413,21 @@ impl Login {
         let salt = salt.ok_or_else(|| malformed("request for MD5"))?;
         let password = self.need_password(frame)?;
         let hash = md5_hash(self.rules.user.as_bytes(), password.expose_bytes(), salt);
+        let hash = Zeroizing::new(hash);
         self.send_password(hash.as_bytes()).await;
         Ok(())
     }
 
     async fn send_password(&mut self, password: &[u8]) {
-        let mut body: Vec<u8> = password.iter().copied().take_while(|&b| b != 0).collect();
+        let mut body = Zeroizing::new(Vec::with_capacity(password.len() + 1));
+        body.extend(password.iter().copied().take_while(|&b| b != 0));
         body.push(0);
         self.answer(&body).await;
         self.exchange.password_used = true;
     }
 
     async fn answer(&mut self, body: &[u8]) {
-        let mut message = Vec::with_capacity(body.len() + 5);
+        let mut message = Zeroizing::new(Vec::with_capacity(body.len() + 5));
         put_message(&mut message, b'p', body);
         self.frames.send(&message).await;
         self.exchange.answered = true;
