@@ -1,5 +1,7 @@
 //! Finding secrets in a text, in time that is linear in its length.
 
+use std::collections::BTreeSet;
+
 use aho_corasick::AhoCorasick;
 
 use super::HIDDEN;
@@ -11,7 +13,7 @@ const SHOWN: usize = 4;
 const LONG: usize = 8;
 
 /// A form of a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Form {
     whole: Vec<u8>,
     /// Without what does not count; see [`Squeezed`].
@@ -20,7 +22,7 @@ pub(super) struct Form {
 }
 
 /// Where a form of a secret is taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Where {
     /// Wherever it stands, also with blanks or invisible characters in it.
     Anywhere,
@@ -92,14 +94,28 @@ impl Form {
             Where::Value => 0,
             _ => self.squeezed.len(),
         };
-        (SHOWN + 1..whole).rev()
+        // Blanks within it are shown too, and count.
+        let blanks = self.whole.len() - self.squeezed.len();
+        let least = (SHOWN + 1).saturating_sub(blanks).max(2);
+        (least..whole).rev()
     }
 }
 
 /// All forms of all secrets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Finder {
     forms: Vec<Form>,
+    known: BTreeSet<Form>,
+    groups: Vec<Group>,
+}
+
+/// Forms that are looked for at once. Each group is larger than the next, so
+/// that secrets can be added one by one without building all anew.
+#[derive(Debug)]
+struct Group {
+    /// The first of its forms; they reach up to the next group's.
+    first: usize,
+    /// None where there is no way to find them.
     automaton: Option<AhoCorasick>,
 }
 
@@ -108,19 +124,34 @@ impl Finder {
     pub(super) const fn new() -> Self {
         Self {
             forms: Vec::new(),
-            automaton: None,
+            known: BTreeSet::new(),
+            groups: Vec::new(),
         }
     }
 
     /// Finds these, too.
     pub(super) fn add(&mut self, forms: Vec<Form>) {
+        let mut first = self.forms.len();
         for form in forms {
             // One of nothing but blanks shows nothing.
-            if !form.squeezed.is_empty() && !self.forms.contains(&form) {
+            if !form.squeezed.is_empty() && self.known.insert(form.clone()) {
                 self.forms.push(form);
             }
         }
-        self.automaton = AhoCorasick::new(self.forms.iter().map(|form| &form.squeezed)).ok();
+        if first == self.forms.len() {
+            return;
+        }
+        while let Some(last) = self.groups.last()
+            && first - last.first <= self.forms.len() - first
+        {
+            first = last.first;
+            self.groups.pop();
+        }
+        let texts = self.forms[first..].iter().map(|form| &form.squeezed);
+        self.groups.push(Group {
+            first,
+            automaton: AhoCorasick::new(texts).ok(),
+        });
     }
 
     /// `text` without the secrets; none where there are none in it. A `part` is
@@ -131,27 +162,29 @@ impl Finder {
         }
         let squeezed = Squeezed::of(text);
         let mut spans = Spans::default();
-        match &self.automaton {
-            Some(automaton) => {
-                for found in automaton.find_overlapping_iter(&squeezed.bytes) {
-                    let form = &self.forms[found.pattern()];
-                    let (from, to) = squeezed.span(found.start(), found.end());
-                    if form.counts(text, from, to) {
-                        spans.add(from, to);
-                    }
+        for Group { first, automaton } in &self.groups {
+            let Some(automaton) = automaton else {
+                // Nothing can be shown.
+                return Some(HIDDEN.into());
+            };
+            for found in automaton.find_overlapping_iter(&squeezed.bytes) {
+                let form = &self.forms[first + found.pattern().as_usize()];
+                let (from, to) = squeezed.span(found.start(), found.end());
+                if form.counts(text, from, to) {
+                    spans.add(from, to);
                 }
             }
-            // There is no way to find them: nothing can be shown.
-            None if !self.forms.is_empty() => return Some(HIDDEN.into()),
-            None => {}
         }
         for (from, to) in md5(&squeezed.bytes, part) {
             let (from, to) = squeezed.span(from, to);
             spans.add(from, to);
         }
+        if !part {
+            return spans.hidden(text);
+        }
         let longest = |piece: fn(&Form, &[u8]) -> usize| {
             let pieces = self.forms.iter().map(|form| piece(form, &squeezed.bytes));
-            pieces.max().filter(|length| part && *length > 0)
+            pieces.max().filter(|length| *length > 0)
         };
         if let Some(length) = longest(Form::piece_at_beginning) {
             spans.add(0, squeezed.span(0, length).1);

@@ -120,6 +120,16 @@ mod tests {
     }
 
     #[test]
+    fn blanks_of_a_secret_count_in_its_pieces() {
+        let secret = "aaaa 00000aaa'";
+        assert_eq!(
+            hidden_in_part(secret, "said: aaaa \u{fffd}"),
+            format!("said: {HIDDEN}")
+        );
+        assert_eq!(hidden_in_part(secret, "said: aaa"), "said: aaa");
+    }
+
+    #[test]
     fn percent_encoding_has_dialects() {
         for repeated in [
             "x%20hunter2%2F%26%21",
