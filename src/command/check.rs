@@ -8,14 +8,13 @@ use std::sync::Arc;
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
 use super::{Exit, idle, output, tunnel, usage, wait};
-use crate::cause::server::WRONG_IDENTITY;
 use crate::cli::{
     CheckArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs, StageArgs, TunnelArgs,
     WaitArgs,
 };
 use crate::ctx::Ctx;
 use crate::environment;
-use crate::finding::Status;
+
 use crate::pipeline::{self, Connected, Ended, NotApplicable, Progress};
 use crate::render::live::Live;
 use crate::render::style::{self, Style};
@@ -180,11 +179,6 @@ async fn second_opinion(
     if !job.second_opinion || seen.report.interrupted {
         return;
     }
-    if wrong_server(&seen.report) {
-        let record = seen.report.stage(Stage::Client);
-        record.skip("not asked: this is not the server that was expected");
-        return;
-    }
     let mut progress = progress(&job.run.output, around);
     progress.running(Stage::Client);
     let interrupted = tokio::select! {
@@ -195,13 +189,6 @@ async fn second_opinion(
     if interrupted {
         seen.report.finish(true);
     }
-}
-
-/// Whether a guard failed: nothing more is sent there.
-fn wrong_server(report: &Report) -> bool {
-    let mut findings = report.stages.iter().flat_map(StageRecord::all_findings);
-    findings
-        .any(|finding| finding.status == Status::Fail && finding.cause.code == WRONG_IDENTITY.code)
 }
 
 /// What can be said about a command line before anything is done; a guard may
