@@ -312,12 +312,27 @@ pub fn cleaned(value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cause::{fix, run};
+    use crate::cause::FixRow;
+
+    const fn fix(text: &'static str) -> FixRow {
+        FixRow {
+            text,
+            command: None,
+        }
+    }
+
+    const fn run(text: &'static str, command: &'static str) -> FixRow {
+        FixRow {
+            text,
+            command: Some(command),
+        }
+    }
 
     const PLAIN: Cause = Cause {
         code: "x.y",
         severity: Severity::Fail,
         retryable: true,
+        since: "0.1.0",
         title: "A title",
         summary: "Port {port} of {host} is shut",
         meaning: "",

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use dbdoctor::cause::{Cause, Severity, fix, run};
+use dbdoctor::cause::{config, tls};
 use dbdoctor::finding::Finding;
 use dbdoctor::render::style::{Style, Verbosity};
 use dbdoctor::render::{json, table};
@@ -12,36 +12,6 @@ use dbdoctor::report::{
     Environment, OriginReport, ParameterReport, Report, ShadowReport, Stage, TargetReport,
 };
 use serde_json::json;
-
-static EXPIRED: Cause = Cause {
-    code: "tls.cert.expired",
-    severity: Severity::Fail,
-    retryable: false,
-    title: "The server's certificate has expired",
-    summary: "The server's certificate expired on {not_after}, {since} ago.",
-    meaning: "",
-    fixes: &[
-        run(
-            "Renew the certificate, then reload the server:",
-            "psql -h {host} -c 'select pg_reload_conf()'",
-        ),
-        fix(
-            "Until then, connect with sslmode=verify-ca from a machine whose clock you trust, or not at all: nobody can tell an expired certificate from a stolen one.",
-        ),
-    ],
-    seen_as: &[],
-};
-
-static NO_MATCH: Cause = Cause {
-    code: "config.passfile.nomatch",
-    severity: Severity::Warn,
-    retryable: false,
-    title: "No line of the password file matches",
-    summary: "{file} has no line for {wanted}.",
-    meaning: "",
-    fixes: &[fix("Add a line: {wanted}:password")],
-    seen_as: &[],
-};
 
 fn plain(width: usize) -> Style {
     Style {
@@ -165,7 +135,7 @@ fn expired() -> Report {
     let begun = report.started;
     let record = report.stage(Stage::Config);
     record.warn(
-        Finding::new(&NO_MATCH)
+        Finding::new(&config::PASSFILE_NOMATCH)
             .with("file", "~/.pgpass")
             .with("wanted", "db.corp.test:6432:orders:app"),
     );
@@ -173,12 +143,13 @@ fn expired() -> Report {
     let record = report.stage(Stage::Tls);
     record.fact("version", "TLSv1.3");
     record.findings.push(
-        Finding::new(&EXPIRED)
+        Finding::new(&tls::CERT_EXPIRED)
             .with("host", "db.corp.test")
             .with("subject", "CN=db.corp.test")
             .with("issuer", "Corp CA 2")
             .with("not_after", "2026-11-18 09:12 UTC")
-            .with("since", "3 days")
+            .with("ago", "3 days")
+            .with("certificate", "The server's certificate (db.corp.test)")
             .with("chain", json!([{"subject": "CN=db.corp.test", "depth": 0}, {"subject": "CN=Corp CA 2", "depth": 1}]))
             .with("clock_offset_ms", 40)
             .with("error", "certificate verify failed"),
@@ -271,7 +242,7 @@ fn more_and_less() {
     let quiet = table::render(&expired(), &style(Verbosity::Quiet));
     assert_eq!(
         quiet,
-        "✗ tls.cert.expired: The server's certificate expired on 2026-11-18 09:12 UTC, 3\n  days ago.\n"
+        "✗ tls.cert.expired: The server's certificate (db.corp.test) expired on\n  2026-11-18 09:12 UTC, 3 days ago.\n"
     );
 }
 
@@ -302,13 +273,13 @@ fn lines_fit_the_width_but_for_commands() {
         let text = table::render(&expired(), &plain(width));
         for line in text
             .lines()
-            .filter(|line| !line.contains("psql -h") && !line.contains("dbdoctor explain"))
+            .filter(|line| !line.contains("psql -c") && !line.contains("dbdoctor explain"))
         {
             let columns = unicode_width::UnicodeWidthStr::width(line);
             assert!(columns <= width, "{width}: {line}");
         }
         assert!(
-            text.contains("psql -h db.corp.test -c 'select pg_reload_conf()'\n"),
+            text.contains("psql -c 'select pg_reload_conf()'\n"),
             "commands are whole"
         );
         let last = text.lines().rfind(|line| line.starts_with('✗')).unwrap();

@@ -208,7 +208,7 @@ impl Match {
     fn new(row: &'static Cause) -> Self {
         Self {
             cause: row.code,
-            since: row.since(),
+            since: row.since,
             confidence: Confidence::High,
             matched: row.code.to_owned(),
             line: None,

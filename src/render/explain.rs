@@ -139,7 +139,7 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "# Causes\n\nEvery finding carries one of these codes. They are never renamed or reused. \
          `dbdoctor explain CODE` prints the same page. Capital words in a command are for you to \
-         replace; in a report dbdoctor has filled them in.\n\nThis page is generated from `src/cause`.\n",
+         replace; in a report dbdoctor has filled them in.\n\nThis page is generated from the pages in `causes/`.\n",
     );
     let mut stage = "";
     for one in &Explanation::catalogue().matches {

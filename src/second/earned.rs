@@ -25,15 +25,15 @@ pub enum Earned {
 
 /// What it showed was refused: its certificate, or its host key.
 const REFUSED: &[&Cause] = &[
-    &tls::EXPIRED,
-    &tls::NOT_YET_VALID,
-    &tls::HOSTNAME,
-    &tls::UNKNOWN_CA,
-    &tls::SELF_SIGNED,
-    &tls::INCOMPLETE_CHAIN,
-    &tls::REVOKED,
-    &tls::PURPOSE,
-    &tls::WEAK,
+    &tls::CERT_EXPIRED,
+    &tls::CERT_NOT_YET_VALID,
+    &tls::CERT_HOSTNAME,
+    &tls::CERT_UNKNOWN_CA,
+    &tls::CERT_SELF_SIGNED,
+    &tls::CERT_INCOMPLETE_CHAIN,
+    &tls::CERT_REVOKED,
+    &tls::CERT_PURPOSE,
+    &tls::CERT_WEAK,
     &tls::CRL,
     &tls::ROOT_MISSING,
     &tls::ROOT_INVALID,
@@ -182,7 +182,7 @@ mod tests {
             all.filter(move |cause| cause.code.starts_with(prefix))
         };
         let expected = of("tls.cert.").chain(of("ssh.hostkey."));
-        for cause in expected.filter(|cause| !std::ptr::eq(**cause, &tls::EXPIRES_SOON)) {
+        for cause in expected.filter(|cause| !std::ptr::eq(**cause, &tls::CERT_EXPIRES_SOON)) {
             assert!(is(cause, REFUSED), "{}", cause.code);
         }
     }

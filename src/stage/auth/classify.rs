@@ -203,7 +203,7 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
 /// The time is used up, and what we sent last never arrived.
 pub fn stalled(s: &Situation<'_>) -> Finding {
     s.finding(&protocol::STALL)
-        .with("direction", protocol::direction(true))
+        .with("direction", crate::stage::protocol::stall_direction(true))
         .with("waited", in_words(s.elapsed))
         .with("error", "the last packets sent are not acknowledged")
         .then_next_host()

@@ -149,7 +149,6 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fin
             .with("after", "after a moment")
             .with("words", "before the first query (idle_session_timeout)")
             .with("setting", "idle_session_timeout"),
-        "server.connections.full" => s.finding(cause).with("slots", server::SLOTS),
         "auth.database.closed" => s.finding(cause).with("why", "ALLOW_CONNECTIONS is false"),
         "tls.intercepted" => intercepted(s),
         _ => s.finding(cause),

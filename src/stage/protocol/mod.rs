@@ -170,10 +170,6 @@ fn refused(error: &answer::ErrorText) -> Finding {
         .flatten();
     let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
     Finding::new(cause)
-        .with(
-            "slots",
-            (cause.code == "server.connections.full").then_some(crate::cause::server::SLOTS),
-        )
         .with("error", error.message.clone())
         .with("message", error.message.clone())
         .with("sqlstate", error.sqlstate.clone())
@@ -206,5 +202,13 @@ pub(crate) fn in_words(duration: Duration) -> String {
         ms @ 0..1000 => format!("{ms} ms"),
         ms if ms % 1000 < 50 => format!("{} s", ms / 1000),
         ms => format!("{:.1} s", ms as f64 / 1000.0),
+    }
+}
+
+/// The direction in which a stall loses larger messages: ours, or the server's.
+pub fn stall_direction(ours: bool) -> &'static str {
+    match ours {
+        true => "to the server",
+        false => "from the server",
     }
 }

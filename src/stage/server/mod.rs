@@ -142,7 +142,7 @@ impl Looked<'_> {
                         .finding(&protocol::STALL)
                         .with(
                             "direction",
-                            protocol::direction(session.wire().sends_in_vain()),
+                            crate::stage::protocol::stall_direction(session.wire().sends_in_vain()),
                         )
                         .with("timeout_ms", ms(waited))
                         .with("how", "small messages pass, larger ones do not")

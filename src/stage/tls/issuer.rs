@@ -13,7 +13,7 @@ use super::verify::Trial;
 
 impl Trial<'_> {
     pub(super) fn self_signed(&self, cert: &X509Ref) -> Finding {
-        self.about(Finding::new(&cause::SELF_SIGNED), cert, 0)
+        self.about(Finding::new(&cause::CERT_SELF_SIGNED), cert, 0)
             .with("roots", self.trusted.label.clone())
             .with("trusted", self.trusted_names())
             .with("fingerprint", fingerprint(cert))
@@ -37,8 +37,8 @@ impl Trial<'_> {
             false => self.ties(last),
         };
         let cause = match ties {
-            Some(_) => &cause::INCOMPLETE_CHAIN,
-            None => &cause::UNKNOWN_CA,
+            Some(_) => &cause::CERT_INCOMPLETE_CHAIN,
+            None => &cause::CERT_UNKNOWN_CA,
         };
         let sent = self.chain.len();
         Finding::new(cause)
@@ -126,7 +126,7 @@ impl Trial<'_> {
 
     /// A signature that does not hold: issued by a key of the same name, or damaged.
     pub(super) fn forged(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
-        self.about(Finding::new(&cause::UNKNOWN_CA), cert, refusal.depth)
+        self.about(Finding::new(&cause::CERT_UNKNOWN_CA), cert, refusal.depth)
             .with("roots", self.trusted.label.clone())
             .with("trusted", self.trusted_names())
             .with("same_name_other_key", self.namesake(cert))

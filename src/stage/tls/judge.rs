@@ -350,7 +350,10 @@ impl Judge<'_> {
         Finding::new(cause)
             .with("received", received)
             .with("waited", in_words(self.waited))
-            .with("direction", protocol_cause::direction(in_vain))
+            .with(
+                "direction",
+                crate::stage::protocol::stall_direction(in_vain),
+            )
             .with("short_answers_pass", brief)
             .with("later_packets_came", out_of_order)
     }

@@ -81,7 +81,7 @@ impl Trial<'_> {
 
     /// A certificate whose end is near.
     pub fn ends_soon(&self, cert: &X509Ref, depth: usize, end: OffsetDateTime) -> Finding {
-        self.about(Finding::new(&cause::EXPIRES_SOON), cert, depth)
+        self.about(Finding::new(&cause::CERT_EXPIRES_SOON), cert, depth)
             .with("not_after", date(end))
             .with("left", span(end - self.now))
             .with("days_left", (end - self.now).whole_days())
@@ -146,7 +146,7 @@ impl Trial<'_> {
 
     fn expired(&self, cert: &X509Ref, depth: usize) -> Finding {
         let end = moment(cert.not_after());
-        self.about(Finding::new(&cause::EXPIRED), cert, depth)
+        self.about(Finding::new(&cause::CERT_EXPIRED), cert, depth)
             .with("not_after", end.map(date))
             .with("ago", end.map(|end| span(self.now - end)))
             .with("our_clock", date(self.now))
@@ -154,7 +154,7 @@ impl Trial<'_> {
 
     fn not_yet_valid(&self, cert: &X509Ref, depth: usize) -> Finding {
         let start = moment(cert.not_before());
-        self.about(Finding::new(&cause::NOT_YET_VALID), cert, depth)
+        self.about(Finding::new(&cause::CERT_NOT_YET_VALID), cert, depth)
             .with("not_before", start.map(date))
             .with("ahead", start.map(|start| span(start - self.now)))
             .with("our_clock", date(self.now))
@@ -179,7 +179,7 @@ impl Trial<'_> {
     }
 
     fn revoked(&self, cert: &X509Ref, depth: usize) -> Finding {
-        self.about(Finding::new(&cause::REVOKED), cert, depth)
+        self.about(Finding::new(&cause::CERT_REVOKED), cert, depth)
             .with("crl", self.crl())
     }
 
@@ -253,7 +253,7 @@ impl Trial<'_> {
                 None => refusal.text.to_owned(),
             },
         };
-        self.about(Finding::new(&cause::WEAK), cert, refusal.depth)
+        self.about(Finding::new(&cause::CERT_WEAK), cert, refusal.depth)
             .with("reason", reason)
             .with("key", key)
             .with("signature", signature)
@@ -273,7 +273,7 @@ impl Trial<'_> {
             (34, _) => "it has a critical extension that OpenSSL does not support".to_owned(),
             _ => refusal.text.to_owned(),
         };
-        let finding = Finding::new(&cause::PURPOSE);
+        let finding = Finding::new(&cause::CERT_PURPOSE);
         let finding = match refusal.code {
             27 | 28 => finding.fix(
                 "Put it into the root file as a plain CERTIFICATE, which is trusted for every purpose; \
@@ -328,7 +328,7 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
     };
     let plain = shown.iter().find(|name| !name.contains('*'));
     let broken = names.cover(host) == Match::Broken;
-    Finding::new(&cause::HOSTNAME)
+    Finding::new(&cause::CERT_HOSTNAME)
         .with(
             "names",
             match shown.is_empty() {
