@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::target::host_pattern::HostPattern;
-use crate::target::{HostKeyCheck, ServerRole};
+use crate::config::host_pattern::HostPattern;
+use crate::config::{HostKeyCheck, ServerRole};
 
 const AFTER_HELP: &str = "\
 Examples:

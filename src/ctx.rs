@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::report::Environment;
-use crate::surroundings::Surroundings;
+use crate::system::System;
 
 /// The run's limits and surroundings, shared by all stages.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Ctx {
     /// The end of the whole run.
     pub deadline: Instant,
     /// The outside world.
-    pub surroundings: Arc<Surroundings>,
+    pub surroundings: Arc<System>,
     /// The kind of place it runs in.
     pub environment: Arc<Environment>,
 }
@@ -32,7 +32,7 @@ impl Ctx {
     pub fn anew(&self) -> Self {
         let budget = self.deadline.saturating_duration_since(self.started);
         let started = Instant::now();
-        let surroundings = Surroundings {
+        let surroundings = System {
             interactive: false,
             ..self.surroundings.as_ref().clone()
         };

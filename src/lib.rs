@@ -11,20 +11,20 @@
 //!
 //! - [`cli`]: every flag and subcommand, no logic
 //! - [`command`]: the subcommands that are more than a run of the pipeline
-//! - [`target`]: what the user asked for, resolved as libpq resolves it
+//! - [`config`]: what the user asked for, resolved as libpq resolves it
 //! - [`pipeline`]: the one order of stages
 //! - [`stage`]: one file per failure class: `probe` does the I/O, a pure
 //!   function turns the evidence into a cause
 //! - [`cause`]: the catalogue, one file per stage, prose as data
 //! - [`wire`]: what carries bytes
-//! - [`environment`], [`local`]: the kind of place this is, and who listens on it
+//! - [`host_kind`], [`listeners`]: the kind of place this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`descriptors`], [`threads`]: enough of them to begin
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`secret`], [`text`], [`core_dumps`]: what must not be shown, and what is safe to show
 //! - [`render`]: reports as bytes
-//! - [`second`]: the same steps through independent client stacks
+//! - [`second_opinion`]: the same steps through independent client stacks
 //! - [`terminal`]: asking a person
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
@@ -34,24 +34,24 @@
 pub mod cause;
 pub mod cli;
 pub mod command;
+pub mod config;
 pub mod core_dumps;
 pub mod ctx;
 pub mod descriptors;
 pub mod diff;
-pub mod environment;
 pub mod explain;
 pub mod finding;
-pub mod local;
+pub mod host_kind;
+pub mod listeners;
 pub mod pipeline;
 pub mod process;
 pub mod render;
 pub mod report;
-pub mod second;
+pub mod second_opinion;
 pub mod secret;
 pub mod sockets;
 pub mod stage;
-pub mod surroundings;
-pub mod target;
+pub mod system;
 pub mod temporary;
 pub mod terminal;
 pub mod text;

@@ -9,7 +9,7 @@ use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
 use dbdoctor::command::check::Job;
 use dbdoctor::command::{
-    Exit, check, diff, explain, generate, idle, output, starved, stress, usage,
+    Exit, check, diff, explain, generate, idle, limits, output, stress, usage,
 };
 use dbdoctor::report::Stage;
 use dbdoctor::threads;
@@ -25,7 +25,7 @@ const NO_THREADS: &str = "dbdoctor: cannot start: the system gives this process 
                           (a limit on processes or memory: ulimit -u, pids.max of the container)";
 
 fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(confess));
+    std::panic::set_hook(Box::new(panic_hook));
     dbdoctor::core_dumps::forbid();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = dbdoctor::descriptors::provide() {
-        return starved::report(&cli.command, &error).into();
+        return limits::report(&cli.command, &error).into();
     }
     let Some(workers) = threads::workers() else {
         eprintln!("{NO_THREADS}");
@@ -104,7 +104,7 @@ async fn dispatch(command: Command) -> Exit {
 
 /// One line for a defect of ours. What was asserted is left out, since it may
 /// quote a value; the place is enough to find it.
-fn confess(panic: &std::panic::PanicHookInfo<'_>) {
+fn panic_hook(panic: &std::panic::PanicHookInfo<'_>) {
     if STARTING.load(Ordering::SeqCst) {
         // Others took the threads that were there a moment ago. To unwind would
         // wait for those of the runtime that did start.

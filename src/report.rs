@@ -110,7 +110,7 @@ pub struct StageRecord {
     pub findings: Vec<Finding>,
     /// Failures that something later may still make good: a key while another
     /// may be accepted, a dead host while another may answer. They are
-    /// warnings in a run that passes; see [`StageRecord::condemn`].
+    /// warnings in a run that passes; see [`StageRecord::fail_all`].
     provisional: Vec<Finding>,
     begun: Option<Instant>,
     ended: Option<Instant>,
@@ -153,7 +153,7 @@ impl StageRecord {
     }
 
     /// Makes the provisional failures count: nothing made them good.
-    pub fn condemn(&mut self) {
+    pub fn fail_all(&mut self) {
         if self.provisional.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::termios::{self, SetArg, Termios};
 
-use crate::render::live;
+use crate::render::progress;
 use crate::secret::{self, Secret};
 
 /// Asks for a secret on the terminal, without showing what is typed. Whoever
@@ -17,7 +17,7 @@ use crate::secret::{self, Secret};
 pub async fn ask(prompt: String) -> io::Result<Secret> {
     let _echo = Echo::kept();
     let task =
-        tokio::task::spawn_blocking(move || live::aside(|| rpassword::prompt_password(prompt)));
+        tokio::task::spawn_blocking(move || progress::aside(|| rpassword::prompt_password(prompt)));
     let typed = task.await.map_err(io::Error::other)??;
     let typed = Secret::new(typed);
     secret::guard(&typed);

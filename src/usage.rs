@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::cli::Cli;
-use crate::target::host_pattern::Impossible;
+use crate::config::host_pattern::Impossible;
 
 /// Whether it looks like a misspelt flag. A private key's text begins with
 /// dashes too, and so may a password.

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use dbdoctor::cli::TargetArgs;
+use dbdoctor::config::{Target, catalog, conninfo, uri};
 use dbdoctor::report::{Stage, StageRecord, TargetReport};
 use dbdoctor::stage::config;
-use dbdoctor::surroundings::Surroundings;
-use dbdoctor::target::{Target, conninfo, params, uri};
+use dbdoctor::system::System;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -178,7 +178,7 @@ fn ours(text: &str) -> Result<BTreeMap<String, Vec<u8>>, String> {
             }
             _ => (assignment.name, assignment.value),
         };
-        if params::find(&name).is_none() {
+        if catalog::find(&name).is_none() {
             return Err(format!("unknown parameter {name}"));
         }
         values.insert(name, value);
@@ -337,7 +337,7 @@ fn hard_cases() {
             .filter_map(|text| agree(libpq, text).err())
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        for param in params::PARAMS {
+        for param in catalog::PARAMS {
             for text in [
                 format!("{}=x", param.name),
                 format!("{}=''", param.name),
@@ -377,7 +377,7 @@ fn uri_text() -> impl Strategy<Value = String> {
     ];
     let text = prop::collection::vec(word, 0..4).prop_map(|words| words.concat());
     let name = prop_oneof![
-        8 => prop::sample::select(params::PARAMS.iter().map(|p| p.name.to_owned()).collect::<Vec<_>>()),
+        8 => prop::sample::select(catalog::PARAMS.iter().map(|p| p.name.to_owned()).collect::<Vec<_>>()),
         1 => Just("ssl".to_owned()),
         1 => Just("requiressl".to_owned()),
         1 => "[a-z ]{0,5}",
@@ -429,7 +429,7 @@ fn uri_text() -> impl Strategy<Value = String> {
 /// Pieces that connection strings are made of, right and wrong.
 fn conninfo_text() -> impl Strategy<Value = String> {
     let name = prop_oneof![
-        9 => prop::sample::select(params::PARAMS.iter().map(|p| p.name.to_owned()).collect::<Vec<_>>()),
+        9 => prop::sample::select(catalog::PARAMS.iter().map(|p| p.name.to_owned()).collect::<Vec<_>>()),
         1 => Just("requiressl".to_owned()),
         1 => "[a-z'=]{0,4}",
     ];
@@ -532,7 +532,7 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
     let accepted = reached && !held.error.contains("invalid integer value");
 
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    let surroundings = Surroundings {
+    let surroundings = System {
         vars: variables
             .iter()
             .map(|(name, value)| (OsString::from(name), OsString::from(value)))
@@ -585,7 +585,7 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
 }
 
 /// dbdoctor's reading, and everything that it says about it.
-fn probe(target: &str, surroundings: &Surroundings) -> (Result<Target, &'static str>, String) {
+fn probe(target: &str, surroundings: &System) -> (Result<Target, &'static str>, String) {
     let args = TargetArgs {
         url: (!target.is_empty()).then(|| target.to_owned()),
         ..TargetArgs::default()

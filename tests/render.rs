@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dbdoctor::cause::{config, tls};
 use dbdoctor::finding::Finding;
-use dbdoctor::render::style::{Style, Verbosity};
+use dbdoctor::render::options::{Style, Verbosity};
 use dbdoctor::render::{json, table};
 use dbdoctor::report::{
     Environment, OriginReport, ParameterReport, Report, ShadowReport, Stage, TargetReport,

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use dbdoctor::cli::{SshArgs, TargetArgs};
+use dbdoctor::config::ssh_config::{self, Asked};
+use dbdoctor::config::{conninfo, dotenv, parse, passfile, service, ssh, uri};
 use dbdoctor::finding::Finding;
 use dbdoctor::report::{Stage, StageRecord, TargetReport};
 use dbdoctor::stage::config;
-use dbdoctor::surroundings::Surroundings;
-use dbdoctor::target::ssh_config::{self, Asked};
-use dbdoctor::target::{conninfo, dotenv, passfile, reading, service, ssh, uri};
+use dbdoctor::system::System;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -896,7 +896,7 @@ fn paths_are_expanded_as_ssh_expands_them() {
     ] {
         let text = format!("HostName Db.Test\nPort 7\nHostKeyAlias X\nUserKnownHostsFile {text}\n");
         std::fs::write(&config, &text).unwrap();
-        let surroundings = Surroundings::of_process();
+        let surroundings = System::of_process();
         let user = nix::unistd::User::from_uid(nix::unistd::getuid());
         if surroundings.home != user.unwrap().map(|user| user.dir) {
             return; // ssh does not look at HOME for it
@@ -949,7 +949,7 @@ fn no_parser_panics() {
         .run(&anything(), |text| {
             let _ = uri::parse(&text);
             let _ = conninfo::parse(&text);
-            let _ = reading::read(&text, "TARGET");
+            let _ = parse::read(&text, "TARGET");
             let _ = dotenv::parse(&text, |_| Some("x".to_owned()));
             let _ = service::find(text.as_bytes(), "s");
             let _ = service::names(text.as_bytes());
@@ -970,7 +970,7 @@ fn no_parser_panics() {
             };
             let _ = ssh_config::lookup_in(&text, &asked);
             let _ = ssh_config::spec(&text);
-            let surroundings = Surroundings {
+            let surroundings = System {
                 os_user: Some("me".to_owned()),
                 vars: [
                     ("PGHOST", &text),
@@ -980,7 +980,7 @@ fn no_parser_panics() {
                 .into_iter()
                 .map(|(name, value)| (OsString::from(name), OsString::from(value)))
                 .collect(),
-                ..Surroundings::default()
+                ..System::default()
             };
             let _ = probe(Some(&text), &surroundings);
             let _ = probe(None, &surroundings);
@@ -997,7 +997,7 @@ fn no_parser_panics() {
 }
 
 /// Everything that is said about a target, as text.
-fn probe(target: Option<&str>, surroundings: &Surroundings) -> String {
+fn probe(target: Option<&str>, surroundings: &System) -> String {
     let args = TargetArgs {
         url: target.map(str::to_owned),
         ..TargetArgs::default()
@@ -1055,9 +1055,9 @@ fn no_piece_of_a_password_is_shown() {
         "postgresql://app:PW@${HOST}/app",
         "\"postgresql://app:PW@db/app\"",
     ]);
-    let surroundings = Surroundings {
+    let surroundings = System {
         os_user: Some("me".to_owned()),
-        ..Surroundings::default()
+        ..System::default()
     };
     runner(3_000)
         .run(&(shape, password), |(shape, password)| {

@@ -12,17 +12,16 @@ use crate::cli::{
     CheckArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs, StageArgs, TunnelArgs,
     WaitArgs,
 };
+use crate::config::Target;
 use crate::ctx::Ctx;
-use crate::environment;
-
+use crate::host_kind;
 use crate::pipeline::{self, Connected, Ended, NotApplicable, Progress};
-use crate::render::live::Live;
-use crate::render::style::{self, Style};
+use crate::render::options::{self, Style};
+use crate::render::progress::Live;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
-use crate::second;
+use crate::second_opinion;
 use crate::stage::idle::{Plan, Stop};
-use crate::surroundings::Surroundings;
-use crate::target::Target;
+use crate::system::System;
 
 /// What one command is to do.
 pub struct Job<'a> {
@@ -105,7 +104,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         Ok(job) => job,
         Err(exit) => return exit,
     };
-    let around = Arc::new(Surroundings::of_process());
+    let around = Arc::new(System::of_process());
     let mut stop = pin!(interruption());
     let mut settled = None;
     let mut waiting = Waiting::new(job.wait.and_then(|wait| wait.wait));
@@ -156,7 +155,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         Some(wait) if !wait.command.is_empty() => {
             let to = output::To::Stderr;
             match output::conclude_to(to, &seen.report, &job.run.output, &around) {
-                Exit::Success => wait::hand_over(&wait.command),
+                Exit::Success => wait::exec(&wait.command),
                 exit => exit,
             }
         }
@@ -166,12 +165,7 @@ pub async fn run(job: Job<'_>) -> Exit {
 
 /// Asks other client stacks about what the run went through, whether it
 /// passed or not.
-async fn second_opinion(
-    job: &Job<'_>,
-    seen: &mut Seen,
-    around: &Arc<Surroundings>,
-    stop: Stop<'_>,
-) {
+async fn second_opinion(job: &Job<'_>, seen: &mut Seen, around: &Arc<System>, stop: Stop<'_>) {
     let passed = seen.connected.is_some();
     let Some(connected) = seen.connected.as_mut().or(seen.left.as_mut()) else {
         return;
@@ -182,7 +176,7 @@ async fn second_opinion(
     let mut progress = progress(&job.run.output, around);
     progress.running(Stage::Client);
     let interrupted = tokio::select! {
-        () = second::run(&mut seen.report, connected, job.until, passed) => false,
+        () = second_opinion::run(&mut seen.report, connected, job.until, passed) => false,
         () = stop => true,
     };
     drop(progress);
@@ -225,11 +219,11 @@ struct Settled {
 async fn look(
     job: &Job<'_>,
     settled: &mut Option<Settled>,
-    around: &Arc<Surroundings>,
+    around: &Arc<System>,
     stop: Stop<'_>,
 ) -> Result<Seen, NotApplicable> {
     let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= job.until).collect();
-    let mut report = Report::new(job.command, &stages, environment::detect(around));
+    let mut report = Report::new(job.command, &stages, host_kind::detect(around));
     let mut progress = progress(&job.run.output, around);
     let outcome = tokio::select! {
         outcome = stages_of(job, settled, &mut report, around, progress.as_mut()) => Some(outcome),
@@ -254,7 +248,7 @@ async fn stages_of(
     job: &Job<'_>,
     settled: &mut Option<Settled>,
     report: &mut Report,
-    around: &Arc<Surroundings>,
+    around: &Arc<System>,
     progress: &mut dyn Progress,
 ) -> Result<Option<Ended>, NotApplicable> {
     let time = &job.run.time;
@@ -337,16 +331,16 @@ async fn reported(
     output: &OutputArgs,
     work: impl AsyncFnOnce(
         &mut Report,
-        Arc<Surroundings>,
+        Arc<System>,
         &mut dyn Progress,
     ) -> Result<(), pipeline::NotApplicable>,
 ) -> Exit {
     if let Err(exit) = output::writable(output) {
         return exit;
     }
-    let around = Arc::new(Surroundings::of_process());
+    let around = Arc::new(System::of_process());
     let stop = interruption();
-    let mut report = Report::new(command, stages, environment::detect(&around));
+    let mut report = Report::new(command, stages, host_kind::detect(&around));
     let mut progress = progress(output, &around);
     let outcome = tokio::select! {
         outcome = work(&mut report, Arc::clone(&around), progress.as_mut()) => Some(outcome),
@@ -362,7 +356,7 @@ async fn reported(
 }
 
 /// Progress on standard error where that is a terminal that can take it.
-pub fn progress(output: &OutputArgs, around: &Surroundings) -> Box<dyn Progress> {
+pub fn progress(output: &OutputArgs, around: &System) -> Box<dyn Progress> {
     let stderr = std::io::stderr();
     let able = stderr.is_terminal()
         && !output.quiet
@@ -376,6 +370,6 @@ pub fn progress(output: &OutputArgs, around: &Surroundings) -> Box<dyn Progress>
         Some((_, terminal_size::Height(lines))) if lines > 0 => lines.into(),
         _ => 24,
     };
-    let style = Style::new(output, around, style::width_of(stderr));
+    let style = Style::new(output, around, options::width_of(stderr));
     Box::new(Live::start(style, height))
 }

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::output::{self, To};
 use super::{Exit, usage};
 use crate::cli::{DiffArgs, Format};
+use crate::config::files;
 use crate::diff::{Diff, NotAReport};
-use crate::render::style::Style;
+use crate::render::options::Style;
 use crate::render::{diff as render, json};
-use crate::surroundings::Surroundings;
-use crate::target::files;
+use crate::system::System;
 
 /// No report is larger, in bytes.
 const LARGEST: u64 = 4 << 20;
@@ -40,7 +40,7 @@ pub fn run(args: &DiffArgs) -> Exit {
     let shown = match args.output.format() {
         Format::Json => json::object(&diff),
         Format::Table => {
-            let style = Style::of_stdout(&args.output, &Surroundings::of_process());
+            let style = Style::of_stdout(&args.output, &System::of_process());
             render::render(&diff, &style).into_bytes()
         }
     };

@@ -6,12 +6,12 @@ use super::output::{self, To};
 use super::{Exit, usage};
 use crate::cause;
 use crate::cli::{ExplainArgs, Format};
+use crate::config::catalog::distance;
 use crate::explain::{Explanation, LONGEST, MOST_LINES, is_code};
 use crate::render::explain as render;
 use crate::render::json;
-use crate::render::style::Style;
-use crate::surroundings::Surroundings;
-use crate::target::params::distance;
+use crate::render::options::Style;
+use crate::system::System;
 
 /// No input is read further than here, in bytes.
 const LONGEST_INPUT: u64 = 4 << 30;
@@ -21,7 +21,7 @@ pub fn run(args: &ExplainArgs) -> Exit {
     if let Err(exit) = output::writable(&args.output) {
         return exit;
     }
-    let style = Style::of_stdout(&args.output, &Surroundings::of_process());
+    let style = Style::of_stdout(&args.output, &System::of_process());
     let words = args.what.join(" ");
     let (found, table) = if args.list {
         let found = Explanation::catalogue();

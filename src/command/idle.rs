@@ -4,10 +4,10 @@
 use super::{Exit, check, spare_slots};
 use crate::cli::{IdleArgs, OutputArgs};
 use crate::pipeline::Connected;
-use crate::render::board::Board;
+use crate::render::idle_progress::Board;
 use crate::report::{Report, Stage, StageRecord};
 use crate::stage::idle::{self, Plan, Stop};
-use crate::surroundings::Surroundings;
+use crate::system::System;
 
 /// `idle`.
 pub async fn run(args: &IdleArgs) -> Exit {
@@ -30,7 +30,7 @@ pub async fn test(
     mut connected: Connected,
     plan: Plan,
     output: &OutputArgs,
-    around: &Surroundings,
+    around: &System,
     stop: Stop<'_>,
 ) {
     let plan = Plan {

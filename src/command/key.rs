@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use crate::cause::key as cause;
 use crate::cli::KeyArgs;
+use crate::config::{NamedFile, ssh};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
 use crate::pipeline::DEFAULT_TIMEOUT;
 use crate::report::{Report, Stage, StageRecord};
 use crate::secret::Secret;
 use crate::stage::key;
-use crate::surroundings::Surroundings;
-use crate::target::{NamedFile, ssh};
+use crate::system::System;
 
 /// The files that ssh looks for where none is named (ssh_config(5),
 /// `IdentityFile`), in its order.
@@ -28,7 +28,7 @@ const DEFAULTS: [&str; 6] = [
 ];
 
 /// Examines the keys; whatever is found is in the report.
-pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<Surroundings>) {
+pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<System>) {
     let ctx = Ctx {
         started: report.started,
         timeout: args.time.timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -67,7 +67,7 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<Surround
         record.provisional(Finding::new(&cause::MISSING).with("path", folder));
     }
     // Nothing comes after this stage that could make good for a bad key.
-    record.condemn();
+    record.fail_all();
     record.end(None);
     *report.stage(Stage::Key) = record;
 }
@@ -82,7 +82,7 @@ struct Wanted {
 /// Which files are meant: PATH, else those of the hops of `--ssh`, else
 /// `--ssh-key`, else the default ones. `None` where the settings are wrong,
 /// which the report then says.
-fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &Surroundings) -> Option<Wanted> {
+fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<Wanted> {
     let alone = |files: Vec<NamedFile>| Wanted {
         files,
         passphrase: surroundings.var("DBDOCTOR_SSH_PASSPHRASE").map(Secret::new),
@@ -134,7 +134,7 @@ fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &Surroundings) -> O
     })
 }
 
-fn defaults(surroundings: &Surroundings) -> Vec<NamedFile> {
+fn defaults(surroundings: &System) -> Vec<NamedFile> {
     let home = surroundings.home.clone().unwrap_or_default();
     DEFAULTS
         .iter()

@@ -6,9 +6,9 @@ use super::{Exit, interrupt, output_file, usage};
 use crate::cli::{FailOn, Format, OutputArgs};
 use crate::finding::Status;
 use crate::render;
-use crate::render::style::{Style, width_of};
+use crate::render::options::{Style, width_of};
 use crate::report::Report;
-use crate::surroundings::Surroundings;
+use crate::system::System;
 
 /// Whether the file of `--output` can be written, asked before the run so that
 /// nobody waits for a report that is then lost.
@@ -37,12 +37,12 @@ pub enum To {
 
 /// Prints the report, writes it to the file of `--output`, and says how the
 /// process ends.
-pub fn conclude(report: &Report, output: &OutputArgs, around: &Surroundings) -> Exit {
+pub fn conclude(report: &Report, output: &OutputArgs, around: &System) -> Exit {
     conclude_to(To::Stdout, report, output, around)
 }
 
 /// The same with a choice of where it is printed.
-pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &Surroundings) -> Exit {
+pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System) -> Exit {
     let shown = match output.format() {
         Format::Table => {
             let width = match to {

@@ -13,7 +13,7 @@ use crate::pipeline::NotApplicable;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
 use crate::sockets::{self, Connection, Held, Seen, Wanted};
 use crate::stage::config;
-use crate::surroundings::Surroundings;
+use crate::system::System;
 
 /// PostgreSQL's port.
 const POSTGRES: u16 = 5432;
@@ -29,7 +29,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(150);
 pub async fn run(
     report: &mut Report,
     args: &SocketsArgs,
-    surroundings: Arc<Surroundings>,
+    surroundings: Arc<System>,
 ) -> Result<(), NotApplicable> {
     if args.pid.iter().any(|pid| !sockets::is_there(*pid)) {
         return Err(NotApplicable("there is no process of that number"));
@@ -61,7 +61,7 @@ pub async fn run(
         }
     }
     if !looked_failed(&record) {
-        record.condemn();
+        record.fail_all();
         record.end(None);
     }
     *report.stage(Stage::Client) = record;
@@ -92,7 +92,7 @@ async fn look(wanted: Wanted) -> Option<Seen> {
 }
 
 /// PostgreSQL's port and those of the target that the environment names.
-async fn default_ports(surroundings: &Surroundings) -> BTreeSet<u16> {
+async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
     let mut record = StageRecord::new(Stage::Config);
     let mut described = TargetReport::default();
     let args = TargetArgs {

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::cause;
+use crate::config::{Endpoint, Place};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, shown};
 use crate::pipeline::Connected;
@@ -25,7 +26,6 @@ use crate::report::{Report, Stage, StageRecord, ms};
 use crate::stage::idle::Stop;
 use crate::stage::ssh::Bastion;
 use crate::stage::tunnel;
-use crate::target::{Endpoint, Place};
 use crate::text;
 
 /// How often the server is asked for a sign of life.
@@ -155,7 +155,7 @@ async fn watch(bastion: &Bastion, ctx: &Ctx) -> Finding {
     loop {
         tokio::select! {
             _ = bastion.ended() => {
-                return match bastion.fate_soon().await {
+                return match bastion.wait_for_disconnect().await {
                     Some(fate) => fate,
                     None => Finding::new(&cause::tunnel::LOST).with("via", bastion.label.as_str()),
                 };
@@ -221,7 +221,7 @@ async fn connection(
     };
     told.fate = Some(fate);
     if fate.by == Side::Database
-        && let Some(death) = bastion.fate_soon().await
+        && let Some(death) = bastion.wait_for_disconnect().await
     {
         let why = death.evidence.get("error").map(shown).unwrap_or_default();
         say(&format!("#{number}: the tunnel died, {why}"));

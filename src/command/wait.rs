@@ -208,7 +208,7 @@ impl State {
 
 /// Runs a command in place of this process. Comes back only where that cannot
 /// be done.
-pub fn hand_over(command: &[OsString]) -> Exit {
+pub fn exec(command: &[OsString]) -> Exit {
     let Some((program, args)) = command.split_first() else {
         return Exit::Success;
     };

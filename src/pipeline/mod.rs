@@ -6,7 +6,7 @@
 //! same way. What several hosts and `sslmode`'s second attempts do to the
 //! report is in `session`.
 
-mod filing;
+mod outcome;
 mod session;
 
 pub use session::Another;
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::cli::{TargetArgs, TimeArgs};
+use crate::config::{Destination, Endpoint, Family, Place, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::report::{Report, Stage, StageRecord};
 use crate::secret;
@@ -23,9 +24,8 @@ use crate::stage::dns::Resolved;
 use crate::stage::key::Keyring;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
-use crate::stage::{Aside, Note, config, dns, key, ssh, tcp};
-use crate::surroundings::Surroundings;
-use crate::target::{Destination, Endpoint, Family, Place, SslMode, Target};
+use crate::stage::{BackgroundCheck, Observation, config, dns, key, ssh, tcp};
+use crate::system::System;
 use crate::wire::Address;
 use crate::wire::session::Session;
 
@@ -105,7 +105,7 @@ pub async fn settings(
     report: &mut Report,
     args: &TargetArgs,
     time: &TimeArgs,
-    surroundings: Arc<Surroundings>,
+    surroundings: Arc<System>,
     progress: &mut dyn Progress,
 ) -> Option<(Target, Ctx)> {
     let ctx = Ctx {
@@ -121,7 +121,7 @@ pub async fn settings(
         progress,
         until: Stage::Config,
         only: None,
-        asides: Vec::new(),
+        background: Vec::new(),
         failures: Vec::new(),
     };
     let target = run.config(args).await.ok()?;
@@ -174,7 +174,7 @@ pub async fn connect_as_far(
         progress,
         until,
         only,
-        asides: Vec::new(),
+        background: Vec::new(),
         failures: Vec::new(),
     };
     run.connect(target).await
@@ -189,7 +189,7 @@ struct Run<'a> {
     ctx: Ctx,
     until: Stage,
     only: Option<usize>,
-    asides: Vec<Aside>,
+    background: Vec<BackgroundCheck>,
     failures: Vec<Failure>,
 }
 
@@ -232,8 +232,8 @@ impl Run<'_> {
         };
         let outcome = self.stages(&mut connected).await;
         connected.failures = std::mem::take(&mut self.failures);
-        self.look_back(&connected);
-        self.gather_asides().await;
+        self.recheck_tcp(&connected);
+        self.collect_background().await;
         match outcome {
             Ok(()) => Ended::Passed(connected),
             Err(Failed) => Ended::Failed(connected),
@@ -265,7 +265,7 @@ impl Run<'_> {
             &target.guards.not_host,
             &ctx,
             &mut record,
-            &mut self.asides,
+            &mut self.background,
         )
         .await;
         let mut resolved = self.end(record, verdict)?;
@@ -292,13 +292,13 @@ impl Run<'_> {
             &target.keepalives,
             &ctx,
             &mut record,
-            &mut self.asides,
+            &mut self.background,
         )
         .await;
         let verdict = self.end(record, verdict);
         if verdict.is_err() {
             // No host is left that could make good for a name that failed.
-            self.report.stage(Stage::Dns).condemn();
+            self.report.stage(Stage::Dns).fail_all();
         }
         let mut reached = verdict?;
         if let Some(first) = reached.first() {
@@ -324,7 +324,7 @@ impl Run<'_> {
                 let verdict = self.end(record, verdict);
                 if refused {
                     // No other key, agent or password made good for a bad key.
-                    self.report.stage(Stage::Key).condemn();
+                    self.report.stage(Stage::Key).fail_all();
                 }
                 let bastion = verdict?;
                 connected.bastion = Some(bastion.clone());
@@ -342,7 +342,7 @@ impl Run<'_> {
 
     /// Asks the kernel once more about the connection that is open: packets may
     /// have been lost after it was.
-    fn look_back(&mut self, connected: &Connected) {
+    fn recheck_tcp(&mut self, connected: &Connected) {
         let session = connected.session.as_ref();
         if let Some(socket) = session.and_then(|session| session.wire().socket.as_ref())
             && let Some(address) = &connected.address
@@ -353,18 +353,18 @@ impl Run<'_> {
 
     /// Adds what the looks to the side found. They had the whole run's time
     /// already; what is not back within one stage's time is given up.
-    async fn gather_asides(&mut self) {
+    async fn collect_background(&mut self) {
         let limit = self.ctx.limit();
-        for aside in std::mem::take(&mut self.asides) {
+        for aside in std::mem::take(&mut self.background) {
             let abort = aside.task.abort_handle();
             match self.ctx.until(limit, aside.task).await {
                 Ok(Ok(notes)) => {
                     let record = self.report.stage(aside.stage);
                     for note in notes {
                         match note {
-                            Note::Fact(name, value) => record.fact(name, value),
-                            Note::Warn(finding) => record.warn(finding),
-                            Note::Summary(line) => record.summary = line,
+                            Observation::Fact(name, value) => record.fact(name, value),
+                            Observation::Warn(finding) => record.warn(finding),
+                            Observation::Summary(line) => record.summary = line,
                         }
                     }
                 }
@@ -381,7 +381,7 @@ fn guard_secrets(target: &Target) {
         .map(|parameter| parameter.value.clone())
         .filter(|value| value != secret::HIDDEN);
     let hops = target.ssh.iter().flat_map(|plan| &plan.hops);
-    secret::shown_anyway(&target.user, shown.chain(hops.map(|hop| hop.label())));
+    secret::exempt_from_redaction(&target.user, shown.chain(hops.map(|hop| hop.label())));
     let passwords = target.endpoints.iter().filter_map(|e| e.password.as_ref());
     let ssh = target.ssh.iter();
     passwords

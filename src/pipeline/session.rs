@@ -2,19 +2,19 @@
 //! order, each with the encryptions that `sslmode` allows, until one passes
 //! or libpq would give up.
 
+use crate::config::{
+    Endpoint, Keepalives, Place, SslMode, SslNegotiation, Target, TargetSessionAttrs,
+};
 use crate::finding::Finding;
 use crate::report::{Report, Stage, StageRecord};
 use crate::stage::protocol::Attempt;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
 use crate::stage::{Verdict, auth, protocol, server, ssh, tcp, tls, tunnel};
-use crate::target::{
-    Endpoint, Keepalives, Place, SslMode, SslNegotiation, Target, TargetSessionAttrs,
-};
 use crate::wire::session::Session;
 use crate::wire::{Address, Stream};
 
-use super::filing::FailedAttempt;
+use super::outcome::FailedAttempt;
 use super::{Connected, Failed, Failure, Run, Ways};
 
 /// Where the attempts ended well.
@@ -52,14 +52,14 @@ impl Run<'_> {
             };
             match self.pass(&target, &mut ways, &mut failures).await {
                 Ok(arrived) => {
-                    self.forgive(failures, target.tls.mode, &arrived.endpoint);
+                    self.demote_to_warnings(failures, target.tls.mode, &arrived.endpoint);
                     return Ok(arrived);
                 }
                 Err(Dead::Exhausted) => {}
                 Err(Dead::End) => break,
             }
         }
-        self.condemn(failures);
+        self.fail_all(failures);
         Err(Failed)
     }
 
@@ -247,7 +247,7 @@ impl Connected {
             progress: &mut (),
             until: Stage::Auth,
             only: None,
-            asides: Vec::new(),
+            background: Vec::new(),
             failures: Vec::new(),
         };
         match run.session(&target, ways).await {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::page::{Ink, Page};
-use super::style::{Style, Verbosity};
+use super::layout::{Ink, Page};
+use super::options::{Style, Verbosity};
 use super::table::{mark, section};
 use crate::diff::{Diff, Difference, Part, Side};
 use crate::finding::Status;

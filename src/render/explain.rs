@@ -1,7 +1,7 @@
 //! What `explain` says, for people: a cause's page, the catalogue, matches.
 
-use super::page::{Ink, Page, pad, width};
-use super::style::{Style, Verbosity};
+use super::layout::{Ink, Page, pad, width};
+use super::options::{Style, Verbosity};
 use super::table::{section, write_fixes};
 use crate::cause::{self, Severity};
 use crate::explain::{Explanation, Match, Phase};

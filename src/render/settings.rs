@@ -1,8 +1,8 @@
 //! The target for people: one line that says what is checked, and every
 //! setting with where it came from and what it won over.
 
-use super::page::{Ink, Page, pad, plain, width};
-use super::style::{Style, Verbosity};
+use super::layout::{Ink, Page, pad, plain, width};
+use super::options::{Style, Verbosity};
 use crate::report::{OriginReport, ParameterReport, TargetReport};
 
 /// `orders at db.corp.test:5432 as app, through ops@bastion`, as far as it is known.

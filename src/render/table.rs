@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::page::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
-use super::style::{Style, Verbosity};
+use super::layout::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
+use super::options::{Style, Verbosity};
 use super::{evidence, settings};
 use crate::finding::{Finding, Fix, Status};
 use crate::report::{Report, Stage, StageRecord};

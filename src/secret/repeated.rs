@@ -26,7 +26,7 @@ struct Guarded {
 /// Says what is shown of the target anyway, before the first [`guard`]: a
 /// password that is part of that cannot be told from it, and hiding it there
 /// would give it away.
-pub fn shown_anyway(user: &str, values: impl IntoIterator<Item = String>) {
+pub fn exempt_from_redaction(user: &str, values: impl IntoIterator<Item = String>) {
     let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
     user.clone_into(&mut guarded.user);
     guarded.known.extend(values);

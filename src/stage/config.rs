@@ -1,18 +1,18 @@
 //! `config`: which settings are in force, read exactly as libpq reads them.
 
 use crate::cli::TargetArgs;
+use crate::config::Target;
+use crate::config::resolve::Resolver;
 use crate::report::{StageRecord, TargetReport};
 use crate::secret::Secret;
 use crate::stage::Verdict;
-use crate::surroundings::Surroundings;
-use crate::target::Target;
-use crate::target::resolve::Resolver;
+use crate::system::System;
 
 /// Resolves the target. What could be read is left in `report` even when
 /// something is wrong.
 pub async fn probe(
     args: &TargetArgs,
-    surroundings: &Surroundings,
+    surroundings: &System,
     report: &mut TargetReport,
     record: &mut StageRecord,
 ) -> Verdict<Target> {

@@ -7,24 +7,24 @@
 //!
 //! - [`mod@file`]: reading, without ever hanging
 //! - [`mod@format`]: what kind of text it is
-//! - [`open`], [`container`], [`pem`]: opening it
-//! - [`mangled`]: what happened to one that is damaged
-//! - [`beside`]: the public half and the certificate next to it
+//! - [`decrypt`], [`openssh_v1`], [`pem`]: opening it
+//! - [`damage`]: what happened to one that is damaged
+//! - [`companions`]: the public half and the certificate next to it
 //! - [`examine`]: evidence to findings; [`private`]: those of a private key;
 //!   [`describe`]: the facts
 //! - [`library`]: which SSH libraries can read it
 //! - [`version`]: which OpenSSH is installed
 
-mod beside;
 mod blob;
-mod container;
+mod companions;
+mod damage;
+mod decrypt;
 mod describe;
 mod examine;
 mod file;
 mod format;
 mod library;
-mod mangled;
-mod open;
+mod openssh_v1;
 mod pem;
 mod private;
 #[cfg(test)]
@@ -40,11 +40,11 @@ use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{Certificate, PrivateKey, PublicKey};
 use serde_json::{Map, Value};
 
+use crate::config::{NamedFile, SshPlan};
 use crate::ctx::Ctx;
 use crate::finding::Status;
 use crate::report::StageRecord;
 use crate::secret::Secret;
-use crate::target::{NamedFile, SshPlan};
 use crate::terminal;
 pub use describe::bits;
 pub use examine::{Examined, shown_path};

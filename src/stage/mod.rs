@@ -28,16 +28,16 @@ pub type Verdict<T> = Result<T, Finding>;
 
 /// A look to the side that must not delay the connection: another address,
 /// another name server. It runs as a task and is gathered when the run is over.
-pub struct Aside {
+pub struct BackgroundCheck {
     /// Whose record it belongs to.
     pub stage: Stage,
     /// What it will have found.
-    pub task: JoinHandle<Vec<Note>>,
+    pub task: JoinHandle<Vec<Observation>>,
 }
 
-/// Something that an [`Aside`] found.
+/// Something that an [`BackgroundCheck`] found.
 #[derive(Debug)]
-pub enum Note {
+pub enum Observation {
     /// A fact by name; it replaces one of the same name.
     Fact(&'static str, Value),
     /// A warning.

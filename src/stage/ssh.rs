@@ -1,25 +1,25 @@
 //! `ssh`: a session on every hop, proved step by step.
 //!
-//! For each hop: the identification ([`greeting`]), the algorithms
+//! For each hop: the identification ([`identification`]), the algorithms
 //! ([`algorithms`]), the host key ([`host_key`], from [`known_hosts`]),
-//! authentication ([`auth`], with the keys of [`offer`] and the [`agent`]).
-//! The next hop is reached through a forward of the one before. [`fault`]
-//! and [`refusal`] turn what was seen into a cause, [`life`] says how a session fared later.
+//! authentication ([`auth`], with the keys of [`identities`] and the [`agent`]).
+//! The next hop is reached through a forward of the one before. [`classify`]
+//! and [`classify_auth`] turn what was seen into a cause, [`liveness`] says how a session fared later.
 
 pub mod agent;
 pub mod algorithms;
 pub mod auth;
+mod auth_log;
+mod classify;
+mod classify_auth;
 pub mod client;
-mod fault;
 pub mod forward;
-pub mod greeting;
 pub mod host_key;
+pub mod identification;
+pub mod identities;
 pub mod known_hosts;
-mod life;
-pub mod offer;
-mod pen;
-mod refusal;
-mod story;
+mod liveness;
+mod signer;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
@@ -29,21 +29,21 @@ use russh::client::{Config, GexParams, Handle};
 use russh::{Disconnect, SshId};
 use serde_json::{Map, Value, json};
 
+use crate::config::{Hop, SshPlan};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
-use crate::target::{Hop, SshPlan};
 use crate::wire::{Address, Reopen, Route, Stream};
 use agent::Trouble;
 use algorithms::Allowed;
-use auth::Means;
+use auth::Credentials;
+use auth_log::AuthEnd;
 use client::{Client, Watch};
-use greeting::{Greeting, Resumed};
 use host_key::Judge;
-use offer::Offer;
-use story::Ending;
+use identification::{Greeting, Resumed};
+use identities::Identities;
 
 /// An authenticated session on the last hop, through all the ones before it.
 /// Cheap to clone; the session ends when the last clone is dropped, and with
@@ -118,7 +118,7 @@ pub async fn probe(
                     Ok(stream) => visit.session(stream, Some(before)).await,
                     Err(finding) => Err(finding),
                 },
-                None => Err(fault::unclassified(hop, "no connection was handed over")),
+                None => Err(classify::unclassified(hop, "no connection was handed over")),
             },
         };
         if !visit.summary.is_empty() {
@@ -234,13 +234,13 @@ impl Visit<'_> {
         let shaken = Instant::now();
         self.fact("handshake_ms", ms(shaken - greeted));
 
-        let offer = Offer::gather(self.hop, self.keys).await;
+        let offer = Identities::gather(self.hop, self.keys).await;
         let keys_only = watch
             .seen()
             .host_key
             .as_ref()
             .is_some_and(|judgement| judgement.keys_only);
-        let means = Means {
+        let means = Credentials {
             hop: self.hop,
             password: self.plan.password.as_ref(),
             interactive: self.ctx.surroundings.interactive,
@@ -261,10 +261,10 @@ impl Visit<'_> {
         if !notice.is_empty() {
             self.fact("notice", notice.as_str());
         }
-        if story.ending == Ending::In {
+        if story.ending == AuthEnd::In {
             // ssh has no such patience (authfd.c, `ssh_request_reply`).
             if story.trouble == Some(Trouble::Mute) {
-                self.warnings.push(fault::mute_agent(self.hop));
+                self.warnings.push(classify::mute_agent(self.hop));
             }
             let how = match story.passed.as_slice() {
                 [] => story.method.to_owned(),
@@ -280,7 +280,9 @@ impl Visit<'_> {
                 used: AtomicBool::new(false),
             });
         }
-        Err(refusal::authentication(self.hop, &story, &banner, &notice))
+        Err(classify_auth::authentication(
+            self.hop, &story, &banner, &notice,
+        ))
     }
 
     /// The identification. On failure says what is there instead.
@@ -292,45 +294,55 @@ impl Visit<'_> {
         let mut heard = Vec::new();
         let exchanged = self
             .ctx
-            .until(self.limit, greeting::exchange(&mut stream.io, &mut heard))
+            .until(
+                self.limit,
+                identification::exchange(&mut stream.io, &mut heard),
+            )
             .await;
         let unheard = match exchanged {
             // Our own line comes back, bare or in a complaint about it.
-            Ok(Ok((greeting, _))) if greeting.identification.starts_with(greeting::OURS) => {
+            Ok(Ok((greeting, _))) if greeting.identification.starts_with(identification::OURS) => {
                 let bytes = greeting
                     .before
                     .first()
                     .map_or(&[][..], |line| line.as_bytes());
-                let (bytes, what) = match greeting.identification == greeting::OURS {
+                let (bytes, what) = match greeting.identification == identification::OURS {
                     true => (bytes, "a server that only echoes its input"),
-                    false => (bytes, greeting::who(bytes)),
+                    false => (bytes, identification::who(bytes)),
                 };
                 let shown = match bytes {
                     [] => greeting.identification.as_bytes(),
                     bytes => bytes,
                 };
-                return Err(fault::foreign(self.hop, shown, what));
+                return Err(classify::foreign(self.hop, shown, what));
             }
             Ok(Ok((greeting, replay))) if speaks_two(&greeting) => {
                 return Ok((greeting, stream, replay));
             }
             Ok(Ok((greeting, _))) => {
                 let bytes = greeting.identification.as_bytes();
-                return Err(fault::foreign(self.hop, bytes, greeting::who(bytes)));
+                return Err(classify::foreign(
+                    self.hop,
+                    bytes,
+                    identification::who(bytes),
+                ));
             }
             Ok(Err(unheard)) => Some(unheard),
             Err(_) => None,
         };
         let nobody_spoke = heard.is_empty()
-            && !matches!(&unheard, Some(greeting::Unheard::Foreign(_)))
-            && !matches!(&unheard, Some(greeting::Unheard::Closed(bytes) | greeting::Unheard::Broken(_, bytes)) if !bytes.is_empty());
+            && !matches!(&unheard, Some(identification::Unheard::Foreign(_)))
+            && !matches!(&unheard, Some(identification::Unheard::Closed(bytes) | identification::Unheard::Broken(_, bytes)) if !bytes.is_empty());
         if nobody_spoke
             && unheard.is_some()
-            && let Some(who) = fault::who_closed(&stream.route, before, self.ctx, self.limit).await
+            && let Some(who) =
+                classify::who_closed(&stream.route, before, self.ctx, self.limit).await
         {
-            return Err(fault::foreign(self.hop, &[], who));
+            return Err(classify::foreign(self.hop, &[], who));
         }
-        Err(fault::identification(self.hop, unheard, &heard, self.first))
+        Err(classify::identification(
+            self.hop, unheard, &heard, self.first,
+        ))
     }
 
     /// Key exchange and host key.
@@ -350,9 +362,9 @@ impl Visit<'_> {
         };
         let judge = tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at(address))
             .await
-            .map_err(|error| fault::unclassified(self.hop, &error.to_string()))?;
+            .map_err(|error| classify::unclassified(self.hop, &error.to_string()))?;
         let config = Config {
-            client_id: SshId::Standard(greeting::OURS.into()),
+            client_id: SshId::Standard(identification::OURS.into()),
             preferred: algorithms::preferred(&allowed, &judge.known()),
             gex: GexParams::new(2048, 3072, 8192).unwrap_or_default(),
             ..Config::default()
@@ -378,7 +390,7 @@ impl Visit<'_> {
             Ok(Ok(handle)) => {
                 if let (Some(offer), Some(agreed)) = (&offer, &agreed)
                     && let Some(finding) =
-                        fault::only_by_stand_in(self.hop, &allowed, offer, agreed)
+                        classify::only_after_hostkey_override(self.hop, &allowed, offer, agreed)
                 {
                     return Err(finding);
                 }
@@ -388,10 +400,10 @@ impl Visit<'_> {
             }
             Ok(Err(russh::Error::UnknownKey)) => Err(judgement
                 .and_then(|judgement| judgement.finding)
-                .unwrap_or_else(|| fault::unclassified(self.hop, "the host key was refused"))),
+                .unwrap_or_else(|| classify::unclassified(self.hop, "the host key was refused"))),
             Ok(Err(error)) => {
                 let end = watch.seen().end.clone();
-                Err(fault::handshake(
+                Err(classify::handshake(
                     self.hop,
                     &error,
                     end,
@@ -400,7 +412,7 @@ impl Visit<'_> {
                     &clear.bytes(),
                 ))
             }
-            Err(_) => Err(fault::stalled(self.hop, "the key exchange", self.ctx)),
+            Err(_) => Err(classify::stalled(self.hop, "the key exchange", self.ctx)),
         }
     }
 }

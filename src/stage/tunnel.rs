@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use crate::cause;
+use crate::config::{Endpoint, Place};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::ssh::Bastion;
 use crate::stage::ssh::forward::{self, Failure, Wanted};
-use crate::target::{Endpoint, Place};
 use crate::wire::{BoxIo, Reopen, Route, Stream};
 
 /// Opens a `direct-tcpip` channel to the endpoint (to its `hostaddr` where it

@@ -5,12 +5,12 @@
 //! ```
 
 pub mod frames;
-pub mod kernel;
 pub mod scram;
 pub mod server_error;
 pub mod session;
 pub mod startup;
 pub mod stranger;
+pub mod tcp_info;
 pub mod tee;
 
 use std::net::SocketAddr;
@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::config::Keepalives;
 use crate::ctx::Ctx;
 use crate::stage::tcp;
-use crate::target::Keepalives;
 
 pub use tee::{Tee, TeeLog};
 

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use postgres_protocol::authentication::md5_hash;
 use zeroize::Zeroizing;
 
+use crate::config::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
 use crate::secret::Secret;
 use crate::stage::tls::Wire;
-use crate::target::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
 use crate::wire::frames::{
     Fields, Frame, Frames, PROTOCOL_3_0, Phase, ReadError, put_message, startup_message,
 };

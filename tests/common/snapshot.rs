@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dbdoctor::cause;
 use dbdoctor::finding::{Finding, Fix, Status};
-use dbdoctor::render::style::{Style, Verbosity};
+use dbdoctor::render::options::{Style, Verbosity};
 use dbdoctor::render::table;
 use dbdoctor::report::{Report, Stage, StageRecord};
 use regex::{Captures, Regex};

@@ -6,8 +6,8 @@
 //! libpq would, so that a dead one is found and the success rate is still that
 //! of an application.
 
-mod account;
-mod show;
+mod progress;
+mod stats;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use super::check::progress;
 use super::interrupt::interruption;
 use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
+use crate::config::Target;
 use crate::ctx::Ctx;
-use crate::environment;
 use crate::finding::{Finding, Status};
+use crate::host_kind;
 use crate::pipeline;
 use crate::report::{Report, Stage, StageRecord};
-use crate::surroundings::Surroundings;
-use crate::target::Target;
+use crate::system::System;
 
-use account::{Account, Miss, Sample};
-use show::Show;
+use progress::Show;
+use stats::{Account, Miss, Sample};
 
 /// How often the facts are brought up to date and progress is told.
 const TELL: Duration = Duration::from_millis(500);
@@ -56,13 +56,13 @@ pub async fn run(args: &StressArgs) -> Exit {
     if let Err(exit) = usable.and_then(|_| output::writable(&run.output)) {
         return exit;
     }
-    let around = Arc::new(Surroundings::of_process());
+    let around = Arc::new(System::of_process());
     let stages: Vec<Stage> = Stage::RUN
         .into_iter()
         .filter(|stage| *stage < Stage::Idle)
         .chain([Stage::Stress])
         .collect();
-    let mut report = Report::new("stress", &stages, environment::detect(&around));
+    let mut report = Report::new("stress", &stages, host_kind::detect(&around));
     let mut stop = pin!(interruption());
     let settings = {
         let mut progress = progress(&run.output, &around);

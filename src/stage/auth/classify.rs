@@ -1,23 +1,23 @@
 //! From what ended a start-up to its cause, but for the server's own words
-//! ([`evidence`](super::evidence)). Pure.
+//! ([`finding`](super::finding)). Pure.
 
 use crate::cause::{auth, pooler, protocol, server, tls};
+use crate::config::ChannelBinding;
 use crate::finding::Finding;
 use crate::stage::protocol::in_words;
-use crate::target::ChannelBinding;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
 use crate::wire::startup::{Asked, Stop, Unbindable};
 use crate::wire::stranger::{self, Kind};
 
-use super::evidence::{dress, gss, intercepted, said_no, timeout};
+use super::context::LoginContext;
+use super::finding::{dress, gss, intercepted, said_no, timeout};
 use super::hba;
-use super::situation::Situation;
-use super::speaker::Speaker;
+use super::server_or_pooler::Speaker;
 use super::wording::Message;
 
 /// The finding for what ended a start-up.
-pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
+pub fn stop(stop: &Stop, s: &LoginContext<'_>) -> Finding {
     match stop {
         Stop::Server(error) => said_no(error, s),
         Stop::Read(error) => read_failed(error, s),
@@ -59,10 +59,10 @@ pub fn stop(stop: &Stop, s: &Situation<'_>) -> Finding {
 
 // ---- Passwords and proofs ----
 
-fn password_missing(s: &Situation<'_>) -> Finding {
+fn password_missing(s: &LoginContext<'_>) -> Finding {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
     let default_socket =
-        s.endpoint.host.is_empty() || s.endpoint.host == crate::target::resolve::socket_folder();
+        s.endpoint.host.is_empty() || s.endpoint.host == crate::config::resolve::socket_folder();
     let host = if s.is_unix() && default_socket {
         "localhost".to_owned()
     } else {
@@ -83,7 +83,7 @@ fn password_missing(s: &Situation<'_>) -> Finding {
         .with("passfile_line", line)
 }
 
-fn scram(error: &ScramError, s: &Situation<'_>) -> Finding {
+fn scram(error: &ScramError, s: &LoginContext<'_>) -> Finding {
     match error {
         ScramError::Signature => s
             .finding(&auth::SERVER_UNPROVEN)
@@ -103,7 +103,7 @@ fn scram(error: &ScramError, s: &Situation<'_>) -> Finding {
     }
 }
 
-fn forbidden(s: &Situation<'_>) -> Finding {
+fn forbidden(s: &LoginContext<'_>) -> Finding {
     let rule = match s.target.report.parameters.get("require_auth") {
         Some(parameter) => format!("require_auth={}", parameter.value),
         None => "require_auth".to_owned(),
@@ -125,7 +125,7 @@ fn forbidden(s: &Situation<'_>) -> Finding {
         .with("sent", sent)
 }
 
-fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
+fn unbindable(why: Unbindable, s: &LoginContext<'_>) -> Finding {
     let asked = s.exchange.asked.as_ref().map(Asked::name);
     let reason = match why {
         Unbindable::NoTls => "the connection is not encrypted".to_owned(),
@@ -151,7 +151,7 @@ fn unbindable(why: Unbindable, s: &Situation<'_>) -> Finding {
         .with("error", reason)
 }
 
-fn unserved(s: &Situation<'_>) -> Finding {
+fn unserved(s: &LoginContext<'_>) -> Finding {
     match &s.exchange.asked {
         Some(Asked::Gss | Asked::Sspi | Asked::Other(2)) => gss(s, "dbdoctor does not support"),
         _ => s
@@ -164,7 +164,7 @@ fn unserved(s: &Situation<'_>) -> Finding {
 
 /// The start-up is not over and the time is. `speaker` is who answered a
 /// second connection.
-pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
+pub fn late(s: &LoginContext<'_>, speaker: Option<Speaker>) -> Finding {
     let elapsed = s.elapsed.as_millis() as u64;
     let pooler = speaker == Some(Speaker::Pooler);
     let finding = if s.exchange.authenticated {
@@ -201,7 +201,7 @@ pub fn late(s: &Situation<'_>, speaker: Option<Speaker>) -> Finding {
 }
 
 /// The time is used up, and what we sent last never arrived.
-pub fn stalled(s: &Situation<'_>) -> Finding {
+pub fn stalled(s: &LoginContext<'_>) -> Finding {
     s.finding(&protocol::STALL)
         .with("direction", crate::stage::protocol::stall_direction(true))
         .with("waited", in_words(s.elapsed))
@@ -209,7 +209,7 @@ pub fn stalled(s: &Situation<'_>) -> Finding {
         .then_next_host()
 }
 
-fn read_failed(error: &ReadError, s: &Situation<'_>) -> Finding {
+fn read_failed(error: &ReadError, s: &LoginContext<'_>) -> Finding {
     let text = error.to_string();
     match error {
         ReadError::OldError(message) => {
@@ -258,7 +258,7 @@ pub fn is_ancient(message: &str) -> bool {
 
 /// TLS 1.3 has the server look at the client's certificate after the
 /// handshake (RFC 8446, section 6.2, for the numbers).
-fn alert(number: i32, s: &Situation<'_>) -> Finding {
+fn alert(number: i32, s: &LoginContext<'_>) -> Finding {
     match number {
         116 => s.finding(&tls::CLIENT_REQUIRED),
         40 if s.certificate_asked() && !s.certificate_sent() => s.finding(&tls::CLIENT_REQUIRED),
@@ -269,7 +269,7 @@ fn alert(number: i32, s: &Situation<'_>) -> Finding {
 }
 
 /// The peer ended the connection.
-fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
+fn ended(error: &ReadError, s: &LoginContext<'_>) -> Finding {
     let reset = *error == ReadError::Reset;
     if s.exchange.authenticated {
         return s.finding(&server::CLOSED);
@@ -295,7 +295,7 @@ fn ended(error: &ReadError, s: &Situation<'_>) -> Finding {
     s.finding(&auth::CLOSED)
 }
 
-fn malformed(what: &str, s: &Situation<'_>) -> Finding {
+fn malformed(what: &str, s: &LoginContext<'_>) -> Finding {
     s.finding(&protocol::MALFORMED)
         .with("received", what)
         .with("error", what)

@@ -3,19 +3,19 @@
 
 use std::net::IpAddr;
 
+use crate::config::{Endpoint, Roots, SslCertMode, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::stage::protocol::Attempt;
-use crate::target::{Endpoint, Roots, SslCertMode, SslMode, Target};
 use crate::wire::Route;
 use crate::wire::startup::{Asked, Login, Stop};
 
-use super::situation::Situation;
+use super::context::LoginContext;
 use super::wording::Message;
 
 /// The client's address as the server sees it: the name in the message that is
 /// an address. Other names may look like one, so ours are passed over unless
 /// nothing else is there.
-pub fn client_address(message: &Message, situation: &Situation<'_>) -> Option<IpAddr> {
+pub fn client_address(message: &Message, situation: &LoginContext<'_>) -> Option<IpAddr> {
     let address = |name: &str| {
         let name = name.split('%').next().unwrap_or_default();
         name.parse::<IpAddr>().ok()
@@ -30,7 +30,7 @@ pub fn client_address(message: &Message, situation: &Situation<'_>) -> Option<Ip
 }
 
 /// The line to add (PostgreSQL documentation, "The pg_hba.conf File").
-pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
+pub fn line(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<String> {
     if situation.is_unix() {
         let (database, user) = names(situation);
         return Some(format!("local {database} {user} scram-sha-256"));
@@ -39,7 +39,7 @@ pub fn line(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String>
 }
 
 /// The line for an address, whatever our own transport is.
-pub fn entry(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String> {
+pub fn entry(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<String> {
     let (database, user) = names(situation);
     let kind = if situation.is_encrypted() {
         "hostssl"
@@ -57,7 +57,7 @@ pub fn entry(situation: &Situation<'_>, client: Option<IpAddr>) -> Option<String
 }
 
 /// Database and role as they stand in a line.
-fn names(situation: &Situation<'_>) -> (String, String) {
+fn names(situation: &LoginContext<'_>) -> (String, String) {
     let database = match database(situation) {
         REPLICATION if is_physical(situation) => REPLICATION.to_owned(),
         name => quoted(name),
@@ -69,7 +69,7 @@ fn names(situation: &Situation<'_>) -> (String, String) {
 const REPLICATION: &str = "replication";
 
 /// The database as pg_hba.conf sees it.
-pub fn database<'a>(situation: &Situation<'a>) -> &'a str {
+pub fn database<'a>(situation: &LoginContext<'a>) -> &'a str {
     match is_physical(situation) {
         true => REPLICATION,
         false => situation.database(),
@@ -77,7 +77,7 @@ pub fn database<'a>(situation: &Situation<'a>) -> &'a str {
 }
 
 /// Whether physical replication is asked for, which has no database.
-fn is_physical(situation: &Situation<'_>) -> bool {
+fn is_physical(situation: &LoginContext<'_>) -> bool {
     let value = situation.target.replication.as_deref().unwrap_or_default();
     matches!(
         value.to_ascii_lowercase().as_str(),

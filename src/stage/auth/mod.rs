@@ -6,12 +6,12 @@
 //! routine and exchange.
 
 mod classify;
-mod evidence;
+mod context;
+mod finding;
 mod hba;
 mod pooler;
 mod refusal;
-mod situation;
-pub mod speaker;
+pub mod server_or_pooler;
 pub mod wording;
 
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::cause;
+use crate::config::{Endpoint, ProtocolVersion, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
@@ -27,7 +28,6 @@ use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tls};
-use crate::target::{Endpoint, ProtocolVersion, Target};
 use crate::wire::frames::{Frames, PROTOCOL_3_0, PROTOCOL_3_2, Phase, startup_message};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
@@ -35,7 +35,7 @@ use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
 use crate::wire::{Address, Route};
 
 pub use classify::is_ancient;
-use situation::Situation;
+use context::LoginContext;
 
 /// How long a second connection is looked at after the first was cut.
 const LOOK: Duration = Duration::from_secs(2);
@@ -91,10 +91,10 @@ pub async fn probe(
         record.summary = summary(target, &exchange);
         return Ok(session);
     };
-    let in_vain = login.wire().sends_in_vain();
+    let in_vain = login.wire().has_unacked_data();
     let exchange = login.into_exchange();
     let os_user = ctx.surroundings.os_user.as_deref();
-    let situation = Situation {
+    let situation = LoginContext {
         target,
         endpoint,
         route: &route,
@@ -109,7 +109,7 @@ pub async fn probe(
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
         None => {
-            let look = speaker::ask(&route, tls.is_some(), target, endpoint, ctx).await;
+            let look = server_or_pooler::ask(&route, tls.is_some(), target, endpoint, ctx).await;
             // Something short of another connection got through.
             match in_vain && look.is_some() {
                 true => classify::stalled(&situation),
@@ -175,7 +175,7 @@ async fn below(
     finding: Finding,
     stop: Option<&Stop>,
     tls: Option<&tls::Encryption>,
-    s: &Situation<'_>,
+    s: &LoginContext<'_>,
     ctx: &Ctx,
 ) -> Finding {
     let first = !s.exchange.replied && !s.spoke_before;
@@ -213,7 +213,7 @@ pub async fn again(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Option<Session> {
-    let attempt = speaker::same_attempt(encrypted, target);
+    let attempt = server_or_pooler::same_attempt(encrypted, target);
     let wire = redial(route, attempt, target, endpoint, ctx).await?;
     let password = endpoint.password.as_ref().map(|p| p.secret.clone());
     let mut login = Login::new(wire, rules(target), password);
@@ -256,9 +256,9 @@ pub async fn after_the_end(
         _ => return finding,
     };
     let exchange = Exchange::default();
-    let situation = Situation::of_words(target, endpoint, route, None, &exchange);
+    let situation = LoginContext::of_words(target, endpoint, route, None, &exchange);
     let cut = finding.evidence.get("error").cloned();
-    let mut known = evidence::said_no(&error, &situation)
+    let mut known = finding::said_no(&error, &situation)
         .with("seen", "on a second connection, after the first was closed")
         .with("first_connection", cut);
     // libpq knows of the first alone, and gives up.
@@ -277,7 +277,7 @@ async fn greeting(
 ) -> Option<Result<(), ServerError>> {
     let limit = ctx.limit().min(Instant::now() + LOOK);
     let look = async {
-        let attempt = speaker::same_attempt(encrypted, target);
+        let attempt = server_or_pooler::same_attempt(encrypted, target);
         let wire = redial(route, attempt, target, endpoint, ctx).await?;
         let mut frames = Frames::new(wire);
         let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
@@ -323,12 +323,12 @@ pub fn session_error(
     };
     let wire = session.wire();
     let situation =
-        Situation::of_words(target, endpoint, &wire.route, wire.tls.as_ref(), &exchange);
-    evidence::session_error(error, &situation)
+        LoginContext::of_words(target, endpoint, &wire.route, wire.tls.as_ref(), &exchange);
+    finding::session_error(error, &situation)
 }
 
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
-async fn weigh_encryption(finding: Finding, s: &Situation<'_>, ctx: &Ctx) -> Finding {
+async fn weigh_encryption(finding: Finding, s: &LoginContext<'_>, ctx: &Ctx) -> Finding {
     let ours = !finding.evidence.contains_key("pooler");
     if !ours || !finding.cause.code.starts_with("auth.hba.") {
         return finding;

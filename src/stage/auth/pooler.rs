@@ -9,9 +9,9 @@ use crate::finding::Finding;
 use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 
-use super::evidence::{dress, of_server};
+use super::context::LoginContext;
+use super::finding::{dress, of_server};
 use super::hba;
-use super::situation::Situation;
 use super::wording::Message;
 
 /// A pooler's text, the make it is known from, and what it stands for.
@@ -209,7 +209,7 @@ fn of_words(message: &Message) -> Option<&'static Cause> {
 
 /// The finding for an error that a pooler raised or quotes; none where a
 /// PostgreSQL server speaks for itself.
-pub fn cause(error: &ServerError, s: &Situation<'_>) -> Option<Finding> {
+pub fn cause(error: &ServerError, s: &LoginContext<'_>) -> Option<Finding> {
     if error.is_from_postgres() {
         return None;
     }
@@ -286,7 +286,7 @@ fn is_of_a_server(code: &str) -> bool {
 
 /// What the server says to the pooler: the role, the database and the address
 /// in it are those of the pooler's way in, which need not be ours.
-fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
+fn of_backend(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> Finding {
     let mut target = s.target.clone();
     let mut client = None;
     match (cause.code, message.names.as_slice()) {
@@ -306,7 +306,7 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Fi
         _ => {}
     }
     let setting = (cause.code == "server.option").then(|| message.names.first().cloned());
-    let behind = Situation {
+    let behind = LoginContext {
         target: &target,
         tls: None,
         os_user: Some("of the pooler"),
@@ -350,7 +350,7 @@ fn is_switched_off(message: &Message) -> bool {
     message.shape.contains("disabled") || message.shape.contains("does not allow")
 }
 
-fn of_pooler(cause: &'static Cause, message: &Message, s: &Situation<'_>) -> Finding {
+fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> Finding {
     let finding = dress(cause, message, s);
     match cause.code {
         // It says no more where no line matches.

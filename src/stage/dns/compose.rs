@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::target::files;
+use crate::config::files;
 
 /// The file names that `docker compose` looks for.
 const FILES: &[&str] = &[

@@ -6,12 +6,12 @@
 //! resolves, and tell why where it does not.
 
 mod advice;
-mod aside;
+mod background;
 mod classify;
 mod compare;
 mod compose;
 mod exchange;
-mod look;
+mod lookup;
 pub mod name;
 mod resolv;
 mod servers;
@@ -26,17 +26,17 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::config::host_pattern::HostPattern;
+use crate::config::{Destination, Family, Place, guards};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
-use crate::stage::{Aside, Verdict};
-use crate::target::host_pattern::HostPattern;
-use crate::target::{Destination, Family, Place, guards};
+use crate::stage::{BackgroundCheck, Verdict};
 use crate::wire::Address;
 
-use aside::compare_aside;
+use background::compare_aside;
 use classify::Settings;
-use look::{Look, look_up};
+use lookup::{Lookup, look_up};
 use resolv::Resolv;
 
 /// How many names are looked up at once; each takes a thread.
@@ -56,7 +56,7 @@ pub async fn probe(
     forbidden: &[HostPattern],
     ctx: &Ctx,
     record: &mut StageRecord,
-    asides: &mut Vec<Aside>,
+    asides: &mut Vec<BackgroundCheck>,
 ) -> Verdict<Vec<Resolved>> {
     let mut resolved = resolve(destinations, forbidden, ctx, record, asides).await?;
     let mut ruled_out = None;
@@ -106,13 +106,13 @@ fn of_other_family(destination: &Destination) -> Finding {
 }
 
 /// Resolves all destinations at once. Fails where none has an address; the
-/// comparison with the name servers is an [`Aside`].
+/// comparison with the name servers is an [`BackgroundCheck`].
 async fn resolve(
     destinations: &[Destination],
     forbidden: &[HostPattern],
     ctx: &Ctx,
     record: &mut StageRecord,
-    asides: &mut Vec<Aside>,
+    asides: &mut Vec<BackgroundCheck>,
 ) -> Verdict<Vec<Resolved>> {
     let mut names: Vec<String> = Vec::new();
     for destination in destinations {
@@ -139,7 +139,7 @@ async fn resolve(
     let settings = Arc::new(read_settings(ctx));
     record.fact("resolver", described_settings(&settings));
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let looks: Vec<JoinHandle<Look>> = names
+    let looks: Vec<JoinHandle<Lookup>> = names
         .iter()
         .map(|name| {
             let (name, ctx) = (name.clone(), ctx.clone());
@@ -154,13 +154,13 @@ async fn resolve(
     for (look, name) in looks.into_iter().zip(names) {
         found.push(match look.await {
             Ok(look) => look,
-            Err(error) => Look::broken(name, &error.to_string()),
+            Err(error) => Lookup::broken(name, &error.to_string()),
         });
     }
     let verdict = conclude(destinations, &found, record);
     record.fact(
         "lookups",
-        found.iter().map(Look::described).collect::<Vec<_>>(),
+        found.iter().map(Lookup::described).collect::<Vec<_>>(),
     );
     let allowed = judge(&mut found, forbidden, ctx).await;
     asides.push(compare_aside(found, settings, ctx));
@@ -168,7 +168,7 @@ async fn resolve(
 }
 
 /// Whether no name leads to a forbidden host.
-async fn judge(looks: &mut [Look], forbidden: &[HostPattern], ctx: &Ctx) -> Verdict<()> {
+async fn judge(looks: &mut [Lookup], forbidden: &[HostPattern], ctx: &Ctx) -> Verdict<()> {
     let takes_names = forbidden.iter().any(HostPattern::takes_names);
     for look in looks.iter_mut().filter(|look| !look.addresses.is_empty()) {
         let names = match takes_names {
@@ -196,7 +196,7 @@ fn literal(destination: &Destination) -> Option<Address> {
 /// The addresses of every destination, its failures, and the summary line.
 fn conclude(
     destinations: &[Destination],
-    looks: &[Look],
+    looks: &[Lookup],
     record: &mut StageRecord,
 ) -> Verdict<Vec<Resolved>> {
     let resolved: Vec<Resolved> = destinations

@@ -21,7 +21,7 @@ pub struct SystemAnswer {
 impl SystemAnswer {
     /// What getaddrinfo says where `nsswitch.conf` names no source for hosts.
     /// It is not called then: glibc 2.36 ends the process at the second call.
-    pub fn of_no_source() -> Self {
+    pub fn no_sources() -> Self {
         Self {
             result: Err(Eai {
                 code: libc::EAI_SYSTEM,

@@ -257,7 +257,7 @@ pub fn line(rungs: &[Rung]) -> String {
         let mut times: Vec<String> = rungs
             .iter()
             .filter(|rung| (rung.end == End::Survived) == lived)
-            .map(|rung| spoken(rung.silence))
+            .map(|rung| format_duration(rung.silence))
             .collect();
         times.dedup();
         times.join(", ")
@@ -276,7 +276,7 @@ pub fn told(end: &End) -> (&'static str, Option<String>) {
         End::Unclear(error) => ("unclear", Some(error.clone())),
         End::Dropped(drop) => {
             let when = match drop.announced {
-                true => format!("announced after {}", spoken(drop.at)),
+                true => format!("announced after {}", format_duration(drop.at)),
                 false => "noticed on use".to_owned(),
             };
             let part = drop.part.map(|part| part.name().to_owned());
@@ -288,7 +288,7 @@ pub fn told(end: &End) -> (&'static str, Option<String>) {
 }
 
 /// A time as people say it.
-pub fn spoken(time: Duration) -> String {
+pub fn format_duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 9.95 {
         return format!("{seconds:.1} s");
@@ -438,7 +438,7 @@ pub(super) mod tests {
     fn times_are_spoken() {
         let shown: Vec<String> = [1, 45, 350, 360, 3600, 3700]
             .into_iter()
-            .map(|seconds| spoken(s(seconds)))
+            .map(|seconds| format_duration(s(seconds)))
             .collect();
         assert_eq!(
             shown,

@@ -14,11 +14,11 @@
 //! that carries nothing.
 
 mod advice;
-mod arm;
-mod conclusion;
-mod hop;
+mod classify;
+mod connection;
 mod ladder;
-mod owner;
+mod ssh_hop;
+mod suspects;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -32,9 +32,9 @@ use crate::pipeline::{Another, Connected};
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 
-use arm::{Arm, Care, Outcome, Way};
-use conclusion::{Known, described};
-pub use ladder::spoken;
+use classify::{Known, described};
+use connection::{Outcome, TestConnection, Treatment, Way};
+pub use ladder::format_duration;
 use ladder::{End, Kind, RUNGS, Rung};
 
 /// The usual time between keepalives and between heartbeats.
@@ -181,7 +181,7 @@ pub async fn probe(
             true => "interrupted".to_owned(),
             false => format!(
                 "{so_far}; interrupted after {}",
-                spoken(test.began.elapsed())
+                format_duration(test.began.elapsed())
             ),
         };
     }
@@ -190,7 +190,7 @@ pub async fn probe(
 
 /// A connection that is open.
 struct Live {
-    care: Care,
+    care: Treatment,
     begun: Instant,
     silence: Duration,
     /// Dropping it ends the connection in order, without an outcome.
@@ -268,18 +268,18 @@ impl<'a> Test<'a> {
         }
         let mut silences = ladder::silences(Duration::ZERO, longest, wanted);
         silences.sort_by_key(|silence| std::cmp::Reverse(*silence));
-        let mut arms: Vec<(Care, Duration)> = silences
+        let mut arms: Vec<(Treatment, Duration)> = silences
             .into_iter()
-            .map(|silence| (Care::Parked, silence))
+            .map(|silence| (Treatment::Parked, silence))
             .collect();
         let cared_for = [
-            (Care::Keepalive(self.interval), longest),
-            (Care::Heartbeat(self.interval), longest),
+            (Treatment::Keepalive(self.interval), longest),
+            (Treatment::Heartbeat(self.interval), longest),
         ];
         arms.splice(1..1, cared_for);
-        arms.push((Care::Unused, longest));
+        arms.push((Treatment::Unused, longest));
         let hops = self.known.hops.len();
-        arms.extend((0..hops).map(|hop| (Care::Hop(hop), longest)));
+        arms.extend((0..hops).map(|hop| (Treatment::Hop(hop), longest)));
         let mut parked = 0;
         let mut opened = 0;
         // The first alone: in a race for the last free slot it must win.
@@ -289,7 +289,8 @@ impl<'a> Test<'a> {
             let free: Vec<_> = some
                 .iter()
                 .filter(|(care, _)| {
-                    self.known.refused.is_none() || matches!(care, Care::Unused | Care::Hop(_))
+                    self.known.refused.is_none()
+                        || matches!(care, Treatment::Unused | Treatment::Hop(_))
                 })
                 .copied()
                 .collect();
@@ -299,18 +300,18 @@ impl<'a> Test<'a> {
                     Ok(arm) => {
                         self.start(arm, *care, *silence);
                         opened += 1;
-                        parked += u32::from(*care == Care::Parked);
+                        parked += u32::from(*care == Treatment::Parked);
                     }
                     Err(finding) if opened == 0 => return Err(finding),
                     // It could tell nothing of its own.
-                    Err(_) if self.way.is_shared() && matches!(care, Care::Hop(_)) => {}
+                    Err(_) if self.way.is_shared() && matches!(care, Treatment::Hop(_)) => {}
                     Err(finding) => {
                         (self.tell)(Event::Note(format!(
                             "not opened: {}: {}",
                             self.known.label(*care),
                             in_words(&finding)
                         )));
-                        let optional = matches!(care, Care::Hop(_) | Care::Keepalive(_));
+                        let optional = matches!(care, Treatment::Hop(_) | Treatment::Keepalive(_));
                         if !optional {
                             self.known.refused.get_or_insert(in_words(&finding));
                         }
@@ -330,9 +331,11 @@ impl<'a> Test<'a> {
     }
 
     /// Opens a few connections at once.
-    async fn dial(&self, some: &[(Care, Duration)]) -> Vec<Verdict<Arm>> {
+    async fn dial(&self, some: &[(Treatment, Duration)]) -> Vec<Verdict<TestConnection>> {
         let one = async |at: usize| match some.get(at) {
-            Some((care, _)) => Some(Arm::open(&self.way, *care, self.plan.in_transaction).await),
+            Some((care, _)) => {
+                Some(TestConnection::open(&self.way, *care, self.plan.in_transaction).await)
+            }
             None => None,
         };
         let (first, second, third) = tokio::join!(one(0), one(1), one(2));
@@ -345,8 +348,8 @@ impl<'a> Test<'a> {
         (self.tell)(Event::Note(text));
     }
 
-    async fn open(&mut self, care: Care, silence: Duration) -> Verdict<()> {
-        let arm = Arm::open(&self.way, care, self.plan.in_transaction).await;
+    async fn open(&mut self, care: Treatment, silence: Duration) -> Verdict<()> {
+        let arm = TestConnection::open(&self.way, care, self.plan.in_transaction).await;
         match arm {
             Ok(arm) => {
                 self.start(arm, care, silence);
@@ -361,7 +364,7 @@ impl<'a> Test<'a> {
         }
     }
 
-    fn start(&mut self, arm: Arm, care: Care, silence: Duration) {
+    fn start(&mut self, arm: TestConnection, care: Treatment, silence: Duration) {
         let begun = arm.begun();
         let until = begun + silence;
         let (sender, receiver) = watch::channel(until);
@@ -397,7 +400,7 @@ impl<'a> Test<'a> {
             return;
         };
         // No answer, or a pooler's refusal, may have nothing to do with silence.
-        if let (End::Dropped(drop), Care::Parked) = (&outcome.end, live.care)
+        if let (End::Dropped(drop), Treatment::Parked) = (&outcome.end, live.care)
             && !drop.announced
             && matches!(drop.kind, Kind::Silent | Kind::Pooler)
             && let Err(finding) = self.fresh().await
@@ -410,18 +413,21 @@ impl<'a> Test<'a> {
         }
         if let End::Dropped(drop) = &outcome.end
             && drop.kind == Kind::Silent
-            && !matches!(live.care, Care::Hop(_))
+            && !matches!(live.care, Treatment::Hop(_))
         {
             self.known.left_behind += 1;
         }
         let (what, lived) = match &outcome.end {
-            End::Survived => (format!("alive after {}", spoken(outcome.life)), true),
+            End::Survived => (
+                format!("alive after {}", format_duration(outcome.life)),
+                true,
+            ),
             End::Dropped(drop) => (described(drop), false),
             End::Unclear(error) => (error.clone(), false),
         };
         (self.tell)(Event::Ended { id, what, lived });
         match live.care {
-            Care::Parked => self.known.rungs.push(Rung {
+            Treatment::Parked => self.known.rungs.push(Rung {
                 silence: live.silence,
                 end: outcome.end,
             }),
@@ -444,7 +450,7 @@ impl<'a> Test<'a> {
             Err(finding) if finding.cause.code.starts_with("server.connections.") => return Ok(()),
             Err(finding) => return Err(finding),
         };
-        arm::ask(&mut session, "SELECT 1", &self.connected.ctx).await?;
+        connection::ask(&mut session, "SELECT 1", &self.connected.ctx).await?;
         session.close().await;
         Ok(())
     }
@@ -461,12 +467,15 @@ impl<'a> Test<'a> {
         }
         if !drop.announced {
             let before = self.live.len();
-            self.retire(|live| live.care == Care::Parked && live.silence >= drop.at);
+            self.retire(|live| live.care == Treatment::Parked && live.silence >= drop.at);
             if drop.kind == Kind::Silent {
                 self.known.left_behind += before - self.live.len();
             }
         }
-        let narrowing = self.live.values().any(|live| live.care == Care::Parked);
+        let narrowing = self
+            .live
+            .values()
+            .any(|live| live.care == Treatment::Parked);
         if narrowing {
             return;
         }
@@ -479,11 +488,15 @@ impl<'a> Test<'a> {
             let others = self.live.len() + self.known.left_behind;
             let inside = self.plan.more_rungs(others).min(RUNGS - 1);
             for silence in ladder::silences(floor, drop.at, inside + 1) {
-                if silence < drop.at && self.open(Care::Parked, silence).await.is_err() {
+                if silence < drop.at && self.open(Treatment::Parked, silence).await.is_err() {
                     break;
                 }
             }
-            if self.live.values().any(|live| live.care == Care::Parked) {
+            if self
+                .live
+                .values()
+                .any(|live| live.care == Treatment::Parked)
+            {
                 return;
             }
         }
@@ -495,9 +508,11 @@ impl<'a> Test<'a> {
         let enough = enough(drop.at, self.interval.min(shorter));
         if self.plan.interval.is_none() && too_slow && enough < left {
             self.interval = shorter;
-            self.retire(|live| matches!(live.care, Care::Keepalive(_) | Care::Heartbeat(_)));
+            self.retire(|live| {
+                matches!(live.care, Treatment::Keepalive(_) | Treatment::Heartbeat(_))
+            });
             self.known.forget_cared_for();
-            for care in [Care::Keepalive(shorter), Care::Heartbeat(shorter)] {
+            for care in [Treatment::Keepalive(shorter), Treatment::Heartbeat(shorter)] {
                 if self.open(care, enough).await.is_err() {
                     break;
                 }
@@ -511,7 +526,7 @@ impl<'a> Test<'a> {
     fn hurry(&mut self, enough: Duration, dropped: Duration) {
         let longest = self.plan.longest.max(dropped + LEAST_INTERVAL);
         for (id, live) in &mut self.live {
-            if live.care == Care::Parked {
+            if live.care == Treatment::Parked {
                 continue;
             }
             let until = live.begun + enough.min(longest);

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::examine::Examined;
 use super::file::KeyFile;
 use super::format::PrivateForm;
-use super::{beside, format, open};
-use crate::target::NamedFile;
+use super::{companions, decrypt, format};
+use crate::config::NamedFile;
 
 pub fn describe_file(found: &mut Examined, read: &KeyFile) {
     found.fact("mode", mode(read));
@@ -37,7 +37,7 @@ pub fn describe_key(found: &mut Examined, file: &NamedFile, content: &[u8]) {
     let Some(form) = format::first_private(&text) else {
         return;
     };
-    let envelope = open::envelope(content);
+    let envelope = decrypt::envelope(content);
     found.fact("format", form.name());
     found.fact("encrypted", envelope.encrypted);
     found.fact(
@@ -50,7 +50,7 @@ pub fn describe_key(found: &mut Examined, file: &NamedFile, content: &[u8]) {
         describe_public(found, public);
     } else if let Some(name) = envelope.type_name.filter(|_| form == PrivateForm::OpenSsh) {
         found.fact("type", name);
-    } else if let Some((_, public)) = beside::public(&file.path) {
+    } else if let Some((_, public)) = companions::public(&file.path) {
         // A locked PEM key shows nothing of itself.
         if envelope.encrypted {
             describe_public(found, &public);

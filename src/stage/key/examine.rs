@@ -10,11 +10,11 @@ use super::describe::{describe_file, describe_public, mode};
 use super::file::{KeyFile, Unread};
 use super::format::Kind;
 use super::private::private;
-use super::{Facts, LoadedKey, beside, file, format};
+use super::{Facts, LoadedKey, companions, file, format};
 use crate::cause::key as cause;
+use crate::config::NamedFile;
 use crate::finding::{Finding, Status};
 use crate::secret::Secret;
-use crate::target::NamedFile;
 
 /// What became of one file.
 #[derive(Clone, Debug, Default)]
@@ -169,11 +169,15 @@ fn converted_name(path: &Path) -> String {
             let bare = path.with_extension("");
             match bare.exists() {
                 // Another key may lie there.
-                true => beside::with_suffix(&bare, ".openssh").display().to_string(),
+                true => companions::with_suffix(&bare, ".openssh")
+                    .display()
+                    .to_string(),
                 false => bare.display().to_string(),
             }
         }
-        _ => beside::with_suffix(path, ".openssh").display().to_string(),
+        _ => companions::with_suffix(path, ".openssh")
+            .display()
+            .to_string(),
     }
 }
 
@@ -211,7 +215,7 @@ fn foreign(path: &str, what: &'static str) -> Finding {
 fn not_read(found: &mut Examined, file: &NamedFile, unread: Unread) {
     let path = shown_path(&file.path);
     // An agent may hold the key whose public half lies there.
-    found.key = beside::public(&file.path).map(|(_, public)| locked(&file.path, public));
+    found.key = companions::public(&file.path).map(|(_, public)| locked(&file.path, public));
     let finding = match unread {
         Unread::Missing(error, link) => {
             found.summary = format!("{path} does not exist");
@@ -272,7 +276,7 @@ pub fn locked(path: &Path, public: PublicKey) -> LoadedKey {
         offered: public.clone(),
         public,
         private: None,
-        certificate: beside::certificate(path).map(|(_, certificate)| certificate),
+        certificate: companions::certificate(path).map(|(_, certificate)| certificate),
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::target::files::{Drained, PATIENCE, drain};
+use crate::config::files::{Drained, PATIENCE, drain};
 
 /// The most that is read of a file: a key of 16384 bits takes 13 kB.
 pub const LARGEST: u64 = 1 << 20;

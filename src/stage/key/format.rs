@@ -4,7 +4,7 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use russh::keys::{Certificate, PublicKey};
 
-use super::container;
+use super::openssh_v1;
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,7 +230,7 @@ fn public_line(line: &str) -> Option<String> {
     }
     match words.as_slice() {
         [data] if encoded(data) => {
-            let decoded = container::base64(data.as_bytes())?;
+            let decoded = openssh_v1::base64(data.as_bytes())?;
             let key = PublicKey::from_bytes(&decoded).ok()?;
             Some(format!("a public key ({})", key.algorithm()))
         }

@@ -8,8 +8,8 @@
 
 use serde_json::Value;
 
+use super::decrypt::Encryption;
 use super::format::PrivateForm;
-use super::open::Envelope;
 
 /// A library's answer.
 enum Reads {
@@ -30,7 +30,7 @@ pub struct Key<'a> {
     /// Its form.
     pub form: PrivateForm,
     /// How it is encrypted.
-    pub envelope: &'a Envelope,
+    pub envelope: &'a Encryption,
     /// SSH's name of its type.
     pub type_name: &'a str,
     /// The content, and the passphrase that opens it.
@@ -227,7 +227,7 @@ mod tests {
         let reads = |content: &[u8], passphrase| {
             let key = Key {
                 form: PrivateForm::OpenSsh,
-                envelope: &super::super::open::envelope(content),
+                envelope: &super::super::decrypt::envelope(content),
                 type_name: "ssh-ed25519",
                 content,
                 passphrase,

@@ -9,11 +9,11 @@ use super::describe::{bits, describe_key, describe_public, summary, type_name};
 use super::examine::{Examined, guard, locked, shown_path};
 use super::file::KeyFile;
 use super::format::Kind;
-use super::{LoadedKey, Opened, Refusal, beside, format, library, mangled, open};
+use super::{LoadedKey, Opened, Refusal, companions, damage, decrypt, format, library};
 use crate::cause::key as cause;
+use crate::config::NamedFile;
 use crate::finding::Finding;
 use crate::secret::Secret;
-use crate::target::NamedFile;
 
 /// RSA keys with fewer bits than this are weak.
 const RSA_STRONG: u32 = 2048;
@@ -29,10 +29,10 @@ pub fn private(
 ) {
     let path = shown_path(&file.path);
     let given = passphrase.map(Secret::expose).unwrap_or_default();
-    let damage = mangled::diagnose(&read.content);
+    let damage = damage::diagnose(&read.content);
     let opened = open_as_asked(&read.content, given);
     let damage = match &opened {
-        Err(Refusal::Format) => damage.or_else(|| mangled::altered(&read.content)),
+        Err(Refusal::Format) => damage.or_else(|| damage::altered(&read.content)),
         _ => damage,
     };
     let repaired = match (&opened, &damage) {
@@ -76,7 +76,7 @@ fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &Opened)
     };
     let table = library::table(&library::Key {
         form,
-        envelope: &open::envelope(content),
+        envelope: &decrypt::envelope(content),
         type_name: &type_name(&opened.public),
         content,
         passphrase: given,
@@ -86,8 +86,8 @@ fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &Opened)
 
 /// First without a passphrase, then with it, as OpenSSH does.
 fn open_as_asked(content: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
-    match open::open(content, "") {
-        Err(Refusal::Passphrase) if !passphrase.is_empty() => open::open(content, passphrase),
+    match decrypt::open(content, "") {
+        Err(Refusal::Passphrase) if !passphrase.is_empty() => decrypt::open(content, passphrase),
         outcome => outcome,
     }
 }
@@ -132,7 +132,7 @@ fn accept(found: &mut Examined, file: &NamedFile, opened: Opened, readable: bool
             public: opened.public,
             private: opened.private.filter(|_| found.is_usable()),
             offered,
-            certificate: beside::certificate(&file.path).map(|(_, certificate)| certificate),
+            certificate: companions::certificate(&file.path).map(|(_, certificate)| certificate),
         });
     }
 }
@@ -155,7 +155,7 @@ fn companions(found: &mut Examined, file: &NamedFile, own: &PublicKey) -> Public
             .as_warning()
     };
     let mut offered = own.clone();
-    if let Some((path, public)) = beside::public(&file.path)
+    if let Some((path, public)) = companions::public(&file.path)
         && public.key_data() != own.key_data()
     {
         let print = public.fingerprint(HashAlg::Sha256).to_string();
@@ -163,7 +163,7 @@ fn companions(found: &mut Examined, file: &NamedFile, own: &PublicKey) -> Public
         found.found(mismatch(&path, print).with("public_half", written));
         offered = public;
     }
-    if let Some((path, certificate)) = beside::certificate(&file.path) {
+    if let Some((path, certificate)) = companions::certificate(&file.path) {
         found.fact("certificate", path.display().to_string());
         if certificate.public_key() != own.key_data() {
             let print = certificate
@@ -188,8 +188,9 @@ fn refused(
     let path = shown_path(&file.path);
     match refusal {
         Refusal::Passphrase => {
-            let public = open::envelope(content).public;
-            let public = public.or_else(|| beside::public(&file.path).map(|(_, public)| public));
+            let public = decrypt::envelope(content).public;
+            let public =
+                public.or_else(|| companions::public(&file.path).map(|(_, public)| public));
             if let Some(public) = public {
                 let offered = companions(found, file, &public);
                 if !damaged {
@@ -277,7 +278,7 @@ fn to_openssh(path: &str) -> Option<String> {
 fn trimmed_opens(content: &[u8], given: &str) -> Option<&'static str> {
     let trimmed = given.trim().trim_matches(['"', '\'']);
     let differs = trimmed != given && !trimmed.is_empty();
-    (differs && open::open(content, trimmed).is_ok()).then_some(
+    (differs && decrypt::open(content, trimmed).is_ok()).then_some(
         "without the surrounding whitespace or quotes, the same passphrase decrypts the key",
     )
 }

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use russh::keys::ssh_key::LineEnding;
 
 use super::blob::put_string;
-use super::container::{Broken, Container, decode};
+use super::damage::diagnose;
+use super::decrypt::{envelope, open};
 use super::format::{Kind, PrivateForm, kind};
-use super::mangled::diagnose;
-use super::open::{envelope, open};
+use super::openssh_v1::{Broken, Container, decode};
 use super::{Refusal, examine, keypair};
+use crate::config::NamedFile;
 use crate::secret::Secret;
-use crate::target::NamedFile;
 
 /// An Ed25519 key in OpenSSH's format.
 fn openssh() -> String {

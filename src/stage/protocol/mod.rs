@@ -6,22 +6,22 @@
 //! what hangs up or keeps silent is told apart.
 
 pub mod answer;
-pub mod unmask;
+pub mod identify;
 
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
 use crate::cause::protocol as cause;
+use crate::config::Endpoint;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
-use crate::target::Endpoint;
 use crate::wire::{Route, Stream};
 
 use answer::{Answer, Ending, Heard};
-pub use unmask::{Asked, unmask, unmask_on};
+pub use identify::{Asked, identify, unmask_on};
 
 /// SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
 pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -62,7 +62,7 @@ pub struct Greeted {
 
 /// Asks for TLS where the attempt wants it. For [`Attempt::Plain`] and
 /// [`Attempt::DirectTls`] nothing is sent: the peer's first byte is then seen
-/// by `auth` or `tls`, which use [`unmask()`] on it.
+/// by `auth` or `tls`, which use [`identify()`] on it.
 ///
 /// An `N` is not a failure here; `tls` decides what `sslmode` makes of it.
 pub async fn probe(
@@ -106,7 +106,7 @@ pub async fn probe(
             Ok(greeted(stream, false, injected))
         }
         Answer::Error(error) => Err(describe(refused(&error), endpoint, &stream.route)),
-        _ => Err(unmask(
+        _ => Err(identify(
             &heard,
             Asked::SslRequest,
             stream,

@@ -1,8 +1,8 @@
 //! `target_session_attrs`, judged as libpq does (`CONNECTION_CHECK_TARGET`):
 //! by what the server reports at start-up, from version 14 on, else by asking.
 
+use crate::config::TargetSessionAttrs;
 use crate::ctx::Ctx;
-use crate::target::TargetSessionAttrs;
 use crate::wire::session::{QueryError, Session};
 
 /// What a server is, as far as `target_session_attrs` cares.

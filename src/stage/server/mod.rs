@@ -5,8 +5,8 @@
 //! odd make, a replication session, a pooler's console) still passes.
 
 mod attrs;
+mod classify;
 mod facts;
-mod judge;
 mod notes;
 mod stall;
 mod versions;
@@ -14,16 +14,16 @@ mod versions;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cause::{pooler, protocol, server};
+use crate::config::{Endpoint, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::auth::{
     self,
-    speaker::{self, Speaker},
+    server_or_pooler::{self, Speaker},
 };
 use crate::stage::protocol::in_words;
-use crate::target::{Endpoint, Target};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
 
@@ -142,15 +142,23 @@ impl Looked<'_> {
                         .finding(&protocol::STALL)
                         .with(
                             "direction",
-                            crate::stage::protocol::stall_direction(session.wire().sends_in_vain()),
+                            crate::stage::protocol::stall_direction(
+                                session.wire().has_unacked_data(),
+                            ),
                         )
                         .with("timeout_ms", ms(waited))
                         .with("how", "small messages pass, larger ones do not")
                         .with("error", "small messages pass, larger ones do not")
                         .then_next_host()),
                     stall::Seen::Unknown => {
-                        let speaker =
-                            speaker::ask(&route, encrypted, self.target, self.endpoint, ctx).await;
+                        let speaker = server_or_pooler::ask(
+                            &route,
+                            encrypted,
+                            self.target,
+                            self.endpoint,
+                            ctx,
+                        )
+                        .await;
                         let pooler = (speaker == Some(Speaker::Pooler))
                             .then_some("its reply to a start-up message without a role");
                         let looked = Looked { pooler, ..*self };

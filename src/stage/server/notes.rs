@@ -7,8 +7,8 @@ use crate::report::StageRecord;
 use crate::wire::session::Session;
 
 use super::attrs::Nature;
+use super::classify::usable_slots;
 use super::facts::Facts;
-use super::judge::usable_slots;
 use super::pooler_by_key;
 
 /// Writes down what was seen.

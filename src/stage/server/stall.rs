@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::{Endpoint, Target};
 use crate::ctx::Ctx;
 use crate::stage::auth;
-use crate::target::{Endpoint, Target};
 use crate::wire::Route;
 use crate::wire::session::QueryError;
 

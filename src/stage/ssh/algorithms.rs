@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use russh::keys::Algorithm;
 use russh::{Preferred, compression, kex};
 
-use crate::target::ssh_config::Family;
-use crate::target::ssh_config::lists::{AlgorithmLists, assemble};
+use crate::config::ssh_config::Family;
+use crate::config::ssh_config::lists::{AlgorithmLists, assemble};
 
 /// OpenSSH's `KexAlgorithms` default.
 const KEX: &[&str] = &[

@@ -10,13 +10,13 @@ use russh::{MethodKind, MethodSet};
 
 use super::agent::Agent;
 use super::algorithms::Allowed;
+use super::auth_log::{AuthEnd, AuthTranscript, Outcome};
 use super::client::{Client, End, Watch};
 use super::host_key::too_short;
-use super::offer::{Candidate, Credential, Hand, Offer};
-use super::pen::{Pen, Unsigned};
-use super::story::{Ending, Outcome, Story};
+use super::identities::{Candidate, Credential, Identities, SigningKey};
+use super::signer::{KeySigner, SignError};
+use crate::config::{Hop, SshMethod};
 use crate::secret::{self, Secret};
-use crate::target::{Hop, SshMethod};
 use crate::wire::TeeLog;
 
 /// A server may ask for several methods in turn, not for ever.
@@ -25,7 +25,7 @@ const MOST_STEPS: usize = 8;
 const MOST_ROUNDS: usize = 8;
 
 /// The means to authenticate with.
-pub struct Means<'a> {
+pub struct Credentials<'a> {
     /// The hop.
     pub hop: &'a Hop,
     /// `DBDOCTOR_SSH_PASSWORD`.
@@ -45,18 +45,18 @@ pub struct Means<'a> {
 pub async fn authenticate(
     handle: &mut Handle<Client>,
     watch: &Watch,
-    means: &Means<'_>,
-    offer: Offer,
+    means: &Credentials<'_>,
+    offer: Identities,
     limit: Instant,
-) -> Story {
+) -> AuthTranscript {
     let mut run = Run {
         handle,
         watch,
         means,
         agent: offer.agent,
         limit,
-        story: Story {
-            ending: Ending::Exhausted,
+        story: AuthTranscript {
+            ending: AuthEnd::Exhausted,
             keys: offer
                 .candidates
                 .into_iter()
@@ -81,9 +81,9 @@ pub async fn authenticate(
     };
     run.story.ending = match run.all().await {
         Err(ending) => ending,
-        Ok(()) => Ending::Exhausted,
+        Ok(()) => AuthEnd::Exhausted,
     };
-    if run.story.ending == Ending::Exhausted {
+    if run.story.ending == AuthEnd::Exhausted {
         run.ask_about_algorithms().await;
     }
     run.story
@@ -92,10 +92,10 @@ pub async fn authenticate(
 struct Run<'a> {
     handle: &'a mut Handle<Client>,
     watch: &'a Watch,
-    means: &'a Means<'a>,
+    means: &'a Credentials<'a>,
     agent: Option<Agent>,
     limit: Instant,
-    story: Story,
+    story: AuthTranscript,
     methods: MethodSet,
     /// The hash for RSA signatures, once it was looked up; `None` in it where
     /// the server takes SHA-1 alone.
@@ -112,7 +112,7 @@ enum Step {
 
 impl Run<'_> {
     /// Tries everything. `Ok` means that nothing is left.
-    async fn all(&mut self) -> Result<(), Ending> {
+    async fn all(&mut self) -> Result<(), AuthEnd> {
         let user = self.means.hop.user.clone();
         let reply = self
             .reply(|handle| Box::pin(handle.authenticate_none(user)))
@@ -167,7 +167,7 @@ impl Run<'_> {
     }
 
     /// Offers the keys one after the other; true where one was a part of it.
-    async fn keys(&mut self) -> Result<bool, Ending> {
+    async fn keys(&mut self) -> Result<bool, AuthEnd> {
         for at in 0..self.story.keys.len() {
             let Some((candidate, Outcome::Untried)) = self.story.keys.get(at).cloned() else {
                 continue;
@@ -182,7 +182,7 @@ impl Run<'_> {
             };
             self.story.method = "publickey";
             let outcome = match self.offer(&candidate, hash).await {
-                Err(ended @ Ending::Ended(_)) => {
+                Err(ended @ AuthEnd::Ended(_)) => {
                     self.settle(at, Outcome::Refused);
                     return Err(ended);
                 }
@@ -191,7 +191,7 @@ impl Run<'_> {
             let done = outcome.clone();
             self.settle(at, outcome);
             match done {
-                Outcome::Accepted => return Err(Ending::In),
+                Outcome::Accepted => return Err(AuthEnd::In),
                 Outcome::Partial => {
                     self.story.passed.push("publickey");
                     return Ok(true);
@@ -222,7 +222,7 @@ impl Run<'_> {
             }
             asked += 1;
             let question = Candidate {
-                hand: Hand::Nobody,
+                hand: SigningKey::Nobody,
                 ..candidate
             };
             for (hash, name) in [
@@ -253,7 +253,7 @@ impl Run<'_> {
     async fn signature(
         &mut self,
         candidate: &Candidate,
-    ) -> Result<Option<Option<HashAlg>>, Ending> {
+    ) -> Result<Option<Option<HashAlg>>, AuthEnd> {
         let certificate = matches!(candidate.credential, Credential::Certificate(_));
         let algorithm = candidate.credential.public().algorithm();
         if !candidate.credential.is_rsa() {
@@ -277,7 +277,7 @@ impl Run<'_> {
     /// The hash for signatures by RSA keys: OpenSSH does not sign with SHA-1,
     /// and offers no RSA key to a server that announces nothing better
     /// (sshconnect2.c, `key_sig_algorithm`).
-    async fn rsa_hash(&mut self) -> Result<Option<HashAlg>, Ending> {
+    async fn rsa_hash(&mut self) -> Result<Option<HashAlg>, AuthEnd> {
         if let Some(hash) = self.rsa_hash {
             return Ok(hash);
         }
@@ -289,7 +289,7 @@ impl Run<'_> {
         let hash = match announced.await {
             Ok(Ok(Some(None))) if self.means.announces_too_few => Some(HashAlg::Sha512),
             Ok(Ok(hash)) => hash.flatten(),
-            Ok(Err(_)) => return Err(Ending::Ended(self.watch.end().await)),
+            Ok(Err(_)) => return Err(AuthEnd::Ended(self.watch.end().await)),
             Err(_) => None,
         };
         self.rsa_hash = Some(hash);
@@ -301,9 +301,9 @@ impl Run<'_> {
         &mut self,
         candidate: &Candidate,
         hash: Option<HashAlg>,
-    ) -> Result<Outcome, Ending> {
+    ) -> Result<Outcome, AuthEnd> {
         let user = self.means.hop.user.clone();
-        let mut pen = Pen {
+        let mut pen = KeySigner {
             hand: &candidate.hand,
             agent: self.agent.as_mut(),
         };
@@ -324,21 +324,21 @@ impl Run<'_> {
             }
         };
         let reply = match tokio::time::timeout_at(self.limit.into(), asking).await {
-            Err(_) => return Err(Ending::Late),
-            Ok(Err(Unsigned::Trouble(trouble))) => return Ok(Outcome::Unsigned(trouble)),
-            Ok(Err(Unsigned::Nobody)) => return Ok(Outcome::Locked),
-            Ok(Err(Unsigned::Gone)) => return Err(Ending::Ended(self.watch.end().await)),
+            Err(_) => return Err(AuthEnd::Late),
+            Ok(Err(SignError::Trouble(trouble))) => return Ok(Outcome::Unsigned(trouble)),
+            Ok(Err(SignError::Nobody)) => return Ok(Outcome::Locked),
+            Ok(Err(SignError::Gone)) => return Err(AuthEnd::Ended(self.watch.end().await)),
             Ok(Ok(reply)) => reply,
         };
         match self.step(reply, "publickey").await {
-            Err(Ending::In) => Ok(Outcome::Accepted),
+            Err(AuthEnd::In) => Ok(Outcome::Accepted),
             Err(other) => Err(other),
             Ok(Step::Partial) => Ok(Outcome::Partial),
             Ok(Step::Refused) => Ok(Outcome::Refused),
         }
     }
 
-    async fn keyboard_interactive(&mut self) -> Result<bool, Ending> {
+    async fn keyboard_interactive(&mut self) -> Result<bool, AuthEnd> {
         if self.means.password.is_none() && !self.means.interactive {
             return Ok(false);
         }
@@ -352,7 +352,7 @@ impl Run<'_> {
         let mut asked_on = false;
         for _ in 0..MOST_ROUNDS {
             let (name, instructions, prompts) = match reply {
-                KeyboardInteractiveAuthResponse::Success => return Err(Ending::In),
+                KeyboardInteractiveAuthResponse::Success => return Err(AuthEnd::In),
                 KeyboardInteractiveAuthResponse::Failure {
                     remaining_methods,
                     partial_success,
@@ -414,7 +414,7 @@ impl Run<'_> {
         Ok(false)
     }
 
-    async fn password(&mut self) -> Result<bool, Ending> {
+    async fn password(&mut self) -> Result<bool, AuthEnd> {
         let password = match self.means.password {
             Some(password) => password.clone(),
             None => {
@@ -443,7 +443,7 @@ impl Run<'_> {
                 Box::pin(handle.authenticate_password(user, password.expose().to_owned()))
             })
             .await;
-        if reply == Err(Ending::Late) {
+        if reply == Err(AuthEnd::Late) {
             let now = heard(self);
             self.story.new_password = now.0 > before.0 && now.1 == before.1;
         }
@@ -457,14 +457,14 @@ impl Run<'_> {
             Ok(Step::Partial) => Ok(true),
             Err(ending) => {
                 self.story.password_refused |=
-                    matches!(ending, Ending::Ended(_)) && !self.story.asked_on;
+                    matches!(ending, AuthEnd::Ended(_)) && !self.story.asked_on;
                 Err(ending)
             }
         }
     }
 
     /// Asks a person, if there is one; the time it takes does not count.
-    async fn ask(&mut self, prompt: &Prompt) -> Result<Option<String>, Ending> {
+    async fn ask(&mut self, prompt: &Prompt) -> Result<Option<String>, AuthEnd> {
         if !self.means.interactive {
             return Ok(None);
         }
@@ -492,21 +492,21 @@ impl Run<'_> {
         ) -> std::pin::Pin<
             Box<dyn Future<Output = Result<T, russh::Error>> + Send + 'h>,
         >,
-    ) -> Result<T, Ending> {
+    ) -> Result<T, AuthEnd> {
         let request = request(self.handle);
         match tokio::time::timeout_at(self.limit.into(), request).await {
-            Err(_) => Err(Ending::Late),
+            Err(_) => Err(AuthEnd::Late),
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(_)) => Err(Ending::Ended(self.watch.end().await)),
+            Ok(Err(_)) => Err(AuthEnd::Ended(self.watch.end().await)),
         }
     }
 
     /// Takes note of the server's answer.
-    async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<Step, Ending> {
+    async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<Step, AuthEnd> {
         match reply {
             AuthResult::Success => {
                 self.story.method = method;
-                Err(Ending::In)
+                Err(AuthEnd::In)
             }
             // The library says the same where the connection is gone.
             AuthResult::Failure {
@@ -516,9 +516,9 @@ impl Run<'_> {
                 End::Error(_) => {
                     self.methods = MethodSet::empty();
                     self.story.methods = Vec::new();
-                    Err(Ending::Exhausted)
+                    Err(AuthEnd::Exhausted)
                 }
-                end => Err(Ending::Ended(end)),
+                end => Err(AuthEnd::Ended(end)),
             },
             AuthResult::Failure {
                 remaining_methods,

@@ -52,7 +52,7 @@ impl End {
             IO(error) => End::Broken(error.kind()),
             HUP | Disconnect => End::Closed,
             KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => End::Dead,
-            other if super::fault::violates(other) => End::Violated(other.to_string()),
+            other if super::classify::violates(other) => End::Violated(other.to_string()),
             other => End::Error(other.to_string()),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Session;
 use super::client::{End, Refusal};
-use super::life::SIGN_OF_LIFE;
+use super::liveness::SIGN_OF_LIFE;
 use crate::cause::{Cause, tunnel};
 use crate::ctx::Ctx;
 use crate::finding::Finding;

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::algorithms::{Known, key_type, signs_certificates};
 use super::known_hosts::{Book, Line, Marker, fingerprint, host_port};
 use crate::cause;
+use crate::config::{Hop, HostKeyCheck};
 use crate::finding::Finding;
 use crate::stage::key::bits;
-use crate::target::{Hop, HostKeyCheck};
 
 /// What the server showed.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use openssl::sign::Signer;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
 
-use crate::target::ssh_config::pattern_list;
+use crate::config::ssh_config::pattern_list;
 
 /// No known_hosts file is read beyond this.
 const LARGEST: u64 = 64 << 20;

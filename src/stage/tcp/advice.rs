@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cause;
 use crate::finding::Finding;
-use crate::local::{self, Listener};
+use crate::listeners::{self, Listener};
 use crate::report::Environment;
 use crate::wire::Address;
 
@@ -19,11 +19,11 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
     let Some(Address::Tcp(to)) = address.cloned() else {
         return finding;
     };
-    if !local::is_local(to.ip()) {
+    if !listeners::is_local(to.ip()) {
         return finding;
     }
     if finding.cause.code == cause::tcp::TIMEOUT.code {
-        let look = tokio::task::spawn_blocking(move || local::listener(to));
+        let look = tokio::task::spawn_blocking(move || listeners::listener(to));
         return match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(Some(listener))) => silent_here(finding, &listener),
             _ => finding.fix(
@@ -35,7 +35,7 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
     if finding.cause.code != cause::tcp::REFUSED.code {
         return finding;
     }
-    let look = tokio::task::spawn_blocking(move || local::alternatives(to));
+    let look = tokio::task::spawn_blocking(move || listeners::alternatives(to));
     let others = match tokio::time::timeout(PATIENCE, look).await {
         Ok(Ok(others)) => others,
         _ => Vec::new(),
@@ -161,7 +161,7 @@ fn refused_here(
 /// Who accepts at an address of this machine, as a fact.
 pub fn listener_fact(address: &Address) -> Option<Value> {
     match address {
-        Address::Tcp(to) => local::listener(*to).map(|listener| listener.to_json()),
+        Address::Tcp(to) => listeners::listener(*to).map(|listener| listener.to_json()),
         Address::Unix(_) => None,
     }
 }

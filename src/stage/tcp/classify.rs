@@ -4,15 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::dial::{LONGEST_SOCKET_PATH, Miss, Why};
+use super::dial::{ConnectError, LONGEST_SOCKET_PATH, Why};
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
-use crate::local;
+use crate::listeners;
 use crate::report::ms;
 use crate::wire::Address;
 
 /// The cause behind a miss.
-pub fn classify(address: &Address, miss: &Miss) -> &'static Cause {
+pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
     use cause::tcp::*;
     let errno = match &miss.why {
         Why::Late => return &TIMEOUT,
@@ -85,7 +85,7 @@ fn has_source(to: &std::net::SocketAddr) -> bool {
 }
 
 /// One address and what became of it, for a report.
-pub fn described(address: &Address, miss: &Miss) -> Value {
+pub fn described(address: &Address, miss: &ConnectError) -> Value {
     json!({
         "address": address.to_string(),
         "outcome": miss.outcome(),
@@ -96,7 +96,7 @@ pub fn described(address: &Address, miss: &Miss) -> Value {
 
 /// The finding for a host of which no address works. The first address in
 /// libpq's order decides the cause; the others are in the evidence.
-pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
+pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Finding {
     let Some((address, miss)) = misses.first() else {
         return Finding::new(&cause::tcp::UNCLASSIFIED)
             .with("host", host)
@@ -123,7 +123,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &Miss)]) -> Finding {
                 .with("machine", machine(host, to))
                 .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()));
             // What is on the way matters only where there is one.
-            if !local::is_local(to.ip()) {
+            if !listeners::is_local(to.ip()) {
                 finding = finding
                     .with("remote_host", machine(host, to))
                     .with("remote_ip", to.ip().to_string());
@@ -252,10 +252,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::wire::kernel::Icmp;
+    use crate::wire::tcp_info::Icmp;
 
-    fn miss(errno: i32, icmp: Option<(bool, u8, u8)>) -> Miss {
-        Miss {
+    fn miss(errno: i32, icmp: Option<(bool, u8, u8)>) -> ConnectError {
+        ConnectError {
             why: Why::Errno(errno),
             icmp: icmp.map(|(v6, kind, code)| Icmp {
                 v6,
@@ -329,12 +329,12 @@ mod tests {
     fn every_sentence_is_filled() {
         let to = tcp();
         let unix = Address::Unix("/nowhere/.s.PGSQL.5432".into());
-        let late = Miss {
+        let late = ConnectError {
             why: Why::Late,
             icmp: None,
             took: Duration::from_secs(5),
         };
-        let long = Miss {
+        let long = ConnectError {
             why: Why::PathTooLong(120),
             icmp: None,
             took: Duration::ZERO,

@@ -14,8 +14,8 @@ use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, UnixStream};
 
-use crate::target::Keepalives;
-use crate::wire::kernel::{self, Icmp};
+use crate::config::Keepalives;
+use crate::wire::tcp_info::{self, Icmp};
 use crate::wire::{Address, Route, Stream};
 
 /// The longest path of a unix socket, in bytes: `sun_path` less its zero.
@@ -31,16 +31,16 @@ const BACKLOG_PATIENCE: Duration = Duration::from_millis(500);
 const DESCRIPTOR_PATIENCE: Duration = Duration::from_millis(300);
 
 /// What became of a dial.
-pub struct Knock {
+pub struct ConnectAttempt {
     /// The open connection, or why there is none.
-    pub result: Result<Stream, Miss>,
+    pub result: Result<Stream, ConnectError>,
     /// How long it took.
     pub took: Duration,
 }
 
 /// Why an address did not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Miss {
+pub struct ConnectError {
     /// What it came to.
     pub why: Why,
     /// The ICMP message behind it, where the kernel kept one.
@@ -71,7 +71,7 @@ impl Why {
     }
 }
 
-impl Miss {
+impl ConnectError {
     /// The error number's name, `ECONNREFUSED`.
     pub fn errno_name(&self) -> Option<String> {
         match self.why {
@@ -122,7 +122,7 @@ pub fn seconds(time: Duration) -> String {
 }
 
 /// Dials an address until `limit`.
-pub async fn knock(address: &Address, keepalives: &Keepalives, limit: Instant) -> Knock {
+pub async fn knock(address: &Address, keepalives: &Keepalives, limit: Instant) -> ConnectAttempt {
     let started = Instant::now();
     let result = match address {
         Address::Tcp(to) => tcp(*to, keepalives, limit).await,
@@ -135,9 +135,9 @@ pub async fn knock(address: &Address, keepalives: &Keepalives, limit: Instant) -
             Route::Direct(address.clone()),
             Some(Arc::new(socket)),
         )),
-        Err((why, icmp)) => Err(Miss { why, icmp, took }),
+        Err((why, icmp)) => Err(ConnectError { why, icmp, took }),
     };
-    Knock { result, took }
+    ConnectAttempt { result, took }
 }
 
 type Opened = Result<(crate::wire::BoxIo, Socket), (Why, Option<Icmp>)>;
@@ -147,7 +147,7 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     let socket = open(Domain::for_address(to), limit).await.map_err(plain)?;
     socket.set_tcp_nodelay(true).map_err(plain)?;
     set_keepalives(&socket, keepalives).map_err(plain)?;
-    kernel::keep_icmp(&socket, &to);
+    tcp_info::keep_icmp(&socket, &to);
     // The second descriptor outlives a failed connect, so that the kernel can
     // still be asked about it.
     let watched = socket.try_clone().map_err(plain)?;
@@ -158,8 +158,8 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
         // connection was established, and is the next stage's to tell. EPIPE
         // is one behind the peer's end of its direction: it closed.
         Ok(Err(error)) if was_open(&error) => Ok((Box::new(AlreadyEnded(error.kind())), watched)),
-        Ok(Err(error)) => Err((Why::of(&error), kernel::icmp(&watched))),
-        Err(_) => match kernel::icmp(&watched) {
+        Ok(Err(error)) => Err((Why::of(&error), tcp_info::icmp(&watched))),
+        Err(_) => match tcp_info::icmp(&watched) {
             // A soft error: the kernel had an answer and went on trying.
             Some(icmp) => Err((Why::Errno(errno_of(&icmp)), Some(icmp))),
             None => Err((Why::Late, None)),
@@ -308,7 +308,7 @@ fn socket_address(path: &[u8]) -> io::Result<SockAddr> {
 
 /// Ends a connection that was only a look: both directions are closed in
 /// order, and no byte was sent.
-pub fn hang_up(stream: Stream) {
+pub fn close_socket(stream: Stream) {
     if let Some(socket) = &stream.socket {
         let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Both);
     }

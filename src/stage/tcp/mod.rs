@@ -6,27 +6,27 @@
 //! the side, by a handshake that is closed again without a byte.
 
 mod advice;
+mod attempts;
+mod candidates;
 mod classify;
 mod dial;
-mod dials;
-mod field;
 
 use serde_json::json;
 
 use crate::cause;
+use crate::config::{Destination, Keepalives};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::local;
+use crate::listeners;
 use crate::report::{Stage, StageRecord, ms};
 use crate::stage::dns::Resolved;
-use crate::stage::{Aside, Note, Verdict};
-use crate::target::{Destination, Keepalives};
-use crate::wire::kernel;
+use crate::stage::{BackgroundCheck, Observation, Verdict};
+use crate::wire::tcp_info;
 use crate::wire::{Address, Stream};
 
+use attempts::Dials;
+use candidates::{Candidate, Candidates, State, Winner};
 use dial::knock;
-use dials::Dials;
-use field::{Field, Leader, State, Turn};
 
 /// An address that accepted.
 pub struct Reached {
@@ -40,7 +40,7 @@ pub struct Reached {
 }
 
 /// Dials every address at once and returns as soon as the first in libpq's
-/// order is certain; what later addresses do is an [`Aside`].
+/// order is certain; what later addresses do is an [`BackgroundCheck`].
 ///
 /// The result lists, in libpq's order, the address to use first and after it
 /// every address that has not failed. Hosts before it that failed are
@@ -51,23 +51,23 @@ pub async fn probe(
     keepalives: &Keepalives,
     ctx: &Ctx,
     record: &mut StageRecord,
-    asides: &mut Vec<Aside>,
+    asides: &mut Vec<BackgroundCheck>,
 ) -> Verdict<Vec<Reached>> {
-    let mut field = Field::new(destinations, resolved);
+    let mut field = Candidates::new(destinations, resolved);
     let mut dials = Dials::new(*keepalives, ctx.clone());
     let (first, stream) = loop {
         dials.begin(&field.addresses);
         match field.leader() {
-            Leader::Accepted(turn) => match dials.take(turn.at).await {
+            Winner::Accepted(turn) => match dials.take(turn.at).await {
                 Ok(stream) => break (turn, stream),
                 Err(miss) => field.states[turn.at] = State::Missed(miss),
             },
-            Leader::Undecided => match dials.next().await {
+            Winner::Undecided => match dials.next().await {
                 Some((at, Ok(took))) => field.states[at] = State::Accepted(took),
                 Some((at, Err(miss))) => field.states[at] = State::Missed(miss),
                 None => return Err(field.none_works(record, ctx).await),
             },
-            Leader::Nobody => return Err(field.none_works(record, ctx).await),
+            Winner::Nobody => return Err(field.none_works(record, ctx).await),
         }
     };
 
@@ -97,7 +97,7 @@ pub async fn dial(address: &Address, keepalives: &Keepalives, ctx: &Ctx) -> Verd
 }
 
 /// The connection that is used: facts, the summary line, lost packets.
-fn describe(field: &Field, address: &Address, stream: &Stream, record: &mut StageRecord) {
+fn describe(field: &Candidates, address: &Address, stream: &Stream, record: &mut StageRecord) {
     record.fact("addresses", field.described());
     if let Some(socket) = &stream.socket {
         watch(address, socket, record);
@@ -114,13 +114,13 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
     let to = match address {
         Address::Tcp(to) => to,
         Address::Unix(_) => {
-            if let Some((pid, name)) = local::peer(socket) {
+            if let Some((pid, name)) = listeners::peer(socket) {
                 record.fact("listener", json!({"pid": pid, "name": name}));
             }
             return;
         }
     };
-    let Some(info) = kernel::tcp_info(socket) else {
+    let Some(info) = tcp_info::tcp_info(socket) else {
         return;
     };
     record.fact("rtt_ms", ms(info.rtt));
@@ -131,7 +131,7 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
     let before = record.facts.get("syn_retransmits").and_then(|n| n.as_u64());
     let syn = before.map_or(info.retransmits, |n| u32::try_from(n).unwrap_or(u32::MAX));
     record.fact("syn_retransmits", syn);
-    let Some(lost) = lost(&info, syn, local::is_local(to.ip())) else {
+    let Some(lost) = lost(&info, syn, listeners::is_local(to.ip())) else {
         return;
     };
     let code = cause::tcp::RETRANSMITS.code;
@@ -160,7 +160,7 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
 /// segment is also sent again where its acknowledgement is late, as it is on a
 /// busy machine: the peer then says that it had it already (DSACK). A request
 /// to connect is sent again only after a second without an answer.
-fn lost(info: &kernel::TcpInfo, syn: u32, local: bool) -> Option<u32> {
+fn lost(info: &tcp_info::TcpInfo, syn: u32, local: bool) -> Option<u32> {
     // Within one machine nothing gets lost, and a busy one is late.
     const FEW_WITHIN_A_MACHINE: u32 = 4;
     let data = info.retransmits.saturating_sub(syn);
@@ -177,22 +177,22 @@ fn lost(info: &kernel::TcpInfo, syn: u32, local: bool) -> Option<u32> {
 /// What the addresses that are still out do, what it all means, and who it is
 /// that accepted, where it is this machine.
 fn aside(
-    mut field: Field,
-    first: Turn,
+    mut field: Candidates,
+    first: Candidate,
     mut dials: Dials,
     record: &mut StageRecord,
-    asides: &mut Vec<Aside>,
+    asides: &mut Vec<BackgroundCheck>,
 ) {
     dials.settle();
     let address = field.addresses[first.at].clone();
     if let Address::Tcp(to) = &address
-        && local::is_local(to.ip())
+        && listeners::is_local(to.ip())
     {
-        asides.push(Aside {
+        asides.push(BackgroundCheck {
             stage: Stage::Tcp,
             task: tokio::task::spawn_blocking(move || {
                 let fact = advice::listener_fact(&address);
-                fact.map(|fact| Note::Fact("listener", fact))
+                fact.map(|fact| Observation::Fact("listener", fact))
                     .into_iter()
                     .collect()
             }),
@@ -204,7 +204,7 @@ fn aside(
         }
         return;
     }
-    asides.push(Aside {
+    asides.push(BackgroundCheck {
         stage: Stage::Tcp,
         task: tokio::spawn(async move {
             while let Some((at, outcome)) = dials.next().await {
@@ -214,8 +214,8 @@ fn aside(
                     Err(miss) => State::Missed(miss),
                 };
             }
-            let mut notes = vec![Note::Fact("addresses", field.described())];
-            notes.extend(field.warnings(first).into_iter().map(Note::Warn));
+            let mut notes = vec![Observation::Fact("addresses", field.described())];
+            notes.extend(field.warnings(first).into_iter().map(Observation::Warn));
             notes
         }),
     });
@@ -227,8 +227,8 @@ mod tests {
 
     use super::*;
 
-    fn info(retransmits: u32, spurious: u32, sack: bool) -> kernel::TcpInfo {
-        kernel::TcpInfo {
+    fn info(retransmits: u32, spurious: u32, sack: bool) -> tcp_info::TcpInfo {
+        tcp_info::TcpInfo {
             rtt: Duration::from_millis(1),
             retransmits,
             spurious,

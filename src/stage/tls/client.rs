@@ -13,9 +13,9 @@ use openssl::ssl::SslContextBuilder;
 use openssl::x509::X509;
 
 use crate::cause::tls as cause;
+use crate::config::{SslCertMode, TlsSettings, files};
 use crate::finding::Finding;
 use crate::secret::Secret;
-use crate::target::{SslCertMode, TlsSettings, files};
 
 use super::failure::error_text;
 use super::pem::{PemFile, certificates, what_it_is};

@@ -4,14 +4,14 @@
 use time::OffsetDateTime;
 
 use crate::cause::tls as cause;
+use crate::config::{Endpoint, SslCertMode, Target};
 use crate::finding::Finding;
 use crate::stage::protocol::describe;
-use crate::target::{Endpoint, SslCertMode, Target};
 use crate::wire::Route;
 
 use super::client::ClientCertificate;
 use super::failure::alert_name;
-use super::tap::Tap;
+use super::handshake_log::HandshakeLog;
 use super::{Encryption, facts};
 
 /// Whether an alert is about the client's certificate: `true` for one that was
@@ -29,7 +29,11 @@ pub(super) fn about_client(alert: u8, asked: bool, sent: Option<bool>) -> Option
 }
 
 /// `tls.client.rejected`.
-pub(super) fn rejected(alert: u8, client: Option<&ClientCertificate>, tap: &Tap) -> Finding {
+pub(super) fn rejected(
+    alert: u8,
+    client: Option<&ClientCertificate>,
+    tap: &HandshakeLog,
+) -> Finding {
     let reason = match alert {
         43 => "it is not a client certificate, or of an unsupported type",
         44 => "it has been revoked",
@@ -76,7 +80,7 @@ fn out_of_date(client: &ClientCertificate, now: OffsetDateTime) -> Option<String
 }
 
 /// `tls.client.required`.
-pub(super) fn required(at_hand: bool, target: &Target, tap: &Tap) -> Finding {
+pub(super) fn required(at_hand: bool, target: &Target, tap: &HandshakeLog) -> Finding {
     let why = match (&target.tls.certificate, target.tls.certificate_mode) {
         (_, SslCertMode::Disable) => "sslcertmode=disable".to_owned(),
         _ if at_hand => "the configured one was not sent".to_owned(),
@@ -88,7 +92,7 @@ pub(super) fn required(at_hand: bool, target: &Target, tap: &Tap) -> Finding {
         .with("authorities", authorities(tap))
 }
 
-fn authorities(tap: &Tap) -> Option<Vec<String>> {
+fn authorities(tap: &HandshakeLog) -> Option<Vec<String>> {
     let seen = tap.seen();
     let authorities = seen.certificate_request.as_ref()?;
     (!authorities.is_empty()).then(|| authorities.iter().take(10).cloned().collect())

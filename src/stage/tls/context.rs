@@ -14,9 +14,9 @@ use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509Crl};
 
 use crate::cause::{self as catalogue, Cause, tls as cause};
+use crate::config::files::{self, Unreadable};
+use crate::config::{NamedFile, Roots, SslMode, TlsSettings, TlsVersion};
 use crate::finding::Finding;
-use crate::target::files::{self, Unreadable};
-use crate::target::{NamedFile, Roots, SslMode, TlsSettings, TlsVersion};
 
 use super::client::{self, ClientCertificate};
 use super::failure::error_text;

@@ -11,21 +11,21 @@ use time::OffsetDateTime;
 use tokio_openssl::SslStream;
 
 use crate::cause::tls as cause;
+use crate::config::{Endpoint, SslMode, Target, TlsSettings};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted, describe};
-use crate::target::{Endpoint, SslMode, Target, TlsSettings};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
+use super::chain::ChainCheck;
+use super::classify::{self, Judge, data_after_ssl_response};
 use super::codes::{self, Refusal};
 use super::context::{Prepared, prepare, sends_server_name};
 use super::failure::Failure;
-use super::judge::{self, Judge, slipped_in};
+use super::handshake_log::HandshakeLog;
 use super::names::{Match, Names};
-use super::tap::Tap;
-use super::verify::Trial;
 use super::{Encryption, Wire, facts, failure};
 
 /// A certificate that ends within this time is worth a word.
@@ -59,14 +59,14 @@ pub(super) async fn shake(
     if attempt == Attempt::Tls && injected.is_empty() {
         let early = at_hand(&stream);
         if !early.is_empty() && !stranger::is_tls(&early) {
-            let finding = describe(slipped_in(&early), endpoint, &stream.route);
+            let finding = describe(data_after_ssl_response(&early), endpoint, &stream.route);
             return Err(finding.then_other_encryption());
         }
     }
 
     let refusal = Arc::new(Mutex::new(None));
     let (ssl, tap) = connection(&prepared, target, endpoint, &refusal)
-        .map_err(|error| describe(judge::unclassified(&error), endpoint, &stream.route))?;
+        .map_err(|error| describe(classify::unclassified(&error), endpoint, &stream.route))?;
     let server_name = ssl.1;
     let ssl = ssl.0;
     let begun = Instant::now();
@@ -78,7 +78,7 @@ pub(super) async fn shake(
     } = stream;
     let received_before = log.seen().received;
     let mut tls = SslStream::new(ssl, io)
-        .map_err(|error| describe(judge::unclassified(&error), endpoint, &route))?;
+        .map_err(|error| describe(classify::unclassified(&error), endpoint, &route))?;
     let outcome = ctx.until(limit, Pin::new(&mut tls).connect()).await;
     record.fact("handshake_ms", ms(begun.elapsed()));
     record.fact("server_name", server_name);
@@ -108,7 +108,11 @@ pub(super) async fn shake(
     if !injected.is_empty() {
         // libpq shakes hands first and then refuses, for good; a handshake
         // that the injected bytes spoiled is refused for the same reason.
-        return Err(describe(slipped_in(&injected), endpoint, &route));
+        return Err(describe(
+            data_after_ssl_response(&injected),
+            endpoint,
+            &route,
+        ));
     }
     if let Some((failure, error)) = failure {
         note_chain(&tap, record);
@@ -177,7 +181,7 @@ fn filled(bytes: &[std::mem::MaybeUninit<u8>], n: usize) -> Vec<u8> {
         .collect()
 }
 
-type Connection = ((Ssl, Option<String>), Arc<Tap>);
+type Connection = ((Ssl, Option<String>), Arc<HandshakeLog>);
 
 /// OpenSSL's connection: server name, tap, and the verification that stops
 /// before anything that identifies the client is sent.
@@ -188,7 +192,7 @@ fn connection(
     refusal: &Arc<Mutex<Option<Refusal>>>,
 ) -> Result<Connection, openssl::error::ErrorStack> {
     let mut ssl = Ssl::new(&prepared.context)?;
-    let tap = Tap::attach(&mut ssl)?;
+    let tap = HandshakeLog::attach(&mut ssl)?;
     let mut server_name = None;
     if target.tls.sni && sends_server_name(&endpoint.host) {
         ssl.set_hostname(&endpoint.host)?;
@@ -222,7 +226,7 @@ fn connection(
 }
 
 /// The presented chain as a fact.
-fn note_chain(tap: &Tap, record: &mut StageRecord) {
+fn note_chain(tap: &HandshakeLog, record: &mut StageRecord) {
     let chain: Vec<Value> = tap.chain().iter().map(|c| facts::certificate(c)).collect();
     if !chain.is_empty() {
         record.fact("chain", chain);
@@ -232,7 +236,7 @@ fn note_chain(tap: &Tap, record: &mut StageRecord) {
 /// Facts of a handshake that was completed, and the end that is near.
 fn observe(
     tls: &SslStream<Tee<BoxIo>>,
-    tap: &Arc<Tap>,
+    tap: &Arc<HandshakeLog>,
     prepared: &Prepared,
     target: &Target,
     endpoint: &Endpoint,
@@ -289,7 +293,7 @@ fn observe(
                 .is_some_and(|own| own.to_der().ok() != cert.to_der().ok()),
         );
         let chain = tap.chain();
-        let trial = Trial {
+        let trial = ChainCheck {
             chain: &chain,
             trusted: &prepared.trusted,
             now,
@@ -337,7 +341,7 @@ fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Optio
 
 /// What `verify-full` would say with the same files where `sslmode` is weaker.
 fn full(
-    tap: &Tap,
+    tap: &HandshakeLog,
     prepared: &Prepared,
     target: &Target,
     endpoint: &Endpoint,
@@ -347,7 +351,7 @@ fn full(
         return json!({ "passes": true, "faults": [] });
     }
     let chain = tap.chain();
-    let trial = Trial {
+    let trial = ChainCheck {
         chain: &chain,
         trusted: &prepared.trusted,
         now,

@@ -7,11 +7,11 @@ use openssl::x509::X509Ref;
 use crate::cause::tls as cause;
 use crate::finding::Finding;
 
+use super::chain::ChainCheck;
 use super::codes::{Refusal, SELF_SIGNED_IN_CHAIN};
 use super::facts::{fingerprint, name_text, serial};
-use super::verify::Trial;
 
-impl Trial<'_> {
+impl ChainCheck<'_> {
     pub(super) fn self_signed(&self, cert: &X509Ref) -> Finding {
         self.about(Finding::new(&cause::CERT_SELF_SIGNED), cert, 0)
             .with("roots", self.trusted.label.clone())

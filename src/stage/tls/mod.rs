@@ -5,35 +5,35 @@
 //! chain is verified first and the name afterwards, both before the client's
 //! certificate or anything else that identifies it is sent.
 
+mod chain;
 pub mod client;
 mod client_alert;
 mod codes;
 pub mod context;
 pub mod facts;
 pub mod failure;
+pub mod handshake_log;
 mod issuer;
-pub mod look;
 pub mod names;
 mod pem;
-pub mod tap;
-mod verify;
+pub mod probe;
 
+mod classify;
 mod handshake;
-mod judge;
 
 use std::sync::Arc;
 
 use crate::cause::tls as cause;
+use crate::config::{Endpoint, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
-use crate::target::{Endpoint, SslMode, Target};
-use crate::wire::{BoxIo, Route, Stream, TeeLog, kernel};
+use crate::wire::{BoxIo, Route, Stream, TeeLog, tcp_info};
 
 use client::ClientCertificate;
-use tap::Tap;
+use handshake_log::HandshakeLog;
 
 pub use client_alert::{client_required, late_alert};
 
@@ -53,8 +53,10 @@ pub struct Wire {
 
 impl Wire {
     /// Whether the peer's machine acknowledges nothing of what was sent last.
-    pub fn sends_in_vain(&self) -> bool {
-        self.socket.as_deref().is_some_and(kernel::sends_in_vain)
+    pub fn has_unacked_data(&self) -> bool {
+        self.socket
+            .as_deref()
+            .is_some_and(tcp_info::has_unacked_data)
     }
 }
 
@@ -73,7 +75,7 @@ pub struct Encryption {
     /// The subject of the server's certificate.
     pub subject: String,
     /// The messages and alerts of this connection, those after the handshake included.
-    pub tap: Arc<Tap>,
+    pub tap: Arc<HandshakeLog>,
 }
 
 /// Shakes hands where the peer said yes, decides what a refusal means where it
@@ -90,13 +92,13 @@ pub async fn probe(
         (Attempt::Plain, _) => Ok(in_clear(greeted.stream)),
         (_, true) => handshake::shake(greeted, attempt, target, endpoint, ctx, record).await,
         (_, false) if !goes_on_in_clear(&greeted, target) && !greeted.injected.is_empty() => {
-            Err(behind_the_no(&greeted, endpoint))
+            Err(data_after_refusal(&greeted, endpoint))
         }
         // libpq goes on in clear on the same connection, but not where clear
         // was what just failed.
         (_, false) if target.tls.mode == SslMode::Prefer => {
             if !greeted.injected.is_empty() {
-                record.warn(behind_the_no(&greeted, endpoint));
+                record.warn(data_after_refusal(&greeted, endpoint));
             }
             record.skip("not offered by the server; unencrypted (sslmode=prefer)");
             let mut stream = greeted.stream;
@@ -120,8 +122,9 @@ fn goes_on_in_clear(greeted: &Greeted, target: &Target) -> bool {
 }
 
 /// Bytes after an `N`.
-fn behind_the_no(greeted: &Greeted, endpoint: &Endpoint) -> Finding {
-    let finding = judge::slipped_in(&greeted.injected).with("answered", "refused TLS");
+fn data_after_refusal(greeted: &Greeted, endpoint: &Endpoint) -> Finding {
+    let finding =
+        classify::data_after_ssl_response(&greeted.injected).with("answered", "refused TLS");
     crate::stage::protocol::describe(finding, endpoint, &greeted.stream.route)
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use openssl::x509::X509;
 
-use crate::target::files::{self, Unreadable};
+use crate::config::files::{self, Unreadable};
 use crate::temporary::Nameless;
 
 /// Many times the largest bundle of roots, in bytes.

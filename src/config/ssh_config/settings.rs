@@ -1,0 +1,269 @@
+//! What a setting means: which of its values are allowed, and where it is kept.
+
+use super::Unsupported;
+use super::destination::jump;
+use super::forward::port as port_number;
+use super::keyword::Kind;
+use super::line::Setting;
+use super::names::Family as Algorithms;
+use super::read::{Place, Problem, Reader};
+use super::values::{self, Shape};
+use crate::config::Family;
+
+impl Reader<'_> {
+    /// Reads a setting, and keeps it where the block matches.
+    pub(super) fn set(
+        &mut self,
+        kind: Kind,
+        setting: &mut Setting,
+        number: usize,
+        place: &Place,
+        active: bool,
+    ) -> Result<(), Problem> {
+        let options = &mut self.options;
+        match kind {
+            Kind::HostName => keep(&mut options.hostname, setting.value()?, active),
+            Kind::User => keep(&mut options.user, setting.value()?, active),
+            Kind::HostKeyAlias => keep(&mut options.host_key_alias, setting.value()?, active),
+            Kind::IdentityAgent => keep(&mut options.identity_agent, setting.value()?, active),
+            Kind::Port => {
+                let port = setting.value()?;
+                let port = port_number(&port).filter(|port| *port > 0);
+                keep(&mut options.port, port.ok_or("an invalid port")?, active);
+            }
+            Kind::IdentitiesOnly => {
+                let value = flag(&setting.value()?)?;
+                keep(&mut options.identities_only, value, active);
+            }
+            Kind::StrictHostKeyChecking => {
+                let value = setting.value()?.to_ascii_lowercase();
+                match value.as_str() {
+                    "yes" | "true" | "no" | "false" | "off" | "ask" | "accept-new" => {
+                        keep(&mut options.strict, value, active);
+                    }
+                    _ => {
+                        return Err(
+                            "StrictHostKeyChecking with a value that ssh does not know".to_owned()
+                        );
+                    }
+                }
+            }
+            Kind::IdentityFile => add(&mut options.identity_files, setting.value()?, active),
+            Kind::CertificateFile => add(&mut options.certificate_files, setting.value()?, active),
+            Kind::UserKnownHostsFile | Kind::GlobalKnownHostsFile | Kind::RevokedHostKeys => {
+                let files: Vec<String> = setting.rest();
+                if files.len() > 1 && files.iter().any(|f| f.eq_ignore_ascii_case("none")) {
+                    return Err(format!(
+                        "none together with other values of {}",
+                        setting.keyword
+                    ));
+                }
+                let into = match kind {
+                    Kind::UserKnownHostsFile => &mut options.user_known_hosts,
+                    Kind::RevokedHostKeys => &mut options.revoked_host_keys,
+                    _ => &mut options.global_known_hosts,
+                };
+                keep(into, files, active);
+            }
+            Kind::ProxyJump => {
+                let value = setting.value()?;
+                if !value.eq_ignore_ascii_case("none")
+                    && value.split(',').any(|h| jump(h).is_none())
+                {
+                    return Err("a ProxyJump that is not a list of [USER@]HOST[:PORT]".to_owned());
+                }
+                if !options.proxy_command {
+                    keep(&mut options.proxy_jump, value, active);
+                }
+            }
+            Kind::ProxyCommand => {
+                let none = setting
+                    .words
+                    .first()
+                    .is_some_and(|w| w.eq_ignore_ascii_case("none"));
+                setting.rest();
+                // Whichever of the two comes first wins.
+                if active && !options.proxy_command && options.proxy_jump.is_none() {
+                    options.proxy_command = true;
+                    if !none {
+                        self.not_followed("ProxyCommand", number, place);
+                    }
+                }
+            }
+            Kind::IgnoreUnknown => {
+                let patterns = setting.value()?;
+                keep(&mut self.ignored, patterns.to_ascii_lowercase(), active);
+            }
+            Kind::KexAlgorithms => keep(
+                &mut options.algorithms.kex,
+                setting.names(Algorithms::Kex)?,
+                active,
+            ),
+            Kind::HostKeyAlgorithms => {
+                keep(
+                    &mut options.algorithms.host_key,
+                    setting.names(Algorithms::Signature)?,
+                    active,
+                );
+            }
+            Kind::Ciphers => keep(
+                &mut options.algorithms.cipher,
+                setting.names(Algorithms::Cipher)?,
+                active,
+            ),
+            Kind::Macs => keep(
+                &mut options.algorithms.mac,
+                setting.names(Algorithms::Mac)?,
+                active,
+            ),
+            Kind::PubkeyAcceptedAlgorithms => {
+                keep(
+                    &mut options.algorithms.pubkey,
+                    setting.names(Algorithms::Signature)?,
+                    active,
+                );
+            }
+            Kind::CaSignatureAlgorithms => {
+                keep(
+                    &mut options.algorithms.ca_signature,
+                    setting.names(Algorithms::Signature)?,
+                    active,
+                );
+            }
+            Kind::PreferredAuthentications => {
+                keep(&mut options.preferred_methods, setting.value()?, active);
+            }
+            Kind::NoHostAuthenticationForLocalhost => {
+                keep(
+                    &mut options.trusts_loopback,
+                    flag(&setting.value()?)?,
+                    active,
+                );
+            }
+            Kind::PasswordAuthentication => {
+                keep(&mut options.password, flag(&setting.value()?)?, active);
+            }
+            Kind::KbdInteractiveAuthentication => {
+                keep(&mut options.questions, flag(&setting.value()?)?, active);
+            }
+            Kind::PubkeyAuthentication => {
+                let value = setting.value()?;
+                let value = match value.as_str() {
+                    "unbound" | "host-bound" => true,
+                    value => flag(value)?,
+                };
+                keep(&mut options.pubkey, value, active);
+            }
+            Kind::AddressFamily => {
+                let family = match setting.value()?.to_ascii_lowercase().as_str() {
+                    "any" => Family::Any,
+                    "inet" => Family::V4,
+                    "inet6" => Family::V6,
+                    _ => return Err("AddressFamily with a value that ssh does not know".to_owned()),
+                };
+                keep(&mut options.address_family, family, active);
+            }
+            Kind::ControlPath => keep(&mut options.control_path, setting.value()?, active),
+            Kind::ConnectionAttempts => {
+                let count = values::number(&setting.value()?)
+                    .ok_or("ConnectionAttempts with a value that is not a number")?;
+                keep(&mut options.connection_attempts, count, active);
+            }
+            Kind::CheckHostIp => {
+                keep(&mut options.check_host_ip, flag(&setting.value()?)?, active);
+            }
+            Kind::RequiredRsaSize => {
+                let bits = values::number(&setting.value()?)
+                    .ok_or("RequiredRSASize with a value that is not a number")?;
+                keep(&mut options.required_rsa_size, bits, active);
+            }
+            Kind::Shaped(shape) => {
+                let values = setting.rest();
+                if let Some(problem) = shape.problem(setting.keyword, &values) {
+                    return Err(problem);
+                }
+                if values.len() > shape.most() {
+                    return Err(format!("more than one value after {}", setting.keyword));
+                }
+            }
+            Kind::CanonicalDomains => {
+                let domains = setting.rest();
+                let shape = Shape::Fits(usize::MAX, values::domains);
+                if let Some(problem) = shape.problem(setting.keyword, &domains) {
+                    return Err(problem);
+                }
+                keep(&mut options.canonical_domains, domains, active);
+            }
+            Kind::Names(family) => {
+                setting.names(family)?;
+            }
+            // Where it counts, reading ends before it comes here.
+            Kind::One | Kind::RefuseConnection => {
+                setting.value()?;
+            }
+            Kind::Unfollowed(name, harmless) => {
+                let values = setting.rest();
+                let problem = match name {
+                    "CanonicalizeHostname" => {
+                        Shape::Flag("always").problem(setting.keyword, &values)
+                    }
+                    "CanonicalizePermittedCNAMEs" => {
+                        Shape::Fits(usize::MAX, values::aliases).problem(setting.keyword, &values)
+                    }
+                    "VerifyHostKeyDNS" => Shape::Flag("ask").problem(setting.keyword, &values),
+                    "ProxyUseFdpass" => Shape::Flag("").problem(setting.keyword, &values),
+                    _ => None,
+                };
+                if let Some(problem) = problem {
+                    return Err(problem);
+                }
+                let default = values.first().is_some_and(|value| {
+                    harmless.split(' ').any(|h| h.eq_ignore_ascii_case(value))
+                });
+                if active && name == "CanonicalizeHostname" {
+                    self.options.canonicalizes.get_or_insert(!default);
+                }
+                if active && !default {
+                    self.not_followed(name, number, place);
+                }
+            }
+            Kind::Many | Kind::Host | Kind::Match | Kind::Include => {
+                setting.rest();
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a setting that is not followed, once.
+    pub(super) fn not_followed(&mut self, keyword: &str, line: usize, place: &Place) {
+        let known = |other: &Unsupported| other.keyword == keyword;
+        if !self.options.unsupported.iter().any(known) {
+            self.options.unsupported.push(Unsupported {
+                keyword: keyword.to_owned(),
+                file: place.path.to_owned(),
+                line,
+            });
+        }
+    }
+}
+
+/// The first value wins.
+fn keep<T>(into: &mut Option<T>, value: T, active: bool) {
+    if active {
+        into.get_or_insert(value);
+    }
+}
+
+fn add(into: &mut Vec<String>, value: String, active: bool) {
+    if active && !into.contains(&value) && into.len() < 100 {
+        into.push(value);
+    }
+}
+
+fn flag(value: &str) -> Result<bool, Problem> {
+    match value.to_ascii_lowercase().as_str() {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("a value that is neither yes nor no".to_owned()),
+    }
+}

@@ -1,0 +1,218 @@
+//! Findings with what their sentences and fixes need: who, where, and the
+//! line to add to pg_hba.conf.
+
+use openssl::nid::Nid;
+
+use crate::cause::{Cause, auth, server, tls};
+use crate::finding::Finding;
+use crate::stage::protocol::in_words;
+use crate::wire::server_error::ServerError;
+use crate::wire::startup::Asked;
+
+use super::context::LoginContext;
+use super::refusal;
+use super::wording::Message;
+use super::{hba, pooler};
+
+/// An ErrorResponse. Before AuthenticationOk libpq tries the other encryption
+/// where `sslmode` has one, and after 57P03 the next host.
+pub fn said_no(error: &ServerError, s: &LoginContext<'_>) -> Finding {
+    let finding = match pooler::cause(error, s) {
+        Some(finding) => finding,
+        None => of_server(error, &Message::of(&error.message), s),
+    };
+    let mut finding = describe(finding, error);
+    if s.exchange.authenticated && finding.cause.code == auth::UNCLASSIFIED.code {
+        finding.cause = &server::UNCLASSIFIED;
+    }
+    if !s.exchange.authenticated {
+        finding = finding.then_other_encryption();
+    }
+    if error.code == "57P03" {
+        finding = finding.then_next_host();
+    }
+    finding
+}
+
+/// An error that ends a session after its start-up. Where nothing else is
+/// known of it, it is the server's.
+pub fn session_error(error: &ServerError, s: &LoginContext<'_>) -> Finding {
+    said_no(error, s)
+}
+
+/// By SQLSTATE and routine.
+pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -> Finding {
+    let seen = refusal::Seen {
+        exchange: s.exchange,
+        unix: s.is_unix(),
+        certificate_sent: s.certificate_sent(),
+        replication: s.target.replication.is_some(),
+    };
+    let cause = refusal::cause(error, message, seen).unwrap_or(&auth::UNCLASSIFIED);
+    let finding = dress(cause, message, s);
+    match cause.code {
+        "server.option" => finding.with("parameter", parameter(error, message)),
+        "server.connections.full" if s.target.replication.is_some() => finding
+            .with("slots", "slots for replication (max_wal_senders)")
+            .fix(
+                "Check which clients replicate and end stale ones, or raise max_wal_senders, which needs \
+                 a restart:",
+                Some(
+                    "psql -U postgres -c 'show max_wal_senders' -c 'table pg_stat_replication'"
+                        .to_owned(),
+                ),
+            ),
+        "auth.database.closed" if error.routine() == "InitPostgres" => finding
+            .with(
+                "why",
+                "a DROP DATABASE was interrupted and left it unusable",
+            )
+            .fix(
+                "Finish dropping it as its owner or a superuser, then recreate it:",
+                shlex::try_quote(s.database())
+                    .map(|name| format!("dropdb -U postgres {name}"))
+                    .ok(),
+            ),
+        _ => finding,
+    }
+}
+
+/// The setting that is refused: the function that checks it is called after it
+/// (`check_role`), others name it in the message.
+fn parameter(error: &ServerError, message: &Message) -> Option<String> {
+    let own = match error.routine() {
+        "check_XactIsoLevel" => Some("transaction_isolation"),
+        "check_XactReadOnly" | "check_transaction_read_only" => Some("transaction_read_only"),
+        "check_XactDeferrable" => Some("transaction_deferrable"),
+        routine => routine.strip_prefix("check_"),
+    };
+    // What else a check of a value says names anything (`permission denied to set role "x"`).
+    let named = error.routine() != "call_string_check_hook" || error.code == "22023";
+    own.map(str::to_owned)
+        .or_else(|| message.names.first().filter(|_| named).cloned())
+}
+
+/// Adds the error's fields as evidence.
+fn describe(finding: Finding, error: &ServerError) -> Finding {
+    let explained = finding.evidence.contains_key("error");
+    let finding = finding
+        .with("severity", error.severity.as_str())
+        .with("sqlstate", error.code.as_str())
+        .with("message", error.message.as_str())
+        .with("detail", error.detail.clone())
+        .with("hint", error.hint.clone())
+        .with("routine", error.routine.clone());
+    if explained {
+        return finding;
+    }
+    let error = match (&error.detail, finding.cause.code) {
+        // "Does not exist" is the message; that its files are gone, the detail.
+        (Some(detail), "server.damaged") => detail,
+        _ => &error.message,
+    };
+    finding.with("error", error.trim_end_matches('.'))
+}
+
+/// The finding of a cause, with the values that its row shows.
+pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> Finding {
+    match cause.code {
+        "auth.hba.no-entry" | "auth.hba.reject" => {
+            let client = hba::client_address(message, s);
+            let shown = match client {
+                Some(ip) => ip.to_string(),
+                None if s.is_unix() => "the unix socket".to_owned(),
+                None => "this address".to_owned(),
+            };
+            s.finding(cause)
+                .with("database", hba::database(s))
+                .with("client", shown)
+                .with("hba_line", hba::line(s, client))
+        }
+        "auth.peer" => s
+            .finding(cause)
+            .with("socket", "this unix socket")
+            .with("os_user", s.os_user)
+            .with("hba_line", hba::line(s, None)),
+        "auth.ident" | "auth.method.unsupported" => s
+            .finding(cause)
+            .with("hba_line", hba::line(s, s.our_address())),
+        "auth.cert" => certificate(s),
+        "auth.gss" => gss(s, "failed"),
+        "auth.timeout" => timeout(s, "the server cancelled the authentication"),
+        "server.timeout" => s
+            .finding(cause)
+            .with("waited", in_words(s.elapsed))
+            .with("timeout_ms", s.elapsed.as_millis() as u64)
+            .with("how", "the server cancelled the query"),
+        "idle.server-timeout" => s
+            .finding(cause)
+            .with("after", "after a moment")
+            .with("words", "before the first query (idle_session_timeout)")
+            .with("setting", "idle_session_timeout"),
+        "auth.database.closed" => s.finding(cause).with("why", "ALLOW_CONNECTIONS is false"),
+        "tls.intercepted" => intercepted(s),
+        _ => s.finding(cause),
+    }
+}
+
+fn certificate(s: &LoginContext<'_>) -> Finding {
+    let note = if s.exchange.proven {
+        "; the password was right"
+    } else {
+        ""
+    };
+    let file = s.target.tls.certificate.as_ref();
+    let file = file.map(|file| file.path.display().to_string());
+    let finding = s.finding(&auth::CERT).with("certificate_note", note);
+    match common_name(s).is_some_and(|name| name == s.target.user) {
+        true => finding.with("certificate_file", file).fix(
+            format!(
+                "Its CN is already {}, so the matching line of pg_hba.conf has a map= that does not map \
+                 this name to the role (pg_ident.conf), or it compares the distinguished name \
+                 (clientname=DN).",
+                s.target.user
+            ),
+            None,
+        ),
+        false => finding.with("certificate", file),
+    }
+}
+
+/// The common name of the certificate that was sent.
+fn common_name(s: &LoginContext<'_>) -> Option<String> {
+    let client = s.tls?.client.as_ref()?;
+    let mut names = client.cert.subject_name().entries_by_nid(Nid::COMMONNAME);
+    names.next()?.data().to_string().ok()
+}
+
+/// Kerberos, and why it does not go on.
+pub fn gss(s: &LoginContext<'_>, why: &str) -> Finding {
+    let method = match s.exchange.asked {
+        Some(Asked::Sspi) => "sspi",
+        _ => "gss",
+    };
+    s.finding(&auth::GSS)
+        .with("method", method)
+        .with("why", why)
+        .with("hba_line", hba::line(s, s.our_address()))
+}
+
+/// Authentication took too long.
+pub fn timeout(s: &LoginContext<'_>, how: &str) -> Finding {
+    s.finding(&auth::TIMEOUT)
+        .with("waited", in_words(s.elapsed))
+        .with("elapsed_ms", s.elapsed.as_millis() as u64)
+        .with("how", how)
+}
+
+/// TLS is terminated between client and server.
+pub fn intercepted(s: &LoginContext<'_>) -> Finding {
+    let subject = match s.tls {
+        Some(tls) if !tls.subject.is_empty() => tls.subject.as_str(),
+        Some(_) => "without a subject",
+        None => "none, TLS was removed in transit",
+    };
+    s.finding(&tls::INTERCEPTED)
+        .with("subject", subject)
+        .with("connect", s.endpoint.label())
+}

@@ -1,0 +1,134 @@
+//! The comparison of what the system resolver and the name servers say: a look
+//! to the side, which delays nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::classify::Settings;
+use super::compare::{self, Oddity};
+use super::lookup::{Asking, Lookup, SLOW};
+use super::servers::{Outcome, ServerAnswer};
+use super::system::{self, SystemAnswer};
+use crate::ctx::Ctx;
+use crate::report::Stage;
+use crate::stage::{BackgroundCheck, Observation};
+
+/// How long the name servers are waited for, to the side, after getaddrinfo
+/// succeeded: at least and at most.
+const AFTER_SUCCESS: (Duration, Duration) = (Duration::from_millis(400), SLOW);
+
+/// The pause before the second look at answers that differ.
+const SECOND_LOOK: Duration = Duration::from_millis(300);
+
+/// The comparison of what the name servers say, when they have said it.
+pub fn compare_aside(looks: Vec<Lookup>, settings: Arc<Settings>, ctx: &Ctx) -> BackgroundCheck {
+    let deadline = ctx.deadline;
+    let tasks: Vec<JoinHandle<(Lookup, Vec<Observation>)>> = looks
+        .into_iter()
+        .map(|mut look| {
+            let settings = Arc::clone(&settings);
+            tokio::spawn(async move {
+                // A failure, and a slow look-up, have had their time.
+                if let Some(asking) = &mut look.servers
+                    && look.failure.is_none()
+                    && look.took < SLOW
+                {
+                    let (least, most) = AFTER_SUCCESS;
+                    let until = Instant::now() + (look.took * 4).clamp(least, most);
+                    asking.wait(until.min(deadline)).await;
+                }
+                let notes = oddities(&look, &settings).await;
+                (look, notes)
+            })
+        })
+        .collect();
+    BackgroundCheck {
+        stage: Stage::Dns,
+        task: tokio::spawn(async move {
+            let mut notes = Vec::new();
+            let mut lookups = Vec::new();
+            let mut lines = Vec::new();
+            for task in tasks {
+                if let Ok((look, more)) = task.await {
+                    lookups.push(look.described());
+                    let odd = more.iter().any(|note| matches!(note, Observation::Warn(_)));
+                    lines.push(look.line(!odd));
+                    notes.extend(more);
+                }
+            }
+            notes.push(Observation::Fact("lookups", lookups.into()));
+            notes.push(Observation::Summary(lines.join("; ")));
+            notes
+        }),
+    }
+}
+
+/// What is odd about a name's answers, and still so on a second look.
+async fn oddities(look: &Lookup, settings: &Settings) -> Vec<Observation> {
+    if look.servers.is_none() {
+        return Vec::new();
+    }
+    let (mut system, first) = (look.ips(), look.answers());
+    let odd = compare::compare(&look.name, &system, &first, settings);
+    if odd.is_empty() {
+        return Vec::new();
+    }
+    tokio::time::sleep(SECOND_LOOK).await;
+    let until = Instant::now() + AFTER_SUCCESS.0;
+    let mut asking = Asking::begin(&look.name, settings, Duration::ZERO, until);
+    if odd.contains(&Oddity::Override)
+        && let Ok(SystemAnswer {
+            result: Ok(again), ..
+        }) = tokio::time::timeout_at(until.into(), system::resolve(look.name.clone())).await
+    {
+        system.extend(
+            again
+                .iter()
+                .map(SocketAddr::ip)
+                .filter(|ip| !look.ips().contains(ip)),
+        );
+    }
+    asking.wait(until).await;
+    let both = united(first, asking.answers.so_far());
+    let again = compare::compare(&look.name, &system, &both, settings);
+    odd.into_iter()
+        .filter(|oddity| again.contains(oddity))
+        .map(|oddity| {
+            Observation::Warn(compare::odd_finding(
+                oddity, &look.name, &system, &both, settings,
+            ))
+        })
+        .collect()
+}
+
+/// Two looks at the same servers as one: a server that has had an address once
+/// has it, and its addresses are those of both looks.
+fn united(first: Vec<ServerAnswer>, second: Vec<ServerAnswer>) -> Vec<ServerAnswer> {
+    first
+        .into_iter()
+        .map(|mut one| {
+            let Some(two) = second.iter().find(|two| two.server == one.server) else {
+                return one;
+            };
+            // A look without an answer tells nothing; the other one counts.
+            if !one.outcome.is_answer() {
+                return two.clone();
+            }
+            if !two.outcome.is_answer() {
+                return one;
+            }
+            for ip in &two.addresses {
+                if !one.addresses.contains(ip) {
+                    one.addresses.push(*ip);
+                }
+            }
+            if two.outcome == Outcome::Addresses {
+                one.outcome = Outcome::Addresses;
+            }
+            one
+        })
+        .collect()
+}

@@ -1,0 +1,657 @@
+//! From what the arms said to facts, a cause and what prevents it. No I/O.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cause::{self, Cause};
+use crate::config::Hop;
+use crate::finding::Finding;
+use crate::pipeline::Connected;
+use crate::report::{StageRecord, ms};
+use crate::stage::Verdict;
+
+use super::advice::{self, Circumstances, Numbers};
+use super::connection::{Outcome, Treatment};
+use super::ladder::{self, Drop, End, Kind, Part, Rung, Threshold, format_duration, told};
+use super::{Plan, suspects, unclassified};
+
+/// A connection that was cared for, and what became of it.
+#[derive(Clone, Debug)]
+struct Cared {
+    interval: Duration,
+    life: Duration,
+    end: End,
+}
+
+/// What the arms have said so far.
+pub struct Known {
+    plan: Plan,
+    /// The SSH servers on the way, the first hop first.
+    pub hops: Vec<String>,
+    /// The parked connections that came to their end.
+    pub rungs: Vec<Rung>,
+    /// Why fewer connections than planned could be opened.
+    pub refused: Option<String>,
+    /// How many connections the server may still take for open, since our
+    /// goodbye was dropped in silence too. They stay until its own keepalives
+    /// find them dead.
+    pub left_behind: usize,
+    unused: Option<End>,
+    keepalive: Option<Cared>,
+    heartbeat: Option<Cared>,
+    hop_ends: Vec<Option<(Duration, End)>>,
+}
+
+impl Known {
+    /// Nothing yet.
+    pub fn new(connected: &Connected, plan: Plan) -> Self {
+        let ssh = connected.target.ssh.as_ref();
+        let hops: Vec<String> = ssh
+            .map(|ssh| ssh.hops.iter().map(Hop::label).collect())
+            .unwrap_or_default();
+        Self::through(hops, plan)
+    }
+
+    fn through(hops: Vec<String>, plan: Plan) -> Self {
+        Self {
+            plan,
+            rungs: Vec::new(),
+            refused: None,
+            left_behind: 0,
+            unused: None,
+            keepalive: None,
+            heartbeat: None,
+            hop_ends: vec![None; hops.len()],
+            hops,
+        }
+    }
+
+    /// What is done for an arm, for people.
+    pub fn label(&self, care: Treatment) -> String {
+        match care {
+            Treatment::Hop(hop) => match self.hops.get(hop) {
+                Some(label) => format!("SSH only, to {label}"),
+                None => care.to_string(),
+            },
+            _ => care.to_string(),
+        }
+    }
+
+    /// Takes in an arm that was not parked.
+    pub fn care(&mut self, care: Treatment, outcome: Outcome) {
+        let cared = |interval| {
+            Some(Cared {
+                interval,
+                life: outcome.life,
+                end: outcome.end.clone(),
+            })
+        };
+        match care {
+            Treatment::Keepalive(interval) => self.keepalive = cared(interval),
+            Treatment::Heartbeat(interval) => self.heartbeat = cared(interval),
+            Treatment::Hop(hop) => {
+                if let Some(slot) = self.hop_ends.get_mut(hop) {
+                    *slot = Some((outcome.life, outcome.end));
+                }
+            }
+            Treatment::Unused => self.unused = Some(outcome.end),
+            Treatment::Parked => {}
+        }
+    }
+
+    /// Before the cared-for connections are opened anew.
+    pub fn forget_cared_for(&mut self) {
+        self.keepalive = None;
+        self.heartbeat = None;
+    }
+
+    /// What the ladder says. Where it says that nothing is dropped, the
+    /// connection that was never used may know better.
+    pub fn found(&self) -> Threshold {
+        let found = ladder::threshold(&self.rungs);
+        match &self.unused {
+            Some(End::Dropped(drop)) if found.dropped.is_none() && drop.announced => Threshold {
+                survived: self
+                    .rungs
+                    .iter()
+                    .filter(|rung| rung.end == End::Survived && rung.silence < drop.at)
+                    .map(|rung| rung.silence)
+                    .max(),
+                dropped: Some(drop.clone()),
+                earliest: drop.at,
+                by_chance: false,
+            },
+            _ => found,
+        }
+    }
+
+    /// Whether only a connection that was never used was dropped.
+    fn only_unused(&self) -> bool {
+        ladder::threshold(&self.rungs).dropped.is_none() && self.found().dropped.is_some()
+    }
+
+    /// Writes what is known as facts.
+    pub fn note(&self, record: &mut StageRecord) {
+        let found = self.found();
+        let silence = found.dropped.as_ref().filter(|_| found.is_of_silence());
+        record.fact("rungs", ladder::facts(&self.rungs));
+        record.fact("left_behind", self.left_behind);
+        record.fact("unused", self.unused.as_ref().map(|end| told(end).0));
+        record.fact(
+            "threshold",
+            json!({
+                "survived_ms": found.survived.map(ms),
+                "dropped_ms": silence.map(|drop| ms(drop.at)),
+            }),
+        );
+        record.fact(
+            "drop",
+            match &found.dropped {
+                None => json!(null),
+                Some(drop) => json!({
+                    "kind": drop.kind.name(),
+                    "at_ms": ms(drop.at),
+                    "message": drop.message,
+                    "announced": drop.announced,
+                    "sqlstate": drop.sqlstate,
+                    "part": drop.part.map(Part::name),
+                }),
+            },
+        );
+        record.fact("keepalive_helps", self.keepalive_helps(&found));
+        record.fact("heartbeat_helps", self.heartbeat_helps(&found));
+        record.fact("advice", self.advice(&found));
+        if !self.hops.is_empty() {
+            record.fact("hops", self.hop_facts());
+        }
+        record.summary = match (&found.dropped, found.survived) {
+            (Some(drop), _) => described(drop),
+            (None, Some(survived)) => {
+                format!("alive after {} of idle time", format_duration(survived))
+            }
+            (None, None) => "no result yet".to_owned(),
+        };
+    }
+
+    fn hop_facts(&self) -> serde_json::Value {
+        self.hops
+            .iter()
+            .zip(&self.hop_ends)
+            .map(|(hop, end)| {
+                let (outcome, detail) = match end {
+                    Some((_, end)) => told(end),
+                    None => ("unknown", None),
+                };
+                json!({
+                    "hop": hop,
+                    "silence_ms": end.as_ref().map(|(life, _)| ms(*life)),
+                    "outcome": outcome,
+                    "detail": detail,
+                })
+            })
+            .collect()
+    }
+
+    /// Who counts the protocol's own traffic sees no keepalives.
+    fn keepalive_helps(&self, found: &Threshold) -> Option<bool> {
+        let drop = found.dropped.as_ref()?;
+        let counts_traffic =
+            matches!(drop.kind, Kind::Server | Kind::Pooler) || drop.part == Some(Part::Forward);
+        match self.helps(self.keepalive.as_ref(), found) {
+            Some(true) if counts_traffic => Some(false),
+            helps => helps,
+        }
+    }
+
+    fn heartbeat_helps(&self, found: &Threshold) -> Option<bool> {
+        self.helps(self.heartbeat.as_ref(), found)
+    }
+
+    /// Whether a cared-for connection outlived the drop; unknown while
+    /// nothing was dropped, and where its care came too late to tell.
+    fn helps(&self, cared: Option<&Cared>, found: &Threshold) -> Option<bool> {
+        let drop = found.dropped.as_ref()?;
+        let cared = cared?;
+        match &cared.end {
+            End::Unclear(_) => None,
+            End::Survived if drop.announced => (cared.life > drop.at).then_some(true),
+            End::Survived => (cared.life >= drop.at).then_some(true),
+            End::Dropped(_) => {
+                let in_time = found.safe().is_none_or(|safe| cared.interval < safe);
+                (in_time || self.plan.interval.is_some()).then_some(false)
+            }
+        }
+    }
+
+    fn advice(&self, found: &Threshold) -> serde_json::Value {
+        let Some(drop) = &found.dropped else {
+            return json!(null);
+        };
+        if !found.is_of_silence() {
+            return advice::reconnect();
+        }
+        let circumstances = Circumstances {
+            keepalive_helps: self.keepalive_helps(found),
+            tunnel: !self.hops.is_empty(),
+            ssh_keepalive: drop.part == Some(Part::Ssh),
+            in_transaction: self.plan.in_transaction,
+        };
+        advice::settings(self.numbers(found, drop), circumstances)
+    }
+
+    /// Where no silence is known to be survived, the first rung is all there
+    /// is to go by.
+    fn numbers(&self, found: &Threshold, drop: &Drop) -> Numbers {
+        Numbers::below(found.safe().unwrap_or(drop.at / 8))
+    }
+
+    /// The verdict on all that is known.
+    pub fn conclude(&self, record: &mut StageRecord) -> Verdict<()> {
+        self.note(record);
+        let found = self.found();
+        let Some(drop) = &found.dropped else {
+            return match self.unclear() {
+                Some(error) => Err(unclassified(&error)),
+                None => Ok(()),
+            };
+        };
+        if let Some(remedy) = self.remedy(&found) {
+            record.warn(remedy);
+        }
+        Err(self.finding(&found, drop))
+    }
+
+    /// What made a rung's silence prove nothing.
+    fn unclear(&self) -> Option<String> {
+        self.rungs.iter().find_map(|rung| match &rung.end {
+            End::Unclear(error) => {
+                Some(format!("after {}: {error}", format_duration(rung.silence)))
+            }
+            _ => None,
+        })
+    }
+
+    fn finding(&self, found: &Threshold, drop: &Drop) -> Finding {
+        let numbers = found.is_of_silence().then(|| self.numbers(found, drop));
+        let owner = match drop.kind {
+            Kind::Closed | Kind::Reset | Kind::Silent if numbers.is_some() => {
+                suspects::likely(found.survived, drop.at, drop.announced)
+            }
+            _ => None,
+        };
+        let keep = self.keepalive_helps(found) != Some(false) && self.hops.is_empty();
+        let heartbeat = match keep {
+            true => "TCP keepalives or a query as a heartbeat",
+            false => "a query as a heartbeat",
+        };
+        let settings = numbers.filter(|_| keep).map(|n| {
+            format!(
+                "keepalives_idle={0} keepalives_interval={0} keepalives_count=3 tcp_user_timeout={1}",
+                n.keepalive,
+                (n.retire * 1000).min(30_000)
+            )
+        });
+        let survivor = self
+            .rungs
+            .iter()
+            .filter(|rung| rung.end == End::Survived)
+            .map(|rung| rung.silence)
+            .max();
+        Finding::new(cause_of(drop))
+            .with("kind", drop.kind.name())
+            .with("after", self.after(found, drop))
+            .with("dropped_ms", ms(drop.at))
+            .with("announced", drop.announced)
+            .with("survived_ms", found.survived.map(ms))
+            .with("longest_survived_ms", survivor.map(ms))
+            .with("safe_seconds", numbers.map(|numbers| numbers.retire))
+            .with(
+                "keepalive_seconds",
+                numbers.map(|numbers| numbers.keepalive),
+            )
+            .with(
+                "give_up_ms",
+                numbers.map(|numbers| (numbers.retire * 1000).min(30_000)),
+            )
+            .with("heartbeat", heartbeat)
+            .with("keepalive_settings", settings)
+            .with("sqlstate", drop.sqlstate.clone())
+            .with("error", drop.message.clone())
+            .with("silences", ladder::line(&self.rungs))
+            .with("words", self.words(drop))
+            .with("setting", setting(drop))
+            .with("never_used", self.only_unused().then_some(true))
+            .with("where", self.place(drop))
+            .with("hop", self.hop(drop).map(str::to_owned))
+            .with("likely_owner", owner)
+            .with(
+                "owner_hint",
+                owner.map_or_else(String::new, |owner| {
+                    format!("  (this threshold is typical of {owner})")
+                }),
+            )
+            .with(
+                "left_behind",
+                (self.left_behind > 0).then_some(self.left_behind),
+            )
+            .with("intermittent", found.by_chance.then_some(true))
+    }
+
+    /// The moment or the bracket of a drop, to follow "dropped".
+    fn after(&self, found: &Threshold, drop: &Drop) -> String {
+        let at = format_duration(drop.at);
+        match (drop.announced, found.survived) {
+            (true, _) => format!("after {at}"),
+            (false, Some(survived)) => format!("between {} and {at}", format_duration(survived)),
+            (false, None) => format!("within {at}"),
+        }
+    }
+
+    /// What the other side said, to follow a comma or, of SSH, a colon.
+    fn words(&self, drop: &Drop) -> String {
+        let only = match self.only_unused() {
+            true => "; only a connection that was never used was closed",
+            false => "",
+        };
+        match &drop.message {
+            None => format!("without an error message{only}"),
+            Some(message) if drop.kind == Kind::Ssh => message.clone(),
+            Some(message) => format!("with the message: {message}{only}"),
+        }
+    }
+
+    /// The part of the way, as far as it is known.
+    fn place(&self, drop: &Drop) -> String {
+        const HERE: &str = "this machine";
+        let Some(last) = self.hops.last() else {
+            return format!("between {HERE} and the database");
+        };
+        match (drop.part, self.guilty_hop()) {
+            (Some(Part::Beyond), _) => format!("between {last} and the database"),
+            (Some(Part::Forward), _) => format!("at {last}"),
+            (Some(Part::Ssh), Some((before, hop))) => {
+                format!("between {} and {hop}", before.unwrap_or(HERE))
+            }
+            (Some(Part::Ssh), None) => format!("between {HERE} and {last}"),
+            (None, _) => "beyond the tunnel".to_owned(),
+        }
+    }
+
+    /// The first hop whose own SSH session did not last, and the one before it.
+    fn guilty_hop(&self) -> Option<(Option<&str>, &str)> {
+        let mut before = None;
+        for (hop, end) in self.hops.iter().zip(&self.hop_ends) {
+            if matches!(end, Some((_, End::Dropped(_)))) {
+                return Some((before, hop));
+            }
+            before = Some(hop.as_str());
+        }
+        None
+    }
+
+    /// The SSH server that a drop concerns.
+    fn hop<'a>(&'a self, drop: &Drop) -> Option<&'a str> {
+        let guilty = match drop.part? {
+            Part::Ssh => self.guilty_hop().map(|(_, hop)| hop),
+            Part::Forward | Part::Beyond => None,
+        };
+        guilty.or(self.hops.last().map(String::as_str))
+    }
+
+    fn remedy(&self, found: &Threshold) -> Option<Finding> {
+        let keepalive = self.keepalive_helps(found);
+        let heartbeat = self.heartbeat_helps(found);
+        let interval = self
+            .keepalive
+            .as_ref()
+            .or(self.heartbeat.as_ref())?
+            .interval;
+        let every = format_duration(interval);
+        let late = found.safe().is_some_and(|safe| interval >= safe);
+        let remedy = match (keepalive, heartbeat) {
+            (Some(true), _) => format!("TCP keepalives every {every} prevent the drop."),
+            (Some(false), Some(true)) => {
+                format!("TCP keepalives do not prevent the drop; a query every {every} does.")
+            }
+            (Some(false), Some(false)) if late => format!(
+                "TCP keepalives and queries every {every} are too infrequent to prevent the drop."
+            ),
+            (Some(false), Some(false)) => {
+                "Neither TCP keepalives nor queries prevent the drop: idleness is not the cause."
+                    .to_owned()
+            }
+            (Some(false), None) => {
+                format!("TCP keepalives every {every} do not prevent the drop.")
+            }
+            (None, Some(true)) => format!("A query every {every} prevents the drop."),
+            (None, _) => return None,
+        };
+        let finding = Finding::new(&cause::idle::KEEPALIVE)
+            .with("remedy", remedy)
+            .with("keepalive_helps", keepalive)
+            .with("heartbeat_helps", heartbeat)
+            .with("interval_ms", ms(interval));
+        let advice = self.advice(found);
+        let settings = advice.as_object().into_iter().flatten();
+        Some(settings.fold(finding, |finding, (driver, setting)| {
+            let setting = crate::finding::shown(setting);
+            finding.fix(format!("{driver}: {setting}"), None)
+        }))
+    }
+}
+
+impl Threshold {
+    /// Whether there is a drop that silence brings about.
+    fn is_of_silence(&self) -> bool {
+        !self.by_chance
+            && self
+                .dropped
+                .as_ref()
+                .is_some_and(|drop| !drop.is_termination())
+    }
+}
+
+/// Who did it, by what was seen.
+fn cause_of(drop: &Drop) -> &'static Cause {
+    match drop.kind {
+        Kind::Server if drop.is_server_timeout() => &cause::idle::SERVER_TIMEOUT,
+        _ if drop.is_termination() => &cause::idle::TERMINATED,
+        Kind::Server => &cause::idle::TERMINATED,
+        Kind::Pooler => &cause::idle::POOLER_TIMEOUT,
+        Kind::Ssh => &cause::idle::SSH_CLOSED,
+        Kind::Reset => &cause::idle::RESET,
+        Kind::Closed => &cause::idle::CLOSED,
+        Kind::Silent => &cause::idle::BLACK_HOLE,
+    }
+}
+
+/// The server's setting that caused the timeout.
+fn setting(drop: &Drop) -> Option<&'static str> {
+    match (drop.kind, drop.sqlstate.as_deref()?) {
+        (Kind::Server, "57P05") => Some("idle_session_timeout"),
+        (Kind::Server, "25P03") => Some("idle_in_transaction_session_timeout"),
+        (Kind::Server, "25P04") => Some("transaction_timeout"),
+        _ => None,
+    }
+}
+
+/// A drop in a few words.
+pub fn described(drop: &Drop) -> String {
+    let at = format_duration(drop.at);
+    let what = match drop.kind {
+        Kind::Silent => return format!("no answer to a query after {at} of idle time"),
+        Kind::Reset => "reset",
+        Kind::Closed => "closed",
+        Kind::Server => "ended by the server",
+        Kind::Pooler => "ended by the pooler",
+        Kind::Ssh => "ended by the SSH server",
+    };
+    match drop.announced {
+        true => format!("{what} after {at}"),
+        false => format!("{what}, noticed on use after {at}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ladder::tests::drop_at;
+    use super::*;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn known(interval: Option<u64>) -> Known {
+        let plan = Plan {
+            longest: s(8),
+            interval: interval.map(s),
+            in_transaction: false,
+            spare: None,
+        };
+        Known::through(Vec::new(), plan)
+    }
+
+    fn rung(silence: u64, end: End) -> Rung {
+        Rung {
+            silence: s(silence),
+            end,
+        }
+    }
+
+    fn outcome(life: u64, end: End) -> Outcome {
+        Outcome { life: s(life), end }
+    }
+
+    fn silent_at_four(interval: Option<u64>) -> Known {
+        let mut known = known(interval);
+        known.rungs = vec![
+            rung(3, End::Survived),
+            rung(4, End::Dropped(drop_at(Kind::Silent, 4, false))),
+        ];
+        known
+    }
+
+    fn concluded(known: &Known) -> (StageRecord, Finding) {
+        let mut record = StageRecord::new(crate::report::Stage::Idle);
+        let finding = known.conclude(&mut record).unwrap_err();
+        (record, finding)
+    }
+
+    #[test]
+    fn what_outlives_the_drop_prevents_it() {
+        let mut known = silent_at_four(None);
+        known.care(Treatment::Keepalive(s(1)), outcome(6, End::Survived));
+        known.care(Treatment::Heartbeat(s(1)), outcome(6, End::Survived));
+        let (record, finding) = concluded(&known);
+        assert_eq!(finding.cause.code, "idle.black-hole");
+        assert_eq!(record.facts["keepalive_helps"], true);
+        assert_eq!(record.findings[0].cause.code, "idle.keepalive");
+        assert_eq!(record.facts["threshold"]["survived_ms"], 3000.0);
+        assert!(
+            finding.summary().contains("between 3.0 s and 4.0 s"),
+            "{}",
+            finding.summary()
+        );
+        assert!(finding.fixes().len() >= 2);
+    }
+
+    #[test]
+    fn what_ends_before_the_drop_proves_nothing() {
+        let mut known = silent_at_four(None);
+        known.care(Treatment::Keepalive(s(1)), outcome(3, End::Survived));
+        let (record, _) = concluded(&known);
+        assert!(record.facts["keepalive_helps"].is_null());
+    }
+
+    #[test]
+    fn keepalives_that_come_too_late_prove_nothing_unless_they_were_asked_for() {
+        for (asked, helps) in [(None, serde_json::Value::Null), (Some(5), json!(false))] {
+            let mut known = silent_at_four(asked);
+            let end = End::Dropped(drop_at(Kind::Silent, 8, false));
+            known.care(Treatment::Keepalive(s(5)), outcome(8, end));
+            let (record, _) = concluded(&known);
+            assert_eq!(record.facts["keepalive_helps"], helps);
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_cause_and_its_words() {
+        for (kind, code) in [
+            (Kind::Reset, "idle.reset"),
+            (Kind::Closed, "idle.closed"),
+            (Kind::Silent, "idle.black-hole"),
+            (Kind::Server, "idle.terminated"),
+            (Kind::Pooler, "idle.pooler-timeout"),
+            (Kind::Ssh, "idle.ssh-closed"),
+        ] {
+            let mut known = known(None);
+            let mut drop = drop_at(kind, 3, true);
+            if kind == Kind::Ssh {
+                known.hops = vec!["ops@bastion:22".to_owned()];
+                drop.part = Some(Part::Ssh);
+            }
+            known.rungs = vec![rung(4, End::Dropped(drop))];
+            let (_, finding) = concluded(&known);
+            assert_eq!(finding.cause.code, code);
+            let title = format!("{}.", finding.cause.title);
+            assert_ne!(finding.summary(), title, "a value is missing");
+            assert!(!finding.fixes().is_empty(), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_server_s_own_timeouts_are_told_from_terminations() {
+        for (sqlstate, code) in [
+            ("57P05", "idle.server-timeout"),
+            ("25P03", "idle.server-timeout"),
+            ("57P01", "idle.terminated"),
+        ] {
+            let drop = Drop {
+                sqlstate: Some(sqlstate.to_owned()),
+                ..drop_at(Kind::Server, 3, true)
+            };
+            assert_eq!(cause_of(&drop).code, code);
+        }
+    }
+
+    #[test]
+    fn a_termination_advises_no_numbers() {
+        let mut known = known(None);
+        let drop = Drop {
+            sqlstate: Some("57P01".to_owned()),
+            message: Some("terminating connection".to_owned()),
+            ..drop_at(Kind::Server, 3, true)
+        };
+        known.rungs = vec![rung(4, End::Dropped(drop)), rung(8, End::Survived)];
+        let (record, finding) = concluded(&known);
+        assert_eq!(finding.cause.code, "idle.terminated");
+        assert!(record.facts["threshold"]["dropped_ms"].is_null());
+        assert!(
+            !record.facts["advice"]
+                .to_string()
+                .contains("keepalives_idle")
+        );
+    }
+
+    #[test]
+    fn the_guilty_hop_is_named() {
+        let mut known = known(None);
+        known.hops = vec!["a@one:22".to_owned(), "b@two:22".to_owned()];
+        known.hop_ends = vec![
+            Some((s(6), End::Survived)),
+            Some((s(6), End::Dropped(drop_at(Kind::Silent, 6, false)))),
+        ];
+        let drop = Drop {
+            part: Some(Part::Ssh),
+            ..drop_at(Kind::Silent, 4, false)
+        };
+        assert_eq!(known.place(&drop), "between a@one:22 and b@two:22");
+        assert_eq!(known.hop(&drop), Some("b@two:22"));
+        let beyond = Drop {
+            part: Some(Part::Beyond),
+            ..drop
+        };
+        assert_eq!(known.place(&beyond), "between b@two:22 and the database");
+    }
+}

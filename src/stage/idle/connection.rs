@@ -1,0 +1,502 @@
+//! One test connection: idle, or with keepalives or queries, until its time is up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::config::Keepalives;
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::pipeline::{Another, Connected};
+use crate::stage::Verdict;
+use crate::stage::ssh::Bastion;
+use crate::wire::server_error::ServerError;
+use crate::wire::session::{Event, QueryError, Session};
+
+use super::ladder::{Drop, End, Kind, Part, SERVER_TIMEOUTS, format_duration};
+use super::ssh_hop::Fate;
+
+/// What a heartbeat and a wake-up send.
+const BEAT: &str = "SELECT 1";
+/// What holds a transaction open without taking anything.
+const BEGIN: &str = "BEGIN READ ONLY";
+
+/// How long the end of a connection may lag behind the words about it, and
+/// the end of a tunnel behind the end of what goes through it.
+const LAG: Duration = Duration::from_millis(500);
+
+/// What is done for a connection while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// Nothing; then a query.
+    Parked,
+    /// The same, and it has never been used: a pooler may treat it otherwise.
+    Unused,
+    /// TCP keepalives at this interval; then a query.
+    Keepalive(Duration),
+    /// A query at this interval.
+    Heartbeat(Duration),
+    /// An SSH session up to this hop, counted from 0, without a database
+    /// connection, idle.
+    Hop(usize),
+}
+
+/// What became of an arm.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How long it was to live, as of its end.
+    pub life: Duration,
+    /// How it ended.
+    pub end: End,
+}
+
+/// An open connection.
+pub struct TestConnection {
+    care: Treatment,
+    line: Line,
+    begun: Instant,
+    patience: Duration,
+    ctx: Ctx,
+}
+
+/// What is left alone.
+enum Line {
+    /// A session, and the SSH session that it goes through.
+    Database(Box<Session>, Option<Through>),
+    /// An SSH session.
+    Ssh(Bastion),
+}
+
+impl TestConnection {
+    /// Opens the connection and uses it once, as an application would have: a
+    /// pooler may give it a server only then.
+    ///
+    /// # Errors
+    /// The finding of the stage that failed.
+    pub async fn open(way: &Way<'_>, care: Treatment, in_transaction: bool) -> Verdict<Self> {
+        let connected = way.connected;
+        let ctx = connected.ctx.clone();
+        let keepalives = match care {
+            Treatment::Keepalive(interval) => keepalives(Some(interval)),
+            _ => keepalives(None),
+        };
+        let line = match care {
+            Treatment::Hop(_) | Treatment::Keepalive(_) if way.is_shared() => {
+                let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
+                return Err(finding.with("error", "the SSH server accepts no second login"));
+            }
+            Treatment::Hop(hop) => Line::Ssh(connected.hop(&keepalives, hop + 1).await?),
+            _ => {
+                let (mut session, through) = way.connect(care, keepalives).await?;
+                if in_transaction {
+                    ask(&mut session, BEGIN, &ctx).await?;
+                }
+                if care != Treatment::Unused {
+                    ask(&mut session, BEAT, &ctx).await?;
+                }
+                Line::Database(Box::new(session), through)
+            }
+        };
+        Ok(Self {
+            care,
+            line,
+            begun: Instant::now(),
+            patience: ctx.timeout,
+            ctx,
+        })
+    }
+
+    /// When its silence began.
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Leaves it alone, or cares for it, until `until` (which may change) or
+    /// until it ends. Where nobody is left who could say until when, it is
+    /// closed and there is no outcome.
+    pub async fn live(self, mut until: watch::Receiver<Instant>) -> Option<Outcome> {
+        let Self {
+            care,
+            line,
+            begun,
+            patience,
+            ctx,
+        } = self;
+        let end = match line {
+            Line::Ssh(bastion) => ssh_alone(&bastion, begun, &mut until, patience).await?,
+            Line::Database(session, through) => {
+                let mut database = Database {
+                    session: *session,
+                    through,
+                    begun,
+                    patience,
+                    ctx,
+                };
+                let beat = match care {
+                    Treatment::Heartbeat(interval) => Some(interval),
+                    _ => None,
+                };
+                let end = database.watch(beat, &mut until).await;
+                if !matches!(end, Some(End::Dropped(_))) {
+                    // A farewell that cannot be sent must not hold the test up.
+                    let _ = tokio::time::timeout(patience, database.session.close()).await;
+                }
+                end?
+            }
+        };
+        let life = until.borrow().saturating_duration_since(begun);
+        Some(Outcome { life, end })
+    }
+}
+
+/// The SSH session that a connection goes through.
+struct Through {
+    bastion: Bastion,
+    /// How many of its forwards the server had closed before.
+    closed_before: usize,
+}
+
+impl Through {
+    fn new(bastion: Bastion) -> Self {
+        Self {
+            closed_before: bastion.closed_forwards(),
+            bastion,
+        }
+    }
+}
+
+/// The way to the database.
+pub struct Way<'a> {
+    connected: &'a Connected,
+    shared: AtomicBool,
+}
+
+impl<'a> Way<'a> {
+    /// The way that the run went.
+    pub fn new(connected: &'a Connected) -> Self {
+        Self {
+            connected,
+            shared: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether all go through the run's own SSH session: its server lets
+    /// nobody in a second time without asking, as with a second factor.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Connects as the run did, through an SSH session of its own where that
+    /// can be had. A shared one is kept alive by the others.
+    async fn connect(
+        &self,
+        care: Treatment,
+        keepalives: Keepalives,
+    ) -> Verdict<(Session, Option<Through>)> {
+        let another = |own_hop| Another {
+            keepalives,
+            own_hop,
+        };
+        if !self.is_shared() {
+            match self.connected.again(&another(true)).await {
+                Ok((session, hop)) => return Ok((session, hop.map(Through::new))),
+                Err(finding) if finding.cause.code.starts_with("ssh.auth.") => {
+                    self.shared.store(true, Ordering::Relaxed);
+                    if let Treatment::Keepalive(_) = care {
+                        return Err(finding);
+                    }
+                }
+                Err(finding) => return Err(finding),
+            }
+        }
+        let (session, _) = self.connected.again(&another(false)).await?;
+        let bastion = self.connected.bastion.clone();
+        Ok((session, bastion.map(Through::new)))
+    }
+}
+
+/// Keepalives at this interval, or none at all.
+fn keepalives(interval: Option<Duration>) -> Keepalives {
+    let seconds = interval.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
+    Keepalives {
+        enabled: interval.is_some(),
+        idle: seconds,
+        interval: seconds,
+        count: 3,
+        user_timeout: 0,
+    }
+}
+
+/// Asks something of a fresh session; a failure is a finding.
+pub async fn ask(session: &mut Session, sql: &str, ctx: &Ctx) -> Verdict<()> {
+    let limit = Instant::now() + ctx.timeout;
+    match session.query_until(sql, limit, ctx).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
+            Err(finding.with("error", format!("{sql}: {error}")))
+        }
+    }
+}
+
+/// A database session under watch.
+struct Database {
+    session: Session,
+    through: Option<Through>,
+    begun: Instant,
+    patience: Duration,
+    ctx: Ctx,
+}
+
+impl Database {
+    /// Sleeps, or sends a query every `beat`, until its time is up, listening
+    /// all the while; then asks for a last sign of life. `None` where nobody
+    /// wants to know any more.
+    async fn watch(
+        &mut self,
+        beat: Option<Duration>,
+        until: &mut watch::Receiver<Instant>,
+    ) -> Option<End> {
+        let mut next_beat = beat.map(|beat| self.begun + beat);
+        loop {
+            let end = *until.borrow_and_update();
+            let wake = next_beat.map_or(end, |beat| beat.min(end));
+            tokio::select! {
+                event = self.session.next_event() => {
+                    if let Some(drop) = self.told(event).await {
+                        return Some(End::Dropped(drop));
+                    }
+                }
+                changed = until.changed() => changed.ok()?,
+                () = tokio::time::sleep_until(wake.into()) => {
+                    if let Some(drop) = self.wake().await {
+                        return Some(End::Dropped(drop));
+                    }
+                    if wake >= end {
+                        return Some(End::Survived);
+                    }
+                    next_beat = beat.map(|beat| wake + beat);
+                }
+            }
+        }
+    }
+
+    /// What something that arrived unasked means, if it is the end.
+    async fn told(&mut self, event: Event) -> Option<Drop> {
+        let at = self.begun.elapsed();
+        let drop = match event {
+            Event::Notice(_) | Event::Parameter(..) => return None,
+            Event::Error(error) => {
+                // The words come first, then the end of the connection.
+                let ended = tokio::time::timeout(LAG, self.end()).await.is_ok();
+                if !ended && error.severity == "ERROR" {
+                    return None;
+                }
+                said(*error, at, true)
+            }
+            Event::Closed => ended(Kind::Closed, at, true, None),
+            Event::Reset => ended(Kind::Reset, at, true, None),
+            Event::Broken(text) => ended(self.broken(), at, true, Some(text)),
+        };
+        Some(placed(self.through.as_ref(), self.patience, drop).await)
+    }
+
+    /// Waits for the end of the connection.
+    async fn end(&mut self) {
+        while !matches!(
+            self.session.next_event().await,
+            Event::Closed | Event::Reset | Event::Broken(_)
+        ) {}
+    }
+
+    /// Sends a query; no answer in time is a silent drop.
+    async fn wake(&mut self) -> Option<Drop> {
+        let at = self.begun.elapsed();
+        let limit = Instant::now() + self.patience;
+        let drop = match self.session.query_until(BEAT, limit, &self.ctx).await {
+            Ok(_) => return None,
+            // A refusal is an answer, unless it ends the session.
+            Err(QueryError::Server(error)) if error.severity == "ERROR" => return None,
+            Err(QueryError::Server(error)) => said(*error, at, false),
+            Err(QueryError::Late) => ended(Kind::Silent, at, false, None),
+            Err(QueryError::Closed) => ended(Kind::Closed, at, false, None),
+            Err(QueryError::Reset) => ended(Kind::Reset, at, false, None),
+            Err(QueryError::Broken(text) | QueryError::Violated(text, _)) => {
+                ended(self.broken(), at, false, Some(text))
+            }
+        };
+        Some(placed(self.through.as_ref(), self.patience, drop).await)
+    }
+
+    /// A connection that the kernel gave up on, since keepalives or a query
+    /// went without an answer, was dropped in silence.
+    fn broken(&self) -> Kind {
+        use std::io::ErrorKind;
+        let seen = self.session.wire().log.seen();
+        match seen.read_error.or(seen.write_error) {
+            Some(
+                ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable,
+            ) => Kind::Silent,
+            Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted) => Kind::Reset,
+            _ => Kind::Closed,
+        }
+    }
+}
+
+/// Through a tunnel, tells the part of the way that a drop belongs to.
+async fn placed(through: Option<&Through>, patience: Duration, drop: Drop) -> Drop {
+    let Some(Through {
+        bastion,
+        closed_before,
+    }) = through
+    else {
+        return drop;
+    };
+    match drop.kind {
+        Kind::Server | Kind::Pooler | Kind::Ssh => drop,
+        Kind::Silent => {
+            let answer = tokio::time::timeout(patience, bastion.answers());
+            let part = match answer.await {
+                Ok(true) => Part::Beyond,
+                Ok(false) | Err(_) => Part::Ssh,
+            };
+            Drop {
+                part: Some(part),
+                ..drop
+            }
+        }
+        Kind::Closed | Kind::Reset => {
+            let fate = tokio::time::timeout(LAG, bastion.ended()).await;
+            let (kind, message, part) = match fate {
+                Ok(fate) => (ssh_kind(&fate), Some(fate.words), Part::Ssh),
+                Err(_) if bastion.closed_forwards() > *closed_before => {
+                    let words = "it closed the forward and kept the session";
+                    (Kind::Ssh, Some(words.to_owned()), Part::Forward)
+                }
+                Err(_) => (drop.kind, drop.message, Part::Beyond),
+            };
+            Drop {
+                kind,
+                message,
+                part: Some(part),
+                ..drop
+            }
+        }
+    }
+}
+
+/// A reset is no SSH server's doing: something before it forgot the connection.
+fn ssh_kind(fate: &Fate) -> Kind {
+    match fate.reset {
+        true => Kind::Reset,
+        false => Kind::Ssh,
+    }
+}
+
+/// The SQLSTATEs of the server's own idle timeouts.
+fn is_timeout(sqlstate: &str) -> bool {
+    SERVER_TIMEOUTS.contains(&sqlstate)
+}
+
+/// An SSH session is asked for a sign of life when its time is up.
+async fn ssh_alone(
+    bastion: &Bastion,
+    begun: Instant,
+    until: &mut watch::Receiver<Instant>,
+    patience: Duration,
+) -> Option<End> {
+    loop {
+        let end = *until.borrow_and_update();
+        tokio::select! {
+            fate = bastion.ended() => {
+                let at = begun.elapsed();
+                let drop = ended(ssh_kind(&fate), at, true, Some(fate.words));
+                return Some(End::Dropped(drop));
+            }
+            changed = until.changed() => changed.ok()?,
+            () = tokio::time::sleep_until(end.into()) => break,
+        }
+    }
+    let at = begun.elapsed();
+    Some(
+        match tokio::time::timeout(patience, bastion.answers()).await {
+            Ok(true) => End::Survived,
+            Ok(false) => End::Dropped(ended(Kind::Ssh, at, false, None)),
+            Err(_) => End::Dropped(ended(Kind::Silent, at, false, None)),
+        },
+    )
+}
+
+/// A drop by somebody's words. A pooler's errors name no source file, unless
+/// it passes on what the server said.
+fn said(error: ServerError, at: Duration, announced: bool) -> Drop {
+    let kind = match &error.file {
+        None if !is_timeout(&error.code) => Kind::Pooler,
+        _ => Kind::Server,
+    };
+    Drop {
+        message: Some(error.message).filter(|message| !message.is_empty()),
+        sqlstate: Some(error.code).filter(|code| !code.is_empty()),
+        ..ended(kind, at, announced, None)
+    }
+}
+
+fn ended(kind: Kind, at: Duration, announced: bool, message: Option<String>) -> Drop {
+    Drop {
+        kind,
+        at,
+        announced,
+        message,
+        sqlstate: None,
+        part: None,
+    }
+}
+
+impl std::fmt::Display for Treatment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Treatment::Parked => f.write_str("idle"),
+            Treatment::Unused => f.write_str("idle, never used"),
+            Treatment::Keepalive(interval) => {
+                write!(f, "TCP keepalives every {}", format_duration(*interval))
+            }
+            Treatment::Heartbeat(interval) => {
+                write!(f, "a query every {}", format_duration(*interval))
+            }
+            Treatment::Hop(hop) => write!(f, "SSH only, hop {}", hop + 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str, file: Option<&str>) -> ServerError {
+        ServerError {
+            severity: "FATAL".to_owned(),
+            code: code.to_owned(),
+            message: "words".to_owned(),
+            file: file.map(str::to_owned),
+            ..ServerError::default()
+        }
+    }
+
+    #[test]
+    fn a_server_names_its_source_and_a_pooler_does_not() {
+        let at = Duration::from_secs(3);
+        let server = said(error("57P05", Some("postgres.c")), at, true);
+        assert!(server.kind == Kind::Server && server.is_server_timeout());
+        let pooler = said(error("08P01", None), at, true);
+        assert_eq!(pooler.kind, Kind::Pooler);
+        assert_eq!(pooler.message.as_deref(), Some("words"));
+    }
+
+    #[test]
+    fn parked_connections_have_no_keepalives() {
+        assert!(!keepalives(None).enabled);
+        let some = keepalives(Some(Duration::from_secs(30)));
+        assert!(some.enabled && some.idle == 30 && some.interval == 30);
+    }
+}

@@ -1,0 +1,233 @@
+//! What happened to a private key that is damaged: found layer by layer, the
+//! way it was done, so that undoing it gives the key back.
+//!
+//! First what was done to the whole text ([`encodings`]: encodings, escapes,
+//! line ends), then to its frame and body ([`armor`]). Each piece of damage
+//! brings the shell filter that undoes it; the filters in order are the
+//! command that repairs the file. Whether the repair is right is proved by
+//! reading the repaired text.
+
+mod armor;
+mod base64;
+mod encodings;
+mod layout;
+
+use std::path::Path;
+
+use super::format::PrivateForm;
+use super::{Refusal, companions, decrypt, examine, openssh_v1};
+use crate::cause::key as cause;
+use crate::finding::Finding;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What it is, in words.
+    pub what: String,
+    /// Where it was first seen.
+    pub place: String,
+    /// What undoes it: a program that reads standard input and writes standard
+    /// output; empty where nothing has to be done, `None` where nothing can.
+    pub filter: Option<String>,
+}
+
+impl Step {
+    fn new(name: &'static str, what: &str, place: String, filter: &str) -> Self {
+        Self {
+            name,
+            what: what.to_owned(),
+            place,
+            filter: Some(filter.to_owned()),
+        }
+    }
+
+    /// Damage that cannot be undone.
+    fn lost(name: &'static str, what: impl Into<String>, place: String) -> Self {
+        Self {
+            name,
+            what: what.into(),
+            place,
+            filter: None,
+        }
+    }
+}
+
+/// A diagnosis.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    /// What happened, the outermost first.
+    pub steps: Vec<Step>,
+    /// The text as it was, where it could be had back.
+    pub repaired: Option<Vec<u8>>,
+}
+
+/// Line and byte of a position in a text.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    format!("line {line}, byte {}", at + 1)
+}
+
+/// Looks for damage; `None` where there is none, or no key to begin with.
+pub fn diagnose(content: &[u8]) -> Option<Damage> {
+    let mut steps = Vec::new();
+    let text = encodings::decode_layers(content, &mut steps);
+    let Some(framed) = armor::read(&text, &mut steps) else {
+        // Layers around something that is no key say nothing about a key.
+        return None;
+    };
+    let repaired = framed.rebuild().into_bytes();
+    if !is_sound(&repaired) {
+        steps.push(framed.loss());
+        return Some(Damage {
+            steps,
+            repaired: None,
+        });
+    }
+    (!steps.is_empty()).then_some(Damage {
+        steps,
+        repaired: Some(repaired),
+    })
+}
+
+/// The diagnosis of last resort, for a text with everything in its place that
+/// OpenSSH still does not read: `None` where there is no key's worth of bytes.
+pub fn altered(content: &[u8]) -> Option<Damage> {
+    let text = String::from_utf8_lossy(content);
+    let framed = armor::read(&text, &mut Vec::new())?;
+    Some(Damage {
+        steps: vec![framed.loss()],
+        repaired: None,
+    })
+}
+
+/// Whether a text holds a private key, locked or not.
+fn is_sound(text: &[u8]) -> bool {
+    let locked = decrypt::envelope(text).encrypted;
+    match decrypt::open(text, "") {
+        Ok(_) | Err(Refusal::Type(_) | Refusal::Short(_) | Refusal::NotYet(..)) => true,
+        Err(Refusal::Passphrase) => locked && is_whole(text),
+        Err(Refusal::Format | Refusal::Cipher(_)) => false,
+    }
+}
+
+/// Whether a locked key has all its bytes.
+fn is_whole(text: &[u8]) -> bool {
+    match openssh_v1::decode(text) {
+        Ok(decoded) => openssh_v1::Container::parse(&decoded).is_ok_and(|c| c.is_whole()),
+        Err(_) => {
+            let text = String::from_utf8_lossy(text);
+            armor::read(&text, &mut Vec::new()).is_some_and(|framed| framed.is_whole_pem())
+        }
+    }
+}
+
+impl Damage {
+    /// The names of what happened.
+    pub fn names(&self) -> Vec<String> {
+        self.steps.iter().map(|step| step.name.to_owned()).collect()
+    }
+
+    /// The finding; `readable` says whether OpenSSH reads the file as it is.
+    pub fn finding(&self, path: &Path, readable: bool) -> Finding {
+        let words: Vec<&str> = self.steps.iter().map(|step| step.what.as_str()).collect();
+        let mut finding = Finding::new(&cause::MANGLED)
+            .with("path", examine::shown_path(path))
+            .with("damage", words.join("; "))
+            .with("kinds", self.names())
+            .with("where", self.steps.first().map(|step| step.place.clone()))
+            .with("openssh_reads", readable)
+            .with(
+                "reading",
+                match readable {
+                    true => "OpenSSH still reads it, but other programs might not",
+                    false => "OpenSSH does not read it",
+                },
+            );
+        if readable {
+            finding = finding.as_warning();
+        }
+        match self.command(path) {
+            Some(command) => finding.fix(
+                "Write a repaired copy, and use that one:",
+                Some(command),
+            ),
+            None => finding.fix(
+                "Get the key again from an undamaged copy; what is missing or changed cannot be restored.",
+                None,
+            ),
+        }
+    }
+
+    /// The shell command that writes the repaired key beside the file.
+    fn command(&self, path: &Path) -> Option<String> {
+        self.repaired.as_ref()?;
+        let quote = |path: &Path| Some(shlex::try_quote(path.to_str()?).ok()?.into_owned());
+        let from = quote(path)?;
+        let to = quote(&companions::with_suffix(path, ".repaired"))?;
+        let mut line = format!("cat {from}");
+        for step in &self.steps {
+            let filter = step.filter.as_deref()?;
+            if !filter.is_empty() {
+                line.push_str(" | ");
+                line.push_str(filter);
+            }
+        }
+        Some(format!("(umask 077; {line} > {to}) && dbdoctor key {to}"))
+    }
+}
+
+/// The form of a key's bytes, from their first fields.
+fn form_of(bytes: &[u8]) -> Option<PrivateForm> {
+    if bytes.starts_with(openssh_v1::MAGIC) {
+        return Some(PrivateForm::OpenSsh);
+    }
+    // DER: SEQUENCE { INTEGER version, … } or SEQUENCE { SEQUENCE …, OCTET STRING }.
+    let inner = der_content(bytes, 0x30)?.0;
+    if inner.first() == Some(&0x30) {
+        return Some(PrivateForm::Pkcs8Encrypted);
+    }
+    let (version, rest) = der_content(inner, 0x02)?;
+    match (version, rest.first()?) {
+        ([0], 0x30) => Some(PrivateForm::Pkcs8),
+        ([1], 0x04) => Some(PrivateForm::Sec1),
+        ([0], 0x02) => {
+            // RSA goes on with the modulus and a small exponent; DSA with a
+            // prime and another of at least 160 bits.
+            let (_, rest) = der_content(rest, 0x02)?;
+            let (second, _) = der_content(rest, 0x02)?;
+            Some(match second.len() {
+                0..20 => PrivateForm::Pkcs1,
+                _ => PrivateForm::Dsa,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The content of a DER element, as far as it is there, and what follows it.
+fn der_content(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (length, header) = der_length(bytes, tag)?;
+    let rest = bytes.get(header..)?;
+    Some(rest.split_at(length.min(rest.len())))
+}
+
+/// The claimed length of a DER element's content, and the size of what stands
+/// before the content.
+fn der_length(bytes: &[u8], tag: u8) -> Option<(usize, usize)> {
+    if bytes.first() != Some(&tag) {
+        return None;
+    }
+    match *bytes.get(1)? {
+        short @ 0..=0x7f => Some((usize::from(short), 2)),
+        long @ 0x81..=0x83 => {
+            let count = usize::from(long & 0x7f);
+            let digits = bytes.get(2..2 + count)?;
+            let length = digits.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+            Some((length, 2 + count))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,394 @@
+//! What was done to a key's frame (header and footer) and to its body.
+
+use super::super::format::PrivateForm;
+use super::base64::Armored;
+use super::{Step, form_of, layout, place};
+
+/// The characters that stand for dashes.
+const DASHES: [char; 6] = [
+    '-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}',
+];
+/// The characters that quote.
+pub const QUOTES: [char; 7] = [
+    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}',
+];
+
+/// A header or footer line that was found, perhaps damaged.
+struct Mark {
+    /// Where its first dash is, and the byte after its last.
+    start: usize,
+    end: usize,
+    /// The words between the dashes.
+    label: String,
+    /// Whether every character is as it should be.
+    exact: bool,
+}
+
+/// Takes a text apart and notes what is wrong with its frame. `None` where it
+/// holds no private key.
+pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
+    let header = find_mark(text, "BEGIN", 0);
+    let from = header.as_ref().map_or(0, |mark| mark.end);
+    let footer = find_mark(text, "END", from);
+    if header.is_none() && footer.is_none() {
+        return bare(text, steps);
+    }
+    let to = footer.as_ref().map_or(text.len(), |mark| mark.start);
+    let body = text.get(from..to)?;
+    let label = header
+        .as_ref()
+        .or(footer.as_ref())
+        .map(|mark| mark.label.clone())?;
+    let mut framed = Armored::of_body(body, &place(text, from));
+    framed.footer = footer.is_some();
+    let named = PrivateForm::ALL
+        .into_iter()
+        .find(|form| form.label() == label);
+    // What the bytes are counts for more than what the header says.
+    let real = framed
+        .bytes
+        .as_deref()
+        .and_then(form_of)
+        .filter(|_| framed.headers.is_empty());
+    framed.form = real.or(named)?;
+    if framed.digits.len() < 40 && framed.bytes.as_deref().and_then(form_of).is_none() {
+        return None;
+    }
+    let good = framed.form.label();
+    let strict = framed.form == PrivateForm::OpenSsh;
+
+    before(text, header.as_ref(), strict, steps);
+    let relabelled = real.is_some_and(|real| named != Some(real));
+    match &header {
+        None => steps.push(Step::new(
+            "no-header",
+            "the header line is missing",
+            place(text, 0),
+            &format!("{{ echo '-----BEGIN {good}-----'; cat; }}"),
+        )),
+        Some(mark) if relabelled => steps.push(Step::new(
+            "wrong-header",
+            &format!("the header says {label}, but the body is a {good}"),
+            place(text, mark.start),
+            &format!("sed 's/\\(-----[A-Z]* \\)[A-Z ]*PRIVATE KEY-----/\\1{good}-----/'"),
+        )),
+        Some(mark) if !mark.exact => steps.push(Step::new(
+            "header",
+            "the header line was altered",
+            place(text, mark.start),
+            &format!(
+                "sed '{}s/.*/-----BEGIN {good}-----/'",
+                line_of(text, mark.end)
+            ),
+        )),
+        Some(_) => {}
+    }
+    layout::check(text, from, to, &framed, steps);
+    match &footer {
+        None if framed.is_complete() => steps.push(Step::new(
+            "no-footer",
+            "the footer line is missing",
+            place(text, text.trim_end().len()),
+            &format!("{{ awk 1; echo '-----END {good}-----'; }}"),
+        )),
+        None => {}
+        Some(mark) if mark.label != label && !relabelled => steps.push(Step::new(
+            "footer",
+            "the footer does not match the header",
+            place(text, mark.start),
+            &footer_filter(good),
+        )),
+        Some(mark) if !mark.exact => steps.push(Step::new(
+            "footer",
+            "the footer line was altered",
+            place(text, mark.start),
+            &footer_filter(good),
+        )),
+        Some(_) => {}
+    }
+    after(text, footer.as_ref(), steps);
+    Some(framed)
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
+}
+
+fn footer_filter(good: &str) -> String {
+    // The last line that begins with a dash; a base64 digit is none.
+    format!(
+        "awk '/^[^A-Za-z0-9]*[Ee][Nn][Dd] / || (NR > 1 && /^-/) {{print \"-----END {good}-----\"; next}} 1'"
+    )
+}
+
+/// Finds `-----BEGIN … PRIVATE KEY-----` or its like, also with other dashes,
+/// too few of them, or in small letters.
+fn find_mark(text: &str, word: &str, from: usize) -> Option<Mark> {
+    let upper = text.to_ascii_uppercase();
+    let mut search = from;
+    loop {
+        let Some(at) = upper.get(search..)?.find(word).map(|n| search + n) else {
+            return (word == "END").then(|| cut_footer(text, from)).flatten();
+        };
+        search = at + word.len();
+        let rest = upper.get(search..)?;
+        // The label is short; a line break in it would be damage too.
+        let window: String = rest.chars().take(40).collect();
+        let Some(length) = window.find("PRIVATE KEY").map(|n| n + "PRIVATE KEY".len()) else {
+            // A footer cut off in the middle still is one.
+            let cut = word == "END" && text.get(..at)?.ends_with("-----") && rest.len() < 30;
+            if cut {
+                return Some(Mark {
+                    start: at - 5,
+                    end: text.len(),
+                    label: String::new(),
+                    exact: false,
+                });
+            }
+            continue;
+        };
+        let words = window.get(..length)?;
+        let label = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let before = text.get(..at)?;
+        let start = before.trim_end_matches(' ').trim_end_matches(DASHES).len();
+        let label_end = search + length;
+        let tail = text.get(label_end..)?;
+        // The dashes may stand apart from the words.
+        let spaced = tail.trim_start_matches(' ');
+        let end = match spaced.starts_with(DASHES) {
+            true => text.len() - spaced.trim_start_matches(DASHES).len(),
+            false => label_end,
+        };
+        let exact = text.get(start..end)? == format!("-----{word} {label}-----");
+        return Some(Mark {
+            start,
+            end,
+            label,
+            exact,
+        });
+    }
+}
+
+/// A footer of which only the first dashes, or a few letters, are left.
+fn cut_footer(text: &str, from: usize) -> Option<Mark> {
+    let start = text.trim_end().rfind('\n')? + 1;
+    let rest = text.get(start..)?.trim_end();
+    (start >= from && rest.starts_with('-') && "-----END".starts_with(rest)).then(|| Mark {
+        start,
+        end: text.len(),
+        label: String::new(),
+        exact: false,
+    })
+}
+
+/// What stands before the header.
+fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>) {
+    let Some(mark) = header else { return };
+    let prefix = text.get(..mark.start).unwrap_or_default();
+    let line_start = prefix.rfind('\n').map_or(0, |at| at + 1);
+    let (lines, same) = prefix.split_at(line_start);
+    let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
+    if strict && !lines.is_empty() {
+        let (name, what) = match lines.trim().is_empty() {
+            true => (
+                "leading-blank-lines",
+                "there are empty lines before the header",
+            ),
+            false => ("leading-text", "there is other text before the header"),
+        };
+        steps.push(Step::new(
+            name,
+            what,
+            place(text, 0),
+            "sed -n '/-----BEGIN/,$p'",
+        ));
+    }
+    if same.is_empty() {
+        return;
+    }
+    let rest = same.trim().trim_matches(QUOTES).trim();
+    if !quotes.is_empty() {
+        steps.push(Step::new(
+            "quotes",
+            "it is in quotes",
+            place(text, line_start + same.find(QUOTES).unwrap_or(0)),
+            &quotes_filter(&quotes),
+        ));
+    }
+    let cut = "sed 's/^.*-----BEGIN/-----BEGIN/'";
+    if !rest.is_empty() {
+        let what = match rest.ends_with(['=', ':']) {
+            true => "a variable name precedes the header",
+            false => "there is other text before the header on the same line",
+        };
+        steps.push(Step::new(
+            "leading-text",
+            what,
+            place(text, line_start),
+            cut,
+        ));
+    } else if quotes.is_empty() {
+        let step = indentation(text, line_start);
+        steps.push(step);
+    }
+}
+
+pub fn indentation(text: &str, at: usize) -> Step {
+    Step::new(
+        "indentation",
+        "lines are indented",
+        place(text, at),
+        "sed 's/^[[:space:]]*//'",
+    )
+}
+
+fn quotes_filter(quotes: &str) -> String {
+    let ascii: String = ['"', '\'', '`']
+        .into_iter()
+        .filter(|q| quotes.contains(*q))
+        .collect();
+    match ascii.as_str() {
+        "" => "perl -CSD -pe 's/[\\x{2018}\\x{2019}\\x{201c}\\x{201d}]//g'".to_owned(),
+        only if !only.contains('\'') => format!("tr -d '{only}'"),
+        _ => "tr -d \"\\\"'\\`\"".to_owned(),
+    }
+}
+
+/// What stands behind the footer.
+fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
+    let Some(mark) = footer else { return };
+    let rest = text.get(mark.end..).unwrap_or_default();
+    let (same, later) = match rest.split_once('\n') {
+        Some((same, later)) => (same, Some(later)),
+        None => (rest, None),
+    };
+    let told = |steps: &[Step], name: &str| steps.iter().any(|step| step.name == name);
+    if !same.trim().is_empty() {
+        let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
+        let only = same
+            .trim()
+            .trim_matches(QUOTES)
+            .trim_matches([',', ';', ' ', '}', ')'])
+            .is_empty();
+        if !quotes.is_empty() && !told(steps, "quotes") {
+            steps.push(Step::new(
+                "quotes",
+                "it is in quotes",
+                place(text, mark.end),
+                &quotes_filter(&quotes),
+            ));
+        }
+        if !only || quotes.is_empty() || same.trim().len() > quotes.len() {
+            steps.push(Step::new(
+                "trailing-text",
+                "there is other text after the footer on the same line",
+                place(text, mark.end),
+                "sed 's/\\(-----END [A-Z ]*-----\\).*/\\1/'",
+            ));
+        }
+    } else if !same.is_empty() && later.is_some() {
+        steps.push(Step::new(
+            "trailing-space",
+            "there is whitespace after the footer",
+            place(text, mark.end),
+            "sed 's/[[:space:]]*$//'",
+        ));
+    }
+    match later {
+        None => {
+            let rewrapped = ["spaces", "one-line"].iter().any(|name| told(steps, name));
+            steps.push(Step::new(
+                "no-final-newline",
+                "the line break after the footer is missing",
+                place(text, text.len()),
+                if rewrapped { "" } else { "awk 1" },
+            ));
+        }
+        Some(later) => {
+            let junk = later
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.is_empty() && !line.starts_with('#'));
+            if junk.is_some_and(is_junk) {
+                let quoted = later.trim().trim_matches(QUOTES).is_empty();
+                let step = match quoted {
+                    true if told(steps, "quotes") => return,
+                    true => Step::new(
+                        "quotes",
+                        "it is in quotes",
+                        place(text, mark.end + 1),
+                        &quotes_filter(later),
+                    ),
+                    false => Step::new(
+                        "trailing-text",
+                        "there is other text after the footer",
+                        place(text, mark.end + 1),
+                        "sed '/-----END/q'",
+                    ),
+                };
+                steps.push(step);
+            }
+        }
+    }
+}
+
+/// Whether a line behind the footer has no business there: another PEM block
+/// or the public half has.
+fn is_junk(line: &str) -> bool {
+    !line.starts_with("-----BEGIN")
+        && !line.starts_with("ssh-")
+        && !line.starts_with("ecdsa-")
+        && !line.starts_with("Bag Attributes")
+}
+
+/// Base64 without any frame, of bytes that are a private key.
+fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
+    let framed = Armored::of_body(text.trim().trim_matches(QUOTES), &place(text, 0));
+    let bytes = framed.bytes.as_deref()?;
+    let form = match framed.headers.is_empty() {
+        true => form_of(bytes)?,
+        // An encrypted key shows its form by its size alone.
+        false => match bytes.len() {
+            0..300 => PrivateForm::Sec1,
+            300..500 => PrivateForm::Dsa,
+            _ => PrivateForm::Pkcs1,
+        },
+    };
+    let framed = Armored { form, ..framed };
+    // Short sequences of ASN.1 are found in many things.
+    if framed.stray.is_some() || framed.bytes.as_ref()?.len() < 64 {
+        return None;
+    }
+    let good = form.label();
+    steps.push(Step::new(
+        "no-header",
+        "the header and footer lines are missing",
+        place(text, 0),
+        &format!("{{ echo '-----BEGIN {good}-----'; awk 1; echo '-----END {good}-----'; }}"),
+    ));
+    let longest = text
+        .lines()
+        .map(|line| line.trim().len())
+        .max()
+        .unwrap_or(0);
+    if longest > 128 && form != PrivateForm::OpenSsh {
+        steps.push(Step::new(
+            "one-line",
+            "the body is on one line",
+            place(text, 0),
+            "fold -w 64",
+        ));
+    }
+    if text.trim() != text.trim().trim_matches(QUOTES) {
+        steps.insert(
+            steps.len() - 1,
+            Step::new(
+                "quotes",
+                "it is in quotes",
+                place(text, 0),
+                &quotes_filter(text),
+            ),
+        );
+    }
+    Some(framed)
+}

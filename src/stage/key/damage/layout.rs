@@ -1,0 +1,136 @@
+//! What was done to the lines between header and footer.
+
+use super::Step;
+use super::armor::indentation;
+use super::base64::{Armored, legacy_headers};
+use super::place;
+
+/// What is wrong with the lines between header and footer, which stand at
+/// `from..to` of the text.
+pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut Vec<Step>) {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let body = text.get(from..to).unwrap_or_default();
+    let legacy = !framed.headers.is_empty();
+    let (_, digits) = legacy_headers(body);
+    let begins = body.trim_start_matches(BLANKS).starts_with('\n') || from == 0;
+    let ends = body.trim_end_matches(BLANKS).ends_with('\n') || !framed.footer;
+    let long = digits
+        .lines()
+        .map(|line| line.trim().len())
+        .max()
+        .unwrap_or(0)
+        > 128;
+    let spaced = digits.trim().contains(BLANKS) && digits.trim().lines().count() <= 2;
+
+    if spaced && (long || !begins || !ends) {
+        let what = "line breaks were replaced with spaces";
+        steps.push(Step::new(
+            "spaces",
+            what,
+            place(text, from),
+            &rewrap(legacy),
+        ));
+        return;
+    }
+    if !begins || !ends {
+        let what = "line breaks are missing";
+        steps.push(Step::new(
+            "one-line",
+            what,
+            place(text, from),
+            &rewrap(legacy),
+        ));
+        return;
+    }
+    if body.starts_with(BLANKS) {
+        steps.push(Step::new(
+            "trailing-space",
+            "there is whitespace after the header",
+            place(text, from),
+            "sed 's/[[:space:]]*$//'",
+        ));
+    }
+    if long && digits.trim().lines().count() == 1 {
+        let what = "the body is on one line";
+        steps.push(Step::new(
+            "one-line",
+            what,
+            place(text, from + 1),
+            &rewrap(legacy),
+        ));
+    }
+    let mut at = from;
+    let mut starts = Vec::new();
+    for line in body.split_inclusive('\n') {
+        starts.push((at, line));
+        at += line.len();
+    }
+    // What follows the header on its own line is in front of nothing; what
+    // stands before the footer on its line is an indentation.
+    let skipped = usize::from(from > 0);
+    let indented = starts.iter().skip(skipped).find(|(_, line)| {
+        line.starts_with(BLANKS) && (!line.trim().is_empty() || !line.ends_with('\n'))
+    });
+    if let Some((at, _)) = indented
+        && !steps.iter().any(|step| step.name == "indentation")
+    {
+        steps.push(indentation(text, *at));
+    }
+    let empty = starts
+        .iter()
+        .enumerate()
+        .skip(skipped)
+        .find(|(n, (_, line))| {
+            // Behind the headers of a traditional key an empty line belongs.
+            let before = n
+                .checked_sub(1)
+                .and_then(|n| starts.get(n))
+                .map_or("", |(_, line)| line);
+            line.trim().is_empty() && line.ends_with('\n') && !before.trim().starts_with("DEK-Info")
+        });
+    if let Some((_, (at, _))) = empty {
+        let what = "there are empty lines in the key";
+        let filter = match legacy {
+            true => "awk 'NF; /DEK-Info/{print \"\"}'",
+            false => "awk NF",
+        };
+        steps.push(Step::new("blank-lines", what, place(text, *at), filter));
+    }
+    let missing = starts.windows(2).find(|pair| match pair {
+        [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
+        _ => false,
+    });
+    if let Some([(at, _), _]) = missing {
+        let what = "the empty line after DEK-Info is missing";
+        let filter = "awk '{print} /DEK-Info/{print \"\"}'";
+        steps.push(Step::new("no-blank-line", what, place(text, *at), filter));
+    }
+    if let Some(missing) = framed.padding.filter(|_| framed.footer) {
+        steps.push(Step::new(
+            "padding",
+            "the equals signs at the end of the body are missing",
+            place(text, to),
+            &format!(
+                "perl -0777 -pe 's/\\s*\\n-----END/{}\\n-----END/'",
+                "=".repeat(missing)
+            ),
+        ));
+    }
+}
+
+/// Writes header, body and footer anew, whatever stands between the digits.
+fn rewrap(legacy: bool) -> String {
+    let (pattern, names, headers) = match legacy {
+        false => ("", "$b)=($1,$2", ""),
+        true => (
+            "\\s*(Proc-Type: *\\S+?ENCRYPTED)\\s*(DEK-Info: *(?:DES\\S*?,\\w{16}|\\S+?,\\w{32}))",
+            "$p,$d,$b)=($1,$2,$3,$4",
+            "$p\\n$d\\n\\n",
+        ),
+    };
+    format!(
+        "perl -0777 -ne '/-----BEGIN ([A-Z ]+)-----{pattern}(.*?)-----END/s; ($l,{names}); \
+         $b=~s/\\s+//g; $b=~s/(.{{64}})(?=.)/$1\\n/g; \
+         print \"-----BEGIN $l-----\\n{headers}$b\\n-----END $l-----\\n\"'"
+    )
+}

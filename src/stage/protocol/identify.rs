@@ -1,0 +1,292 @@
+//! Naming an end that did not answer as a PostgreSQL server does. Only here
+//! is more asked than a client would ask, since the run has failed already: a
+//! line break on a silent connection, and a short look on a second one.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::cause::{protocol as cause, tls as tls_cause};
+use crate::config::Endpoint;
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::listeners;
+use crate::stage::tls::probe::{self, TlsProbe};
+use crate::wire::stranger::{self, Kind, Stranger};
+use crate::wire::{Address, Route, Stream};
+
+use super::answer::{self, Answer, Ending, Heard};
+use super::{describe, in_words};
+
+/// What the peer had been asked when it failed to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// SSLRequest.
+    SslRequest,
+    /// An unencrypted start-up message.
+    StartUp,
+    /// TLS from the first byte.
+    ClientHello,
+}
+
+/// How long a silent peer may take to answer a line break.
+const POKE: Duration = Duration::from_millis(250);
+
+/// How long the probe on a second connection may take.
+const LOOK: Duration = Duration::from_millis(1500);
+
+/// Names the end that gave this first answer, or none. For `auth` and `tls`
+/// it is the way to judge a first reply that no PostgreSQL server gives:
+/// bytes of another protocol, an end, a reset, silence.
+///
+/// `io` is the connection that failed; `waited` the time since it was asked.
+pub async fn identify(
+    heard: &Heard,
+    asked: Asked,
+    stream: Stream,
+    endpoint: &Endpoint,
+    waited: Duration,
+    ctx: &Ctx,
+) -> Finding {
+    let Stream { mut io, route, .. } = stream;
+    unmask_on(heard, asked, Some(&mut io), &route, endpoint, waited, ctx).await
+}
+
+/// [`identify`] on any transport, or on one that is gone.
+pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
+    heard: &Heard,
+    asked: Asked,
+    io: Option<&mut S>,
+    route: &Route,
+    endpoint: &Endpoint,
+    waited: Duration,
+    ctx: &Ctx,
+) -> Finding {
+    let answer = match asked {
+        Asked::SslRequest => answer::classify(heard),
+        Asked::StartUp | Asked::ClientHello => answer::classify_first_message(heard),
+    };
+    let finding = match answer {
+        Answer::Stranger(stranger) if stranger.kind == Kind::Tls && asked != Asked::ClientHello => {
+            match probe::at(route, endpoint, ctx, LOOK).await {
+                Some(look) => tls_server(&look),
+                None => somebody(&stranger),
+            }
+        }
+        Answer::Stranger(stranger) => somebody(&stranger),
+        Answer::Oversized(length) => Finding::new(&cause::OVERSIZED)
+            .with("length", length)
+            .with("bytes", stranger::hex(&heard.bytes)),
+        Answer::Nothing(ending) => nothing(ending, asked, io, route, endpoint, waited, ctx).await,
+        Answer::Tls { .. } | Answer::NoTls { .. } | Answer::Error(_) | Answer::Malformed => {
+            Finding::new(&cause::MALFORMED)
+                .with("received", what_came(&heard.bytes))
+                .with("bytes", stranger::hex(&heard.bytes))
+        }
+    };
+    let finding = describe(finding, endpoint, route);
+    with_listener(finding, endpoint, route).await
+}
+
+/// Adds the process of this machine that accepts there, if it is one: what
+/// `localhost:15432` stands for decides whose fault an end or a silence is.
+async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> Finding {
+    let at = endpoint.label();
+    let listener = match route {
+        Route::Direct(Address::Tcp(address)) => {
+            let address = *address;
+            tokio::task::spawn_blocking(move || listeners::listener(address))
+                .await
+                .ok()
+                .flatten()
+        }
+        _ => None,
+    };
+    let Some(listener) = listener else {
+        return finding.with("who", at);
+    };
+    let finding = finding.with("listener", listener.to_json());
+    // A forward is at fault only if it sends nothing itself.
+    let mute = [&cause::CLOSED, &cause::RESET, &cause::SILENT]
+        .iter()
+        .any(|mute| mute.code == finding.cause.code);
+    let name = listener.name.as_deref().unwrap_or_default();
+    match (&listener.name, advice(name).filter(|_| mute)) {
+        (Some(_), Some(advice)) => finding
+            .with("who", format!("{}, listening on {at},", listener.label()))
+            .fix(advice, None),
+        (Some(_), None) => finding.with("who", format!("{}, listening on {at},", listener.label())),
+        (None, _) => finding.with("who", at),
+    }
+}
+
+/// What to do about a local forward or proxy whose target fails.
+fn advice(process: &str) -> Option<&'static str> {
+    Some(match process {
+        "docker-proxy" | "com.docker.backe" | "com.docker.vpnk" | "vpnkit-bridge" => {
+            "docker's proxy listens there: check that the container is running and that PostgreSQL in it listens on the published port, on all addresses (docker ps, docker logs)."
+        }
+        "rootlessport" | "rootlesskit" | "slirp4netns" | "pasta" | "gvproxy" | "conmon" => {
+            "A container runtime's port forward listens there: check that the container is running and that PostgreSQL in it listens on the published port."
+        }
+        "kubectl" | "oc" => {
+            "kubectl port-forward listens there: it breaks when its pod is replaced or when a connection through it is reset. Restart it."
+        }
+        "ssh" | "autossh" | "sshd" => {
+            "An SSH forward listens there: its session may be dead, or its SSH server cannot reach the database. Restart it, or run dbdoctor with --ssh instead of the forward."
+        }
+        "haproxy" | "nginx" | "envoy" | "traefik" | "caddy" => {
+            "A proxy listens there: check its log and the state of its backends."
+        }
+        "pgbouncer" | "pgcat" | "pgpool" | "odyssey" => {
+            "A pooler listens there: check its log, and that it can reach its server."
+        }
+        "cloud_sql_proxy" | "cloud-sql-proxy" | "alloydb-auth-pro" | "session-manager" | "aws"
+        | "gcloud" | "tsh" | "boundary" | "cloudflared" | "flyctl" | "fly" => {
+            "A provider's forward listens there: check that it is still logged in and that the instance behind it is running."
+        }
+        "socat" | "ncat" | "nc" | "rinetd" | "redir" | "wslrelay" | "wslhost" => {
+            "A plain port forward listens there: check that its target still exists at that address."
+        }
+        _ => return None,
+    })
+}
+
+/// The connection ended without an answer.
+async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
+    ending: Ending,
+    asked: Asked,
+    io: Option<&mut S>,
+    route: &Route,
+    endpoint: &Endpoint,
+    waited: Duration,
+    ctx: &Ctx,
+) -> Finding {
+    let cause = match ending {
+        Ending::Silent | Ending::Open => return silent(asked, io, route, waited, ctx).await,
+        Ending::Failed(kind) => {
+            return Finding::new(&cause::UNCLASSIFIED)
+                .with("error", std::io::Error::from(kind).to_string());
+        }
+        Ending::Closed => &cause::CLOSED,
+        Ending::Reset => &cause::RESET,
+    };
+    if asked == Asked::ClientHello {
+        if let Some(answer) = probe::asks_for_tls(route, ctx, LOOK).await {
+            let offers = match answer {
+                Answer::Tls { .. } => "offers TLS on the usual request",
+                _ => "answers the usual request, without TLS",
+            };
+            return Finding::new(&tls_cause::DIRECT_UNSUPPORTED).with(
+                "reason",
+                format!("it closes the connection on direct TLS, but {offers}"),
+            );
+        }
+    } else if let Some(look) = probe::at(route, endpoint, ctx, LOOK).await {
+        return tls_server(&look);
+    }
+    Finding::new(cause)
+}
+
+/// Silence: the end of a line makes servers speak that wait for one. It is
+/// sent when the time is over, so that no PostgreSQL server that would have
+/// answered ever sees it.
+async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
+    asked: Asked,
+    io: Option<&mut S>,
+    route: &Route,
+    waited: Duration,
+    ctx: &Ctx,
+) -> Finding {
+    if asked != Asked::ClientHello {
+        let limit = (Instant::now() + POKE).min(ctx.deadline);
+        let poked = async {
+            let io = io?;
+            io.write_all(b"\r\n\r\n").await.ok()?;
+            io.flush().await.ok()?;
+            let mut bytes = vec![0; 4096];
+            let n = io.read(&mut bytes).await.ok()?;
+            bytes.truncate(n);
+            Some(bytes)
+        };
+        let (poked, asked_anew) = tokio::join!(
+            ctx.until(limit, poked),
+            ctx.until(limit, probe::line(route, ctx))
+        );
+        let answers = [poked.ok().flatten(), asked_anew.ok().flatten()];
+        let stranger = answers
+            .iter()
+            .flatten()
+            .find_map(|bytes| stranger::recognise(bytes));
+        if let Some(stranger) = stranger {
+            return somebody(&stranger).with("seen", "after dbdoctor sent a line end");
+        }
+    }
+    Finding::new(&cause::SILENT)
+        .with("waited", in_words(waited))
+        .then_next_host()
+}
+
+/// A TLS server instead of PostgreSQL.
+fn tls_server(look: &TlsProbe) -> Finding {
+    if look.alpn.as_deref() == Some("postgresql") {
+        return Finding::new(&tls_cause::DIRECT_ONLY)
+            .with("alpn", "postgresql")
+            .with("tls_version", look.version.clone());
+    }
+    if look.postgres {
+        return Finding::new(&tls_cause::DIRECT_ONLY)
+            .with("tls_version", look.version.clone())
+            .fix(
+                "It agrees to no protocol name, without which libpq refuses direct TLS too: configure \
+                 the proxy that terminates TLS there to accept \"postgresql\" (HAProxy: alpn postgresql \
+                 on its bind line), or to pass TCP through.",
+                None,
+            );
+    }
+    let what = match look.http {
+        true => "an HTTPS server",
+        false => {
+            "a TLS server that does not know the protocol name \"postgresql\" (probably HTTPS)"
+        }
+    };
+    Finding::new(&cause::NOT_POSTGRES)
+        .with("what", what)
+        .with("kind", "https")
+        .with("alpn", look.alpn.clone())
+        .with("tls_version", look.version.clone())
+}
+
+/// A peer whose protocol was recognised.
+fn somebody(stranger: &Stranger) -> Finding {
+    let finding = Finding::new(&cause::NOT_POSTGRES)
+        .with("what", stranger.kind.name())
+        .with("kind", stranger.kind.id())
+        .with("says", stranger.says.clone());
+    match stranger.kind {
+        Kind::Ssh => finding.fix(
+            "If this SSH server leads to the database, set --ssh to it and use the database as the target.",
+            None,
+        ),
+        Kind::Http | Kind::HttpsExpected => finding.fix(
+            "If the address is right, the load balancer or ingress in front forwards only HTTP: PostgreSQL needs a TCP route.",
+            None,
+        ),
+        _ => finding,
+    }
+}
+
+/// A message in words.
+fn what_came(bytes: &[u8]) -> String {
+    let kind = match bytes.first() {
+        Some(b'R') => "an authentication request",
+        Some(b'E') => "an error without readable fields",
+        Some(b'N') => "a notice, or \"no\" followed by more bytes",
+        Some(b'S') => "a parameter, or \"yes\" followed by more bytes",
+        Some(b'K') => "a cancellation key",
+        Some(b'Z') => "\"ready for query\"",
+        Some(b'v') => "a protocol negotiation",
+        _ => "a part of a message",
+    };
+    format!("{kind} ({} bytes)", bytes.len())
+}

@@ -1,0 +1,123 @@
+//! What authentication showed: every key with its outcome, what the server
+//! would take next, how it ended.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::agent::Trouble;
+use super::client::End;
+use super::identities::Candidate;
+
+/// What became of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server let us in with it.
+    Accepted,
+    /// The server took it, and wants more.
+    Partial,
+    /// The server does not take it.
+    Refused,
+    /// The server would take it; the agent did not sign.
+    Unsigned(Trouble),
+    /// The server would take it; its private half is locked.
+    Locked,
+    /// Not offered: the server's signature algorithms leave none for it.
+    NoAlgorithm,
+    /// The server would take it, but only with signatures that OpenSSH does
+    /// not make for it.
+    OnlyWith(&'static str),
+    /// Not offered: an RSA key of fewer bits than the configuration demands.
+    TooShort,
+    /// Not offered before the session ended.
+    Untried,
+}
+
+impl Outcome {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Partial => "accepted, more wanted",
+            Outcome::Refused => "refused",
+            Outcome::Unsigned(_) => "accepted, not signed",
+            Outcome::Locked => "accepted, but locked",
+            Outcome::NoAlgorithm => "no common signature algorithm",
+            Outcome::TooShort => "too short to be offered",
+            Outcome::OnlyWith(_) => "known, other signature algorithm wanted",
+            Outcome::Untried => "not tried",
+        }
+    }
+}
+
+/// How the attempts ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthEnd {
+    /// We are in.
+    In,
+    /// Nothing is left to try.
+    Exhausted,
+    /// The server ended the session.
+    Ended(End),
+    /// The time was up.
+    Late,
+}
+
+/// Everything that authentication showed.
+#[derive(Debug)]
+pub struct AuthTranscript {
+    /// How it ended.
+    pub ending: AuthEnd,
+    /// Every key with what became of it, in order.
+    pub keys: Vec<(Candidate, Outcome)>,
+    /// The methods that the server would take next, when it last said so.
+    pub methods: Vec<&'static str>,
+    /// The methods that were passed before the last step.
+    pub passed: Vec<&'static str>,
+    /// The method that let us in, or that was tried last.
+    pub method: &'static str,
+    /// Whether a password was sent and refused.
+    pub password_refused: bool,
+    /// Questions of the server that nobody could answer.
+    pub questions: Vec<String>,
+    /// Whether one of them came after an answer was given: that was not
+    /// refused, as far as anybody can tell.
+    pub asked_on: bool,
+    /// Whether the password was answered by a message that is neither yes nor
+    /// no, of which the library tells nothing: the request for a new password
+    /// (RFC 4252, section 8).
+    pub new_password: bool,
+    /// What the server said beside its questions (RFC 4256, section 3.2).
+    pub said: Vec<String>,
+    /// What is wrong with the agent.
+    pub trouble: Option<Trouble>,
+    /// How many keys the agent has.
+    pub agent_keys: Option<usize>,
+    /// Whether password methods were ruled out by a changed host key.
+    pub keys_only: bool,
+    /// How long a person was asked.
+    pub asked: Duration,
+}
+
+impl AuthTranscript {
+    /// For `facts`.
+    pub fn fact(&self) -> Value {
+        json!({
+            "method": self.method,
+            "passed": self.passed,
+            "server_accepts": self.methods,
+            "said": self.said,
+            "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
+            "agent_keys": self.agent_keys,
+            "agent_trouble": self.trouble.as_ref().map(Trouble::to_string),
+        })
+    }
+
+    /// The keys with this outcome, as people call them.
+    pub fn labels(&self, wanted: impl Fn(&Outcome) -> bool) -> Vec<String> {
+        self.keys
+            .iter()
+            .filter(|(_, outcome)| wanted(outcome))
+            .map(|(key, _)| key.label())
+            .collect()
+    }
+}

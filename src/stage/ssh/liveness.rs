@@ -1,0 +1,119 @@
+//! How a session fares after it was proved: whether it still answers, how it
+//! ended, and what failed because of that.
+
+use std::time::{Duration, Instant};
+
+use super::client::{End, Watch};
+use super::{Bastion, Session, classify};
+use crate::ctx::Ctx;
+use crate::finding::Finding;
+use crate::stage::Verdict;
+use crate::wire::tcp_info;
+
+/// How long a server may take for a sign of life.
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// How often the news of a session's end is looked for, ten times.
+const NEWS: Duration = Duration::from_millis(20);
+
+impl Bastion {
+    /// How a session on the way ended, if one has: a finding of `tunnel.lost`
+    /// that explains why everything through it broke.
+    pub fn fate(&self) -> Option<Finding> {
+        self.sessions
+            .iter()
+            .find_map(|session| Some(classify::lost(&session.label, &session.end()?)))
+    }
+
+    /// The same, with a moment's patience for the news to arrive.
+    pub async fn wait_for_disconnect(&self) -> Option<Finding> {
+        for _ in 0..10 {
+            if let Some(fate) = self.fate() {
+                return Some(fate);
+            }
+            tokio::time::sleep(NEWS).await;
+        }
+        None
+    }
+
+    /// Asks the last hop for a sign of life.
+    ///
+    /// # Errors
+    /// `tunnel.lost` where it does not answer before the limit.
+    pub async fn ping(&self, ctx: &Ctx, limit: Instant) -> Verdict<Duration> {
+        let began = Instant::now();
+        let answered = match self.last() {
+            Some(session) => ctx.until(limit, session.answers()).await,
+            None => Ok(false),
+        };
+        match answered {
+            Ok(true) => Ok(began.elapsed()),
+            Ok(false) => Err(match self.wait_for_disconnect().await {
+                Some(fate) => fate,
+                None => classify::lost(&self.label, &End::Closed),
+            }),
+            Err(_) => Err(classify::lost(&self.label, &End::Dead)),
+        }
+    }
+
+    /// The sessions, the first hop's first.
+    pub(crate) fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    pub(crate) fn last(&self) -> Option<&Session> {
+        self.sessions.last()
+    }
+
+    /// What a failure of something that went through the tunnel comes from:
+    /// `tunnel.lost` where the tunnel died under it, else the failure itself.
+    /// Only failures that a dead tunnel looks like are looked into.
+    pub async fn explain(&self, finding: Finding, ctx: &Ctx) -> Finding {
+        let like_dead = [
+            "closed",
+            "reset",
+            "silent",
+            "stall",
+            "timeout",
+            "unclassified",
+        ];
+        let kind = finding.cause.code.rsplit('.').next().unwrap_or_default();
+        if finding.cause.code.starts_with("tunnel.") || !like_dead.contains(&kind) {
+            return finding;
+        }
+        let fate = match self.wait_for_disconnect().await {
+            Some(fate) => Some(fate),
+            None => self.ping(ctx, Instant::now() + SIGN_OF_LIFE).await.err(),
+        };
+        match fate {
+            Some(fate) => fate.with("seen_as", finding.cause.code),
+            None => finding,
+        }
+    }
+}
+
+impl Session {
+    /// Whether the server answers a keepalive (`keepalive@openssh.com`,
+    /// OpenSSH PROTOCOL, section 2.4); any answer is a sign of life.
+    pub(crate) async fn answers(&self) -> bool {
+        self.handle.send_ping().await.is_ok() && self.end().is_none()
+    }
+
+    /// Whether what we send arrives at the first hop's machine: its kernel
+    /// acknowledges all of it, whatever its programs do.
+    pub(super) fn arrives(&self) -> bool {
+        let socket = self.socket.upgrade();
+        let info = socket.and_then(|socket| tcp_info::tcp_info(&socket));
+        info.is_some_and(|info| info.unacked == 0)
+    }
+
+    /// What its callbacks saw.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        let known = self.watch.seen().end.clone();
+        known.or_else(|| self.handle.is_closed().then_some(End::Closed))
+    }
+}

@@ -1,0 +1,148 @@
+//! Who signs for a key: its private half, the agent, or nobody.
+
+use std::sync::Arc;
+
+use openssl::bn::{BigNum, BigNumContext, BigNumRef};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::rsa::RsaPrivateKeyBuilder;
+use openssl::sign;
+use russh::keys::agent::AgentIdentity;
+use russh::keys::signature::Signer as _;
+use russh::keys::ssh_encoding::Encode;
+use russh::keys::ssh_key::private::{KeypairData, RsaKeypair};
+use russh::keys::ssh_key::{Mpint, Signature};
+use russh::keys::{Algorithm, HashAlg, PrivateKey};
+use russh::{SendError, Signer};
+
+use super::agent::{Agent, Trouble};
+use super::algorithms::put_string;
+use super::identities::SigningKey;
+
+/// Why there is no signature; the server's offer to take one stays open, and
+/// the next key can be offered.
+pub enum SignError {
+    /// The library could not be spoken to: the session is over.
+    Gone,
+    /// The private half is not at hand.
+    Nobody,
+    /// The agent or the key does not sign.
+    Trouble(Trouble),
+}
+
+impl From<SendError> for SignError {
+    fn from(_: SendError) -> Self {
+        SignError::Gone
+    }
+}
+
+/// Signs what the library asks for.
+pub struct KeySigner<'a> {
+    /// Who signs.
+    pub hand: &'a SigningKey,
+    /// The agent, where there is one.
+    pub agent: Option<&'a mut Agent>,
+}
+
+impl Signer for KeySigner<'_> {
+    type Error = SignError;
+
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        hash: Option<HashAlg>,
+        mut data: Vec<u8>,
+    ) -> Result<Vec<u8>, SignError> {
+        let signature = match (self.hand, &mut self.agent) {
+            (SigningKey::Key(key), _) => sign(Arc::clone(key), hash, &data),
+            (SigningKey::Agent(blob), Some(agent)) => agent.sign(blob, hash, &data).await,
+            (SigningKey::Agent(_), None) => {
+                Err(Trouble::Broken("it is no longer available".to_owned()))
+            }
+            (SigningKey::Nobody, _) => return Err(SignError::Nobody),
+        };
+        put_string(&mut data, &signature.map_err(SignError::Trouble)?);
+        Ok(data)
+    }
+}
+
+/// A signature by a private key, as it goes on the wire.
+fn sign(key: Arc<PrivateKey>, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, Trouble> {
+    let failed =
+        |error: &dyn std::fmt::Display| Trouble::Broken(format!("signing failed: {error}"));
+    let signature = match key.key_data() {
+        KeypairData::Rsa(pair) => sign_by_rsa(pair, hash, data).map_err(|error| failed(&error))?,
+        other => other.try_sign(data).map_err(|error| failed(&error))?,
+    };
+    let mut out = Vec::new();
+    signature.encode(&mut out).map_err(|error| failed(&error))?;
+    Ok(out)
+}
+
+/// An RSA signature by OpenSSL: the time that the `rsa` crate takes for one
+/// may tell of the key (RUSTSEC-2023-0071).
+fn sign_by_rsa(
+    pair: &RsaKeypair,
+    hash: Option<HashAlg>,
+    data: &[u8],
+) -> Result<Signature, Box<dyn std::error::Error>> {
+    let number = |number: &Mpint| {
+        let bytes = number
+            .as_positive_bytes()
+            .ok_or("a number of the key is negative")?;
+        Ok::<_, Box<dyn std::error::Error>>(BigNum::from_slice(bytes)?)
+    };
+    let (public, private) = (pair.public(), pair.private());
+    let (d, p, q) = (
+        number(private.d())?,
+        number(private.p())?,
+        number(private.q())?,
+    );
+    // What d is in the arithmetic of each prime; OpenSSH's format leaves it out.
+    let reduced = |prime: &BigNumRef| {
+        let (mut less, mut rest) = (prime.to_owned()?, BigNum::new_secure()?);
+        less.sub_word(1)?;
+        rest.nnmod(&d, &less, &mut *BigNumContext::new_secure()?)?;
+        Ok::<_, ErrorStack>(rest)
+    };
+    let (dmp1, dmq1) = (reduced(&p)?, reduced(&q)?);
+    let key = RsaPrivateKeyBuilder::new(number(public.n())?, number(public.e())?, d)?
+        .set_factors(p, q)?
+        .set_crt_params(dmp1, dmq1, number(private.iqmp())?)?
+        .build();
+    let digest = match hash {
+        Some(HashAlg::Sha512) => MessageDigest::sha512(),
+        Some(_) => MessageDigest::sha256(),
+        None => MessageDigest::sha1(),
+    };
+    let key = PKey::from_rsa(key)?;
+    let signature = sign::Signer::new(digest, &key)?.sign_oneshot_to_vec(data)?;
+    Ok(Signature::new(Algorithm::Rsa { hash }, signature)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use russh::keys::signature::Verifier as _;
+
+    #[test]
+    fn rsa_signatures_are_those_of_ssh() {
+        let pem = openssl::rsa::Rsa::generate(2048)
+            .unwrap()
+            .private_key_to_pem()
+            .unwrap();
+        let key = russh::keys::decode_secret_key(std::str::from_utf8(&pem).unwrap(), None).unwrap();
+        let KeypairData::Rsa(pair) = key.key_data() else {
+            panic!("it is an RSA key")
+        };
+        for hash in [Some(HashAlg::Sha512), Some(HashAlg::Sha256), None] {
+            let signature = sign_by_rsa(pair, hash, b"data").unwrap();
+            assert_eq!(signature.algorithm(), Algorithm::Rsa { hash });
+            assert_eq!(signature, (pair, hash).try_sign(b"data").unwrap());
+            let public = key.public_key().key_data();
+            assert!(public.verify(b"data", &signature).is_ok() || hash.is_none());
+            assert!(public.verify(b"other", &signature).is_err());
+        }
+    }
+}

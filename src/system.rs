@@ -1,0 +1,54 @@
+//! The outside world, passed in: environment variables, home, user, folder.
+//! Tests build one by hand; only [`System::of_process`] asks the system.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the process stands in.
+#[derive(Clone, Debug, Default)]
+pub struct System {
+    /// The environment variables; values need not be UTF-8.
+    pub vars: BTreeMap<OsString, OsString>,
+    /// The home directory: `HOME`, else the user database.
+    pub home: Option<PathBuf>,
+    /// The current directory.
+    pub cwd: PathBuf,
+    /// The operating-system user's name, from the effective user id as libpq
+    /// and OpenSSH take it, not from `USER`.
+    pub os_user: Option<String>,
+    /// The effective user id.
+    pub uid: u32,
+    /// Whether a person can be asked: standard input and error are terminals.
+    pub interactive: bool,
+}
+
+impl System {
+    /// The real ones.
+    pub fn of_process() -> Self {
+        use std::io::IsTerminal;
+        let uid = nix::unistd::geteuid();
+        let user = nix::unistd::User::from_uid(uid).ok().flatten();
+        let vars: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let home = vars
+            .get(&OsString::from("HOME"))
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| user.as_ref().map(|user| user.dir.clone()));
+        Self {
+            vars,
+            home,
+            cwd: std::env::current_dir().unwrap_or_default(),
+            os_user: user.map(|user| user.name),
+            uid: uid.as_raw(),
+            interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// A variable that is set, as text. One that is not UTF-8 is read lossily.
+    pub fn var(&self, name: &str) -> Option<String> {
+        self.vars
+            .get(&OsString::from(name))
+            .map(|value| value.to_string_lossy().into_owned())
+    }
+}
