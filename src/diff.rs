@@ -91,8 +91,8 @@ impl Diff {
     /// # Errors
     /// One of them is not a report.
     pub fn of(a: &Value, b: &Value) -> Result<Self, NotAReport> {
-        let a = Report::read(a).ok_or(NotAReport("first"))?;
-        let b = Report::read(b).ok_or(NotAReport("second"))?;
+        let a = ReadReport::read(a).ok_or(NotAReport("first"))?;
+        let b = ReadReport::read(b).ok_or(NotAReport("second"))?;
         let (left, right) = (a.side(), b.side());
         let same_verdict = left.status == right.status && left.cause == right.cause;
 
@@ -137,12 +137,12 @@ impl Diff {
 }
 
 /// A report, as far as it is one.
-struct Report<'a> {
+struct ReadReport<'a> {
     whole: &'a Map<String, Value>,
     stages: BTreeMap<String, &'a Map<String, Value>>,
 }
 
-impl<'a> Report<'a> {
+impl<'a> ReadReport<'a> {
     fn read(value: &'a Value) -> Option<Self> {
         let whole = value.as_object()?;
         whole.get("verdict")?.as_object()?;
@@ -204,15 +204,15 @@ fn rank(stage: &str) -> Option<usize> {
 }
 
 /// The stages of both, in the order of the run; unknown ones last.
-fn stages(a: &Report<'_>, b: &Report<'_>) -> Vec<String> {
+fn stages(a: &ReadReport<'_>, b: &ReadReport<'_>) -> Vec<String> {
     let names: BTreeSet<&String> = a.stages.keys().chain(b.stages.keys()).collect();
     let mut names: Vec<String> = names.into_iter().cloned().collect();
     names.sort_by_key(|name| rank(name).unwrap_or(usize::MAX));
     names
 }
 
-fn settings(a: &Report<'_>, b: &Report<'_>, found: &mut Vec<Difference>) {
-    let way = |report: &Report<'_>| match report.at(&["target", "ssh"]) {
+fn settings(a: &ReadReport<'_>, b: &ReadReport<'_>, found: &mut Vec<Difference>) {
+    let way = |report: &ReadReport<'_>| match report.at(&["target", "ssh"]) {
         Value::Array(hops) if !hops.is_empty() => Value::Array(hops.clone()),
         _ => Value::Null,
     };
@@ -225,7 +225,7 @@ fn settings(a: &Report<'_>, b: &Report<'_>, found: &mut Vec<Difference>) {
         &way(b),
     );
     let empty = Map::new();
-    let parameters = |report: &Report<'_>| {
+    let parameters = |report: &ReadReport<'_>| {
         let parameters = report.at(&["target", "parameters"]).as_object();
         parameters.cloned().unwrap_or_else(|| empty.clone())
     };
@@ -284,7 +284,7 @@ fn stage_of(parameter: &str) -> Option<&'static str> {
     })
 }
 
-fn environment(a: &Report<'_>, b: &Report<'_>, found: &mut Vec<Difference>) {
+fn environment(a: &ReadReport<'_>, b: &ReadReport<'_>, found: &mut Vec<Difference>) {
     for key in ["os", "arch", "container", "wsl", "ci"] {
         let path = ["run", "environment", key];
         push(
@@ -307,9 +307,9 @@ fn environment(a: &Report<'_>, b: &Report<'_>, found: &mut Vec<Difference>) {
     );
 }
 
-fn facts(a: &Report<'_>, b: &Report<'_>, stage: &str, found: &mut Vec<Difference>) {
+fn facts(a: &ReadReport<'_>, b: &ReadReport<'_>, stage: &str, found: &mut Vec<Difference>) {
     // A stage that did not run has nothing to compare.
-    let ran = |report: &Report<'_>| {
+    let ran = |report: &ReadReport<'_>| {
         let status = report.stage(stage, "status").as_str();
         status.is_some_and(|status| status != "skip")
     };
@@ -437,8 +437,8 @@ fn is_fleeting(name: &str) -> bool {
         || last.starts_with("clock offset")
 }
 
-fn findings(a: &Report<'_>, b: &Report<'_>, stage: &str, found: &mut Vec<Difference>) {
-    let causes = |report: &Report<'_>| -> BTreeMap<String, Value> {
+fn findings(a: &ReadReport<'_>, b: &ReadReport<'_>, stage: &str, found: &mut Vec<Difference>) {
+    let causes = |report: &ReadReport<'_>| -> BTreeMap<String, Value> {
         let findings = report.stage(stage, "findings").as_array();
         findings
             .into_iter()

@@ -115,7 +115,7 @@ impl Framework {
 
 /// A connection to a database, and who holds it.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct HeldConnection {
     /// This end.
     pub local: SocketAddr,
     /// The database's end.
@@ -151,7 +151,7 @@ pub enum Held {
     Forgotten,
 }
 
-impl Connection {
+impl HeldConnection {
     /// How it is held.
     pub fn held(&self) -> Held {
         let [first, others @ ..] = self.holders.as_slice() else {
@@ -201,7 +201,7 @@ impl Connection {
 
 /// What is looked for.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct SocketFilter {
     /// The databases' ports.
     pub ports: BTreeSet<u16>,
     /// Only connections of these processes and their descendants.
@@ -210,9 +210,9 @@ pub struct Wanted {
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct SocketScan {
     /// The connections, by their ends.
-    pub connections: Vec<Connection>,
+    pub connections: Vec<HeldConnection>,
     /// How many processes were looked into.
     pub processes: usize,
     /// How many could not be, for want of the right.
@@ -221,10 +221,10 @@ pub struct Seen {
     pub unowned: usize,
 }
 
-impl Seen {
+impl SocketScan {
     /// Keeps as holders only those of a later look too: a child that was about
     /// to become another program is gone from it.
-    pub fn confirmed_by(mut self, later: &Seen) -> Self {
+    pub fn confirmed_by(mut self, later: &SocketScan) -> Self {
         for connection in &mut self.connections {
             let again = later
                 .connections
@@ -251,8 +251,8 @@ impl Seen {
     }
 
     /// The connections held in one way, grouped by who holds them.
-    pub fn groups(&self, held: Held) -> Vec<Vec<&Connection>> {
-        let mut groups: BTreeMap<Vec<i32>, Vec<&Connection>> = BTreeMap::new();
+    pub fn groups(&self, held: Held) -> Vec<Vec<&HeldConnection>> {
+        let mut groups: BTreeMap<Vec<i32>, Vec<&HeldConnection>> = BTreeMap::new();
         for connection in self.connections.iter().filter(|c| c.held() == held) {
             let pids = connection.holders.iter().map(|holder| holder.pid).collect();
             groups.entry(pids).or_default().push(connection);
@@ -285,7 +285,7 @@ pub fn people(holders: &[Holder]) -> String {
 
 /// Looks once. It reads files and may take a while where there are thousands
 /// of processes.
-pub fn look(wanted: &Wanted) -> Option<Seen> {
+pub fn look(wanted: &SocketFilter) -> Option<SocketScan> {
     sys::look(wanted)
 }
 
@@ -332,8 +332,8 @@ mod sys {
             .map(|socket| socket.uid)
     }
 
-    pub fn look(wanted: &Wanted) -> Option<Seen> {
-        let mut seen = Seen::default();
+    pub fn look(wanted: &SocketFilter) -> Option<SocketScan> {
+        let mut seen = SocketScan::default();
         let mut found = Vec::new();
         // A namespace's table is the same for all processes in it.
         let mut tables: BTreeMap<u64, Vec<TcpNetEntry>> = BTreeMap::new();
@@ -391,7 +391,7 @@ mod sys {
                 continue;
             }
             holders.sort_by_key(|holder| (holder.started, holder.pid));
-            seen.connections.push(Connection {
+            seen.connections.push(HeldConnection {
                 local: canonical(entry.local_address),
                 remote: canonical(entry.remote_address),
                 inode,
@@ -408,7 +408,7 @@ mod sys {
 
     /// Notes of what several processes hold since when they do, when it was
     /// last used, and whether they still need it.
-    fn since_when(connections: &mut [Connection]) {
+    fn since_when(connections: &mut [HeldConnection]) {
         if connections.iter().all(|c| c.holders.len() < 2) {
             return;
         }
@@ -503,7 +503,7 @@ mod sys {
 mod sys {
     use super::*;
 
-    pub fn look(_: &Wanted) -> Option<Seen> {
+    pub fn look(_: &SocketFilter) -> Option<SocketScan> {
         None
     }
 
@@ -531,8 +531,8 @@ mod tests {
         }
     }
 
-    fn connection(inode: u64, holders: &[Holder]) -> Connection {
-        Connection {
+    fn connection(inode: u64, holders: &[Holder]) -> HeldConnection {
+        HeldConnection {
             local: SocketAddr::from(([127, 0, 0, 1], 40000)),
             remote: SocketAddr::from(([127, 0, 0, 1], 5432)),
             inode,
@@ -582,13 +582,13 @@ mod tests {
     #[test]
     fn a_child_on_its_way_to_another_program_is_not_accused() {
         let (parent, child) = (holder(1, 0, 7), holder(2, 1, 7));
-        let first = Seen {
+        let first = SocketScan {
             connections: vec![connection(1, &[parent.clone(), child])],
-            ..Seen::default()
+            ..SocketScan::default()
         };
-        let later = Seen {
+        let later = SocketScan {
             connections: vec![connection(1, &[parent])],
-            ..Seen::default()
+            ..SocketScan::default()
         };
         let seen = first.confirmed_by(&later);
         assert_eq!(seen.connections[0].held(), Held::Alone);
@@ -597,13 +597,13 @@ mod tests {
     #[test]
     fn connections_of_the_same_processes_are_one_group() {
         let both = [holder(1, 0, 7), holder(2, 1, 7)];
-        let seen = Seen {
+        let seen = SocketScan {
             connections: vec![
                 connection(1, &both),
                 connection(2, &both),
                 connection(3, &both[..1]),
             ],
-            ..Seen::default()
+            ..SocketScan::default()
         };
         assert_eq!(seen.groups(Held::Shared).len(), 1);
         assert_eq!(people(&both), "python3 1 (parent), 2");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use dbdoctor::cli::{SshArgs, TargetArgs};
-use dbdoctor::config::ssh_config::{self, Asked};
+use dbdoctor::config::ssh_config::{self, HostQuery};
 use dbdoctor::config::{conninfo, dotenv, parse, passfile, service, ssh, uri};
 use dbdoctor::finding::Finding;
 use dbdoctor::report::{Stage, StageRecord, TargetReport};
@@ -453,7 +453,7 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
     let user = nix::unistd::User::from_uid(nix::unistd::getuid())
         .unwrap()
         .unwrap();
-    let asked = Asked {
+    let asked = HostQuery {
         host,
         user: None,
         local_user: &user.name,
@@ -953,7 +953,7 @@ fn no_parser_panics() {
             let _ = dotenv::parse(&text, |_| Some("x".to_owned()));
             let _ = service::find(text.as_bytes(), "s");
             let _ = service::names(text.as_bytes());
-            let wanted = passfile::Wanted {
+            let wanted = passfile::PassfileQuery {
                 host: "h",
                 port: "1",
                 dbname: "d",
@@ -961,7 +961,7 @@ fn no_parser_panics() {
             };
             let _ = passfile::find(text.as_bytes(), &wanted);
             let _ = passfile::nearest(text.as_bytes(), &wanted);
-            let asked = Asked {
+            let asked = HostQuery {
                 host: "h",
                 user: None,
                 local_user: "me",

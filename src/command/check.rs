@@ -17,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::host_kind;
 use crate::pipeline::{self, Connected, Ended, NotApplicable, Progress};
 use crate::render::options::{self, Style};
-use crate::render::progress::Live;
+use crate::render::progress::RunProgress;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
 use crate::second_opinion;
 use crate::stage::idle::{Plan, Stop};
@@ -165,7 +165,12 @@ pub async fn run(job: Job<'_>) -> Exit {
 
 /// Asks other client stacks about what the run went through, whether it
 /// passed or not.
-async fn second_opinion(job: &Job<'_>, seen: &mut Seen, around: &Arc<System>, stop: Stop<'_>) {
+async fn second_opinion(
+    job: &Job<'_>,
+    seen: &mut RunOutcome,
+    around: &Arc<System>,
+    stop: Stop<'_>,
+) {
     let passed = seen.connected.is_some();
     let Some(connected) = seen.connected.as_mut().or(seen.left.as_mut()) else {
         return;
@@ -199,7 +204,7 @@ fn usable(job: Job<'_>) -> Result<Job<'_>, Exit> {
 }
 
 /// What one run left.
-struct Seen {
+struct RunOutcome {
     report: Report,
     connected: Option<Connected>,
     /// How far it came, where it failed.
@@ -221,7 +226,7 @@ async fn look(
     settled: &mut Option<Settled>,
     around: &Arc<System>,
     stop: Stop<'_>,
-) -> Result<Seen, NotApplicable> {
+) -> Result<RunOutcome, NotApplicable> {
     let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= job.until).collect();
     let mut report = Report::new(job.command, &stages, host_kind::detect(around));
     let mut progress = progress(&job.run.output, around);
@@ -237,7 +242,7 @@ async fn look(
         None => (None, None),
     };
     report.finish(interrupted);
-    Ok(Seen {
+    Ok(RunOutcome {
         report,
         connected,
         left,
@@ -371,5 +376,5 @@ pub fn progress(output: &OutputArgs, around: &System) -> Box<dyn Progress> {
         _ => 24,
     };
     let style = Style::new(output, around, options::width_of(stderr));
-    Box::new(Live::start(style, height))
+    Box::new(RunProgress::start(style, height))
 }

@@ -73,7 +73,7 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<System>)
 }
 
 /// What is examined.
-struct Wanted {
+struct KeySelection {
     files: Vec<NamedFile>,
     passphrase: Option<Secret>,
     agents: BTreeSet<PathBuf>,
@@ -82,8 +82,8 @@ struct Wanted {
 /// Which files are meant: PATH, else those of the hops of `--ssh`, else
 /// `--ssh-key`, else the default ones. `None` where the settings are wrong,
 /// which the report then says.
-fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<Wanted> {
-    let alone = |files: Vec<NamedFile>| Wanted {
+fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<KeySelection> {
+    let alone = |files: Vec<NamedFile>| KeySelection {
         files,
         passphrase: surroundings.var("DBDOCTOR_SSH_PASSPHRASE").map(Secret::new),
         agents: surroundings
@@ -123,7 +123,7 @@ fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<
             false => given,
         }));
     };
-    Some(Wanted {
+    Some(KeySelection {
         files: key::files(&plan),
         agents: plan
             .hops

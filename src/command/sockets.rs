@@ -11,7 +11,7 @@ use crate::cli::{SocketsArgs, TargetArgs};
 use crate::finding::Finding;
 use crate::pipeline::NotApplicable;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
-use crate::sockets::{self, Connection, Held, Seen, Wanted};
+use crate::sockets::{self, Held, HeldConnection, SocketFilter, SocketScan};
 use crate::stage::config;
 use crate::system::System;
 
@@ -37,7 +37,7 @@ pub async fn run(
     let mut record = StageRecord::new(Stage::Client);
     record.begin();
     *report.stage(Stage::Client) = record.clone();
-    let wanted = Wanted {
+    let wanted = SocketFilter {
         ports: match args.port.is_empty() {
             true => default_ports(&surroundings).await,
             false => args.port.iter().copied().collect(),
@@ -76,7 +76,7 @@ fn looked_failed(record: &StageRecord) -> bool {
 }
 
 /// Looks, and once more where something seems to be shared.
-async fn twice(wanted: Wanted) -> Option<Seen> {
+async fn twice(wanted: SocketFilter) -> Option<SocketScan> {
     let first = look(wanted.clone()).await?;
     if first.connections.iter().all(|c| c.held() == Held::Alone) {
         return Some(first);
@@ -86,7 +86,7 @@ async fn twice(wanted: Wanted) -> Option<Seen> {
     Some(first.confirmed_by(&later))
 }
 
-async fn look(wanted: Wanted) -> Option<Seen> {
+async fn look(wanted: SocketFilter) -> Option<SocketScan> {
     let task = tokio::task::spawn_blocking(move || sockets::look(&wanted));
     task.await.ok().flatten()
 }
@@ -108,8 +108,12 @@ async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
 }
 
 /// Facts, findings, and one line.
-fn tell(seen: &Seen, wanted: &Wanted, record: &mut StageRecord) {
-    let connections: Vec<Value> = seen.connections.iter().map(Connection::to_json).collect();
+fn tell(seen: &SocketScan, wanted: &SocketFilter, record: &mut StageRecord) {
+    let connections: Vec<Value> = seen
+        .connections
+        .iter()
+        .map(HeldConnection::to_json)
+        .collect();
     record.fact("ports", wanted.ports.iter().copied().collect::<Vec<u16>>());
     record.fact("processes_seen", seen.processes);
     record.fact("processes_unseen", seen.unseen);
@@ -131,7 +135,7 @@ fn tell(seen: &Seen, wanted: &Wanted, record: &mut StageRecord) {
     record.summary = summary(seen, wanted, shared, forgotten.len());
 }
 
-fn summary(seen: &Seen, wanted: &Wanted, shared: usize, forgotten: usize) -> String {
+fn summary(seen: &SocketScan, wanted: &SocketFilter, shared: usize, forgotten: usize) -> String {
     let ports: Vec<String> = wanted.ports.iter().map(u16::to_string).collect();
     let ports = ports.join(", ");
     let mut line = match (seen.connections.len(), shared) {
@@ -164,9 +168,9 @@ fn summary(seen: &Seen, wanted: &Wanted, shared: usize, forgotten: usize) -> Str
 }
 
 /// The finding for connections that the same processes hold.
-fn finding(group: &[&Connection]) -> Option<Finding> {
+fn finding(group: &[&HeldConnection]) -> Option<Finding> {
     let first = group.first()?;
-    let ends = |c: &Connection| format!("{} to {}", c.local, c.remote);
+    let ends = |c: &HeldConnection| format!("{} to {}", c.local, c.remote);
     let connection = match group.len() {
         1 => ends(first),
         2 => format!("{} (and another one)", ends(first)),

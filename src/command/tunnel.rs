@@ -216,20 +216,20 @@ async fn connection(
     // Whoever stops first has ended it; the other may still be speaking.
     let (heard, mut fate) = tokio::select! {
         biased; // what the application closed is closed by it, whatever came meanwhile
-        end = &mut upward => (Side::Application, end.between(Side::Application, Side::Database)),
-        end = &mut downward => (Side::Database, end.between(Side::Database, Side::Application)),
+        end = &mut upward => (Closer::Application, end.between(Closer::Application, Closer::Database)),
+        end = &mut downward => (Closer::Database, end.between(Closer::Database, Closer::Application)),
     };
     told.fate = Some(fate);
-    if fate.by == Side::Database
+    if fate.by == Closer::Database
         && let Some(death) = bastion.wait_for_disconnect().await
     {
         let why = death.evidence.get("error").map(shown).unwrap_or_default();
         say(&format!("#{number}: the tunnel died, {why}"));
-        fate.by = Side::Tunnel;
+        fate.by = Closer::Tunnel;
         told.fate = Some(fate);
     }
     match heard {
-        Side::Application => drop(downward.await),
+        Closer::Application => drop(downward.await),
         // The application is told; what it still says goes nowhere.
         _ => drop(tokio::time::timeout(BREATH, upward).await),
     }
@@ -242,7 +242,7 @@ struct Told {
     began: Instant,
     up: AtomicU64,
     down: AtomicU64,
-    fate: Option<Fate>,
+    fate: Option<ConnectionEnd>,
 }
 
 impl Drop for Told {
@@ -263,7 +263,7 @@ impl Drop for Told {
 
 /// Who may end a connection.
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+enum Closer {
     Application,
     Database,
     Tunnel,
@@ -271,17 +271,17 @@ enum Side {
 
 /// Who ended a connection, and how.
 #[derive(Clone, Copy)]
-struct Fate {
-    by: Side,
+struct ConnectionEnd {
+    by: Closer,
     error: Option<ErrorKind>,
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for ConnectionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = match self.by {
-            Side::Application => "the application",
-            Side::Database => "the database's side",
-            Side::Tunnel => "the tunnel",
+            Closer::Application => "the application",
+            Closer::Database => "the database's side",
+            Closer::Tunnel => "the tunnel",
         };
         match self.error {
             None => write!(f, "closed by {by}"),
@@ -293,18 +293,18 @@ impl fmt::Display for Fate {
 
 /// Where one direction came to its end.
 #[derive(Clone, Copy)]
-enum End {
+enum DirectionEnd {
     /// Nothing more is read.
     Read(Option<ErrorKind>),
     /// Nothing more can be written.
     Written(ErrorKind),
 }
 
-impl End {
-    fn between(self, reader: Side, writer: Side) -> Fate {
+impl DirectionEnd {
+    fn between(self, reader: Closer, writer: Closer) -> ConnectionEnd {
         match self {
-            Self::Read(error) => Fate { by: reader, error },
-            Self::Written(kind) => Fate {
+            Self::Read(error) => ConnectionEnd { by: reader, error },
+            Self::Written(kind) => ConnectionEnd {
                 by: writer,
                 error: Some(kind),
             },
@@ -318,18 +318,18 @@ async fn pump(
     mut to: impl AsyncWrite + Unpin,
     count: &AtomicU64,
     total: &AtomicU64,
-) -> End {
+) -> DirectionEnd {
     let mut buffer = vec![0; 32 * 1024];
     loop {
         let read = match from.read(&mut buffer).await {
             Ok(0) => {
                 let _ = to.shutdown().await;
-                return End::Read(None);
+                return DirectionEnd::Read(None);
             }
             Ok(read) => read,
             Err(error) => {
                 let _ = to.shutdown().await;
-                return End::Read(Some(error.kind()));
+                return DirectionEnd::Read(Some(error.kind()));
             }
         };
         count.fetch_add(read as u64, Ordering::Relaxed);
@@ -339,7 +339,7 @@ async fn pump(
             to.flush().await
         };
         if let Err(error) = written.await {
-            return End::Written(error.kind());
+            return DirectionEnd::Written(error.kind());
         }
     }
 }

@@ -60,7 +60,7 @@ struct Server {
 /// The waiting as it goes on.
 pub struct Waiting {
     end: Option<Instant>,
-    state: State,
+    state: WaitState,
     told: Option<(String, Instant)>,
 }
 
@@ -69,7 +69,7 @@ impl Waiting {
     pub fn new(limit: Option<Duration>) -> Self {
         Self {
             end: limit.map(|limit| Instant::now() + limit),
-            state: State::default(),
+            state: WaitState::default(),
             told: None,
         }
     }
@@ -131,7 +131,7 @@ impl Server {
 
 /// What earlier looks found.
 #[derive(Default)]
-struct State {
+struct WaitState {
     failed_before: bool,
     /// When the server first answered at all, after it had not.
     came_up: Option<Instant>,
@@ -139,7 +139,7 @@ struct State {
     pause: Option<Duration>,
 }
 
-impl State {
+impl WaitState {
     /// Decides from a verdict, the time left, and the server that was reached.
     fn after(&mut self, verdict: &Verdict, left: Duration, server: Option<Server>) -> Next {
         if verdict.status == Status::Fail {
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_passes_at_once_is_done_unless_it_is_new() {
-        let first = |server| State::default().after(&passed(), LEFT, server);
+        let first = |server| WaitState::default().after(&passed(), LEFT, server);
         assert_eq!(first(None), Next::Stop);
         assert_eq!(first(server("a", 100)), Next::Stop);
         assert_eq!(first(server("a", 4)), Next::Stop);
@@ -264,12 +264,12 @@ mod tests {
     #[test]
     fn what_does_not_heal_stops() {
         let wrong = verdict(Status::Fail, "auth.password.wrong", false);
-        assert_eq!(State::default().after(&wrong, LEFT, None), Next::Stop);
+        assert_eq!(WaitState::default().after(&wrong, LEFT, None), Next::Stop);
     }
 
     #[test]
     fn a_pass_after_a_failure_is_looked_at_twice() {
-        let mut state = State::default();
+        let mut state = WaitState::default();
         assert_eq!(
             state.after(&refused(), LEFT, None),
             Next::Again(FIRST_PAUSE)
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_old_server_that_was_out_of_reach_needs_no_second_look() {
-        let mut state = State::default();
+        let mut state = WaitState::default();
         state.after(&refused(), LEFT, None);
         assert_eq!(
             state.after(&passed(), LEFT, server("a", 86_400)),
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_restart_in_between_is_waited_for() {
-        let mut state = State::default();
+        let mut state = WaitState::default();
         state.after(&refused(), LEFT, None);
         assert_eq!(state.after(&passed(), LEFT, server("a", 0)), AGAIN);
         let down = state.after(&refused(), LEFT, None);
@@ -302,14 +302,14 @@ mod tests {
 
     #[test]
     fn a_restart_between_two_passes_is_seen() {
-        let mut state = State::default();
+        let mut state = WaitState::default();
         state.after(&passed(), LEFT, server("a", 2));
         assert_eq!(state.after(&passed(), LEFT, server("b", 0)), AGAIN);
     }
 
     #[test]
     fn a_server_that_runs_its_first_scripts_is_not_ready() {
-        let mut state = State::default();
+        let mut state = WaitState::default();
         let scripts = server("a", 20).map(|server| Server {
             for_itself: true,
             ..server
@@ -322,17 +322,17 @@ mod tests {
     #[test]
     fn a_database_that_is_being_made_is_waited_for_and_else_not() {
         let missing = verdict(Status::Fail, "auth.database.missing", false);
-        assert_eq!(State::default().after(&missing, LEFT, None), Next::Stop);
-        let mut state = State::default();
+        assert_eq!(WaitState::default().after(&missing, LEFT, None), Next::Stop);
+        let mut state = WaitState::default();
         state.after(&refused(), LEFT, None);
         assert!(matches!(state.after(&missing, LEFT, None), Next::Again(_)));
     }
 
     #[test]
     fn time_used_up_stops() {
-        let next = State::default().after(&refused(), Duration::ZERO, None);
+        let next = WaitState::default().after(&refused(), Duration::ZERO, None);
         assert_eq!(next, Next::Stop);
-        let next = State::default().after(&passed(), Duration::ZERO, server("a", 0));
+        let next = WaitState::default().after(&passed(), Duration::ZERO, server("a", 0));
         assert_eq!(next, Next::Stop);
     }
 }

@@ -13,7 +13,7 @@ use crate::finding::Finding;
 
 /// What a source says about where to connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Names {
+struct SourceNames {
     host: Option<String>,
     port: Option<String>,
     dbname: Option<String>,
@@ -156,7 +156,7 @@ impl Resolver<'_> {
     }
 
     /// A warning where a default or a variable decides, and this says otherwise.
-    fn against(&self, other: &Names, file: Option<&Path>) -> Option<Finding> {
+    fn against(&self, other: &SourceNames, file: Option<&Path>) -> Option<Finding> {
         let (name, used, unused) = self.differs(other)?;
         let origin = self.origin(name);
         match origin {
@@ -183,7 +183,7 @@ impl Resolver<'_> {
 
     /// The first thing in which a source differs from what is used: the
     /// parameter, what is used, and what the source says.
-    fn differs(&self, other: &Names) -> Option<(&'static str, String, String)> {
+    fn differs(&self, other: &SourceNames) -> Option<(&'static str, String, String)> {
         [
             ("host", &other.host),
             ("port", &other.port),
@@ -242,14 +242,14 @@ fn is_database_url(origin: &Origin) -> bool {
 }
 
 /// What a URL says; nothing where it cannot be read.
-fn names_of_url(url: &str, source: &str) -> Option<Names> {
+fn names_of_url(url: &str, source: &str) -> Option<SourceNames> {
     let read = parse::read(url, source).ok()?;
     let value = |name: &str| {
         let given = read.assignments.iter().rev().find(|a| a.name == name);
         given.map(|a| a.text()).filter(|text| !text.is_empty())
     };
     let host = value("host").or_else(|| value("hostaddr"));
-    Some(Names {
+    Some(SourceNames {
         port: value("port").or_else(|| host.is_some().then(|| "5432".to_owned())),
         host,
         dbname: value("dbname"),
@@ -259,7 +259,7 @@ fn names_of_url(url: &str, source: &str) -> Option<Names> {
 
 /// What a dotenv file says: its URL, else the variables of libpq, of the
 /// official image and of common frameworks.
-fn names_of_dotenv(read: &[dotenv::Set]) -> Option<Names> {
+fn names_of_dotenv(read: &[dotenv::Set]) -> Option<SourceNames> {
     let find = |names: &[&str]| {
         names.iter().find_map(|name| {
             let set = read.iter().rev().find(|set| set.name == *name)?;
@@ -297,7 +297,7 @@ fn names_of_dotenv(read: &[dotenv::Set]) -> Option<Names> {
         .into_iter()
         .find_map(|found| found.as_ref().map(|(_, source)| source.clone()))?;
     let value = |found: Option<(String, String)>| found.map(|(value, _)| value);
-    Some(Names {
+    Some(SourceNames {
         host: value(host),
         port: value(port),
         dbname: value(dbname),

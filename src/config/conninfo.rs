@@ -9,7 +9,7 @@ use super::dsn::{Assignment, Rejected};
 /// A word without `=`, or an unterminated quote, as libpq rejects them.
 pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
     let bytes = text.as_bytes();
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = ConninfoReader { bytes, at: 0 };
     let mut out = Vec::new();
     loop {
         reader.skip_blanks();
@@ -44,12 +44,12 @@ pub fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t'..=b'\r')
 }
 
-struct Reader<'a> {
+struct ConninfoReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ConninfoReader<'a> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }

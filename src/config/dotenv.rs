@@ -25,7 +25,7 @@ pub struct Set {
 
 /// A line that cannot be read. It holds no piece of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadLine {
+pub struct BadDotenvLine {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -37,7 +37,10 @@ pub struct BadLine {
 ///
 /// # Errors
 /// A name that is none, or an unterminated quote.
-pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Vec<Set>, BadLine> {
+pub fn parse(
+    text: &str,
+    outside: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Set>, BadDotenvLine> {
     let mut out: Vec<Set> = Vec::new();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -53,7 +56,7 @@ pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Vec
             continue;
         }
         let line = 1 + text[..text.len() - rest.len()].matches('\n').count();
-        let bad = |problem| BadLine { line, problem };
+        let bad = |problem| BadDotenvLine { line, problem };
         let lookup = |name: &str| known.get(name).cloned().or_else(|| outside(name));
 
         rest = match rest.strip_prefix("export") {

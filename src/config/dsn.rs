@@ -34,12 +34,12 @@ pub struct Rejected {
     /// Where, in characters from 1.
     pub column: usize,
     /// What kind of thing it is.
-    pub kind: Kind,
+    pub kind: RejectedPart,
 }
 
 /// What kind of thing was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RejectedPart {
     /// The form.
     Form,
     /// A space inside a part of a URI.
@@ -56,14 +56,14 @@ impl Rejected {
             problem,
             offset,
             column: before.chars().count() + 1,
-            kind: Kind::Form,
+            kind: RejectedPart::Form,
         }
     }
 
     /// The same, for a space.
     pub fn spaced(self) -> Self {
         Self {
-            kind: Kind::Space,
+            kind: RejectedPart::Space,
             ..self
         }
     }
@@ -71,7 +71,7 @@ impl Rejected {
     /// The same, for a percent sign.
     pub fn percent(self) -> Self {
         Self {
-            kind: Kind::Percent,
+            kind: RejectedPart::Percent,
             ..self
         }
     }

@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 
 use super::driver::{self, Dialect, Translation};
-use super::dsn::{Assignment, Kind, Rejected};
+use super::dsn::{Assignment, Rejected, RejectedPart};
 use super::url_repair::{self, Placeholder};
 use super::{catalog, conninfo, lint, uri};
 use crate::cause::config as cause;
@@ -281,7 +281,7 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
             let part = url_repair::part_of(&plain, template.range.start);
             return Err(placeholder(part, &template.text, source));
         }
-        Err(error) if error.kind == Kind::Space => {
+        Err(error) if error.kind == RejectedPart::Space => {
             return Err(rejected(source, error).fix("Write a space as %20.", None));
         }
         Err(error) => return Err(rejected(source, error)),

@@ -2,7 +2,7 @@
 
 /// What a line must match.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct PassfileQuery<'a> {
     /// The host as it was given, `localhost` for the default socket directory.
     pub host: &'a str,
     /// The port as it was given.
@@ -13,7 +13,7 @@ pub struct Wanted<'a> {
     pub user: &'a str,
 }
 
-impl Wanted<'_> {
+impl PassfileQuery<'_> {
     fn fields(&self) -> [(&'static str, &str); 4] {
         [
             ("host", self.host),
@@ -31,7 +31,7 @@ impl Wanted<'_> {
 }
 
 /// The first line that matches: its number, from 1, and its password.
-pub fn find(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<u8>)> {
+pub fn find(file: &[u8], wanted: &PassfileQuery) -> Option<(usize, Vec<u8>)> {
     lines(file).find_map(|(number, line)| {
         let rest = wanted
             .fields()
@@ -45,7 +45,7 @@ pub fn find(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<u8>)> {
 
 /// The line that misses by the fewest fields: its number and what differs.
 /// Nothing of the line itself is shown but its number.
-pub fn nearest(file: &[u8], wanted: &Wanted) -> Option<(usize, Vec<&'static str>)> {
+pub fn nearest(file: &[u8], wanted: &PassfileQuery) -> Option<(usize, Vec<&'static str>)> {
     lines(file)
         .filter_map(|(number, line)| {
             let mut rest = line.as_slice();
@@ -143,7 +143,7 @@ fn password(field: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const WANTED: Wanted = Wanted {
+    const WANTED: PassfileQuery = PassfileQuery {
         host: "db",
         port: "5432",
         dbname: "orders",
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_wanted_line_escapes() {
-        let wanted = Wanted {
+        let wanted = PassfileQuery {
             host: "::1",
             ..WANTED
         };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::files;
 use super::lint;
 use super::origin::Origin;
-use super::passfile::{self, Wanted};
+use super::passfile::{self, PassfileQuery};
 use super::resolve::{Resolver, socket_folder};
 use super::validate::Entry;
 use super::{Endpoint, Password};
@@ -39,7 +39,7 @@ impl Resolver<'_> {
         };
         let mut missed = None;
         for (endpoint, entry) in endpoints.iter_mut().zip(entries) {
-            let wanted = Wanted {
+            let wanted = PassfileQuery {
                 host: match endpoint.host.as_str() {
                     "" => entry.hostaddr.as_str(),
                     host if host == socket_folder() => "localhost",
@@ -128,7 +128,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn no_match(&self, path: &std::path::Path, bytes: &[u8], wanted: &Wanted) -> Finding {
+    fn no_match(&self, path: &std::path::Path, bytes: &[u8], wanted: &PassfileQuery) -> Finding {
         let nearest = passfile::nearest(bytes, wanted);
         let (line, differs) = match nearest {
             Some((line, differs)) => (Some(line), Some(differs.join(" and "))),

@@ -17,7 +17,7 @@ pub struct Service {
 
 /// A line that libpq does not read. It holds no piece of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadLine {
+pub struct BadServiceLine {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -28,11 +28,11 @@ pub struct BadLine {
 ///
 /// # Errors
 /// A line that libpq would stop at: of this group, or too long before its end.
-pub fn find(file: &[u8], name: &str) -> Result<Option<Service>, BadLine> {
+pub fn find(file: &[u8], name: &str) -> Result<Option<Service>, BadServiceLine> {
     let mut found: Option<Service> = None;
     for (at, raw) in file.split_inclusive(|b| *b == b'\n').enumerate() {
         let line = at + 1;
-        let bad = |problem| BadLine { line, problem };
+        let bad = |problem| BadServiceLine { line, problem };
         if raw.len() > LONGEST {
             return Err(bad("the line is too long"));
         }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::origin::tilde;
 use super::revoked_keys::RevokedKeys;
-use super::ssh_config::{self, Asked, Files, Options, Rejected, STRICT, Spec, Undecided, spec};
+use super::ssh_config::{
+    self, ConfigRejected, Files, HostQuery, Options, STRICT, Spec, Undecided, spec,
+};
 use super::{Hop, HostKeyCheck, NamedFile, Place, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::cli::SshArgs;
@@ -197,7 +199,7 @@ impl Planner<'_> {
         let surroundings = self.surroundings;
         let home = surroundings.home.as_deref();
         let local_user = surroundings.os_user.clone().unwrap_or_default();
-        let asked = Asked {
+        let asked = HostQuery {
             host: &spec.host,
             user: spec.user.as_deref(),
             local_user: &local_user,
@@ -450,10 +452,10 @@ impl Planner<'_> {
         tilde(file, self.surroundings.home.as_deref())
     }
 
-    fn rejected(&self, rejected: Rejected, host: &str) -> Finding {
+    fn rejected(&self, rejected: ConfigRejected, host: &str) -> Finding {
         let shown = |file: &Path| file.display().to_string();
         match rejected {
-            Rejected::Line {
+            ConfigRejected::Line {
                 file,
                 line,
                 problem,
@@ -463,15 +465,15 @@ impl Planner<'_> {
                 .with("line", line)
                 .with("problem", problem)
                 .with("host", host),
-            Rejected::Refused { file, line, words } => Finding::new(&cause::SSH_REFUSED)
+            ConfigRejected::Refused { file, line, words } => Finding::new(&cause::SSH_REFUSED)
                 .with("file", shown(&file))
                 .with("line", line)
                 .with("words", words)
                 .with("host", host),
-            Rejected::Permissions { file, problem } => Finding::new(&cause::SSH_PERMISSIONS)
+            ConfigRejected::Permissions { file, problem } => Finding::new(&cause::SSH_PERMISSIONS)
                 .with("file", shown(&file))
                 .with("problem", problem),
-            Rejected::Unreadable { file, why } => {
+            ConfigRejected::Unreadable { file, why } => {
                 let named = self.files.named && self.files.user.as_ref() == Some(&file);
                 let (parameter, source) = match named {
                     true => ("--ssh-config", "command line"),

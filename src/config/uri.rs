@@ -18,7 +18,7 @@ pub fn strip_prefix(text: &str) -> Option<&str> {
 /// # Errors
 /// What libpq rejects, with the place.
 pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
-    let mut reader = Reader {
+    let mut reader = UriReader {
         text,
         at: text.len() - strip_prefix(text).unwrap_or(text).len(),
         out: Vec::new(),
@@ -34,13 +34,13 @@ pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
     Ok(reader.out)
 }
 
-struct Reader<'a> {
+struct UriReader<'a> {
     text: &'a str,
     at: usize,
     out: Vec<Assignment>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> UriReader<'a> {
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }

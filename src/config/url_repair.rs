@@ -8,7 +8,7 @@ use super::uri;
 
 /// A URI's body, split where a person most likely meant it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape<'a> {
+pub struct UriShape<'a> {
     /// The user name, as it is written.
     pub user: &'a str,
     /// The password, as it is written.
@@ -38,7 +38,7 @@ pub struct Unescaped {
 /// Splits a URI's body where a person most likely meant it: the last `@`
 /// before the parameters ends the user information, the first `:` in it ends
 /// the user name.
-pub fn meant(body: &str) -> Shape<'_> {
+pub fn meant(body: &str) -> UriShape<'_> {
     let at = meant_at(body).max(libpq_at(body));
     let (information, rest) = match at {
         Some(at) => (&body[..at], &body[at + 1..]),
@@ -48,7 +48,7 @@ pub fn meant(body: &str) -> Shape<'_> {
         Some((user, password)) => (user, Some(password)),
         None => (information, None),
     };
-    Shape {
+    UriShape {
         user,
         password,
         rest,
@@ -181,7 +181,7 @@ fn percent_is_broken(information: &str) -> bool {
 }
 
 /// A space inside, which libpq 18 refuses; around the value it drops them.
-fn has_inner_space(shape: &Shape) -> bool {
+fn has_inner_space(shape: &UriShape) -> bool {
     let inner = |text: &str| text.trim_matches(' ').contains(' ');
     inner(shape.user) || shape.password.is_some_and(inner)
 }
@@ -208,7 +208,7 @@ fn push(c: char, into: &mut Vec<char>) {
 
 /// The URI's body with what must be encoded in it encoded, and every run of
 /// the password's other characters left out.
-fn encoded_form(shape: &Shape) -> String {
+fn encoded_form(shape: &UriShape) -> String {
     let mut out = encode_reserved(shape.user);
     if let Some(password) = shape.password {
         out.push(':');

@@ -23,14 +23,14 @@ const DOMAINS: &[&str] = &["libpq", "postgres-"];
 const LARGEST: u64 = 8 << 20;
 
 /// A translation of a message that a rule knows.
-struct Translated {
+struct TranslatedMessage {
     rule: &'static Compiled,
     pattern: Pattern,
     gram: Option<u16>,
 }
 
 /// What the installed catalogues hold; read once, and only if it is needed.
-static TRANSLATIONS: LazyLock<Vec<Translated>> = LazyLock::new(|| {
+static TRANSLATIONS: LazyLock<Vec<TranslatedMessage>> = LazyLock::new(|| {
     // The same English messages are in the catalogue of each language.
     let mut rules: HashMap<String, Option<&'static Compiled>> = HashMap::new();
     let mut seen = HashSet::new();
@@ -44,7 +44,7 @@ static TRANSLATIONS: LazyLock<Vec<Translated>> = LazyLock::new(|| {
             let pattern = Pattern::new(&starred(&translated));
             // Short translations are words of everyday language.
             if pattern.weight() >= 12 && seen.insert(translated) {
-                all.push(Translated {
+                all.push(TranslatedMessage {
                     rule,
                     gram: gram(&pattern),
                     pattern,

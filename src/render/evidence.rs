@@ -52,7 +52,7 @@ const LABELS: &[(&str, &str)] = &[
 
 /// One line of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct EvidenceRow {
     /// What it is; empty on the further lines of a list.
     pub name: String,
     /// What was observed.
@@ -60,7 +60,7 @@ pub struct Row {
 }
 
 /// Every row of a map, in its order; what has parts is shown part by part.
-pub fn everything(map: &Map<String, Value>) -> Vec<Row> {
+pub fn everything(map: &Map<String, Value>) -> Vec<EvidenceRow> {
     let mut rows = Vec::new();
     for (name, value) in map {
         expand(&mut rows, 0, name, value);
@@ -71,8 +71,8 @@ pub fn everything(map: &Map<String, Value>) -> Vec<Row> {
 /// The rows of a map that say something new: neither what the reader has seen
 /// already (`seen`) nor the same value twice, nor a long one that the advice
 /// (`told`) has too.
-pub fn new(map: &Map<String, Value>, seen: &str, told: &str) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+pub fn new(map: &Map<String, Value>, seen: &str, told: &str) -> Vec<EvidenceRow> {
+    let mut rows: Vec<EvidenceRow> = Vec::new();
     for (name, value) in map {
         if PIECES.contains(&name.as_str()) {
             continue;
@@ -97,7 +97,7 @@ pub fn new(map: &Map<String, Value>, seen: &str, told: &str) -> Vec<Row> {
             if value.is_empty() || known {
                 continue;
             }
-            rows.push(Row {
+            rows.push(EvidenceRow {
                 name: if first { label.clone() } else { String::new() },
                 value: cut(value),
             });
@@ -129,7 +129,7 @@ fn is_in(value: &str, text: &str) -> bool {
 }
 
 /// Adds a value's row, or a row for each of its parts where it has many.
-fn expand(rows: &mut Vec<Row>, depth: usize, name: &str, value: &Value) {
+fn expand(rows: &mut Vec<EvidenceRow>, depth: usize, name: &str, value: &Value) {
     let (label, unit) = label(name);
     let name = format!("{}{label}", "  ".repeat(depth));
     let large = |value: &Value| match value {
@@ -139,7 +139,7 @@ fn expand(rows: &mut Vec<Row>, depth: usize, name: &str, value: &Value) {
     match value {
         Value::Null => {}
         Value::Object(fields) if large(value) => {
-            rows.push(Row {
+            rows.push(EvidenceRow {
                 name,
                 value: String::new(),
             });
@@ -156,7 +156,7 @@ fn expand(rows: &mut Vec<Row>, depth: usize, name: &str, value: &Value) {
                 expand(rows, depth, &name, item);
             }
         }
-        value => rows.push(Row {
+        value => rows.push(EvidenceRow {
             name,
             value: phrase(value, unit),
         }),
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn flat(rows: Vec<Row>) -> Vec<String> {
+    fn flat(rows: Vec<EvidenceRow>) -> Vec<String> {
         rows.into_iter()
             .map(|row| format!("{}={}", row.name, row.value))
             .collect()

@@ -22,11 +22,11 @@ const STEPS: u64 = 1_000;
 
 /// Shows the test. Dropping it erases what is drawn.
 pub struct Board {
-    face: Face,
+    face: IdleScreen,
     began: Instant,
 }
 
-enum Face {
+enum IdleScreen {
     Nothing,
     Lines(BTreeMap<usize, String>),
     Bars {
@@ -43,11 +43,11 @@ impl Board {
                 .var("TERM")
                 .is_some_and(|term| !matches!(term.as_str(), "" | "dumb"));
         let face = match (output.quiet, able) {
-            (true, _) => Face::Nothing,
-            (false, false) => Face::Lines(BTreeMap::new()),
+            (true, _) => IdleScreen::Nothing,
+            (false, false) => IdleScreen::Lines(BTreeMap::new()),
             (false, true) => {
                 let style = Style::new(output, around, options::width_of(std::io::stderr()));
-                Face::bars(style)
+                IdleScreen::bars(style)
             }
         };
         Self {
@@ -59,20 +59,20 @@ impl Board {
     /// Shows what happened.
     pub fn tell(&mut self, event: Event) {
         match &mut self.face {
-            Face::Nothing => {}
-            Face::Lines(names) => {
+            IdleScreen::Nothing => {}
+            IdleScreen::Lines(names) => {
                 if let Some(line) = line(names, event) {
                     eprintln!("idle {:>9}  {line}", format_duration(self.began.elapsed()));
                 }
             }
-            Face::Bars { bars, .. } => lock(bars).tell(event),
+            IdleScreen::Bars { bars, .. } => lock(bars).tell(event),
         }
     }
 }
 
 impl Drop for Board {
     fn drop(&mut self) {
-        if let Face::Bars { bars, ticker } = &self.face {
+        if let IdleScreen::Bars { bars, ticker } = &self.face {
             ticker.abort();
             let _ = lock(bars).all.clear();
         }
@@ -109,14 +109,14 @@ fn line(names: &mut BTreeMap<usize, String>, event: Event) -> Option<String> {
 struct Bars {
     all: MultiProgress,
     head: ProgressBar,
-    lines: BTreeMap<usize, Line>,
+    lines: BTreeMap<usize, ConnectionLine>,
     look: ProgressStyle,
     marks: Marks,
     know: String,
 }
 
 /// One connection's line.
-struct Line {
+struct ConnectionLine {
     bar: ProgressBar,
     begun: Instant,
     until: Instant,
@@ -130,7 +130,7 @@ struct Marks {
     fill: &'static str,
 }
 
-impl Face {
+impl IdleScreen {
     fn bars(style: Style) -> Self {
         let marks = match style.utf8 {
             true => Marks {
@@ -169,7 +169,7 @@ impl Face {
                 lock(&shared).tick();
             }
         });
-        Face::Bars {
+        IdleScreen::Bars {
             bars,
             ticker: ticker.abort_handle(),
         }
@@ -188,7 +188,7 @@ impl Bars {
                 let bar = self.all.add(ProgressBar::new(STEPS));
                 bar.set_style(self.look.clone());
                 bar.set_prefix(text::clean(&care));
-                self.lines.insert(id, Line { bar, begun, until });
+                self.lines.insert(id, ConnectionLine { bar, begun, until });
             }
             Event::Hurried { id, until } => {
                 if let Some(line) = self.lines.get_mut(&id) {
@@ -242,7 +242,7 @@ impl Bars {
     }
 }
 
-impl Line {
+impl ConnectionLine {
     fn place(&self) {
         let whole = self.until.saturating_duration_since(self.begun);
         let part = self.begun.elapsed().as_secs_f64() / whole.as_secs_f64().max(0.001);
@@ -306,7 +306,7 @@ mod tests {
                 verbosity: options::Verbosity::Normal,
             };
             let mut board = Board {
-                face: Face::bars(style),
+                face: IdleScreen::bars(style),
                 began: Instant::now(),
             };
             let begun = Instant::now();

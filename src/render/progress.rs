@@ -33,12 +33,12 @@ struct Screen {
 }
 
 /// The progress of one run; dropping it erases what is drawn.
-pub struct Live {
+pub struct RunProgress {
     over: Arc<(Mutex<bool>, Condvar)>,
     ticker: Option<std::thread::JoinHandle<()>>,
 }
 
-impl Live {
+impl RunProgress {
     /// Progress in this style, on a terminal of `height` lines.
     pub fn start(style: Style, height: usize) -> Self {
         *screen() = Some(Screen {
@@ -76,7 +76,7 @@ impl Live {
     }
 }
 
-impl Progress for Live {
+impl Progress for RunProgress {
     fn running(&mut self, stage: Stage) {
         if let Some(screen) = screen().as_mut() {
             screen.running = Some((stage, Instant::now()));
@@ -100,7 +100,7 @@ impl Progress for Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for RunProgress {
     fn drop(&mut self) {
         let (over, changed) = &*self.over;
         *over.lock().unwrap_or_else(PoisonError::into_inner) = true;

@@ -257,7 +257,13 @@ fn facts(page: &mut Page, record: &StageRecord, indent: usize, style: &Style) {
 }
 
 /// Named values in two columns.
-fn write_rows(page: &mut Page, rows: &[evidence::Row], indent: usize, ink: Ink, style: &Style) {
+fn write_rows(
+    page: &mut Page,
+    rows: &[evidence::EvidenceRow],
+    indent: usize,
+    ink: Ink,
+    style: &Style,
+) {
     let longest = rows
         .iter()
         .map(|row| width(&plain(&row.name, style)))

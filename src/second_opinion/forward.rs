@@ -16,13 +16,13 @@ use crate::wire::BoxIo;
 const MOST_CONNECTIONS: usize = 8;
 
 /// The listener; it is gone when this is dropped.
-pub struct Forward {
+pub struct LoopbackForward {
     /// Its port on 127.0.0.1.
     pub port: u16,
     task: JoinHandle<()>,
 }
 
-impl Forward {
+impl LoopbackForward {
     /// Listens; each connection is led to what `dial` opens for it.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Forward {
     }
 }
 
-impl Drop for Forward {
+impl Drop for LoopbackForward {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -89,10 +89,10 @@ mod tests {
     use super::*;
 
     /// A forward to an echo, and how often it was opened.
-    async fn echo() -> (Forward, Arc<AtomicUsize>) {
+    async fn echo() -> (LoopbackForward, Arc<AtomicUsize>) {
         let opened = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&opened);
-        let forward = Forward::open(move || {
+        let forward = LoopbackForward::open(move || {
             count.fetch_add(1, Ordering::SeqCst);
             let (near, far) = tokio::io::duplex(64);
             tokio::spawn(async move {

@@ -19,7 +19,7 @@ use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::config::{Hop, HostKeyCheck, Place, SshPlan};
 use crate::report::Stage;
 use crate::secret::Secret;
-use crate::stage::ssh::host_key::{Judge, Shown};
+use crate::stage::ssh::host_key::{HostKeyVerifier, Shown};
 use crate::stage::ssh::known_hosts::fingerprint;
 use crate::wire::Address;
 
@@ -55,7 +55,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
             password: plan.password.clone(),
         }),
     };
-    let job = Job {
+    let job = Libssh2Attempt {
         means,
         wanted: wanted(scene, plan, at),
         reachable: at == 0,
@@ -178,26 +178,26 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
 }
 
 /// What the forward is to reach.
-pub(super) enum Wanted {
+pub(super) enum ForwardTarget {
     Tcp(String, u16),
     Unix(String),
 }
 
 /// From the hop of this number: the next hop, or the database.
-pub(super) fn wanted(scene: &Scene<'_>, plan: &SshPlan, at: usize) -> Wanted {
+pub(super) fn wanted(scene: &Scene<'_>, plan: &SshPlan, at: usize) -> ForwardTarget {
     if let Some(next) = plan.hops.get(at + 1) {
-        return Wanted::Tcp(next.host.clone(), next.port);
+        return ForwardTarget::Tcp(next.host.clone(), next.port);
     }
     let endpoint = &scene.connected.endpoint;
     match &endpoint.place {
-        Place::Unix(path) => Wanted::Unix(path.to_string_lossy().into_owned()),
-        Place::Ip(ip, _) => Wanted::Tcp(ip.to_string(), endpoint.port),
-        Place::Name(name) => Wanted::Tcp(name.clone(), endpoint.port),
+        Place::Unix(path) => ForwardTarget::Unix(path.to_string_lossy().into_owned()),
+        Place::Ip(ip, _) => ForwardTarget::Tcp(ip.to_string(), endpoint.port),
+        Place::Name(name) => ForwardTarget::Tcp(name.clone(), endpoint.port),
     }
 }
 
 /// A key to be tried.
-struct Key {
+struct CandidateKey {
     file: Option<PathBuf>,
     fingerprint: Option<String>,
     agent: bool,
@@ -205,16 +205,16 @@ struct Key {
 }
 
 /// The key that the run was let in with; where it was not, all that it had.
-fn keys(scene: &Scene<'_>, hop: &Hop, at: usize) -> Vec<Key> {
+fn keys(scene: &Scene<'_>, hop: &Hop, at: usize) -> Vec<CandidateKey> {
     let offered = hop_facts(scene, at).and_then(|hop| hop["auth"]["keys"].as_array());
     let offered = offered.map_or(&[][..], Vec::as_slice);
-    let read = |key: &Value| Key {
+    let read = |key: &Value| CandidateKey {
         file: key["file"].as_str().map(PathBuf::from),
         fingerprint: key["fingerprint"].as_str().map(str::to_owned),
         agent: key["agent"].as_bool().unwrap_or(false),
         certificate: key["certificate"].as_bool().unwrap_or(false),
     };
-    let accepted: Vec<Key> = offered
+    let accepted: Vec<CandidateKey> = offered
         .iter()
         .filter(|key| {
             let outcome = key["outcome"].as_str().unwrap_or_default();
@@ -225,11 +225,11 @@ fn keys(scene: &Scene<'_>, hop: &Hop, at: usize) -> Vec<Key> {
     if !accepted.is_empty() {
         return accepted;
     }
-    let mut keys: Vec<Key> = offered.iter().map(read).collect();
+    let mut keys: Vec<CandidateKey> = offered.iter().map(read).collect();
     for file in &hop.identity_files {
         let known = keys.iter().any(|key| key.file.as_ref() == Some(&file.path));
         if !known && file.path.exists() {
-            keys.push(Key {
+            keys.push(CandidateKey {
                 file: Some(file.path.clone()),
                 fingerprint: None,
                 agent: false,
@@ -243,23 +243,23 @@ fn keys(scene: &Scene<'_>, hop: &Hop, at: usize) -> Vec<Key> {
 
 /// What it authenticates with.
 struct Means {
-    keys: Vec<Key>,
+    keys: Vec<CandidateKey>,
     passphrase: Option<Secret>,
     password: Option<Secret>,
 }
 
 /// Everything that the thread needs.
-struct Job {
+struct Libssh2Attempt {
     hop: Hop,
     link: Link,
     /// None where it stops at the host key.
     means: Option<Means>,
-    wanted: Wanted,
+    wanted: ForwardTarget,
     reachable: bool,
     limit: Instant,
 }
 
-impl Job {
+impl Libssh2Attempt {
     fn left(&self) -> Duration {
         self.limit.saturating_duration_since(Instant::now())
     }
@@ -291,7 +291,7 @@ impl Job {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let judge = Judge::new(&self.hop, now, self.reachable);
+        let judge = HostKeyVerifier::new(&self.hop, now, self.reachable);
         prefer_known(&session, &judge);
         self.pace(&session);
         if let Err(error) = session.handshake() {
@@ -309,8 +309,8 @@ impl Job {
         }
         self.pace(&session);
         let forward = match &self.wanted {
-            Wanted::Tcp(host, port) => session.channel_direct_tcpip(host, *port, None),
-            Wanted::Unix(path) => session.channel_direct_streamlocal(path, None),
+            ForwardTarget::Tcp(host, port) => session.channel_direct_tcpip(host, *port, None),
+            ForwardTarget::Unix(path) => session.channel_direct_streamlocal(path, None),
         };
         let outcome = match forward {
             Ok(_) => Outcome::Passed(Step::Forward),
@@ -344,7 +344,7 @@ impl Job {
 
     /// Whether the key is one that the target's files know. Tells whether
     /// passwords are ruled out.
-    fn host_key(&self, session: &Session, judge: &Judge) -> Result<bool, Outcome> {
+    fn host_key(&self, session: &Session, judge: &HostKeyVerifier) -> Result<bool, Outcome> {
         let shown = session.host_key().map(|(bytes, _)| bytes.to_vec());
         let key = shown.and_then(|bytes| PublicKey::from_bytes(&bytes).ok());
         let Some(key) = key else {
@@ -430,7 +430,7 @@ impl Job {
     fn with_key(
         &self,
         session: &Session,
-        key: &Key,
+        key: &CandidateKey,
         passphrase: Option<&Secret>,
     ) -> Result<(), String> {
         let user = self.hop.user.as_str();
@@ -458,7 +458,7 @@ impl Job {
         }
     }
 
-    fn with_agent(&self, session: &Session, key: &Key) -> Result<(), String> {
+    fn with_agent(&self, session: &Session, key: &CandidateKey) -> Result<(), String> {
         let Some(socket) = &self.hop.agent else {
             return Err("there is no agent".to_owned());
         };
@@ -488,7 +488,7 @@ impl Job {
 
 /// The order of host-key algorithms: those of known keys first, as OpenSSH
 /// asks for them, so that the key that is known is the one shown.
-fn prefer_known(session: &Session, judge: &Judge) {
+fn prefer_known(session: &Session, judge: &HostKeyVerifier) {
     let types = judge.known().types;
     let Ok(supported) = session.supported_algs(MethodType::HostKey) else {
         return;

@@ -45,7 +45,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         true => vec![&connected.endpoint],
         false => earned::endpoints(scene),
     };
-    let mut job = Job {
+    let mut job = NativeAttempt {
         scene,
         target,
         earned,
@@ -70,7 +70,7 @@ fn goal(scene: &Scene<'_>, earned: Earned) -> Step {
     }
 }
 
-struct Job<'a> {
+struct NativeAttempt<'a> {
     scene: &'a Scene<'a>,
     target: &'a Target,
     earned: Earned,
@@ -87,7 +87,7 @@ enum Went {
     Not(String),
 }
 
-impl Job<'_> {
+impl NativeAttempt<'_> {
     /// libpq's order: the next host only after a failure to connect.
     async fn hosts(&mut self, endpoints: &[&Endpoint]) -> Outcome {
         let mut last = Outcome::Skipped("there is no host".to_owned());

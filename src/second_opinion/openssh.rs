@@ -17,8 +17,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::earned::Earned;
-use super::libssh2::{self, Wanted};
-use super::subprocess::{self, Trouble};
+use super::libssh2::{self, ForwardTarget};
+use super::subprocess::{self, SpawnError};
 use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::config::ssh::LEAST_RSA_BITS;
 use crate::config::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
@@ -47,13 +47,13 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         return Outcome::Skipped(why);
     }
     let wanted = match libssh2::wanted(scene, plan, scene.hop()) {
-        Wanted::Unix(_) => {
+        ForwardTarget::Unix(_) => {
             return Outcome::Skipped("ssh -W does not lead to a unix socket".to_owned());
         }
-        Wanted::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
-        Wanted::Tcp(host, port) => format!("{host}:{port}"),
+        ForwardTarget::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        ForwardTarget::Tcp(host, port) => format!("{host}:{port}"),
     };
-    let prepared = match Prepared::new(scene, hops, plan, earned) {
+    let prepared = match SshFiles::new(scene, hops, plan, earned) {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(why)) => return Outcome::Skipped(why),
         Err(error) => return Outcome::Skipped(format!("no temporary directory: {error}")),
@@ -62,9 +62,9 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     command.args(["-W", &wanted, &alias(hops.len())]);
     let mut child = match subprocess::start(command.stdin(Stdio::piped())) {
         Ok(child) => child,
-        Err(Trouble::Absent) => return Outcome::Skipped("ssh is not installed".to_owned()),
-        Err(Trouble::Broken(error)) => return Outcome::Skipped(format!("ssh: {error}")),
-        Err(Trouble::Late) => return Outcome::Skipped("ssh did not start".to_owned()),
+        Err(SpawnError::Absent) => return Outcome::Skipped("ssh is not installed".to_owned()),
+        Err(SpawnError::Broken(error)) => return Outcome::Skipped(format!("ssh: {error}")),
+        Err(SpawnError::Late) => return Outcome::Skipped("ssh did not start".to_owned()),
     };
     let mut log = Log::default();
     let watched = tokio::time::timeout_at(limit.into(), watch(&mut child, &mut log)).await;
@@ -115,13 +115,13 @@ fn alias(hop: usize) -> String {
 }
 
 /// The files that ssh is given; they go away with it.
-struct Prepared {
+struct SshFiles {
     _folder: Folder,
     config: PathBuf,
     askpass: Option<PathBuf>,
 }
 
-impl Prepared {
+impl SshFiles {
     /// Writes them. The inner error is a value that ssh's configuration
     /// cannot hold.
     fn new(

@@ -5,7 +5,7 @@
 //! disk ([`Nameless`]); nor is the password, which comes through the
 //! environment, or a password file like the service where there are several.
 //!
-//! Behind a tunnel it is led through the run's own ([`Forward`]).
+//! Behind a tunnel it is led through the run's own ([`LoopbackForward`]).
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,9 +17,9 @@ use std::time::Instant;
 use tokio::process::Command;
 
 use super::earned::{self, Earned};
-use super::forward::Forward;
+use super::forward::LoopbackForward;
 use super::service::{self, Dialled, NO_FILE, Passwords};
-use super::subprocess::{self, Ended, Trouble};
+use super::subprocess::{self, ExitReport, SpawnError};
 use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::config::{Place, Target, TargetSessionAttrs};
 use crate::pipeline::Connected;
@@ -98,17 +98,17 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         Ok(ended) if earned.only_verification() => verified(&ended, target),
         Ok(ended) if ended.status == Some(0) => Outcome::Passed(reached(target, scene)),
         Ok(ended) => Outcome::Failed(step(&ended.stderr, target), complaint(&ended.stderr)),
-        Err(Trouble::Absent) => skipped("psql is not installed"),
-        Err(Trouble::Broken(error)) => Outcome::Skipped(format!("psql: {error}")),
-        Err(Trouble::Late) => Outcome::Failed(Step::Connect, late(limit, began)),
+        Err(SpawnError::Absent) => skipped("psql is not installed"),
+        Err(SpawnError::Broken(error)) => Outcome::Skipped(format!("psql: {error}")),
+        Err(SpawnError::Late) => Outcome::Failed(Step::Connect, late(limit, began)),
     }
 }
 
-async fn open_forward(scene: &Scene<'_>, limit: Instant) -> io::Result<Forward> {
+async fn open_forward(scene: &Scene<'_>, limit: Instant) -> io::Result<LoopbackForward> {
     let connected = scene.connected;
     let (bastion, endpoint) = (connected.bastion.clone(), connected.endpoint.clone());
     let ctx = connected.ctx.anew();
-    Forward::open(move || {
+    LoopbackForward::open(move || {
         let (bastion, endpoint, ctx) = (bastion.clone(), endpoint.clone(), ctx.clone());
         async move { tunnel::open(&bastion?, &endpoint, &ctx, limit).await.ok() }
     })
@@ -149,7 +149,7 @@ fn command(
 }
 
 /// What a login that could not succeed says of the verification before it.
-fn verified(ended: &Ended, target: &Target) -> Outcome {
+fn verified(ended: &ExitReport, target: &Target) -> Outcome {
     let answered = ["FATAL:", "no password supplied"];
     let asked = answered.iter().any(|words| ended.stderr.contains(words));
     match asked || ended.status == Some(0) {

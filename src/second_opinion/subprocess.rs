@@ -13,7 +13,7 @@ use crate::secret;
 const LARGEST: u64 = 256 * 1024;
 
 /// How a program ended.
-pub struct Ended {
+pub struct ExitReport {
     /// Its exit status; `None` where a signal ended it.
     pub status: Option<i32>,
     /// What it complained of.
@@ -21,7 +21,7 @@ pub struct Ended {
 }
 
 /// Why there is no end to tell of.
-pub enum Trouble {
+pub enum SpawnError {
     /// There is no such program.
     Absent,
     /// It did not start.
@@ -34,7 +34,7 @@ pub enum Trouble {
 ///
 /// # Errors
 /// Where it is not there, did not start, or did not end.
-pub async fn run(mut command: Command, limit: Instant) -> Result<Ended, Trouble> {
+pub async fn run(mut command: Command, limit: Instant) -> Result<ExitReport, SpawnError> {
     let mut child = start(command.stdin(Stdio::null()))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let all = async {
@@ -42,14 +42,14 @@ pub async fn run(mut command: Command, limit: Instant) -> Result<Ended, Trouble>
         (child.wait().await, stderr)
     };
     match tokio::time::timeout_at(limit.into(), all).await {
-        Ok((Ok(status), stderr)) => Ok(Ended {
+        Ok((Ok(status), stderr)) => Ok(ExitReport {
             status: status.code(),
             stderr,
         }),
-        Ok((Err(error), _)) => Err(Trouble::Broken(error)),
+        Ok((Err(error), _)) => Err(SpawnError::Broken(error)),
         Err(_) => {
             end(&mut child).await;
-            Err(Trouble::Late)
+            Err(SpawnError::Late)
         }
     }
 }
@@ -58,7 +58,7 @@ pub async fn run(mut command: Command, limit: Instant) -> Result<Ended, Trouble>
 ///
 /// # Errors
 /// Where it is not there or did not start.
-pub fn start(command: &mut Command) -> Result<Child, Trouble> {
+pub fn start(command: &mut Command) -> Result<Child, SpawnError> {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,8 +66,8 @@ pub fn start(command: &mut Command) -> Result<Child, Trouble> {
         .process_group(0)
         .spawn()
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Trouble::Absent,
-            _ => Trouble::Broken(error),
+            std::io::ErrorKind::NotFound => SpawnError::Absent,
+            _ => SpawnError::Broken(error),
         })
 }
 
@@ -111,8 +111,8 @@ mod tests {
         let soon = || Instant::now() + Duration::from_millis(200);
         let mut slow = Command::new("sleep");
         slow.arg("30");
-        assert!(matches!(run(slow, soon()).await, Err(Trouble::Late)));
+        assert!(matches!(run(slow, soon()).await, Err(SpawnError::Late)));
         let none = Command::new("there-is-no-such-program");
-        assert!(matches!(run(none, soon()).await, Err(Trouble::Absent)));
+        assert!(matches!(run(none, soon()).await, Err(SpawnError::Absent)));
     }
 }

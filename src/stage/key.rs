@@ -90,7 +90,7 @@ pub struct LoadedKey {
 
 /// A key that was opened.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedKey {
     /// The key; `None` for one that only OpenSSH itself can sign with.
     private: Option<PrivateKey>,
     /// Its public half.
@@ -101,7 +101,7 @@ pub struct Opened {
 
 /// Why OpenSSH would not open a file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum KeyRefusal {
     /// It is not well formed.
     Format,
     /// It is encrypted and the passphrase, or none, does not open it.

@@ -36,12 +36,12 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::wire::{Address, Reopen, Route, Stream};
-use agent::Trouble;
+use agent::AgentTrouble;
 use algorithms::Allowed;
 use auth::Credentials;
 use auth_log::AuthEnd;
 use client::{Client, Watch};
-use host_key::Judge;
+use host_key::HostKeyVerifier;
 use identification::{Greeting, Resumed};
 use identities::Identities;
 
@@ -188,7 +188,7 @@ impl Visit<'_> {
         let io = opened.map_err(|failure| {
             forward::finding(
                 &failure,
-                &forward::Wanted {
+                &forward::ForwardRequest {
                     host: &self.hop.host,
                     port: self.hop.port,
                     via: &before.label,
@@ -263,7 +263,7 @@ impl Visit<'_> {
         }
         if story.ending == AuthEnd::In {
             // ssh has no such patience (authfd.c, `ssh_request_reply`).
-            if story.trouble == Some(Trouble::Mute) {
+            if story.trouble == Some(AgentTrouble::Mute) {
                 self.warnings.push(classify::mute_agent(self.hop));
             }
             let how = match story.passed.as_slice() {
@@ -360,9 +360,10 @@ impl Visit<'_> {
             Route::Direct(Address::Tcp(address)) => Some(address.ip()),
             _ => None,
         };
-        let judge = tokio::task::spawn_blocking(move || Judge::new(&hop, now, first).at(address))
-            .await
-            .map_err(|error| classify::unclassified(self.hop, &error.to_string()))?;
+        let judge =
+            tokio::task::spawn_blocking(move || HostKeyVerifier::new(&hop, now, first).at(address))
+                .await
+                .map_err(|error| classify::unclassified(self.hop, &error.to_string()))?;
         let config = Config {
             client_id: SshId::Standard(identification::OURS.into()),
             preferred: algorithms::preferred(&allowed, &judge.known()),

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::ssh::Bastion;
-use crate::stage::ssh::forward::{self, Failure, Wanted};
+use crate::stage::ssh::forward::{self, ForwardFailure, ForwardRequest};
 use crate::wire::{BoxIo, Reopen, Route, Stream};
 
 /// Opens a `direct-tcpip` channel to the endpoint (to its `hostaddr` where it
@@ -23,7 +23,7 @@ pub async fn probe(
 ) -> Verdict<Stream> {
     let (host, port) = seen_from_there(endpoint);
     let notice = notice(bastion);
-    let wanted = Wanted {
+    let wanted = ForwardRequest {
         host: &host,
         port,
         via: &bastion.label,
@@ -73,9 +73,11 @@ pub async fn open(
     endpoint: &Endpoint,
     ctx: &Ctx,
     limit: Instant,
-) -> Result<BoxIo, Failure> {
+) -> Result<BoxIo, ForwardFailure> {
     let Some(session) = bastion.last() else {
-        return Err(Failure::Lost(crate::stage::ssh::client::End::Closed));
+        return Err(ForwardFailure::Lost(
+            crate::stage::ssh::client::SessionEnd::Closed,
+        ));
     };
     match &endpoint.place {
         Place::Unix(path) => session.open_unix(&path.to_string_lossy(), ctx, limit).await,
@@ -87,9 +89,9 @@ pub async fn open(
 }
 
 /// The finding for a forward that did not open.
-pub fn refused(failure: &Failure, bastion: &Bastion, endpoint: &Endpoint) -> Finding {
+pub fn refused(failure: &ForwardFailure, bastion: &Bastion, endpoint: &Endpoint) -> Finding {
     let (host, port) = seen_from_there(endpoint);
-    let wanted = Wanted {
+    let wanted = ForwardRequest {
         host: &host,
         port,
         via: &bastion.label,
@@ -116,8 +118,8 @@ fn seen_from_there(endpoint: &Endpoint) -> (String, u16) {
 
 /// The finding, with what a look from this side adds.
 async fn explained(
-    failure: Failure,
-    wanted: &Wanted<'_>,
+    failure: ForwardFailure,
+    wanted: &ForwardRequest<'_>,
     endpoint: &Endpoint,
     ctx: &Ctx,
     limit: Instant,

@@ -102,7 +102,7 @@ fn show_tag(tag: u8) -> String {
 
 /// Which bounds apply to the next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum BoundsPhase {
     /// Before AuthenticationOk: only requests, errors and version negotiation.
     Authentication,
     /// After it.
@@ -139,7 +139,7 @@ impl Frames {
     }
 
     /// Reads the next message. May be dropped half-way and called again.
-    pub async fn next(&mut self, phase: Phase) -> Result<Frame, ReadError> {
+    pub async fn next(&mut self, phase: BoundsPhase) -> Result<Frame, ReadError> {
         loop {
             match head(&self.inbox, phase) {
                 Ok(Head::Whole(length)) => return Ok(self.take(length)),
@@ -148,7 +148,7 @@ impl Frames {
                     let error = self.old_error().await;
                     return Err(self.in_another_tongue().unwrap_or(error));
                 }
-                Err(error) if phase == Phase::Authentication => {
+                Err(error) if phase == BoundsPhase::Authentication => {
                     return Err(self.in_another_tongue().unwrap_or(error));
                 }
                 Err(error) => return Err(error),
@@ -282,11 +282,11 @@ enum Head {
     OldError,
 }
 
-fn head(inbox: &[u8], phase: Phase) -> Result<Head, ReadError> {
+fn head(inbox: &[u8], phase: BoundsPhase) -> Result<Head, ReadError> {
     let Some(&tag) = inbox.first() else {
         return Ok(Head::More);
     };
-    if phase == Phase::Authentication && !matches!(tag, b'R' | b'E' | b'v') {
+    if phase == BoundsPhase::Authentication && !matches!(tag, b'R' | b'E' | b'v') {
         return Err(ReadError::Stranger(inbox.to_vec()));
     }
     let Some(&[a, b, c, d]) = inbox.get(1..5) else {
@@ -294,12 +294,12 @@ fn head(inbox: &[u8], phase: Phase) -> Result<Head, ReadError> {
     };
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
     match phase {
-        Phase::Authentication if tag == b'E' => {
+        BoundsPhase::Authentication if tag == b'E' => {
             if !(8..=LONGEST_SHORT).contains(&length) {
                 return Ok(Head::OldError);
             }
         }
-        Phase::Authentication => {
+        BoundsPhase::Authentication => {
             if length > LONGEST_REQUEST {
                 return Err(ReadError::Oversized(tag, length));
             }
@@ -307,7 +307,7 @@ fn head(inbox: &[u8], phase: Phase) -> Result<Head, ReadError> {
                 return Err(ReadError::Malformed(tag, format!("its length is {length}")));
             }
         }
-        Phase::Session => {
+        BoundsPhase::Session => {
             // libpq: VALID_LONG_MESSAGE_TYPE.
             let may_be_long = matches!(tag, b'T' | b'D' | b'd' | b'V' | b'E' | b'N' | b'A');
             let longest = if may_be_long { LONGEST } else { LONGEST_SHORT };
@@ -419,7 +419,7 @@ mod tests {
 
     #[test]
     fn authentication_is_bounded_as_libpq_bounds_it() {
-        let auth = |bytes: &[u8]| head(bytes, Phase::Authentication);
+        let auth = |bytes: &[u8]| head(bytes, BoundsPhase::Authentication);
         assert_eq!(auth(b""), Ok(Head::More));
         assert_eq!(auth(b"R\0\0\0\x08\0\0\0\0"), Ok(Head::Whole(8)));
         assert_eq!(auth(b"R\0\0\0\x08\0\0\0"), Ok(Head::More));
@@ -438,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_session_allows_long_rows_only() {
-        let session = |bytes: &[u8]| head(bytes, Phase::Session);
+        let session = |bytes: &[u8]| head(bytes, BoundsPhase::Session);
         assert_eq!(session(b"D\0\x01\0\0"), Ok(Head::More));
         assert!(matches!(
             session(b"Z\0\x01\0\0"),
@@ -463,7 +463,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_whole_message_fits_into_the_inbox(inbox: Vec<u8>, session: bool) {
-            let phase = if session { Phase::Session } else { Phase::Authentication };
+            let phase = if session { BoundsPhase::Session } else { BoundsPhase::Authentication };
             if let Ok(Head::Whole(length)) = head(&inbox, phase) {
                 assert!(length >= 4 && length < inbox.len());
             }

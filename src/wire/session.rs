@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::ctx::{Ctx, Late};
 use crate::stage::tls::Wire;
-use crate::wire::frames::{Fields, Frame, Frames, Phase, ReadError, put_message};
+use crate::wire::frames::{BoundsPhase, Fields, Frame, Frames, ReadError, put_message};
 use crate::wire::server_error::ServerError;
 
 /// How many rows of an answer are kept; dbdoctor asks for a few.
@@ -86,7 +86,7 @@ impl std::fmt::Display for QueryError {
 
 /// What arrives on a session that asked for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum IdleMessage {
     /// The server ends the session, and says why: `FATAL` errors such as
     /// 57P01 and 57P05. The end of the connection follows.
     Error(Box<ServerError>),
@@ -164,23 +164,27 @@ impl Session {
 
     /// Waits for something that the server says unasked. May be dropped
     /// half-way and called again.
-    pub async fn next_event(&mut self) -> Event {
+    pub async fn next_event(&mut self) -> IdleMessage {
         loop {
-            match self.frames.next(Phase::Session).await {
+            match self.frames.next(BoundsPhase::Session).await {
                 Ok(frame) => {
                     if let Some(event) = self.unasked(&frame) {
                         return event;
                     }
                 }
-                Err(ReadError::Closed) => return Event::Closed,
-                Err(ReadError::Reset) => return Event::Reset,
-                Err(other) => return Event::Broken(other.to_string()),
+                Err(ReadError::Closed) => return IdleMessage::Closed,
+                Err(ReadError::Reset) => return IdleMessage::Reset,
+                Err(other) => return IdleMessage::Broken(other.to_string()),
             }
         }
     }
 
     /// As [`Session::next_event`], up to a limit.
-    pub async fn next_event_until(&mut self, limit: Instant, ctx: &Ctx) -> Result<Event, Late> {
+    pub async fn next_event_until(
+        &mut self,
+        limit: Instant,
+        ctx: &Ctx,
+    ) -> Result<IdleMessage, Late> {
         ctx.until(limit, self.next_event()).await
     }
 
@@ -194,7 +198,7 @@ impl Session {
         let mut refusal = None;
         let mut taken = 0;
         loop {
-            let frame = match self.frames.next(Phase::Session).await {
+            let frame = match self.frames.next(BoundsPhase::Session).await {
                 Ok(frame) => frame,
                 // A FATAL error is followed by the end of the connection.
                 Err(error) => {
@@ -219,7 +223,7 @@ impl Session {
                     };
                 }
                 tag if ANSWERS.contains(&tag) => {
-                    if let Some(Event::Error(error)) = self.unasked(&frame) {
+                    if let Some(IdleMessage::Error(error)) = self.unasked(&frame) {
                         refusal.get_or_insert(error);
                     }
                 }
@@ -231,18 +235,18 @@ impl Session {
         }
     }
 
-    fn unasked(&mut self, frame: &Frame) -> Option<Event> {
+    fn unasked(&mut self, frame: &Frame) -> Option<IdleMessage> {
         let said = || ServerError::parse(&frame.body).map(Box::new);
         match frame.tag {
-            b'E' => said().map(Event::Error),
-            b'N' => said().map(Event::Notice),
+            b'E' => said().map(IdleMessage::Error),
+            b'N' => said().map(IdleMessage::Notice),
             b'S' => {
                 let mut fields = Fields(&frame.body);
                 let (name, value) = (fields.string()?, fields.string()?);
                 if self.parameters.len() < MOST_PARAMETERS || self.parameters.contains_key(&name) {
                     self.parameters.insert(name.clone(), value.clone());
                 }
-                Some(Event::Parameter(name, value))
+                Some(IdleMessage::Parameter(name, value))
             }
             _ => None,
         }

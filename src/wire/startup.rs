@@ -14,7 +14,7 @@ use crate::config::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
 use crate::secret::Secret;
 use crate::stage::tls::Wire;
 use crate::wire::frames::{
-    Fields, Frame, Frames, PROTOCOL_3_0, Phase, ReadError, put_message, startup_message,
+    BoundsPhase, Fields, Frame, Frames, PROTOCOL_3_0, ReadError, put_message, startup_message,
 };
 use crate::wire::scram::{
     Claim, ClientFinal, ClientFirst, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramError,
@@ -29,7 +29,7 @@ const MOST_NOTICES: usize = 16;
 
 /// What the server asks for before it lets a client in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum AuthRequest {
     /// Nothing: `trust`, `peer`, `cert`, `ident`, or an error comes first.
     Nothing,
     /// A password in clear: `password`, `ldap`, `pam`, `radius`, `bsd`.
@@ -46,38 +46,40 @@ pub enum Asked {
     Other(i32),
 }
 
-impl Asked {
+impl AuthRequest {
     /// The name that `require_auth` and the facts have for it.
     pub fn name(&self) -> String {
         match self {
-            Asked::Nothing => "none".to_owned(),
-            Asked::Cleartext => "password".to_owned(),
-            Asked::Md5 => "md5".to_owned(),
-            Asked::Sasl(list) if list.iter().any(|m| m.starts_with(SCRAM_SHA_256)) => {
+            AuthRequest::Nothing => "none".to_owned(),
+            AuthRequest::Cleartext => "password".to_owned(),
+            AuthRequest::Md5 => "md5".to_owned(),
+            AuthRequest::Sasl(list) if list.iter().any(|m| m.starts_with(SCRAM_SHA_256)) => {
                 "scram-sha-256".to_owned()
             }
-            Asked::Sasl(list) => format!("SASL {}", list.join(" ")),
-            Asked::Gss => "gss".to_owned(),
-            Asked::Sspi => "sspi".to_owned(),
-            Asked::Other(2) => "Kerberos V5".to_owned(),
-            Asked::Other(6) => "SCM credentials".to_owned(),
-            Asked::Other(n) => format!("request {n}"),
+            AuthRequest::Sasl(list) => format!("SASL {}", list.join(" ")),
+            AuthRequest::Gss => "gss".to_owned(),
+            AuthRequest::Sspi => "sspi".to_owned(),
+            AuthRequest::Other(2) => "Kerberos V5".to_owned(),
+            AuthRequest::Other(6) => "SCM credentials".to_owned(),
+            AuthRequest::Other(n) => format!("request {n}"),
         }
     }
 
     /// The method as `require_auth` knows it.
     fn method(&self) -> Option<AuthMethod> {
         match self {
-            Asked::Nothing => Some(AuthMethod::None),
-            Asked::Cleartext => Some(AuthMethod::Password),
-            Asked::Md5 => Some(AuthMethod::Md5),
-            Asked::Sasl(list) if list.iter().any(|m| m.starts_with(SCRAM_SHA_256)) => {
+            AuthRequest::Nothing => Some(AuthMethod::None),
+            AuthRequest::Cleartext => Some(AuthMethod::Password),
+            AuthRequest::Md5 => Some(AuthMethod::Md5),
+            AuthRequest::Sasl(list) if list.iter().any(|m| m.starts_with(SCRAM_SHA_256)) => {
                 Some(AuthMethod::ScramSha256)
             }
-            Asked::Sasl(list) if list.iter().any(|m| m == "OAUTHBEARER") => Some(AuthMethod::Oauth),
-            Asked::Gss => Some(AuthMethod::Gss),
-            Asked::Sspi => Some(AuthMethod::Sspi),
-            Asked::Sasl(_) | Asked::Other(_) => None,
+            AuthRequest::Sasl(list) if list.iter().any(|m| m == "OAUTHBEARER") => {
+                Some(AuthMethod::Oauth)
+            }
+            AuthRequest::Gss => Some(AuthMethod::Gss),
+            AuthRequest::Sspi => Some(AuthMethod::Sspi),
+            AuthRequest::Sasl(_) | AuthRequest::Other(_) => None,
         }
     }
 }
@@ -86,7 +88,7 @@ impl Asked {
 #[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// The request for authentication, the first if there are several.
-    pub asked: Option<Asked>,
+    pub asked: Option<AuthRequest>,
     /// The mechanism chosen of those offered.
     pub mechanism: Option<&'static str>,
     /// Whether channel binding was used.
@@ -109,7 +111,7 @@ pub struct Exchange {
 
 /// What ends a start-up without a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StartupEnd {
     /// Reading failed.
     Read(ReadError),
     /// The server said no.
@@ -237,7 +239,7 @@ impl Login {
     }
 
     /// Goes on up to ReadyForQuery. After `Ok`, see [`Login::into_session`].
-    pub async fn run(&mut self) -> Result<(), Stop> {
+    pub async fn run(&mut self) -> Result<(), StartupEnd> {
         if !self.sent {
             self.sent = true;
             let message = startup_message(self.rules.newest, &self.rules.parameters);
@@ -248,15 +250,19 @@ impl Login {
                 Some(frame) => frame,
                 None => self
                     .frames
-                    .next(Phase::Authentication)
+                    .next(BoundsPhase::Authentication)
                     .await
-                    .map_err(Stop::Read)?,
+                    .map_err(StartupEnd::Read)?,
             };
             self.exchange.replied = true;
             self.request(frame).await?;
         }
         loop {
-            let frame = self.frames.next(Phase::Session).await.map_err(Stop::Read)?;
+            let frame = self
+                .frames
+                .next(BoundsPhase::Session)
+                .await
+                .map_err(StartupEnd::Read)?;
             if self.settle(frame)? {
                 return Ok(());
             }
@@ -275,7 +281,7 @@ impl Login {
     }
 
     /// One message of the authentication phase.
-    async fn request(&mut self, frame: Frame) -> Result<(), Stop> {
+    async fn request(&mut self, frame: Frame) -> Result<(), StartupEnd> {
         match frame.tag {
             b'E' => return Err(server_error(&frame)),
             b'v' => return self.negotiate(&frame),
@@ -292,20 +298,20 @@ impl Login {
             request::GSS_CONTINUE => Err(malformed("authentication request")),
             _ => {
                 let asked = match number {
-                    request::CLEARTEXT => Asked::Cleartext,
-                    request::MD5 => Asked::Md5,
-                    request::GSS => Asked::Gss,
-                    request::SSPI => Asked::Sspi,
-                    request::SASL => Asked::Sasl(mechanisms(&mut fields)?),
-                    other => Asked::Other(other),
+                    request::CLEARTEXT => AuthRequest::Cleartext,
+                    request::MD5 => AuthRequest::Md5,
+                    request::GSS => AuthRequest::Gss,
+                    request::SSPI => AuthRequest::Sspi,
+                    request::SASL => AuthRequest::Sasl(mechanisms(&mut fields)?),
+                    other => AuthRequest::Other(other),
                 };
                 self.exchange.asked.get_or_insert_with(|| asked.clone());
                 self.gate(&asked)?;
                 match asked {
-                    Asked::Sasl(list) => self.sasl_begin(frame, &list).await,
-                    Asked::Cleartext => self.cleartext(frame).await,
-                    Asked::Md5 => self.md5(frame).await,
-                    _ => Err(Stop::Unserved),
+                    AuthRequest::Sasl(list) => self.sasl_begin(frame, &list).await,
+                    AuthRequest::Cleartext => self.cleartext(frame).await,
+                    AuthRequest::Md5 => self.md5(frame).await,
+                    _ => Err(StartupEnd::Unserved),
                 }
             }
         }
@@ -313,7 +319,7 @@ impl Login {
 
     /// NegotiateProtocolVersion, judged as libpq 18 does
     /// (`pqGetNegotiateProtocolVersion3`); no extension is ever asked for.
-    fn negotiate(&self, frame: &Frame) -> Result<(), Stop> {
+    fn negotiate(&self, frame: &Frame) -> Result<(), StartupEnd> {
         let mut fields = Fields(&frame.body);
         let (Some(theirs), Some(0)) = (fields.i32(), fields.i32()) else {
             return Err(malformed("negotiation of the protocol version"));
@@ -323,35 +329,36 @@ impl Login {
             return Err(malformed("negotiation of the protocol version"));
         }
         if theirs < self.rules.oldest {
-            return Err(Stop::Version(theirs));
+            return Err(StartupEnd::Version(theirs));
         }
         Ok(())
     }
 
     /// libpq's `check_expected_areq` for everything but AuthenticationOk.
-    fn gate(&self, asked: &Asked) -> Result<(), Stop> {
+    fn gate(&self, asked: &AuthRequest) -> Result<(), StartupEnd> {
         let allowed = match asked.method() {
             Some(method) => self.rules.require_auth.allows(method),
             // What has no name in `require_auth` is not on any list of allowed methods.
             None => self.rules.require_auth.methods.is_empty() || self.rules.require_auth.negated,
         };
         if !allowed {
-            return Err(Stop::Forbidden);
+            return Err(StartupEnd::Forbidden);
         }
-        if self.rules.channel_binding == ChannelBinding::Require && !matches!(asked, Asked::Sasl(_))
+        if self.rules.channel_binding == ChannelBinding::Require
+            && !matches!(asked, AuthRequest::Sasl(_))
         {
             let why = if self.wire().tls.is_none() {
                 Unbindable::NoTls
             } else {
                 Unbindable::NotScram
             };
-            return Err(Stop::Unbindable(why));
+            return Err(StartupEnd::Unbindable(why));
         }
         Ok(())
     }
 
     /// AuthenticationOk, and libpq's checks on it.
-    fn accepted(&mut self) -> Result<(), Stop> {
+    fn accepted(&mut self) -> Result<(), StartupEnd> {
         if self.rules.certificate_mode == SslCertMode::Require {
             let used = self
                 .wire()
@@ -359,29 +366,29 @@ impl Login {
                 .as_ref()
                 .is_some_and(|tls| tls.client_certificate_asked && tls.client_certificate_sent);
             if !used {
-                return Err(Stop::CertificateNotUsed);
+                return Err(StartupEnd::CertificateNotUsed);
             }
         }
-        let asked = self.exchange.asked.get_or_insert(Asked::Nothing);
+        let asked = self.exchange.asked.get_or_insert(AuthRequest::Nothing);
         let completed = match asked {
-            Asked::Nothing => false,
-            Asked::Sasl(_) => matches!(self.sasl, Sasl::Done),
+            AuthRequest::Nothing => false,
+            AuthRequest::Sasl(_) => matches!(self.sasl, Sasl::Done),
             _ => self.exchange.answered,
         };
         if !completed && !self.rules.require_auth.allows(AuthMethod::None) {
             return Err(if self.exchange.answered {
-                Stop::Unproven
+                StartupEnd::Unproven
             } else {
-                Stop::Forbidden
+                StartupEnd::Forbidden
             });
         }
         if self.rules.channel_binding == ChannelBinding::Require
             && !(self.exchange.bound && self.exchange.proven)
         {
             return Err(match (&self.wire().tls, self.exchange.bound) {
-                (None, _) => Stop::Unbindable(Unbindable::NoTls),
-                (_, true) => Stop::Unproven,
-                (_, false) => Stop::Unbindable(Unbindable::NotScram),
+                (None, _) => StartupEnd::Unbindable(Unbindable::NoTls),
+                (_, true) => StartupEnd::Unproven,
+                (_, false) => StartupEnd::Unbindable(Unbindable::NotScram),
             });
         }
         self.exchange.authenticated = true;
@@ -389,23 +396,23 @@ impl Login {
     }
 
     /// The password, which must not be empty (libpq: `PQnoPasswordSupplied`).
-    fn need_password(&mut self, frame: Frame) -> Result<Secret, Stop> {
+    fn need_password(&mut self, frame: Frame) -> Result<Secret, StartupEnd> {
         match &self.password {
             Some(password) if !password.is_empty() => Ok(password.clone()),
             _ => {
                 self.waiting = Some(frame);
-                Err(Stop::PasswordNeeded)
+                Err(StartupEnd::PasswordNeeded)
             }
         }
     }
 
-    async fn cleartext(&mut self, frame: Frame) -> Result<(), Stop> {
+    async fn cleartext(&mut self, frame: Frame) -> Result<(), StartupEnd> {
         let password = self.need_password(frame)?;
         self.send_password(password.expose_bytes()).await;
         Ok(())
     }
 
-    async fn md5(&mut self, frame: Frame) -> Result<(), Stop> {
+    async fn md5(&mut self, frame: Frame) -> Result<(), StartupEnd> {
         let salt = frame
             .body
             .get(4..8)
@@ -434,31 +441,31 @@ impl Login {
     }
 
     /// Chooses a mechanism as libpq's `pg_SASL_init` does.
-    async fn sasl_begin(&mut self, frame: Frame, offered: &[String]) -> Result<(), Stop> {
+    async fn sasl_begin(&mut self, frame: Frame, offered: &[String]) -> Result<(), StartupEnd> {
         let required = self.rules.channel_binding == ChannelBinding::Require;
         let disabled = self.rules.channel_binding == ChannelBinding::Disable;
         if !matches!(self.sasl, Sasl::Idle) {
-            return Err(Stop::Protocol("it asks for SASL twice".to_owned()));
+            return Err(StartupEnd::Protocol("it asks for SASL twice".to_owned()));
         }
         let tls = self.wire().tls.clone();
         if required && tls.is_none() {
-            return Err(Stop::Unbindable(Unbindable::NoTls));
+            return Err(StartupEnd::Unbindable(Unbindable::NoTls));
         }
         let plus = offered.iter().any(|m| m == SCRAM_SHA_256_PLUS);
         let plain = offered.iter().any(|m| m == SCRAM_SHA_256);
         let (mechanism, claim) = match &tls {
-            None if plus => return Err(Stop::Stripped),
+            None if plus => return Err(StartupEnd::Stripped),
             Some(tls) if plus && !disabled => match &tls.end_point {
                 Some(data) => (SCRAM_SHA_256_PLUS, Claim::Bound(data.clone())),
-                None => return Err(Stop::Unbindable(Unbindable::NoDigest)),
+                None => return Err(StartupEnd::Unbindable(Unbindable::NoDigest)),
             },
-            _ if !plain => return Err(Stop::Unserved),
-            _ if required => return Err(Stop::Unbindable(Unbindable::NotOffered)),
+            _ if !plain => return Err(StartupEnd::Unserved),
+            _ if required => return Err(StartupEnd::Unbindable(Unbindable::NotOffered)),
             Some(_) if !disabled => (SCRAM_SHA_256, Claim::NotOffered),
             _ => (SCRAM_SHA_256, Claim::Unsupported),
         };
         self.need_password(frame)?;
-        let first = ClientFirst::new(claim.clone()).map_err(Stop::Scram)?;
+        let first = ClientFirst::new(claim.clone()).map_err(StartupEnd::Scram)?;
         let text = first.message();
         let mut body = mechanism.as_bytes().to_vec();
         body.push(0);
@@ -471,40 +478,40 @@ impl Login {
         Ok(())
     }
 
-    async fn sasl_continue(&mut self, message: Vec<u8>) -> Result<(), Stop> {
+    async fn sasl_continue(&mut self, message: Vec<u8>) -> Result<(), StartupEnd> {
         let Sasl::First(first) = std::mem::replace(&mut self.sasl, Sasl::Idle) else {
             return Err(malformed("SASL continuation"));
         };
         let Some(password) = self.password.clone() else {
-            return Err(Stop::PasswordNeeded);
+            return Err(StartupEnd::PasswordNeeded);
         };
-        let challenge = first.read(&message).map_err(Stop::Scram)?;
+        let challenge = first.read(&message).map_err(StartupEnd::Scram)?;
         self.exchange.iterations = Some(challenge.iterations);
         // A server may ask for very many iterations: not on the thread that
         // watches the time.
         let answer =
             tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose_bytes()))
                 .await
-                .map_err(|error| Stop::Scram(ScramError::Local(error.to_string())))?;
-        let (message, end) = answer.map_err(Stop::Scram)?;
+                .map_err(|error| StartupEnd::Scram(ScramError::Local(error.to_string())))?;
+        let (message, end) = answer.map_err(StartupEnd::Scram)?;
         self.answer(message.as_bytes()).await;
         self.exchange.password_used = true;
         self.sasl = Sasl::Final(end);
         Ok(())
     }
 
-    fn sasl_final(&mut self, message: &[u8]) -> Result<(), Stop> {
+    fn sasl_final(&mut self, message: &[u8]) -> Result<(), StartupEnd> {
         let Sasl::Final(end) = std::mem::replace(&mut self.sasl, Sasl::Idle) else {
             return Err(malformed("end of SASL"));
         };
-        end.check(message).map_err(Stop::Scram)?;
+        end.check(message).map_err(StartupEnd::Scram)?;
         self.exchange.proven = true;
         self.sasl = Sasl::Done;
         Ok(())
     }
 
     /// One message between AuthenticationOk and ReadyForQuery; true at the end.
-    fn settle(&mut self, frame: Frame) -> Result<bool, Stop> {
+    fn settle(&mut self, frame: Frame) -> Result<bool, StartupEnd> {
         let mut fields = Fields(&frame.body);
         match frame.tag {
             b'Z' => return Ok(true),
@@ -521,7 +528,7 @@ impl Login {
                     return Err(malformed("ParameterStatus"));
                 };
                 if self.parameters.len() >= MOST_PARAMETERS {
-                    return Err(Stop::Protocol(
+                    return Err(StartupEnd::Protocol(
                         "it reports parameters without end".to_owned(),
                     ));
                 }
@@ -531,7 +538,7 @@ impl Login {
             // libpq takes notifications and leaves them to the application.
             b'A' => {}
             tag => {
-                return Err(Stop::Protocol(format!(
+                return Err(StartupEnd::Protocol(format!(
                     "unexpected message {} during start-up",
                     crate::text::clean_bytes(&[tag])
                 )));
@@ -541,19 +548,19 @@ impl Login {
     }
 }
 
-fn server_error(frame: &Frame) -> Stop {
+fn server_error(frame: &Frame) -> StartupEnd {
     match ServerError::parse(&frame.body) {
-        Some(error) => Stop::Server(Box::new(error)),
+        Some(error) => StartupEnd::Server(Box::new(error)),
         None => malformed("ErrorResponse"),
     }
 }
 
-fn malformed(what: &str) -> Stop {
-    Stop::Protocol(format!("the {what} is malformed"))
+fn malformed(what: &str) -> StartupEnd {
+    StartupEnd::Protocol(format!("the {what} is malformed"))
 }
 
 /// The list of SASL mechanisms.
-fn mechanisms(fields: &mut Fields<'_>) -> Result<Vec<String>, Stop> {
+fn mechanisms(fields: &mut Fields<'_>) -> Result<Vec<String>, StartupEnd> {
     let mut list = Vec::new();
     loop {
         match fields.string() {

@@ -9,14 +9,14 @@ use crate::{secret, text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
     /// What it is.
-    pub kind: Kind,
+    pub kind: PeerProtocol,
     /// What it says about itself: a banner, a status line, a version.
     pub says: String,
 }
 
 /// The protocols that are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PeerProtocol {
     /// A web server, proxy or load balancer that speaks HTTP in clear.
     Http,
     /// A web server that wants TLS first and says so in clear.
@@ -61,60 +61,60 @@ pub enum Kind {
     Unknown,
 }
 
-impl Kind {
+impl PeerProtocol {
     /// What it is, as it stands in a sentence: "a web server (HTTP)".
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Http => "a web server or HTTP proxy",
-            Kind::HttpsExpected => "a web server that expects HTTPS",
-            Kind::Tls => "a TLS server that does not know PostgreSQL's request for TLS",
-            Kind::Ssh => "an SSH server",
-            Kind::MySql => "a MySQL or MariaDB server",
-            Kind::Redis => "a Redis server",
-            Kind::Memcached => "a memcached server",
-            Kind::Smtp => "a mail server (SMTP)",
-            Kind::Ftp => "a file server (FTP)",
-            Kind::Pop3 => "a mailbox server (POP3)",
-            Kind::Imap => "a mailbox server (IMAP)",
-            Kind::Amqp => "a message broker (AMQP)",
-            Kind::Vnc => "a remote desktop (VNC)",
-            Kind::Telnet => "a telnet server",
-            Kind::Socks => "a SOCKS proxy",
-            Kind::Ldap => "a directory server (LDAP)",
-            Kind::SqlServer => "Microsoft SQL Server",
-            Kind::Oracle => "an Oracle listener",
-            Kind::PostgresClient => {
+            PeerProtocol::Http => "a web server or HTTP proxy",
+            PeerProtocol::HttpsExpected => "a web server that expects HTTPS",
+            PeerProtocol::Tls => "a TLS server that does not know PostgreSQL's request for TLS",
+            PeerProtocol::Ssh => "an SSH server",
+            PeerProtocol::MySql => "a MySQL or MariaDB server",
+            PeerProtocol::Redis => "a Redis server",
+            PeerProtocol::Memcached => "a memcached server",
+            PeerProtocol::Smtp => "a mail server (SMTP)",
+            PeerProtocol::Ftp => "a file server (FTP)",
+            PeerProtocol::Pop3 => "a mailbox server (POP3)",
+            PeerProtocol::Imap => "a mailbox server (IMAP)",
+            PeerProtocol::Amqp => "a message broker (AMQP)",
+            PeerProtocol::Vnc => "a remote desktop (VNC)",
+            PeerProtocol::Telnet => "a telnet server",
+            PeerProtocol::Socks => "a SOCKS proxy",
+            PeerProtocol::Ldap => "a directory server (LDAP)",
+            PeerProtocol::SqlServer => "Microsoft SQL Server",
+            PeerProtocol::Oracle => "an Oracle listener",
+            PeerProtocol::PostgresClient => {
                 "something that sends back what it is sent, or another PostgreSQL client"
             }
-            Kind::Text => "something that answers in text",
-            Kind::Unknown => "something unknown",
+            PeerProtocol::Text => "something that answers in text",
+            PeerProtocol::Unknown => "something unknown",
         }
     }
 
     /// The protocol's short name, for machines.
     pub fn id(self) -> &'static str {
         match self {
-            Kind::Http => "http",
-            Kind::HttpsExpected => "https",
-            Kind::Tls => "tls",
-            Kind::Ssh => "ssh",
-            Kind::MySql => "mysql",
-            Kind::Redis => "redis",
-            Kind::Memcached => "memcached",
-            Kind::Smtp => "smtp",
-            Kind::Ftp => "ftp",
-            Kind::Pop3 => "pop3",
-            Kind::Imap => "imap",
-            Kind::Amqp => "amqp",
-            Kind::Vnc => "vnc",
-            Kind::Telnet => "telnet",
-            Kind::Socks => "socks",
-            Kind::Ldap => "ldap",
-            Kind::SqlServer => "sqlserver",
-            Kind::Oracle => "oracle",
-            Kind::PostgresClient => "postgres-client",
-            Kind::Text => "text",
-            Kind::Unknown => "unknown",
+            PeerProtocol::Http => "http",
+            PeerProtocol::HttpsExpected => "https",
+            PeerProtocol::Tls => "tls",
+            PeerProtocol::Ssh => "ssh",
+            PeerProtocol::MySql => "mysql",
+            PeerProtocol::Redis => "redis",
+            PeerProtocol::Memcached => "memcached",
+            PeerProtocol::Smtp => "smtp",
+            PeerProtocol::Ftp => "ftp",
+            PeerProtocol::Pop3 => "pop3",
+            PeerProtocol::Imap => "imap",
+            PeerProtocol::Amqp => "amqp",
+            PeerProtocol::Vnc => "vnc",
+            PeerProtocol::Telnet => "telnet",
+            PeerProtocol::Socks => "socks",
+            PeerProtocol::Ldap => "ldap",
+            PeerProtocol::SqlServer => "sqlserver",
+            PeerProtocol::Oracle => "oracle",
+            PeerProtocol::PostgresClient => "postgres-client",
+            PeerProtocol::Text => "text",
+            PeerProtocol::Unknown => "unknown",
         }
     }
 }
@@ -138,7 +138,7 @@ pub fn is_known(bytes: &[u8]) -> bool {
 }
 
 /// Protocols with a signature of their own.
-fn known(bytes: &[u8]) -> Option<Kind> {
+fn known(bytes: &[u8]) -> Option<PeerProtocol> {
     let starts = |prefix: &str| bytes.starts_with(prefix.as_bytes());
     let folded = |prefix: &str| {
         bytes
@@ -147,59 +147,61 @@ fn known(bytes: &[u8]) -> Option<Kind> {
     };
     if starts("HTTP/") || folded("<!doctype html") || folded("<html") {
         return Some(if wants_https(bytes) {
-            Kind::HttpsExpected
+            PeerProtocol::HttpsExpected
         } else {
-            Kind::Http
+            PeerProtocol::Http
         });
     }
     if starts("SSH-") {
-        return Some(Kind::Ssh);
+        return Some(PeerProtocol::Ssh);
     }
     if is_tls(bytes) {
-        return Some(Kind::Tls);
+        return Some(PeerProtocol::Tls);
     }
     if is_mysql(bytes) {
-        return Some(Kind::MySql);
+        return Some(PeerProtocol::MySql);
     }
     if starts("-ERR") || starts("-NOAUTH") || starts("-DENIED") || starts("-LOADING") {
         // POP3 says -ERR too, but greets with +OK first.
-        return Some(Kind::Redis);
+        return Some(PeerProtocol::Redis);
     }
     if starts("+OK") {
-        return Some(Kind::Pop3);
+        return Some(PeerProtocol::Pop3);
     }
     if starts("* OK") || starts("* BYE") || starts("* PREAUTH") {
-        return Some(Kind::Imap);
+        return Some(PeerProtocol::Imap);
     }
     if starts("ERROR\r\n") || starts("CLIENT_ERROR ") || starts("SERVER_ERROR ") {
-        return Some(Kind::Memcached);
+        return Some(PeerProtocol::Memcached);
     }
     if is_reply_line(bytes) {
         let text = String::from_utf8_lossy(bytes).to_ascii_uppercase();
         return Some(match text.contains("FTP") && !text.contains("SMTP") {
-            true => Kind::Ftp,
-            false => Kind::Smtp,
+            true => PeerProtocol::Ftp,
+            false => PeerProtocol::Smtp,
         });
     }
     if starts("AMQP") {
-        return Some(Kind::Amqp);
+        return Some(PeerProtocol::Amqp);
     }
     if starts("RFB ") {
-        return Some(Kind::Vnc);
+        return Some(PeerProtocol::Vnc);
     }
     match bytes {
         // IAC WILL, WONT, DO or DONT.
-        [0xff, 0xfb..=0xfe, ..] => Some(Kind::Telnet),
-        [0x05, 0xff | 0x00] | [0x00, 0x5a..=0x5d, _, _, _, _, _, _] => Some(Kind::Socks),
+        [0xff, 0xfb..=0xfe, ..] => Some(PeerProtocol::Telnet),
+        [0x05, 0xff | 0x00] | [0x00, 0x5a..=0x5d, _, _, _, _, _, _] => Some(PeerProtocol::Socks),
         // A sequence holding a message id: an LDAP message.
-        [0x30, _, 0x02, 0x01, ..] | [0x30, 0x84, _, _, _, _, 0x02, 0x01, ..] => Some(Kind::Ldap),
+        [0x30, _, 0x02, 0x01, ..] | [0x30, 0x84, _, _, _, _, 0x02, 0x01, ..] => {
+            Some(PeerProtocol::Ldap)
+        }
         // A TDS response, last packet.
-        [0x04, 0x01, _, _, 0x00, 0x00, ..] => Some(Kind::SqlServer),
+        [0x04, 0x01, _, _, 0x00, 0x00, ..] => Some(PeerProtocol::SqlServer),
         // TNS refuse, resend, or error packet.
-        [0x00, _, 0x00, 0x00, 0x04 | 0x0b, 0x00, 0x00, 0x00, ..] => Some(Kind::Oracle),
+        [0x00, _, 0x00, 0x00, 0x04 | 0x0b, 0x00, 0x00, 0x00, ..] => Some(PeerProtocol::Oracle),
         // SSLRequest, GSSENCRequest, CancelRequest, or StartupMessage 3.x.
         [0, 0, _, _, 0x04, 0xd2, 0x16, _, ..] | [0, 0, _, _, 0x00, 0x03, 0x00, _, ..] => {
-            Some(Kind::PostgresClient)
+            Some(PeerProtocol::PostgresClient)
         }
         _ => None,
     }
@@ -226,11 +228,11 @@ pub fn may_be_postgres(bytes: &[u8]) -> bool {
 /// libpq takes (`MAX_ERRLEN`, libpq's `PQconnectPoll`).
 pub const MESSAGE_MAX: u32 = 30_000;
 
-fn by_look(bytes: &[u8]) -> Kind {
+fn by_look(bytes: &[u8]) -> PeerProtocol {
     let printable = |&b: &u8| matches!(b, 0x20..=0x7e | b'\r' | b'\n' | b'\t');
     match bytes.len() >= 4 && bytes.iter().all(printable) {
-        true => Kind::Text,
-        false => Kind::Unknown,
+        true => PeerProtocol::Text,
+        false => PeerProtocol::Unknown,
     }
 }
 
@@ -291,19 +293,19 @@ fn is_reply_line(bytes: &[u8]) -> bool {
 }
 
 /// Its own words: the first line of text, or the bytes.
-fn says(kind: Kind, bytes: &[u8]) -> String {
+fn says(kind: PeerProtocol, bytes: &[u8]) -> String {
     match kind {
-        Kind::MySql => mysql_words(bytes),
-        Kind::Tls => clear_alert(bytes)
+        PeerProtocol::MySql => mysql_words(bytes),
+        PeerProtocol::Tls => clear_alert(bytes)
             .map(|alert| format!("TLS alert {alert}"))
             .unwrap_or_else(|| "a TLS record".to_owned()),
-        Kind::Unknown
-        | Kind::Telnet
-        | Kind::Socks
-        | Kind::Ldap
-        | Kind::SqlServer
-        | Kind::Oracle
-        | Kind::PostgresClient => hex(bytes),
+        PeerProtocol::Unknown
+        | PeerProtocol::Telnet
+        | PeerProtocol::Socks
+        | PeerProtocol::Ldap
+        | PeerProtocol::SqlServer
+        | PeerProtocol::Oracle
+        | PeerProtocol::PostgresClient => hex(bytes),
         _ => first_line(bytes),
     }
 }
@@ -344,38 +346,41 @@ pub fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn kind(bytes: &[u8]) -> Option<Kind> {
+    fn kind(bytes: &[u8]) -> Option<PeerProtocol> {
         recognise(bytes).map(|stranger| stranger.kind)
     }
 
     #[test]
     fn strangers_are_known_by_their_first_bytes() {
-        let table: &[(&[u8], Kind)] = &[
-            (b"HTTP/1.1 400 Bad Request\r\n", Kind::Http),
+        let table: &[(&[u8], PeerProtocol)] = &[
+            (b"HTTP/1.1 400 Bad Request\r\n", PeerProtocol::Http),
             (
                 b"<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port",
-                Kind::HttpsExpected,
+                PeerProtocol::HttpsExpected,
             ),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", Kind::Ssh),
-            (&[0x15, 3, 1, 0, 2, 2, 70], Kind::Tls),
-            (b"J\0\0\0\x0a8.0.36\0\x08\0\0\0", Kind::MySql),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", PeerProtocol::Ssh),
+            (&[0x15, 3, 1, 0, 2, 2, 70], PeerProtocol::Tls),
+            (b"J\0\0\0\x0a8.0.36\0\x08\0\0\0", PeerProtocol::MySql),
             (
                 b"\x45\0\0\0\xff\x6a\x04Host '10.0.0.1' is not allowed",
-                Kind::MySql,
+                PeerProtocol::MySql,
             ),
-            (b"-ERR unknown command\r\n", Kind::Redis),
-            (b"ERROR\r\n", Kind::Memcached),
-            (b"220 mail.test ESMTP Postfix\r\n", Kind::Smtp),
-            (b"220 ProFTPD Server\r\n", Kind::Ftp),
-            (b"+OK ready\r\n", Kind::Pop3),
-            (b"* OK IMAP4rev1\r\n", Kind::Imap),
-            (b"AMQP\0\0\x09\x01", Kind::Amqp),
-            (b"RFB 003.008\n", Kind::Vnc),
-            (&[0xff, 0xfd, 0x18], Kind::Telnet),
-            (&[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f], Kind::PostgresClient),
-            (b"Not here, friend\r\n", Kind::Text),
-            (&[0xde, 0xad, 0xbe, 0xef], Kind::Unknown),
-            (b"Emergency maintenance\r\n", Kind::Text),
+            (b"-ERR unknown command\r\n", PeerProtocol::Redis),
+            (b"ERROR\r\n", PeerProtocol::Memcached),
+            (b"220 mail.test ESMTP Postfix\r\n", PeerProtocol::Smtp),
+            (b"220 ProFTPD Server\r\n", PeerProtocol::Ftp),
+            (b"+OK ready\r\n", PeerProtocol::Pop3),
+            (b"* OK IMAP4rev1\r\n", PeerProtocol::Imap),
+            (b"AMQP\0\0\x09\x01", PeerProtocol::Amqp),
+            (b"RFB 003.008\n", PeerProtocol::Vnc),
+            (&[0xff, 0xfd, 0x18], PeerProtocol::Telnet),
+            (
+                &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f],
+                PeerProtocol::PostgresClient,
+            ),
+            (b"Not here, friend\r\n", PeerProtocol::Text),
+            (&[0xde, 0xad, 0xbe, 0xef], PeerProtocol::Unknown),
+            (b"Emergency maintenance\r\n", PeerProtocol::Text),
         ];
         for (bytes, expected) in table {
             assert_eq!(kind(bytes), Some(*expected), "{}", hex(bytes));

@@ -14,7 +14,7 @@ const KEPT: usize = 4096;
 
 /// What a [`Tee`] saw.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct TeeSnapshot {
     /// The peer's first bytes, up to 4,096.
     pub first_bytes: Vec<u8>,
     /// All bytes received.
@@ -37,11 +37,11 @@ pub struct Seen {
 
 /// The shared memory of a [`Tee`].
 #[derive(Debug, Default)]
-pub struct TeeLog(Mutex<Seen>);
+pub struct TeeLog(Mutex<TeeSnapshot>);
 
 impl TeeLog {
     /// What was seen so far.
-    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub fn seen(&self) -> MutexGuard<'_, TeeSnapshot> {
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())

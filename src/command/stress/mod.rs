@@ -87,7 +87,7 @@ pub async fn run(args: &StressArgs) -> Exit {
             deadline: run.time.deadline,
         };
         let show = Show::new(&run.output, &around, args.attempts);
-        let mut test = Test::new(target, ctx, load, show);
+        let mut test = StressTest::new(target, ctx, load, show);
         report.stage(Stage::Stress).begin();
         tokio::select! {
             () = test.run() => {}
@@ -100,7 +100,7 @@ pub async fn run(args: &StressArgs) -> Exit {
 }
 
 /// The test as it goes on.
-struct Test {
+struct StressTest {
     target: Target,
     ctx: Ctx,
     load: Load,
@@ -112,7 +112,7 @@ struct Test {
     told: Instant,
 }
 
-impl Test {
+impl StressTest {
     fn new(target: Target, ctx: Ctx, load: Load, show: Show) -> Self {
         let began = Instant::now();
         Self {

@@ -20,10 +20,10 @@ const ROWS: usize = 8;
 
 /// Shows the attempts. Dropping it erases the line that changes.
 pub struct Show {
-    face: Face,
+    face: StressScreen,
 }
 
-enum Face {
+enum StressScreen {
     Nothing,
     Lines { told: Instant, of: u32 },
     Bar { bar: ProgressBar, style: Style },
@@ -38,8 +38,8 @@ impl Show {
                 .var("TERM")
                 .is_some_and(|term| !matches!(term.as_str(), "" | "dumb"));
         let face = match (output.quiet, able) {
-            (true, _) => Face::Nothing,
-            (false, false) => Face::Lines {
+            (true, _) => StressScreen::Nothing,
+            (false, false) => StressScreen::Lines {
                 told: Instant::now(),
                 of,
             },
@@ -50,7 +50,7 @@ impl Show {
                 let look = ProgressStyle::with_template("  {bar:30} {pos} of {len} attempts{msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_bar());
                 bar.set_style(look.progress_chars(if style.utf8 { "━╸ " } else { "=> " }));
-                Face::Bar { bar, style }
+                StressScreen::Bar { bar, style }
             }
         };
         Self { face }
@@ -60,9 +60,9 @@ impl Show {
     pub fn note(&self, words: &str) {
         let words = text::clean(words);
         match &self.face {
-            Face::Nothing => {}
-            Face::Lines { .. } => eprintln!("stress: {words}"),
-            Face::Bar { bar, .. } => bar.println(words),
+            StressScreen::Nothing => {}
+            StressScreen::Lines { .. } => eprintln!("stress: {words}"),
+            StressScreen::Bar { bar, .. } => bar.println(words),
         }
     }
 
@@ -70,14 +70,14 @@ impl Show {
     pub fn progress(&mut self, account: &Account) {
         let (made, passed) = (account.samples.len(), account.succeeded());
         match &mut self.face {
-            Face::Nothing => {}
-            Face::Lines { told, of } => {
+            StressScreen::Nothing => {}
+            StressScreen::Lines { told, of } => {
                 if told.elapsed() >= LINE || made == *of as usize {
                     *told = Instant::now();
                     eprintln!("stress: {made} of {of} attempts, {} failed", made - passed);
                 }
             }
-            Face::Bar { bar, .. } => {
+            StressScreen::Bar { bar, .. } => {
                 let (low, high) = wilson(passed, made);
                 bar.set_position(made as u64);
                 bar.set_message(format!(
@@ -92,7 +92,7 @@ impl Show {
 
     /// The end: the times of the attempts that passed, as a few bars.
     pub fn done(&self, account: &Account) {
-        let Face::Bar { bar, style } = &self.face else {
+        let StressScreen::Bar { bar, style } = &self.face else {
             return;
         };
         bar.finish_and_clear();
@@ -109,7 +109,7 @@ impl Show {
 
 impl Drop for Show {
     fn drop(&mut self) {
-        if let Face::Bar { bar, .. } = &self.face {
+        if let StressScreen::Bar { bar, .. } = &self.face {
             bar.finish_and_clear();
         }
     }

@@ -2,7 +2,7 @@
 
 use super::line::delimited;
 use super::pattern::pattern_list;
-use super::read::{Holds, Place, Problem, Reader};
+use super::read::{Holds, LinePlace, Problem, Reader};
 
 impl Reader<'_> {
     /// Whether all criteria of a `Match` line hold (readconf.c,
@@ -11,7 +11,7 @@ impl Reader<'_> {
         &mut self,
         text: &str,
         line: usize,
-        place: &Place,
+        place: &LinePlace,
     ) -> Result<Holds, Problem> {
         let mut rest = Some(text);
         let holds = self.conjunction(&mut rest, line, place)?;
@@ -25,7 +25,7 @@ impl Reader<'_> {
         &mut self,
         rest: &mut Option<&str>,
         line: usize,
-        place: &Place,
+        place: &LinePlace,
     ) -> Result<Holds, Problem> {
         let mut next = || delimited(rest).filter(|word| !word.is_empty());
         let (mut matched, mut count, mut unknown) = (true, 0, None);

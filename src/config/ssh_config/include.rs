@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ssh::home_of;
 
-use super::read::{Broken, DEEPEST, Holds, MOST_FILES, Place, Reader, wrong};
+use super::read::{DEEPEST, Holds, LinePlace, MOST_FILES, ReadError, Reader, wrong};
 
 impl Reader<'_> {
     pub(super) fn include(
         &mut self,
         words: &[String],
-        place: &Place,
+        place: &LinePlace,
         active: Holds,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ReadError> {
         for word in words {
             if word.is_empty() {
                 return Err(wrong("Include with an empty value"));
@@ -47,7 +47,7 @@ impl Reader<'_> {
                 if place.depth >= DEEPEST || self.files >= MOST_FILES {
                     return Err(wrong("too many nested or included files"));
                 }
-                let inner = Place {
+                let inner = LinePlace {
                     path: &path,
                     depth: place.depth + 1,
                     outer: place.outer.min(active),
@@ -55,7 +55,7 @@ impl Reader<'_> {
                 };
                 let mut inside = active;
                 self.file(&inner, true, &mut inside)
-                    .map_err(Broken::Rejected)?;
+                    .map_err(ReadError::Rejected)?;
             }
         }
         Ok(())
@@ -145,7 +145,7 @@ fn in_class(class: &[char], c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Asked, Files, Options, Rejected, lookup};
+    use super::super::{ConfigRejected, Files, HostQuery, Options, lookup};
 
     #[test]
     fn includes_and_globs() {
@@ -164,7 +164,7 @@ mod tests {
             named: false,
             system: None,
         };
-        let asked = |host| Asked {
+        let asked = |host| HostQuery {
             host,
             user: None,
             local_user: "me",
@@ -194,7 +194,7 @@ mod tests {
         write("config", "Include config\n");
         assert!(matches!(
             lookup(&files, &asked("h")),
-            Err(Rejected::Line { .. })
+            Err(ConfigRejected::Line { .. })
         ));
 
         use std::os::unix::fs::PermissionsExt;
@@ -202,7 +202,7 @@ mod tests {
         std::fs::set_permissions(ssh.join("config"), open).unwrap();
         assert!(matches!(
             lookup(&files, &asked("h")),
-            Err(Rejected::Permissions { .. })
+            Err(ConfigRejected::Permissions { .. })
         ));
         let named = Files {
             named: true,
@@ -210,7 +210,7 @@ mod tests {
         };
         assert!(matches!(
             lookup(&named, &asked("h")),
-            Err(Rejected::Line { .. } | Rejected::Permissions { .. })
+            Err(ConfigRejected::Line { .. } | ConfigRejected::Permissions { .. })
         ));
     }
 }

@@ -1,12 +1,12 @@
 //! The keywords, and what each of them takes.
 
 use super::forward::{self, Forward};
-use super::names::Family;
-use super::values::{self, Shape};
+use super::names::AlgorithmList;
+use super::values::{self, ValueShape};
 
 /// What a keyword takes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Host,
     Match,
     Include,
@@ -44,9 +44,9 @@ pub(super) enum Kind {
     ConnectionAttempts,
     CanonicalDomains,
     /// Of no consequence here, but for what ssh stops at.
-    Shaped(Shape),
+    Shaped(ValueShape),
     /// A list of algorithms of no consequence here.
-    Names(Family),
+    Names(AlgorithmList),
     /// One value, of no consequence here.
     One,
     /// Any values, of no consequence here.
@@ -56,14 +56,14 @@ pub(super) enum Kind {
     Unfollowed(&'static str, &'static str),
 }
 
-impl Kind {
+impl ValueKind {
     /// Whether nothing may stand behind its value.
     pub(super) fn ends(self) -> bool {
-        !matches!(self, Kind::Many)
+        !matches!(self, ValueKind::Many)
     }
 
-    pub(super) fn of(keyword: &str) -> Option<Kind> {
-        use Kind::*;
+    pub(super) fn of(keyword: &str) -> Option<ValueKind> {
+        use ValueKind::*;
         Some(match keyword {
             "host" => Host,
             "match" => Match,
@@ -131,9 +131,9 @@ impl Kind {
             | "streamlocalbindunlink"
             | "tcpkeepalive"
             | "keepalive"
-            | "visualhostkey" => Shaped(Shape::Flag("")),
+            | "visualhostkey" => Shaped(ValueShape::Flag("")),
             "canonicalizemaxdots" | "numberofpasswordprompts" | "serveralivecountmax" => {
-                Shaped(Shape::Number)
+                Shaped(ValueShape::Number)
             }
             "controlpath" => ControlPath,
             "connectionattempts" => ConnectionAttempts,
@@ -148,36 +148,36 @@ impl Kind {
             | "warnweakcrypto"
             | "versionaddendum"
             | "xauthlocation" => One,
-            "connecttimeout" | "serveraliveinterval" => Shaped(Shape::Time("none")),
-            "forwardx11timeout" => Shaped(Shape::Time("none")),
-            "controlpersist" => Shaped(Shape::Time("yes no true false")),
-            "controlmaster" => Shaped(Shape::Flag("auto ask autoask")),
-            "requesttty" => Shaped(Shape::Flag("auto force")),
-            "updatehostkeys" => Shaped(Shape::Flag("ask")),
-            "tunnel" => Shaped(Shape::Flag("ethernet point-to-point")),
-            "sessiontype" => Shaped(Shape::Word("none subsystem default")),
-            "fingerprinthash" => Shaped(Shape::Word("md5 sha1 sha256 sha384 sha512")),
-            "loglevel" => Shaped(Shape::Word(
+            "connecttimeout" | "serveraliveinterval" => Shaped(ValueShape::Time("none")),
+            "forwardx11timeout" => Shaped(ValueShape::Time("none")),
+            "controlpersist" => Shaped(ValueShape::Time("yes no true false")),
+            "controlmaster" => Shaped(ValueShape::Flag("auto ask autoask")),
+            "requesttty" => Shaped(ValueShape::Flag("auto force")),
+            "updatehostkeys" => Shaped(ValueShape::Flag("ask")),
+            "tunnel" => Shaped(ValueShape::Flag("ethernet point-to-point")),
+            "sessiontype" => Shaped(ValueShape::Word("none subsystem default")),
+            "fingerprinthash" => Shaped(ValueShape::Word("md5 sha1 sha256 sha384 sha512")),
+            "loglevel" => Shaped(ValueShape::Word(
                 "quiet fatal error info verbose debug debug1 debug2 debug3",
             )),
-            "syslogfacility" => Shaped(Shape::Word(
+            "syslogfacility" => Shaped(ValueShape::Word(
                 "daemon user auth authpriv local0 local1 local2 local3 local4 local5 local6 local7",
             )),
-            "setenv" => Shaped(Shape::Variables),
-            "localforward" => Shaped(Shape::Fits(2, |w| forward::fits(Forward::Local, w))),
-            "remoteforward" => Shaped(Shape::Fits(2, |w| forward::fits(Forward::Remote, w))),
-            "dynamicforward" => Shaped(Shape::Fits(1, |w| forward::fits(Forward::Dynamic, w))),
-            "permitremoteopen" => Shaped(Shape::Fits(usize::MAX, forward::opens)),
-            "addkeystoagent" => Shaped(Shape::Fits(2, values::agent_keys)),
-            "rekeylimit" => Shaped(Shape::Fits(2, values::rekey_limit)),
-            "ipqos" => Shaped(Shape::Fits(2, values::qualities)),
-            "sendenv" => Shaped(Shape::Fits(usize::MAX, values::names)),
-            "escapechar" => Shaped(Shape::Fits(1, values::escape)),
-            "tunneldevice" => Shaped(Shape::Fits(1, values::device)),
-            "streamlocalbindmask" => Shaped(Shape::Fits(1, values::mask)),
+            "setenv" => Shaped(ValueShape::Variables),
+            "localforward" => Shaped(ValueShape::Fits(2, |w| forward::fits(Forward::Local, w))),
+            "remoteforward" => Shaped(ValueShape::Fits(2, |w| forward::fits(Forward::Remote, w))),
+            "dynamicforward" => Shaped(ValueShape::Fits(1, |w| forward::fits(Forward::Dynamic, w))),
+            "permitremoteopen" => Shaped(ValueShape::Fits(usize::MAX, forward::opens)),
+            "addkeystoagent" => Shaped(ValueShape::Fits(2, values::agent_keys)),
+            "rekeylimit" => Shaped(ValueShape::Fits(2, values::rekey_limit)),
+            "ipqos" => Shaped(ValueShape::Fits(2, values::qualities)),
+            "sendenv" => Shaped(ValueShape::Fits(usize::MAX, values::names)),
+            "escapechar" => Shaped(ValueShape::Fits(1, values::escape)),
+            "tunneldevice" => Shaped(ValueShape::Fits(1, values::device)),
+            "streamlocalbindmask" => Shaped(ValueShape::Fits(1, values::mask)),
             "canonicaldomains" => CanonicalDomains,
             "canonicalizepermittedcnames" => Unfollowed("CanonicalizePermittedCNAMEs", "none"),
-            "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(Family::Signature),
+            "hostbasedacceptedalgorithms" | "hostbasedkeytypes" => Names(AlgorithmList::Signature),
             "channeltimeout" | "localcommand" | "logverbose" | "remotecommand" => Many,
             // Retired, and read as nothing.
             "afstokenpassing"
@@ -196,7 +196,7 @@ impl Kind {
             | "useroaming"
             | "usersh" => Many,
             #[cfg(target_os = "macos")]
-            "usekeychain" => Shaped(Shape::Flag("")),
+            "usekeychain" => Shaped(ValueShape::Flag("")),
             _ => return None,
         })
     }

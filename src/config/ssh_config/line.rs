@@ -1,6 +1,6 @@
 //! A line: its keyword and its values, in quotes or not.
 
-use super::names::Family;
+use super::names::AlgorithmList;
 use super::read::Problem;
 
 /// A keyword's values, taken one by one.
@@ -20,7 +20,7 @@ impl Setting<'_> {
     }
 
     /// A list of algorithms that ssh takes.
-    pub(super) fn names(&mut self, family: Family) -> Result<String, Problem> {
+    pub(super) fn names(&mut self, family: AlgorithmList) -> Result<String, Problem> {
         let list = self.value()?;
         match family.problem(&list) {
             Some(problem) => Err(problem),

@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use lists::AlgorithmLists;
-use read::{DEEPEST, Holds, MOST_FILES, Place, Reader};
+use read::{DEEPEST, Holds, LinePlace, MOST_FILES, Reader};
 
 pub use destination::{Spec, jump, spec};
-pub use names::Family;
+pub use names::AlgorithmList;
 pub use pattern::{pattern, pattern_list};
 pub use undecided::STRICT;
 
@@ -121,7 +121,7 @@ pub struct Undecided {
 
 /// Why ssh would stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rejected {
+pub enum ConfigRejected {
     /// A line that it does not understand.
     Line {
         /// The file.
@@ -170,7 +170,7 @@ pub struct Files {
 
 /// Who asks for which host.
 #[derive(Clone, Debug)]
-pub struct Asked<'a> {
+pub struct HostQuery<'a> {
     /// The host as it was written.
     pub host: &'a str,
     /// The user who was named with it.
@@ -187,7 +187,7 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// What ssh would stop at.
-pub fn lookup(files: &Files, asked: &Asked) -> Result<Options, Rejected> {
+pub fn lookup(files: &Files, asked: &HostQuery) -> Result<Options, ConfigRejected> {
     let mut reader = Reader {
         asked,
         options: Options::default(),
@@ -223,7 +223,7 @@ pub fn lookup(files: &Files, asked: &Asked) -> Result<Options, Rejected> {
 ///
 /// # Errors
 /// As [`lookup`].
-pub fn lookup_in(text: &str, asked: &Asked) -> Result<Options, Rejected> {
+pub fn lookup_in(text: &str, asked: &HostQuery) -> Result<Options, ConfigRejected> {
     let mut reader = Reader {
         asked,
         options: Options::default(),
@@ -232,7 +232,7 @@ pub fn lookup_in(text: &str, asked: &Asked) -> Result<Options, Rejected> {
         condition: None,
         files: MOST_FILES,
     };
-    let place = Place {
+    let place = LinePlace {
         path: Path::new("config"),
         user: true,
         outer: Holds::Yes,
@@ -248,8 +248,8 @@ pub fn lookup_in(text: &str, asked: &Asked) -> Result<Options, Rejected> {
 mod tests {
     use super::*;
 
-    pub(super) fn read(text: &str, host: &str) -> Result<Options, Rejected> {
-        let asked = Asked {
+    pub(super) fn read(text: &str, host: &str) -> Result<Options, ConfigRejected> {
+        let asked = HostQuery {
             host,
             user: None,
             local_user: "me",

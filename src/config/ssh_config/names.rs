@@ -6,7 +6,7 @@ use super::read::Problem;
 
 /// What a list is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum AlgorithmList {
     /// `KexAlgorithms`.
     Kex,
     /// `Ciphers`.
@@ -17,15 +17,15 @@ pub enum Family {
     Signature,
 }
 
-impl Family {
+impl AlgorithmList {
     /// Every name of this family, in OpenSSH's order: those of 9.2, and of
     /// later releases what they added.
     pub fn names(self) -> &'static [&'static str] {
         match self {
-            Family::Kex => KEX,
-            Family::Cipher => CIPHERS,
-            Family::Mac => MACS,
-            Family::Signature => SIGNATURES,
+            AlgorithmList::Kex => KEX,
+            AlgorithmList::Cipher => CIPHERS,
+            AlgorithmList::Mac => MACS,
+            AlgorithmList::Signature => SIGNATURES,
         }
     }
 
@@ -33,8 +33,8 @@ impl Family {
     fn has(self, item: &str) -> bool {
         let among = |names: &[&str]| names.contains(&item);
         match self {
-            Family::Signature => SIGNATURES.iter().any(|name| pattern(item, name)),
-            Family::Kex => among(KEX) || KERBEROS.iter().any(|name| item.starts_with(name)),
+            AlgorithmList::Signature => SIGNATURES.iter().any(|name| pattern(item, name)),
+            AlgorithmList::Kex => among(KEX) || KERBEROS.iter().any(|name| item.starts_with(name)),
             family => among(family.names()),
         }
     }
@@ -49,10 +49,10 @@ impl Family {
         }
         let list = written.strip_prefix(['+', '^']).unwrap_or(written);
         let kind = match self {
-            Family::Kex => "key exchange",
-            Family::Cipher => "cipher",
-            Family::Mac => "MAC",
-            Family::Signature => "key type",
+            AlgorithmList::Kex => "key exchange",
+            AlgorithmList::Cipher => "cipher",
+            AlgorithmList::Mac => "MAC",
+            AlgorithmList::Signature => "key type",
         };
         if list.is_empty() {
             return Some(format!("a list without a {kind}"));
@@ -155,45 +155,53 @@ mod tests {
     #[test]
     fn lists_that_ssh_stops_at() {
         for (family, list, problem) in [
-            (Family::Mac, "foo", Some("ssh does not know the MAC foo")),
-            (Family::Mac, "+foo", Some("ssh does not know the MAC foo")),
             (
-                Family::Mac,
+                AlgorithmList::Mac,
+                "foo",
+                Some("ssh does not know the MAC foo"),
+            ),
+            (
+                AlgorithmList::Mac,
+                "+foo",
+                Some("ssh does not know the MAC foo"),
+            ),
+            (
+                AlgorithmList::Mac,
                 "^hmac-*",
                 Some("ssh does not know the MAC hmac-*"),
             ),
-            (Family::Mac, "hmac-sha1,,foo", None),
-            (Family::Mac, "-foo,hmac-*", None),
-            (Family::Mac, "+", Some("a list without a MAC")),
+            (AlgorithmList::Mac, "hmac-sha1,,foo", None),
+            (AlgorithmList::Mac, "-foo,hmac-*", None),
+            (AlgorithmList::Mac, "+", Some("a list without a MAC")),
             (
-                Family::Cipher,
+                AlgorithmList::Cipher,
                 "arcfour",
                 Some("ssh does not know the cipher arcfour"),
             ),
             (
-                Family::Cipher,
+                AlgorithmList::Cipher,
                 "AES128-CTR",
                 Some("ssh does not know the cipher AES128-CTR"),
             ),
             (
-                Family::Cipher,
+                AlgorithmList::Cipher,
                 "none",
                 Some("ssh does not know the cipher none"),
             ),
             (
-                Family::Kex,
+                AlgorithmList::Kex,
                 "curve25519-sha256,x",
                 Some("ssh does not know the key exchange x"),
             ),
-            (Family::Kex, "+gss-group14-sha256-x", None),
-            (Family::Signature, "+ssh-*", None),
+            (AlgorithmList::Kex, "+gss-group14-sha256-x", None),
+            (AlgorithmList::Signature, "+ssh-*", None),
             (
-                Family::Signature,
+                AlgorithmList::Signature,
                 "foo*",
                 Some("ssh does not know the key type foo*"),
             ),
             (
-                Family::Signature,
+                AlgorithmList::Signature,
                 "!ssh-rsa",
                 Some("ssh does not know the key type !ssh-rsa"),
             ),

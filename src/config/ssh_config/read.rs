@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::keyword::Kind;
+use super::keyword::ValueKind;
 use super::line::{Setting, split_keyword, words};
 use super::pattern::{host_matches, pattern_list};
 use super::permissions::too_open;
-use super::{Asked, Files, Options, Rejected};
+use super::{ConfigRejected, Files, HostQuery, Options};
 use crate::config::files;
 
 /// How deep files may include each other (readconf.c has the same bound).
@@ -17,7 +17,7 @@ pub(super) const MOST_FILES: usize = 512;
 
 /// Reads the files for one host.
 pub(super) struct Reader<'a> {
-    pub(super) asked: &'a Asked<'a>,
+    pub(super) asked: &'a HostQuery<'a>,
     pub(super) options: Options,
     /// The host's resolved name, on the second reading.
     pub(super) second: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Reader<'a> {
 
 /// Where a line stands.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct LinePlace<'a> {
     pub(super) path: &'a Path,
     /// Whether it is the user's and not the system's.
     pub(super) user: bool,
@@ -58,9 +58,9 @@ impl From<bool> for Holds {
 pub(super) type Problem = String;
 
 impl Reader<'_> {
-    pub(super) fn all(&mut self, files: &Files, outer: Holds) -> Result<(), Rejected> {
+    pub(super) fn all(&mut self, files: &Files, outer: Holds) -> Result<(), ConfigRejected> {
         self.files = 0;
-        let place = |path, user| Place {
+        let place = |path, user| LinePlace {
             path,
             user,
             outer,
@@ -71,7 +71,7 @@ impl Reader<'_> {
             let there = self.file(&place(path, true), !files.named, &mut active)?;
             if !there && files.named {
                 let why = files::readable(path).err();
-                return Err(Rejected::Unreadable {
+                return Err(ConfigRejected::Unreadable {
                     file: path.clone(),
                     why: why.unwrap_or(files::Unreadable::because("cannot be read")),
                 });
@@ -87,10 +87,10 @@ impl Reader<'_> {
     /// Reads a file; says whether it is there.
     pub(super) fn file(
         &mut self,
-        place: &Place,
+        place: &LinePlace,
         guarded: bool,
         active: &mut Holds,
-    ) -> Result<bool, Rejected> {
+    ) -> Result<bool, ConfigRejected> {
         self.files += 1;
         let file = place.path.to_owned();
         let bytes = match files::read(place.path) {
@@ -100,13 +100,13 @@ impl Reader<'_> {
             Err(why) if why.missing => return Ok(false),
             // ssh takes one that it may not read for none, unless it was named.
             Err(why) if place.depth == 0 && (why.forbidden || !place.user) => return Ok(false),
-            Err(why) => return Err(Rejected::Unreadable { file, why }),
+            Err(why) => return Err(ConfigRejected::Unreadable { file, why }),
         };
         let meta = guarded
             .then(|| std::fs::metadata(place.path).ok())
             .flatten();
         if let Some(problem) = meta.and_then(|meta| too_open(&meta, self.asked.uid)) {
-            return Err(Rejected::Permissions { file, problem });
+            return Err(ConfigRejected::Permissions { file, problem });
         }
         self.text(&String::from_utf8_lossy(&bytes), place, active)?;
         Ok(true)
@@ -115,20 +115,20 @@ impl Reader<'_> {
     pub(super) fn text(
         &mut self,
         text: &str,
-        place: &Place,
+        place: &LinePlace,
         active: &mut Holds,
-    ) -> Result<(), Rejected> {
+    ) -> Result<(), ConfigRejected> {
         for (at, line) in text.split('\n').enumerate() {
             // A C string ends there.
             let line = line.split('\0').next().unwrap_or_default();
             self.line(line, at + 1, place, active)
                 .map_err(|broken| match broken {
-                    Broken::Line(problem) => Rejected::Line {
+                    ReadError::Line(problem) => ConfigRejected::Line {
                         file: place.path.to_owned(),
                         line: at + 1,
                         problem,
                     },
-                    Broken::Rejected(rejected) => rejected,
+                    ReadError::Rejected(rejected) => rejected,
                 })?;
         }
         Ok(())
@@ -138,9 +138,9 @@ impl Reader<'_> {
         &mut self,
         line: &str,
         number: usize,
-        place: &Place,
+        place: &LinePlace,
         active: &mut Holds,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ReadError> {
         let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{c}');
         let line = line.trim_end_matches(blank).trim_start_matches(blank);
         if line.is_empty() || line.starts_with('#') {
@@ -152,7 +152,7 @@ impl Reader<'_> {
             return Err(wrong(format!("no value after {keyword}")));
         }
         let words = words(rest).ok_or_else(|| wrong("an unterminated quote"))?;
-        let Some(kind) = Kind::of(&keyword) else {
+        let Some(kind) = ValueKind::of(&keyword) else {
             let ignored = self.ignored.as_deref();
             return match ignored.is_some_and(|list| pattern_list(list, &keyword)) {
                 true => Ok(()),
@@ -160,21 +160,21 @@ impl Reader<'_> {
             };
         };
         match kind {
-            Kind::Host => {
+            ValueKind::Host => {
                 // The second reading is for the name that the first one led to.
                 let host = self.second.as_deref().unwrap_or(self.asked.host);
                 let matched = host_matches(host, &words).map_err(wrong)?;
                 *active = Holds::from(matched).min(place.outer);
             }
-            Kind::Match => {
+            ValueKind::Match => {
                 let matched = self.criteria(rest, number, place).map_err(wrong)?;
                 *active = matched.min(place.outer);
             }
-            Kind::Include => self.include(&words, place, *active)?,
-            Kind::RefuseConnection if *active == Holds::Yes => {
+            ValueKind::Include => self.include(&words, place, *active)?,
+            ValueKind::RefuseConnection if *active == Holds::Yes => {
                 let words = words.first().filter(|words| !words.is_empty());
                 let words = words.ok_or_else(|| wrong(format!("no value after {keyword}")))?;
-                return Err(Broken::Rejected(Rejected::Refused {
+                return Err(ReadError::Rejected(ConfigRejected::Refused {
                     file: place.path.to_owned(),
                     line: number,
                     words: words.clone(),
@@ -201,11 +201,11 @@ impl Reader<'_> {
 }
 
 /// Why reading ends.
-pub(super) enum Broken {
+pub(super) enum ReadError {
     Line(Problem),
-    Rejected(Rejected),
+    Rejected(ConfigRejected),
 }
 
-pub(super) fn wrong(problem: impl Into<String>) -> Broken {
-    Broken::Line(problem.into())
+pub(super) fn wrong(problem: impl Into<String>) -> ReadError {
+    ReadError::Line(problem.into())
 }

@@ -3,39 +3,39 @@
 use super::Unsupported;
 use super::destination::jump;
 use super::forward::port as port_number;
-use super::keyword::Kind;
+use super::keyword::ValueKind;
 use super::line::Setting;
-use super::names::Family as Algorithms;
-use super::read::{Place, Problem, Reader};
-use super::values::{self, Shape};
+use super::names::AlgorithmList as Algorithms;
+use super::read::{LinePlace, Problem, Reader};
+use super::values::{self, ValueShape};
 use crate::config::Family;
 
 impl Reader<'_> {
     /// Reads a setting, and keeps it where the block matches.
     pub(super) fn set(
         &mut self,
-        kind: Kind,
+        kind: ValueKind,
         setting: &mut Setting,
         number: usize,
-        place: &Place,
+        place: &LinePlace,
         active: bool,
     ) -> Result<(), Problem> {
         let options = &mut self.options;
         match kind {
-            Kind::HostName => keep(&mut options.hostname, setting.value()?, active),
-            Kind::User => keep(&mut options.user, setting.value()?, active),
-            Kind::HostKeyAlias => keep(&mut options.host_key_alias, setting.value()?, active),
-            Kind::IdentityAgent => keep(&mut options.identity_agent, setting.value()?, active),
-            Kind::Port => {
+            ValueKind::HostName => keep(&mut options.hostname, setting.value()?, active),
+            ValueKind::User => keep(&mut options.user, setting.value()?, active),
+            ValueKind::HostKeyAlias => keep(&mut options.host_key_alias, setting.value()?, active),
+            ValueKind::IdentityAgent => keep(&mut options.identity_agent, setting.value()?, active),
+            ValueKind::Port => {
                 let port = setting.value()?;
                 let port = port_number(&port).filter(|port| *port > 0);
                 keep(&mut options.port, port.ok_or("an invalid port")?, active);
             }
-            Kind::IdentitiesOnly => {
+            ValueKind::IdentitiesOnly => {
                 let value = flag(&setting.value()?)?;
                 keep(&mut options.identities_only, value, active);
             }
-            Kind::StrictHostKeyChecking => {
+            ValueKind::StrictHostKeyChecking => {
                 let value = setting.value()?.to_ascii_lowercase();
                 match value.as_str() {
                     "yes" | "true" | "no" | "false" | "off" | "ask" | "accept-new" => {
@@ -48,9 +48,13 @@ impl Reader<'_> {
                     }
                 }
             }
-            Kind::IdentityFile => add(&mut options.identity_files, setting.value()?, active),
-            Kind::CertificateFile => add(&mut options.certificate_files, setting.value()?, active),
-            Kind::UserKnownHostsFile | Kind::GlobalKnownHostsFile | Kind::RevokedHostKeys => {
+            ValueKind::IdentityFile => add(&mut options.identity_files, setting.value()?, active),
+            ValueKind::CertificateFile => {
+                add(&mut options.certificate_files, setting.value()?, active)
+            }
+            ValueKind::UserKnownHostsFile
+            | ValueKind::GlobalKnownHostsFile
+            | ValueKind::RevokedHostKeys => {
                 let files: Vec<String> = setting.rest();
                 if files.len() > 1 && files.iter().any(|f| f.eq_ignore_ascii_case("none")) {
                     return Err(format!(
@@ -59,13 +63,13 @@ impl Reader<'_> {
                     ));
                 }
                 let into = match kind {
-                    Kind::UserKnownHostsFile => &mut options.user_known_hosts,
-                    Kind::RevokedHostKeys => &mut options.revoked_host_keys,
+                    ValueKind::UserKnownHostsFile => &mut options.user_known_hosts,
+                    ValueKind::RevokedHostKeys => &mut options.revoked_host_keys,
                     _ => &mut options.global_known_hosts,
                 };
                 keep(into, files, active);
             }
-            Kind::ProxyJump => {
+            ValueKind::ProxyJump => {
                 let value = setting.value()?;
                 if !value.eq_ignore_ascii_case("none")
                     && value.split(',').any(|h| jump(h).is_none())
@@ -76,7 +80,7 @@ impl Reader<'_> {
                     keep(&mut options.proxy_jump, value, active);
                 }
             }
-            Kind::ProxyCommand => {
+            ValueKind::ProxyCommand => {
                 let none = setting
                     .words
                     .first()
@@ -90,63 +94,63 @@ impl Reader<'_> {
                     }
                 }
             }
-            Kind::IgnoreUnknown => {
+            ValueKind::IgnoreUnknown => {
                 let patterns = setting.value()?;
                 keep(&mut self.ignored, patterns.to_ascii_lowercase(), active);
             }
-            Kind::KexAlgorithms => keep(
+            ValueKind::KexAlgorithms => keep(
                 &mut options.algorithms.kex,
                 setting.names(Algorithms::Kex)?,
                 active,
             ),
-            Kind::HostKeyAlgorithms => {
+            ValueKind::HostKeyAlgorithms => {
                 keep(
                     &mut options.algorithms.host_key,
                     setting.names(Algorithms::Signature)?,
                     active,
                 );
             }
-            Kind::Ciphers => keep(
+            ValueKind::Ciphers => keep(
                 &mut options.algorithms.cipher,
                 setting.names(Algorithms::Cipher)?,
                 active,
             ),
-            Kind::Macs => keep(
+            ValueKind::Macs => keep(
                 &mut options.algorithms.mac,
                 setting.names(Algorithms::Mac)?,
                 active,
             ),
-            Kind::PubkeyAcceptedAlgorithms => {
+            ValueKind::PubkeyAcceptedAlgorithms => {
                 keep(
                     &mut options.algorithms.pubkey,
                     setting.names(Algorithms::Signature)?,
                     active,
                 );
             }
-            Kind::CaSignatureAlgorithms => {
+            ValueKind::CaSignatureAlgorithms => {
                 keep(
                     &mut options.algorithms.ca_signature,
                     setting.names(Algorithms::Signature)?,
                     active,
                 );
             }
-            Kind::PreferredAuthentications => {
+            ValueKind::PreferredAuthentications => {
                 keep(&mut options.preferred_methods, setting.value()?, active);
             }
-            Kind::NoHostAuthenticationForLocalhost => {
+            ValueKind::NoHostAuthenticationForLocalhost => {
                 keep(
                     &mut options.trusts_loopback,
                     flag(&setting.value()?)?,
                     active,
                 );
             }
-            Kind::PasswordAuthentication => {
+            ValueKind::PasswordAuthentication => {
                 keep(&mut options.password, flag(&setting.value()?)?, active);
             }
-            Kind::KbdInteractiveAuthentication => {
+            ValueKind::KbdInteractiveAuthentication => {
                 keep(&mut options.questions, flag(&setting.value()?)?, active);
             }
-            Kind::PubkeyAuthentication => {
+            ValueKind::PubkeyAuthentication => {
                 let value = setting.value()?;
                 let value = match value.as_str() {
                     "unbound" | "host-bound" => true,
@@ -154,7 +158,7 @@ impl Reader<'_> {
                 };
                 keep(&mut options.pubkey, value, active);
             }
-            Kind::AddressFamily => {
+            ValueKind::AddressFamily => {
                 let family = match setting.value()?.to_ascii_lowercase().as_str() {
                     "any" => Family::Any,
                     "inet" => Family::V4,
@@ -163,21 +167,21 @@ impl Reader<'_> {
                 };
                 keep(&mut options.address_family, family, active);
             }
-            Kind::ControlPath => keep(&mut options.control_path, setting.value()?, active),
-            Kind::ConnectionAttempts => {
+            ValueKind::ControlPath => keep(&mut options.control_path, setting.value()?, active),
+            ValueKind::ConnectionAttempts => {
                 let count = values::number(&setting.value()?)
                     .ok_or("ConnectionAttempts with a value that is not a number")?;
                 keep(&mut options.connection_attempts, count, active);
             }
-            Kind::CheckHostIp => {
+            ValueKind::CheckHostIp => {
                 keep(&mut options.check_host_ip, flag(&setting.value()?)?, active);
             }
-            Kind::RequiredRsaSize => {
+            ValueKind::RequiredRsaSize => {
                 let bits = values::number(&setting.value()?)
                     .ok_or("RequiredRSASize with a value that is not a number")?;
                 keep(&mut options.required_rsa_size, bits, active);
             }
-            Kind::Shaped(shape) => {
+            ValueKind::Shaped(shape) => {
                 let values = setting.rest();
                 if let Some(problem) = shape.problem(setting.keyword, &values) {
                     return Err(problem);
@@ -186,32 +190,31 @@ impl Reader<'_> {
                     return Err(format!("more than one value after {}", setting.keyword));
                 }
             }
-            Kind::CanonicalDomains => {
+            ValueKind::CanonicalDomains => {
                 let domains = setting.rest();
-                let shape = Shape::Fits(usize::MAX, values::domains);
+                let shape = ValueShape::Fits(usize::MAX, values::domains);
                 if let Some(problem) = shape.problem(setting.keyword, &domains) {
                     return Err(problem);
                 }
                 keep(&mut options.canonical_domains, domains, active);
             }
-            Kind::Names(family) => {
+            ValueKind::Names(family) => {
                 setting.names(family)?;
             }
             // Where it counts, reading ends before it comes here.
-            Kind::One | Kind::RefuseConnection => {
+            ValueKind::One | ValueKind::RefuseConnection => {
                 setting.value()?;
             }
-            Kind::Unfollowed(name, harmless) => {
+            ValueKind::Unfollowed(name, harmless) => {
                 let values = setting.rest();
                 let problem = match name {
                     "CanonicalizeHostname" => {
-                        Shape::Flag("always").problem(setting.keyword, &values)
+                        ValueShape::Flag("always").problem(setting.keyword, &values)
                     }
-                    "CanonicalizePermittedCNAMEs" => {
-                        Shape::Fits(usize::MAX, values::aliases).problem(setting.keyword, &values)
-                    }
-                    "VerifyHostKeyDNS" => Shape::Flag("ask").problem(setting.keyword, &values),
-                    "ProxyUseFdpass" => Shape::Flag("").problem(setting.keyword, &values),
+                    "CanonicalizePermittedCNAMEs" => ValueShape::Fits(usize::MAX, values::aliases)
+                        .problem(setting.keyword, &values),
+                    "VerifyHostKeyDNS" => ValueShape::Flag("ask").problem(setting.keyword, &values),
+                    "ProxyUseFdpass" => ValueShape::Flag("").problem(setting.keyword, &values),
                     _ => None,
                 };
                 if let Some(problem) = problem {
@@ -227,7 +230,7 @@ impl Reader<'_> {
                     self.not_followed(name, number, place);
                 }
             }
-            Kind::Many | Kind::Host | Kind::Match | Kind::Include => {
+            ValueKind::Many | ValueKind::Host | ValueKind::Match | ValueKind::Include => {
                 setting.rest();
             }
         }
@@ -235,7 +238,7 @@ impl Reader<'_> {
     }
 
     /// Notes a setting that is not followed, once.
-    pub(super) fn not_followed(&mut self, keyword: &str, line: usize, place: &Place) {
+    pub(super) fn not_followed(&mut self, keyword: &str, line: usize, place: &LinePlace) {
         let known = |other: &Unsupported| other.keyword == keyword;
         if !self.options.unsupported.iter().any(known) {
             self.options.unsupported.push(Unsupported {

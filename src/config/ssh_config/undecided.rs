@@ -2,17 +2,17 @@
 //! (`Match exec`, or a name that `CanonicalizeHostname` would make).
 
 use super::Undecided;
-use super::keyword::Kind;
-use super::read::{Place, Reader};
+use super::keyword::ValueKind;
+use super::read::{LinePlace, Reader};
 
 impl Reader<'_> {
     /// Notes a setting of such a block, if it could restrict trust.
     pub(super) fn note_undecided(
         &mut self,
-        kind: Kind,
+        kind: ValueKind,
         words: &[String],
         line: usize,
-        place: &Place,
+        place: &LinePlace,
     ) {
         let keyword = self.restriction(kind, words);
         if let (Some(keyword), Some(condition)) = (keyword, &self.condition) {
@@ -27,30 +27,30 @@ impl Reader<'_> {
 
     /// The name of a setting that would narrow what is trusted, and that no line
     /// before it has settled.
-    fn restriction(&self, kind: Kind, words: &[String]) -> Option<&'static str> {
+    fn restriction(&self, kind: ValueKind, words: &[String]) -> Option<&'static str> {
         let options = &self.options;
         let first = words.first()?.to_ascii_lowercase();
         let among = |list: &[&str]| list.contains(&first.as_str());
         let (keyword, narrows) = match kind {
-            Kind::RefuseConnection => ("RefuseConnection", true),
-            Kind::RevokedHostKeys => (
+            ValueKind::RefuseConnection => ("RefuseConnection", true),
+            ValueKind::RevokedHostKeys => (
                 "RevokedHostKeys",
                 options.revoked_host_keys.is_none() && !among(&["none"]),
             ),
-            Kind::CaSignatureAlgorithms => (
+            ValueKind::CaSignatureAlgorithms => (
                 "CASignatureAlgorithms",
                 options.algorithms.ca_signature.is_none() && !first.starts_with(['+', '^']),
             ),
-            Kind::RequiredRsaSize => ("RequiredRSASize", options.required_rsa_size.is_none()),
-            Kind::StrictHostKeyChecking => (
+            ValueKind::RequiredRsaSize => ("RequiredRSASize", options.required_rsa_size.is_none()),
+            ValueKind::StrictHostKeyChecking => (
                 STRICT,
                 options.strict.is_none() && among(&["yes", "true", "ask"]),
             ),
-            Kind::NoHostAuthenticationForLocalhost => (
+            ValueKind::NoHostAuthenticationForLocalhost => (
                 LOOPBACK,
                 options.trusts_loopback.is_none() && among(&["no", "false"]),
             ),
-            Kind::CheckHostIp => (
+            ValueKind::CheckHostIp => (
                 "CheckHostIP",
                 options.check_host_ip.is_none() && among(&["yes", "true"]),
             ),

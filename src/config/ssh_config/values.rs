@@ -5,7 +5,7 @@ use super::read::Problem;
 
 /// What may stand behind a keyword.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     /// `yes` or `no`, or one of these, separated by blanks.
     Flag(&'static str),
     /// One of these, separated by blanks.
@@ -20,12 +20,12 @@ pub(super) enum Shape {
     Fits(usize, fn(&[String]) -> bool),
 }
 
-impl Shape {
+impl ValueShape {
     /// The most words that it takes.
     pub(super) fn most(self) -> usize {
         match self {
-            Shape::Variables => usize::MAX,
-            Shape::Fits(most, _) => most,
+            ValueShape::Variables => usize::MAX,
+            ValueShape::Fits(most, _) => most,
             _ => 1,
         }
     }
@@ -35,17 +35,17 @@ impl Shape {
         let first = words.first().map_or("", String::as_str);
         let among = |list: &str| list.split(' ').any(|word| word.eq_ignore_ascii_case(first));
         let fine = match self {
-            Shape::Flag(others) => among("yes no true false") || among(others),
-            Shape::Word(list) => among(list),
-            Shape::Number => number(first).is_some(),
-            Shape::Time(others) => among(others) || is_time(first),
-            Shape::Variables => words.iter().all(|word| word.contains('=')),
+            ValueShape::Flag(others) => among("yes no true false") || among(others),
+            ValueShape::Word(list) => among(list),
+            ValueShape::Number => number(first).is_some(),
+            ValueShape::Time(others) => among(others) || is_time(first),
+            ValueShape::Variables => words.iter().all(|word| word.contains('=')),
             // What is too much is said of its own.
-            Shape::Fits(most, fits) => words.len() > most || fits(words),
+            ValueShape::Fits(most, fits) => words.len() > most || fits(words),
         };
         (!fine).then(|| match self {
-            Shape::Variables => format!("{keyword} with a word that is not NAME=VALUE"),
-            Shape::Number => format!("{keyword} with a value that is not a number"),
+            ValueShape::Variables => format!("{keyword} with a word that is not NAME=VALUE"),
+            ValueShape::Number => format!("{keyword} with a value that is not a number"),
             _ => format!("{keyword} with a value that ssh does not know"),
         })
     }

@@ -7,8 +7,8 @@ use crate::finding::Finding;
 use crate::stage::protocol::in_words;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
-use crate::wire::startup::{Asked, Stop, Unbindable};
-use crate::wire::stranger::{self, Kind};
+use crate::wire::startup::{AuthRequest, StartupEnd, Unbindable};
+use crate::wire::stranger::{self, PeerProtocol};
 
 use super::context::LoginContext;
 use super::finding::{dress, gss, intercepted, said_no, timeout};
@@ -17,13 +17,13 @@ use super::server_or_pooler::Speaker;
 use super::wording::Message;
 
 /// The finding for what ended a start-up.
-pub fn stop(stop: &Stop, s: &LoginContext<'_>) -> Finding {
+pub fn stop(stop: &StartupEnd, s: &LoginContext<'_>) -> Finding {
     match stop {
-        Stop::Server(error) => said_no(error, s),
-        Stop::Read(error) => read_failed(error, s),
-        Stop::PasswordNeeded => password_missing(s),
-        Stop::Forbidden => forbidden(s),
-        Stop::CertificateNotUsed => {
+        StartupEnd::Server(error) => said_no(error, s),
+        StartupEnd::Read(error) => read_failed(error, s),
+        StartupEnd::PasswordNeeded => password_missing(s),
+        StartupEnd::Forbidden => forbidden(s),
+        StartupEnd::CertificateNotUsed => {
             let asks = if s.certificate_asked() {
                 "accepts a connection without a client certificate"
             } else {
@@ -35,25 +35,25 @@ pub fn stop(stop: &Stop, s: &LoginContext<'_>) -> Finding {
                 .with("rule", "sslcertmode=require")
                 .with("sent", "")
         }
-        Stop::Unbindable(why) => unbindable(*why, s),
-        Stop::Stripped => intercepted(s).with(
+        StartupEnd::Unbindable(why) => unbindable(*why, s),
+        StartupEnd::Stripped => intercepted(s).with(
             "error",
             "the server offers channel binding, which requires TLS, but this connection is unencrypted: TLS was removed in transit",
         ),
-        Stop::Unserved => unserved(s),
-        Stop::Version(theirs) => s
+        StartupEnd::Unserved => unserved(s),
+        StartupEnd::Version(theirs) => s
             .finding(&auth::PROTOCOL_VERSION)
             .with("theirs", format!("{}.{}", theirs >> 16, theirs & 0xffff))
             .with(
                 "wanted",
                 s.target.min_protocol.map(|version| version.as_str()),
             ),
-        Stop::Scram(error) => scram(error, s),
-        Stop::Unproven => s.finding(&auth::SERVER_UNPROVEN).with(
+        StartupEnd::Scram(error) => scram(error, s),
+        StartupEnd::Unproven => s.finding(&auth::SERVER_UNPROVEN).with(
             "error",
             "it accepted the login before it proved that it knows the password",
         ),
-        Stop::Protocol(what) => malformed(what, s),
+        StartupEnd::Protocol(what) => malformed(what, s),
     }
 }
 
@@ -113,9 +113,9 @@ fn forbidden(s: &LoginContext<'_>) -> Finding {
         false => "; no password was sent",
     };
     let method = match &s.exchange.asked {
-        None | Some(Asked::Nothing) => "no authentication at all".to_owned(),
-        Some(Asked::Cleartext) => "a cleartext password".to_owned(),
-        Some(Asked::Md5) => "an MD5 password".to_owned(),
+        None | Some(AuthRequest::Nothing) => "no authentication at all".to_owned(),
+        Some(AuthRequest::Cleartext) => "a cleartext password".to_owned(),
+        Some(AuthRequest::Md5) => "an MD5 password".to_owned(),
         Some(asked) => asked.name(),
     };
     s.finding(&auth::METHOD_REFUSED)
@@ -126,7 +126,7 @@ fn forbidden(s: &LoginContext<'_>) -> Finding {
 }
 
 fn unbindable(why: Unbindable, s: &LoginContext<'_>) -> Finding {
-    let asked = s.exchange.asked.as_ref().map(Asked::name);
+    let asked = s.exchange.asked.as_ref().map(AuthRequest::name);
     let reason = match why {
         Unbindable::NoTls => "the connection is not encrypted".to_owned(),
         Unbindable::NotScram => match asked.as_deref() {
@@ -153,7 +153,9 @@ fn unbindable(why: Unbindable, s: &LoginContext<'_>) -> Finding {
 
 fn unserved(s: &LoginContext<'_>) -> Finding {
     match &s.exchange.asked {
-        Some(Asked::Gss | Asked::Sspi | Asked::Other(2)) => gss(s, "dbdoctor does not support"),
+        Some(AuthRequest::Gss | AuthRequest::Sspi | AuthRequest::Other(2)) => {
+            gss(s, "dbdoctor does not support")
+        }
         _ => s
             .finding(&auth::METHOD_UNSUPPORTED)
             .with("hba_line", hba::line(s, s.our_address())),
@@ -225,7 +227,7 @@ fn read_failed(error: &ReadError, s: &LoginContext<'_>) -> Finding {
         ReadError::Stranger(bytes) => {
             let shown = crate::text::clean_bytes(bytes);
             let known = stranger::recognise(bytes)
-                .filter(|who| !matches!(who.kind, Kind::Text | Kind::Unknown));
+                .filter(|who| !matches!(who.kind, PeerProtocol::Text | PeerProtocol::Unknown));
             match known {
                 // It has answered as PostgreSQL does before, and says nothing
                 // that somebody else would.

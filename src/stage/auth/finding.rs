@@ -7,7 +7,7 @@ use crate::cause::{Cause, auth, server, tls};
 use crate::finding::Finding;
 use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
-use crate::wire::startup::Asked;
+use crate::wire::startup::AuthRequest;
 
 use super::context::LoginContext;
 use super::refusal;
@@ -42,7 +42,7 @@ pub fn session_error(error: &ServerError, s: &LoginContext<'_>) -> Finding {
 
 /// By SQLSTATE and routine.
 pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -> Finding {
-    let seen = refusal::Seen {
+    let seen = refusal::RefusalContext {
         exchange: s.exchange,
         unix: s.is_unix(),
         certificate_sent: s.certificate_sent(),
@@ -188,7 +188,7 @@ fn common_name(s: &LoginContext<'_>) -> Option<String> {
 /// Kerberos, and why it does not go on.
 pub fn gss(s: &LoginContext<'_>, why: &str) -> Finding {
     let method = match s.exchange.asked {
-        Some(Asked::Sspi) => "sspi",
+        Some(AuthRequest::Sspi) => "sspi",
         _ => "gss",
     };
     s.finding(&auth::GSS)

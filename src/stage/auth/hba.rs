@@ -7,7 +7,7 @@ use crate::config::{Endpoint, Roots, SslCertMode, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::stage::protocol::Attempt;
 use crate::wire::Route;
-use crate::wire::startup::{Asked, Login, Stop};
+use crate::wire::startup::{AuthRequest, Login, StartupEnd};
 
 use super::context::LoginContext;
 use super::wording::Message;
@@ -134,10 +134,10 @@ pub async fn other_encryption_passes(
         }
         let mut login = Login::new(wire, super::rules(&other), None);
         match login.run().await {
-            Err(Stop::Server(error)) => {
+            Err(StartupEnd::Server(error)) => {
                 let asked = login.exchange.asked.as_ref();
                 // A line matched, whatever came of it.
-                let matched = asked.is_some_and(|asked| *asked != Asked::Nothing)
+                let matched = asked.is_some_and(|asked| *asked != AuthRequest::Nothing)
                     || login.exchange.authenticated
                     || error.routine() == "auth_failed"
                     // Its demand for a client certificate quotes no name.
@@ -145,7 +145,7 @@ pub async fn other_encryption_passes(
                         && Message::of(&error.message).names.is_empty());
                 Some(matched)
             }
-            Err(Stop::Read(_) | Stop::Protocol(_)) => None,
+            Err(StartupEnd::Read(_) | StartupEnd::Protocol(_)) => None,
             _ => Some(true),
         }
     };

@@ -28,10 +28,10 @@ use crate::stage::protocol::Attempt;
 use crate::stage::protocol::answer::{Ending, Heard};
 use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tls};
-use crate::wire::frames::{Frames, PROTOCOL_3_0, PROTOCOL_3_2, Phase, startup_message};
+use crate::wire::frames::{BoundsPhase, Frames, PROTOCOL_3_0, PROTOCOL_3_2, startup_message};
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
-use crate::wire::startup::{Asked, Exchange, Login, Rules, Stop};
+use crate::wire::startup::{AuthRequest, Exchange, Login, Rules, StartupEnd};
 use crate::wire::{Address, Route};
 
 pub use classify::is_ancient;
@@ -61,7 +61,7 @@ pub async fn probe(
     let stop = loop {
         match ctx.until(ctx.limit(), login.run()).await {
             Ok(Ok(())) => break None,
-            Ok(Err(Stop::PasswordNeeded)) if target.ask_password && !prompted => {
+            Ok(Err(StartupEnd::PasswordNeeded)) if target.ask_password && !prompted => {
                 prompted = true;
                 login.password = ask(&target.user).await;
                 begun = Instant::now();
@@ -173,7 +173,7 @@ fn peer_name(wire: &Wire) -> Option<String> {
 /// the client's certificate.
 async fn below(
     finding: Finding,
-    stop: Option<&Stop>,
+    stop: Option<&StartupEnd>,
     tls: Option<&tls::Encryption>,
     s: &LoginContext<'_>,
     ctx: &Ctx,
@@ -183,13 +183,13 @@ async fn below(
         code if code.starts_with("protocol.") && first => {
             let heard = match stop {
                 None => Some(Heard::nothing(Ending::Silent)),
-                Some(Stop::Read(error)) => error.heard(),
+                Some(StartupEnd::Read(error)) => error.heard(),
                 Some(_) => None,
             };
             let Some(heard) = heard else {
                 return finding;
             };
-            let asked = protocol::Asked::StartUp;
+            let asked = protocol::PendingRequest::StartUp;
             let gone = None::<&mut tokio::io::DuplexStream>;
             let known =
                 protocol::unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
@@ -282,7 +282,7 @@ async fn greeting(
         let mut frames = Frames::new(wire);
         let message = startup_message(PROTOCOL_3_0, &rules(target).parameters);
         frames.send(&message).await;
-        let frame = frames.next(Phase::Authentication).await.ok()?;
+        let frame = frames.next(BoundsPhase::Authentication).await.ok()?;
         match frame.tag {
             b'E' => ServerError::parse(&frame.body).map(Err),
             _ => Some(Ok(())),
@@ -476,9 +476,9 @@ fn sources(target: &Target, ctx: &Ctx) -> Vec<String> {
 
 fn facts(record: &mut StageRecord, login: &Login, password_source: Option<&str>) {
     let exchange = &login.exchange;
-    let method = exchange.asked.as_ref().map(Asked::name);
+    let method = exchange.asked.as_ref().map(AuthRequest::name);
     record.fact("method", method);
-    if let Some(Asked::Sasl(list)) = &exchange.asked {
+    if let Some(AuthRequest::Sasl(list)) = &exchange.asked {
         record.fact("mechanisms", list.clone());
         record.fact("mechanism", exchange.mechanism);
         record.fact("channel_binding", exchange.bound);
@@ -511,8 +511,8 @@ fn warn(
             .with("user", target.user.as_str())
     };
     let weak = match &exchange.asked {
-        Some(Asked::Cleartext) if !encrypted && !unix => Some("in cleartext without TLS"),
-        Some(Asked::Md5) => Some("as an MD5 hash"),
+        Some(AuthRequest::Cleartext) if !encrypted && !unix => Some("in cleartext without TLS"),
+        Some(AuthRequest::Md5) => Some("as an MD5 hash"),
         _ => None,
     };
     if let Some(how) = weak {
@@ -526,7 +526,7 @@ fn warn(
         ));
     }
     // libpq takes a yes in the middle of SCRAM, for history's sake.
-    if matches!(exchange.asked, Some(Asked::Sasl(_))) && !exchange.proven {
+    if matches!(exchange.asked, Some(AuthRequest::Sasl(_))) && !exchange.proven {
         record.warn(with_names(
             Finding::new(&cause::auth::SERVER_UNPROVEN).with(
                 "error",
@@ -538,10 +538,12 @@ fn warn(
 
 fn summary(target: &Target, exchange: &Exchange) -> String {
     let how = match &exchange.asked {
-        Some(Asked::Sasl(_)) if exchange.bound => "SCRAM-SHA-256 with channel binding".to_owned(),
-        Some(Asked::Sasl(_)) => "SCRAM-SHA-256".to_owned(),
-        Some(Asked::Cleartext) => "cleartext password".to_owned(),
-        Some(Asked::Md5) => "MD5 password".to_owned(),
+        Some(AuthRequest::Sasl(_)) if exchange.bound => {
+            "SCRAM-SHA-256 with channel binding".to_owned()
+        }
+        Some(AuthRequest::Sasl(_)) => "SCRAM-SHA-256".to_owned(),
+        Some(AuthRequest::Cleartext) => "cleartext password".to_owned(),
+        Some(AuthRequest::Md5) => "MD5 password".to_owned(),
         _ => "no password requested".to_owned(),
     };
     format!("logged in as {} on {}, {how}", target.user, target.dbname)

@@ -9,13 +9,13 @@
 
 use crate::cause::{Cause, auth, idle, server, tls};
 use crate::wire::server_error::ServerError;
-use crate::wire::startup::{Asked, Exchange};
+use crate::wire::startup::{AuthRequest, Exchange};
 
 use super::wording::Message;
 
 /// What is known beside the error itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct RefusalContext<'a> {
     /// What was seen of the start-up.
     pub exchange: &'a Exchange,
     /// Whether the way is a unix socket.
@@ -27,7 +27,11 @@ pub struct Seen<'a> {
 }
 
 /// The cause of an ErrorResponse; none where it is not known.
-pub fn cause(error: &ServerError, message: &Message, seen: Seen<'_>) -> Option<&'static Cause> {
+pub fn cause(
+    error: &ServerError,
+    message: &Message,
+    seen: RefusalContext<'_>,
+) -> Option<&'static Cause> {
     let routine = error.routine();
     let authenticated = seen.exchange.authenticated;
     if let Some(cause) = own_files(error, message) {
@@ -198,15 +202,17 @@ fn hba(message: &Message) -> &'static Cause {
 
 /// `auth_failed` with 28000: every method but those with a password of the
 /// server's own. The method is told by what was asked for.
-fn method(message: &Message, seen: Seen<'_>) -> &'static Cause {
+fn method(message: &Message, seen: RefusalContext<'_>) -> &'static Cause {
     let told = |causes: &[&'static Cause]| message.among(causes);
     let cause = match &seen.exchange.asked {
-        Some(Asked::Gss | Asked::Sspi) => &auth::GSS,
-        Some(Asked::Cleartext) => told(&[&auth::PAM, &auth::LDAP, &auth::RADIUS, &auth::CERT])
-            .unwrap_or(&auth::PASSWORD_WRONG),
-        Some(Asked::Sasl(_) | Asked::Md5) => &auth::CERT,
-        Some(Asked::Other(_)) => &auth::METHOD_UNSUPPORTED,
-        None | Some(Asked::Nothing) => told(&[
+        Some(AuthRequest::Gss | AuthRequest::Sspi) => &auth::GSS,
+        Some(AuthRequest::Cleartext) => {
+            told(&[&auth::PAM, &auth::LDAP, &auth::RADIUS, &auth::CERT])
+                .unwrap_or(&auth::PASSWORD_WRONG)
+        }
+        Some(AuthRequest::Sasl(_) | AuthRequest::Md5) => &auth::CERT,
+        Some(AuthRequest::Other(_)) => &auth::METHOD_UNSUPPORTED,
+        None | Some(AuthRequest::Nothing) => told(&[
             &auth::PEER,
             &auth::IDENT,
             &auth::CERT,
@@ -214,8 +220,8 @@ fn method(message: &Message, seen: Seen<'_>) -> &'static Cause {
             &auth::GSS,
         ])
         .unwrap_or(match seen {
-            Seen { unix: true, .. } => &auth::PEER,
-            Seen {
+            RefusalContext { unix: true, .. } => &auth::PEER,
+            RefusalContext {
                 certificate_sent: true,
                 ..
             } => &auth::CERT,
@@ -230,7 +236,7 @@ fn method(message: &Message, seen: Seen<'_>) -> &'static Cause {
 }
 
 /// The certificate does not fit, or is missing.
-fn certificate(seen: Seen<'_>) -> &'static Cause {
+fn certificate(seen: RefusalContext<'_>) -> &'static Cause {
     if seen.certificate_sent {
         &auth::CERT
     } else {
@@ -240,8 +246,11 @@ fn certificate(seen: Seen<'_>) -> &'static Cause {
 
 /// `InitializeSessionUserId`: the role is missing or has no LOGIN. After a
 /// password of the server's own was accepted, it exists.
-fn role(message: &Message, seen: Seen<'_>) -> &'static Cause {
-    let own_password = matches!(seen.exchange.asked, Some(Asked::Sasl(_) | Asked::Md5));
+fn role(message: &Message, seen: RefusalContext<'_>) -> &'static Cause {
+    let own_password = matches!(
+        seen.exchange.asked,
+        Some(AuthRequest::Sasl(_) | AuthRequest::Md5)
+    );
     message
         .among(&[&auth::ROLE_MISSING, &auth::ROLE_NOLOGIN])
         .unwrap_or(if own_password {
@@ -273,7 +282,7 @@ mod tests {
         routine: &str,
         message: &str,
     ) -> Option<&'static str> {
-        let seen = Seen {
+        let seen = RefusalContext {
             exchange,
             unix: false,
             certificate_sent: false,
@@ -348,7 +357,7 @@ mod tests {
             authenticated,
             ..Exchange::default()
         };
-        let scram = || Asked::Sasl(vec!["SCRAM-SHA-256".to_owned()]);
+        let scram = || AuthRequest::Sasl(vec!["SCRAM-SHA-256".to_owned()]);
         // A proven password, and no: the certificate that should have come with it.
         let proven = after(scram(), true, false);
         assert_eq!(
@@ -369,7 +378,7 @@ mod tests {
             code_after(&inside, "22023", "parse_and_validate_value", "\"a\""),
             Some("server.option")
         );
-        let gss = after(Asked::Gss, false, false);
+        let gss = after(AuthRequest::Gss, false, false);
         assert_eq!(
             code_after(&gss, "28000", "auth_failed", "\"a\""),
             Some("auth.gss")

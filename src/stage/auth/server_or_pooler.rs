@@ -10,7 +10,7 @@ use crate::config::{Endpoint, SslNegotiation, Target};
 use crate::ctx::Ctx;
 use crate::stage::protocol::Attempt;
 use crate::wire::Route;
-use crate::wire::frames::{Frames, PROTOCOL_3_0, Phase, startup_message};
+use crate::wire::frames::{BoundsPhase, Frames, PROTOCOL_3_0, startup_message};
 use crate::wire::server_error::ServerError;
 
 /// The longest look; it comes on top of a time that was used up already.
@@ -48,7 +48,7 @@ pub async fn ask(
         let wire = super::redial(route, attempt, target, endpoint, ctx).await?;
         let mut frames = Frames::new(wire);
         frames.send(&startup_message(PROTOCOL_3_0, &[])).await;
-        let frame = frames.next(Phase::Authentication).await.ok()?;
+        let frame = frames.next(BoundsPhase::Authentication).await.ok()?;
         let error = ServerError::parse(&frame.body).filter(|_| frame.tag == b'E')?;
         Some(if error.is_from_postgres() {
             Speaker::Server

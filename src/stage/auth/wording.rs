@@ -20,19 +20,19 @@ const QUOTES: [(char, &[char]); 6] = [
     ('「', &['」']),
 ];
 
-struct Pattern {
+struct WordingPattern {
     cause: &'static Cause,
     parts: Vec<&'static str>,
     weight: usize,
 }
 
-static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+static PATTERNS: LazyLock<Vec<WordingPattern>> = LazyLock::new(|| {
     TABLE
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
             let (code, text) = line.split_once('\t')?;
-            Some(Pattern {
+            Some(WordingPattern {
                 cause: cause::find(code)?,
                 parts: text.split('*').map(str::trim).collect(),
                 weight: text.chars().count(),

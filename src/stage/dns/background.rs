@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::classify::Settings;
 use super::compare::{self, Oddity};
 use super::lookup::{Asking, Lookup, SLOW};
-use super::servers::{Outcome, ServerAnswer};
+use super::servers::{AnswerKind, ServerAnswer};
 use super::system::{self, SystemAnswer};
 use crate::ctx::Ctx;
 use crate::report::Stage;
@@ -125,8 +125,8 @@ fn united(first: Vec<ServerAnswer>, second: Vec<ServerAnswer>) -> Vec<ServerAnsw
                     one.addresses.push(*ip);
                 }
             }
-            if two.outcome == Outcome::Addresses {
-                one.outcome = Outcome::Addresses;
+            if two.outcome == AnswerKind::Addresses {
+                one.outcome = AnswerKind::Addresses;
             }
             one
         })

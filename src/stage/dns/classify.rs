@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::advice;
 use super::name::{self, Inside};
 use super::resolv::Resolv;
-use super::servers::{Code, Outcome, ServerAnswer};
+use super::servers::{AnswerKind, Code, ServerAnswer};
 use super::system::Eai;
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
@@ -34,7 +34,7 @@ pub struct Settings {
 
 /// How the system resolver failed.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub enum ResolverRefusal {
     /// With this error.
     Error(Eai),
     /// It was not back in time.
@@ -42,11 +42,11 @@ pub enum Refusal {
 }
 
 /// What is known about a name that the system resolver does not resolve.
-pub struct Failure<'a> {
+pub struct ResolverFailure<'a> {
     /// The name.
     pub name: &'a str,
     /// How the system resolver failed.
-    pub refusal: &'a Refusal,
+    pub refusal: &'a ResolverRefusal,
     /// How long it was waited for.
     pub waited: Duration,
     /// What each name server says.
@@ -55,7 +55,7 @@ pub struct Failure<'a> {
     pub settings: &'a Settings,
 }
 
-impl Failure<'_> {
+impl ResolverFailure<'_> {
     /// The cause of the failure.
     pub fn classify(&self) -> &'static Cause {
         use cause::dns::*;
@@ -68,13 +68,13 @@ impl Failure<'_> {
         let all_unusable = self
             .servers
             .iter()
-            .all(|s| matches!(s.outcome, Outcome::Unusable(errno) if errno != libc::EPERM));
+            .all(|s| matches!(s.outcome, AnswerKind::Unusable(errno) if errno != libc::EPERM));
         let code = match self.refusal {
-            Refusal::Error(eai) => Some(eai.code),
-            Refusal::Late => None,
+            ResolverRefusal::Error(eai) => Some(eai.code),
+            ResolverRefusal::Late => None,
         };
-        let found = any(|s| s.outcome == Outcome::Addresses);
-        let failed = any(|s| matches!(s.outcome, Outcome::Failed(_)));
+        let found = any(|s| s.outcome == AnswerKind::Addresses);
+        let failed = any(|s| matches!(s.outcome, AnswerKind::Failed(_)));
         // Its only addresses came without an answer for IPv4, and the C library
         // waited for that one.
         let half = found && !any(ServerAnswer::settles);
@@ -89,14 +89,14 @@ impl Failure<'_> {
                     && self
                         .servers
                         .iter()
-                        .all(|s| s.outcome == Outcome::Failed(Code::Referral)) =>
+                        .all(|s| s.outcome == AnswerKind::Failed(Code::Referral)) =>
             {
                 &SERVER_FAILURE
             }
             Some(libc::EAI_NODATA) => &NO_ADDRESS,
-            Some(libc::EAI_NONAME) if any(|s| s.outcome == Outcome::NoData) => &NO_ADDRESS,
+            Some(libc::EAI_NONAME) if any(|s| s.outcome == AnswerKind::NoData) => &NO_ADDRESS,
             Some(libc::EAI_NONAME) => {
-                let denied = any(|s| s.outcome == Outcome::NxDomain);
+                let denied = any(|s| s.outcome == AnswerKind::NxDomain);
                 match (inside, failed && !denied) {
                     (_, true) => &SERVER_FAILURE,
                     (Some(_), _) => &CONTAINER_NAME,
@@ -113,12 +113,12 @@ impl Failure<'_> {
                     &SERVER_ONLY
                 } else if failed {
                     &SERVER_FAILURE
-                } else if any(|s| s.outcome == Outcome::NxDomain) {
+                } else if any(|s| s.outcome == AnswerKind::NxDomain) {
                     match inside {
                         Some(_) => &CONTAINER_NAME,
                         None => &NXDOMAIN,
                     }
-                } else if any(|s| s.outcome == Outcome::NoData) {
+                } else if any(|s| s.outcome == AnswerKind::NoData) {
                     &NO_ADDRESS
                 } else if all_unusable && !self.servers.is_empty() {
                     &NO_RESOLVER
@@ -146,12 +146,12 @@ impl Failure<'_> {
     pub fn finding(&self) -> Finding {
         let row = self.classify();
         let error = match self.refusal {
-            Refusal::Error(eai) => eai.text.clone(),
-            Refusal::Late => format!("no answer within {}", seconds(self.waited)),
+            ResolverRefusal::Error(eai) => eai.text.clone(),
+            ResolverRefusal::Late => format!("no answer within {}", seconds(self.waited)),
         };
         let eai = match self.refusal {
-            Refusal::Error(eai) => Some(eai),
-            Refusal::Late => None,
+            ResolverRefusal::Error(eai) => Some(eai),
+            ResolverRefusal::Late => None,
         };
         let mut finding = Finding::new(row)
             .with("name", self.name)
@@ -176,7 +176,10 @@ impl Failure<'_> {
                 .with("records", "(neither an A nor an AAAA record)");
         }
         if row.code == cause::dns::TIMEOUT.code {
-            let half = self.servers.iter().any(|s| s.outcome == Outcome::Addresses);
+            let half = self
+                .servers
+                .iter()
+                .any(|s| s.outcome == AnswerKind::Addresses);
             let queried = match half {
                 true => format!("the IPv4 addresses of {}", self.name),
                 false => self.name.to_owned(),
@@ -303,7 +306,7 @@ pub fn described(servers: &[ServerAnswer]) -> Vec<Value> {
                 "cnames": s.chain,
                 "ttl": s.ttl,
                 "ms": match s.outcome {
-                    Outcome::Silent => None,
+                    AnswerKind::Silent => None,
                     _ => Some(ms(s.took)),
                 },
             })
@@ -327,21 +330,21 @@ mod tests {
     use super::super::servers::Code;
     use super::*;
 
-    const SERVFAIL: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::ServFail));
-    const FORMERR: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::FormErr));
-    const SHUT: Outcome = Outcome::Unusable(libc::ECONNREFUSED);
-    const DROPPED: Outcome = Outcome::Unusable(libc::EPERM);
-    const NO_ROUTE: Outcome = Outcome::Unusable(libc::ENETUNREACH);
-    use Outcome::{Addresses, NoData, NxDomain, Silent};
+    const SERVFAIL: AnswerKind = AnswerKind::Failed(Code::Rcode(ResponseCode::ServFail));
+    const FORMERR: AnswerKind = AnswerKind::Failed(Code::Rcode(ResponseCode::FormErr));
+    const SHUT: AnswerKind = AnswerKind::Unusable(libc::ECONNREFUSED);
+    const DROPPED: AnswerKind = AnswerKind::Unusable(libc::EPERM);
+    const NO_ROUTE: AnswerKind = AnswerKind::Unusable(libc::ENETUNREACH);
+    use AnswerKind::{Addresses, NoData, NxDomain, Silent};
 
-    fn classified(name: &str, code: Option<i32>, outcomes: &[Outcome]) -> &'static str {
+    fn classified(name: &str, code: Option<i32>, outcomes: &[AnswerKind]) -> &'static str {
         let refusal = match code {
-            Some(code) => Refusal::Error(Eai {
+            Some(code) => ResolverRefusal::Error(Eai {
                 code,
                 errno: None,
                 text: "text".to_owned(),
             }),
-            None => Refusal::Late,
+            None => ResolverRefusal::Late,
         };
         let servers: Vec<ServerAnswer> = outcomes
             .iter()
@@ -352,7 +355,7 @@ mod tests {
             })
             .collect();
         let settings = settings("", &["files", "dns"]);
-        let failure = Failure {
+        let failure = ResolverFailure {
             name,
             refusal: &refusal,
             waited: Duration::from_secs(5),
@@ -376,7 +379,7 @@ mod tests {
         half.half_silent = true;
         half.no_ipv4_answer = true;
         let eai = |code| {
-            Refusal::Error(Eai {
+            ResolverRefusal::Error(Eai {
                 code,
                 errno: None,
                 text: "text".to_owned(),
@@ -391,8 +394,18 @@ mod tests {
                 usual,
                 "dns.timeout",
             ),
-            (Refusal::Late, vec![half.clone()], usual, "dns.timeout"),
-            (Refusal::Late, vec![half, whole()], usual, "dns.server-only"),
+            (
+                ResolverRefusal::Late,
+                vec![half.clone()],
+                usual,
+                "dns.timeout",
+            ),
+            (
+                ResolverRefusal::Late,
+                vec![half, whole()],
+                usual,
+                "dns.server-only",
+            ),
             (eai(libc::EAI_SYSTEM), vec![whole()], &[], "dns.server-only"),
             (
                 eai(libc::EAI_SYSTEM),
@@ -408,7 +421,7 @@ mod tests {
             ),
         ] {
             let settings = settings("", sources);
-            let failure = Failure {
+            let failure = ResolverFailure {
                 name: "db.test",
                 refusal: &refusal,
                 waited: Duration::from_secs(5),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::classify::{Settings, described, seconds, sentences};
 use super::name;
-use super::servers::{Outcome, ServerAnswer};
+use super::servers::{AnswerKind, ServerAnswer};
 use crate::cause;
 use crate::finding::Finding;
 use crate::report::ms;
@@ -49,7 +49,7 @@ pub fn compare(
     // tell us so proves nothing.
     let denied = servers
         .iter()
-        .any(|s| s.outcome.is_answer() || local && matches!(s.outcome, Outcome::Failed(_)));
+        .any(|s| s.outcome.is_answer() || local && matches!(s.outcome, AnswerKind::Failed(_)));
     if !dns.is_empty() {
         // Without a local source the difference is DNS's own, such as a name
         // whose address changes with every question.
@@ -141,7 +141,7 @@ pub fn odd_finding(
 pub fn slow(name: &str, took: Duration, back: bool, servers: &[ServerAnswer]) -> Finding {
     let silent: Vec<String> = servers
         .iter()
-        .filter(|s| s.outcome == Outcome::Silent || s.half_silent)
+        .filter(|s| s.outcome == AnswerKind::Silent || s.half_silent)
         .map(|s| s.server.ip().to_string())
         .collect();
     let slowest = servers.iter().max_by_key(|s| s.took);
@@ -172,7 +172,7 @@ pub fn slow(name: &str, took: Duration, back: bool, servers: &[ServerAnswer]) ->
 /// not back: one of them leaves questions unanswered, or took its time.
 pub fn explains_delay(servers: &[ServerAnswer]) -> bool {
     servers.iter().any(|s| {
-        s.outcome == Outcome::Silent || s.half_silent || s.took > Duration::from_millis(900)
+        s.outcome == AnswerKind::Silent || s.half_silent || s.took > Duration::from_millis(900)
     })
 }
 
@@ -200,7 +200,7 @@ pub mod fixtures {
         }
     }
 
-    pub fn server(n: u8, outcome: Outcome, addresses: &[[u8; 4]]) -> ServerAnswer {
+    pub fn server(n: u8, outcome: AnswerKind, addresses: &[[u8; 4]]) -> ServerAnswer {
         ServerAnswer {
             server: SocketAddr::from(([10, 0, 0, n], 53)),
             outcome,
@@ -224,9 +224,9 @@ mod tests {
     use super::fixtures::{server, settings};
     use super::*;
 
-    const SERVFAIL: Outcome = Outcome::Failed(Code::Rcode(ResponseCode::ServFail));
-    const SHUT: Outcome = Outcome::Unusable(libc::ECONNREFUSED);
-    use Outcome::{Addresses, NxDomain, Silent};
+    const SERVFAIL: AnswerKind = AnswerKind::Failed(Code::Rcode(ResponseCode::ServFail));
+    const SHUT: AnswerKind = AnswerKind::Unusable(libc::ECONNREFUSED);
+    use AnswerKind::{Addresses, NxDomain, Silent};
 
     fn odd(
         system: &[[u8; 4]],

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::classify::{self, Failure, Refusal, Settings};
-use super::servers::{self, Answers, Outcome, ServerAnswer};
+use super::classify::{self, ResolverFailure, ResolverRefusal, Settings};
+use super::servers::{self, AnswerKind, Answers, ServerAnswer};
 use super::system::{self, SystemAnswer};
 use super::{compare, name};
 use crate::ctx::Ctx;
@@ -135,7 +135,7 @@ impl Lookup {
         }
         let answers = self.answers().into_iter();
         answers
-            .filter(|answer| answer.outcome == Outcome::Addresses)
+            .filter(|answer| answer.outcome == AnswerKind::Addresses)
             .flat_map(|answer| std::iter::once(answer.asked).chain(answer.chain))
             .chain(self.canonical.clone())
             .collect()
@@ -160,7 +160,7 @@ impl Lookup {
         let answers = self.answers();
         let agreeing = answers
             .iter()
-            .filter(|answer| answer.outcome == Outcome::Addresses)
+            .filter(|answer| answer.outcome == AnswerKind::Addresses)
             .count();
         match (compared, agreeing == answers.len(), agreeing) {
             (true, true, 1) => format!("{line}, the name server agrees"),
@@ -259,7 +259,16 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
             look.servers.get_or_insert_with(|| {
                 Asking::begin(&look.name, &settings, HEAD_START, ctx.deadline)
             });
-            look.failure = Some(fail(&mut look, Refusal::Error(eai), limit, &ctx, &settings).await);
+            look.failure = Some(
+                fail(
+                    &mut look,
+                    ResolverRefusal::Error(eai),
+                    limit,
+                    &ctx,
+                    &settings,
+                )
+                .await,
+            );
         }
         None => {
             let answers = look.answers();
@@ -275,7 +284,8 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
                 look.servers.get_or_insert_with(|| {
                     Asking::begin(&look.name, &settings, HEAD_START, ctx.deadline)
                 });
-                look.failure = Some(fail(&mut look, Refusal::Late, limit, &ctx, &settings).await);
+                look.failure =
+                    Some(fail(&mut look, ResolverRefusal::Late, limit, &ctx, &settings).await);
             }
         }
     }
@@ -286,7 +296,7 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
 /// servers' answers are awaited, for a while, to tell why.
 async fn fail(
     look: &mut Lookup,
-    refusal: Refusal,
+    refusal: ResolverRefusal,
     limit: Instant,
     ctx: &Ctx,
     settings: &Settings,
@@ -299,13 +309,13 @@ async fn fail(
         let now = Instant::now();
         asking.wait(limit.min(now + ENOUGH)).await;
         let says =
-            |a: &ServerAnswer| a.outcome.is_answer() || matches!(a.outcome, Outcome::Failed(_));
+            |a: &ServerAnswer| a.outcome.is_answer() || matches!(a.outcome, AnswerKind::Failed(_));
         if !asking.answers.so_far().iter().any(says) {
             asking.wait(limit.min(now + AFTER_FAILURE)).await;
         }
     }
     let servers = look.answers();
-    Failure {
+    ResolverFailure {
         name: &look.name,
         refusal: &refusal,
         waited: look.took,
@@ -316,7 +326,7 @@ async fn fail(
 }
 
 fn any_addresses(answers: &[ServerAnswer]) -> bool {
-    answers.iter().any(|a| a.outcome == Outcome::Addresses)
+    answers.iter().any(|a| a.outcome == AnswerKind::Addresses)
 }
 
 /// The addresses of the first server that settles it, in the order of getaddrinfo

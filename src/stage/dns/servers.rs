@@ -22,7 +22,7 @@ pub struct ServerAnswer {
     /// The server.
     pub server: SocketAddr,
     /// What it came to.
-    pub outcome: Outcome,
+    pub outcome: AnswerKind,
     /// The full name that the outcome is about, after search domains.
     pub asked: String,
     /// The full names that were tried, in order.
@@ -44,7 +44,7 @@ pub struct ServerAnswer {
 
 /// What a name server's answer comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AnswerKind {
     /// It has addresses.
     Addresses,
     /// The name exists, without addresses.
@@ -87,24 +87,24 @@ impl Code {
     }
 }
 
-impl Outcome {
+impl AnswerKind {
     /// Whether it says something about the name.
     pub fn is_answer(self) -> bool {
         matches!(
             self,
-            Outcome::Addresses | Outcome::NoData | Outcome::NxDomain
+            AnswerKind::Addresses | AnswerKind::NoData | AnswerKind::NxDomain
         )
     }
 
     /// The outcome in a word or two.
     pub fn name(self) -> String {
         match self {
-            Outcome::Addresses => "addresses".to_owned(),
-            Outcome::NoData => "no address".to_owned(),
-            Outcome::NxDomain => "NXDOMAIN".to_owned(),
-            Outcome::Failed(code) => code.name(),
-            Outcome::Silent => "no answer".to_owned(),
-            Outcome::Unusable(errno) => format!("{:?}", nix::errno::Errno::from_raw(errno)),
+            AnswerKind::Addresses => "addresses".to_owned(),
+            AnswerKind::NoData => "no address".to_owned(),
+            AnswerKind::NxDomain => "NXDOMAIN".to_owned(),
+            AnswerKind::Failed(code) => code.name(),
+            AnswerKind::Silent => "no answer".to_owned(),
+            AnswerKind::Unusable(errno) => format!("{:?}", nix::errno::Errno::from_raw(errno)),
         }
     }
 }
@@ -114,13 +114,13 @@ impl ServerAnswer {
     /// addresses first, and gives up where that question gets no answer; where
     /// the one for IPv6 addresses gets none, it goes on without.
     pub fn settles(&self) -> bool {
-        self.outcome == Outcome::Addresses && !self.no_ipv4_answer
+        self.outcome == AnswerKind::Addresses && !self.no_ipv4_answer
     }
 
     fn silent(server: SocketAddr, name: &str) -> Self {
         Self {
             server,
-            outcome: Outcome::Silent,
+            outcome: AnswerKind::Silent,
             asked: name.to_owned(),
             tried: Vec::new(),
             addresses: Vec::new(),
@@ -136,7 +136,7 @@ impl ServerAnswer {
     pub fn sentence(&self) -> String {
         let server = self.server.ip();
         match self.outcome {
-            Outcome::Addresses => {
+            AnswerKind::Addresses => {
                 let all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
                 let all = all.join(", ");
                 match self.no_ipv4_answer {
@@ -146,20 +146,20 @@ impl ServerAnswer {
                     false => format!("{server} returns {all}"),
                 }
             }
-            Outcome::NoData => format!("{server} knows the name but has no address for it"),
-            Outcome::NxDomain => format!("{server} answers that it does not exist"),
-            Outcome::Failed(Code::Unreadable) => format!("{server} sends an unreadable reply"),
-            Outcome::Failed(Code::Truncated) => {
+            AnswerKind::NoData => format!("{server} knows the name but has no address for it"),
+            AnswerKind::NxDomain => format!("{server} answers that it does not exist"),
+            AnswerKind::Failed(Code::Unreadable) => format!("{server} sends an unreadable reply"),
+            AnswerKind::Failed(Code::Truncated) => {
                 format!(
                     "{server} has an answer that is too long for UDP, and does not answer over TCP"
                 )
             }
-            Outcome::Failed(Code::Referral) => format!(
+            AnswerKind::Failed(Code::Referral) => format!(
                 "{server} only refers to other servers and does not resolve names for clients"
             ),
-            Outcome::Failed(code) => format!("{server} returns {}", code.name()),
-            Outcome::Silent => format!("{server} does not answer"),
-            Outcome::Unusable(errno) => match errno {
+            AnswerKind::Failed(code) => format!("{server} returns {}", code.name()),
+            AnswerKind::Silent => format!("{server} does not answer"),
+            AnswerKind::Unusable(errno) => match errno {
                 libc::ECONNREFUSED => format!("nothing is listening on {server}"),
                 libc::ENETUNREACH | libc::EHOSTUNREACH => format!("no route to {server}"),
                 errno => format!(
@@ -239,7 +239,7 @@ async fn ask_one(
         tried.push(candidate.clone());
         let early = |replies: &[Reply]| {
             let mut answer = judge(server, candidate, &name, replies);
-            if answer.outcome == Outcome::Addresses {
+            if answer.outcome == AnswerKind::Addresses {
                 answer.took = started.elapsed();
                 publish(answer);
             }
@@ -249,7 +249,7 @@ async fn ask_one(
         answer.took = started.elapsed();
         let certain = !matches!(
             answer.outcome,
-            Outcome::NoData | Outcome::NxDomain | Outcome::Failed(_)
+            AnswerKind::NoData | AnswerKind::NxDomain | AnswerKind::Failed(_)
         );
         // A name without addresses outweighs one that does not exist, as in
         // res_search; an error outweighs both, since the name may be behind it.
@@ -269,14 +269,14 @@ async fn ask_one(
     answer
 }
 
-fn weight(outcome: Outcome) -> u8 {
+fn weight(outcome: AnswerKind) -> u8 {
     match outcome {
-        Outcome::NxDomain => 0,
-        Outcome::NoData => 1,
-        Outcome::Failed(_) => 2,
-        Outcome::Silent => 3,
-        Outcome::Unusable(_) => 4,
-        Outcome::Addresses => 5,
+        AnswerKind::NxDomain => 0,
+        AnswerKind::NoData => 1,
+        AnswerKind::Failed(_) => 2,
+        AnswerKind::Silent => 3,
+        AnswerKind::Unusable(_) => 4,
+        AnswerKind::Addresses => 5,
     }
 }
 
@@ -341,23 +341,23 @@ fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) ->
         _ => None,
     });
     answer.outcome = if !answer.addresses.is_empty() {
-        Outcome::Addresses
+        AnswerKind::Addresses
     } else if codes.contains(&ResponseCode::NXDomain) {
-        Outcome::NxDomain
+        AnswerKind::NxDomain
     } else if let Some(code) = failure {
-        Outcome::Failed(Code::Rcode(*code))
+        AnswerKind::Failed(Code::Rcode(*code))
     } else if replies.iter().any(|r| matches!(r, Reply::Unreadable)) {
-        Outcome::Failed(Code::Unreadable)
+        AnswerKind::Failed(Code::Unreadable)
     } else if replies.iter().any(|r| matches!(r, Reply::Truncated)) {
-        Outcome::Failed(Code::Truncated)
+        AnswerKind::Failed(Code::Truncated)
     } else if referred && !answered {
-        Outcome::Failed(Code::Referral)
+        AnswerKind::Failed(Code::Referral)
     } else if answer.half_silent {
-        Outcome::Silent
+        AnswerKind::Silent
     } else if let Some(errno) = unusable {
-        Outcome::Unusable(errno)
+        AnswerKind::Unusable(errno)
     } else {
-        Outcome::NoData
+        AnswerKind::NoData
     };
     answer
 }
@@ -470,7 +470,7 @@ mod tests {
             reply(ResponseCode::NoError, answers),
             reply(ResponseCode::NoError, vec![]),
         ]);
-        assert_eq!(answer.outcome, Outcome::Addresses);
+        assert_eq!(answer.outcome, AnswerKind::Addresses);
         assert_eq!(answer.addresses, [IpAddr::from([10, 0, 0, 7])]);
         assert_eq!(
             (answer.chain.as_slice(), answer.ttl),
@@ -486,10 +486,10 @@ mod tests {
         message.metadata.recursion_available = false;
         let replies = [Reply::Read(message.clone()), Reply::Read(message.clone())];
         let outcome = judged(&replies).outcome;
-        assert_eq!(outcome, Outcome::Failed(Code::Referral));
+        assert_eq!(outcome, AnswerKind::Failed(Code::Referral));
         // The owner of a domain may say so without looking names up for others.
         message.metadata.authoritative = true;
-        assert_eq!(judged(&[Reply::Read(message)]).outcome, Outcome::NoData);
+        assert_eq!(judged(&[Reply::Read(message)]).outcome, AnswerKind::NoData);
     }
 
     #[test]
@@ -520,23 +520,23 @@ mod tests {
         use ResponseCode::*;
         let empty = || reply(NoError, vec![]);
         for (replies, outcome) in [
-            (vec![empty(), empty()], Outcome::NoData),
+            (vec![empty(), empty()], AnswerKind::NoData),
             (
                 vec![reply(NXDomain, vec![]), Reply::Silent],
-                Outcome::NxDomain,
+                AnswerKind::NxDomain,
             ),
-            (vec![empty(), Reply::Silent], Outcome::Silent),
+            (vec![empty(), Reply::Silent], AnswerKind::Silent),
             (
                 vec![reply(ServFail, vec![]), empty()],
-                Outcome::Failed(Code::Rcode(ServFail)),
+                AnswerKind::Failed(Code::Rcode(ServFail)),
             ),
             (
                 vec![Reply::Unreadable, Reply::Silent],
-                Outcome::Failed(Code::Unreadable),
+                AnswerKind::Failed(Code::Unreadable),
             ),
             (
                 vec![Reply::Unusable(111), Reply::Unusable(111)],
-                Outcome::Unusable(111),
+                AnswerKind::Unusable(111),
             ),
         ] {
             assert_eq!(judged(&replies).outcome, outcome);

@@ -12,8 +12,10 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 
 use super::advice::{self, Circumstances, Numbers};
-use super::connection::{Outcome, Treatment};
-use super::ladder::{self, Drop, End, Kind, Part, Rung, Threshold, format_duration, told};
+use super::connection::{TestOutcome, Treatment};
+use super::ladder::{
+    self, Drop, DropKind, ParkedEnd, Rung, Threshold, TunnelPart, format_duration, told,
+};
 use super::{Plan, suspects, unclassified};
 
 /// A connection that was cared for, and what became of it.
@@ -21,11 +23,11 @@ use super::{Plan, suspects, unclassified};
 struct Cared {
     interval: Duration,
     life: Duration,
-    end: End,
+    end: ParkedEnd,
 }
 
 /// What the arms have said so far.
-pub struct Known {
+pub struct IdleEvidence {
     plan: Plan,
     /// The SSH servers on the way, the first hop first.
     pub hops: Vec<String>,
@@ -37,13 +39,13 @@ pub struct Known {
     /// goodbye was dropped in silence too. They stay until its own keepalives
     /// find them dead.
     pub left_behind: usize,
-    unused: Option<End>,
+    unused: Option<ParkedEnd>,
     keepalive: Option<Cared>,
     heartbeat: Option<Cared>,
-    hop_ends: Vec<Option<(Duration, End)>>,
+    hop_ends: Vec<Option<(Duration, ParkedEnd)>>,
 }
 
-impl Known {
+impl IdleEvidence {
     /// Nothing yet.
     pub fn new(connected: &Connected, plan: Plan) -> Self {
         let ssh = connected.target.ssh.as_ref();
@@ -79,7 +81,7 @@ impl Known {
     }
 
     /// Takes in an arm that was not parked.
-    pub fn care(&mut self, care: Treatment, outcome: Outcome) {
+    pub fn care(&mut self, care: Treatment, outcome: TestOutcome) {
         let cared = |interval| {
             Some(Cared {
                 interval,
@@ -111,17 +113,19 @@ impl Known {
     pub fn found(&self) -> Threshold {
         let found = ladder::threshold(&self.rungs);
         match &self.unused {
-            Some(End::Dropped(drop)) if found.dropped.is_none() && drop.announced => Threshold {
-                survived: self
-                    .rungs
-                    .iter()
-                    .filter(|rung| rung.end == End::Survived && rung.silence < drop.at)
-                    .map(|rung| rung.silence)
-                    .max(),
-                dropped: Some(drop.clone()),
-                earliest: drop.at,
-                by_chance: false,
-            },
+            Some(ParkedEnd::Dropped(drop)) if found.dropped.is_none() && drop.announced => {
+                Threshold {
+                    survived: self
+                        .rungs
+                        .iter()
+                        .filter(|rung| rung.end == ParkedEnd::Survived && rung.silence < drop.at)
+                        .map(|rung| rung.silence)
+                        .max(),
+                    dropped: Some(drop.clone()),
+                    earliest: drop.at,
+                    by_chance: false,
+                }
+            }
             _ => found,
         }
     }
@@ -155,7 +159,7 @@ impl Known {
                     "message": drop.message,
                     "announced": drop.announced,
                     "sqlstate": drop.sqlstate,
-                    "part": drop.part.map(Part::name),
+                    "part": drop.part.map(TunnelPart::name),
                 }),
             },
         );
@@ -196,8 +200,8 @@ impl Known {
     /// Who counts the protocol's own traffic sees no keepalives.
     fn keepalive_helps(&self, found: &Threshold) -> Option<bool> {
         let drop = found.dropped.as_ref()?;
-        let counts_traffic =
-            matches!(drop.kind, Kind::Server | Kind::Pooler) || drop.part == Some(Part::Forward);
+        let counts_traffic = matches!(drop.kind, DropKind::Server | DropKind::Pooler)
+            || drop.part == Some(TunnelPart::Forward);
         match self.helps(self.keepalive.as_ref(), found) {
             Some(true) if counts_traffic => Some(false),
             helps => helps,
@@ -214,10 +218,10 @@ impl Known {
         let drop = found.dropped.as_ref()?;
         let cared = cared?;
         match &cared.end {
-            End::Unclear(_) => None,
-            End::Survived if drop.announced => (cared.life > drop.at).then_some(true),
-            End::Survived => (cared.life >= drop.at).then_some(true),
-            End::Dropped(_) => {
+            ParkedEnd::Unclear(_) => None,
+            ParkedEnd::Survived if drop.announced => (cared.life > drop.at).then_some(true),
+            ParkedEnd::Survived => (cared.life >= drop.at).then_some(true),
+            ParkedEnd::Dropped(_) => {
                 let in_time = found.safe().is_none_or(|safe| cared.interval < safe);
                 (in_time || self.plan.interval.is_some()).then_some(false)
             }
@@ -234,7 +238,7 @@ impl Known {
         let circumstances = Circumstances {
             keepalive_helps: self.keepalive_helps(found),
             tunnel: !self.hops.is_empty(),
-            ssh_keepalive: drop.part == Some(Part::Ssh),
+            ssh_keepalive: drop.part == Some(TunnelPart::Ssh),
             in_transaction: self.plan.in_transaction,
         };
         advice::settings(self.numbers(found, drop), circumstances)
@@ -265,7 +269,7 @@ impl Known {
     /// What made a rung's silence prove nothing.
     fn unclear(&self) -> Option<String> {
         self.rungs.iter().find_map(|rung| match &rung.end {
-            End::Unclear(error) => {
+            ParkedEnd::Unclear(error) => {
                 Some(format!("after {}: {error}", format_duration(rung.silence)))
             }
             _ => None,
@@ -275,7 +279,7 @@ impl Known {
     fn finding(&self, found: &Threshold, drop: &Drop) -> Finding {
         let numbers = found.is_of_silence().then(|| self.numbers(found, drop));
         let owner = match drop.kind {
-            Kind::Closed | Kind::Reset | Kind::Silent if numbers.is_some() => {
+            DropKind::Closed | DropKind::Reset | DropKind::Silent if numbers.is_some() => {
                 suspects::likely(found.survived, drop.at, drop.announced)
             }
             _ => None,
@@ -295,7 +299,7 @@ impl Known {
         let survivor = self
             .rungs
             .iter()
-            .filter(|rung| rung.end == End::Survived)
+            .filter(|rung| rung.end == ParkedEnd::Survived)
             .map(|rung| rung.silence)
             .max();
         Finding::new(cause_of(drop))
@@ -356,7 +360,7 @@ impl Known {
         };
         match &drop.message {
             None => format!("without an error message{only}"),
-            Some(message) if drop.kind == Kind::Ssh => message.clone(),
+            Some(message) if drop.kind == DropKind::Ssh => message.clone(),
             Some(message) => format!("with the message: {message}{only}"),
         }
     }
@@ -368,12 +372,12 @@ impl Known {
             return format!("between {HERE} and the database");
         };
         match (drop.part, self.guilty_hop()) {
-            (Some(Part::Beyond), _) => format!("between {last} and the database"),
-            (Some(Part::Forward), _) => format!("at {last}"),
-            (Some(Part::Ssh), Some((before, hop))) => {
+            (Some(TunnelPart::Beyond), _) => format!("between {last} and the database"),
+            (Some(TunnelPart::Forward), _) => format!("at {last}"),
+            (Some(TunnelPart::Ssh), Some((before, hop))) => {
                 format!("between {} and {hop}", before.unwrap_or(HERE))
             }
-            (Some(Part::Ssh), None) => format!("between {HERE} and {last}"),
+            (Some(TunnelPart::Ssh), None) => format!("between {HERE} and {last}"),
             (None, _) => "beyond the tunnel".to_owned(),
         }
     }
@@ -382,7 +386,7 @@ impl Known {
     fn guilty_hop(&self) -> Option<(Option<&str>, &str)> {
         let mut before = None;
         for (hop, end) in self.hops.iter().zip(&self.hop_ends) {
-            if matches!(end, Some((_, End::Dropped(_)))) {
+            if matches!(end, Some((_, ParkedEnd::Dropped(_)))) {
                 return Some((before, hop));
             }
             before = Some(hop.as_str());
@@ -393,8 +397,8 @@ impl Known {
     /// The SSH server that a drop concerns.
     fn hop<'a>(&'a self, drop: &Drop) -> Option<&'a str> {
         let guilty = match drop.part? {
-            Part::Ssh => self.guilty_hop().map(|(_, hop)| hop),
-            Part::Forward | Part::Beyond => None,
+            TunnelPart::Ssh => self.guilty_hop().map(|(_, hop)| hop),
+            TunnelPart::Forward | TunnelPart::Beyond => None,
         };
         guilty.or(self.hops.last().map(String::as_str))
     }
@@ -455,23 +459,23 @@ impl Threshold {
 /// Who did it, by what was seen.
 fn cause_of(drop: &Drop) -> &'static Cause {
     match drop.kind {
-        Kind::Server if drop.is_server_timeout() => &cause::idle::SERVER_TIMEOUT,
+        DropKind::Server if drop.is_server_timeout() => &cause::idle::SERVER_TIMEOUT,
         _ if drop.is_termination() => &cause::idle::TERMINATED,
-        Kind::Server => &cause::idle::TERMINATED,
-        Kind::Pooler => &cause::idle::POOLER_TIMEOUT,
-        Kind::Ssh => &cause::idle::SSH_CLOSED,
-        Kind::Reset => &cause::idle::RESET,
-        Kind::Closed => &cause::idle::CLOSED,
-        Kind::Silent => &cause::idle::BLACK_HOLE,
+        DropKind::Server => &cause::idle::TERMINATED,
+        DropKind::Pooler => &cause::idle::POOLER_TIMEOUT,
+        DropKind::Ssh => &cause::idle::SSH_CLOSED,
+        DropKind::Reset => &cause::idle::RESET,
+        DropKind::Closed => &cause::idle::CLOSED,
+        DropKind::Silent => &cause::idle::BLACK_HOLE,
     }
 }
 
 /// The server's setting that caused the timeout.
 fn setting(drop: &Drop) -> Option<&'static str> {
     match (drop.kind, drop.sqlstate.as_deref()?) {
-        (Kind::Server, "57P05") => Some("idle_session_timeout"),
-        (Kind::Server, "25P03") => Some("idle_in_transaction_session_timeout"),
-        (Kind::Server, "25P04") => Some("transaction_timeout"),
+        (DropKind::Server, "57P05") => Some("idle_session_timeout"),
+        (DropKind::Server, "25P03") => Some("idle_in_transaction_session_timeout"),
+        (DropKind::Server, "25P04") => Some("transaction_timeout"),
         _ => None,
     }
 }
@@ -480,12 +484,12 @@ fn setting(drop: &Drop) -> Option<&'static str> {
 pub fn described(drop: &Drop) -> String {
     let at = format_duration(drop.at);
     let what = match drop.kind {
-        Kind::Silent => return format!("no answer to a query after {at} of idle time"),
-        Kind::Reset => "reset",
-        Kind::Closed => "closed",
-        Kind::Server => "ended by the server",
-        Kind::Pooler => "ended by the pooler",
-        Kind::Ssh => "ended by the SSH server",
+        DropKind::Silent => return format!("no answer to a query after {at} of idle time"),
+        DropKind::Reset => "reset",
+        DropKind::Closed => "closed",
+        DropKind::Server => "ended by the server",
+        DropKind::Pooler => "ended by the pooler",
+        DropKind::Ssh => "ended by the SSH server",
     };
     match drop.announced {
         true => format!("{what} after {at}"),
@@ -502,37 +506,37 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn known(interval: Option<u64>) -> Known {
+    fn known(interval: Option<u64>) -> IdleEvidence {
         let plan = Plan {
             longest: s(8),
             interval: interval.map(s),
             in_transaction: false,
             spare: None,
         };
-        Known::through(Vec::new(), plan)
+        IdleEvidence::through(Vec::new(), plan)
     }
 
-    fn rung(silence: u64, end: End) -> Rung {
+    fn rung(silence: u64, end: ParkedEnd) -> Rung {
         Rung {
             silence: s(silence),
             end,
         }
     }
 
-    fn outcome(life: u64, end: End) -> Outcome {
-        Outcome { life: s(life), end }
+    fn outcome(life: u64, end: ParkedEnd) -> TestOutcome {
+        TestOutcome { life: s(life), end }
     }
 
-    fn silent_at_four(interval: Option<u64>) -> Known {
+    fn silent_at_four(interval: Option<u64>) -> IdleEvidence {
         let mut known = known(interval);
         known.rungs = vec![
-            rung(3, End::Survived),
-            rung(4, End::Dropped(drop_at(Kind::Silent, 4, false))),
+            rung(3, ParkedEnd::Survived),
+            rung(4, ParkedEnd::Dropped(drop_at(DropKind::Silent, 4, false))),
         ];
         known
     }
 
-    fn concluded(known: &Known) -> (StageRecord, Finding) {
+    fn concluded(known: &IdleEvidence) -> (StageRecord, Finding) {
         let mut record = StageRecord::new(crate::report::Stage::Idle);
         let finding = known.conclude(&mut record).unwrap_err();
         (record, finding)
@@ -541,8 +545,8 @@ mod tests {
     #[test]
     fn what_outlives_the_drop_prevents_it() {
         let mut known = silent_at_four(None);
-        known.care(Treatment::Keepalive(s(1)), outcome(6, End::Survived));
-        known.care(Treatment::Heartbeat(s(1)), outcome(6, End::Survived));
+        known.care(Treatment::Keepalive(s(1)), outcome(6, ParkedEnd::Survived));
+        known.care(Treatment::Heartbeat(s(1)), outcome(6, ParkedEnd::Survived));
         let (record, finding) = concluded(&known);
         assert_eq!(finding.cause.code, "idle.black-hole");
         assert_eq!(record.facts["keepalive_helps"], true);
@@ -559,7 +563,7 @@ mod tests {
     #[test]
     fn what_ends_before_the_drop_proves_nothing() {
         let mut known = silent_at_four(None);
-        known.care(Treatment::Keepalive(s(1)), outcome(3, End::Survived));
+        known.care(Treatment::Keepalive(s(1)), outcome(3, ParkedEnd::Survived));
         let (record, _) = concluded(&known);
         assert!(record.facts["keepalive_helps"].is_null());
     }
@@ -568,7 +572,7 @@ mod tests {
     fn keepalives_that_come_too_late_prove_nothing_unless_they_were_asked_for() {
         for (asked, helps) in [(None, serde_json::Value::Null), (Some(5), json!(false))] {
             let mut known = silent_at_four(asked);
-            let end = End::Dropped(drop_at(Kind::Silent, 8, false));
+            let end = ParkedEnd::Dropped(drop_at(DropKind::Silent, 8, false));
             known.care(Treatment::Keepalive(s(5)), outcome(8, end));
             let (record, _) = concluded(&known);
             assert_eq!(record.facts["keepalive_helps"], helps);
@@ -578,20 +582,20 @@ mod tests {
     #[test]
     fn every_kind_has_its_cause_and_its_words() {
         for (kind, code) in [
-            (Kind::Reset, "idle.reset"),
-            (Kind::Closed, "idle.closed"),
-            (Kind::Silent, "idle.black-hole"),
-            (Kind::Server, "idle.terminated"),
-            (Kind::Pooler, "idle.pooler-timeout"),
-            (Kind::Ssh, "idle.ssh-closed"),
+            (DropKind::Reset, "idle.reset"),
+            (DropKind::Closed, "idle.closed"),
+            (DropKind::Silent, "idle.black-hole"),
+            (DropKind::Server, "idle.terminated"),
+            (DropKind::Pooler, "idle.pooler-timeout"),
+            (DropKind::Ssh, "idle.ssh-closed"),
         ] {
             let mut known = known(None);
             let mut drop = drop_at(kind, 3, true);
-            if kind == Kind::Ssh {
+            if kind == DropKind::Ssh {
                 known.hops = vec!["ops@bastion:22".to_owned()];
-                drop.part = Some(Part::Ssh);
+                drop.part = Some(TunnelPart::Ssh);
             }
-            known.rungs = vec![rung(4, End::Dropped(drop))];
+            known.rungs = vec![rung(4, ParkedEnd::Dropped(drop))];
             let (_, finding) = concluded(&known);
             assert_eq!(finding.cause.code, code);
             let title = format!("{}.", finding.cause.title);
@@ -609,7 +613,7 @@ mod tests {
         ] {
             let drop = Drop {
                 sqlstate: Some(sqlstate.to_owned()),
-                ..drop_at(Kind::Server, 3, true)
+                ..drop_at(DropKind::Server, 3, true)
             };
             assert_eq!(cause_of(&drop).code, code);
         }
@@ -621,9 +625,12 @@ mod tests {
         let drop = Drop {
             sqlstate: Some("57P01".to_owned()),
             message: Some("terminating connection".to_owned()),
-            ..drop_at(Kind::Server, 3, true)
+            ..drop_at(DropKind::Server, 3, true)
         };
-        known.rungs = vec![rung(4, End::Dropped(drop)), rung(8, End::Survived)];
+        known.rungs = vec![
+            rung(4, ParkedEnd::Dropped(drop)),
+            rung(8, ParkedEnd::Survived),
+        ];
         let (record, finding) = concluded(&known);
         assert_eq!(finding.cause.code, "idle.terminated");
         assert!(record.facts["threshold"]["dropped_ms"].is_null());
@@ -639,17 +646,20 @@ mod tests {
         let mut known = known(None);
         known.hops = vec!["a@one:22".to_owned(), "b@two:22".to_owned()];
         known.hop_ends = vec![
-            Some((s(6), End::Survived)),
-            Some((s(6), End::Dropped(drop_at(Kind::Silent, 6, false)))),
+            Some((s(6), ParkedEnd::Survived)),
+            Some((
+                s(6),
+                ParkedEnd::Dropped(drop_at(DropKind::Silent, 6, false)),
+            )),
         ];
         let drop = Drop {
-            part: Some(Part::Ssh),
-            ..drop_at(Kind::Silent, 4, false)
+            part: Some(TunnelPart::Ssh),
+            ..drop_at(DropKind::Silent, 4, false)
         };
         assert_eq!(known.place(&drop), "between a@one:22 and b@two:22");
         assert_eq!(known.hop(&drop), Some("b@two:22"));
         let beyond = Drop {
-            part: Some(Part::Beyond),
+            part: Some(TunnelPart::Beyond),
             ..drop
         };
         assert_eq!(known.place(&beyond), "between b@two:22 and the database");

@@ -12,10 +12,10 @@ use crate::pipeline::{Another, Connected};
 use crate::stage::Verdict;
 use crate::stage::ssh::Bastion;
 use crate::wire::server_error::ServerError;
-use crate::wire::session::{Event, QueryError, Session};
+use crate::wire::session::{IdleMessage, QueryError, Session};
 
-use super::ladder::{Drop, End, Kind, Part, SERVER_TIMEOUTS, format_duration};
-use super::ssh_hop::Fate;
+use super::ladder::{Drop, DropKind, ParkedEnd, SERVER_TIMEOUTS, TunnelPart, format_duration};
+use super::ssh_hop::HopEnd;
 
 /// What a heartbeat and a wake-up send.
 const BEAT: &str = "SELECT 1";
@@ -44,24 +44,24 @@ pub enum Treatment {
 
 /// What became of an arm.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct TestOutcome {
     /// How long it was to live, as of its end.
     pub life: Duration,
     /// How it ended.
-    pub end: End,
+    pub end: ParkedEnd,
 }
 
 /// An open connection.
 pub struct TestConnection {
     care: Treatment,
-    line: Line,
+    line: ParkedLine,
     begun: Instant,
     patience: Duration,
     ctx: Ctx,
 }
 
 /// What is left alone.
-enum Line {
+enum ParkedLine {
     /// A session, and the SSH session that it goes through.
     Database(Box<Session>, Option<Through>),
     /// An SSH session.
@@ -86,7 +86,7 @@ impl TestConnection {
                 let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
                 return Err(finding.with("error", "the SSH server accepts no second login"));
             }
-            Treatment::Hop(hop) => Line::Ssh(connected.hop(&keepalives, hop + 1).await?),
+            Treatment::Hop(hop) => ParkedLine::Ssh(connected.hop(&keepalives, hop + 1).await?),
             _ => {
                 let (mut session, through) = way.connect(care, keepalives).await?;
                 if in_transaction {
@@ -95,7 +95,7 @@ impl TestConnection {
                 if care != Treatment::Unused {
                     ask(&mut session, BEAT, &ctx).await?;
                 }
-                Line::Database(Box::new(session), through)
+                ParkedLine::Database(Box::new(session), through)
             }
         };
         Ok(Self {
@@ -115,7 +115,7 @@ impl TestConnection {
     /// Leaves it alone, or cares for it, until `until` (which may change) or
     /// until it ends. Where nobody is left who could say until when, it is
     /// closed and there is no outcome.
-    pub async fn live(self, mut until: watch::Receiver<Instant>) -> Option<Outcome> {
+    pub async fn live(self, mut until: watch::Receiver<Instant>) -> Option<TestOutcome> {
         let Self {
             care,
             line,
@@ -124,8 +124,8 @@ impl TestConnection {
             ctx,
         } = self;
         let end = match line {
-            Line::Ssh(bastion) => ssh_alone(&bastion, begun, &mut until, patience).await?,
-            Line::Database(session, through) => {
+            ParkedLine::Ssh(bastion) => ssh_alone(&bastion, begun, &mut until, patience).await?,
+            ParkedLine::Database(session, through) => {
                 let mut database = Database {
                     session: *session,
                     through,
@@ -138,7 +138,7 @@ impl TestConnection {
                     _ => None,
                 };
                 let end = database.watch(beat, &mut until).await;
-                if !matches!(end, Some(End::Dropped(_))) {
+                if !matches!(end, Some(ParkedEnd::Dropped(_))) {
                     // A farewell that cannot be sent must not hold the test up.
                     let _ = tokio::time::timeout(patience, database.session.close()).await;
                 }
@@ -146,7 +146,7 @@ impl TestConnection {
             }
         };
         let life = until.borrow().saturating_duration_since(begun);
-        Some(Outcome { life, end })
+        Some(TestOutcome { life, end })
     }
 }
 
@@ -257,7 +257,7 @@ impl Database {
         &mut self,
         beat: Option<Duration>,
         until: &mut watch::Receiver<Instant>,
-    ) -> Option<End> {
+    ) -> Option<ParkedEnd> {
         let mut next_beat = beat.map(|beat| self.begun + beat);
         loop {
             let end = *until.borrow_and_update();
@@ -265,16 +265,16 @@ impl Database {
             tokio::select! {
                 event = self.session.next_event() => {
                     if let Some(drop) = self.told(event).await {
-                        return Some(End::Dropped(drop));
+                        return Some(ParkedEnd::Dropped(drop));
                     }
                 }
                 changed = until.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(wake.into()) => {
                     if let Some(drop) = self.wake().await {
-                        return Some(End::Dropped(drop));
+                        return Some(ParkedEnd::Dropped(drop));
                     }
                     if wake >= end {
-                        return Some(End::Survived);
+                        return Some(ParkedEnd::Survived);
                     }
                     next_beat = beat.map(|beat| wake + beat);
                 }
@@ -283,11 +283,11 @@ impl Database {
     }
 
     /// What something that arrived unasked means, if it is the end.
-    async fn told(&mut self, event: Event) -> Option<Drop> {
+    async fn told(&mut self, event: IdleMessage) -> Option<Drop> {
         let at = self.begun.elapsed();
         let drop = match event {
-            Event::Notice(_) | Event::Parameter(..) => return None,
-            Event::Error(error) => {
+            IdleMessage::Notice(_) | IdleMessage::Parameter(..) => return None,
+            IdleMessage::Error(error) => {
                 // The words come first, then the end of the connection.
                 let ended = tokio::time::timeout(LAG, self.end()).await.is_ok();
                 if !ended && error.severity == "ERROR" {
@@ -295,9 +295,9 @@ impl Database {
                 }
                 said(*error, at, true)
             }
-            Event::Closed => ended(Kind::Closed, at, true, None),
-            Event::Reset => ended(Kind::Reset, at, true, None),
-            Event::Broken(text) => ended(self.broken(), at, true, Some(text)),
+            IdleMessage::Closed => ended(DropKind::Closed, at, true, None),
+            IdleMessage::Reset => ended(DropKind::Reset, at, true, None),
+            IdleMessage::Broken(text) => ended(self.broken(), at, true, Some(text)),
         };
         Some(placed(self.through.as_ref(), self.patience, drop).await)
     }
@@ -306,7 +306,7 @@ impl Database {
     async fn end(&mut self) {
         while !matches!(
             self.session.next_event().await,
-            Event::Closed | Event::Reset | Event::Broken(_)
+            IdleMessage::Closed | IdleMessage::Reset | IdleMessage::Broken(_)
         ) {}
     }
 
@@ -319,9 +319,9 @@ impl Database {
             // A refusal is an answer, unless it ends the session.
             Err(QueryError::Server(error)) if error.severity == "ERROR" => return None,
             Err(QueryError::Server(error)) => said(*error, at, false),
-            Err(QueryError::Late) => ended(Kind::Silent, at, false, None),
-            Err(QueryError::Closed) => ended(Kind::Closed, at, false, None),
-            Err(QueryError::Reset) => ended(Kind::Reset, at, false, None),
+            Err(QueryError::Late) => ended(DropKind::Silent, at, false, None),
+            Err(QueryError::Closed) => ended(DropKind::Closed, at, false, None),
+            Err(QueryError::Reset) => ended(DropKind::Reset, at, false, None),
             Err(QueryError::Broken(text) | QueryError::Violated(text, _)) => {
                 ended(self.broken(), at, false, Some(text))
             }
@@ -331,15 +331,15 @@ impl Database {
 
     /// A connection that the kernel gave up on, since keepalives or a query
     /// went without an answer, was dropped in silence.
-    fn broken(&self) -> Kind {
+    fn broken(&self) -> DropKind {
         use std::io::ErrorKind;
         let seen = self.session.wire().log.seen();
         match seen.read_error.or(seen.write_error) {
             Some(
                 ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable,
-            ) => Kind::Silent,
-            Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted) => Kind::Reset,
-            _ => Kind::Closed,
+            ) => DropKind::Silent,
+            Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted) => DropKind::Reset,
+            _ => DropKind::Closed,
         }
     }
 }
@@ -354,27 +354,27 @@ async fn placed(through: Option<&Through>, patience: Duration, drop: Drop) -> Dr
         return drop;
     };
     match drop.kind {
-        Kind::Server | Kind::Pooler | Kind::Ssh => drop,
-        Kind::Silent => {
+        DropKind::Server | DropKind::Pooler | DropKind::Ssh => drop,
+        DropKind::Silent => {
             let answer = tokio::time::timeout(patience, bastion.answers());
             let part = match answer.await {
-                Ok(true) => Part::Beyond,
-                Ok(false) | Err(_) => Part::Ssh,
+                Ok(true) => TunnelPart::Beyond,
+                Ok(false) | Err(_) => TunnelPart::Ssh,
             };
             Drop {
                 part: Some(part),
                 ..drop
             }
         }
-        Kind::Closed | Kind::Reset => {
+        DropKind::Closed | DropKind::Reset => {
             let fate = tokio::time::timeout(LAG, bastion.ended()).await;
             let (kind, message, part) = match fate {
-                Ok(fate) => (ssh_kind(&fate), Some(fate.words), Part::Ssh),
+                Ok(fate) => (ssh_kind(&fate), Some(fate.words), TunnelPart::Ssh),
                 Err(_) if bastion.closed_forwards() > *closed_before => {
                     let words = "it closed the forward and kept the session";
-                    (Kind::Ssh, Some(words.to_owned()), Part::Forward)
+                    (DropKind::Ssh, Some(words.to_owned()), TunnelPart::Forward)
                 }
-                Err(_) => (drop.kind, drop.message, Part::Beyond),
+                Err(_) => (drop.kind, drop.message, TunnelPart::Beyond),
             };
             Drop {
                 kind,
@@ -387,10 +387,10 @@ async fn placed(through: Option<&Through>, patience: Duration, drop: Drop) -> Dr
 }
 
 /// A reset is no SSH server's doing: something before it forgot the connection.
-fn ssh_kind(fate: &Fate) -> Kind {
+fn ssh_kind(fate: &HopEnd) -> DropKind {
     match fate.reset {
-        true => Kind::Reset,
-        false => Kind::Ssh,
+        true => DropKind::Reset,
+        false => DropKind::Ssh,
     }
 }
 
@@ -405,14 +405,14 @@ async fn ssh_alone(
     begun: Instant,
     until: &mut watch::Receiver<Instant>,
     patience: Duration,
-) -> Option<End> {
+) -> Option<ParkedEnd> {
     loop {
         let end = *until.borrow_and_update();
         tokio::select! {
             fate = bastion.ended() => {
                 let at = begun.elapsed();
                 let drop = ended(ssh_kind(&fate), at, true, Some(fate.words));
-                return Some(End::Dropped(drop));
+                return Some(ParkedEnd::Dropped(drop));
             }
             changed = until.changed() => changed.ok()?,
             () = tokio::time::sleep_until(end.into()) => break,
@@ -421,9 +421,9 @@ async fn ssh_alone(
     let at = begun.elapsed();
     Some(
         match tokio::time::timeout(patience, bastion.answers()).await {
-            Ok(true) => End::Survived,
-            Ok(false) => End::Dropped(ended(Kind::Ssh, at, false, None)),
-            Err(_) => End::Dropped(ended(Kind::Silent, at, false, None)),
+            Ok(true) => ParkedEnd::Survived,
+            Ok(false) => ParkedEnd::Dropped(ended(DropKind::Ssh, at, false, None)),
+            Err(_) => ParkedEnd::Dropped(ended(DropKind::Silent, at, false, None)),
         },
     )
 }
@@ -432,8 +432,8 @@ async fn ssh_alone(
 /// it passes on what the server said.
 fn said(error: ServerError, at: Duration, announced: bool) -> Drop {
     let kind = match &error.file {
-        None if !is_timeout(&error.code) => Kind::Pooler,
-        _ => Kind::Server,
+        None if !is_timeout(&error.code) => DropKind::Pooler,
+        _ => DropKind::Server,
     };
     Drop {
         message: Some(error.message).filter(|message| !message.is_empty()),
@@ -442,7 +442,7 @@ fn said(error: ServerError, at: Duration, announced: bool) -> Drop {
     }
 }
 
-fn ended(kind: Kind, at: Duration, announced: bool, message: Option<String>) -> Drop {
+fn ended(kind: DropKind, at: Duration, announced: bool, message: Option<String>) -> Drop {
     Drop {
         kind,
         at,
@@ -487,9 +487,9 @@ mod tests {
     fn a_server_names_its_source_and_a_pooler_does_not() {
         let at = Duration::from_secs(3);
         let server = said(error("57P05", Some("postgres.c")), at, true);
-        assert!(server.kind == Kind::Server && server.is_server_timeout());
+        assert!(server.kind == DropKind::Server && server.is_server_timeout());
         let pooler = said(error("08P01", None), at, true);
-        assert_eq!(pooler.kind, Kind::Pooler);
+        assert_eq!(pooler.kind, DropKind::Pooler);
         assert_eq!(pooler.message.as_deref(), Some("words"));
     }
 

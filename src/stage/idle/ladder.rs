@@ -27,12 +27,12 @@ pub struct Rung {
     /// How long it was idle, or was to be.
     pub silence: Duration,
     /// What happened.
-    pub end: End,
+    pub end: ParkedEnd,
 }
 
 /// The end of a parked connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ParkedEnd {
     /// It answered when woken.
     Survived,
     /// It was dropped.
@@ -46,7 +46,7 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drop {
     /// By what it was told.
-    pub kind: Kind,
+    pub kind: DropKind,
     /// When it was told: while parked, or when woken.
     pub at: Duration,
     /// Whether it was told while parked, so that `at` is the moment itself.
@@ -56,12 +56,12 @@ pub struct Drop {
     /// The SQLSTATE of a server's or pooler's words.
     pub sqlstate: Option<String>,
     /// Through a tunnel: on which part of the way.
-    pub part: Option<Part>,
+    pub part: Option<TunnelPart>,
 }
 
 /// By what a drop was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DropKind {
     /// RST.
     Reset,
     /// FIN, or TLS's close.
@@ -76,23 +76,23 @@ pub enum Kind {
     Ssh,
 }
 
-impl Kind {
+impl DropKind {
     /// The word in the report.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Reset => "reset",
-            Kind::Closed => "closed",
-            Kind::Silent => "silent",
-            Kind::Server => "server",
-            Kind::Pooler => "pooler",
-            Kind::Ssh => "ssh",
+            DropKind::Reset => "reset",
+            DropKind::Closed => "closed",
+            DropKind::Silent => "silent",
+            DropKind::Server => "server",
+            DropKind::Pooler => "pooler",
+            DropKind::Ssh => "ssh",
         }
     }
 }
 
 /// A part of the way through a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum TunnelPart {
     /// Up to the bastion: its SSH session.
     Ssh,
     /// The forward in an SSH session that itself lives on.
@@ -101,13 +101,13 @@ pub enum Part {
     Beyond,
 }
 
-impl Part {
+impl TunnelPart {
     /// The part, for people and in evidence.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Ssh => "the SSH session",
-            Part::Forward => "the forward in the SSH session",
-            Part::Beyond => "from the bastion to the database",
+            TunnelPart::Ssh => "the SSH session",
+            TunnelPart::Forward => "the forward in the SSH session",
+            TunnelPart::Beyond => "from the bastion to the database",
         }
     }
 }
@@ -122,8 +122,10 @@ impl Drop {
     /// of a pooler, that it or its server goes down (class 57P).
     pub fn is_termination(&self) -> bool {
         match self.kind {
-            Kind::Server => !self.is_server_timeout(),
-            Kind::Pooler => matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03")),
+            DropKind::Server => !self.is_server_timeout(),
+            DropKind::Pooler => {
+                matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03"))
+            }
             _ => false,
         }
     }
@@ -131,7 +133,7 @@ impl Drop {
     /// Whether the server's own setting did it.
     pub fn is_server_timeout(&self) -> bool {
         let sqlstate = self.sqlstate.as_deref().unwrap_or_default();
-        self.kind == Kind::Server && SERVER_TIMEOUTS.contains(&sqlstate)
+        self.kind == DropKind::Server && SERVER_TIMEOUTS.contains(&sqlstate)
     }
 }
 
@@ -179,13 +181,13 @@ impl Threshold {
 pub fn threshold(rungs: &[Rung]) -> Threshold {
     let longest_survived = rungs
         .iter()
-        .filter(|rung| rung.end == End::Survived)
+        .filter(|rung| rung.end == ParkedEnd::Survived)
         .map(|rung| rung.silence)
         .max()
         .unwrap_or_default();
     let drops = || {
         rungs.iter().filter_map(|rung| match &rung.end {
-            End::Dropped(drop) => Some(drop),
+            ParkedEnd::Dropped(drop) => Some(drop),
             _ => None,
         })
     };
@@ -199,7 +201,7 @@ pub fn threshold(rungs: &[Rung]) -> Threshold {
     };
     let survived = rungs
         .iter()
-        .filter(|rung| rung.end == End::Survived)
+        .filter(|rung| rung.end == ParkedEnd::Survived)
         .map(|rung| rung.silence)
         .filter(|silence| dropped.is_none_or(|drop| *silence < drop.at))
         .max();
@@ -256,7 +258,7 @@ pub fn line(rungs: &[Rung]) -> String {
     let times = |lived: bool| {
         let mut times: Vec<String> = rungs
             .iter()
-            .filter(|rung| (rung.end == End::Survived) == lived)
+            .filter(|rung| (rung.end == ParkedEnd::Survived) == lived)
             .map(|rung| format_duration(rung.silence))
             .collect();
         times.dedup();
@@ -270,11 +272,11 @@ pub fn line(rungs: &[Rung]) -> String {
 }
 
 /// An end as one word and its details.
-pub fn told(end: &End) -> (&'static str, Option<String>) {
+pub fn told(end: &ParkedEnd) -> (&'static str, Option<String>) {
     match end {
-        End::Survived => ("survived", None),
-        End::Unclear(error) => ("unclear", Some(error.clone())),
-        End::Dropped(drop) => {
+        ParkedEnd::Survived => ("survived", None),
+        ParkedEnd::Unclear(error) => ("unclear", Some(error.clone())),
+        ParkedEnd::Dropped(drop) => {
             let when = match drop.announced {
                 true => format!("announced after {}", format_duration(drop.at)),
                 false => "noticed on use".to_owned(),
@@ -311,7 +313,7 @@ pub(super) mod tests {
         Duration::from_secs(seconds)
     }
 
-    pub fn drop_at(kind: Kind, at: u64, announced: bool) -> Drop {
+    pub fn drop_at(kind: DropKind, at: u64, announced: bool) -> Drop {
         Drop {
             kind,
             at: s(at),
@@ -325,14 +327,14 @@ pub(super) mod tests {
     fn survived(silence: u64) -> Rung {
         Rung {
             silence: s(silence),
-            end: End::Survived,
+            end: ParkedEnd::Survived,
         }
     }
 
-    fn dropped(silence: u64, kind: Kind, at: u64, announced: bool) -> Rung {
+    fn dropped(silence: u64, kind: DropKind, at: u64, announced: bool) -> Rung {
         Rung {
             silence: s(silence),
-            end: End::Dropped(drop_at(kind, at, announced)),
+            end: ParkedEnd::Dropped(drop_at(kind, at, announced)),
         }
     }
 
@@ -348,8 +350,8 @@ pub(super) mod tests {
         let rungs = [
             survived(1),
             survived(2),
-            dropped(3, Kind::Silent, 3, false),
-            dropped(4, Kind::Silent, 4, false),
+            dropped(3, DropKind::Silent, 3, false),
+            dropped(4, DropKind::Silent, 4, false),
         ];
         let found = threshold(&rungs);
         assert_eq!(found.survived, Some(s(2)));
@@ -362,7 +364,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_announced_drop_is_exact() {
-        let rungs = [survived(2), dropped(4, Kind::Closed, 3, true)];
+        let rungs = [survived(2), dropped(4, DropKind::Closed, 3, true)];
         let found = threshold(&rungs);
         assert_eq!(found.width(), Duration::ZERO);
         assert_eq!(found.safe(), Some(s(3)));
@@ -372,20 +374,20 @@ pub(super) mod tests {
     fn what_is_told_is_preferred_to_what_is_found_when_woken() {
         let rungs = [
             survived(2),
-            dropped(3, Kind::Closed, 3, false),
-            dropped(4, Kind::Server, 3, true),
+            dropped(3, DropKind::Closed, 3, false),
+            dropped(4, DropKind::Server, 3, true),
         ];
         let found = threshold(&rungs).dropped.unwrap();
-        assert_eq!(found.kind, Kind::Server);
+        assert_eq!(found.kind, DropKind::Server);
     }
 
     #[test]
     fn timers_that_are_early_or_late_are_evened_out() {
         let at = |ms: u64| Rung {
             silence: s(6),
-            end: End::Dropped(Drop {
+            end: ParkedEnd::Dropped(Drop {
                 at: Duration::from_millis(ms),
-                ..drop_at(Kind::Ssh, 0, true)
+                ..drop_at(DropKind::Ssh, 0, true)
             }),
         };
         let found = threshold(&[at(2_900), at(1_970), at(2_500), survived(2)]);
@@ -398,7 +400,7 @@ pub(super) mod tests {
     fn a_drop_that_longer_silences_survive_is_chance() {
         let one = [
             survived(2),
-            dropped(8, Kind::Reset, 3, true),
+            dropped(8, DropKind::Reset, 3, true),
             survived(6),
             survived(7),
         ];
@@ -407,7 +409,7 @@ pub(super) mod tests {
         assert_eq!(found.safe(), None);
         assert_eq!(found.survived, Some(s(2)));
         let mut both = one.to_vec();
-        both.push(dropped(9, Kind::Silent, 9, false));
+        both.push(dropped(9, DropKind::Silent, 9, false));
         let found = threshold(&both);
         assert!(!found.by_chance);
         assert_eq!(found.dropped.unwrap().at, s(9));
@@ -416,12 +418,12 @@ pub(super) mod tests {
 
     #[test]
     fn a_termination_is_no_threshold() {
-        let mut drop = drop_at(Kind::Server, 3, true);
+        let mut drop = drop_at(DropKind::Server, 3, true);
         drop.sqlstate = Some("57P01".to_owned());
         assert!(drop.is_termination());
         let rungs = [Rung {
             silence: s(4),
-            end: End::Dropped(drop),
+            end: ParkedEnd::Dropped(drop),
         }];
         assert_eq!(threshold(&rungs).safe(), None);
     }

@@ -32,10 +32,10 @@ use crate::pipeline::{Another, Connected};
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 
-use classify::{Known, described};
-use connection::{Outcome, TestConnection, Treatment, Way};
+use classify::{IdleEvidence, described};
+use connection::{TestConnection, TestOutcome, Treatment, Way};
 pub use ladder::format_duration;
-use ladder::{End, Kind, RUNGS, Rung};
+use ladder::{DropKind, ParkedEnd, RUNGS, Rung};
 
 /// The usual time between keepalives and between heartbeats.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -165,7 +165,7 @@ pub async fn probe(
     tell: Tell<'_>,
     mut stop: Stop<'_>,
 ) -> (Verdict<()>, bool) {
-    let mut test = Test::new(connected, plan, record, tell);
+    let mut test = IdleTest::new(connected, plan, record, tell);
     let (opened, stopped) = tokio::select! {
         opened = test.run() => (opened, false),
         () = &mut stop => (Ok(()), true),
@@ -189,7 +189,7 @@ pub async fn probe(
 }
 
 /// A connection that is open.
-struct Live {
+struct OpenConnection {
     care: Treatment,
     begun: Instant,
     silence: Duration,
@@ -198,24 +198,24 @@ struct Live {
 }
 
 /// The test as it goes on.
-struct Test<'a> {
+struct IdleTest<'a> {
     connected: &'a Connected,
     way: Way<'a>,
     plan: Plan,
     record: &'a mut StageRecord,
     tell: Tell<'a>,
     began: Instant,
-    known: Known,
+    known: IdleEvidence,
     interval: Duration,
     passes: u32,
     opened: usize,
-    live: HashMap<usize, Live>,
+    live: HashMap<usize, OpenConnection>,
     tasks: JoinSet<()>,
-    send: mpsc::Sender<(usize, Outcome)>,
-    outcomes: mpsc::Receiver<(usize, Outcome)>,
+    send: mpsc::Sender<(usize, TestOutcome)>,
+    outcomes: mpsc::Receiver<(usize, TestOutcome)>,
 }
 
-impl<'a> Test<'a> {
+impl<'a> IdleTest<'a> {
     fn new(
         connected: &'a Connected,
         plan: Plan,
@@ -223,7 +223,7 @@ impl<'a> Test<'a> {
         tell: Tell<'a>,
     ) -> Self {
         let (send, outcomes) = mpsc::channel(64);
-        let known = Known::new(connected, plan);
+        let known = IdleEvidence::new(connected, plan);
         known.note(record);
         Self {
             connected,
@@ -385,7 +385,7 @@ impl<'a> Test<'a> {
         });
         self.live.insert(
             id,
-            Live {
+            OpenConnection {
                 care,
                 begun,
                 silence,
@@ -395,35 +395,35 @@ impl<'a> Test<'a> {
     }
 
     /// Takes in how an arm ended.
-    async fn absorb(&mut self, id: usize, mut outcome: Outcome) {
+    async fn absorb(&mut self, id: usize, mut outcome: TestOutcome) {
         let Some(live) = self.live.remove(&id) else {
             return;
         };
         // No answer, or a pooler's refusal, may have nothing to do with silence.
-        if let (End::Dropped(drop), Treatment::Parked) = (&outcome.end, live.care)
+        if let (ParkedEnd::Dropped(drop), Treatment::Parked) = (&outcome.end, live.care)
             && !drop.announced
-            && matches!(drop.kind, Kind::Silent | Kind::Pooler)
+            && matches!(drop.kind, DropKind::Silent | DropKind::Pooler)
             && let Err(finding) = self.fresh().await
         {
-            outcome.end = End::Unclear(format!(
+            outcome.end = ParkedEnd::Unclear(format!(
                 "{}, and a new connection gets no answer either: {}",
                 described(drop),
                 finding.summary()
             ));
         }
-        if let End::Dropped(drop) = &outcome.end
-            && drop.kind == Kind::Silent
+        if let ParkedEnd::Dropped(drop) = &outcome.end
+            && drop.kind == DropKind::Silent
             && !matches!(live.care, Treatment::Hop(_))
         {
             self.known.left_behind += 1;
         }
         let (what, lived) = match &outcome.end {
-            End::Survived => (
+            ParkedEnd::Survived => (
                 format!("alive after {}", format_duration(outcome.life)),
                 true,
             ),
-            End::Dropped(drop) => (described(drop), false),
-            End::Unclear(error) => (error.clone(), false),
+            ParkedEnd::Dropped(drop) => (described(drop), false),
+            ParkedEnd::Unclear(error) => (error.clone(), false),
         };
         (self.tell)(Event::Ended { id, what, lived });
         match live.care {
@@ -468,7 +468,7 @@ impl<'a> Test<'a> {
         if !drop.announced {
             let before = self.live.len();
             self.retire(|live| live.care == Treatment::Parked && live.silence >= drop.at);
-            if drop.kind == Kind::Silent {
+            if drop.kind == DropKind::Silent {
                 self.known.left_behind += before - self.live.len();
             }
         }
@@ -553,7 +553,7 @@ impl<'a> Test<'a> {
     }
 
     /// Closes arms that have nothing more to tell.
-    fn retire(&mut self, which: impl Fn(&Live) -> bool) {
+    fn retire(&mut self, which: impl Fn(&OpenConnection) -> bool) {
         let tell = &mut self.tell;
         self.live.retain(|id, live| {
             let over = which(live);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::stage::ssh::Bastion;
-use crate::stage::ssh::client::End;
+use crate::stage::ssh::client::SessionEnd;
 
 /// How long the news of the hop that ended may lag behind the end of those
 /// behind it.
@@ -11,7 +11,7 @@ const LAG: Duration = Duration::from_millis(100);
 
 /// How an SSH session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fate {
+pub struct HopEnd {
     /// What it ended with, in words.
     pub words: String,
     /// Whether its connection was reset: an SSH server never does that.
@@ -20,7 +20,7 @@ pub struct Fate {
 
 impl Bastion {
     /// Waits for the end of the SSH session, or of one on the way to it.
-    pub async fn ended(&self) -> Fate {
+    pub async fn ended(&self) -> HopEnd {
         match self.last() {
             Some(last) => last.watch().ended().await,
             None => std::future::pending().await,
@@ -30,10 +30,10 @@ impl Bastion {
             .sessions()
             .iter()
             .filter_map(|session| session.watch().seen().end.clone());
-        let end = ends.next().unwrap_or(End::Closed);
-        Fate {
+        let end = ends.next().unwrap_or(SessionEnd::Closed);
+        HopEnd {
             words: end.words(),
-            reset: end == End::Broken(std::io::ErrorKind::ConnectionReset),
+            reset: end == SessionEnd::Broken(std::io::ErrorKind::ConnectionReset),
         }
     }
 

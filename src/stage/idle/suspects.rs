@@ -4,17 +4,17 @@
 use std::time::Duration;
 
 /// A threshold that many installations share.
-struct Known {
+struct CommonThreshold {
     seconds: u64,
     owner: &'static str,
 }
 
-const fn known(seconds: u64, owner: &'static str) -> Known {
-    Known { seconds, owner }
+const fn known(seconds: u64, owner: &'static str) -> CommonThreshold {
+    CommonThreshold { seconds, owner }
 }
 
 /// Sources: the vendors' documentation of each product's default.
-const KNOWN: &[Known] = &[
+const KNOWN: &[CommonThreshold] = &[
     known(50, "HAProxy's example configuration (50 s)"),
     known(60, "HAProxy or nginx (60 s)"),
     known(240, "Azure's load balancer or NAT (4 minutes)"),

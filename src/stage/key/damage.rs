@@ -15,13 +15,13 @@ mod layout;
 use std::path::Path;
 
 use super::format::PrivateForm;
-use super::{Refusal, companions, decrypt, examine, openssh_v1};
+use super::{KeyRefusal, companions, decrypt, examine, openssh_v1};
 use crate::cause::key as cause;
 use crate::finding::Finding;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct DamageStep {
     /// Its stable name.
     pub name: &'static str,
     /// What it is, in words.
@@ -33,7 +33,7 @@ pub struct Step {
     pub filter: Option<String>,
 }
 
-impl Step {
+impl DamageStep {
     fn new(name: &'static str, what: &str, place: String, filter: &str) -> Self {
         Self {
             name,
@@ -58,7 +58,7 @@ impl Step {
 #[derive(Clone, Debug)]
 pub struct Damage {
     /// What happened, the outermost first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<DamageStep>,
     /// The text as it was, where it could be had back.
     pub repaired: Option<Vec<u8>>,
 }
@@ -107,9 +107,9 @@ pub fn altered(content: &[u8]) -> Option<Damage> {
 fn is_sound(text: &[u8]) -> bool {
     let locked = decrypt::envelope(text).encrypted;
     match decrypt::open(text, "") {
-        Ok(_) | Err(Refusal::Type(_) | Refusal::Short(_) | Refusal::NotYet(..)) => true,
-        Err(Refusal::Passphrase) => locked && is_whole(text),
-        Err(Refusal::Format | Refusal::Cipher(_)) => false,
+        Ok(_) | Err(KeyRefusal::Type(_) | KeyRefusal::Short(_) | KeyRefusal::NotYet(..)) => true,
+        Err(KeyRefusal::Passphrase) => locked && is_whole(text),
+        Err(KeyRefusal::Format | KeyRefusal::Cipher(_)) => false,
     }
 }
 

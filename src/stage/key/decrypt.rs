@@ -5,7 +5,7 @@ use russh::keys::PublicKey;
 
 use super::format::PrivateForm;
 use super::openssh_v1::{Container, decode};
-use super::{Opened, Refusal, pem};
+use super::{KeyRefusal, OpenedKey, pem};
 
 /// How a key is encrypted, from what stands in clear.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +26,13 @@ pub struct Encryption {
 
 /// Opens the key in a file's content. A key that is not encrypted opens with
 /// any passphrase.
-pub fn open(content: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
+pub fn open(content: &[u8], passphrase: &str) -> Result<OpenedKey, KeyRefusal> {
     let container = decode(content).and_then(|decoded| Container::parse(&decoded));
     match container {
         // OpenSSH looks for PEM only where its own format is not well formed.
         Err(_) => {}
         Ok(container) => match container.open(passphrase) {
-            Err(Refusal::Format) => {}
+            Err(KeyRefusal::Format) => {}
             outcome => return outcome,
         },
     }

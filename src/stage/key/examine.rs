@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::describe::{describe_file, describe_public, mode};
 use super::file::{KeyFile, Unread};
-use super::format::Kind;
+use super::format::KeyFileKind;
 use super::private::private;
 use super::{Facts, LoadedKey, companions, file, format};
 use crate::cause::key as cause;
@@ -133,7 +133,7 @@ pub fn examine(
     };
     describe_file(&mut found, &read);
     match format::kind(&read.content) {
-        Kind::Ppk { version, encrypted } => {
+        KeyFileKind::Ppk { version, encrypted } => {
             found.summary = "a PuTTY key".to_owned();
             found.fact("format", format!("PuTTY version {version}"));
             found.fact("encrypted", encrypted);
@@ -149,15 +149,15 @@ pub fn examine(
                 .findings
                 .extend(guard(&path, &read, uid).map(Finding::as_warning));
         }
-        Kind::Foreign(what) => {
+        KeyFileKind::Foreign(what) => {
             found.summary = what.to_owned();
             found.fact("format", what);
             found.found(foreign(&path, what));
         }
-        Kind::Private(_) | Kind::Other(_) => {
+        KeyFileKind::Private(_) | KeyFileKind::Other(_) => {
             private(&mut found, file, &read, passphrase, uid, libraries);
         }
-        Kind::Public(what) => public_half(&mut found, file, &read, &what),
+        KeyFileKind::Public(what) => public_half(&mut found, file, &read, &what),
     }
     found
 }

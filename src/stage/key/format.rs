@@ -8,7 +8,7 @@ use super::openssh_v1;
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyFileKind {
     /// A private key of a form that OpenSSH reads.
     Private(PrivateForm),
     /// Something that may be shown to everybody, and what.
@@ -96,7 +96,7 @@ const TYPES: [&str; 12] = [
 
 /// Tells what a text is. Only what is plainly there counts; what was damaged
 /// is another file's business.
-pub fn kind(content: &[u8]) -> Kind {
+pub fn kind(content: &[u8]) -> KeyFileKind {
     let text = String::from_utf8_lossy(content);
     let text = text.trim_start_matches('\u{feff}');
     if let Some(ppk) = ppk(text) {
@@ -104,36 +104,36 @@ pub fn kind(content: &[u8]) -> Kind {
     }
     let begins = |label: &str| text.contains(&format!("-----BEGIN {label}-----"));
     if let Some(form) = first_private(text) {
-        return Kind::Private(form);
+        return KeyFileKind::Private(form);
     }
     if text.contains("PRIVATE KEY") {
         return match () {
-            _ if begins("PGP PRIVATE KEY BLOCK") => Kind::Foreign("an OpenPGP key"),
+            _ if begins("PGP PRIVATE KEY BLOCK") => KeyFileKind::Foreign("an OpenPGP key"),
             _ if text.contains("BEGIN SSH2 ENCRYPTED PRIVATE KEY") => {
-                Kind::Foreign("a key from ssh.com's SSH or Tectia")
+                KeyFileKind::Foreign("a key from ssh.com's SSH or Tectia")
             }
             _ if text.starts_with("SSH PRIVATE KEY FILE FORMAT 1") => {
-                Kind::Foreign("a key for version 1 of the SSH protocol")
+                KeyFileKind::Foreign("a key for version 1 of the SSH protocol")
             }
-            _ => Kind::Other("a private key that was damaged"),
+            _ => KeyFileKind::Other("a private key that was damaged"),
         };
     }
     if let Some(what) = public(content, text) {
-        return Kind::Public(what);
+        return KeyFileKind::Public(what);
     }
     if content.starts_with(&[0x30, 0x82]) || content.starts_with(&[0x30, 0x81]) {
         return der(content);
     }
     if text.starts_with("{") && text.contains("\"kty\"") {
-        return Kind::Foreign("a JSON web key");
+        return KeyFileKind::Foreign("a JSON web key");
     }
     if text.starts_with("AGE-SECRET-KEY-") {
-        return Kind::Foreign("an age key");
+        return KeyFileKind::Foreign("an age key");
     }
     if content.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) {
-        return Kind::Foreign("a Java key store");
+        return KeyFileKind::Foreign("a Java key store");
     }
-    Kind::Other(instead(text))
+    KeyFileKind::Other(instead(text))
 }
 
 /// What people put where a key belongs, if it is that.
@@ -168,12 +168,12 @@ pub fn first_private(text: &str) -> Option<PrivateForm> {
         .map(|(_, form)| form)
 }
 
-fn ppk(text: &str) -> Option<Kind> {
+fn ppk(text: &str) -> Option<KeyFileKind> {
     let (_, rest) = text.split_once("PuTTY-User-Key-File-")?;
     if text.contains("PRIVATE KEY-----") {
         return None;
     }
-    Some(Kind::Ppk {
+    Some(KeyFileKind::Ppk {
         version: rest
             .chars()
             .next()
@@ -239,14 +239,14 @@ fn public_line(line: &str) -> Option<String> {
 }
 
 /// What a binary ASN.1 structure is.
-fn der(content: &[u8]) -> Kind {
+fn der(content: &[u8]) -> KeyFileKind {
     if PKey::private_key_from_der(content).is_ok() {
-        return Kind::Foreign("a private key in binary DER format");
+        return KeyFileKind::Foreign("a private key in binary DER format");
     }
     if openssl::pkcs12::Pkcs12::from_der(content).is_ok() {
-        return Kind::Foreign("a PKCS#12 container");
+        return KeyFileKind::Foreign("a PKCS#12 container");
     }
-    Kind::Other("binary data")
+    KeyFileKind::Other("binary data")
 }
 
 /// Reads SSH's public form from a file's text, as OpenSSH reads a `.pub`: the
@@ -276,22 +276,25 @@ mod tests {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0bZyIpt0X45GEzB/TeuwaalaoYlMF/NUd7cQYJvm1W lab\n";
         assert_eq!(
             kind(key.as_bytes()),
-            Kind::Public("a public key (ssh-ed25519)".into())
+            KeyFileKind::Public("a public key (ssh-ed25519)".into())
         );
         let bare = key.split(' ').nth(1).unwrap();
-        assert!(matches!(kind(bare.as_bytes()), Kind::Public(_)));
+        assert!(matches!(kind(bare.as_bytes()), KeyFileKind::Public(_)));
         for label in ["CERTIFICATE", "PUBLIC KEY", "RSA PUBLIC KEY"] {
             let pem = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-            assert!(matches!(kind(pem.as_bytes()), Kind::Public(_)), "{label}");
+            assert!(
+                matches!(kind(pem.as_bytes()), KeyFileKind::Public(_)),
+                "{label}"
+            );
         }
-        assert!(matches!(kind(b"hello world"), Kind::Other(_)));
-        assert!(matches!(kind(b""), Kind::Other(_)));
+        assert!(matches!(kind(b"hello world"), KeyFileKind::Other(_)));
+        assert!(matches!(kind(b""), KeyFileKind::Other(_)));
     }
 
     #[test]
     fn a_private_key_beside_a_certificate_is_private() {
         let text = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
-        assert_eq!(kind(text), Kind::Private(PrivateForm::Pkcs8));
+        assert_eq!(kind(text), KeyFileKind::Private(PrivateForm::Pkcs8));
     }
 
     #[test]
@@ -299,7 +302,7 @@ mod tests {
         let text = b"PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: aes256-cbc\r\n";
         assert_eq!(
             kind(text),
-            Kind::Ppk {
+            KeyFileKind::Ppk {
                 version: 3,
                 encrypted: true
             }

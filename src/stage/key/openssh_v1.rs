@@ -7,7 +7,7 @@ use russh::keys::PublicKey;
 use russh::keys::ssh_key::{self, Cipher as SshCipher, Kdf};
 
 use super::blob::{Blob, bits, put_number, put_string};
-use super::{Opened, Refusal, keypair};
+use super::{KeyRefusal, OpenedKey, keypair};
 
 /// The header line with its line break: nothing may stand in between.
 const BEGIN: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----\n";
@@ -35,7 +35,7 @@ pub struct Container {
 
 /// Why a container cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum ContainerError {
     /// It is not in this format at all.
     NotOpenSsh,
     /// The header is there and the footer is not where OpenSSH looks for it.
@@ -52,14 +52,14 @@ pub enum Broken {
 
 /// Takes the text apart as `private2_uudecode` does: the header must be the
 /// first bytes, the footer a line of its own with its line break.
-pub fn decode(text: &[u8]) -> Result<Vec<u8>, Broken> {
-    let body = text.strip_prefix(BEGIN).ok_or(Broken::NotOpenSsh)?;
+pub fn decode(text: &[u8]) -> Result<Vec<u8>, ContainerError> {
+    let body = text.strip_prefix(BEGIN).ok_or(ContainerError::NotOpenSsh)?;
     let end = body
         .windows(END.len() + 1)
         .position(|w| w.first() == Some(&b'\n') && w.get(1..) == Some(END))
-        .ok_or(Broken::NoFooter)?;
+        .ok_or(ContainerError::NoFooter)?;
     let encoded = body.get(..end).unwrap_or_default();
-    base64(encoded).ok_or(Broken::Base64)
+    base64(encoded).ok_or(ContainerError::Base64)
 }
 
 /// Base64 as `b64_pton` reads it: white space anywhere, padding where it
@@ -106,23 +106,23 @@ fn digit(character: u8) -> Option<u8> {
 
 impl Container {
     /// Reads the clear part of a decoded container.
-    pub fn parse(decoded: &[u8]) -> Result<Self, Broken> {
-        let rest = decoded.strip_prefix(MAGIC).ok_or(Broken::Magic)?;
+    pub fn parse(decoded: &[u8]) -> Result<Self, ContainerError> {
+        let rest = decoded.strip_prefix(MAGIC).ok_or(ContainerError::Magic)?;
         let mut blob = Blob(rest);
-        let short = Broken::Short;
+        let short = ContainerError::Short;
         let cipher = blob.text().ok_or(short)?.to_owned();
         let kdf = blob.text().ok_or(short)?.to_owned();
         let mut options = Blob(blob.string().ok_or(short)?);
         let bcrypt = match kdf.as_str() {
             "bcrypt" => {
-                let salt = options.string().ok_or(Broken::Fields)?;
-                let rounds = options.u32().ok_or(Broken::Fields)?;
+                let salt = options.string().ok_or(ContainerError::Fields)?;
+                let rounds = options.u32().ok_or(ContainerError::Fields)?;
                 Some((salt.to_vec(), rounds))
             }
             _ => None,
         };
         if blob.u32().ok_or(short)? != 1 {
-            return Err(Broken::Fields);
+            return Err(ContainerError::Fields);
         }
         let public = blob.string().ok_or(short)?.to_vec();
         let private_length = usize::try_from(blob.u32().ok_or(short)?).map_err(|_| short)?;
@@ -187,28 +187,28 @@ impl Container {
     }
 
     /// Opens the private part.
-    pub fn open(&self, passphrase: &str) -> Result<Opened, Refusal> {
+    pub fn open(&self, passphrase: &str) -> Result<OpenedKey, KeyRefusal> {
         // OpenSSH reads the clear public half before anything else.
         if !is_known(&self.type_name()) {
-            return Err(Refusal::Type(self.type_name()));
+            return Err(KeyRefusal::Type(self.type_name()));
         }
-        let public = self.public_key().ok_or(Refusal::Format)?;
+        let public = self.public_key().ok_or(KeyRefusal::Format)?;
         let cipher =
-            Cipher::named(&self.cipher).ok_or_else(|| Refusal::Cipher(self.cipher.clone()))?;
+            Cipher::named(&self.cipher).ok_or_else(|| KeyRefusal::Cipher(self.cipher.clone()))?;
         match self.kdf.as_str() {
-            "none" if self.cipher != "none" => return Err(Refusal::Format),
+            "none" if self.cipher != "none" => return Err(KeyRefusal::Format),
             "none" => {}
-            "bcrypt" if passphrase.is_empty() => return Err(Refusal::Passphrase),
+            "bcrypt" if passphrase.is_empty() => return Err(KeyRefusal::Passphrase),
             "bcrypt" => {}
-            other => return Err(Refusal::Cipher(other.to_owned())),
+            other => return Err(KeyRefusal::Cipher(other.to_owned())),
         }
         if !self.is_whole() {
-            return Err(Refusal::Format);
+            return Err(KeyRefusal::Format);
         }
         let (sealed, tag) = self
             .private
             .split_at_checked(self.private_length)
-            .ok_or(Refusal::Format)?;
+            .ok_or(KeyRefusal::Format)?;
         let plain = match &self.bcrypt {
             None => sealed.to_vec(),
             Some((salt, rounds)) => {
@@ -218,11 +218,11 @@ impl Container {
                     rounds: *rounds,
                 };
                 kdf.derive(passphrase, &mut derived)
-                    .map_err(|_| Refusal::Format)?;
+                    .map_err(|_| KeyRefusal::Format)?;
                 let (key, iv) = derived.split_at(cipher.key);
                 cipher
                     .decrypt(key, iv, sealed, tag)
-                    .ok_or(Refusal::Passphrase)?
+                    .ok_or(KeyRefusal::Passphrase)?
             }
         };
         self.private_part(&plain, public)
@@ -230,28 +230,28 @@ impl Container {
 
     /// Reads the decrypted part: two equal numbers, the key, a comment, and
     /// the padding 1, 2, 3, ….
-    fn private_part(&self, plain: &[u8], public: PublicKey) -> Result<Opened, Refusal> {
+    fn private_part(&self, plain: &[u8], public: PublicKey) -> Result<OpenedKey, KeyRefusal> {
         let mut blob = Blob(plain);
         let checks = (
-            blob.u32().ok_or(Refusal::Format)?,
-            blob.u32().ok_or(Refusal::Format)?,
+            blob.u32().ok_or(KeyRefusal::Format)?,
+            blob.u32().ok_or(KeyRefusal::Format)?,
         );
         if checks.0 != checks.1 {
             // OpenSSH blames the passphrase even where there is none.
             return Err(match self.is_encrypted() {
-                true => Refusal::Passphrase,
-                false => Refusal::Format,
+                true => KeyRefusal::Passphrase,
+                false => KeyRefusal::Format,
             });
         }
         let start = blob.0;
         let inside = walk(&mut blob)?;
         if public.to_bytes().ok() != Some(inside) {
-            return Err(Refusal::Format);
+            return Err(KeyRefusal::Format);
         }
         let pair = start.get(..start.len() - blob.0.len()).unwrap_or_default();
-        let comment = blob.string().ok_or(Refusal::Format)?;
+        let comment = blob.string().ok_or(KeyRefusal::Format)?;
         if comment.contains(&0) {
-            return Err(Refusal::Format);
+            return Err(KeyRefusal::Format);
         }
         let padded = blob
             .0
@@ -259,11 +259,11 @@ impl Container {
             .zip(1u8..=255)
             .all(|(have, want)| *have == want);
         if !padded || blob.0.len() > 255 {
-            return Err(Refusal::Format);
+            return Err(KeyRefusal::Format);
         }
         let comment = String::from_utf8_lossy(comment).into_owned();
         let private = keypair(pair, &comment);
-        Ok(Opened {
+        Ok(OpenedKey {
             private,
             public,
             comment: Some(comment),
@@ -289,8 +289,8 @@ fn is_known(kind: &str) -> bool {
 /// Steps over the private fields of a key as `sshkey_private_deserialize`
 /// does, with the checks that it makes; returns the public half that they
 /// contain.
-fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, Refusal> {
-    let format = || Refusal::Format;
+fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, KeyRefusal> {
+    let format = || KeyRefusal::Format;
     let kind = blob.text().ok_or_else(format)?;
     let mut public = Vec::new();
     put_string(&mut public, kind.as_bytes());
@@ -314,7 +314,7 @@ fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, Refusal> {
             }
             let length = bits(modulus);
             if length < super::RSA_MINIMUM {
-                return Err(Refusal::Short(length));
+                return Err(KeyRefusal::Short(length));
             }
         }
         "ssh-dss" => {
@@ -326,7 +326,7 @@ fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, Refusal> {
         "ssh-ed25519" => {
             let lengths = (string(blob, &mut public)?, string(blob, &mut private)?);
             if lengths != (32, 64) {
-                return Err(Refusal::Format);
+                return Err(KeyRefusal::Format);
             }
         }
         "sk-ssh-ed25519@openssh.com" | "sk-ecdsa-sha2-nistp256@openssh.com" => {
@@ -342,13 +342,13 @@ fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, Refusal> {
         "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
             let mut ahead = *blob;
             if !ahead.text().is_some_and(|curve| kind.ends_with(curve)) {
-                return Err(Refusal::Format);
+                return Err(KeyRefusal::Format);
             }
             string(blob, &mut public)?;
             string(blob, &mut public)?;
             number(blob, &mut private)?;
         }
-        other => return Err(Refusal::Type(other.to_owned())),
+        other => return Err(KeyRefusal::Type(other.to_owned())),
     }
     Ok(public)
 }

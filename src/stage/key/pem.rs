@@ -8,10 +8,10 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Private};
 
 use super::blob::{put_number, put_string};
-use super::{Opened, Refusal, keypair, version};
+use super::{KeyRefusal, OpenedKey, keypair, version};
 
 /// Opens the first private key of a PEM text.
-pub fn open(text: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
+pub fn open(text: &[u8], passphrase: &str) -> Result<OpenedKey, KeyRefusal> {
     // OpenSSL asks for the passphrase once the frame is read: what fails
     // before that is damage, what fails after it is most likely the passphrase.
     let mut asked = false;
@@ -29,8 +29,8 @@ pub fn open(text: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
     match key {
         Ok(key) => convert(&key),
         Err(errors) => Err(match asked {
-            true => unsupported(&errors).map_or(Refusal::Passphrase, Refusal::Cipher),
-            false => Refusal::Format,
+            true => unsupported(&errors).map_or(KeyRefusal::Passphrase, KeyRefusal::Cipher),
+            false => KeyRefusal::Format,
         }),
     }
 }
@@ -55,7 +55,7 @@ fn unsupported(errors: &ErrorStack) -> Option<String> {
 }
 
 /// Takes the key over with OpenSSH's checks.
-fn convert(key: &PKey<Private>) -> Result<Opened, Refusal> {
+fn convert(key: &PKey<Private>) -> Result<OpenedKey, KeyRefusal> {
     let mut pair = Vec::new();
     let read = match key.id() {
         Id::RSA => rsa(key, &mut pair),
@@ -63,15 +63,15 @@ fn convert(key: &PKey<Private>) -> Result<Opened, Refusal> {
         Id::EC => ec(key, &mut pair),
         Id::ED25519 => match version::installed() {
             Some((major, minor)) if (major, minor) < (9, 6) => {
-                return Err(Refusal::NotYet(major, minor));
+                return Err(KeyRefusal::NotYet(major, minor));
             }
             _ => ed25519(key, &mut pair),
         },
-        other => return Err(Refusal::Type(name(other))),
+        other => return Err(KeyRefusal::Type(name(other))),
     };
-    read?.ok_or(Refusal::Format)?;
-    let private = keypair(&pair, "").ok_or(Refusal::Format)?;
-    Ok(Opened {
+    read?.ok_or(KeyRefusal::Format)?;
+    let private = keypair(&pair, "").ok_or(KeyRefusal::Format)?;
+    Ok(OpenedKey {
         public: private.public_key().clone(),
         private: Some(private),
         comment: None,
@@ -94,13 +94,13 @@ fn name(id: Id) -> String {
 }
 
 /// `Ok(None)` where a part is missing or OpenSSL fails.
-type Converted = Result<Option<()>, Refusal>;
+type Converted = Result<Option<()>, KeyRefusal>;
 
 fn rsa(key: &PKey<Private>, pair: &mut Vec<u8>) -> Converted {
     let Ok(rsa) = key.rsa() else { return Ok(None) };
     let bits = u32::try_from(rsa.n().num_bits()).unwrap_or(0);
     if bits < super::RSA_MINIMUM {
-        return Err(Refusal::Short(bits));
+        return Err(KeyRefusal::Short(bits));
     }
     put_string(pair, b"ssh-rsa");
     let (Some(p), Some(q), Some(iqmp)) = (rsa.p(), rsa.q(), rsa.iqmp()) else {
@@ -131,7 +131,7 @@ fn ec(key: &PKey<Private>, pair: &mut Vec<u8>) -> Converted {
         Some(Nid::SECP521R1) => "nistp521",
         other => {
             let name = other.and_then(|nid| nid.short_name().ok());
-            return Err(Refusal::Type(
+            return Err(KeyRefusal::Type(
                 name.unwrap_or("EC on another curve").to_owned(),
             ));
         }

@@ -8,8 +8,8 @@ use russh::keys::ssh_key::{Algorithm, HashAlg};
 use super::describe::{bits, describe_key, describe_public, summary, type_name};
 use super::examine::{Examined, guard, locked, shown_path};
 use super::file::KeyFile;
-use super::format::Kind;
-use super::{LoadedKey, Opened, Refusal, companions, damage, decrypt, format, library};
+use super::format::KeyFileKind;
+use super::{KeyRefusal, LoadedKey, OpenedKey, companions, damage, decrypt, format, library};
 use crate::cause::key as cause;
 use crate::config::NamedFile;
 use crate::finding::Finding;
@@ -32,16 +32,16 @@ pub fn private(
     let damage = damage::diagnose(&read.content);
     let opened = open_as_asked(&read.content, given);
     let damage = match &opened {
-        Err(Refusal::Format) => damage.or_else(|| damage::altered(&read.content)),
+        Err(KeyRefusal::Format) => damage.or_else(|| damage::altered(&read.content)),
         _ => damage,
     };
     let repaired = match (&opened, &damage) {
-        (Err(Refusal::Format), Some(damage)) => damage.repaired.as_deref(),
+        (Err(KeyRefusal::Format), Some(damage)) => damage.repaired.as_deref(),
         _ => None,
     };
     // What is underneath the damage is told from the repaired text.
     let content = repaired.unwrap_or(&read.content);
-    let readable = !matches!(opened, Err(Refusal::Format));
+    let readable = !matches!(opened, Err(KeyRefusal::Format));
     describe_key(found, file, content);
     if damage.is_some() || readable {
         found.findings.extend(guard(&path, read, uid));
@@ -69,7 +69,7 @@ pub fn private(
 }
 
 /// Which libraries can read it, for those who ask.
-fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &Opened) {
+fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &OpenedKey) {
     let text = String::from_utf8_lossy(content);
     let Some(form) = format::first_private(&text) else {
         return;
@@ -85,15 +85,15 @@ fn libraries(found: &mut Examined, content: &[u8], given: &str, opened: &Opened)
 }
 
 /// First without a passphrase, then with it, as OpenSSH does.
-fn open_as_asked(content: &[u8], passphrase: &str) -> Result<Opened, Refusal> {
+fn open_as_asked(content: &[u8], passphrase: &str) -> Result<OpenedKey, KeyRefusal> {
     match decrypt::open(content, "") {
-        Err(Refusal::Passphrase) if !passphrase.is_empty() => decrypt::open(content, passphrase),
+        Err(KeyRefusal::Passphrase) if !passphrase.is_empty() => decrypt::open(content, passphrase),
         outcome => outcome,
     }
 }
 
 /// The key opened: what remains is its kind, its strength and its companions.
-fn accept(found: &mut Examined, file: &NamedFile, opened: Opened, readable: bool) {
+fn accept(found: &mut Examined, file: &NamedFile, opened: OpenedKey, readable: bool) {
     let path = shown_path(&file.path);
     describe_public(found, &opened.public);
     let comment = opened.comment.clone().filter(|comment| !comment.is_empty());
@@ -182,12 +182,12 @@ fn refused(
     file: &NamedFile,
     content: &[u8],
     given: &str,
-    refusal: Refusal,
+    refusal: KeyRefusal,
     damaged: bool,
 ) {
     let path = shown_path(&file.path);
     match refusal {
-        Refusal::Passphrase => {
+        KeyRefusal::Passphrase => {
             let public = decrypt::envelope(content).public;
             let public =
                 public.or_else(|| companions::public(&file.path).map(|(_, public)| public));
@@ -208,7 +208,7 @@ fn refused(
             };
             found.found(finding.with("path", path));
         }
-        Refusal::Short(bits) => {
+        KeyRefusal::Short(bits) => {
             found.fact("bits", bits);
             found.summary = format!("an RSA key of {bits} bits");
             found.found(
@@ -218,19 +218,19 @@ fn refused(
                     .as_failure(),
             );
         }
-        Refusal::Type(name) => {
+        KeyRefusal::Type(name) => {
             found.fact("type", name.clone());
             found.summary = format!("a key of type {name}");
             let why = "no SSH server or library supports this type";
             found.found(of_type(&path, &name).with("why", why));
         }
-        Refusal::Cipher(name) => {
+        KeyRefusal::Cipher(name) => {
             found.found(Finding::new(&cause::FORMAT).with("path", path).with(
                 "what",
                 format!("encrypted with {name}, which OpenSSH does not know"),
             ));
         }
-        Refusal::NotYet(major, minor) => {
+        KeyRefusal::NotYet(major, minor) => {
             found.fact("type", "ssh-ed25519");
             found.summary = "an Ed25519 key in PKCS#8 format".to_owned();
             let what = format!(
@@ -246,12 +246,12 @@ fn refused(
                     ),
             );
         }
-        Refusal::Format if damaged => {}
-        Refusal::Format => {
+        KeyRefusal::Format if damaged => {}
+        KeyRefusal::Format => {
             let what = match format::kind(content) {
-                Kind::Other("binary data") => "binary data that is not a key",
-                Kind::Private(_) => "marked as a private key, but its content is not one",
-                Kind::Other(what) if what != "no key" => what,
+                KeyFileKind::Other("binary data") => "binary data that is not a key",
+                KeyFileKind::Private(_) => "marked as a private key, but its content is not one",
+                KeyFileKind::Other(what) if what != "no key" => what,
                 _ => "another kind of file",
             };
             found.found(

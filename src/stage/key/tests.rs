@@ -10,9 +10,9 @@ use russh::keys::ssh_key::LineEnding;
 use super::blob::put_string;
 use super::damage::diagnose;
 use super::decrypt::{envelope, open};
-use super::format::{Kind, PrivateForm, kind};
-use super::openssh_v1::{Broken, Container, decode};
-use super::{Refusal, examine, keypair};
+use super::format::{KeyFileKind, PrivateForm, kind};
+use super::openssh_v1::{Container, ContainerError, decode};
+use super::{KeyRefusal, examine, keypair};
 use crate::config::NamedFile;
 use crate::secret::Secret;
 
@@ -57,7 +57,10 @@ fn opensshs_own_format_is_read_with_opensshs_strictness() {
     assert!(!reads(key.trim_end()), "the footer's line break");
     assert!(!reads(&key.replace('\n', "\r\n")));
     assert!(!reads(&format!("\n{key}")));
-    assert_eq!(decode(key.trim_end().as_bytes()), Err(Broken::NoFooter));
+    assert_eq!(
+        decode(key.trim_end().as_bytes()),
+        Err(ContainerError::NoFooter)
+    );
 }
 
 #[test]
@@ -154,17 +157,17 @@ fn passphrases_are_told_from_damage() {
         .private_key_to_pem_passphrase(Cipher::aes_256_cbc(), b"open sesame")
         .unwrap();
     assert!(envelope(&locked).encrypted);
-    assert_eq!(open(&locked, "").err(), Some(Refusal::Passphrase));
+    assert_eq!(open(&locked, "").err(), Some(KeyRefusal::Passphrase));
     assert_eq!(
         open(&locked, "open barley").err(),
-        Some(Refusal::Passphrase)
+        Some(KeyRefusal::Passphrase)
     );
     assert!(open(&locked, "open sesame").is_ok());
     let text = String::from_utf8(locked).unwrap();
     let indented = text.replace('\n', "\n  ");
     assert_eq!(
         open(indented.as_bytes(), "open sesame").err(),
-        Some(Refusal::Format)
+        Some(KeyRefusal::Format)
     );
     assert_eq!(names(&indented), ["indentation"]);
 }
@@ -175,7 +178,10 @@ fn a_container_tells_its_public_half_without_a_passphrase() {
     let container = Container::parse(&decode(key.as_bytes()).unwrap()).unwrap();
     assert_eq!(container.type_name(), "ssh-ed25519");
     assert!(container.public_key().is_some() && container.is_whole());
-    assert_eq!(kind(key.as_bytes()), Kind::Private(PrivateForm::OpenSsh));
+    assert_eq!(
+        kind(key.as_bytes()),
+        KeyFileKind::Private(PrivateForm::OpenSsh)
+    );
 }
 
 #[test]

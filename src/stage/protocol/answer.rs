@@ -177,7 +177,7 @@ fn signed(bytes: &[u8]) -> Option<Stranger> {
     let stranger = stranger::recognise(bytes)?;
     let own = !matches!(
         stranger.kind,
-        stranger::Kind::Text | stranger::Kind::Unknown
+        stranger::PeerProtocol::Text | stranger::PeerProtocol::Unknown
     );
     own.then_some(stranger)
 }
@@ -275,7 +275,7 @@ fn fields(body: &[u8], clean: fn(&str) -> String) -> Option<ErrorText> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::stranger::Kind;
+    use crate::wire::stranger::PeerProtocol;
 
     fn of(bytes: &[u8]) -> Answer {
         classify(&Heard {
@@ -303,7 +303,7 @@ mod tests {
         let mut bytes = vec![b'S'];
         bytes.extend(&injected);
         assert_eq!(of(&bytes), Answer::Tls { injected });
-        assert!(matches!(of(b"SSH-2.0-x\r\n"), Answer::Stranger(s) if s.kind == Kind::Ssh));
+        assert!(matches!(of(b"SSH-2.0-x\r\n"), Answer::Stranger(s) if s.kind == PeerProtocol::Ssh));
     }
 
     #[test]
@@ -326,8 +326,10 @@ mod tests {
         assert_eq!(of(&message(b'R', &[0, 0, 0, 0])), Answer::Malformed);
         assert_eq!(of(&message(b'E', b"\x01\x02\x03\x04\0")), Answer::Malformed);
         assert_eq!(of(b"E\xff\xff\xff\xff"), Answer::Oversized(0xffff_ffff));
-        assert!(matches!(of(b"Nope\r\n"), Answer::Stranger(s) if s.kind == Kind::Text));
-        assert!(matches!(of(b"ERROR\r\n"), Answer::Stranger(s) if s.kind == Kind::Memcached));
+        assert!(matches!(of(b"Nope\r\n"), Answer::Stranger(s) if s.kind == PeerProtocol::Text));
+        assert!(
+            matches!(of(b"ERROR\r\n"), Answer::Stranger(s) if s.kind == PeerProtocol::Memcached)
+        );
     }
 
     proptest::proptest! {

@@ -12,7 +12,7 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::listeners;
 use crate::stage::tls::probe::{self, TlsProbe};
-use crate::wire::stranger::{self, Kind, Stranger};
+use crate::wire::stranger::{self, PeerProtocol, Stranger};
 use crate::wire::{Address, Route, Stream};
 
 use super::answer::{self, Answer, Ending, Heard};
@@ -20,7 +20,7 @@ use super::{describe, in_words};
 
 /// What the peer had been asked when it failed to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum PendingRequest {
     /// SSLRequest.
     SslRequest,
     /// An unencrypted start-up message.
@@ -42,7 +42,7 @@ const LOOK: Duration = Duration::from_millis(1500);
 /// `io` is the connection that failed; `waited` the time since it was asked.
 pub async fn identify(
     heard: &Heard,
-    asked: Asked,
+    asked: PendingRequest,
     stream: Stream,
     endpoint: &Endpoint,
     waited: Duration,
@@ -55,7 +55,7 @@ pub async fn identify(
 /// [`identify`] on any transport, or on one that is gone.
 pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
     heard: &Heard,
-    asked: Asked,
+    asked: PendingRequest,
     io: Option<&mut S>,
     route: &Route,
     endpoint: &Endpoint,
@@ -63,11 +63,15 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
     ctx: &Ctx,
 ) -> Finding {
     let answer = match asked {
-        Asked::SslRequest => answer::classify(heard),
-        Asked::StartUp | Asked::ClientHello => answer::classify_first_message(heard),
+        PendingRequest::SslRequest => answer::classify(heard),
+        PendingRequest::StartUp | PendingRequest::ClientHello => {
+            answer::classify_first_message(heard)
+        }
     };
     let finding = match answer {
-        Answer::Stranger(stranger) if stranger.kind == Kind::Tls && asked != Asked::ClientHello => {
+        Answer::Stranger(stranger)
+            if stranger.kind == PeerProtocol::Tls && asked != PendingRequest::ClientHello =>
+        {
             match probe::at(route, endpoint, ctx, LOOK).await {
                 Some(look) => tls_server(&look),
                 None => somebody(&stranger),
@@ -155,7 +159,7 @@ fn advice(process: &str) -> Option<&'static str> {
 /// The connection ended without an answer.
 async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     ending: Ending,
-    asked: Asked,
+    asked: PendingRequest,
     io: Option<&mut S>,
     route: &Route,
     endpoint: &Endpoint,
@@ -171,7 +175,7 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
         Ending::Closed => &cause::CLOSED,
         Ending::Reset => &cause::RESET,
     };
-    if asked == Asked::ClientHello {
+    if asked == PendingRequest::ClientHello {
         if let Some(answer) = probe::asks_for_tls(route, ctx, LOOK).await {
             let offers = match answer {
                 Answer::Tls { .. } => "offers TLS on the usual request",
@@ -192,13 +196,13 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
 /// sent when the time is over, so that no PostgreSQL server that would have
 /// answered ever sees it.
 async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
-    asked: Asked,
+    asked: PendingRequest,
     io: Option<&mut S>,
     route: &Route,
     waited: Duration,
     ctx: &Ctx,
 ) -> Finding {
-    if asked != Asked::ClientHello {
+    if asked != PendingRequest::ClientHello {
         let limit = (Instant::now() + POKE).min(ctx.deadline);
         let poked = async {
             let io = io?;
@@ -264,11 +268,11 @@ fn somebody(stranger: &Stranger) -> Finding {
         .with("kind", stranger.kind.id())
         .with("says", stranger.says.clone());
     match stranger.kind {
-        Kind::Ssh => finding.fix(
+        PeerProtocol::Ssh => finding.fix(
             "If this SSH server leads to the database, set --ssh to it and use the database as the target.",
             None,
         ),
-        Kind::Http | Kind::HttpsExpected => finding.fix(
+        PeerProtocol::Http | PeerProtocol::HttpsExpected => finding.fix(
             "If the address is right, the load balancer or ingress in front forwards only HTTP: PostgreSQL needs a TCP route.",
             None,
         ),

@@ -21,7 +21,7 @@ use crate::stage::Verdict;
 use crate::wire::{Route, Stream};
 
 use answer::{Answer, Ending, Heard};
-pub use identify::{Asked, identify, unmask_on};
+pub use identify::{PendingRequest, identify, unmask_on};
 
 /// SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
 pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -108,7 +108,7 @@ pub async fn probe(
         Answer::Error(error) => Err(describe(refused(&error), endpoint, &stream.route)),
         _ => Err(identify(
             &heard,
-            Asked::SslRequest,
+            PendingRequest::SslRequest,
             stream,
             endpoint,
             begun.elapsed(),

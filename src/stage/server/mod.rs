@@ -137,8 +137,8 @@ impl Looked<'_> {
                 let encrypted = session.wire().tls.is_some();
                 match stall::look(&route, encrypted, self.target, self.endpoint, ctx).await {
                     // Only this query is slow here.
-                    stall::Seen::Works => Ok(Facts::default()),
-                    stall::Seen::Stalls => Err(self
+                    stall::SecondSession::Works => Ok(Facts::default()),
+                    stall::SecondSession::Stalls => Err(self
                         .finding(&protocol::STALL)
                         .with(
                             "direction",
@@ -150,7 +150,7 @@ impl Looked<'_> {
                         .with("how", "small messages pass, larger ones do not")
                         .with("error", "small messages pass, larger ones do not")
                         .then_next_host()),
-                    stall::Seen::Unknown => {
+                    stall::SecondSession::Unknown => {
                         let speaker = server_or_pooler::ask(
                             &route,
                             encrypted,

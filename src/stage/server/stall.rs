@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// What the second session shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum SecondSession {
     /// Small and large messages are answered.
     Works,
     /// Small ones are, large ones are not.
@@ -34,20 +34,20 @@ pub async fn look(
     target: &Target,
     endpoint: &Endpoint,
     ctx: &Ctx,
-) -> Seen {
+) -> SecondSession {
     let limit = ctx.limit().min(Instant::now() + SOON);
     let again = auth::again(route, encrypted, target, endpoint, ctx);
     let Ok(Some(mut second)) = ctx.until(limit, again).await else {
-        return Seen::Unknown;
+        return SecondSession::Unknown;
     };
     if second.query_until("SELECT 1", limit, ctx).await.is_err() {
-        return Seen::Unknown;
+        return SecondSession::Unknown;
     }
     let large = format!("SELECT '{}'", "x".repeat(LARGE));
     let seen = match second.simple_query(&large, ctx).await {
-        Ok(_) => Seen::Works,
-        Err(QueryError::Late) => Seen::Stalls,
-        Err(_) => Seen::Unknown,
+        Ok(_) => SecondSession::Works,
+        Err(QueryError::Late) => SecondSession::Stalls,
+        Err(_) => SecondSession::Unknown,
     };
     second.close().await;
     seen

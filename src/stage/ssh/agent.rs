@@ -23,7 +23,7 @@ const SIGN_RESPONSE: u8 = 14;
 
 /// What stands between us and the agent's signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum AgentTrouble {
     /// Its socket does not connect.
     Unreachable(io::ErrorKind),
     /// It answers "failure".
@@ -34,21 +34,21 @@ pub enum Trouble {
     Broken(String),
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for AgentTrouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Trouble::Unreachable(io::ErrorKind::NotFound) => {
+            AgentTrouble::Unreachable(io::ErrorKind::NotFound) => {
                 f.write_str("its socket does not exist")
             }
-            Trouble::Unreachable(io::ErrorKind::ConnectionRefused) => {
+            AgentTrouble::Unreachable(io::ErrorKind::ConnectionRefused) => {
                 f.write_str("nothing is listening on its socket")
             }
-            Trouble::Unreachable(kind) => {
+            AgentTrouble::Unreachable(kind) => {
                 write!(f, "its socket does not accept connections ({kind})")
             }
-            Trouble::Refused => f.write_str("it refused"),
-            Trouble::Mute => f.write_str("it does not answer"),
-            Trouble::Broken(what) => f.write_str(what),
+            AgentTrouble::Refused => f.write_str("it refused"),
+            AgentTrouble::Mute => f.write_str("it does not answer"),
+            AgentTrouble::Broken(what) => f.write_str(what),
         }
     }
 }
@@ -73,10 +73,10 @@ impl Agent {
     ///
     /// # Errors
     /// Where nobody is there.
-    pub async fn connect(socket: &Path) -> Result<Self, Trouble> {
+    pub async fn connect(socket: &Path) -> Result<Self, AgentTrouble> {
         let stream = UnixStream::connect(socket)
             .await
-            .map_err(|error| Trouble::Unreachable(error.kind()))?;
+            .map_err(|error| AgentTrouble::Unreachable(error.kind()))?;
         Ok(Self { stream })
     }
 
@@ -84,9 +84,9 @@ impl Agent {
     ///
     /// # Errors
     /// Where it refuses (it is locked) or does not speak the protocol.
-    pub async fn identities(&mut self) -> Result<Vec<Identity>, Trouble> {
+    pub async fn identities(&mut self) -> Result<Vec<Identity>, AgentTrouble> {
         let answer = self.ask(&[REQUEST_IDENTITIES]).await?;
-        let garbled = || Trouble::Broken("its list of keys is malformed".to_owned());
+        let garbled = || AgentTrouble::Broken("its list of keys is malformed".to_owned());
         let mut rest = answer_body(&answer, IDENTITIES_ANSWER)?;
         let (count, after) = rest.split_first_chunk::<4>().ok_or_else(garbled)?;
         rest = after;
@@ -109,7 +109,7 @@ impl Agent {
         blob: &[u8],
         hash: Option<HashAlg>,
         data: &[u8],
-    ) -> Result<Vec<u8>, Trouble> {
+    ) -> Result<Vec<u8>, AgentTrouble> {
         let (flags, algorithm): (u32, &[u8]) = match hash {
             Some(HashAlg::Sha256) => (2, b"rsa-sha2-256"),
             Some(HashAlg::Sha512) => (4, b"rsa-sha2-512"),
@@ -120,12 +120,12 @@ impl Agent {
         put_string(&mut request, data);
         request.extend_from_slice(&flags.to_be_bytes());
         let answer = self.ask(&request).await?;
-        let garbled = || Trouble::Broken("its signature is malformed".to_owned());
+        let garbled = || AgentTrouble::Broken("its signature is malformed".to_owned());
         let mut rest = answer_body(&answer, SIGN_RESPONSE)?;
         let signature = take_string(&mut rest).ok_or_else(garbled)?;
         let name = take_string(&mut &*signature).ok_or_else(garbled)?;
         if flags != 0 && name != algorithm {
-            return Err(Trouble::Broken(format!(
+            return Err(AgentTrouble::Broken(format!(
                 "it signs only with {}",
                 String::from_utf8_lossy(name)
             )));
@@ -133,9 +133,9 @@ impl Agent {
         Ok(signature.to_vec())
     }
 
-    async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Trouble> {
+    async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, AgentTrouble> {
         let broken = |error: io::Error| {
-            Trouble::Broken(format!("the connection to it broke ({})", error.kind()))
+            AgentTrouble::Broken(format!("the connection to it broke ({})", error.kind()))
         };
         let mut packet = Vec::new();
         put_string(&mut packet, request);
@@ -143,7 +143,7 @@ impl Agent {
         let length = self.stream.read_u32().await.map_err(broken)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length == 0 || length > LONGEST {
-            return Err(Trouble::Broken("it is not an SSH agent".to_owned()));
+            return Err(AgentTrouble::Broken("it is not an SSH agent".to_owned()));
         }
         let mut answer = vec![0; length];
         self.stream.read_exact(&mut answer).await.map_err(broken)?;
@@ -151,12 +151,12 @@ impl Agent {
     }
 }
 
-fn answer_body(answer: &[u8], expected: u8) -> Result<&[u8], Trouble> {
+fn answer_body(answer: &[u8], expected: u8) -> Result<&[u8], AgentTrouble> {
     match answer.split_first() {
         Some((&kind, rest)) if kind == expected => Ok(rest),
         // 5, and what older and commercial agents say (ssh_agent_fail in authfd.c).
-        Some((&(FAILURE | 30 | 102), _)) => Err(Trouble::Refused),
-        _ => Err(Trouble::Broken("it is not an SSH agent".to_owned())),
+        Some((&(FAILURE | 30 | 102), _)) => Err(AgentTrouble::Refused),
+        _ => Err(AgentTrouble::Broken("it is not an SSH agent".to_owned())),
     }
 }
 

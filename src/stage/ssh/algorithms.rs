@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use russh::keys::Algorithm;
 use russh::{Preferred, compression, kex};
 
-use crate::config::ssh_config::Family;
+use crate::config::ssh_config::AlgorithmList;
 use crate::config::ssh_config::lists::{AlgorithmLists, assemble};
 
 /// OpenSSH's `KexAlgorithms` default.
@@ -86,7 +86,7 @@ const CERTIFICATE: &str = "-cert-v01@openssh.com";
 
 /// What known_hosts says about the host, for the order of algorithms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownKeyTypes {
     /// The key types (`ssh-ed25519`) of its plain lines.
     pub types: Vec<String>,
     /// Whether a `@cert-authority` line applies to it.
@@ -113,12 +113,16 @@ impl Allowed {
     pub fn by(lists: &AlgorithmLists) -> Self {
         let host_key = lists.host_key.as_deref();
         Self {
-            kex: assemble(Family::Kex.names(), KEX, lists.kex.as_deref()),
-            host_key: assemble(Family::Signature.names(), SIGNATURES, host_key),
-            cipher: assemble(Family::Cipher.names(), CIPHERS, lists.cipher.as_deref()),
-            mac: assemble(Family::Mac.names(), MACS, lists.mac.as_deref()),
+            kex: assemble(AlgorithmList::Kex.names(), KEX, lists.kex.as_deref()),
+            host_key: assemble(AlgorithmList::Signature.names(), SIGNATURES, host_key),
+            cipher: assemble(
+                AlgorithmList::Cipher.names(),
+                CIPHERS,
+                lists.cipher.as_deref(),
+            ),
+            mac: assemble(AlgorithmList::Mac.names(), MACS, lists.mac.as_deref()),
             pubkey: assemble(
-                Family::Signature.names(),
+                AlgorithmList::Signature.names(),
                 SIGNATURES,
                 lists.pubkey.as_deref(),
             ),
@@ -171,7 +175,7 @@ impl Allowed {
 /// known; OpenSSH would take any other for the plain key within. Where one may
 /// be revoked, those are asked for as well that OpenSSH would prefer to plain
 /// keys. Certificates keep their order whatever else is known.
-pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
+pub fn preferred(allowed: &Allowed, known: &KnownKeyTypes) -> Preferred {
     let is_known = |algorithm: &Algorithm| known.types.iter().any(|t| *t == key_type(algorithm));
     let (certificates, plain): (Vec<&str>, Vec<&str>) = allowed
         .host_key
@@ -209,7 +213,7 @@ pub fn preferred(allowed: &Allowed, known: &Known) -> Preferred {
 pub fn signs_certificates(algorithm: &Algorithm, lists: &AlgorithmLists) -> bool {
     // Certificates are signed by plain keys.
     let plain = |name: &&&str| !name.ends_with(CERTIFICATE);
-    let all: Vec<&str> = Family::Signature
+    let all: Vec<&str> = AlgorithmList::Signature
         .names()
         .iter()
         .filter(plain)
@@ -337,9 +341,9 @@ mod tests {
     #[test]
     fn known_types_come_first_unless_the_best_is_known() {
         let order = |types: &[&str]| {
-            let known = Known {
+            let known = KnownKeyTypes {
                 types: types.iter().map(|t| t.to_string()).collect(),
-                ..Known::default()
+                ..KnownKeyTypes::default()
             };
             preferred(&Allowed::by(&AlgorithmLists::default()), &known)
                 .key
@@ -358,9 +362,9 @@ mod tests {
     fn all_but_a_few_defaults_are_there_and_old_ones_on_demand() {
         let offer = preferred(
             &Allowed::by(&AlgorithmLists::default()),
-            &Known {
+            &KnownKeyTypes {
                 authority: true,
-                ..Known::default()
+                ..KnownKeyTypes::default()
             },
         );
         assert_eq!(offer.kex.len(), KEX.len() - 2 + 2);
@@ -374,7 +378,7 @@ mod tests {
             cipher: Some("^aes128-cbc,3des-cbc".into()),
             ..AlgorithmLists::default()
         };
-        let offer = preferred(&Allowed::by(&lists), &Known::default());
+        let offer = preferred(&Allowed::by(&lists), &KnownKeyTypes::default());
         assert!(offer.kex.contains(&kex::DH_G14_SHA1) && offer.kex.contains(&kex::DH_G1_SHA1));
         assert_eq!(offer.key.last(), Some(&Algorithm::Rsa { hash: None }));
         assert_eq!(offer.cipher.first().map(AsRef::as_ref), Some("aes128-cbc"));

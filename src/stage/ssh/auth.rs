@@ -10,8 +10,8 @@ use russh::{MethodKind, MethodSet};
 
 use super::agent::Agent;
 use super::algorithms::Allowed;
-use super::auth_log::{AuthEnd, AuthTranscript, Outcome};
-use super::client::{Client, End, Watch};
+use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
+use super::client::{Client, SessionEnd, Watch};
 use super::host_key::too_short;
 use super::identities::{Candidate, Credential, Identities, SigningKey};
 use super::signer::{KeySigner, SignError};
@@ -49,7 +49,7 @@ pub async fn authenticate(
     offer: Identities,
     limit: Instant,
 ) -> AuthTranscript {
-    let mut run = Run {
+    let mut run = AuthRun {
         handle,
         watch,
         means,
@@ -60,7 +60,7 @@ pub async fn authenticate(
             keys: offer
                 .candidates
                 .into_iter()
-                .map(|candidate| (candidate, Outcome::Untried))
+                .map(|candidate| (candidate, KeyOutcome::Untried))
                 .collect(),
             methods: Vec::new(),
             passed: Vec::new(),
@@ -89,7 +89,7 @@ pub async fn authenticate(
     run.story
 }
 
-struct Run<'a> {
+struct AuthRun<'a> {
     handle: &'a mut Handle<Client>,
     watch: &'a Watch,
     means: &'a Credentials<'a>,
@@ -105,12 +105,12 @@ struct Run<'a> {
 }
 
 /// A step of authentication that left us outside.
-enum Step {
+enum AuthStep {
     Partial,
     Refused,
 }
 
-impl Run<'_> {
+impl AuthRun<'_> {
     /// Tries everything. `Ok` means that nothing is left.
     async fn all(&mut self) -> Result<(), AuthEnd> {
         let user = self.means.hop.user.clone();
@@ -150,8 +150,8 @@ impl Run<'_> {
             // What was used is refused by the server itself the second time;
             // OpenSSH begins again too (sshconnect2.c, `pubkey_reset`).
             for (_, outcome) in &mut self.story.keys {
-                if matches!(outcome, Outcome::Refused) {
-                    *outcome = Outcome::Untried;
+                if matches!(outcome, KeyOutcome::Refused) {
+                    *outcome = KeyOutcome::Untried;
                 }
             }
         }
@@ -169,21 +169,21 @@ impl Run<'_> {
     /// Offers the keys one after the other; true where one was a part of it.
     async fn keys(&mut self) -> Result<bool, AuthEnd> {
         for at in 0..self.story.keys.len() {
-            let Some((candidate, Outcome::Untried)) = self.story.keys.get(at).cloned() else {
+            let Some((candidate, KeyOutcome::Untried)) = self.story.keys.get(at).cloned() else {
                 continue;
             };
             if too_short(&candidate.credential.public(), self.means.hop).is_some() {
-                self.settle(at, Outcome::TooShort);
+                self.settle(at, KeyOutcome::TooShort);
                 continue;
             }
             let Some(hash) = self.signature(&candidate).await? else {
-                self.settle(at, Outcome::NoAlgorithm);
+                self.settle(at, KeyOutcome::NoAlgorithm);
                 continue;
             };
             self.story.method = "publickey";
             let outcome = match self.offer(&candidate, hash).await {
                 Err(ended @ AuthEnd::Ended(_)) => {
-                    self.settle(at, Outcome::Refused);
+                    self.settle(at, KeyOutcome::Refused);
                     return Err(ended);
                 }
                 outcome => outcome?,
@@ -191,8 +191,8 @@ impl Run<'_> {
             let done = outcome.clone();
             self.settle(at, outcome);
             match done {
-                Outcome::Accepted => return Err(AuthEnd::In),
-                Outcome::Partial => {
+                KeyOutcome::Accepted => return Err(AuthEnd::In),
+                KeyOutcome::Partial => {
                     self.story.passed.push("publickey");
                     return Ok(true);
                 }
@@ -208,7 +208,7 @@ impl Run<'_> {
     async fn ask_about_algorithms(&mut self) {
         let mut asked = 0;
         for at in 0..self.story.keys.len() {
-            let Some((candidate, Outcome::Refused | Outcome::NoAlgorithm)) =
+            let Some((candidate, KeyOutcome::Refused | KeyOutcome::NoAlgorithm)) =
                 self.story.keys.get(at).cloned()
             else {
                 continue;
@@ -230,18 +230,18 @@ impl Run<'_> {
                 (None, "ssh-rsa (SHA-1)"),
             ] {
                 match self.offer(&question, hash).await {
-                    Ok(Outcome::Locked) => {
-                        self.settle(at, Outcome::OnlyWith(name));
+                    Ok(KeyOutcome::Locked) => {
+                        self.settle(at, KeyOutcome::OnlyWith(name));
                         return;
                     }
-                    Ok(Outcome::Refused) => {}
+                    Ok(KeyOutcome::Refused) => {}
                     _ => return,
                 }
             }
         }
     }
 
-    fn settle(&mut self, at: usize, outcome: Outcome) {
+    fn settle(&mut self, at: usize, outcome: KeyOutcome) {
         if let Some((_, slot)) = self.story.keys.get_mut(at) {
             *slot = outcome;
         }
@@ -301,7 +301,7 @@ impl Run<'_> {
         &mut self,
         candidate: &Candidate,
         hash: Option<HashAlg>,
-    ) -> Result<Outcome, AuthEnd> {
+    ) -> Result<KeyOutcome, AuthEnd> {
         let user = self.means.hop.user.clone();
         let mut pen = KeySigner {
             hand: &candidate.hand,
@@ -325,16 +325,16 @@ impl Run<'_> {
         };
         let reply = match tokio::time::timeout_at(self.limit.into(), asking).await {
             Err(_) => return Err(AuthEnd::Late),
-            Ok(Err(SignError::Trouble(trouble))) => return Ok(Outcome::Unsigned(trouble)),
-            Ok(Err(SignError::Nobody)) => return Ok(Outcome::Locked),
+            Ok(Err(SignError::Trouble(trouble))) => return Ok(KeyOutcome::Unsigned(trouble)),
+            Ok(Err(SignError::Nobody)) => return Ok(KeyOutcome::Locked),
             Ok(Err(SignError::Gone)) => return Err(AuthEnd::Ended(self.watch.end().await)),
             Ok(Ok(reply)) => reply,
         };
         match self.step(reply, "publickey").await {
-            Err(AuthEnd::In) => Ok(Outcome::Accepted),
+            Err(AuthEnd::In) => Ok(KeyOutcome::Accepted),
             Err(other) => Err(other),
-            Ok(Step::Partial) => Ok(Outcome::Partial),
-            Ok(Step::Refused) => Ok(Outcome::Refused),
+            Ok(AuthStep::Partial) => Ok(KeyOutcome::Partial),
+            Ok(AuthStep::Refused) => Ok(KeyOutcome::Refused),
         }
     }
 
@@ -366,7 +366,7 @@ impl Run<'_> {
                     return self
                         .step(reply, "keyboard-interactive")
                         .await
-                        .map(|step| matches!(step, Step::Partial));
+                        .map(|step| matches!(step, AuthStep::Partial));
                 }
                 KeyboardInteractiveAuthResponse::InfoRequest {
                     name,
@@ -449,12 +449,12 @@ impl Run<'_> {
         }
         let reply = reply?;
         match self.step(reply, "password").await {
-            Ok(Step::Refused) => {
+            Ok(AuthStep::Refused) => {
                 // Where more than the password is wanted, a refusal says little.
                 self.story.password_refused |= !self.story.asked_on;
                 Ok(false)
             }
-            Ok(Step::Partial) => Ok(true),
+            Ok(AuthStep::Partial) => Ok(true),
             Err(ending) => {
                 self.story.password_refused |=
                     matches!(ending, AuthEnd::Ended(_)) && !self.story.asked_on;
@@ -502,7 +502,7 @@ impl Run<'_> {
     }
 
     /// Takes note of the server's answer.
-    async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<Step, AuthEnd> {
+    async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<AuthStep, AuthEnd> {
         match reply {
             AuthResult::Success => {
                 self.story.method = method;
@@ -513,7 +513,7 @@ impl Run<'_> {
                 remaining_methods,
                 partial_success: false,
             } if remaining_methods.is_empty() => match self.watch.end().await {
-                End::Error(_) => {
+                SessionEnd::Error(_) => {
                     self.methods = MethodSet::empty();
                     self.story.methods = Vec::new();
                     Err(AuthEnd::Exhausted)
@@ -530,8 +530,8 @@ impl Run<'_> {
                     self.story.passed.push(method);
                 }
                 Ok(match partial_success {
-                    true => Step::Partial,
-                    false => Step::Refused,
+                    true => AuthStep::Partial,
+                    false => AuthStep::Refused,
                 })
             }
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::agent::Trouble;
-use super::client::End;
+use super::agent::AgentTrouble;
+use super::client::SessionEnd;
 use super::identities::Candidate;
 
 /// What became of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum KeyOutcome {
     /// The server let us in with it.
     Accepted,
     /// The server took it, and wants more.
@@ -19,7 +19,7 @@ pub enum Outcome {
     /// The server does not take it.
     Refused,
     /// The server would take it; the agent did not sign.
-    Unsigned(Trouble),
+    Unsigned(AgentTrouble),
     /// The server would take it; its private half is locked.
     Locked,
     /// Not offered: the server's signature algorithms leave none for it.
@@ -33,18 +33,18 @@ pub enum Outcome {
     Untried,
 }
 
-impl Outcome {
+impl KeyOutcome {
     pub fn name(&self) -> &'static str {
         match self {
-            Outcome::Accepted => "accepted",
-            Outcome::Partial => "accepted, more wanted",
-            Outcome::Refused => "refused",
-            Outcome::Unsigned(_) => "accepted, not signed",
-            Outcome::Locked => "accepted, but locked",
-            Outcome::NoAlgorithm => "no common signature algorithm",
-            Outcome::TooShort => "too short to be offered",
-            Outcome::OnlyWith(_) => "known, other signature algorithm wanted",
-            Outcome::Untried => "not tried",
+            KeyOutcome::Accepted => "accepted",
+            KeyOutcome::Partial => "accepted, more wanted",
+            KeyOutcome::Refused => "refused",
+            KeyOutcome::Unsigned(_) => "accepted, not signed",
+            KeyOutcome::Locked => "accepted, but locked",
+            KeyOutcome::NoAlgorithm => "no common signature algorithm",
+            KeyOutcome::TooShort => "too short to be offered",
+            KeyOutcome::OnlyWith(_) => "known, other signature algorithm wanted",
+            KeyOutcome::Untried => "not tried",
         }
     }
 }
@@ -57,7 +57,7 @@ pub enum AuthEnd {
     /// Nothing is left to try.
     Exhausted,
     /// The server ended the session.
-    Ended(End),
+    Ended(SessionEnd),
     /// The time was up.
     Late,
 }
@@ -68,7 +68,7 @@ pub struct AuthTranscript {
     /// How it ended.
     pub ending: AuthEnd,
     /// Every key with what became of it, in order.
-    pub keys: Vec<(Candidate, Outcome)>,
+    pub keys: Vec<(Candidate, KeyOutcome)>,
     /// The methods that the server would take next, when it last said so.
     pub methods: Vec<&'static str>,
     /// The methods that were passed before the last step.
@@ -89,7 +89,7 @@ pub struct AuthTranscript {
     /// What the server said beside its questions (RFC 4256, section 3.2).
     pub said: Vec<String>,
     /// What is wrong with the agent.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<AgentTrouble>,
     /// How many keys the agent has.
     pub agent_keys: Option<usize>,
     /// Whether password methods were ruled out by a changed host key.
@@ -108,12 +108,12 @@ impl AuthTranscript {
             "said": self.said,
             "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
             "agent_keys": self.agent_keys,
-            "agent_trouble": self.trouble.as_ref().map(Trouble::to_string),
+            "agent_trouble": self.trouble.as_ref().map(AgentTrouble::to_string),
         })
     }
 
     /// The keys with this outcome, as people call them.
-    pub fn labels(&self, wanted: impl Fn(&Outcome) -> bool) -> Vec<String> {
+    pub fn labels(&self, wanted: impl Fn(&KeyOutcome) -> bool) -> Vec<String> {
         self.keys
             .iter()
             .filter(|(_, outcome)| wanted(outcome))

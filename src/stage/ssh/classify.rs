@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Session;
 use super::algorithms::{Allowed, ServerOffer};
-use super::client::End;
+use super::client::SessionEnd;
 use super::identification::{Unheard, turned_away, who};
 use crate::cause::{self, Cause};
 use crate::config::Hop;
@@ -33,7 +33,7 @@ pub fn unclassified(hop: &Hop, error: &str) -> Finding {
 }
 
 /// A session that ended while something went through it.
-pub fn lost(label: &str, end: &End) -> Finding {
+pub fn lost(label: &str, end: &SessionEnd) -> Finding {
     Finding::new(&cause::tunnel::LOST)
         .with("via", label)
         .with("bastion", label)
@@ -188,7 +188,7 @@ pub fn only_after_hostkey_override(
 pub fn handshake(
     hop: &Hop,
     error: &Error,
-    end: Option<End>,
+    end: Option<SessionEnd>,
     allowed: &Allowed,
     offer: Option<&ServerOffer>,
     clear: &[u8],
@@ -198,11 +198,17 @@ pub fn handshake(
         (Error::NoCommonAlgo { kind, ours, theirs }, _) => {
             algorithms(hop, allowed, kind, ours, theirs)
         }
-        (_, Some(end @ End::Disconnected { .. })) => disconnected(hop, &end, "the key exchange"),
-        (Error::HUP | Error::Disconnect, _) => disconnected(hop, &End::Closed, "the key exchange"),
+        (_, Some(end @ SessionEnd::Disconnected { .. })) => {
+            disconnected(hop, &end, "the key exchange")
+        }
+        (Error::HUP | Error::Disconnect, _) => {
+            disconnected(hop, &SessionEnd::Closed, "the key exchange")
+        }
         (Error::IO(error), _) => match error.kind() {
-            io::ErrorKind::UnexpectedEof => disconnected(hop, &End::Closed, "the key exchange"),
-            kind => disconnected(hop, &End::Broken(kind), "the key exchange"),
+            io::ErrorKind::UnexpectedEof => {
+                disconnected(hop, &SessionEnd::Closed, "the key exchange")
+            }
+            kind => disconnected(hop, &SessionEnd::Broken(kind), "the key exchange"),
         },
         // The first line was an identification: OpenSSH reads longer ones
         // than the protocol allows, and any bytes in them.
@@ -326,17 +332,21 @@ fn algorithms(
 }
 
 /// The session ended before anybody was logged in.
-pub(super) fn disconnected(hop: &Hop, end: &End, during: &str) -> Finding {
+pub(super) fn disconnected(hop: &Hop, end: &SessionEnd, during: &str) -> Finding {
     let finding = match end {
-        End::Violated(error) => about(&cause::ssh::MALFORMED, hop).with("error", error.as_str()),
-        End::Error(error) => about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.as_str()),
+        SessionEnd::Violated(error) => {
+            about(&cause::ssh::MALFORMED, hop).with("error", error.as_str())
+        }
+        SessionEnd::Error(error) => {
+            about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.as_str())
+        }
         _ => about(&cause::ssh::DISCONNECTED, hop)
             .with("error", end.words())
             .with("peer", hop.host.as_str()),
     };
     let finding = finding.with("while", during).with("words", end.words());
     match end {
-        End::Disconnected { code, .. } => finding.with("code", *code),
+        SessionEnd::Disconnected { code, .. } => finding.with("code", *code),
         _ => finding,
     }
 }

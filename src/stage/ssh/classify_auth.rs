@@ -1,9 +1,9 @@
 //! From what authentication showed to the cause.
 
 use super::auth::asks_for_password;
-use super::auth_log::{AuthEnd, AuthTranscript, Outcome};
+use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
 use super::classify::{about, disconnected};
-use super::client::End;
+use super::client::SessionEnd;
 use super::host_key::moment;
 use super::identities::{Candidate, Credential, SigningKey};
 use crate::cause;
@@ -27,24 +27,26 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
         AuthEnd::Ended(end) if says_too_many(end) && (refused_any(story) || story.asked_on) => {
             refused(hop, story).with("words", end.words())
         }
-        AuthEnd::Ended(End::Closed | End::Broken(_)) if !notice.is_empty() => turned_out(
-            hop,
-            &format!("the server said \"{notice}\" and closed the connection"),
-        ),
+        AuthEnd::Ended(SessionEnd::Closed | SessionEnd::Broken(_)) if !notice.is_empty() => {
+            turned_out(
+                hop,
+                &format!("the server said \"{notice}\" and closed the connection"),
+            )
+        }
         AuthEnd::Ended(end) => disconnected(hop, end, "authentication"),
         AuthEnd::Exhausted | AuthEnd::In => refused(hop, story),
     };
     let offered = story.labels(|outcome| {
         !matches!(
             outcome,
-            Outcome::Untried | Outcome::NoAlgorithm | Outcome::TooShort
+            KeyOutcome::Untried | KeyOutcome::NoAlgorithm | KeyOutcome::TooShort
         )
     });
     finding = finding
         .with("offered_count", offered.len())
         .with("offered", offered)
         .with("server_accepts", story.methods.clone());
-    let untried = story.labels(|outcome| *outcome == Outcome::Untried);
+    let untried = story.labels(|outcome| *outcome == KeyOutcome::Untried);
     if !untried.is_empty() {
         finding = finding.with("not_tried", untried);
     }
@@ -79,7 +81,7 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
         }
     }
     if let Some(from) = story.keys.iter().find_map(|(key, outcome)| {
-        let refused = *outcome == Outcome::Refused;
+        let refused = *outcome == KeyOutcome::Refused;
         refused.then(|| bound_to(key)).flatten()
     }) {
         finding = finding
@@ -126,36 +128,37 @@ fn refused_any(story: &AuthTranscript) -> bool {
         || story
             .keys
             .iter()
-            .any(|(_, outcome)| *outcome == Outcome::Refused)
+            .any(|(_, outcome)| *outcome == KeyOutcome::Refused)
 }
 
 /// Cut off for too many attempts (sshd_config(5), `MaxAuthTries`) while there
 /// was more to try, or after more than one key.
-fn too_many(story: &AuthTranscript, end: &End) -> bool {
+fn too_many(story: &AuthTranscript, end: &SessionEnd) -> bool {
     let count = |wanted| story.keys.iter().filter(|(_, o)| *o == wanted).count();
-    let (refused, untried) = (count(Outcome::Refused), count(Outcome::Untried));
-    let said_so =
-        says_too_many(end) || (matches!(end, End::Closed | End::Broken(_)) && refused > 4);
+    let (refused, untried) = (count(KeyOutcome::Refused), count(KeyOutcome::Untried));
+    let said_so = says_too_many(end)
+        || (matches!(end, SessionEnd::Closed | SessionEnd::Broken(_)) && refused > 4);
     said_so && refused > 0 && refused + untried > 1
 }
 
 /// sshd's own words, or the reason's number for it.
-fn says_too_many(end: &End) -> bool {
+fn says_too_many(end: &SessionEnd) -> bool {
     match end {
-        End::Disconnected { code: 14, .. } => true,
-        End::Disconnected { words, .. } => words.to_lowercase().contains("too many"),
+        SessionEnd::Disconnected { code: 14, .. } => true,
+        SessionEnd::Disconnected { words, .. } => words.to_lowercase().contains("too many"),
         _ => false,
     }
 }
 
 /// The cause of a refusal, from what was tried and what was wanted.
 fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
-    let any = |wanted: fn(&Outcome) -> bool| story.keys.iter().any(|(_, outcome)| wanted(outcome));
+    let any =
+        |wanted: fn(&KeyOutcome) -> bool| story.keys.iter().any(|(_, outcome)| wanted(outcome));
     if !story.passed.is_empty() {
         let keys_are_next = story.methods.contains(&"publickey");
         return match story.password_refused {
             true => password(hop, story),
-            false if keys_are_next && any(|outcome| *outcome == Outcome::Refused) => {
+            false if keys_are_next && any(|outcome| *outcome == KeyOutcome::Refused) => {
                 about(&cause::ssh::AUTH_PUBLICKEY, hop).with(
                     "why",
                     format!("after {} it rejected every key", story.passed.join(" and ")),
@@ -170,10 +173,10 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     if !story.questions.is_empty() {
         return method(hop, story);
     }
-    if let Some((key, Outcome::Unsigned(trouble))) = story
+    if let Some((key, KeyOutcome::Unsigned(trouble))) = story
         .keys
         .iter()
-        .find(|(_, outcome)| matches!(outcome, Outcome::Unsigned(_)))
+        .find(|(_, outcome)| matches!(outcome, KeyOutcome::Unsigned(_)))
     {
         return about(&cause::ssh::AUTH_AGENT, hop)
             .with("key", key.label())
@@ -185,7 +188,7 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     if let Some((key, _)) = story
         .keys
         .iter()
-        .find(|(_, outcome)| *outcome == Outcome::Locked)
+        .find(|(_, outcome)| *outcome == KeyOutcome::Locked)
     {
         return about(&cause::ssh::AUTH_PUBLICKEY, hop)
             .with(
@@ -194,10 +197,10 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
             )
             .with("locked", key.label());
     }
-    if let Some((key, Outcome::OnlyWith(algorithm))) = story
+    if let Some((key, KeyOutcome::OnlyWith(algorithm))) = story
         .keys
         .iter()
-        .find(|(_, outcome)| matches!(outcome, Outcome::OnlyWith(_)))
+        .find(|(_, outcome)| matches!(outcome, KeyOutcome::OnlyWith(_)))
     {
         return about(&cause::ssh::AUTH_ALGORITHM, hop)
             .with("key", key.label())
@@ -207,9 +210,9 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
                 format!("knows this key, but accepts only {algorithm} signatures from it"),
             );
     }
-    let tried = any(|outcome| *outcome == Outcome::Refused);
-    if !tried && any(|outcome| *outcome == Outcome::NoAlgorithm) {
-        let keys = story.labels(|outcome| *outcome == Outcome::NoAlgorithm);
+    let tried = any(|outcome| *outcome == KeyOutcome::Refused);
+    if !tried && any(|outcome| *outcome == KeyOutcome::NoAlgorithm) {
+        let keys = story.labels(|outcome| *outcome == KeyOutcome::NoAlgorithm);
         if hop.algorithms.pubkey.is_some() {
             return about(&cause::ssh::AUTH_ALGORITHM, hop)
                 .with("key", keys.join(", "))
@@ -227,8 +230,8 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
             .with("takes", "ssh-rsa (SHA-1)")
             .with("reason", "announces no SHA-2 signatures for RSA keys");
     }
-    if !tried && any(|outcome| *outcome == Outcome::TooShort) {
-        let keys = story.labels(|outcome| *outcome == Outcome::TooShort);
+    if !tried && any(|outcome| *outcome == KeyOutcome::TooShort) {
+        let keys = story.labels(|outcome| *outcome == KeyOutcome::TooShort);
         let least = hop.least_rsa_bits;
         return about(&cause::ssh::AUTH_ALGORITHM, hop)
             .with("key", keys.join(", "))
@@ -244,7 +247,7 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     }
     if tried {
         if let Some((key, fault)) = story.keys.iter().find_map(|(key, outcome)| {
-            (*outcome == Outcome::Refused).then_some(())?;
+            (*outcome == KeyOutcome::Refused).then_some(())?;
             Some((key, certificate_fault(key, &hop.user)?))
         }) {
             return certificate(hop, key, fault);

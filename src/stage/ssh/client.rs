@@ -12,7 +12,7 @@ use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelId, ChannelOpenFailure, Names};
 use tokio::sync::Notify;
 
-use super::host_key::{Judge, Judgement, Shown};
+use super::host_key::{HostKeyVerifier, Judgement, Shown};
 use crate::text;
 use crate::wire::TeeLog;
 
@@ -23,7 +23,7 @@ const MOST_REFUSALS: usize = 64;
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum SessionEnd {
     /// The server said goodbye (RFC 4253, section 11.1).
     Disconnected {
         /// The reason's number.
@@ -43,40 +43,42 @@ pub enum End {
     Error(String),
 }
 
-impl End {
+impl SessionEnd {
     /// From the library's error.
     pub fn of(error: &russh::Error) -> Self {
         use russh::Error::*;
         match error {
-            IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => End::Closed,
-            IO(error) => End::Broken(error.kind()),
-            HUP | Disconnect => End::Closed,
-            KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => End::Dead,
-            other if super::classify::violates(other) => End::Violated(other.to_string()),
-            other => End::Error(other.to_string()),
+            IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => SessionEnd::Closed,
+            IO(error) => SessionEnd::Broken(error.kind()),
+            HUP | Disconnect => SessionEnd::Closed,
+            KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => SessionEnd::Dead,
+            other if super::classify::violates(other) => SessionEnd::Violated(other.to_string()),
+            other => SessionEnd::Error(other.to_string()),
         }
     }
 
     /// As it stands in a sentence.
     pub fn words(&self) -> String {
         match self {
-            End::Disconnected { code, words } if words.is_empty() => {
+            SessionEnd::Disconnected { code, words } if words.is_empty() => {
                 format!("the server disconnected without giving a reason (code {code})")
             }
-            End::Disconnected { words, .. } => format!("the server said \"{words}\""),
-            End::Closed => "the connection was closed without a message".to_owned(),
-            End::Broken(io::ErrorKind::ConnectionReset) => "the connection was reset".to_owned(),
-            End::Broken(kind) => format!("the connection broke ({kind})"),
-            End::Dead => "the server no longer answers".to_owned(),
-            End::Violated(error) => format!("the server violated the protocol ({error})"),
-            End::Error(error) => error.clone(),
+            SessionEnd::Disconnected { words, .. } => format!("the server said \"{words}\""),
+            SessionEnd::Closed => "the connection was closed without a message".to_owned(),
+            SessionEnd::Broken(io::ErrorKind::ConnectionReset) => {
+                "the connection was reset".to_owned()
+            }
+            SessionEnd::Broken(kind) => format!("the connection broke ({kind})"),
+            SessionEnd::Dead => "the server no longer answers".to_owned(),
+            SessionEnd::Violated(error) => format!("the server violated the protocol ({error})"),
+            SessionEnd::Error(error) => error.clone(),
         }
     }
 }
 
 /// A forward that the server refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ForwardRefusal {
     /// The reason's number (RFC 4254, section 5.1).
     pub code: u32,
     /// The server's words.
@@ -85,7 +87,7 @@ pub struct Refusal {
 
 /// What was seen of a session.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SshTranscript {
     /// The verdict on the host key.
     pub host_key: Option<Judgement>,
     /// The algorithms agreed on: key exchange, host key, cipher, MAC.
@@ -98,35 +100,35 @@ pub struct Seen {
     /// Whether it has answered a first request.
     answered: bool,
     /// Forwards that were refused and not yet explained to who asked.
-    refusals: VecDeque<Refusal>,
+    refusals: VecDeque<ForwardRefusal>,
     /// How many forwards the server closed that we had not closed.
     pub closed_forwards: usize,
     /// How it ended.
-    pub end: Option<End>,
+    pub end: Option<SessionEnd>,
 }
 
 /// The shared memory of a session.
 #[derive(Debug, Default)]
 pub struct Watch {
-    seen: Mutex<Seen>,
+    seen: Mutex<SshTranscript>,
     changed: Notify,
 }
 
 impl Watch {
     /// What was seen so far.
-    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub fn seen(&self) -> MutexGuard<'_, SshTranscript> {
         self.seen
             .lock()
             .unwrap_or_else(|broken| broken.into_inner())
     }
 
-    fn change(&self, change: impl FnOnce(&mut Seen)) {
+    fn change(&self, change: impl FnOnce(&mut SshTranscript)) {
         change(&mut self.seen());
         self.changed.notify_waiters();
     }
 
     /// Notes how the session ended, unless that is known already.
-    pub fn note_end(&self, end: End) {
+    pub fn note_end(&self, end: SessionEnd) {
         self.change(|seen| {
             seen.end.get_or_insert(end);
         });
@@ -138,34 +140,34 @@ impl Watch {
     }
 
     /// How the session ended; the callback may come a little after the error.
-    pub async fn end(&self) -> End {
+    pub async fn end(&self) -> SessionEnd {
         self.wait(|seen| seen.end.clone())
             .await
-            .unwrap_or(End::Closed)
+            .unwrap_or(SessionEnd::Closed)
     }
 
     /// Waits for the end of the session, for as long as it takes.
-    pub async fn ended(&self) -> End {
+    pub async fn ended(&self) -> SessionEnd {
         self.until(|seen| seen.end.clone()).await
     }
 
     /// The server's words for a forward that it refused with this code.
-    pub async fn refusal(&self, code: u32) -> Refusal {
-        let take = |seen: &mut Seen| {
+    pub async fn refusal(&self, code: u32) -> ForwardRefusal {
+        let take = |seen: &mut SshTranscript| {
             let at = seen.refusals.iter().position(|r| r.code == code)?;
             seen.refusals.remove(at)
         };
-        self.wait(take).await.unwrap_or(Refusal {
+        self.wait(take).await.unwrap_or(ForwardRefusal {
             code,
             words: String::new(),
         })
     }
 
-    async fn wait<T>(&self, look: impl FnMut(&mut Seen) -> Option<T>) -> Option<T> {
+    async fn wait<T>(&self, look: impl FnMut(&mut SshTranscript) -> Option<T>) -> Option<T> {
         tokio::time::timeout(AFTERWORD, self.until(look)).await.ok()
     }
 
-    async fn until<T>(&self, mut look: impl FnMut(&mut Seen) -> Option<T>) -> T {
+    async fn until<T>(&self, mut look: impl FnMut(&mut SshTranscript) -> Option<T>) -> T {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -181,7 +183,7 @@ impl Watch {
 /// The callbacks of one session.
 pub struct Client {
     watch: Arc<Watch>,
-    judge: Judge,
+    judge: HostKeyVerifier,
     below: Arc<TeeLog>,
 }
 
@@ -190,14 +192,15 @@ impl Drop for Client {
     /// how that came (its own farewell failed on a broken connection).
     fn drop(&mut self) {
         let error = self.below.seen().read_error;
-        self.watch.note_end(error.map_or(End::Closed, End::Broken));
+        self.watch
+            .note_end(error.map_or(SessionEnd::Closed, SessionEnd::Broken));
     }
 }
 
 impl Client {
     /// For a session that is judged and watched by these, over a transport
     /// that is watched below.
-    pub fn new(watch: Arc<Watch>, judge: Judge, below: Arc<TeeLog>) -> Self {
+    pub fn new(watch: Arc<Watch>, judge: HostKeyVerifier, below: Arc<TeeLog>) -> Self {
         Self {
             watch,
             judge,
@@ -260,7 +263,7 @@ impl Handler for Client {
         _: &str,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let refusal = Refusal {
+        let refusal = ForwardRefusal {
             code: reason.code(),
             words: text::clean(description),
         };
@@ -285,14 +288,14 @@ impl Handler for Client {
     ) -> Result<(), Self::Error> {
         match reason {
             DisconnectReason::ReceivedDisconnect(said) => {
-                self.watch.note_end(End::Disconnected {
+                self.watch.note_end(SessionEnd::Disconnected {
                     code: said.reason_code as u32,
                     words: text::clean(&said.message),
                 });
                 Ok(())
             }
             DisconnectReason::Error(error) => {
-                self.watch.note_end(End::of(&error));
+                self.watch.note_end(SessionEnd::of(&error));
                 Err(error)
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Session;
-use super::client::{End, Refusal};
+use super::client::{ForwardRefusal, SessionEnd};
 use super::liveness::SIGN_OF_LIFE;
 use crate::cause::{Cause, tunnel};
 use crate::ctx::Ctx;
@@ -15,22 +15,22 @@ use crate::wire::BoxIo;
 
 /// Why a forward did not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum ForwardFailure {
     /// The hop refused it.
-    Refused(Refusal),
+    Refused(ForwardRefusal),
     /// The hop did not answer in time.
     Late,
     /// The hop does nothing until it has looked the name up, and that lasts.
     LookingUp,
     /// The session ended.
-    Lost(End),
+    Lost(SessionEnd),
     /// The session ended before any forward was open.
-    Aborted(End),
+    Aborted(SessionEnd),
 }
 
 /// What a forward was to reach.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct ForwardRequest<'a> {
     /// The host, as the hop is told it; a socket's file.
     pub host: &'a str,
     /// The port; 0 for a socket's file.
@@ -51,23 +51,32 @@ impl Session {
         port: u16,
         ctx: &Ctx,
         limit: Instant,
-    ) -> Result<BoxIo, Failure> {
+    ) -> Result<BoxIo, ForwardFailure> {
         let opening = self
             .handle
             .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
         let first = !self.used.load(Ordering::Relaxed);
         let name = !host.eq_ignore_ascii_case("localhost") && host.parse::<IpAddr>().is_err();
         match self.opened(ctx.until(limit, opening).await).await {
-            Err(Failure::Lost(End::Dead)) if name && self.looks_up_first && self.arrives() => {
-                Err(Failure::LookingUp)
+            Err(ForwardFailure::Lost(SessionEnd::Dead))
+                if name && self.looks_up_first && self.arrives() =>
+            {
+                Err(ForwardFailure::LookingUp)
             }
-            Err(Failure::Lost(end)) if first && end != End::Dead => Err(Failure::Aborted(end)),
+            Err(ForwardFailure::Lost(end)) if first && end != SessionEnd::Dead => {
+                Err(ForwardFailure::Aborted(end))
+            }
             opened => opened,
         }
     }
 
     /// Opens a forward to a unix socket.
-    pub async fn open_unix(&self, path: &str, ctx: &Ctx, limit: Instant) -> Result<BoxIo, Failure> {
+    pub async fn open_unix(
+        &self,
+        path: &str,
+        ctx: &Ctx,
+        limit: Instant,
+    ) -> Result<BoxIo, ForwardFailure> {
         let opening = self.handle.channel_open_direct_streamlocal(path);
         self.opened(ctx.until(limit, opening).await).await
     }
@@ -75,28 +84,28 @@ impl Session {
     async fn opened(
         &self,
         outcome: Result<Result<russh::Channel<russh::client::Msg>, russh::Error>, crate::ctx::Late>,
-    ) -> Result<BoxIo, Failure> {
+    ) -> Result<BoxIo, ForwardFailure> {
         match outcome {
             Ok(Ok(channel)) => {
                 self.used.store(true, Ordering::Relaxed);
                 Ok(Box::new(channel.into_stream()))
             }
-            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
-                Err(Failure::Refused(self.watch.refusal(reason.code()).await))
-            }
-            Ok(Err(_)) => Err(Failure::Lost(self.watch.end().await)),
+            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(ForwardFailure::Refused(
+                self.watch.refusal(reason.code()).await,
+            )),
+            Ok(Err(_)) => Err(ForwardFailure::Lost(self.watch.end().await)),
             // A target that is silent, or a server that is?
             Err(_) => match tokio::time::timeout(SIGN_OF_LIFE, self.answers()).await {
-                Ok(true) => Err(Failure::Late),
-                Ok(false) => Err(Failure::Lost(self.watch.end().await)),
-                Err(_) => Err(Failure::Lost(End::Dead)),
+                Ok(true) => Err(ForwardFailure::Late),
+                Ok(false) => Err(ForwardFailure::Lost(self.watch.end().await)),
+                Err(_) => Err(ForwardFailure::Lost(SessionEnd::Dead)),
             },
         }
     }
 }
 
 /// The finding for a forward that did not open.
-pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
+pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding {
     let cause = classify(failure);
     let mut finding = Finding::new(cause)
         .with("target", label(wanted))
@@ -113,7 +122,7 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
         None => finding = finding.with("database_host", wanted.host),
     }
     match failure {
-        Failure::Refused(refusal) => {
+        ForwardFailure::Refused(refusal) => {
             finding = finding.with("code", refusal.code);
             if !refusal.words.is_empty() {
                 finding = finding
@@ -123,8 +132,8 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                 finding = finding.with("error", format!("open failed, code {}", refusal.code));
             }
         }
-        Failure::Late => finding = finding.with("error", "no answer to the forward in time"),
-        Failure::LookingUp => {
+        ForwardFailure::Late => finding = finding.with("error", "no answer to the forward in time"),
+        ForwardFailure::LookingUp => {
             finding = finding
                 .with(
                     "error",
@@ -139,13 +148,13 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
                     None,
                 );
         }
-        Failure::Lost(end) => {
+        ForwardFailure::Lost(end) => {
             finding = finding
                 .with("error", end.words())
                 .with("when", "while it was in use")
                 .with("bastion", wanted.via);
         }
-        Failure::Aborted(end) => {
+        ForwardFailure::Aborted(end) => {
             finding = finding
                 .with("error", end.words())
                 .with("when", "right after the login, before any forward was open")
@@ -181,16 +190,16 @@ pub fn finding(failure: &Failure, wanted: &Wanted<'_>) -> Finding {
     }
     match failure {
         // No host of the list is reached through a session that is over.
-        Failure::Lost(_) | Failure::Aborted(_) => finding,
+        ForwardFailure::Lost(_) | ForwardFailure::Aborted(_) => finding,
         _ => finding.then_next_host(),
     }
 }
 
-fn label(wanted: &Wanted<'_>) -> String {
+fn label(wanted: &ForwardRequest<'_>) -> String {
     match wanted {
-        Wanted { host, port: 0, .. } => (*host).to_owned(),
-        Wanted { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
-        Wanted { host, port, .. } => format!("{host}:{port}"),
+        ForwardRequest { host, port: 0, .. } => (*host).to_owned(),
+        ForwardRequest { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+        ForwardRequest { host, port, .. } => format!("{host}:{port}"),
     }
 }
 
@@ -198,12 +207,12 @@ fn label(wanted: &Wanted<'_>) -> String {
 /// failed` needs the server's words, which are the C library's own (servers
 /// do not translate them) or, for some servers, Go's, or Python's with Linux's
 /// number.
-fn classify(failure: &Failure) -> &'static Cause {
+fn classify(failure: &ForwardFailure) -> &'static Cause {
     let refusal = match failure {
-        Failure::Late => return &tunnel::TARGET_TIMEOUT,
-        Failure::LookingUp => return &tunnel::TARGET_UNRESOLVED,
-        Failure::Lost(_) | Failure::Aborted(_) => return &tunnel::LOST,
-        Failure::Refused(refusal) => refusal,
+        ForwardFailure::Late => return &tunnel::TARGET_TIMEOUT,
+        ForwardFailure::LookingUp => return &tunnel::TARGET_UNRESOLVED,
+        ForwardFailure::Lost(_) | ForwardFailure::Aborted(_) => return &tunnel::LOST,
+        ForwardFailure::Refused(refusal) => refusal,
     };
     match refusal.code {
         1 => return &tunnel::PROHIBITED,
@@ -262,11 +271,11 @@ mod tests {
     use super::*;
 
     fn code(number: u32, words: &str) -> &'static str {
-        let refusal = Refusal {
+        let refusal = ForwardRefusal {
             code: number,
             words: words.to_owned(),
         };
-        classify(&Failure::Refused(refusal)).code
+        classify(&ForwardFailure::Refused(refusal)).code
     }
 
     #[test]

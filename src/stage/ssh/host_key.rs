@@ -7,8 +7,8 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyOrCertificate};
 use serde_json::{Value, json};
 
-use super::algorithms::{Known, key_type, signs_certificates};
-use super::known_hosts::{Book, Line, Marker, fingerprint, host_port};
+use super::algorithms::{KnownKeyTypes, key_type, signs_certificates};
+use super::known_hosts::{Book, KnownHostsLine, Marker, fingerprint, host_port};
 use crate::cause;
 use crate::config::{Hop, HostKeyCheck};
 use crate::finding::Finding;
@@ -36,13 +36,13 @@ impl From<&PublicKeyOrCertificate> for Shown {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
     /// A line has this very key, or the authority that signed it.
-    Known(Line),
+    Known(KnownHostsLine),
     /// No line applies.
     New,
     /// Lines apply, and none has this key.
-    Changed(Vec<Line>),
+    Changed(Vec<KnownHostsLine>),
     /// A line forbids it.
-    Revoked(Line),
+    Revoked(KnownHostsLine),
 }
 
 /// What becomes of the session.
@@ -63,7 +63,7 @@ pub struct Judgement {
 
 /// Judges what a hop's server shows, from the files that know hosts.
 #[derive(Clone, Debug)]
-pub struct Judge {
+pub struct HostKeyVerifier {
     hop: Hop,
     book: Book,
     now: u64,
@@ -74,7 +74,7 @@ pub struct Judge {
     address: Option<String>,
 }
 
-impl Judge {
+impl HostKeyVerifier {
     /// For a hop, at a time in seconds since 1970. `reachable` says whether
     /// this machine itself could ask the server for its key.
     pub fn new(hop: &Hop, now: u64, reachable: bool) -> Self {
@@ -111,7 +111,7 @@ impl Judge {
 
     /// The lines for the bare name, which count where there are none for the
     /// name with its port.
-    fn bare_lines(&self) -> Option<Vec<Line>> {
+    fn bare_lines(&self) -> Option<Vec<KnownHostsLine>> {
         let bare = self.hop.host_key_alias.is_none() && self.hop.port != 22;
         bare.then(|| self.book.lines(&self.hop.host))
     }
@@ -120,11 +120,11 @@ impl Judge {
     /// does not change the order, but its authority may vouch for the host. Of
     /// each type the first key counts, unless it is revoked (hostfile.c,
     /// `check_hostkeys_by_key_or_type`).
-    pub fn known(&self) -> Known {
+    pub fn known(&self) -> KnownKeyTypes {
         let lines = self.book.lines(&self.name());
         let bare = self.bare_lines().unwrap_or_default();
         let plain = || lines.iter().filter(|line| line.marker == Marker::Plain);
-        let first = |of: &&Line| {
+        let first = |of: &&KnownHostsLine| {
             let same = plain().find(|line| line.key_type == of.key_type);
             same.is_some_and(|line| std::ptr::eq(line, *of))
         };
@@ -133,7 +133,7 @@ impl Judge {
                 .iter()
                 .any(|line| line.marker == Marker::Revoked && line.key == key)
         };
-        Known {
+        KnownKeyTypes {
             types: plain()
                 .filter(first)
                 .filter(|line| !revoked(&line.key))
@@ -321,7 +321,12 @@ impl Judge {
         })
     }
 
-    fn accept(&self, shown: &Shown, summary: &'static str, line: Option<&Line>) -> Judgement {
+    fn accept(
+        &self,
+        shown: &Shown,
+        summary: &'static str,
+        line: Option<&KnownHostsLine>,
+    ) -> Judgement {
         Judgement {
             accepted: true,
             keys_only: false,
@@ -339,7 +344,7 @@ impl Judge {
         shown: &Shown,
         finding: Finding,
         summary: &'static str,
-        line: Option<&Line>,
+        line: Option<&KnownHostsLine>,
     ) -> Judgement {
         Judgement {
             accepted: false,
@@ -356,7 +361,7 @@ impl Judge {
         shown: &Shown,
         finding: Finding,
         summary: &'static str,
-        line: Option<&Line>,
+        line: Option<&KnownHostsLine>,
     ) -> Judgement {
         let off = self.hop.host_key_check == HostKeyCheck::No;
         Judgement {
@@ -371,7 +376,7 @@ impl Judge {
         }
     }
 
-    fn fact(&self, shown: &Shown, known: &str, line: Option<&Line>) -> Value {
+    fn fact(&self, shown: &Shown, known: &str, line: Option<&KnownHostsLine>) -> Value {
         json!({
             "type": key_type(&shown.key.algorithm()),
             "fingerprint": fingerprint(&shown.key),
@@ -440,8 +445,8 @@ impl Judge {
             .with("files_read", read)
     }
 
-    fn changed(&self, shown: &Shown, lines: &[Line]) -> Finding {
-        let places: Vec<String> = lines.iter().map(Line::place).collect();
+    fn changed(&self, shown: &Shown, lines: &[KnownHostsLine]) -> Finding {
+        let places: Vec<String> = lines.iter().map(KnownHostsLine::place).collect();
         let prints: Vec<String> = lines
             .iter()
             .map(|line| format!("{} {}", line.key_type, line.fingerprint))
@@ -459,14 +464,14 @@ impl Judge {
         finding
     }
 
-    fn revoked(&self, shown: &Shown, line: &Line) -> Judgement {
+    fn revoked(&self, shown: &Shown, line: &KnownHostsLine) -> Judgement {
         let finding = self
             .finding(&cause::ssh::HOSTKEY_REVOKED, shown)
             .with("line", line.place());
         self.refuse_unless_off(shown, finding, "revoked", Some(line))
     }
 
-    fn certificate(&self, shown: &Shown, fault: String, line: &Line) -> Finding {
+    fn certificate(&self, shown: &Shown, fault: String, line: &KnownHostsLine) -> Finding {
         let finding = self
             .finding(&cause::ssh::HOSTKEY_CERTIFICATE, shown)
             .with("fault", fault)
@@ -486,7 +491,7 @@ impl Judge {
 /// How the lines that apply to a host see what it shows (hostfile.c,
 /// `check_key_in_hostkeys`). A key of another type than all known ones counts
 /// as changed, as with OpenSSH.
-fn standing(lines: &[Line], shown: &Shown, as_certificate: bool) -> Standing {
+fn standing(lines: &[KnownHostsLine], shown: &Shown, as_certificate: bool) -> Standing {
     let key = shown.key.to_bytes().unwrap_or_default();
     let authority = shown.certificate.as_ref().and_then(|certificate| {
         PublicKey::from(certificate.signature_key().clone())

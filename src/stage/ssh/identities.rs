@@ -9,7 +9,7 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey};
 use serde_json::{Value, json};
 
-use super::agent::{Agent, Identity, Trouble};
+use super::agent::{Agent, AgentTrouble, Identity};
 use super::algorithms::key_type;
 use super::known_hosts::fingerprint;
 use crate::config::Hop;
@@ -118,7 +118,7 @@ pub struct Identities {
     /// The agent, where one is used and answers.
     pub agent: Option<Agent>,
     /// What is wrong with the agent, where one is to be used.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<AgentTrouble>,
     /// How many keys the agent has.
     pub agent_keys: Option<usize>,
 }
@@ -142,7 +142,7 @@ impl Identities {
                 }
                 Ok(Err(trouble)) => offer.trouble = Some(trouble),
                 Err(_) => {
-                    offer.trouble = Some(Trouble::Mute);
+                    offer.trouble = Some(AgentTrouble::Mute);
                 }
             }
         }

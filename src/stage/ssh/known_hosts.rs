@@ -29,7 +29,7 @@ pub enum Marker {
 
 /// A line that applies to the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct KnownHostsLine {
     /// The file.
     pub file: PathBuf,
     /// The line in it, from 1.
@@ -44,7 +44,7 @@ pub struct Line {
     pub fingerprint: String,
 }
 
-impl Line {
+impl KnownHostsLine {
     /// `FILE:LINE`.
     pub fn place(&self) -> String {
         format!("{}:{}", self.file.display(), self.number)
@@ -73,7 +73,7 @@ impl Book {
     }
 
     /// The lines that apply to a name, in order. Malformed ones are skipped.
-    pub fn lines(&self, name: &str) -> Vec<Line> {
+    pub fn lines(&self, name: &str) -> Vec<KnownHostsLine> {
         let name = name.to_lowercase();
         let mut lines = Vec::new();
         for (file, content) in &self.pages {
@@ -81,7 +81,7 @@ impl Book {
                 if let Some((marker, public)) = applies(text, &name)
                     && let Ok(key) = public.to_bytes()
                 {
-                    lines.push(Line {
+                    lines.push(KnownHostsLine {
                         file: file.clone(),
                         number: at + 1,
                         marker,

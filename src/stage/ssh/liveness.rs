@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{End, Watch};
+use super::client::{SessionEnd, Watch};
 use super::{Bastion, Session, classify};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -49,9 +49,9 @@ impl Bastion {
             Ok(true) => Ok(began.elapsed()),
             Ok(false) => Err(match self.wait_for_disconnect().await {
                 Some(fate) => fate,
-                None => classify::lost(&self.label, &End::Closed),
+                None => classify::lost(&self.label, &SessionEnd::Closed),
             }),
-            Err(_) => Err(classify::lost(&self.label, &End::Dead)),
+            Err(_) => Err(classify::lost(&self.label, &SessionEnd::Dead)),
         }
     }
 
@@ -112,8 +112,8 @@ impl Session {
     }
 
     /// How it ended, if it has.
-    pub(crate) fn end(&self) -> Option<End> {
+    pub(crate) fn end(&self) -> Option<SessionEnd> {
         let known = self.watch.seen().end.clone();
-        known.or_else(|| self.handle.is_closed().then_some(End::Closed))
+        known.or_else(|| self.handle.is_closed().then_some(SessionEnd::Closed))
     }
 }

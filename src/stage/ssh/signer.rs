@@ -16,7 +16,7 @@ use russh::keys::ssh_key::{Mpint, Signature};
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use russh::{SendError, Signer};
 
-use super::agent::{Agent, Trouble};
+use super::agent::{Agent, AgentTrouble};
 use super::algorithms::put_string;
 use super::identities::SigningKey;
 
@@ -28,7 +28,7 @@ pub enum SignError {
     /// The private half is not at hand.
     Nobody,
     /// The agent or the key does not sign.
-    Trouble(Trouble),
+    Trouble(AgentTrouble),
 }
 
 impl From<SendError> for SignError {
@@ -58,7 +58,7 @@ impl Signer for KeySigner<'_> {
             (SigningKey::Key(key), _) => sign(Arc::clone(key), hash, &data),
             (SigningKey::Agent(blob), Some(agent)) => agent.sign(blob, hash, &data).await,
             (SigningKey::Agent(_), None) => {
-                Err(Trouble::Broken("it is no longer available".to_owned()))
+                Err(AgentTrouble::Broken("it is no longer available".to_owned()))
             }
             (SigningKey::Nobody, _) => return Err(SignError::Nobody),
         };
@@ -68,9 +68,9 @@ impl Signer for KeySigner<'_> {
 }
 
 /// A signature by a private key, as it goes on the wire.
-fn sign(key: Arc<PrivateKey>, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, Trouble> {
+fn sign(key: Arc<PrivateKey>, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, AgentTrouble> {
     let failed =
-        |error: &dyn std::fmt::Display| Trouble::Broken(format!("signing failed: {error}"));
+        |error: &dyn std::fmt::Display| AgentTrouble::Broken(format!("signing failed: {error}"));
     let signature = match key.key_data() {
         KeypairData::Rsa(pair) => sign_by_rsa(pair, hash, data).map_err(|error| failed(&error))?,
         other => other.try_sign(data).map_err(|error| failed(&error))?,

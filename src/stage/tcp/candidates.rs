@@ -19,7 +19,7 @@ const MOST: usize = 64;
 
 /// What is known of an address.
 #[derive(Clone, Debug)]
-pub enum State {
+pub enum CandidateState {
     /// Not dialled, or no answer yet.
     Unknown,
     /// It accepted, after this time.
@@ -56,7 +56,7 @@ pub struct Candidates {
     /// The addresses, each once.
     pub addresses: Vec<Address>,
     /// What is known of each.
-    pub states: Vec<State>,
+    pub states: Vec<CandidateState>,
 }
 
 impl Candidates {
@@ -81,16 +81,16 @@ impl Candidates {
                 field.turns.push(Candidate { destination, at });
             }
         }
-        field.states = vec![State::Unknown; field.addresses.len()];
+        field.states = vec![CandidateState::Unknown; field.addresses.len()];
         field
     }
 
     pub fn leader(&self) -> Winner {
         for turn in &self.turns {
             match self.states[turn.at] {
-                State::Missed(_) => {}
-                State::Accepted(_) => return Winner::Accepted(*turn),
-                State::Unknown => return Winner::Undecided,
+                CandidateState::Missed(_) => {}
+                CandidateState::Accepted(_) => return Winner::Accepted(*turn),
+                CandidateState::Unknown => return Winner::Undecided,
             }
         }
         Winner::Nobody
@@ -113,7 +113,7 @@ impl Candidates {
         let misses: Vec<(&Address, &ConnectError)> = self
             .of_host(host)
             .filter_map(|at| match &self.states[at] {
-                State::Missed(miss) => Some((&self.addresses[at], miss)),
+                CandidateState::Missed(miss) => Some((&self.addresses[at], miss)),
                 _ => None,
             })
             .collect();
@@ -148,7 +148,7 @@ impl Candidates {
         self.turns
             .iter()
             .skip_while(|turn| **turn != first)
-            .filter(|turn| !matches!(self.states[turn.at], State::Missed(_)))
+            .filter(|turn| !matches!(self.states[turn.at], CandidateState::Missed(_)))
             .map(|turn| Reached {
                 destination: turn.destination,
                 address: self.addresses[turn.at].clone(),
@@ -162,14 +162,14 @@ impl Candidates {
         let described = self.addresses.iter().zip(&self.states);
         described
             .map(|(address, state)| match state {
-                State::Missed(miss) => classify::described(address, miss),
-                State::Accepted(took) => json!({
+                CandidateState::Missed(miss) => classify::described(address, miss),
+                CandidateState::Accepted(took) => json!({
                     "address": address.to_string(),
                     "outcome": "open",
                     "ms": ms(*took),
                     "errno": null,
                 }),
-                State::Unknown => json!({
+                CandidateState::Unknown => json!({
                     "address": address.to_string(),
                     "outcome": "unknown",
                     "ms": null,
@@ -187,11 +187,11 @@ impl Candidates {
         for host in self.hosts().filter(|host| *host >= first.destination) {
             let open: Vec<usize> = self
                 .of_host(host)
-                .filter(|at| matches!(self.states[*at], State::Accepted(_)))
+                .filter(|at| matches!(self.states[*at], CandidateState::Accepted(_)))
                 .collect();
             let known = self
                 .of_host(host)
-                .all(|at| !matches!(self.states[at], State::Unknown));
+                .all(|at| !matches!(self.states[at], CandidateState::Unknown));
             match open.first() {
                 None if known => warnings.push(self.dead(host)),
                 None => {}
@@ -208,7 +208,7 @@ impl Candidates {
         let mut dead = Vec::new();
         for at in self.of_host(host) {
             before &= at != working;
-            let State::Missed(miss) = &self.states[at] else {
+            let CandidateState::Missed(miss) = &self.states[at] else {
                 continue;
             };
             let (this, that) = (&self.addresses[at], &self.addresses[working]);
@@ -299,18 +299,18 @@ fn no_such_family(address: &Address, working: &Address, miss: &ConnectError) -> 
 mod tests {
     use super::*;
 
-    fn miss(errno: i32) -> State {
-        State::Missed(ConnectError {
+    fn miss(errno: i32) -> CandidateState {
+        CandidateState::Missed(ConnectError {
             why: dial::Why::Errno(errno),
             icmp: None,
             took: Duration::from_millis(1),
         })
     }
 
-    const OPEN: State = State::Accepted(Duration::from_millis(1));
+    const OPEN: CandidateState = CandidateState::Accepted(Duration::from_millis(1));
 
     /// Hosts `a`, `b`, … with these addresses.
-    fn field(hosts: &[&[(&str, State)]]) -> Candidates {
+    fn field(hosts: &[&[(&str, CandidateState)]]) -> Candidates {
         let destinations: Vec<Destination> = ('a'..)
             .take(hosts.len())
             .map(|name| Destination {
@@ -350,14 +350,14 @@ mod tests {
     #[test]
     fn the_first_in_order_leads_and_is_waited_for() {
         let refused = || miss(libc::ECONNREFUSED);
-        let at = |hosts: &[&[(&str, State)]]| field(hosts).leader();
+        let at = |hosts: &[&[(&str, CandidateState)]]| field(hosts).leader();
         let turn = |destination, at| Winner::Accepted(Candidate { destination, at });
         assert_eq!(
-            at(&[&[("10.0.0.1", OPEN), ("10.0.0.2", State::Unknown)]]),
+            at(&[&[("10.0.0.1", OPEN), ("10.0.0.2", CandidateState::Unknown)]]),
             turn(0, 0)
         );
         assert_eq!(
-            at(&[&[("10.0.0.1", State::Unknown), ("10.0.0.2", OPEN)]]),
+            at(&[&[("10.0.0.1", CandidateState::Unknown), ("10.0.0.2", OPEN)]]),
             Winner::Undecided
         );
         assert_eq!(
@@ -372,7 +372,7 @@ mod tests {
     fn dead_addresses_of_a_name_are_warnings() {
         let refused = || miss(libc::ECONNREFUSED);
         let none = || miss(libc::ENETUNREACH);
-        let warned = |hosts: &[&[(&str, State)]]| codes(&field(hosts));
+        let warned = |hosts: &[&[(&str, CandidateState)]]| codes(&field(hosts));
         assert_eq!(warned(&[&[("10.0.0.1", OPEN), ("::1", OPEN)]]), [""; 0]);
         assert_eq!(
             warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", refused())]]),
@@ -405,7 +405,7 @@ mod tests {
         );
         // What is not known is not told.
         assert_eq!(
-            warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", State::Unknown)]]),
+            warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", CandidateState::Unknown)]]),
             [""; 0]
         );
     }
@@ -413,7 +413,8 @@ mod tests {
     #[test]
     fn dead_hosts_behind_the_one_that_works_are_warnings() {
         let refused = || miss(libc::ECONNREFUSED);
-        let hosts: &[&[(&str, State)]] = &[&[("10.0.0.1", OPEN)], &[("10.0.0.2", refused())]];
+        let hosts: &[&[(&str, CandidateState)]] =
+            &[&[("10.0.0.1", OPEN)], &[("10.0.0.2", refused())]];
         assert_eq!(codes(&field(hosts)), ["tcp.refused"]);
     }
 

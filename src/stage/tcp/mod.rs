@@ -25,7 +25,7 @@ use crate::wire::tcp_info;
 use crate::wire::{Address, Stream};
 
 use attempts::Dials;
-use candidates::{Candidate, Candidates, State, Winner};
+use candidates::{Candidate, CandidateState, Candidates, Winner};
 use dial::knock;
 
 /// An address that accepted.
@@ -60,11 +60,11 @@ pub async fn probe(
         match field.leader() {
             Winner::Accepted(turn) => match dials.take(turn.at).await {
                 Ok(stream) => break (turn, stream),
-                Err(miss) => field.states[turn.at] = State::Missed(miss),
+                Err(miss) => field.states[turn.at] = CandidateState::Missed(miss),
             },
             Winner::Undecided => match dials.next().await {
-                Some((at, Ok(took))) => field.states[at] = State::Accepted(took),
-                Some((at, Err(miss))) => field.states[at] = State::Missed(miss),
+                Some((at, Ok(took))) => field.states[at] = CandidateState::Accepted(took),
+                Some((at, Err(miss))) => field.states[at] = CandidateState::Missed(miss),
                 None => return Err(field.none_works(record, ctx).await),
             },
             Winner::Nobody => return Err(field.none_works(record, ctx).await),
@@ -210,8 +210,8 @@ fn aside(
             while let Some((at, outcome)) = dials.next().await {
                 dials.settle();
                 field.states[at] = match outcome {
-                    Ok(took) => State::Accepted(took),
-                    Err(miss) => State::Missed(miss),
+                    Ok(took) => CandidateState::Accepted(took),
+                    Err(miss) => CandidateState::Missed(miss),
                 };
             }
             let mut notes = vec![Observation::Fact("addresses", field.described())];

@@ -8,11 +8,11 @@ use time::OffsetDateTime;
 use crate::cause::tls as cause;
 use crate::finding::Finding;
 
-use super::codes::{self, Kind, Refusal, kind};
+use super::codes::{self, VerifyFault, VerifyRefusal, kind};
 use super::context::Trusted;
 use super::facts::{called, date, key_text, moment, name_text, serial, signature_text, span};
 use super::issuer::{is_self_issued, same};
-use super::names::{Match, Names};
+use super::names::{NameMatch, Names};
 
 /// The clock, and what stands trial.
 pub struct ChainCheck<'a> {
@@ -28,32 +28,32 @@ pub struct ChainCheck<'a> {
 
 impl ChainCheck<'_> {
     /// Every fault, first the one that OpenSSL stopped at.
-    pub fn faults(&self, refusal: &Refusal) -> Vec<Finding> {
+    pub fn faults(&self, refusal: &VerifyRefusal) -> Vec<Finding> {
         let first = self.first(refusal);
         let first_kind = kind(refusal.code);
         let mut faults = vec![first];
         // A chain that came as far as its name holds, dates and all. Else those
         // count that lead up from the server's own: others may be left over.
         let linked = match first_kind {
-            Kind::Name => Vec::new(),
+            VerifyFault::Name => Vec::new(),
             _ => self.linked(),
         };
         for (depth, cert) in linked.into_iter().enumerate() {
             let same = refusal.cert.as_deref().is_some_and(|c| same(c, cert));
-            if !(same && first_kind == Kind::Expired) && self.has_expired(cert) {
+            if !(same && first_kind == VerifyFault::Expired) && self.has_expired(cert) {
                 faults.push(self.expired(cert, depth));
             }
-            if !(same && first_kind == Kind::NotYetValid) && self.is_early(cert) {
+            if !(same && first_kind == VerifyFault::NotYetValid) && self.is_early(cert) {
                 faults.push(self.not_yet_valid(cert, depth));
             }
         }
-        if first_kind != Kind::Name
+        if first_kind != VerifyFault::Name
             && let (Some(host), Some(cert)) = (self.host, self.chain.first())
-            && Names::of(cert).cover(host) != Match::Yes
+            && Names::of(cert).cover(host) != NameMatch::Yes
         {
             faults.push(hostname(cert, host));
         }
-        if first_kind != Kind::Revoked {
+        if first_kind != VerifyFault::Revoked {
             faults.extend(self.on_a_list());
         }
         faults
@@ -72,7 +72,7 @@ impl ChainCheck<'_> {
             faults.push(self.not_yet_valid(cert, 0));
         }
         if let Some(host) = self.host
-            && Names::of(cert).cover(host) != Match::Yes
+            && Names::of(cert).cover(host) != NameMatch::Yes
         {
             faults.push(hostname(cert, host));
         }
@@ -87,21 +87,21 @@ impl ChainCheck<'_> {
             .with("days_left", (end - self.now).whole_days())
     }
 
-    fn first(&self, refusal: &Refusal) -> Finding {
+    fn first(&self, refusal: &VerifyRefusal) -> Finding {
         let subject = refusal.cert.as_ref().or(self.chain.first());
         let finding = match (kind(refusal.code), subject) {
             (_, None) => Finding::new(&cause::UNCLASSIFIED),
-            (Kind::Issuer, Some(cert)) => self.issuer(refusal, cert),
-            (Kind::SelfSigned, Some(cert)) => self.self_signed(cert),
-            (Kind::Expired, Some(cert)) => self.expired(cert, refusal.depth),
-            (Kind::NotYetValid, Some(cert)) => self.not_yet_valid(cert, refusal.depth),
-            (Kind::Revoked, Some(cert)) => self.revoked(cert, refusal.depth),
-            (Kind::Crl, Some(cert)) => self.list(refusal, cert),
-            (Kind::Weak, Some(cert)) => self.weak(refusal, cert),
-            (Kind::Purpose, Some(cert)) => self.purpose(refusal, cert),
-            (Kind::Signature, Some(cert)) => self.forged(refusal, cert),
-            (Kind::Name, Some(cert)) => hostname(cert, self.host.unwrap_or_default()),
-            (Kind::Unknown, Some(cert)) => {
+            (VerifyFault::Issuer, Some(cert)) => self.issuer(refusal, cert),
+            (VerifyFault::SelfSigned, Some(cert)) => self.self_signed(cert),
+            (VerifyFault::Expired, Some(cert)) => self.expired(cert, refusal.depth),
+            (VerifyFault::NotYetValid, Some(cert)) => self.not_yet_valid(cert, refusal.depth),
+            (VerifyFault::Revoked, Some(cert)) => self.revoked(cert, refusal.depth),
+            (VerifyFault::Crl, Some(cert)) => self.list(refusal, cert),
+            (VerifyFault::Weak, Some(cert)) => self.weak(refusal, cert),
+            (VerifyFault::Purpose, Some(cert)) => self.purpose(refusal, cert),
+            (VerifyFault::Signature, Some(cert)) => self.forged(refusal, cert),
+            (VerifyFault::Name, Some(cert)) => hostname(cert, self.host.unwrap_or_default()),
+            (VerifyFault::Unknown, Some(cert)) => {
                 Finding::new(&cause::UNCLASSIFIED).with("subject", name_text(cert.subject_name()))
             }
         };
@@ -188,7 +188,7 @@ impl ChainCheck<'_> {
     }
 
     /// The list cannot be used.
-    fn list(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
+    fn list(&self, refusal: &VerifyRefusal, cert: &X509Ref) -> Finding {
         let issuer = name_text(cert.issuer_name());
         let list = self
             .trusted
@@ -243,7 +243,7 @@ impl ChainCheck<'_> {
             .with("covered", covered)
     }
 
-    fn weak(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
+    fn weak(&self, refusal: &VerifyRefusal, cert: &X509Ref) -> Finding {
         let key = cert.public_key().ok().map(|key| key_text(&key));
         let signature = signature_text(cert);
         let reason = match refusal.code {
@@ -259,7 +259,7 @@ impl ChainCheck<'_> {
             .with("signature", signature)
     }
 
-    fn purpose(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
+    fn purpose(&self, refusal: &VerifyRefusal, cert: &X509Ref) -> Finding {
         let reason = match (refusal.code, refusal.depth) {
             (26, 0) => not_for_servers(cert).to_owned(),
             (26, _) => "the authority is not allowed to issue server certificates".to_owned(),
@@ -327,7 +327,7 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
         host => host,
     };
     let plain = shown.iter().find(|name| !name.contains('*'));
-    let broken = names.cover(host) == Match::Broken;
+    let broken = names.cover(host) == NameMatch::Broken;
     Finding::new(&cause::CERT_HOSTNAME)
         .with(
             "names",

@@ -14,14 +14,14 @@ use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::protocol::answer::{Answer, Ending, Heard};
 use crate::stage::protocol::identify::unmask_on;
-use crate::stage::protocol::{Asked, Attempt, describe, in_words};
+use crate::stage::protocol::{Attempt, PendingRequest, describe, in_words};
 use crate::wire::{BoxIo, Route, Tee, TeeLog, stranger, tcp_info};
 
 use super::chain::ChainCheck;
 use super::client_alert::{about_client, rejected, required};
-use super::codes::Refusal;
-use super::context::Prepared;
-use super::failure::{Failure, alert_name, error_text};
+use super::codes::VerifyRefusal;
+use super::context::TlsContext;
+use super::failure::{HandshakeFailure, alert_name, error_text};
 use super::handshake_log::HandshakeLog;
 use super::probe;
 
@@ -32,8 +32,8 @@ const LOOK: Duration = Duration::from_millis(1500);
 const BRIEF: Duration = Duration::from_millis(500);
 
 /// Everything that is known about a handshake.
-pub(super) struct Judge<'a> {
-    pub(super) prepared: &'a Prepared,
+pub(super) struct HandshakeEvidence<'a> {
+    pub(super) prepared: &'a TlsContext,
     pub(super) target: &'a Target,
     pub(super) endpoint: &'a Endpoint,
     pub(super) attempt: Attempt,
@@ -46,35 +46,37 @@ pub(super) struct Judge<'a> {
     pub(super) waited: Duration,
 }
 
-impl Judge<'_> {
+impl HandshakeEvidence<'_> {
     /// The cause of a handshake that failed; further faults of the chain go
     /// into the record.
     pub(super) async fn failed(
         &self,
-        failure: Failure,
+        failure: HandshakeFailure,
         error: &str,
-        refusal: Option<Refusal>,
+        refusal: Option<VerifyRefusal>,
         tls: &mut SslStream<Tee<BoxIo>>,
         record: &mut StageRecord,
     ) -> Finding {
-        if failure == Failure::Late {
+        if failure == HandshakeFailure::Late {
             return self.late().await.then_next_host();
         }
-        if let (Failure::Verify, Some(refusal)) = (failure, &refusal) {
+        if let (HandshakeFailure::Verify, Some(refusal)) = (failure, &refusal) {
             return self.refused(refusal, record).then_other_encryption();
         }
         let fatal = self.tap.seen().alerts.last().copied();
         let finding = match (failure, fatal) {
-            (Failure::Alert(alert), _) => self.alert(alert).await,
+            (HandshakeFailure::Alert(alert), _) => self.alert(alert).await,
             // The alert came, and what followed hid it.
-            (Failure::Closed | Failure::Reset, Some((2, alert))) => self.alert(alert).await,
-            (Failure::Version, _) => self.version().await,
-            (Failure::Algorithm(what), _) => self.cipher(what).await,
-            (Failure::NotTls, _) => self.not_tls(tls).await,
-            (Failure::Violation, _) => Finding::new(&protocol_cause::MALFORMED)
+            (HandshakeFailure::Closed | HandshakeFailure::Reset, Some((2, alert))) => {
+                self.alert(alert).await
+            }
+            (HandshakeFailure::Version, _) => self.version().await,
+            (HandshakeFailure::Algorithm(what), _) => self.cipher(what).await,
+            (HandshakeFailure::NotTls, _) => self.not_tls(tls).await,
+            (HandshakeFailure::Violation, _) => Finding::new(&protocol_cause::MALFORMED)
                 .with("received", format!("an invalid TLS message ({error})")),
-            (Failure::Closed, _) => self.ended(Ending::Closed, tls).await,
-            (Failure::Reset, _) => self.ended(Ending::Reset, tls).await,
+            (HandshakeFailure::Closed, _) => self.ended(Ending::Closed, tls).await,
+            (HandshakeFailure::Reset, _) => self.ended(Ending::Reset, tls).await,
             _ => Finding::new(&cause::UNCLASSIFIED),
         };
         finding.with("error", error).then_other_encryption()
@@ -99,7 +101,7 @@ impl Judge<'_> {
     }
 
     /// This side refused the server's certificate.
-    fn refused(&self, refusal: &Refusal, record: &mut StageRecord) -> Finding {
+    fn refused(&self, refusal: &VerifyRefusal, record: &mut StageRecord) -> Finding {
         let chain = self.tap.chain();
         let full = self.target.tls.mode == SslMode::VerifyFull;
         let trial = ChainCheck {
@@ -309,7 +311,7 @@ impl Judge<'_> {
     }
 
     async fn unmask(&self, heard: &Heard, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
-        let asked = Asked::ClientHello;
+        let asked = PendingRequest::ClientHello;
         let (route, endpoint, ctx) = (self.route, self.endpoint, self.ctx);
         unmask_on(
             heard,

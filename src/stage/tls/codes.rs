@@ -5,7 +5,7 @@ use openssl::x509::{X509, X509StoreContextRef, X509VerifyResult};
 /// A verification that failed: OpenSSL's code, how far from the server's own
 /// certificate, and the certificate it is about.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct VerifyRefusal {
     /// The code (`X509_V_ERR_…`).
     pub code: i32,
     /// 0 is the server's own certificate.
@@ -16,7 +16,7 @@ pub(super) struct Refusal {
     pub text: &'static str,
 }
 
-impl Refusal {
+impl VerifyRefusal {
     /// What a verification stands at.
     pub fn of(context: &X509StoreContextRef) -> Self {
         Self {
@@ -48,7 +48,7 @@ pub(super) const HOSTNAME_MISMATCH: i32 = 62;
 
 /// The kinds of faults that the codes fall into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum VerifyFault {
     Issuer,
     SelfSigned,
     Expired,
@@ -63,28 +63,28 @@ pub(super) enum Kind {
 }
 
 /// The kind of a code.
-pub(super) fn kind(code: i32) -> Kind {
+pub(super) fn kind(code: i32) -> VerifyFault {
     match code {
         UNABLE_TO_GET_ISSUER
         | SELF_SIGNED_IN_CHAIN
         | UNABLE_TO_GET_ISSUER_LOCALLY
-        | UNABLE_TO_VERIFY_LEAF => Kind::Issuer,
-        DEPTH_ZERO_SELF_SIGNED => Kind::SelfSigned,
-        HAS_EXPIRED => Kind::Expired,
-        NOT_YET_VALID => Kind::NotYetValid,
-        REVOKED => Kind::Revoked,
+        | UNABLE_TO_VERIFY_LEAF => VerifyFault::Issuer,
+        DEPTH_ZERO_SELF_SIGNED => VerifyFault::SelfSigned,
+        HAS_EXPIRED => VerifyFault::Expired,
+        NOT_YET_VALID => VerifyFault::NotYetValid,
+        REVOKED => VerifyFault::Revoked,
         // CRL: missing, out of date, signature, fields, issuer, scope, extensions, path.
         UNABLE_TO_GET_CRL | 5 | 8 | CRL_NOT_YET_VALID | CRL_HAS_EXPIRED | 15 | 16
-        | UNABLE_TO_GET_CRL_ISSUER | 35 | 36 | 44 | 54 => Kind::Crl,
+        | UNABLE_TO_GET_CRL_ISSUER | 35 | 36 | 44 | 54 => VerifyFault::Crl,
         // Keys and digests too weak for the security level; Suite B.
-        56..=61 | 66..=68 => Kind::Weak,
+        56..=61 | 66..=68 => VerifyFault::Weak,
         CHAIN_TOO_LONG
         // Invalid CA, path length, purpose, trust settings, key usage, and name constraints.
-        | 24..=28 | 32 | 34 | 37 | 39..=41 | 47..=53 | 79..=94 => Kind::Purpose,
+        | 24..=28 | 32 | 34 | 37 | 39..=41 | 47..=53 | 79..=94 => VerifyFault::Purpose,
         // Signatures that do not hold, fields that cannot be read.
-        4 | 6 | 7 | 13 | 14 => Kind::Signature,
-        HOSTNAME_MISMATCH => Kind::Name,
-        _ => Kind::Unknown,
+        4 | 6 | 7 | 13 | 14 => VerifyFault::Signature,
+        HOSTNAME_MISMATCH => VerifyFault::Name,
+        _ => VerifyFault::Unknown,
     }
 }
 
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn codes_fall_into_kinds() {
-        assert_eq!(kind(UNABLE_TO_GET_ISSUER_LOCALLY), Kind::Issuer);
-        assert_eq!(kind(DEPTH_ZERO_SELF_SIGNED), Kind::SelfSigned);
-        assert_eq!(kind(26), Kind::Purpose);
-        assert_eq!(kind(68), Kind::Weak);
-        assert_eq!(kind(UNABLE_TO_GET_CRL), Kind::Crl);
-        assert_eq!(kind(999), Kind::Unknown);
+        assert_eq!(kind(UNABLE_TO_GET_ISSUER_LOCALLY), VerifyFault::Issuer);
+        assert_eq!(kind(DEPTH_ZERO_SELF_SIGNED), VerifyFault::SelfSigned);
+        assert_eq!(kind(26), VerifyFault::Purpose);
+        assert_eq!(kind(68), VerifyFault::Weak);
+        assert_eq!(kind(UNABLE_TO_GET_CRL), VerifyFault::Crl);
+        assert_eq!(kind(999), VerifyFault::Unknown);
     }
 }

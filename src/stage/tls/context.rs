@@ -27,7 +27,7 @@ use super::pem::{PemFile, certificates, what_it_is};
 pub const ALPN: &[u8] = b"\x0apostgresql";
 
 /// Everything a handshake needs.
-pub struct Prepared {
+pub struct TlsContext {
     /// OpenSSL's context, roots and client certificate loaded.
     pub context: SslContext,
     /// Whether the chain is verified: roots were loaded, whatever `sslmode` says.
@@ -73,7 +73,7 @@ impl Trusted {
 ///
 /// # Errors
 /// The finding on which libpq stops before it has sent a byte of TLS.
-pub fn prepare(settings: &TlsSettings, limit: Instant) -> Result<Prepared, Finding> {
+pub fn prepare(settings: &TlsSettings, limit: Instant) -> Result<TlsContext, Finding> {
     let mut builder = SslContext::builder(SslMethod::tls()).map_err(|e| unclassified(&e))?;
     builder.set_options(
         SslOptions::NO_SSLV2
@@ -88,7 +88,7 @@ pub fn prepare(settings: &TlsSettings, limit: Instant) -> Result<Prepared, Findi
     let mut warnings = Vec::new();
     let trusted = trust(&mut builder, settings, limit, &mut warnings)?;
     let client = client::load(&mut builder, settings, limit)?;
-    Ok(Prepared {
+    Ok(TlsContext {
         context: builder.build(),
         verifies: trusted.is_some(),
         trusted: trusted.unwrap_or_default(),

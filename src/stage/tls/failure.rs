@@ -13,7 +13,7 @@ const LIB_SSL: i32 = 20;
 
 /// What ended a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum HandshakeFailure {
     /// The peer's fatal alert.
     Alert(u8),
     /// This side refused the certificate; the verify code is kept elsewhere.
@@ -112,41 +112,43 @@ fn algorithm(reason: i32) -> Option<&'static str> {
 }
 
 /// Names the failure of a handshake.
-pub fn classify(error: &ssl::Error) -> Failure {
+pub fn classify(error: &ssl::Error) -> HandshakeFailure {
     if let Some(error) = error.io_error() {
         return match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Failure::Reset,
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => Failure::Closed,
-            kind => Failure::Io(kind),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+                HandshakeFailure::Reset
+            }
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => HandshakeFailure::Closed,
+            kind => HandshakeFailure::Io(kind),
         };
     }
     let Some(stack) = error.ssl_error() else {
         return match error.code() {
-            ssl::ErrorCode::SYSCALL | ssl::ErrorCode::ZERO_RETURN => Failure::Closed,
-            _ => Failure::Other,
+            ssl::ErrorCode::SYSCALL | ssl::ErrorCode::ZERO_RETURN => HandshakeFailure::Closed,
+            _ => HandshakeFailure::Other,
         };
     };
     if stack.errors().is_empty() {
-        return Failure::Closed;
+        return HandshakeFailure::Closed;
     }
     if let Some(alert) = received_alert(error) {
-        return Failure::Alert((alert.reason_code() - ALERT_OFFSET) as u8);
+        return HandshakeFailure::Alert((alert.reason_code() - ALERT_OFFSET) as u8);
     }
     for reason in reasons(stack) {
         match reason {
-            CERTIFICATE_VERIFY_FAILED => return Failure::Verify,
-            UNEXPECTED_EOF => return Failure::Closed,
-            reason if VERSION_REASONS.contains(&reason) => return Failure::Version,
-            reason if NOT_TLS_REASONS.contains(&reason) => return Failure::NotTls,
-            reason if VIOLATION_REASONS.contains(&reason) => return Failure::Violation,
+            CERTIFICATE_VERIFY_FAILED => return HandshakeFailure::Verify,
+            UNEXPECTED_EOF => return HandshakeFailure::Closed,
+            reason if VERSION_REASONS.contains(&reason) => return HandshakeFailure::Version,
+            reason if NOT_TLS_REASONS.contains(&reason) => return HandshakeFailure::NotTls,
+            reason if VIOLATION_REASONS.contains(&reason) => return HandshakeFailure::Violation,
             reason => {
                 if let Some(what) = algorithm(reason) {
-                    return Failure::Algorithm(what);
+                    return HandshakeFailure::Algorithm(what);
                 }
             }
         }
     }
-    Failure::Other
+    HandshakeFailure::Other
 }
 
 const ALERT_OFFSET: i32 = 1000;

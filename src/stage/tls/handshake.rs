@@ -20,12 +20,12 @@ use crate::stage::protocol::{Attempt, Greeted, describe};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
 use super::chain::ChainCheck;
-use super::classify::{self, Judge, data_after_ssl_response};
-use super::codes::{self, Refusal};
-use super::context::{Prepared, prepare, sends_server_name};
-use super::failure::Failure;
+use super::classify::{self, HandshakeEvidence, data_after_ssl_response};
+use super::codes::{self, VerifyRefusal};
+use super::context::{TlsContext, prepare, sends_server_name};
+use super::failure::HandshakeFailure;
 use super::handshake_log::HandshakeLog;
-use super::names::{Match, Names};
+use super::names::{NameMatch, Names};
 use super::{Encryption, Wire, facts, failure};
 
 /// A certificate that ends within this time is worth a word.
@@ -86,13 +86,13 @@ pub(super) async fn shake(
     let failure = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some((failure::classify(&error), failure::text(&error))),
-        Err(_) => Some((Failure::Late, "the handshake timed out".to_owned())),
+        Err(_) => Some((HandshakeFailure::Late, "the handshake timed out".to_owned())),
     };
     let refusal = refusal
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
         .take();
-    let judge = Judge {
+    let judge = HandshakeEvidence {
         prepared: &prepared,
         target,
         endpoint,
@@ -138,7 +138,7 @@ pub(super) async fn shake(
 
 /// Loads the files, beside everything else: a pipe among them may have a slow
 /// writer. It is given up early enough to say so.
-async fn ready(settings: &TlsSettings, limit: Instant) -> Verdict<Prepared> {
+async fn ready(settings: &TlsSettings, limit: Instant) -> Verdict<TlsContext> {
     let now = Instant::now();
     let enough = now + limit.saturating_duration_since(now) * 4 / 5;
     let settings = settings.clone();
@@ -186,10 +186,10 @@ type Connection = ((Ssl, Option<String>), Arc<HandshakeLog>);
 /// OpenSSL's connection: server name, tap, and the verification that stops
 /// before anything that identifies the client is sent.
 fn connection(
-    prepared: &Prepared,
+    prepared: &TlsContext,
     target: &Target,
     endpoint: &Endpoint,
-    refusal: &Arc<Mutex<Option<Refusal>>>,
+    refusal: &Arc<Mutex<Option<VerifyRefusal>>>,
 ) -> Result<Connection, openssl::error::ErrorStack> {
     let mut ssl = Ssl::new(&prepared.context)?;
     let tap = HandshakeLog::attach(&mut ssl)?;
@@ -210,7 +210,7 @@ fn connection(
         if good
             && context.error_depth() == 0
             && let (Some(host), Some(cert)) = (&host, context.current_cert())
-            && Names::of(cert).cover(host) != Match::Yes
+            && Names::of(cert).cover(host) != NameMatch::Yes
         {
             context.set_error(codes::mismatch());
             good = false;
@@ -218,7 +218,7 @@ fn connection(
         if !good {
             kept.lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .get_or_insert_with(|| Refusal::of(context));
+                .get_or_insert_with(|| VerifyRefusal::of(context));
         }
         good
     });
@@ -237,7 +237,7 @@ fn note_chain(tap: &HandshakeLog, record: &mut StageRecord) {
 fn observe(
     tls: &SslStream<Tee<BoxIo>>,
     tap: &Arc<HandshakeLog>,
-    prepared: &Prepared,
+    prepared: &TlsContext,
     target: &Target,
     endpoint: &Endpoint,
     record: &mut StageRecord,
@@ -316,7 +316,7 @@ fn observe(
 }
 
 /// How far the certificate was verified.
-fn verified(prepared: &Prepared, target: &Target) -> &'static str {
+fn verified(prepared: &TlsContext, target: &Target) -> &'static str {
     match (prepared.verifies, target.tls.mode) {
         (true, SslMode::VerifyFull) => "chain and name",
         (true, _) => "chain",
@@ -324,7 +324,12 @@ fn verified(prepared: &Prepared, target: &Target) -> &'static str {
     }
 }
 
-fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Option<i64>) -> String {
+fn summary(
+    version: &str,
+    prepared: &TlsContext,
+    target: &Target,
+    days_left: Option<i64>,
+) -> String {
     let verified = match verified(prepared, target) {
         "chain and name" => "certificate and host name verified",
         "chain" => "certificate verified, host name not checked",
@@ -342,7 +347,7 @@ fn summary(version: &str, prepared: &Prepared, target: &Target, days_left: Optio
 /// What `verify-full` would say with the same files where `sslmode` is weaker.
 fn full(
     tap: &HandshakeLog,
-    prepared: &Prepared,
+    prepared: &TlsContext,
     target: &Target,
     endpoint: &Endpoint,
     now: OffsetDateTime,

@@ -129,14 +129,14 @@ fn is_tls13(seen: &TlsTranscript) -> bool {
 /// Version and cipher of a ServerHello; the version is that of the
 /// supported_versions extension where there is one (RFC 8446, 4.1.3).
 fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
-    let mut body = Reader(body);
+    let mut body = VectorReader(body);
     let mut version = body.u16()?;
     body.take(32)?;
     body.vector8()?;
     let cipher = body.u16()?;
     body.take(1)?;
     if let Some(extensions) = body.vector16() {
-        let mut extensions = Reader(extensions);
+        let mut extensions = VectorReader(extensions);
         while let (Some(kind), Some(value)) = (extensions.u16(), extensions.vector16()) {
             if let (43, [high, low]) = (kind, value) {
                 version = u16::from_be_bytes([*high, *low]);
@@ -148,11 +148,11 @@ fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
 
 /// The certificates of a Certificate message (RFC 8446, 4.4.2; RFC 5246, 7.4.2).
 fn certificates(body: &[u8], tls13: bool) -> Option<Vec<Vec<u8>>> {
-    let mut body = Reader(body);
+    let mut body = VectorReader(body);
     if tls13 {
         body.vector8()?;
     }
-    let mut list = Reader(body.vector24()?);
+    let mut list = VectorReader(body.vector24()?);
     let mut out = Vec::new();
     while let Some(der) = list.vector24() {
         out.push(der.to_vec());
@@ -165,14 +165,14 @@ fn certificates(body: &[u8], tls13: bool) -> Option<Vec<Vec<u8>>> {
 
 /// The authorities that a CertificateRequest names (RFC 8446, 4.2.4; RFC 5246, 7.4.4).
 fn authorities(body: &[u8], tls13: bool) -> Option<Vec<String>> {
-    let mut body = Reader(body);
+    let mut body = VectorReader(body);
     body.vector8()?;
     let list = if tls13 {
-        let mut extensions = Reader(body.vector16()?);
+        let mut extensions = VectorReader(body.vector16()?);
         let mut found = None;
         while let (Some(kind), Some(value)) = (extensions.u16(), extensions.vector16()) {
             if kind == 47 {
-                found = Reader(value).vector16();
+                found = VectorReader(value).vector16();
             }
         }
         found?
@@ -180,7 +180,7 @@ fn authorities(body: &[u8], tls13: bool) -> Option<Vec<String>> {
         body.vector16()?;
         body.vector16()?
     };
-    let mut list = Reader(list);
+    let mut list = VectorReader(list);
     let mut out = Vec::new();
     while let Some(der) = list.vector16() {
         if let Ok(name) = X509Name::from_der(der) {
@@ -191,9 +191,9 @@ fn authorities(body: &[u8], tls13: bool) -> Option<Vec<String>> {
 }
 
 /// Reads numbers and length-prefixed vectors, never past the end.
-struct Reader<'a>(&'a [u8]);
+struct VectorReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> VectorReader<'a> {
     fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;

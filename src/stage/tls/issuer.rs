@@ -8,7 +8,7 @@ use crate::cause::tls as cause;
 use crate::finding::Finding;
 
 use super::chain::ChainCheck;
-use super::codes::{Refusal, SELF_SIGNED_IN_CHAIN};
+use super::codes::{SELF_SIGNED_IN_CHAIN, VerifyRefusal};
 use super::facts::{fingerprint, name_text, serial};
 
 impl ChainCheck<'_> {
@@ -25,7 +25,7 @@ impl ChainCheck<'_> {
     }
 
     /// The issuer is unknown: an untrusted authority, or a missing intermediate.
-    pub(super) fn issuer(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
+    pub(super) fn issuer(&self, refusal: &VerifyRefusal, cert: &X509Ref) -> Finding {
         // The last certificate of what was presented: the one whose issuer is unknown.
         let last = match refusal.code {
             SELF_SIGNED_IN_CHAIN => self.linked().pop().unwrap_or(cert),
@@ -125,7 +125,7 @@ impl ChainCheck<'_> {
     }
 
     /// A signature that does not hold: issued by a key of the same name, or damaged.
-    pub(super) fn forged(&self, refusal: &Refusal, cert: &X509Ref) -> Finding {
+    pub(super) fn forged(&self, refusal: &VerifyRefusal, cert: &X509Ref) -> Finding {
         self.about(Finding::new(&cause::CERT_UNKNOWN_CA), cert, refusal.depth)
             .with("roots", self.trusted.label.clone())
             .with("trusted", self.trusted_names())

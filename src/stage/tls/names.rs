@@ -28,7 +28,7 @@ pub enum San {
 
 /// The outcome of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Match {
+pub enum NameMatch {
     /// A name covers the host.
     Yes,
     /// None does.
@@ -66,9 +66,9 @@ impl Names {
     /// Compares them with the `host` setting as libpq does: subject
     /// alternative names in order; the common name only where there is none of
     /// the host's own type (name or address).
-    pub fn cover(&self, host: &str) -> Match {
+    pub fn cover(&self, host: &str) -> NameMatch {
         if host.is_empty() {
-            return Match::NoHost;
+            return NameMatch::NoHost;
         }
         let host_is_ip = is_ip_address(host);
         let mut check_common = true;
@@ -82,15 +82,15 @@ impl Names {
                     check_common &= !host_is_ip;
                     ip_matches(ip, host)
                 }
-                San::Other => Match::No,
+                San::Other => NameMatch::No,
             };
-            if matched != Match::No {
+            if matched != NameMatch::No {
                 return matched;
             }
         }
         match &self.common {
             Some(common) if check_common => dns_matches(common, host),
-            _ => Match::No,
+            _ => NameMatch::No,
         }
     }
 
@@ -123,14 +123,14 @@ fn ip_text(ip: &[u8]) -> String {
     }
 }
 
-fn dns_matches(name: &[u8], host: &str) -> Match {
+fn dns_matches(name: &[u8], host: &str) -> NameMatch {
     if name.contains(&0) {
-        return Match::Broken;
+        return NameMatch::Broken;
     }
     let host = host.as_bytes();
     match name.eq_ignore_ascii_case(host) || wildcard_matches(name, host) {
-        true => Match::Yes,
-        false => Match::No,
+        true => NameMatch::Yes,
+        false => NameMatch::No,
     }
 }
 
@@ -148,15 +148,15 @@ fn wildcard_matches(pattern: &[u8], host: &[u8]) -> bool {
     rest.eq_ignore_ascii_case(tail) && !label.contains(&b'.')
 }
 
-fn ip_matches(ip: &[u8], host: &str) -> Match {
+fn ip_matches(ip: &[u8], host: &str) -> NameMatch {
     let matched = match ip.len() {
         4 => inet_aton(host).is_some_and(|v4| v4.octets() == ip),
         16 => host.parse::<Ipv6Addr>().is_ok_and(|v6| v6.octets() == ip),
-        _ => return Match::Broken,
+        _ => return NameMatch::Broken,
     };
     match matched {
-        true => Match::Yes,
-        false => Match::No,
+        true => NameMatch::Yes,
+        false => NameMatch::No,
     }
 }
 
@@ -216,60 +216,63 @@ mod tests {
     #[test]
     fn names_and_the_common_name() {
         let both = names(&["db.test"], &[], Some("old.test"));
-        assert_eq!(both.cover("DB.TEST"), Match::Yes);
-        assert_eq!(both.cover("old.test"), Match::No);
+        assert_eq!(both.cover("DB.TEST"), NameMatch::Yes);
+        assert_eq!(both.cover("old.test"), NameMatch::No);
         assert_eq!(
             names(&[], &[], Some("old.test")).cover("old.test"),
-            Match::Yes
+            NameMatch::Yes
         );
         // An address among the alternative names does not rule out the common name.
         let ip_only = names(&[], &[&[127, 0, 0, 1]], Some("db.test"));
-        assert_eq!(ip_only.cover("db.test"), Match::Yes);
-        assert_eq!(Names::default().cover("db.test"), Match::No);
-        assert_eq!(both.cover(""), Match::NoHost);
+        assert_eq!(ip_only.cover("db.test"), NameMatch::Yes);
+        assert_eq!(Names::default().cover("db.test"), NameMatch::No);
+        assert_eq!(both.cover(""), NameMatch::NoHost);
     }
 
     #[test]
     fn one_star_for_one_label() {
         let star = names(&["*.test"], &[], None);
-        assert_eq!(star.cover("db.test"), Match::Yes);
-        assert_eq!(star.cover("a.b.test"), Match::No);
-        assert_eq!(star.cover("test"), Match::No);
-        assert_eq!(star.cover(".test"), Match::No);
-        assert_eq!(names(&["d*.test"], &[], None).cover("db.test"), Match::No);
-        assert_eq!(names(&["*"], &[], None).cover("db"), Match::No);
-        assert_eq!(names(&["*."], &[], None).cover("db."), Match::No);
+        assert_eq!(star.cover("db.test"), NameMatch::Yes);
+        assert_eq!(star.cover("a.b.test"), NameMatch::No);
+        assert_eq!(star.cover("test"), NameMatch::No);
+        assert_eq!(star.cover(".test"), NameMatch::No);
+        assert_eq!(
+            names(&["d*.test"], &[], None).cover("db.test"),
+            NameMatch::No
+        );
+        assert_eq!(names(&["*"], &[], None).cover("db"), NameMatch::No);
+        assert_eq!(names(&["*."], &[], None).cover("db."), NameMatch::No);
     }
 
     #[test]
     fn addresses() {
         let ip = names(&["db.test"], &[&[127, 0, 0, 1]], Some("127.0.0.2"));
-        assert_eq!(ip.cover("127.0.0.1"), Match::Yes);
-        assert_eq!(ip.cover("127.1"), Match::Yes);
-        assert_eq!(ip.cover("127.0.0.2"), Match::No);
+        assert_eq!(ip.cover("127.0.0.1"), NameMatch::Yes);
+        assert_eq!(ip.cover("127.1"), NameMatch::Yes);
+        assert_eq!(ip.cover("127.0.0.2"), NameMatch::No);
         // Without an address among them, the common name counts, DNS names or not.
         let dns = names(&["db.test"], &[], Some("127.0.0.1"));
-        assert_eq!(dns.cover("127.0.0.1"), Match::Yes);
+        assert_eq!(dns.cover("127.0.0.1"), NameMatch::Yes);
         // An address written as a DNS name.
         assert_eq!(
             names(&["127.0.0.1"], &[], None).cover("127.0.0.1"),
-            Match::Yes
+            NameMatch::Yes
         );
         let mut v6 = [0u8; 16];
         v6[15] = 1;
-        assert_eq!(names(&[], &[&v6], None).cover("::1"), Match::Yes);
-        assert_eq!(names(&[], &[&v6], None).cover("0:0::1"), Match::Yes);
+        assert_eq!(names(&[], &[&v6], None).cover("::1"), NameMatch::Yes);
+        assert_eq!(names(&[], &[&v6], None).cover("0:0::1"), NameMatch::Yes);
     }
 
     #[test]
     fn broken_names_are_refused() {
         assert_eq!(
             names(&["db.test\0.evil"], &[], None).cover("db.test"),
-            Match::Broken
+            NameMatch::Broken
         );
         assert_eq!(
             names(&[], &[&[1, 2, 3]], None).cover("db.test"),
-            Match::Broken
+            NameMatch::Broken
         );
     }
 

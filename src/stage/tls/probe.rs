@@ -13,7 +13,7 @@ use crate::config::{Endpoint, Keepalives};
 use crate::ctx::Ctx;
 use crate::stage::protocol::answer::{self, Answer, Heard};
 use crate::stage::protocol::{SSL_REQUEST, answer::Ending};
-use crate::wire::stranger::{self, Kind};
+use crate::wire::stranger::{self, PeerProtocol};
 use crate::wire::{Route, Stream};
 
 use super::context::{ALPN, sends_server_name};
@@ -101,7 +101,7 @@ pub(super) async fn speaks_http<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) -
 }
 
 fn is_http(bytes: &[u8]) -> bool {
-    stranger::recognise(bytes).is_some_and(|stranger| stranger.kind == Kind::Http)
+    stranger::recognise(bytes).is_some_and(|stranger| stranger.kind == PeerProtocol::Http)
 }
 
 /// What is said to a question, in a moment; nothing where nothing is.

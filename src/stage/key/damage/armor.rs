@@ -2,7 +2,7 @@
 
 use super::super::format::PrivateForm;
 use super::base64::Armored;
-use super::{Step, form_of, layout, place};
+use super::{DamageStep, form_of, layout, place};
 
 /// The characters that stand for dashes.
 const DASHES: [char; 6] = [
@@ -26,7 +26,7 @@ struct Mark {
 
 /// Takes a text apart and notes what is wrong with its frame. `None` where it
 /// holds no private key.
-pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
+pub fn read(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
     let header = find_mark(text, "BEGIN", 0);
     let from = header.as_ref().map_or(0, |mark| mark.end);
     let footer = find_mark(text, "END", from);
@@ -60,19 +60,19 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
     before(text, header.as_ref(), strict, steps);
     let relabelled = real.is_some_and(|real| named != Some(real));
     match &header {
-        None => steps.push(Step::new(
+        None => steps.push(DamageStep::new(
             "no-header",
             "the header line is missing",
             place(text, 0),
             &format!("{{ echo '-----BEGIN {good}-----'; cat; }}"),
         )),
-        Some(mark) if relabelled => steps.push(Step::new(
+        Some(mark) if relabelled => steps.push(DamageStep::new(
             "wrong-header",
             &format!("the header says {label}, but the body is a {good}"),
             place(text, mark.start),
             &format!("sed 's/\\(-----[A-Z]* \\)[A-Z ]*PRIVATE KEY-----/\\1{good}-----/'"),
         )),
-        Some(mark) if !mark.exact => steps.push(Step::new(
+        Some(mark) if !mark.exact => steps.push(DamageStep::new(
             "header",
             "the header line was altered",
             place(text, mark.start),
@@ -85,20 +85,20 @@ pub fn read(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
     }
     layout::check(text, from, to, &framed, steps);
     match &footer {
-        None if framed.is_complete() => steps.push(Step::new(
+        None if framed.is_complete() => steps.push(DamageStep::new(
             "no-footer",
             "the footer line is missing",
             place(text, text.trim_end().len()),
             &format!("{{ awk 1; echo '-----END {good}-----'; }}"),
         )),
         None => {}
-        Some(mark) if mark.label != label && !relabelled => steps.push(Step::new(
+        Some(mark) if mark.label != label && !relabelled => steps.push(DamageStep::new(
             "footer",
             "the footer does not match the header",
             place(text, mark.start),
             &footer_filter(good),
         )),
-        Some(mark) if !mark.exact => steps.push(Step::new(
+        Some(mark) if !mark.exact => steps.push(DamageStep::new(
             "footer",
             "the footer line was altered",
             place(text, mark.start),
@@ -182,7 +182,7 @@ fn cut_footer(text: &str, from: usize) -> Option<Mark> {
 }
 
 /// What stands before the header.
-fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>) {
+fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<DamageStep>) {
     let Some(mark) = header else { return };
     let prefix = text.get(..mark.start).unwrap_or_default();
     let line_start = prefix.rfind('\n').map_or(0, |at| at + 1);
@@ -196,7 +196,7 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
             ),
             false => ("leading-text", "there is other text before the header"),
         };
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             name,
             what,
             place(text, 0),
@@ -208,7 +208,7 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
     }
     let rest = same.trim().trim_matches(QUOTES).trim();
     if !quotes.is_empty() {
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "quotes",
             "it is in quotes",
             place(text, line_start + same.find(QUOTES).unwrap_or(0)),
@@ -221,7 +221,7 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
             true => "a variable name precedes the header",
             false => "there is other text before the header on the same line",
         };
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "leading-text",
             what,
             place(text, line_start),
@@ -233,8 +233,8 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Step>
     }
 }
 
-pub fn indentation(text: &str, at: usize) -> Step {
-    Step::new(
+pub fn indentation(text: &str, at: usize) -> DamageStep {
+    DamageStep::new(
         "indentation",
         "lines are indented",
         place(text, at),
@@ -255,14 +255,14 @@ fn quotes_filter(quotes: &str) -> String {
 }
 
 /// What stands behind the footer.
-fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
+fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
     let Some(mark) = footer else { return };
     let rest = text.get(mark.end..).unwrap_or_default();
     let (same, later) = match rest.split_once('\n') {
         Some((same, later)) => (same, Some(later)),
         None => (rest, None),
     };
-    let told = |steps: &[Step], name: &str| steps.iter().any(|step| step.name == name);
+    let told = |steps: &[DamageStep], name: &str| steps.iter().any(|step| step.name == name);
     if !same.trim().is_empty() {
         let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
         let only = same
@@ -271,7 +271,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
             .trim_matches([',', ';', ' ', '}', ')'])
             .is_empty();
         if !quotes.is_empty() && !told(steps, "quotes") {
-            steps.push(Step::new(
+            steps.push(DamageStep::new(
                 "quotes",
                 "it is in quotes",
                 place(text, mark.end),
@@ -279,7 +279,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
             ));
         }
         if !only || quotes.is_empty() || same.trim().len() > quotes.len() {
-            steps.push(Step::new(
+            steps.push(DamageStep::new(
                 "trailing-text",
                 "there is other text after the footer on the same line",
                 place(text, mark.end),
@@ -287,7 +287,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
             ));
         }
     } else if !same.is_empty() && later.is_some() {
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "trailing-space",
             "there is whitespace after the footer",
             place(text, mark.end),
@@ -297,7 +297,7 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
     match later {
         None => {
             let rewrapped = ["spaces", "one-line"].iter().any(|name| told(steps, name));
-            steps.push(Step::new(
+            steps.push(DamageStep::new(
                 "no-final-newline",
                 "the line break after the footer is missing",
                 place(text, text.len()),
@@ -313,13 +313,13 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<Step>) {
                 let quoted = later.trim().trim_matches(QUOTES).is_empty();
                 let step = match quoted {
                     true if told(steps, "quotes") => return,
-                    true => Step::new(
+                    true => DamageStep::new(
                         "quotes",
                         "it is in quotes",
                         place(text, mark.end + 1),
                         &quotes_filter(later),
                     ),
-                    false => Step::new(
+                    false => DamageStep::new(
                         "trailing-text",
                         "there is other text after the footer",
                         place(text, mark.end + 1),
@@ -342,7 +342,7 @@ fn is_junk(line: &str) -> bool {
 }
 
 /// Base64 without any frame, of bytes that are a private key.
-fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
+fn bare(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
     let framed = Armored::of_body(text.trim().trim_matches(QUOTES), &place(text, 0));
     let bytes = framed.bytes.as_deref()?;
     let form = match framed.headers.is_empty() {
@@ -360,7 +360,7 @@ fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
         return None;
     }
     let good = form.label();
-    steps.push(Step::new(
+    steps.push(DamageStep::new(
         "no-header",
         "the header and footer lines are missing",
         place(text, 0),
@@ -372,7 +372,7 @@ fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
         .max()
         .unwrap_or(0);
     if longest > 128 && form != PrivateForm::OpenSsh {
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "one-line",
             "the body is on one line",
             place(text, 0),
@@ -382,7 +382,7 @@ fn bare(text: &str, steps: &mut Vec<Step>) -> Option<Armored> {
     if text.trim() != text.trim().trim_matches(QUOTES) {
         steps.insert(
             steps.len() - 1,
-            Step::new(
+            DamageStep::new(
                 "quotes",
                 "it is in quotes",
                 place(text, 0),

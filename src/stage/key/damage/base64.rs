@@ -3,7 +3,7 @@
 use super::super::format::PrivateForm;
 use super::super::openssh_v1;
 use super::armor::QUOTES;
-use super::{Step, der_length, place};
+use super::{DamageStep, der_length, place};
 
 /// No key has more bytes: one of 16384 bits has 12,000.
 const LARGEST: usize = 1 << 16;
@@ -127,10 +127,10 @@ impl Armored {
     }
 
     /// What cannot be repaired.
-    pub fn loss(&self) -> Step {
+    pub fn loss(&self) -> DamageStep {
         if let Some((c, at)) = &self.stray {
             let what = format!("it contains an invalid character ({})", shown(*c));
-            return Step::lost("foreign-character", what, format!("in the body, {at}"));
+            return DamageStep::lost("foreign-character", what, format!("in the body, {at}"));
         }
         match self.lengths() {
             // A character more or less shifts all that follows, lengths too.
@@ -139,18 +139,18 @@ impl Armored {
             Some((claimed, have))
                 if have < claimed && claimed <= LARGEST && !(self.footer && claimed / 2 > have) =>
             {
-                Step::lost(
+                DamageStep::lost(
                     "truncated",
                     format!("it is truncated: {have} of {claimed} bytes are present"),
                     self.body_place.clone(),
                 )
             }
-            _ if !self.footer => Step::lost(
+            _ if !self.footer => DamageStep::lost(
                 "truncated",
                 "it is truncated: the end of the body and the footer are missing",
                 self.body_place.clone(),
             ),
-            _ => Step::lost(
+            _ => DamageStep::lost(
                 "altered",
                 "characters of the body were changed, lost or added",
                 self.body_place.clone(),

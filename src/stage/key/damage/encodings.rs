@@ -1,16 +1,16 @@
 //! What was done to the whole text: encodings, escapes, line ends.
 
 use super::super::openssh_v1;
-use super::{Step, place};
+use super::{DamageStep, place};
 
 /// The most layers that are undone: base64 of base64 of escaped text.
 const DEEPEST: usize = 12;
 
 /// A layer that is there, with the text beneath it.
-type Peeled = Option<(Step, String)>;
+type Peeled = Option<(DamageStep, String)>;
 
 /// Undoes layer after layer.
-pub fn decode_layers(content: &[u8], steps: &mut Vec<Step>) -> String {
+pub fn decode_layers(content: &[u8], steps: &mut Vec<DamageStep>) -> String {
     let mut text = match utf16(content) {
         Some((step, text)) => {
             steps.push(step);
@@ -48,7 +48,7 @@ fn is_framed(text: &str) -> bool {
     text.contains("BEGIN") && text.contains("PRIVATE")
 }
 
-fn utf16(content: &[u8]) -> Option<(Step, String)> {
+fn utf16(content: &[u8]) -> Option<(DamageStep, String)> {
     let head = content.get(..content.len().min(256)).unwrap_or_default();
     let zeros = |odd: usize| {
         head.iter()
@@ -78,14 +78,14 @@ fn utf16(content: &[u8]) -> Option<(Step, String)> {
     let text = String::from_utf16_lossy(&units);
     let what = "the text is UTF-16, as Windows PowerShell writes it, not ASCII";
     let filter = format!("iconv -f {from} -t UTF-8");
-    Some((Step::new("utf-16", what, place("", 0), &filter), text))
+    Some((DamageStep::new("utf-16", what, place("", 0), &filter), text))
 }
 
 fn bom(text: &str) -> Peeled {
     let rest = text.strip_prefix('\u{feff}')?;
     let what = "a byte-order mark precedes the header";
     Some((
-        Step::new("bom", what, place(text, 0), "tail -c +4"),
+        DamageStep::new("bom", what, place(text, 0), "tail -c +4"),
         rest.to_owned(),
     ))
 }
@@ -102,7 +102,7 @@ fn data_url(text: &str) -> Peeled {
     let rest = rest.trim_end().trim_end_matches(['"', '\'']);
     let what = "it is a data: URL, as browsers encode files";
     let filter = "sed \"s/^[^,]*;base64,//; s/[\\\"'[:space:]]*$//\"";
-    let step = Step::new("data-url", what, place(text, 0), filter);
+    let step = DamageStep::new("data-url", what, place(text, 0), filter);
     Some((step, rest.to_owned()))
 }
 
@@ -133,7 +133,10 @@ fn base64(text: &str) -> Peeled {
         true => "tr -cd 'A-Za-z0-9+/=' | base64 -d",
         false => "tr -d '[:space:]' | base64 -d",
     };
-    Some((Step::new("base64", what, place(text, 0), filter), inner))
+    Some((
+        DamageStep::new("base64", what, place(text, 0), filter),
+        inner,
+    ))
 }
 
 /// `%0A` and `%20`, from a URL or a form.
@@ -172,7 +175,7 @@ fn percent(text: &str) -> Peeled {
     }
     let plus = if form { "s/\\+/ /g; " } else { "" };
     let filter = format!("perl -pe '{plus}s/%([0-9A-Fa-f]{{2}})/chr hex $1/ge'");
-    let step = Step::new(
+    let step = DamageStep::new(
         "url-encoded",
         "the text is URL-encoded (%0A for line breaks)",
         place(text, at),
@@ -225,7 +228,7 @@ fn html(text: &str) -> Peeled {
     }
     let filter = format!("perl -pe '{}'", program.trim_end());
     Some((
-        Step::new(
+        DamageStep::new(
             "html",
             "the text was escaped for HTML or XML",
             place(text, at),
@@ -266,7 +269,10 @@ fn blanks(text: &str) -> Peeled {
     let what =
         "spaces in the header or the footer are missing, doubled or replaced with other characters";
     let filter = "perl -pe 's/-(BEGIN|END)[\\s_\\x80-\\xff]*(OPENSSH|RSA|EC|DSA|ENCRYPTED|)[\\s_\\x80-\\xff]*PRIVATE[\\s_\\x80-\\xff]*KEY-/\"-$1 \".($2 && \"$2 \").\"PRIVATE KEY-\"/ge; s/(Proc-Type:|DEK-Info:)[\\s_\\x80-\\xff]*/$1 /g'";
-    Some((Step::new("blanks", what, place(text, at), filter), out))
+    Some((
+        DamageStep::new("blanks", what, place(text, at), filter),
+        out,
+    ))
 }
 
 /// What may stand where a blank belongs; a byte that is no UTF-8 is one of
@@ -327,7 +333,7 @@ fn strings(text: &str) -> Peeled {
     let filter = "sed \"s/^[[:space:]]*[\\\"']//; s/[\\\"'][^\\\"']*$//\"";
     let what = "every line is in quotes, as in source code";
     Some((
-        Step::new("quotes", what, place(text, 0), filter),
+        DamageStep::new("quotes", what, place(text, 0), filter),
         out.join("\n") + "\n",
     ))
 }
@@ -359,7 +365,7 @@ fn mail(text: &str) -> Peeled {
     let what = format!("lines begin with {sign}, as in a quoted email");
     let at = text.find(sign)?;
     Some((
-        Step::new("quoted-lines", &what, place(text, at), &filter),
+        DamageStep::new("quoted-lines", &what, place(text, at), &filter),
         out.join("\n") + "\n",
     ))
 }
@@ -394,7 +400,7 @@ fn escapes(text: &str) -> Peeled {
     let what = "line breaks are written as a backslash and an n";
     let filter = "awk '{gsub(/\\\\+r/,\"\"); gsub(/\\\\+n/,\"\\n\"); gsub(/\\\\+\\//,\"/\"); gsub(/\\\\+\"/,\"\\\"\")} 1'";
     Some((
-        Step::new("escaped-newlines", what, place(text, at), filter),
+        DamageStep::new("escaped-newlines", what, place(text, at), filter),
         out,
     ))
 }
@@ -434,7 +440,7 @@ fn lost_backslashes(text: &str) -> Peeled {
     );
     let what = "line breaks were replaced with the letter n: a backslash was lost";
     Some((
-        Step::new(
+        DamageStep::new(
             "lost_backslashes-backslashes",
             what,
             place(text, body_at - 1),
@@ -454,7 +460,7 @@ fn backslashes(text: &str) -> Peeled {
         .map(|line| line.trim_end_matches('\\'))
         .collect();
     Some((
-        Step::new("backslashes", what, place(text, at), filter),
+        DamageStep::new("backslashes", what, place(text, at), filter),
         out.join("\n") + "\n",
     ))
 }
@@ -462,13 +468,13 @@ fn backslashes(text: &str) -> Peeled {
 fn carriage(text: &str) -> Peeled {
     let at = text.find('\r')?;
     let step = match text.contains('\n') {
-        true => Step::new(
+        true => DamageStep::new(
             "crlf",
             "lines end in CR LF, as on Windows",
             place(text, at),
             "tr -d '\\r'",
         ),
-        false => Step::new(
+        false => DamageStep::new(
             "cr",
             "lines end in CR alone, as on old Macs",
             place(text, at),
@@ -504,7 +510,7 @@ fn spaces(text: &str) -> Peeled {
     let filter = "perl -CSD -pe 's/\\x{a0}/ /g; s/\\x{2028}/\\n/g; s/[\\x{200b}-\\x{200d}\\x{2060}\\x{feff}\\x00]//g'";
     let what = "it contains invisible characters, as word processors and web pages insert them";
     Some((
-        Step::new("invisible-characters", what, place(text, at), filter),
+        DamageStep::new("invisible-characters", what, place(text, at), filter),
         out,
     ))
 }

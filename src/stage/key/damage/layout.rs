@@ -1,13 +1,13 @@
 //! What was done to the lines between header and footer.
 
-use super::Step;
+use super::DamageStep;
 use super::armor::indentation;
 use super::base64::{Armored, legacy_headers};
 use super::place;
 
 /// What is wrong with the lines between header and footer, which stand at
 /// `from..to` of the text.
-pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut Vec<Step>) {
+pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut Vec<DamageStep>) {
     const BLANKS: [char; 2] = [' ', '\t'];
     let body = text.get(from..to).unwrap_or_default();
     let legacy = !framed.headers.is_empty();
@@ -24,7 +24,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
 
     if spaced && (long || !begins || !ends) {
         let what = "line breaks were replaced with spaces";
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "spaces",
             what,
             place(text, from),
@@ -34,7 +34,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
     }
     if !begins || !ends {
         let what = "line breaks are missing";
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "one-line",
             what,
             place(text, from),
@@ -43,7 +43,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
         return;
     }
     if body.starts_with(BLANKS) {
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "trailing-space",
             "there is whitespace after the header",
             place(text, from),
@@ -52,7 +52,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
     }
     if long && digits.trim().lines().count() == 1 {
         let what = "the body is on one line";
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "one-line",
             what,
             place(text, from + 1),
@@ -94,7 +94,12 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
             true => "awk 'NF; /DEK-Info/{print \"\"}'",
             false => "awk NF",
         };
-        steps.push(Step::new("blank-lines", what, place(text, *at), filter));
+        steps.push(DamageStep::new(
+            "blank-lines",
+            what,
+            place(text, *at),
+            filter,
+        ));
     }
     let missing = starts.windows(2).find(|pair| match pair {
         [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
@@ -103,10 +108,15 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
     if let Some([(at, _), _]) = missing {
         let what = "the empty line after DEK-Info is missing";
         let filter = "awk '{print} /DEK-Info/{print \"\"}'";
-        steps.push(Step::new("no-blank-line", what, place(text, *at), filter));
+        steps.push(DamageStep::new(
+            "no-blank-line",
+            what,
+            place(text, *at),
+            filter,
+        ));
     }
     if let Some(missing) = framed.padding.filter(|_| framed.footer) {
-        steps.push(Step::new(
+        steps.push(DamageStep::new(
             "padding",
             "the equals signs at the end of the body are missing",
             place(text, to),
