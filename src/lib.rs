@@ -43,6 +43,7 @@ pub mod explain;
 pub mod finding;
 pub mod host_kind;
 pub mod listeners;
+pub mod peer;
 pub mod pipeline;
 pub mod process;
 pub mod render;

@@ -9,8 +9,8 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::stage::protocol::answer::{Ending, Heard};
-use crate::stage::tls::Wire;
+use crate::wire::first_reply::{Ending, Heard};
+use crate::wire::secured::Wire;
 
 /// The longest AuthenticationRequest and NegotiateProtocolVersion, in bytes of
 /// the length field (libpq: `PQconnectPoll`).

@@ -4,14 +4,19 @@
 //! TCP, unix socket or SSH channel ─► Tee (remembers) ─► [TLS] ─► frames of the Postgres protocol
 //! ```
 
+pub mod dial;
+pub mod first_reply;
 pub mod frames;
+pub mod handshake_log;
 pub mod scram;
+pub mod secured;
 pub mod server_error;
 pub mod session;
 pub mod startup;
 pub mod stranger;
 pub mod tcp_info;
 pub mod tee;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +27,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Keepalives;
 use crate::ctx::Ctx;
-use crate::stage::tcp;
 
 pub use tee::{Tee, TeeLog};
 
@@ -113,7 +117,10 @@ impl Route {
     /// how.
     pub async fn again(&self, keepalives: &Keepalives, ctx: &Ctx) -> Option<Stream> {
         match self {
-            Route::Direct(address) => tcp::dial(address, keepalives, ctx).await.ok(),
+            Route::Direct(address) => {
+                let limit = ctx.limit();
+                dial::knock(address, keepalives, limit).await.result.ok()
+            }
             Route::Tunnel { again, .. } => {
                 let io = again.0.as_ref()?(ctx.clone()).await?;
                 Some(Stream::new(io, self.clone(), None))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::ctx::{Ctx, Late};
-use crate::stage::tls::Wire;
 use crate::wire::frames::{BoundsPhase, Fields, Frame, Frames, ReadError, put_message};
+use crate::wire::secured::Wire;
 use crate::wire::server_error::ServerError;
 
 /// How many rows of an answer are kept; dbdoctor asks for a few.

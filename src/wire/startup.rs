@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 
 use crate::config::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
 use crate::secret::Secret;
-use crate::stage::tls::Wire;
 use crate::wire::frames::{
     BoundsPhase, Fields, Frame, Frames, PROTOCOL_3_0, ReadError, put_message, startup_message,
 };
 use crate::wire::scram::{
     Claim, ClientFinal, ClientFirst, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramError,
 };
+use crate::wire::secured::Wire;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 

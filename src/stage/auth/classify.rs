@@ -4,7 +4,8 @@
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::config::ChannelBinding;
 use crate::finding::Finding;
-use crate::stage::protocol::in_words;
+use crate::peer::in_words;
+use crate::wire::first_reply::is_ancient;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
 use crate::wire::startup::{AuthRequest, StartupEnd, Unbindable};
@@ -205,7 +206,7 @@ pub fn late(s: &LoginContext<'_>, speaker: Option<Speaker>) -> Finding {
 /// The time is used up, and what we sent last never arrived.
 pub fn stalled(s: &LoginContext<'_>) -> Finding {
     s.finding(&protocol::STALL)
-        .with("direction", crate::stage::protocol::stall_direction(true))
+        .with("direction", crate::peer::stall_direction(true))
         .with("waited", in_words(s.elapsed))
         .with("error", "the last packets sent are not acknowledged")
         .then_next_host()
@@ -247,15 +248,6 @@ fn read_failed(error: &ReadError, s: &LoginContext<'_>) -> Finding {
         ReadError::Closed | ReadError::Reset | ReadError::Io(..) => ended(error, s),
     }
     .with("error", text)
-}
-
-/// Whether an error without a length is one of a server before 7.4, which
-/// begins with its severity; that of a postmaster that cannot start a process
-/// does not (`report_fork_failure_to_client`).
-pub fn is_ancient(message: &str) -> bool {
-    ["FATAL:", "ERROR:"]
-        .iter()
-        .any(|severity| message.trim_start().starts_with(severity))
 }
 
 /// TLS 1.3 has the server look at the client's certificate after the

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Endpoint, Target};
 use crate::finding::Finding;
-use crate::stage::tls::Encryption;
+use crate::wire::secured::Encryption;
 use crate::wire::startup::Exchange;
 use crate::wire::{Address, Route};
 

@@ -5,7 +5,7 @@ use openssl::nid::Nid;
 
 use crate::cause::{Cause, auth, server, tls};
 use crate::finding::Finding;
-use crate::stage::protocol::in_words;
+use crate::peer::in_words;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::AuthRequest;
 

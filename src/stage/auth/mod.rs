@@ -22,19 +22,20 @@ use crate::cause;
 use crate::config::{Endpoint, ProtocolVersion, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::identify::{PendingRequest, unmask_on};
 use crate::report::{Stage, StageRecord};
 use crate::secret::{self, Secret};
 use crate::stage::protocol::Attempt;
-use crate::stage::protocol::answer::{Ending, Heard};
-use crate::stage::tls::Wire;
 use crate::stage::{Verdict, protocol, tls};
+use crate::wire::first_reply::{Ending, Heard};
 use crate::wire::frames::{BoundsPhase, Frames, PROTOCOL_3_0, PROTOCOL_3_2, startup_message};
+use crate::wire::secured::Encryption;
+use crate::wire::secured::Wire;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
 use crate::wire::startup::{AuthRequest, Exchange, Login, Rules, StartupEnd};
 use crate::wire::{Address, Route};
 
-pub use classify::is_ancient;
 use context::LoginContext;
 
 /// How long a second connection is looked at after the first was cut.
@@ -174,7 +175,7 @@ fn peer_name(wire: &Wire) -> Option<String> {
 async fn below(
     finding: Finding,
     stop: Option<&StartupEnd>,
-    tls: Option<&tls::Encryption>,
+    tls: Option<&Encryption>,
     s: &LoginContext<'_>,
     ctx: &Ctx,
 ) -> Finding {
@@ -189,10 +190,9 @@ async fn below(
             let Some(heard) = heard else {
                 return finding;
             };
-            let asked = protocol::PendingRequest::StartUp;
+            let asked = PendingRequest::StartUp;
             let gone = None::<&mut tokio::io::DuplexStream>;
-            let known =
-                protocol::unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
+            let known = unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
             known.await.with_evidence_of(finding)
         }
         "tls.client.required" | "tls.client.rejected" => tls

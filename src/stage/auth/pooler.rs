@@ -6,7 +6,7 @@
 
 use crate::cause::{Cause, auth, pooler, server};
 use crate::finding::Finding;
-use crate::stage::protocol::in_words;
+use crate::peer::in_words;
 use crate::wire::server_error::ServerError;
 
 use super::context::LoginContext;

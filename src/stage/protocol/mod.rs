@@ -5,10 +5,7 @@
 //! and learns whether it offers TLS. What answers in another tongue is named;
 //! what hangs up or keeps silent is told apart.
 
-pub mod answer;
-pub mod identify;
-
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 
@@ -18,13 +15,11 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
-use crate::wire::{Route, Stream};
+use crate::wire::Stream;
 
-use answer::{Answer, Ending, Heard};
-pub use identify::{PendingRequest, identify, unmask_on};
-
-/// SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
-pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+use crate::peer::describe;
+use crate::peer::identify::{PendingRequest, identify};
+use crate::wire::first_reply::{self, Answer, Ending, Heard, SSL_REQUEST};
 
 /// The encryption that one attempt uses; `sslmode` decides which attempts there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +91,7 @@ pub async fn probe(
         Err(_) => Heard::nothing(Ending::Silent),
     };
     note(&stream, &heard, begun, record);
-    match answer::classify(&heard) {
+    match first_reply::classify(&heard) {
         Answer::Tls { injected } => {
             record.summary = "PostgreSQL, TLS available".to_owned();
             Ok(greeted(stream, true, injected))
@@ -150,7 +145,7 @@ fn note(stream: &Stream, heard: &Heard, begun: Instant, record: &mut StageRecord
 /// An ErrorResponse in answer to SSLRequest. libpq 17 fails on it without a
 /// word of it; the code says what kind of end would say such a thing, and the
 /// text is told as what it is: said by somebody unproven.
-fn refused(error: &answer::ErrorText) -> Finding {
+fn refused(error: &first_reply::ErrorText) -> Finding {
     let code = error.sqlstate.as_deref().and_then(|sqlstate| {
         crate::cause::find(match sqlstate {
             "57P03" => "server.starting",
@@ -164,7 +159,7 @@ fn refused(error: &answer::ErrorText) -> Finding {
     // The old form, a bare text, is what the postmaster itself sends where it
     // cannot fork (`report_fork_failure_to_client`)
     // (a server before 7.4 says its severity first, and speaks of anything).
-    let is_ancient = crate::stage::auth::is_ancient(&error.message);
+    let is_ancient = crate::wire::first_reply::is_ancient(&error.message);
     let old_form = (error.old_form && !is_ancient)
         .then(|| crate::cause::find("server.resources"))
         .flatten();
@@ -179,36 +174,4 @@ fn refused(error: &answer::ErrorText) -> Finding {
             "seen",
             "in reply to the request for TLS, before any verification",
         )
-}
-
-/// Adds who was spoken to.
-pub(crate) fn describe(finding: Finding, endpoint: &Endpoint, route: &Route) -> Finding {
-    let finding = finding
-        .with("endpoint", endpoint.label())
-        .with(
-            "host",
-            (!endpoint.host.is_empty()).then(|| endpoint.host.clone()),
-        )
-        .with("port", endpoint.port);
-    match route {
-        Route::Direct(address) => finding.with("address", address.to_string()),
-        Route::Tunnel { via, .. } => finding.with("via", via.clone()),
-    }
-}
-
-/// A duration in words: `5 s`, `450 ms`.
-pub(crate) fn in_words(duration: Duration) -> String {
-    match duration.as_millis() {
-        ms @ 0..1000 => format!("{ms} ms"),
-        ms if ms % 1000 < 50 => format!("{} s", ms / 1000),
-        ms => format!("{:.1} s", ms as f64 / 1000.0),
-    }
-}
-
-/// The direction in which a stall loses larger messages: ours, or the server's.
-pub fn stall_direction(ours: bool) -> &'static str {
-    match ours {
-        true => "to the server",
-        false => "from the server",
-    }
 }

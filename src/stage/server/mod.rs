@@ -17,13 +17,13 @@ use crate::cause::{pooler, protocol, server};
 use crate::config::{Endpoint, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::in_words;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::auth::{
     self,
     server_or_pooler::{self, Speaker},
 };
-use crate::stage::protocol::in_words;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
 
@@ -142,9 +142,7 @@ impl Looked<'_> {
                         .finding(&protocol::STALL)
                         .with(
                             "direction",
-                            crate::stage::protocol::stall_direction(
-                                session.wire().has_unacked_data(),
-                            ),
+                            crate::peer::stall_direction(session.wire().has_unacked_data()),
                         )
                         .with("timeout_ms", ms(waited))
                         .with("how", "small messages pass, larger ones do not")

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::dial::{ConnectAttempt, ConnectError, close_socket, knock};
 use crate::config::Keepalives;
 use crate::ctx::Ctx;
+use crate::wire::dial::{ConnectAttempt, ConnectError, close_socket, knock};
 use crate::wire::{Address, Stream};
 
 /// How many addresses are dialled at once.

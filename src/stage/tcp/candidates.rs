@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::dial::{self, ConnectError};
 use super::{Reached, advice, classify};
 use crate::cause;
 use crate::config::{Destination, Place};
@@ -12,6 +11,7 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::dns::Resolved;
+use crate::wire::dial::{self, ConnectError};
 use crate::wire::{Address, Stream};
 
 /// How many addresses are dialled in all; names with more exist to make trouble.

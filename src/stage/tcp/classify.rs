@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::dial::{ConnectError, LONGEST_SOCKET_PATH, Why};
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
 use crate::listeners;
 use crate::report::ms;
 use crate::wire::Address;
+use crate::wire::dial::{ConnectError, LONGEST_SOCKET_PATH, Why};
 
 /// The cause behind a miss.
 pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {

@@ -9,7 +9,6 @@ mod advice;
 mod attempts;
 mod candidates;
 mod classify;
-mod dial;
 
 use serde_json::json;
 
@@ -24,9 +23,9 @@ use crate::stage::{BackgroundCheck, Observation, Verdict};
 use crate::wire::tcp_info;
 use crate::wire::{Address, Stream};
 
+use crate::wire::dial::knock;
 use attempts::Dials;
 use candidates::{Candidate, CandidateState, Candidates, Winner};
-use dial::knock;
 
 /// An address that accepted.
 pub struct Reached {

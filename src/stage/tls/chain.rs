@@ -10,7 +10,9 @@ use crate::finding::Finding;
 
 use super::codes::{self, VerifyFault, VerifyRefusal, kind};
 use super::context::Trusted;
-use super::facts::{called, date, key_text, moment, name_text, serial, signature_text, span};
+use crate::wire::tls::name_text;
+
+use super::facts::{called, date, key_text, moment, serial, signature_text, span};
 use super::issuer::{is_self_issued, same};
 use super::names::{NameMatch, Names};
 

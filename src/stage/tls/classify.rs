@@ -11,10 +11,13 @@ use crate::cause::{protocol as protocol_cause, tls as cause};
 use crate::config::{Endpoint, SslMode, Target, TlsVersion};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::identify::PendingRequest;
+use crate::peer::identify::unmask_on;
+use crate::peer::tls_probe;
+use crate::peer::{describe, in_words};
 use crate::report::StageRecord;
-use crate::stage::protocol::answer::{Answer, Ending, Heard};
-use crate::stage::protocol::identify::unmask_on;
-use crate::stage::protocol::{Attempt, PendingRequest, describe, in_words};
+use crate::stage::protocol::Attempt;
+use crate::wire::first_reply::{Answer, Ending, Heard};
 use crate::wire::{BoxIo, Route, Tee, TeeLog, stranger, tcp_info};
 
 use super::chain::ChainCheck;
@@ -22,8 +25,7 @@ use super::client_alert::{about_client, rejected, required};
 use super::codes::VerifyRefusal;
 use super::context::TlsContext;
 use super::failure::{HandshakeFailure, alert_name, error_text};
-use super::handshake_log::HandshakeLog;
-use super::probe;
+use crate::wire::handshake_log::HandshakeLog;
 
 /// How long the looks on further connections may take, each.
 const LOOK: Duration = Duration::from_millis(1500);
@@ -163,7 +165,7 @@ impl HandshakeEvidence<'_> {
 
     /// The server knows other protocol names than `postgresql`.
     async fn no_alpn(&self) -> Finding {
-        let usual = probe::asks_for_tls(self.route, self.ctx, LOOK).await;
+        let usual = tls_probe::asks_for_tls(self.route, self.ctx, LOOK).await;
         match usual {
             Some(_) if self.direct() => Finding::new(&cause::DIRECT_UNSUPPORTED).with(
                 "reason",
@@ -198,7 +200,7 @@ impl HandshakeEvidence<'_> {
             }
             None => {}
         }
-        if probe::speaks_http(tls).await {
+        if tls_probe::speaks_http(tls).await {
             return Some(
                 Finding::new(&protocol_cause::NOT_POSTGRES)
                     .with("what", "an HTTPS server")
@@ -213,7 +215,8 @@ impl HandshakeEvidence<'_> {
 
     /// No common version.
     async fn version(&self) -> Finding {
-        let allows = probe::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
+        let allows =
+            tls_probe::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
         let theirs = match (allows.versions.as_slice(), self.tap.seen().server_hello) {
             ([], Some((version, _))) => format!("chose {}", version_name(version)),
             ([], None) => "allows none of these".to_owned(),
@@ -256,7 +259,8 @@ impl HandshakeEvidence<'_> {
 
     /// No common algorithm.
     async fn cipher(&self, what: &str) -> Finding {
-        let allows = probe::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
+        let allows =
+            tls_probe::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
         Finding::new(&cause::CIPHER)
             .with("what", what)
             .with("ours", self.our_ciphers())
@@ -266,7 +270,7 @@ impl HandshakeEvidence<'_> {
 
     fn our_ciphers(&self) -> Option<Vec<String>> {
         let ssl = openssl::ssl::Ssl::new(&self.prepared.context).ok()?;
-        let names = super::handshake_log::ciphers(&ssl);
+        let names = crate::wire::handshake_log::ciphers(&ssl);
         (!names.is_empty()).then_some(names)
     }
 
@@ -289,7 +293,7 @@ impl HandshakeEvidence<'_> {
             return self.unmask(&heard, tls).await;
         }
         // An attacker who injects bytes does not wait for our message.
-        if let Some(bytes) = probe::unasked(self.route, self.ctx, BRIEF).await {
+        if let Some(bytes) = tls_probe::unasked(self.route, self.ctx, BRIEF).await {
             return data_after_ssl_response(&bytes);
         }
         Finding::new(&protocol_cause::MALFORMED)
@@ -331,7 +335,7 @@ impl HandshakeEvidence<'_> {
         let received = self.received();
         let trickles = received > 0 && self.is_flowing();
         if self.direct() && received == 0 {
-            let usual = probe::asks_for_tls(self.route, self.ctx, BRIEF).await;
+            let usual = tls_probe::asks_for_tls(self.route, self.ctx, BRIEF).await;
             if let Some(Answer::Tls { .. } | Answer::NoTls { .. }) = usual {
                 return Finding::new(&cause::DIRECT_UNSUPPORTED).with(
                     "reason",
@@ -341,7 +345,7 @@ impl HandshakeEvidence<'_> {
         }
         let in_vain = self.socket.is_some_and(tcp_info::has_unacked_data);
         let out_of_order = self.socket.and_then(later_packets_came);
-        let brief = probe::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
+        let brief = tls_probe::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
         let cause = match brief || out_of_order == Some(true) {
             // Bytes were coming to the end: slow is not stuck.
             _ if trickles => &cause::TIMEOUT,
@@ -352,10 +356,7 @@ impl HandshakeEvidence<'_> {
         Finding::new(cause)
             .with("received", received)
             .with("waited", in_words(self.waited))
-            .with(
-                "direction",
-                crate::stage::protocol::stall_direction(in_vain),
-            )
+            .with("direction", crate::peer::stall_direction(in_vain))
             .with("short_answers_pass", brief)
             .with("later_packets_came", out_of_order)
     }

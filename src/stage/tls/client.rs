@@ -4,40 +4,21 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::SslContextBuilder;
-use openssl::x509::X509;
 
 use crate::cause::tls as cause;
 use crate::config::{SslCertMode, TlsSettings, files};
 use crate::finding::Finding;
 use crate::secret::Secret;
+use crate::wire::secured::ClientCertificate;
 
 use super::failure::error_text;
 use super::pem::{PemFile, certificates, what_it_is};
-
-/// A client certificate that is ready to be sent.
-#[derive(Clone)]
-pub struct ClientCertificate {
-    /// Its file.
-    pub file: PathBuf,
-    /// Its key's file.
-    pub key_file: PathBuf,
-    /// The certificate.
-    pub cert: X509,
-}
-
-impl std::fmt::Debug for ClientCertificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientCertificate")
-            .field("file", &self.file)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Loads certificate and key where there are any to be sent.
 ///

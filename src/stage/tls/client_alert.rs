@@ -6,13 +6,16 @@ use time::OffsetDateTime;
 use crate::cause::tls as cause;
 use crate::config::{Endpoint, SslCertMode, Target};
 use crate::finding::Finding;
-use crate::stage::protocol::describe;
+use crate::peer::describe;
 use crate::wire::Route;
+use crate::wire::tls::name_text;
 
-use super::client::ClientCertificate;
 use super::failure::alert_name;
-use super::handshake_log::HandshakeLog;
-use super::{Encryption, facts};
+use crate::wire::handshake_log::HandshakeLog;
+use crate::wire::secured::ClientCertificate;
+use crate::wire::secured::Encryption;
+
+use super::facts;
 
 /// Whether an alert is about the client's certificate: `true` for one that was
 /// sent and refused, `false` for one that was wanted and not sent.
@@ -55,8 +58,8 @@ pub(super) fn rejected(
     };
     match client {
         Some(client) => finding
-            .with("certificate", facts::name_text(client.cert.subject_name()))
-            .with("issuer", facts::name_text(client.cert.issuer_name()))
+            .with("certificate", name_text(client.cert.subject_name()))
+            .with("issuer", name_text(client.cert.issuer_name()))
             .with("file", client.file.display().to_string())
             .with(
                 "not_after",

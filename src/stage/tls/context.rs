@@ -18,13 +18,12 @@ use crate::config::files::{self, Unreadable};
 use crate::config::{NamedFile, Roots, SslMode, TlsSettings, TlsVersion};
 use crate::finding::Finding;
 
-use super::client::{self, ClientCertificate};
+use crate::wire::secured::ClientCertificate;
+use crate::wire::tls::ALPN;
+
+use super::client;
 use super::failure::error_text;
 use super::pem::{PemFile, certificates, what_it_is};
-
-/// The protocol name `postgresql`, as ALPN sends it. libpq 17 and later always
-/// send it.
-pub const ALPN: &[u8] = b"\x0apostgresql";
 
 /// Everything a handshake needs.
 pub struct TlsContext {
@@ -286,25 +285,4 @@ fn read_lists(pem: &[u8]) -> Vec<X509Crl> {
         .skip(1)
         .filter_map(|block| X509Crl::from_pem(format!("{BEGIN}{block}").as_bytes()).ok())
         .collect()
-}
-
-/// Whether libpq sends this host as server name: not an address (RFC 6066, 3),
-/// by libpq's own rough test.
-pub fn sends_server_name(host: &str) -> bool {
-    !host.is_empty()
-        && !host.contains([':', '\0'])
-        && !host.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_no_server_names() {
-        assert!(sends_server_name("db.test"));
-        for host in ["", "10.0.0.1", "::1", "1234"] {
-            assert!(!sends_server_name(host), "{host}");
-        }
-    }
 }

@@ -5,31 +5,13 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::ssl::SslRef;
-use openssl::x509::{X509NameRef, X509Ref};
+use openssl::x509::X509Ref;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::names::Names;
+use crate::wire::tls::name_text;
 
-/// A distinguished name as people read it: `CN=db.test, O=Corp`, the most
-/// particular part first.
-pub fn name_text(name: &X509NameRef) -> String {
-    let parts: Vec<String> = name
-        .entries()
-        .map(|entry| {
-            let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
-            let value = match entry.data().to_string() {
-                Ok(text) => text,
-                Err(_) => String::from_utf8_lossy(entry.data().as_slice()).into_owned(),
-            };
-            format!("{key}={value}")
-        })
-        .collect();
-    match parts.is_empty() {
-        true => "an empty name".to_owned(),
-        false => parts.into_iter().rev().collect::<Vec<_>>().join(", "),
-    }
-}
+use super::names::Names;
 
 /// The subject as people call it: the common name, else the first name it
 /// carries, else the whole subject.

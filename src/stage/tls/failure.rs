@@ -6,10 +6,7 @@ use std::io;
 use openssl::error::ErrorStack;
 use openssl::ssl;
 
-pub use openssl::ssl::SslAlert as Alert;
-
-/// OpenSSL's number for errors of its TLS part (`ERR_LIB_SSL`).
-const LIB_SSL: i32 = 20;
+use crate::wire::tls::{Alert, reasons, received_alert};
 
 /// What ended a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,19 +149,6 @@ pub fn classify(error: &ssl::Error) -> HandshakeFailure {
 }
 
 const ALERT_OFFSET: i32 = 1000;
-
-fn reasons(stack: &ErrorStack) -> impl Iterator<Item = i32> + '_ {
-    stack
-        .errors()
-        .iter()
-        .filter(|error| error.library_code() == LIB_SSL)
-        .map(|error| error.reason_code())
-}
-
-/// The peer's alert, where one ended the handshake or a read after it.
-pub fn received_alert(error: &ssl::Error) -> Option<Alert> {
-    reasons(error.ssl_error()?).find_map(Alert::from_reason_code)
-}
 
 /// An error stack as one line, for the evidence.
 pub fn error_text(stack: &ErrorStack) -> String {

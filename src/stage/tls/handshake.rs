@@ -14,19 +14,22 @@ use crate::cause::tls as cause;
 use crate::config::{Endpoint, SslMode, Target, TlsSettings};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::describe;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
-use crate::stage::protocol::{Attempt, Greeted, describe};
+use crate::stage::protocol::{Attempt, Greeted};
+use crate::wire::tls::{name_text, sends_server_name};
 use crate::wire::{BoxIo, Stream, Tee, stranger};
 
 use super::chain::ChainCheck;
 use super::classify::{self, HandshakeEvidence, data_after_ssl_response};
 use super::codes::{self, VerifyRefusal};
-use super::context::{TlsContext, prepare, sends_server_name};
+use super::context::{TlsContext, prepare};
 use super::failure::HandshakeFailure;
-use super::handshake_log::HandshakeLog;
 use super::names::{NameMatch, Names};
-use super::{Encryption, Wire, facts, failure};
+use super::{facts, failure};
+use crate::wire::handshake_log::HandshakeLog;
+use crate::wire::secured::{Encryption, Wire};
 
 /// A certificate that ends within this time is worth a word.
 const SOON: time::Duration = time::Duration::days(30);
@@ -273,7 +276,7 @@ fn observe(
     let client = prepared.client.as_ref();
     record.fact(
         "client_certificate",
-        client.map(|client| facts::name_text(client.cert.subject_name())),
+        client.map(|client| name_text(client.cert.subject_name())),
     );
 
     // What libpq stands on: the verified chain, or the server's own
@@ -309,7 +312,7 @@ fn observe(
         client: prepared.client.clone(),
         subject: own
             .as_ref()
-            .map(|cert| facts::name_text(cert.subject_name()))
+            .map(|cert| name_text(cert.subject_name()))
             .unwrap_or_default(),
         tap: Arc::clone(tap),
     }

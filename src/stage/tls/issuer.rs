@@ -9,7 +9,9 @@ use crate::finding::Finding;
 
 use super::chain::ChainCheck;
 use super::codes::{SELF_SIGNED_IN_CHAIN, VerifyRefusal};
-use super::facts::{fingerprint, name_text, serial};
+use crate::wire::tls::name_text;
+
+use super::facts::{fingerprint, serial};
 
 impl ChainCheck<'_> {
     pub(super) fn self_signed(&self, cert: &X509Ref) -> Finding {

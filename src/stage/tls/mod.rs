@@ -12,16 +12,12 @@ mod codes;
 pub mod context;
 pub mod facts;
 pub mod failure;
-pub mod handshake_log;
 mod issuer;
 pub mod names;
 mod pem;
-pub mod probe;
 
 mod classify;
 mod handshake;
-
-use std::sync::Arc;
 
 use crate::cause::tls as cause;
 use crate::config::{Endpoint, SslMode, Target};
@@ -30,53 +26,11 @@ use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
-use crate::wire::{BoxIo, Route, Stream, TeeLog, tcp_info};
+use crate::wire::Stream;
 
-use client::ClientCertificate;
-use handshake_log::HandshakeLog;
+use crate::wire::secured::Wire;
 
 pub use client_alert::{client_required, late_alert};
-
-/// A transport that is as encrypted as it will get.
-pub struct Wire {
-    /// The bytes of the Postgres protocol.
-    pub io: BoxIo,
-    /// What was seen below TLS.
-    pub log: Arc<TeeLog>,
-    /// How it reaches the peer.
-    pub route: Route,
-    /// The result of the handshake; `None` without TLS.
-    pub tls: Option<Encryption>,
-    /// The socket itself, to ask the kernel about it.
-    pub socket: Option<Arc<socket2::Socket>>,
-}
-
-impl Wire {
-    /// Whether the peer's machine acknowledges nothing of what was sent last.
-    pub fn has_unacked_data(&self) -> bool {
-        self.socket
-            .as_deref()
-            .is_some_and(tcp_info::has_unacked_data)
-    }
-}
-
-/// What later stages need to know of TLS.
-#[derive(Clone, Debug, Default)]
-pub struct Encryption {
-    /// `tls-server-end-point` channel-binding data (RFC 5929); none where the
-    /// certificate's signature has no usable digest.
-    pub end_point: Option<Vec<u8>>,
-    /// Whether a client certificate was sent.
-    pub client_certificate_sent: bool,
-    /// Whether the server asked for one.
-    pub client_certificate_asked: bool,
-    /// The client certificate that was at hand.
-    pub client: Option<ClientCertificate>,
-    /// The subject of the server's certificate.
-    pub subject: String,
-    /// The messages and alerts of this connection, those after the handshake included.
-    pub tap: Arc<HandshakeLog>,
-}
 
 /// Shakes hands where the peer said yes, decides what a refusal means where it
 /// said no.
@@ -105,7 +59,7 @@ pub async fn probe(
             stream.io.unread(greeted.injected);
             Ok(in_clear(stream))
         }
-        (_, false) => Err(crate::stage::protocol::describe(
+        (_, false) => Err(crate::peer::describe(
             Finding::new(&cause::UNSUPPORTED).with("sslmode", target.tls.mode.as_str()),
             endpoint,
             &greeted.stream.route,
@@ -125,7 +79,7 @@ fn goes_on_in_clear(greeted: &Greeted, target: &Target) -> bool {
 fn data_after_refusal(greeted: &Greeted, endpoint: &Endpoint) -> Finding {
     let finding =
         classify::data_after_ssl_response(&greeted.injected).with("answered", "refused TLS");
-    crate::stage::protocol::describe(finding, endpoint, &greeted.stream.route)
+    crate::peer::describe(finding, endpoint, &greeted.stream.route)
 }
 
 /// The transport as it is.

@@ -11,14 +11,11 @@ use tokio_openssl::SslStream;
 
 use crate::config::{Endpoint, Keepalives};
 use crate::ctx::Ctx;
-use crate::stage::protocol::answer::{self, Answer, Heard};
-use crate::stage::protocol::{SSL_REQUEST, answer::Ending};
+use crate::wire::first_reply::{self, Answer, Ending, Heard, SSL_REQUEST};
+use crate::wire::handshake_log::HandshakeLog;
 use crate::wire::stranger::{self, PeerProtocol};
+use crate::wire::tls::{ALPN, Alert, received_alert, sends_server_name};
 use crate::wire::{Route, Stream};
-
-use super::context::{ALPN, sends_server_name};
-use super::failure::{Alert, received_alert};
-use super::handshake_log::HandshakeLog;
 
 /// What the look showed: a TLS server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,7 +93,7 @@ async fn greet(route: &Route, endpoint: &Endpoint, ctx: &Ctx) -> Option<TlsProbe
 }
 
 /// Whether a web server is inside.
-pub(super) async fn speaks_http<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) -> bool {
+pub async fn speaks_http<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) -> bool {
     is_http(&answer_to(io, b"GET / HTTP/1.0\r\n\r\n").await)
 }
 
@@ -146,7 +143,7 @@ pub async fn asks_for_tls(route: &Route, ctx: &Ctx, time: Duration) -> Option<An
         .ok()
         .flatten()
         .unwrap_or_else(|| Heard::nothing(Ending::Silent));
-    match answer::classify(&heard) {
+    match first_reply::classify(&heard) {
         answer @ (Answer::Tls { .. } | Answer::NoTls { .. }) => Some(answer),
         _ => None,
     }

@@ -9,6 +9,9 @@ use crate::ctx::Ctx;
 use crate::text;
 use crate::wire::stranger::{self, MESSAGE_MAX, Stranger};
 
+/// SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
+pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
 /// The most that is read of an answer.
 const READ_MAX: usize = 16 * 1024;
 
@@ -270,6 +273,15 @@ fn fields(body: &[u8], clean: fn(&str) -> String) -> Option<ErrorText> {
         }
     }
     (!error.message.is_empty()).then_some(error)
+}
+
+/// Whether an error without a length is one of a server before 7.4, which
+/// begins with its severity; that of a postmaster that cannot start a process
+/// does not (`report_fork_failure_to_client`).
+pub fn is_ancient(message: &str) -> bool {
+    ["FATAL:", "ERROR:"]
+        .iter()
+        .any(|severity| message.trim_start().starts_with(severity))
 }
 
 #[cfg(test)]

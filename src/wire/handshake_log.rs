@@ -11,7 +11,7 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslRef};
 use openssl::x509::{X509, X509Name};
 
-use super::facts::name_text;
+use super::tls::name_text;
 
 /// The most that is kept of one handshake message, in bytes (OpenSSL's own
 /// limit for a chain is 100 kB).

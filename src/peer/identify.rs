@@ -11,11 +11,11 @@ use crate::config::Endpoint;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::listeners;
-use crate::stage::tls::probe::{self, TlsProbe};
+use crate::peer::tls_probe::{self, TlsProbe};
+use crate::wire::first_reply::{self, Answer, Ending, Heard};
 use crate::wire::stranger::{self, PeerProtocol, Stranger};
 use crate::wire::{Address, Route, Stream};
 
-use super::answer::{self, Answer, Ending, Heard};
 use super::{describe, in_words};
 
 /// What the peer had been asked when it failed to answer.
@@ -63,16 +63,16 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
     ctx: &Ctx,
 ) -> Finding {
     let answer = match asked {
-        PendingRequest::SslRequest => answer::classify(heard),
+        PendingRequest::SslRequest => first_reply::classify(heard),
         PendingRequest::StartUp | PendingRequest::ClientHello => {
-            answer::classify_first_message(heard)
+            first_reply::classify_first_message(heard)
         }
     };
     let finding = match answer {
         Answer::Stranger(stranger)
             if stranger.kind == PeerProtocol::Tls && asked != PendingRequest::ClientHello =>
         {
-            match probe::at(route, endpoint, ctx, LOOK).await {
+            match tls_probe::at(route, endpoint, ctx, LOOK).await {
                 Some(look) => tls_server(&look),
                 None => somebody(&stranger),
             }
@@ -176,7 +176,7 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
         Ending::Reset => &cause::RESET,
     };
     if asked == PendingRequest::ClientHello {
-        if let Some(answer) = probe::asks_for_tls(route, ctx, LOOK).await {
+        if let Some(answer) = tls_probe::asks_for_tls(route, ctx, LOOK).await {
             let offers = match answer {
                 Answer::Tls { .. } => "offers TLS on the usual request",
                 _ => "answers the usual request, without TLS",
@@ -186,7 +186,7 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
                 format!("it closes the connection on direct TLS, but {offers}"),
             );
         }
-    } else if let Some(look) = probe::at(route, endpoint, ctx, LOOK).await {
+    } else if let Some(look) = tls_probe::at(route, endpoint, ctx, LOOK).await {
         return tls_server(&look);
     }
     Finding::new(cause)
@@ -215,7 +215,7 @@ async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
         };
         let (poked, asked_anew) = tokio::join!(
             ctx.until(limit, poked),
-            ctx.until(limit, probe::line(route, ctx))
+            ctx.until(limit, tls_probe::line(route, ctx))
         );
         let answers = [poked.ok().flatten(), asked_anew.ok().flatten()];
         let stranger = answers
