@@ -11,22 +11,26 @@
 //!
 //! - [`cli`]: every flag and subcommand, no logic
 //! - [`command`]: the subcommands that are more than a run of the pipeline
-//! - [`config`]: what the user asked for, resolved as libpq resolves it
+//! - [`config`]: what the user asked for, resolved as libpq and ssh resolve it
 //! - [`pipeline`]: the one order of stages
-//! - [`stage`]: one file per failure class: `probe` does the I/O, a pure
-//!   function turns the evidence into a cause
-//! - [`cause`]: the catalogue, one file per stage, prose as data
+//! - [`stage`]: one failure class each: `probe` does the I/O, `classify` turns
+//!   the evidence into a cause
+//! - [`cause`]: the catalogue, from the pages in `causes/`
 //! - [`wire`]: what carries bytes
-//! - [`host_kind`], [`listeners`]: the kind of place this is, and who listens on it
+//! - [`peer`]: who answers, where it is not PostgreSQL as asked
+//! - [`idle`], [`second_opinion`]: experiments on what a run reached
+//! - [`host_kind`], [`listeners`]: the kind of machine this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
-//! - [`descriptors`], [`threads`]: enough of them to begin
-//! - [`process`], [`temporary`]: programs that are started, files that are made for them
-//! - [`secret`], [`text`], [`core_dumps`]: what must not be shown, and what is safe to show
 //! - [`render`]: reports as bytes
-//! - [`second_opinion`]: the same steps through independent client stacks
-//! - [`terminal`]: asking a person
+//! - [`progress`], [`terminal`]: what a run tells while it goes on; asking a person
+//! - [`secret`], [`text`], [`visible`], [`core_dumps`]: what must not be shown,
+//!   and what is safe to show
+//! - [`process`], [`temporary`]: programs that are started, files that are made for them
+//! - [`descriptors`], [`threads`]: enough of them to begin
 //! - [`usage`]: what is said about a command line that cannot be read
+//!
+//! Rooms import only from those below them; `tests/rooms.rs` has the order.
 //!
 //! A database that does not answer is a [`finding::Finding`], never an error:
 //! errors are for dbdoctor's own failures.
@@ -42,10 +46,12 @@ pub mod diff;
 pub mod explain;
 pub mod finding;
 pub mod host_kind;
+pub mod idle;
 pub mod listeners;
 pub mod peer;
 pub mod pipeline;
 pub mod process;
+pub mod progress;
 pub mod render;
 pub mod report;
 pub mod second_opinion;
@@ -58,4 +64,5 @@ pub mod terminal;
 pub mod text;
 pub mod threads;
 pub mod usage;
+pub mod visible;
 pub mod wire;

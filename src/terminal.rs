@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::termios::{self, SetArg, Termios};
 
-use crate::render::progress;
+use crate::progress;
 use crate::secret::{self, Secret};
 
 /// Asks for a secret on the terminal, without showing what is typed. Whoever

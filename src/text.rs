@@ -3,12 +3,10 @@
 
 mod assigned;
 mod userinfo;
-mod visible;
 
 use crate::secret;
 
-pub(crate) use visible::characters;
-pub use visible::visible;
+pub use crate::visible::visible;
 
 /// The longest piece of foreign text that is kept, in characters.
 pub const LONGEST: usize = 2_000;

@@ -15,12 +15,13 @@ use crate::cli::{
 use crate::config::Target;
 use crate::ctx::Ctx;
 use crate::host_kind;
-use crate::pipeline::{self, Connected, Ended, NotApplicable, Progress};
+use crate::idle::{Plan, Stop};
+use crate::pipeline::{self, Connected, Ended, NotApplicable};
+use crate::progress::Progress;
 use crate::render::options::{self, Style};
 use crate::render::progress::RunProgress;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
 use crate::second_opinion;
-use crate::stage::idle::{Plan, Stop};
 use crate::system::System;
 
 /// What one command is to do.

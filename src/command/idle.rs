@@ -3,10 +3,10 @@
 
 use super::{Exit, check, spare_slots};
 use crate::cli::{IdleArgs, OutputArgs};
+use crate::idle::{self, Plan, Stop};
 use crate::pipeline::Connected;
 use crate::render::idle_progress::Board;
 use crate::report::{Report, Stage, StageRecord};
-use crate::stage::idle::{self, Plan, Stop};
 use crate::system::System;
 
 /// `idle`.

@@ -18,7 +18,8 @@ use crate::cause::Cause;
 use crate::cli::{TargetArgs, TimeArgs};
 use crate::config::{Destination, Endpoint, Family, Place, SslMode, Target};
 use crate::ctx::Ctx;
-use crate::report::{Report, Stage, StageRecord};
+use crate::progress::Progress;
+use crate::report::{Report, Stage};
 use crate::secret;
 use crate::stage::dns::Resolved;
 use crate::stage::key::Keyring;
@@ -31,20 +32,6 @@ use crate::wire::session::Session;
 
 /// The time of a stage where nothing sets one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What a run tells while it goes on.
-pub trait Progress: Send {
-    /// A stage is being worked on.
-    fn running(&mut self, stage: Stage);
-    /// A stage is over; its record is complete but for looks to the side.
-    fn ended(&mut self, record: &StageRecord);
-}
-
-/// A run that tells nobody.
-impl Progress for () {
-    fn running(&mut self, _: Stage) {}
-    fn ended(&mut self, _: &StageRecord) {}
-}
 
 /// A stage command whose stage does not apply to the target: wrong usage.
 #[derive(Debug, PartialEq, Eq)]

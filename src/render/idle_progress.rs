@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::options::{self, Style};
 use crate::cli::OutputArgs;
-use crate::stage::idle::{Event, format_duration};
+use crate::idle::{Event, format_duration};
 use crate::system::System;
 use crate::text;
 

@@ -156,7 +156,7 @@ pub fn plain<'t>(text: &'t str, style: &Style) -> Cow<'t, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    for (_, c) in crate::text::characters(text) {
+    for (_, c) in crate::visible::characters(text) {
         if style.utf8 {
             out.push(c);
             continue;

@@ -4,6 +4,7 @@
 //! itself then goes to standard output. Nothing is drawn for runs that are
 //! over at once.
 
+use std::any::Any;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::layout::{Ink, Page, pad};
 use super::options::{Style, Verbosity};
 use super::table::{self, Columns};
-use crate::pipeline::Progress;
+use crate::progress::{self, Progress};
 use crate::report::{Stage, StageRecord};
 
 /// Runs shorter than this show nothing but their report.
@@ -41,6 +42,7 @@ pub struct RunProgress {
 impl RunProgress {
     /// Progress in this style, on a terminal of `height` lines.
     pub fn start(style: Style, height: usize) -> Self {
+        progress::suspended_by(suspend);
         *screen() = Some(Screen {
             style: Style {
                 verbosity: Verbosity::Normal,
@@ -114,14 +116,13 @@ impl Drop for RunProgress {
     }
 }
 
-/// Does something else with the terminal, such as asking for a password, with
-/// the progress out of the way.
-pub fn aside<T>(other: impl FnOnce() -> T) -> T {
+/// Keeps the progress off the terminal while the lock on it is held.
+fn suspend() -> Box<dyn Any> {
     let mut screen = screen();
     if let Some(screen) = screen.as_mut() {
         screen.erase();
     }
-    other()
+    Box::new(screen)
 }
 
 fn screen() -> MutexGuard<'static, Option<Screen>> {

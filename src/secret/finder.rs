@@ -212,7 +212,7 @@ impl Squeezed {
         let mut begun = 0;
         for chunk in text.utf8_chunks() {
             let valid = chunk.valid();
-            for (at, c) in crate::text::characters(valid) {
+            for (at, c) in crate::visible::characters(valid) {
                 // What stands for bytes that are not UTF-8 says nothing either.
                 if !c.is_whitespace() && c != char::REPLACEMENT_CHARACTER {
                     let at = begun + at;

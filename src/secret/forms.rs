@@ -46,7 +46,7 @@ fn others(bytes: &[u8], text: &str, user: &str) -> Vec<String> {
     let mut forms = vec![
         // Replaced where it is not UTF-8, without its ends, or read as Latin-1.
         text.to_owned(),
-        crate::text::visible(text),
+        crate::visible::visible(text),
         bytes.iter().copied().map(char::from).collect(),
         percent(bytes, true, b""),
         percent(bytes, false, b""),

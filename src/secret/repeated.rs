@@ -173,7 +173,7 @@ mod tests {
             "hunter2 - and - more!",
             "aHVudGVy\r\nMi1hbmQt\r\nbW9yZSE=",
         ] {
-            let shown = crate::text::visible(&hidden("hunter2-and-more!", &[], repeated));
+            let shown = crate::visible::visible(&hidden("hunter2-and-more!", &[], repeated));
             let rest = shown.replace(HIDDEN, "");
             assert!(rest.len() <= 4, "{repeated}: {shown}");
         }

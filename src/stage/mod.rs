@@ -8,7 +8,6 @@
 pub mod auth;
 pub mod config;
 pub mod dns;
-pub mod idle;
 pub mod key;
 pub mod protocol;
 pub mod server;

@@ -1,0 +1,162 @@
+//! The order of the rooms: a file of `src` imports only from rooms below its
+//! own, so that the flow goes one way and each can be read without those above.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// Every room, from the ground up. A stage is a room of its own; `main.rs` and
+/// `lib.rs` stand above all.
+const ROOMS: &[&str] = &[
+    // What is safe to show, and what is found.
+    "visible",
+    "cause",
+    "secret",
+    "text",
+    "finding",
+    "report",
+    // The machine.
+    "system",
+    "host_kind",
+    "listeners",
+    "sockets",
+    "process",
+    "temporary",
+    "core_dumps",
+    "descriptors",
+    "threads",
+    // The person in front of it.
+    "progress",
+    "terminal",
+    // What is asked for.
+    "cli",
+    "usage",
+    "config",
+    "ctx",
+    // What carries the bytes, and who answers.
+    "wire",
+    "peer",
+    // The stages of a run.
+    "stage",
+    "stage/config",
+    "stage/key",
+    "stage/dns",
+    "stage/tcp",
+    "stage/ssh",
+    "stage/tunnel",
+    "stage/protocol",
+    "stage/tls",
+    "stage/auth",
+    "stage/server",
+    "pipeline",
+    // Experiments on what a run reached.
+    "idle",
+    "second_opinion",
+    // What else can be said, and how it is shown.
+    "explain",
+    "diff",
+    "render",
+    "command",
+];
+
+/// Imports that go up. It only shrinks.
+const UPWARDS: &[(&str, &str)] = &[
+    // Flags hold values that the configuration defines.
+    ("cli", "config"),
+    ("usage", "config"),
+];
+
+#[test]
+fn rooms_import_only_from_below() {
+    let src = common::root().join("src");
+    let mut wrong = BTreeSet::new();
+    let mut used = BTreeSet::new();
+    for path in files(&src) {
+        let relative = path.strip_prefix(&src).unwrap();
+        let Some(room) = room(relative) else { continue };
+        let own = position(&room).unwrap_or_else(|| panic!("src/{room} is in no order"));
+        for other in imports(&std::fs::read_to_string(&path).unwrap()) {
+            let Some(at) = position(&other) else {
+                panic!("{} imports {other}, which is no room", relative.display());
+            };
+            if at <= own {
+                continue;
+            }
+            match UPWARDS
+                .iter()
+                .find(|(from, to)| (*from, *to) == (room.as_str(), other.as_str()))
+            {
+                Some(known) => drop(used.insert(known)),
+                None => drop(wrong.insert(format!("{} imports {other}", relative.display()))),
+            }
+        }
+    }
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    assert!(wrong.is_empty(), "these go up:\n{}", wrong.join("\n"));
+    assert_eq!(used.len(), UPWARDS.len(), "take off what is no longer so");
+}
+
+fn position(room: &str) -> Option<usize> {
+    ROOMS.iter().position(|known| *known == room)
+}
+
+/// The room that a file is in.
+fn room(path: &Path) -> Option<String> {
+    let mut parts = path.iter().map(|part| part.to_str().unwrap());
+    let first = parts.next()?.trim_end_matches(".rs");
+    match (first, parts.next()) {
+        ("main" | "lib", _) => None,
+        ("stage", Some("mod.rs")) => Some("stage".to_owned()),
+        ("stage", Some(stage)) => Some(format!("stage/{}", stage.trim_end_matches(".rs"))),
+        _ => Some(first.to_owned()),
+    }
+}
+
+/// The rooms that a file's code names; its tests may look anywhere.
+fn imports(text: &str) -> BTreeSet<String> {
+    let name = Regex::new(r"\bcrate::(?:(stage)::)?(\w+|\{[^;]*?\})").unwrap();
+    let first = Regex::new(r"[{,]\s*(\w+)").unwrap();
+    let code = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default();
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let mut rooms = BTreeSet::new();
+    for found in name.captures_iter(&code) {
+        let names: Vec<&str> = match &found[2] {
+            list if list.starts_with('{') => first
+                .captures_iter(list)
+                .map(|found| found.get(1).unwrap().as_str())
+                .collect(),
+            one => vec![one],
+        };
+        for name in names {
+            let room = match found.get(1) {
+                Some(_) if name.starts_with(char::is_lowercase) => format!("stage/{name}"),
+                Some(_) => "stage".to_owned(),
+                None => name.to_owned(),
+            };
+            rooms.insert(room);
+        }
+    }
+    rooms
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(files(&path)),
+            false => all.push(path),
+        }
+    }
+    all
+}
