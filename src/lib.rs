@@ -35,6 +35,21 @@
 //! A database that does not answer is a [`finding::Finding`], never an error:
 //! errors are for dbdoctor's own failures.
 
+// A panic is a defect, and standard output belongs to the report.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::dbg_macro,
+        clippy::print_stdout,
+        clippy::mem_forget,
+        clippy::undocumented_unsafe_blocks
+    )
+)]
+
 pub mod cause;
 pub mod cli;
 pub mod command;
