@@ -197,7 +197,7 @@ impl StageRecord {
         self.begun.is_some()
     }
 
-    /// The time the stage took, so far or in all.
+    /// The time the stage took, so far or in total.
     pub fn duration(&self) -> Duration {
         match (self.begun, self.ended) {
             (Some(begun), Some(ended)) => ended - begun,
@@ -292,7 +292,7 @@ impl Report {
                 record.skip(match blocker {
                     Some(stage) => format!("not run: {stage} failed"),
                     None if interrupted => "not run: interrupted".to_owned(),
-                    None => "not asked for".to_owned(),
+                    None => "not requested".to_owned(),
                 });
             }
         }
@@ -327,8 +327,8 @@ impl Report {
                 stage: None,
                 cause: None,
                 summary: match self.interrupted {
-                    true => "Interrupted before anything was found.".to_owned(),
-                    false => "Everything that was checked works.".to_owned(),
+                    true => "Interrupted before any failure was found.".to_owned(),
+                    false => "All checks passed.".to_owned(),
                 },
                 fixes: Vec::new(),
                 retryable: false,

@@ -60,7 +60,7 @@ fn links_and_codes_lead_somewhere() {
         }
     }
     for line in readme.lines() {
-        if let Some(code) = line.trim().strip_prefix("More") {
+        if let Some(code) = line.trim().strip_prefix("Details") {
             let code = code.trim().strip_prefix("dbdoctor explain ").unwrap();
             assert!(cause::find(code).is_some(), "{code}");
         }

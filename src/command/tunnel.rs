@@ -344,7 +344,7 @@ async fn pump(
     }
 }
 
-/// What went through in all.
+/// Totals over all connections.
 #[derive(Debug, Default)]
 struct Tally {
     connections: AtomicU64,

@@ -94,18 +94,14 @@ fn stages(page: &mut Page, report: &Report, style: &Style) {
         let room = columns.text + 2;
         let total = format!(
             "{}{}",
-            pad("in all", room),
+            pad("total", room),
             pad_left(&time(report.took), columns.time)
         );
         page.line(&[(Ink::Plain, &blanks), (Ink::Faint, &total)]);
     }
     if report.interrupted {
         page.gap();
-        page.paragraph(
-            &[],
-            Ink::Warn,
-            "Interrupted: this is what was known by then.",
-        );
+        page.paragraph(&[], Ink::Warn, "Interrupted. Partial results:");
     }
 }
 
@@ -338,7 +334,7 @@ fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
         }
     };
     if !rows.is_empty() {
-        section(page, "How we know", style, |page, indent| {
+        section(page, "Evidence", style, |page, indent| {
             write_rows(page, &rows, indent, Ink::Plain, style);
         });
     }
@@ -347,7 +343,7 @@ fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
             write_fixes(page, &fixes, indent);
         });
     }
-    section(page, "More", style, |page, indent| {
+    section(page, "Details", style, |page, indent| {
         let blanks = " ".repeat(indent);
         let more = format!("dbdoctor explain {}", finding.cause.code);
         page.line(&[(Ink::Plain, &blanks), (Ink::Command, &more)]);
@@ -400,11 +396,11 @@ fn closing(page: &mut Page, report: &Report, told: bool, style: &Style) {
         Status::Fail if told => {}
         Status::Warn if told && warnings == 1 => {
             page.gap();
-            outcome(page, Status::Warn, "It works, with a warning.", style);
+            outcome(page, Status::Warn, "Passed with a warning.", style);
         }
         Status::Warn if told => {
             page.gap();
-            let text = format!("It works, with {warnings} warnings.");
+            let text = format!("Passed with {warnings} warnings.");
             outcome(page, Status::Warn, &text, style);
         }
         _ => {
@@ -421,10 +417,10 @@ fn verdict(page: &mut Page, report: &Report, style: &Style) {
     let lead = match (verdict.status, &verdict.cause) {
         (Status::Fail, Some(cause)) => format!("{cause}: "),
         (Status::Warn, Some(cause)) if warnings == 1 => {
-            format!("It works, with a warning, {cause}: ")
+            format!("Passed with a warning, {cause}: ")
         }
         (Status::Warn, Some(cause)) => {
-            format!("It works, with {warnings} warnings, the first of them {cause}: ")
+            format!("Passed with {warnings} warnings; the first is {cause}: ")
         }
         _ => String::new(),
     };
