@@ -21,37 +21,37 @@ const AFTER_HELP: &str = "\
 Examples:
   dbdoctor check postgres://app@db.example.com/orders
   dbdoctor check --ssh ops@bastion -h db.internal -U app -d orders
-  dbdoctor config                 What DATABASE_URL and PG* add up to
+  dbdoctor config                 Settings from DATABASE_URL and PG*
   dbdoctor key ~/.ssh/id_ed25519
 
-Exit status: 0 nothing failed, 1 a cause was found, 2 wrong usage,
-3 a defect of dbdoctor, 130 interrupted.";
+Exit status: 0 nothing failed, 1 a cause was found, 2 usage error,
+3 internal error, 130 interrupted.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
   dbdoctor check 'postgres://app@db.example.com/orders?sslmode=verify-full'
   dbdoctor check -h db.example.com -U app -d orders
-  dbdoctor check                  The target of DATABASE_URL or PG*
+  dbdoctor check                  Target from DATABASE_URL or PG*
   dbdoctor check --env-file .env --not-host '*.prod.example.com'
   dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 dbname=orders'
   dbdoctor check --json | jq .verdict
   dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
 
-The password is read as psql reads it: from PGPASSWORD, the password file,
-the target, or a prompt with -W.";
+The password comes from the same places as in psql: the target, PGPASSWORD,
+the password file, or a prompt with -W.";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
-  dbdoctor config                 What DATABASE_URL and PG* add up to
+  dbdoctor config                 Settings from DATABASE_URL and PG*
   dbdoctor config -v service=orders
   dbdoctor config --env-file .env";
 
 const DNS_EXAMPLES: &str = "\
 Examples:
   dbdoctor dns db.example.com
-  dbdoctor dns --ssh ops@bastion  The first hop's name
+  dbdoctor dns --ssh ops@bastion  Check the name of the first hop
 
-With a tunnel the database's name is resolved behind it: see dbdoctor tunnel.";
+With a tunnel, the last hop resolves the database's name: see dbdoctor tunnel.";
 
 const TCP_EXAMPLES: &str = "\
 Examples:
@@ -61,7 +61,7 @@ Examples:
 const KEY_EXAMPLES: &str = "\
 Examples:
   dbdoctor key ~/.ssh/id_ed25519
-  dbdoctor key --ssh ops@bastion  The keys that would be offered there
+  dbdoctor key --ssh ops@bastion  Check the keys offered to this server
   DBDOCTOR_SSH_PASSPHRASE=... dbdoctor key deploy_key";
 
 const TUNNEL_EXAMPLES: &str = "\
@@ -82,9 +82,9 @@ Examples:
 
 const SOCKETS_EXAMPLES: &str = "\
 Examples:
-  dbdoctor sockets                While the application runs, beside it
-  dbdoctor sockets --pid 812      What that process and its children hold
-  dbdoctor sockets --port 6432    Connections to a pooler";
+  dbdoctor sockets                Run it while the application runs
+  dbdoctor sockets --pid 812      Check this process and its children
+  dbdoctor sockets --port 6432    Check connections to a pooler";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -100,7 +100,7 @@ Examples:
   dbdoctor idle --in-transaction --for 2m service=orders
   dbdoctor idle --ssh ops@bastion -h db.internal -U app -d orders
 
-Ctrl-C ends it early and reports what is known so far.";
+Ctrl-C stops the test and reports the results so far.";
 
 const STRESS_EXAMPLES: &str = "\
 Examples:
@@ -113,7 +113,7 @@ Examples:
   dbdoctor check -o laptop.json; ssh ci dbdoctor check --json > ci.json
   dbdoctor diff laptop.json ci.json
 
-Exit status: 0 the same verdict, 1 another one, 2 not reports.";
+Exit status: 0 same verdict, 1 different verdicts, 2 not reports.";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:
@@ -143,16 +143,16 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run every stage over one connection and name the first that fails
+    /// Run every stage over one connection and report the first failure
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Show which settings are in force and where each came from, without any network
+    /// Show which settings are in effect and where each comes from (no network)
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(RunArgs),
-    /// Check name resolution: what applications get beside what each name server says
+    /// Check name resolution: the system resolver and each name server
     #[command(after_help = DNS_EXAMPLES)]
     Dns(StageArgs),
-    /// Check reachability of every address
+    /// Check that every address accepts connections
     #[command(after_help = TCP_EXAMPLES)]
     Tcp(StageArgs),
     /// Check SSH private keys: format, permissions, passphrase
@@ -164,33 +164,33 @@ pub enum Command {
     /// Check the TLS handshake and the certificates
     #[command(after_help = TLS_EXAMPLES)]
     Tls(LoginArgs),
-    /// Check start-up, authentication, authorisation and capacity
+    /// Check startup, authentication, authorisation and capacity
     #[command(after_help = AUTH_EXAMPLES)]
     Auth(LoginArgs),
-    /// Find out who drops connections that are left alone, and what prevents it
+    /// Find what drops idle connections, and how to prevent it
     #[command(after_help = IDLE_EXAMPLES)]
     Idle(IdleArgs),
-    /// Try many times: how often it fails, why, and how long it takes
+    /// Connect many times: how often it fails, why, and how long it takes
     #[command(after_help = STRESS_EXAMPLES)]
     Stress(StressArgs),
-    /// Find database connections that several processes hold after a fork (Linux)
+    /// Find database connections shared by several processes after a fork (Linux)
     #[command(after_help = SOCKETS_EXAMPLES)]
     Sockets(SocketsArgs),
-    /// Explain a cause code, an error text, or a whole log
+    /// Explain a cause code, an error message or a whole log
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
-    /// Compare two JSON reports: what explains that their verdicts differ
+    /// Compare two JSON reports and show what explains the different verdicts
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
-    /// Print the completions of a shell
+    /// Print completions for a shell
     #[command(after_help = GENERATE_EXAMPLES)]
     Completions {
-        /// The shell
+        /// Shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page of dbdoctor or of one of its commands
     Man {
-        /// A command; without it, the main page
+        /// Command [default: the main page]
         command: Option<String>,
     },
 }
@@ -212,7 +212,7 @@ pub struct RunArgs {
 /// `key`.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// The private key file; without it, the keys that the target's SSH settings name
+    /// Private key file [default: the keys named by the target's SSH settings]
     pub path: Option<PathBuf>,
     /// Where keys are named.
     #[command(flatten)]
@@ -228,10 +228,10 @@ pub struct KeyArgs {
 /// `sockets`.
 #[derive(Debug, Args)]
 pub struct SocketsArgs {
-    /// Look only at this process and those that descend from it; may be repeated
+    /// Check only this process and its descendants; may be repeated
     #[arg(long, value_name = "PID", help_heading = "Sockets")]
     pub pid: Vec<i32>,
-    /// The database's port, in place of 5432 and the one that the environment names; may be repeated
+    /// Database port; may be repeated [default: 5432 and the port set in the environment]
     #[arg(long, value_name = "PORT", value_parser = port, help_heading = "Sockets")]
     pub port: Vec<u16>,
     /// How long it may take.
@@ -249,7 +249,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub run: RunArgs,
 
-    /// At the end, leave connections alone for up to this long, and see which are dropped
+    /// At the end, keep connections idle for up to this long and report which are dropped
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub idle: Option<Duration>,
 
@@ -265,7 +265,7 @@ pub struct CheckArgs {
 /// Asking other client stacks too.
 #[derive(Debug, Default, Args)]
 pub struct SecondArgs {
-    /// Repeat the SSH and TLS steps with independent client stacks, and say where they differ
+    /// Repeat the SSH and TLS steps with other client libraries and report where they differ
     #[arg(long, help_heading = "Second opinion")]
     pub second_opinion: bool,
 }
@@ -295,11 +295,11 @@ pub struct StageArgs {
 /// Waiting for a run to pass.
 #[derive(Debug, Default, Args)]
 pub struct WaitArgs {
-    /// Look again until it passes, for up to this long; what does not heal ends it at once
+    /// Retry for up to this long; stop at once on a failure that retrying cannot fix
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub wait: Option<Duration>,
 
-    /// Once it passes, run this in place of dbdoctor; the report goes to standard error
+    /// Once the check passes, exec this command; the report goes to standard error
     #[arg(
         last = true,
         requires = "wait",
@@ -316,15 +316,15 @@ pub struct IdleArgs {
     #[command(flatten)]
     pub run: RunArgs,
 
-    /// The longest time a connection is left alone
+    /// Longest idle time to test
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "6m", help_heading = "Idle")]
     pub longest: Duration,
 
-    /// The time between TCP keepalives, and between heartbeats [default: 30s, or a sixth of --for]
+    /// Interval of TCP keepalives and of heartbeat queries [default: 30s, or a sixth of --for]
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Idle")]
     pub keepalive_interval: Option<Duration>,
 
-    /// Hold a transaction open meanwhile
+    /// Keep a transaction open while idle
     #[arg(long, help_heading = "Idle")]
     pub in_transaction: bool,
 
@@ -340,15 +340,15 @@ pub struct StressArgs {
     #[command(flatten)]
     pub run: RunArgs,
 
-    /// How many attempts, at most 10000
+    /// Number of attempts (1 to 10000)
     #[arg(long, value_name = "N", value_parser = count::<10_000>, default_value = "20", help_heading = "Stress")]
     pub attempts: u32,
 
-    /// How many of them at once, at most 64
+    /// Number of attempts at a time (1 to 64)
     #[arg(long, value_name = "C", value_parser = count::<64>, default_value = "4", help_heading = "Stress")]
     pub concurrency: u32,
 
-    /// How many begin in a second, at most [default: as many as --concurrency lets through]
+    /// Start at most this many attempts per second [default: limited by --concurrency only]
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, help_heading = "Stress")]
     pub rate: Option<f64>,
 }
@@ -359,7 +359,7 @@ pub struct TunnelArgs {
     /// The run itself.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Hold the proven tunnel open on this local port (0 chooses one) until Ctrl-C
+    /// Keep the tunnel open on this local port until Ctrl-C (0 picks a free port)
     #[arg(long, value_name = "[ADDR:]PORT", value_parser = local_address, help_heading = "Tunnel")]
     pub listen: Option<SocketAddr>,
     /// Asking other client stacks too.
@@ -373,10 +373,10 @@ pub struct TunnelArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A code (stage.cause), an error text, or - to read standard input
+    /// Cause code (stage.cause), error message, or - to read standard input
     #[arg(value_name = "CODE|TEXT|-", conflicts_with = "list")]
     pub what: Vec<String>,
-    /// List every code
+    /// List all codes
     #[arg(long)]
     pub list: bool,
     /// What is printed.
@@ -387,10 +387,10 @@ pub struct ExplainArgs {
 /// `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// One report
+    /// First report
     #[arg(value_name = "A.json")]
     pub a: PathBuf,
-    /// The other one
+    /// Second report
     #[arg(value_name = "B.json")]
     pub b: PathBuf,
     /// What is printed.
@@ -405,7 +405,7 @@ pub struct TargetArgs {
     #[arg(value_name = "TARGET", help_heading = "Target", display_order = 0)]
     pub target: Option<String>,
 
-    /// The same as TARGET
+    /// Same as TARGET
     #[arg(
         long,
         conflicts_with = "target",
@@ -436,7 +436,7 @@ pub struct TargetArgs {
     #[arg(short, long, value_name = "NAME", help_heading = "Target")]
     pub dbname: Option<String>,
 
-    /// Ask for the password before connecting
+    /// Prompt for the password before connecting
     #[arg(
         short = 'W',
         long,
@@ -445,11 +445,11 @@ pub struct TargetArgs {
     )]
     pub password: bool,
 
-    /// Never ask for a password
+    /// Never prompt for a password
     #[arg(short = 'w', long, help_heading = "Target")]
     pub no_password: bool,
 
-    /// Read DATABASE_URL and PG* from a dotenv file, and hide the environment's
+    /// Read DATABASE_URL and PG* from a dotenv file, ignoring those in the environment
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub env_file: Option<PathBuf>,
 
@@ -473,7 +473,7 @@ impl TargetArgs {
 /// The way over SSH.
 #[derive(Debug, Default, Args)]
 pub struct SshArgs {
-    /// Go through this SSH server; repeat it, or separate by commas, for jumps
+    /// Connect through this SSH server; for several hops, repeat it or separate by commas
     #[arg(
         long,
         value_name = "[USER@]HOST[:PORT]",
@@ -482,19 +482,19 @@ pub struct SshArgs {
     )]
     pub ssh: Vec<String>,
 
-    /// Offer this private key too
+    /// Also offer this private key; may be repeated
     #[arg(long, value_name = "PATH", help_heading = "SSH")]
     pub ssh_key: Vec<PathBuf>,
 
-    /// Read this instead of ~/.ssh/config
+    /// Use this file instead of ~/.ssh/config
     #[arg(long, value_name = "PATH", help_heading = "SSH")]
     pub ssh_config: Option<PathBuf>,
 
-    /// Read this instead of ~/.ssh/known_hosts
+    /// Use this file instead of ~/.ssh/known_hosts
     #[arg(long, value_name = "PATH", help_heading = "SSH")]
     pub ssh_known_hosts: Option<PathBuf>,
 
-    /// What to do about an unknown host key [default: the SSH configuration's, else yes]
+    /// How to treat an unknown host key [default: as the SSH configuration says, else yes]
     #[arg(long, value_name = "HOW", help_heading = "SSH")]
     pub ssh_host_key_check: Option<HostKeyCheck>,
 }
@@ -502,11 +502,11 @@ pub struct SshArgs {
 /// Guards against the right settings of the wrong environment.
 #[derive(Debug, Default, Args)]
 pub struct GuardArgs {
-    /// Fail unless the database that answers has this name
+    /// Fail unless the database has this name
     #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Guards")]
     pub expect_database: Option<String>,
 
-    /// Fail unless the server is a primary or a standby
+    /// Fail unless the server has this role
     #[arg(long, value_name = "ROLE", help_heading = "Guards")]
     pub expect_role: Option<ServerRole>,
 
@@ -518,14 +518,14 @@ pub struct GuardArgs {
     #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Guards")]
     pub expect_cluster_name: Option<String>,
 
-    /// Fail unless this session may write: no standby, and not read-only
+    /// Fail unless the session can write (not a standby, not read-only)
     #[arg(long, help_heading = "Guards")]
     pub expect_writable: bool,
 
-    /// Fail if a host, or an SSH server on the way, matches: a name with * and ?, an address,
-    /// a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again
-    /// before connecting with the addresses and names that DNS gives; a name that the far end of
-    /// a tunnel resolves is compared only as written. May be repeated
+    /// Fail if a database host or SSH hop matches: a name with * and ?, an address, a network
+    /// (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the
+    /// addresses and names from DNS before connecting; a name that is resolved at the far end of a
+    /// tunnel is compared only as written. May be repeated
     #[arg(long, value_name = "PATTERN", value_parser = HostPattern::parse, help_heading = "Guards")]
     pub not_host: Vec<HostPattern>,
 }
@@ -558,11 +558,11 @@ impl GuardArgs {
 /// How long a run may take.
 #[derive(Clone, Debug, Args)]
 pub struct TimeArgs {
-    /// The time of each stage, per address [default: connect_timeout where set, else 5s]
+    /// Timeout for each stage, per address [default: connect_timeout if set, else 5s]
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub timeout: Option<Duration>,
 
-    /// The time of the whole run
+    /// Time limit for the whole run
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s", help_heading = "Time")]
     pub deadline: Duration,
 }
@@ -570,7 +570,7 @@ pub struct TimeArgs {
 /// What is printed.
 #[derive(Clone, Debug, Args)]
 pub struct OutputArgs {
-    /// The form of the report
+    /// Output format
     #[arg(
         long,
         value_name = "FORMAT",
@@ -583,7 +583,7 @@ pub struct OutputArgs {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Also write the JSON report to this file, with mode 0600 where it is new
+    /// Also write the JSON report to this file (a new file gets mode 0600)
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 
@@ -596,15 +596,15 @@ pub struct OutputArgs {
     )]
     pub color: When,
 
-    /// Print the verdict alone
+    /// Print only the verdict
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 
-    /// Add evidence and the details of what passed
+    /// Also print all evidence and the details of each stage
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
 
-    /// Which verdict makes the exit status 1
+    /// Lowest verdict that makes the exit status 1
     #[arg(
         long,
         value_name = "VERDICT",
@@ -644,9 +644,9 @@ pub enum When {
 /// Which verdict makes the exit status 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// Warnings too.
+    /// Failures and warnings.
     Warn,
-    /// Failures only.
+    /// Only failures.
     Fail,
 }
 
@@ -666,7 +666,7 @@ fn local_address(text: &str) -> Result<SocketAddr, String> {
     };
     match port.parse() {
         Ok(port) => Ok(SocketAddr::new(ip, port)),
-        Err(_) => Err("the port is a number from 0 to 65535".to_owned()),
+        Err(_) => Err("use a port number from 0 to 65535".to_owned()),
     }
 }
 
@@ -687,9 +687,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "use a number with ms, s, m or h".to_owned())?;
     match Duration::try_from_secs_f64(seconds * scale) {
-        Ok(time) if time.is_zero() => Err("it must be more than 0".to_owned()),
+        Ok(time) if time.is_zero() => Err("use a duration longer than 0".to_owned()),
         Ok(time) if time <= Duration::from_secs(366 * 86_400) => Ok(time),
-        _ => Err("it is too long".to_owned()),
+        _ => Err("use a duration of at most 366 days".to_owned()),
     }
 }
 
@@ -749,7 +749,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_stands_behind_two_dashes_and_needs_wait() {
+    fn a_command_comes_after_two_dashes_and_needs_wait() {
         let parse = |args: &[&str]| Cli::try_parse_from([&["dbdoctor"], args].concat());
         let Ok(Command::Check(args)) =
             parse(&["check", "db", "--wait", "5s", "--", "psql", "-c", "x"]).map(|cli| cli.command)

@@ -21,8 +21,9 @@ static DEFECT: AtomicBool = AtomicBool::new(false);
 static STARTING: AtomicBool = AtomicBool::new(false);
 
 /// What is said where they cannot be.
-const NO_THREADS: &str = "dbdoctor: cannot start: the system gives this process no more threads \
-                          (a limit on processes or memory: ulimit -u, pids.max of the container)";
+const NO_THREADS: &str = "dbdoctor: cannot start: no more threads available to this process \
+                          (check the limits on processes and memory: ulimit -u, pids.max of the \
+                          container)";
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panic_hook));
@@ -93,7 +94,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Completions { shell } => output::print(&generate::completions(shell)),
         Command::Man { command } => match generate::manual(command.as_deref()) {
             Ok(Some(page)) => output::print(&page),
-            Ok(None) => usage("man: there is no such command"),
+            Ok(None) => usage("man: unknown command"),
             Err(error) => {
                 eprintln!("dbdoctor: {error}");
                 Exit::Defect
@@ -117,7 +118,7 @@ fn panic_hook(panic: &std::panic::PanicHookInfo<'_>) {
         .map(|place| format!(" at {}:{}", place.file(), place.line()))
         .unwrap_or_default();
     eprintln!(
-        "dbdoctor {}: a defect of ours{place}; please report it with the command that led to it",
+        "dbdoctor {}: internal error{place}; please report this with the command you ran",
         env!("CARGO_PKG_VERSION")
     );
 }

@@ -30,16 +30,15 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
             "the first argument must be a command, such as check".to_owned()
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            "there must be a command, such as check".to_owned()
+            "a command is missing, such as check".to_owned()
         }
         ErrorKind::UnknownArgument => match flag {
             Some(flag) if is_flag(flag) && is_before_command(flag, args) => {
-                format!("{flag} stands before the command: flags come behind it")
+                format!("{flag} must come after the command")
             }
-            Some(flag) if is_flag(flag) => format!("there is no flag {flag}"),
-            Some(_) => "there is an argument that begins with a dash and is no flag".to_owned(),
-            None => "there is an argument too many; a connection string with blanks in it needs \
-                     quotes around it"
+            Some(flag) if is_flag(flag) => format!("unknown flag {flag}"),
+            Some(_) => "unknown flag: an argument starts with a dash".to_owned(),
+            None => "too many arguments; put a connection string that contains spaces in quotes"
                 .to_owned(),
         },
         ErrorKind::InvalidValue if !values(error).is_empty() => {
@@ -51,7 +50,7 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
         }
         ErrorKind::InvalidValue => format!("{} needs a value", flag.unwrap_or("a flag")),
         ErrorKind::ValueValidation => {
-            let why = reason(error).unwrap_or_else(|| "the value cannot be read".to_owned());
+            let why = reason(error).unwrap_or_else(|| "invalid value".to_owned());
             format!("{}: {why}", flag.unwrap_or("a value"))
         }
         ErrorKind::ArgumentConflict => {
@@ -69,12 +68,12 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
             format!("{} {are} missing", flag.unwrap_or("an argument"))
         }
         ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues => {
-            format!("{} takes no value of this kind", flag.unwrap_or("a flag"))
+            format!("{} does not take this value", flag.unwrap_or("a flag"))
         }
         ErrorKind::TooFewValues => format!("{} needs more values", flag.unwrap_or("a flag")),
         ErrorKind::NoEquals => format!("{} needs = before its value", flag.unwrap_or("a flag")),
         ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
-        _ => "the command line cannot be read".to_owned(),
+        _ => "invalid command line".to_owned(),
     };
     let mut out = format!("dbdoctor: {text}");
     let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
@@ -169,7 +168,7 @@ fn reason(error: &Error) -> Option<String> {
         .iter()
         .any(|value| !value.is_empty() && why.contains(value.as_str()));
     // The bounds that our own parsers name are not the value, even where equal.
-    let ours = why.starts_with("use a number") || why == "it must be more than 0";
+    let ours = why.starts_with("use a number") || why.starts_with("use a duration");
     (ours || !repeats).then_some(why)
 }
 
@@ -235,7 +234,7 @@ mod tests {
         );
         assert_eq!(
             message(&["check", "--timeot", "5s"]),
-            "dbdoctor: there is no flag --timeot; did you mean --timeout?\n\
+            "dbdoctor: unknown flag --timeot; did you mean --timeout?\n\
              Try 'dbdoctor check --help'."
         );
         let said = message(&["check", "--format", "yaml"]);

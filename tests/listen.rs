@@ -185,7 +185,7 @@ fn applications(lab: &Lab) -> Result<()> {
         // to a psql that is gone is answered by a reset.
         let ends = [
             "closed by the application",
-            "closed by the database's side",
+            "closed by the database side",
             "reset by the application",
         ];
         let ended = ends.map(|end| format!("#{n}: {end} after "));
@@ -209,7 +209,7 @@ fn under_way(lab: &Lab) -> Result<()> {
     ensure!(status == Some(0), "{status:?}\n{}", held.told);
     ensure!(Held::facts(&report)["connections"] == 1, "{report}");
     ensure!(
-        held.told.contains("#1: ended with the tunnel"),
+        held.told.contains("#1: closed with the tunnel"),
         "{}",
         held.told
     );
@@ -261,7 +261,7 @@ fn database_gone(lab: &Lab) -> Result<()> {
     let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
     let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
     application.write_all(b"hello")?;
-    held.until("#1: closed by the database's side")?;
+    held.until("#1: closed by the database side")?;
     let gone = database.addr();
     drop(database);
     while TcpStream::connect(gone).is_ok() {

@@ -89,7 +89,7 @@ fn refused(output: &Output, what: &str) {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{what}: {said}");
     assert!(
-        said.starts_with("dbdoctor: the file of --output"),
+        said.starts_with("dbdoctor: cannot write the --output file"),
         "{what}: {said}"
     );
 }

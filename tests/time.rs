@@ -237,7 +237,7 @@ fn first_scripts(lab: &Lab) -> Result<()> {
         ensure!(output.status.success(), "{}", words(&output));
         ensure!(ended > second, "it was taken in by the first scripts");
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(said.contains("first scripts"), "{said}");
+        ensure!(said.contains("initialisation scripts"), "{said}");
         Ok(())
     })
 }

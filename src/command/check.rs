@@ -196,9 +196,7 @@ async fn second_opinion(
 fn usable(job: Job<'_>) -> Result<Job<'_>, Exit> {
     let until = super::last_stage(job.command, job.until, job.run)?;
     if job.until == Stage::Tunnel && job.run.target.ssh.ssh.is_empty() {
-        return Err(usage(
-            "there is no tunnel to check: say which SSH server to go through with --ssh",
-        ));
+        return Err(usage("no tunnel to check: set the SSH server with --ssh"));
     }
     output::writable(&job.run.output)?;
     Ok(Job { until, ..job })

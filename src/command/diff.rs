@@ -75,5 +75,5 @@ fn unreadable(which: &str, why: files::Unreadable) -> String {
 }
 
 fn not_a_report(which: &str) -> String {
-    format!("diff: the {which} file is not a report; write one with -o FILE or --json")
+    format!("diff: the {which} file is not a dbdoctor report; create one with -o FILE or --json")
 }

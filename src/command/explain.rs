@@ -37,13 +37,17 @@ pub fn run(args: &ExplainArgs) -> Exit {
     } else {
         let mut skipped = 0;
         let text = match words.as_str() {
-            "" => return usage("explain: give a code, an error text, or - to read standard input"),
+            "" => {
+                return usage(
+                    "explain: give a cause code, an error message, or - to read standard input",
+                );
+            }
             "-" => match standard_input() {
                 Ok(tail) => {
                     skipped = tail.skipped;
                     tail.text
                 }
-                Err(error) => return usage(&format!("standard input cannot be read: {error}")),
+                Err(error) => return usage(&format!("cannot read standard input: {error}")),
             },
             _ => words,
         };
@@ -52,7 +56,7 @@ pub fn run(args: &ExplainArgs) -> Exit {
             *line += skipped;
         }
         let table = match found.matches.is_empty() {
-            true => "Nothing in this text is recognised.\n".to_owned(),
+            true => "No known error found in this text.\n".to_owned(),
             false => render::matches(&found, &style),
         };
         (found, table)
@@ -84,7 +88,7 @@ fn standard_input() -> io::Result<Tail> {
     let lines = tail.text.lines().count();
     if tail.skipped > 0 || lines > MOST_LINES {
         eprintln!(
-            "dbdoctor: the input is long: only its last {} lines are read",
+            "dbdoctor: the input is long: reading only the last {} lines",
             lines.min(MOST_LINES)
         );
     }
@@ -124,11 +128,8 @@ fn unknown(code: &str) -> String {
         .take(5)
         .collect();
     match near.as_slice() {
-        [] => "No cause has this code; dbdoctor explain --list shows them all.\n".to_owned(),
-        near => format!(
-            "No cause has this code; did you mean {}?\n",
-            near.join(", ")
-        ),
+        [] => "Unknown cause code; dbdoctor explain --list shows all of them.\n".to_owned(),
+        near => format!("Unknown cause code; did you mean {}?\n", near.join(", ")),
     }
 }
 

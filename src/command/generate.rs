@@ -101,23 +101,17 @@ const STATUSES: &[(&str, &str)] = &[
         "no stage failed; warnings are allowed unless --fail-on warn",
     ),
     ("1", "a cause was found"),
-    (
-        "2",
-        "the command line is wrong, or a report cannot be written",
-    ),
-    ("3", "dbdoctor failed: a defect of ours"),
-    ("130", "interrupted; the report so far was still printed"),
+    ("2", "usage error, or the report could not be written"),
+    ("3", "internal error in dbdoctor"),
+    ("130", "interrupted; the partial report was printed"),
 ];
 
 const VARIABLES: &[(&str, &str)] = &[
-    (
-        "DATABASE_URL",
-        "the target, where none is given on the command line",
-    ),
+    ("DATABASE_URL", "the target, if the command line gives none"),
     ("PGHOST, PGPORT, PGUSER, ...", "as libpq reads them"),
     (
         "DBDOCTOR_SSH_PASSPHRASE",
-        "the passphrase of SSH keys; empty means that there is none",
+        "the passphrase for SSH keys; if empty, no passphrase",
     ),
     ("DBDOCTOR_SSH_PASSWORD", "the password for SSH servers"),
     ("SSH_AUTH_SOCK", "the SSH agent"),

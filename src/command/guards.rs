@@ -63,7 +63,7 @@ fn unjudged(command: &str, flag: &str, judge: Option<Stage>) -> String {
         .map(|other| format!("dbdoctor {other}"))
         .collect();
     format!(
-        "{command} ends before --{flag} could be checked: use {}",
+        "{command} does not check --{flag}: use {}",
         others.join(" or ")
     )
 }

@@ -57,7 +57,7 @@ pub fn usage(why: &str) -> Exit {
 pub fn last_stage(command: &str, until: Stage, run: &RunArgs) -> Result<Stage, Exit> {
     if run.target.names_two_targets() {
         return Err(usage(
-            "the target is given twice: give TARGET, --url or -d with a URI, not two of them",
+            "the target is given twice: use only one of TARGET, --url and -d with a URI",
         ));
     }
     guards::last_stage(command, until, &run.target.guards).map_err(|why| usage(&why))

@@ -23,7 +23,7 @@ pub fn writable(output: &OutputArgs) -> Result<(), Exit> {
 }
 
 fn refuse(error: &io::Error) -> Exit {
-    usage(&format!("the file of --output cannot be written: {error}"))
+    usage(&format!("cannot write the --output file: {error}"))
 }
 
 /// Where the report is printed.
@@ -103,7 +103,7 @@ pub fn print(bytes: &[u8]) -> Exit {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            usage(&format!("standard output cannot be written: {error}"))
+            usage(&format!("cannot write to standard output: {error}"))
         }
         _ => Exit::Success,
     }

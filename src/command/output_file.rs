@@ -156,12 +156,12 @@ impl Place {
         match kind(found) {
             SFlag::S_IFDIR => return Err(io::ErrorKind::IsADirectory.into()),
             SFlag::S_IFREG | SFlag::S_IFIFO | SFlag::S_IFCHR => {}
-            _ => return refuse("it is neither a file nor a pipe"),
+            _ => return refuse("not a regular file or pipe"),
         }
         let replaceable = is(found, SFlag::S_IFREG) && !self.sticky;
         if self.is_planted(found) && !replaceable {
             return refuse(&format!(
-                "it belongs to another user (uid {}), and others can write to its directory",
+                "it belongs to another user (uid {}), and its directory is writable by others",
                 found.st_uid
             ));
         }
@@ -223,7 +223,7 @@ impl Place {
         let mut file = self.open(OFlag::empty())?;
         let before = fstat(&file)?;
         if self.shared && (before.st_nlink > 1 || self.is_planted(&before)) {
-            return refuse("others can write to its directory, and may have put it there");
+            return refuse("its directory is writable by others, who might have created it");
         }
         if let Err(error) = reserve(&file, bytes.len()) {
             let _ = file.set_len(before.st_size.unsigned_abs());
@@ -265,7 +265,7 @@ impl Place {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) if Instant::now() > limit => {
                     return refuse(&format!(
-                        "its reader did not take the report within {} s",
+                        "its reader did not read the report within {} s",
                         PATIENCE.as_secs()
                     ));
                 }
@@ -285,7 +285,7 @@ impl Place {
         let about = fstat(&file)?;
         match self.found.is_some_and(|found| is_same(&about, &found)) {
             true => Ok(File::from(file)),
-            false => refuse("it was replaced while the report was written"),
+            false => refuse("it was replaced while the report was being written"),
         }
     }
 }
@@ -303,7 +303,7 @@ fn components(path: &Path) -> Vec<OsString> {
 fn read_link(directory: &OwnedFd, name: &OsStr, link: &FileStat) -> io::Result<PathBuf> {
     if !is_trusted(link.st_uid) {
         return refuse(&format!(
-            "its path leads through a link of another user (uid {}); give the path without it",
+            "its path contains a symbolic link owned by another user (uid {}); use the real path",
             link.st_uid
         ));
     }
@@ -312,7 +312,7 @@ fn read_link(directory: &OwnedFd, name: &OsStr, link: &FileStat) -> io::Result<P
     let still = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
     match is_same(&still, link) {
         true => Ok(to.into()),
-        false => refuse("a link in its path was replaced while it was read"),
+        false => refuse("a symbolic link in its path was replaced while it was being read"),
     }
 }
 

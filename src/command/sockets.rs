@@ -32,7 +32,7 @@ pub async fn run(
     surroundings: Arc<System>,
 ) -> Result<(), NotApplicable> {
     if args.pid.iter().any(|pid| !sockets::is_there(*pid)) {
-        return Err(NotApplicable("there is no process of that number"));
+        return Err(NotApplicable("no process has this pid"));
     }
     let mut record = StageRecord::new(Stage::Client);
     record.begin();
@@ -49,12 +49,12 @@ pub async fn run(
         Ok(Some(seen)) => tell(&seen, &wanted, &mut record),
         Ok(None) => {
             record = StageRecord::new(Stage::Client);
-            record.skip("sockets of processes can be told only on Linux, from /proc");
+            record.skip("socket sharing can be checked on Linux only");
             *report.stage(Stage::Client) = record;
             return Ok(());
         }
         Err(_) => {
-            let error = "there are too many processes to look into within --deadline";
+            let error = "there are too many processes to check within --deadline";
             record.end(Some(
                 Finding::new(&cause::UNCLASSIFIED).with("error", error),
             ));
@@ -145,12 +145,12 @@ fn summary(seen: &SocketScan, wanted: &SocketFilter, shared: usize, forgotten: u
         ),
         (all, 0) if forgotten > 0 => format!(
             "{all} connections to port {ports}; {forgotten} of them inherited by workers that do \
-             not use what they inherited"
+             not use them"
         ),
         (1, 0) => format!("one connection to port {ports}, in one process"),
         (all, 0) => format!("{all} connections to port {ports}, each in one process"),
         (all, shared) => {
-            format!("{shared} of {all} connections to port {ports} open in several processes")
+            format!("{shared} of {all} connections to port {ports} shared by several processes")
         }
     };
     if seen.unseen > 0 {
@@ -160,7 +160,7 @@ fn summary(seen: &SocketScan, wanted: &SocketFilter, shared: usize, forgotten: u
             "processes"
         };
         line.push_str(&format!(
-            "; {} {people} of other users could not be looked into",
+            "; could not inspect {} {people} of other users",
             seen.unseen
         ));
     }
@@ -173,7 +173,7 @@ fn finding(group: &[&HeldConnection]) -> Option<Finding> {
     let ends = |c: &HeldConnection| format!("{} to {}", c.local, c.remote);
     let connection = match group.len() {
         1 => ends(first),
-        2 => format!("{} (and another one)", ends(first)),
+        2 => format!("{} (and one other)", ends(first)),
         many => format!("{} (and {} others)", ends(first), many - 1),
     };
     let pids: Vec<i32> = first.holders.iter().map(|holder| holder.pid).collect();
@@ -207,9 +207,9 @@ fn finding(group: &[&HeldConnection]) -> Option<Finding> {
     };
     Some(match first.used_together() {
         Some(false) => finding.fix(
-            "Nothing was sent over it since the fork: look again once the workers have worked. If \
-             they forget what they inherited, they open connections of their own, and this \
-             passes."
+            "Nothing has been sent over it since the fork: check again once the workers have \
+             handled requests. If they do not use the inherited connection, they open their own, \
+             and the check passes."
                 .to_owned(),
             None,
         ),

@@ -81,7 +81,7 @@ async fn serve(
         record.warn(exposed);
     }
     say(&format!(
-        "listening on {bound}, which leads to {} through {}; Ctrl-C ends it",
+        "listening on {bound}, forwarding to {} through {}; press Ctrl-C to stop",
         connected.endpoint.label(),
         bastion.label
     ));
@@ -111,7 +111,7 @@ async fn serve(
     }
     record.fact("listen", tally.fact(bound, began.elapsed()));
     record.summary = format!(
-        "{}; held open for {} at {bound}, {} connections",
+        "{}; kept open for {} on {bound}, {} connections",
         record.summary,
         seconds(began.elapsed()),
         tally.connections.load(Ordering::Relaxed),
@@ -224,7 +224,7 @@ async fn connection(
         && let Some(death) = bastion.wait_for_disconnect().await
     {
         let why = death.evidence.get("error").map(shown).unwrap_or_default();
-        say(&format!("#{number}: the tunnel died, {why}"));
+        say(&format!("#{number}: tunnel lost: {why}"));
         fate.by = Closer::Tunnel;
         told.fate = Some(fate);
     }
@@ -249,7 +249,7 @@ impl Drop for Told {
     fn drop(&mut self) {
         let fate = match &self.fate {
             Some(fate) => fate.to_string(),
-            None => "ended with the tunnel".to_owned(),
+            None => "closed with the tunnel".to_owned(),
         };
         say(&format!(
             "#{}: {fate} after {}, {} up, {} down",
@@ -280,7 +280,7 @@ impl fmt::Display for ConnectionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = match self.by {
             Closer::Application => "the application",
-            Closer::Database => "the database's side",
+            Closer::Database => "the database side",
             Closer::Tunnel => "the tunnel",
         };
         match self.error {

@@ -197,9 +197,9 @@ impl WaitState {
     fn words(&self, verdict: &Verdict) -> String {
         match (&self.passed, &verdict.cause) {
             (Some(Some(server)), _) if server.for_itself => {
-                "it answers, and listens on no address: its first scripts are not over".to_owned()
+                "the server answers but listens on no address: its initialisation scripts are still running".to_owned()
             }
-            (Some(_), _) => "it answers; looking again, since it has only just come up".to_owned(),
+            (Some(_), _) => "the server has only just started; checking again".to_owned(),
             (None, Some(cause)) => format!("{cause}: {}", text::clean(&verdict.summary)),
             (None, None) => text::clean(&verdict.summary),
         }
@@ -215,7 +215,7 @@ pub fn exec(command: &[OsString]) -> Exit {
     crate::descriptors::restore();
     crate::core_dumps::restore();
     let error = std::process::Command::new(program).args(args).exec();
-    usage(&format!("the command behind -- cannot be run: {error}"))
+    usage(&format!("cannot run the command after --: {error}"))
 }
 
 #[cfg(test)]
@@ -316,7 +316,7 @@ mod tests {
         });
         assert_eq!(state.after(&passed(), LEFT, scripts.clone()), AGAIN);
         assert_eq!(state.after(&passed(), LEFT, scripts), AGAIN);
-        assert!(state.words(&passed()).contains("first scripts"));
+        assert!(state.words(&passed()).contains("initialisation scripts"));
     }
 
     #[test]

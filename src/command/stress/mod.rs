@@ -210,11 +210,11 @@ impl StressTest {
         if wanted * 2 > free {
             let spared = u32::try_from(free / 2).unwrap_or(u32::MAX).max(1);
             let instead = match spared {
-                1 => "they are made one by one".to_owned(),
-                _ => format!("{spared} are made at once"),
+                1 => "running them one by one".to_owned(),
+                _ => format!("running {spared} at a time"),
             };
             let words = format!(
-                "{wanted} attempts at once would take a large part of the {free} connection slots that are free; {instead}"
+                "{wanted} attempts at a time would use more than half of the {free} free connection slots; {instead}"
             );
             self.load.concurrency = spared.min(self.load.concurrency);
             self.show.note(&words);

@@ -81,7 +81,7 @@ impl Show {
                 let (low, high) = wilson(passed, made);
                 bar.set_position(made as u64);
                 bar.set_message(format!(
-                    ", {} failed; {:.0} to {:.0} % pass",
+                    ", {} failed; success rate {:.0} to {:.0} %",
                     made - passed,
                     low * 100.0,
                     high * 100.0

@@ -65,7 +65,7 @@ impl Account {
         let all = self.samples.len() >= enough && self.samples.iter().all(refused);
         all.then(|| {
             format!(
-                "ended after {} attempts: the login is refused each time, and more of them could lock the account",
+                "stopped after {} attempts: every login was refused, and more could lock the account",
                 self.samples.len()
             )
         })
@@ -76,7 +76,7 @@ impl Account {
     pub fn guarded(&self) -> Option<String> {
         let failure = self.samples.last()?.failure.as_ref()?;
         (failure.cause.code == cause::server::WRONG_IDENTITY.code)
-            .then(|| "ended: this is not the server that was expected".to_owned())
+            .then(|| "stopped: this is not the expected server".to_owned())
     }
 
     /// Writes the facts, and ends the stage: the most frequent cause is the
@@ -88,7 +88,7 @@ impl Account {
         let interval = format!("{:.0} to {:.0} %", low * 100.0, high * 100.0);
         record.summary = match self.typical() {
             Some((half, most)) => format!(
-                "{passed} of {of} attempts passed ({interval}), half of them within {half:.0} ms, all within {most:.0} ms"
+                "{passed} of {of} attempts passed ({interval}), median {half:.0} ms, maximum {most:.0} ms"
             ),
             None => format!("{passed} of {of} attempts passed ({interval})"),
         };
