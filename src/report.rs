@@ -278,7 +278,7 @@ impl Report {
         self.interrupted = interrupted;
         for record in &mut self.stages {
             if record.has_run() && record.ended.is_none() {
-                record.skip("interrupted while it ran");
+                record.skip("interrupted while running");
             }
             record.settle();
         }
@@ -327,7 +327,7 @@ impl Report {
                 stage: None,
                 cause: None,
                 summary: match self.interrupted {
-                    true => "Interrupted before any failure was found.".to_owned(),
+                    true => "Interrupted before any problem was found.".to_owned(),
                     false => "All checks passed.".to_owned(),
                 },
                 fixes: Vec::new(),

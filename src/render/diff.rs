@@ -28,11 +28,11 @@ pub fn render(diff: &Diff, style: &Style) -> String {
                 style.verbosity == Verbosity::Verbose || seen.insert(pair)
             })
             .partition(|one| one.explains);
-        block(&mut page, "Explains it", &first, style);
+        block(&mut page, "Likely why", &first, style);
         let title = if first.is_empty() {
-            "Differs"
+            "Differences"
         } else {
-            "Differs too"
+            "Also differs"
         };
         block(&mut page, title, &rest, style);
         page.gap();
@@ -50,22 +50,19 @@ fn conclusion(diff: &Diff) -> (Status, String) {
         _ => "no verdict".to_owned(),
     };
     let many = match diff.differences.len() {
-        0 => "nothing differs".to_owned(),
-        1 => "one thing differs".to_owned(),
-        n => format!("{n} things differ"),
+        0 => "no differences".to_owned(),
+        1 => "1 difference".to_owned(),
+        n => format!("{n} differences"),
     };
     match diff.same_verdict {
         true => (
             Status::Pass,
-            format!(
-                "Both come to the same verdict, {}; {many}.",
-                verdict(&diff.a)
-            ),
+            format!("Same verdict in both: {} ({many}).", verdict(&diff.a)),
         ),
         false => (
             Status::Fail,
             format!(
-                "A is {}, B is {}; {many}.",
+                "Different verdicts: A {}, B {} ({many}).",
                 verdict(&diff.a),
                 verdict(&diff.b)
             ),

@@ -16,7 +16,7 @@ pub fn page(found: &Match, style: &Style) -> String {
     };
     let mut marks = vec![match row.severity {
         Severity::Fail => "stops the connection",
-        Severity::Warn => "a warning",
+        Severity::Warn => "warning",
     }];
     if row.retryable {
         marks.push("transient: retried with --wait");
@@ -137,9 +137,9 @@ fn confirm(page: &mut Page, one: &Match, style: &Style) {
 /// The catalogue as a page of documentation, in Markdown.
 pub fn markdown() -> String {
     let mut out = String::from(
-        "# Causes\n\nEvery finding carries one of these codes. They are never renamed or reused. \
-         `dbdoctor explain CODE` prints the same page. Capital words in a command are for you to \
-         replace; in a report dbdoctor has filled them in.\n\nThis page is generated from the pages in `causes/`.\n",
+        "# Causes\n\nEvery finding carries one of these codes. Codes are never renamed or \
+         reused. `dbdoctor explain CODE` prints the same page. In the commands, replace the words \
+         in capitals; in a report, dbdoctor fills them in.\n\nThis page is generated from the pages in `causes/`.\n",
     );
     let mut stage = "";
     for one in &Explanation::catalogue().matches {
@@ -153,7 +153,7 @@ pub fn markdown() -> String {
         }
         out += &format!("\n### `{}`\n\n**{}.**", row.code, escaped(row.title));
         if row.severity == Severity::Warn {
-            out += " A warning.";
+            out += " Warning.";
         }
         if row.retryable {
             out += " Transient: `--wait` retries.";

@@ -158,7 +158,7 @@ impl IdleScreen {
             lines: BTreeMap::new(),
             look: look.progress_chars(marks.fill),
             marks,
-            know: "nothing known yet".to_owned(),
+            know: "no results yet".to_owned(),
         }));
         let shared = Arc::clone(&bars);
         let ticker = tokio::spawn(async move {
@@ -227,7 +227,7 @@ impl Bars {
             .map(|last| last.saturating_duration_since(now))
             .unwrap_or_default();
         self.head.set_message(format!(
-            "Idle test: {} left; so far: {} (Ctrl-C reports what is known)",
+            "Idle test: {} left; so far: {} (Ctrl-C stops and reports)",
             seconds(left),
             self.know
         ));

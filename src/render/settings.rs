@@ -78,8 +78,8 @@ pub fn write(page: &mut Page, target: &TargetReport, style: &Style) {
             &[(Ink::Plain, "  ")],
             Ink::Faint,
             &match left_out {
-                1 => "1 more is at its default; -v shows it".to_owned(),
-                n => format!("{n} more are at their defaults; -v shows them"),
+                1 => "1 more setting has its default value; -v shows it".to_owned(),
+                n => format!("{n} more settings have their default values; -v shows them"),
             },
         );
     }
