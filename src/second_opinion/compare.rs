@@ -69,7 +69,7 @@ pub fn summary(all: &[Opinion]) -> String {
         })
         .collect();
     match parts.is_empty() {
-        true => "no step here has a second client stack".to_owned(),
+        true => "no alternative client available for these steps".to_owned(),
         false => parts.join("; "),
     }
 }
@@ -87,18 +87,18 @@ fn verdict(of: &[&Opinion]) -> String {
         .iter()
         .all(|o| o.main || matches!(o.outcome, Outcome::Skipped(_)));
     match (passed.as_slice(), failed.as_slice()) {
-        ([], []) => "no stack could be asked".to_owned(),
-        _ if alone => "no other stack could be asked".to_owned(),
-        (passed, []) => format!("all that were asked get through ({})", joined(passed)),
-        ([], failed) => format!("all that were asked fail ({})", joined(failed)),
+        ([], []) => "no client could be tried".to_owned(),
+        _ if alone => "no other client could be tried".to_owned(),
+        (passed, []) => format!("all clients succeeded ({})", joined(passed)),
+        ([], failed) => format!("all clients failed ({})", joined(failed)),
         (passed, failed) => {
             let healing = of.iter().any(|o| o.main && o.may_heal);
             let later = match healing {
-                true => ", but what dbdoctor met may heal by itself",
+                true => "; dbdoctor's own failure may be transient",
                 false => "",
             };
             format!(
-                "{} got through, {} did not{later}",
+                "{} succeeded, {} failed{later}",
                 joined(passed),
                 joined(failed)
             )
@@ -145,14 +145,14 @@ mod tests {
         assert!(findings(&all).is_empty());
         assert_eq!(
             summary(&all),
-            "database: all that were asked get through (main and a)"
+            "database: all clients succeeded (main and a)"
         );
         let all = [
             row("main", failed(Step::Tls)),
             row("a", failed(Step::Login)),
         ];
         assert!(findings(&all).is_empty());
-        assert!(summary(&all).contains("all that were asked fail"));
+        assert!(summary(&all).contains("all clients failed"));
     }
 
     #[test]
@@ -184,6 +184,6 @@ mod tests {
         main.may_heal = true;
         let all = [main, row("a", Outcome::Passed(Step::Login))];
         assert!(findings(&all).is_empty());
-        assert!(summary(&all).contains("may heal"));
+        assert!(summary(&all).contains("may be transient"));
     }
 }

@@ -110,7 +110,7 @@ impl Earned {
         match self {
             Earned::Everything | Earned::Unverified => None,
             Earned::Verification(cause) => Some(format!(
-                "verification only, without user name and credentials: {}",
+                "only verified the server, without a user name or credentials: {}",
                 rejected(cause)
             )),
             Earned::Nothing(cause) => Some(rejected(cause)),

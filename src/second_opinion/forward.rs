@@ -37,7 +37,9 @@ impl LoopbackForward {
         // Our own connection must be known for ours.
         let (_probe, accepted) = tokio::try_join!(TcpStream::connect(local), listener.accept())?;
         if !is_ours(accepted.1, local).await {
-            return Err(io::Error::other("cannot tell which user connects to it"));
+            return Err(io::Error::other(
+                "cannot determine which user connects to the listener",
+            ));
         }
         let task = tokio::spawn(async move {
             let mut streams = tokio::task::JoinSet::new();

@@ -30,18 +30,18 @@ const MOST_KEYS: usize = 5;
 pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let Some(plan) = &scene.connected.target.ssh else {
-        return Outcome::Skipped("there is no SSH server in this target".to_owned());
+        return Outcome::Skipped("the target has no SSH server".to_owned());
     };
     if let Some(why) = typed(scene, plan) {
         return Outcome::Skipped(why);
     }
     let at = scene.hop();
     let Some(hop) = plan.hops.get(at).cloned() else {
-        return Outcome::Skipped("no SSH server is named".to_owned());
+        return Outcome::Skipped("the target names no SSH server".to_owned());
     };
     // A list may have revoked the certificate alone, which libssh2 does not see.
     if hop_facts(scene, at).is_some_and(|hop| hop["host_key"]["known_hosts"] == "revoked") {
-        return Outcome::Skipped("the run found the host key revoked".to_owned());
+        return Outcome::Skipped("the host key is revoked".to_owned());
     }
     let link = match link(scene, at).await {
         Ok(link) => link,
@@ -69,7 +69,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let patience = limit + Duration::from_millis(200);
     match tokio::time::timeout_at(patience.into(), thread).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => Outcome::Skipped(format!("libssh2 broke down: {error}")),
+        Ok(Err(error)) => Outcome::Skipped(format!("libssh2 crashed: {error}")),
         Err(_) => {
             if let Ok(socket) = stopped.try_recv() {
                 let _ = socket2::Socket::from(socket).shutdown(std::net::Shutdown::Both);
@@ -101,7 +101,7 @@ pub(super) fn typed(scene: &Scene<'_>, plan: &SshPlan) -> Option<String> {
         };
         let method = auth["method"].as_str().unwrap_or_default();
         if plan.password.is_none() && matches!(method, "password" | "keyboard-interactive") {
-            return Some("the SSH password was typed, and is not kept".to_owned());
+            return Some("the SSH password was typed and is not stored".to_owned());
         }
     }
     let locked = || {
@@ -111,7 +111,7 @@ pub(super) fn typed(scene: &Scene<'_>, plan: &SshPlan) -> Option<String> {
             .any(|file| encrypted(&file.path))
     };
     (plan.passphrase.is_none() && locked())
-        .then(|| "the key's passphrase was typed, and is not kept".to_owned())
+        .then(|| "the key's passphrase was typed and is not stored".to_owned())
 }
 
 /// Whether a key file says that it is encrypted.
@@ -140,7 +140,7 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
     let connected = scene.connected;
     let hops = connected.target.ssh.as_ref().map(|plan| &plan.hops);
     let Some(hop) = hops.and_then(|hops| hops.get(at)) else {
-        return Err("no SSH server is named".to_owned());
+        return Err("the target names no SSH server".to_owned());
     };
     if at == 0 {
         return match &connected.address {
@@ -151,7 +151,7 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
             },
         };
     }
-    let jump = |error: String| format!("the jump host before it is not passed: {error}");
+    let jump = |error: String| format!("the jump host failed: {error}");
     let bastion = connected
         .hop(&connected.target.keepalives, at)
         .await
@@ -161,8 +161,8 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
         Some(session) => session
             .open(&hop.host, hop.port, &ctx, ctx.limit())
             .await
-            .map_err(|_| jump("it does not reach it".to_owned()))?,
-        None => return Err(jump("there is no session".to_owned())),
+            .map_err(|_| jump("it cannot reach the next host".to_owned()))?,
+        None => return Err(jump("no session".to_owned())),
     };
     let pair = || {
         let (ours, theirs) = UnixStream::pair()?;
@@ -285,7 +285,7 @@ impl Libssh2Attempt {
                 }
                 session.set_tcp_stream(socket);
             }
-            Ok(None) => return Outcome::Skipped("there is no way to this server".to_owned()),
+            Ok(None) => return Outcome::Skipped("no route to this server".to_owned()),
             Err(error) => return failed(Step::Connect, error.to_string()),
         }
         let now = SystemTime::now()
@@ -349,7 +349,7 @@ impl Libssh2Attempt {
         let key = shown.and_then(|bytes| PublicKey::from_bytes(&bytes).ok());
         let Some(key) = key else {
             return Err(Outcome::Skipped(
-                "the host key that libssh2 was shown cannot be read".to_owned(),
+                "libssh2 received a host key that cannot be parsed".to_owned(),
             ));
         };
         let shown = Shown {
@@ -363,7 +363,7 @@ impl Libssh2Attempt {
         // libssh2 knows no host certificates, so the key within is all it sees.
         if judge.known().authority {
             return Err(Outcome::Skipped(
-                "the host is known by an authority's certificate, which libssh2 does not read"
+                "the host is known by a CA-signed certificate, which libssh2 does not support"
                     .to_owned(),
             ));
         }
@@ -372,8 +372,8 @@ impl Libssh2Attempt {
         });
         let known_as = match self.hop.host_key_check {
             _ if revoked => "is revoked",
-            HostKeyCheck::Yes => "is not the one that known_hosts has",
-            _ => "is refused",
+            HostKeyCheck::Yes => "does not match known_hosts",
+            _ => "is rejected",
         };
         Err(Outcome::Failed(
             Step::HostKey,
@@ -396,7 +396,7 @@ impl Libssh2Attempt {
             Err(error) => return Err(failed(words(&error))),
         };
         let offers = |method: &str| methods.split(',').any(|m| m == method);
-        let mut last = format!("the server accepts {methods}, and nothing of it is at hand");
+        let mut last = format!("the server accepts {methods}, but no such credential is available");
         if offers("publickey") {
             for key in &means.keys {
                 self.pace(session);
@@ -460,7 +460,7 @@ impl Libssh2Attempt {
 
     fn with_agent(&self, session: &Session, key: &CandidateKey) -> Result<(), String> {
         let Some(socket) = &self.hop.agent else {
-            return Err("there is no agent".to_owned());
+            return Err("no SSH agent".to_owned());
         };
         let attempt = || -> Result<bool, ssh2::Error> {
             let mut agent = session.agent()?;
@@ -480,7 +480,7 @@ impl Libssh2Attempt {
         };
         match attempt() {
             Ok(true) => Ok(()),
-            Ok(false) => Err("the agent does not show the key to libssh2".to_owned()),
+            Ok(false) => Err("the agent does not offer the key to libssh2".to_owned()),
             Err(error) => Err(format!("{} (key in the agent)", words(&error))),
         }
     }

@@ -97,7 +97,7 @@ impl Step {
             Step::Forward => "the forward to the database",
             Step::Tls => "the TLS handshake",
             Step::Login => "the login",
-            Step::Session => "what target_session_attrs demands",
+            Step::Session => "the target_session_attrs check",
         }
     }
 }
@@ -339,7 +339,7 @@ async fn ask(stack: Stack, scene: &Scene<'_>) -> Opinion {
         return opinion(Outcome::Skipped(why), Duration::ZERO);
     }
     if limit.saturating_duration_since(began) < LEAST {
-        let why = "no time was left before --deadline".to_owned();
+        let why = "no time left before --deadline".to_owned();
         return opinion(Outcome::Skipped(why), Duration::ZERO);
     }
     let outcome = match stack {
@@ -351,7 +351,7 @@ async fn ask(stack: Stack, scene: &Scene<'_>) -> Opinion {
     let cut_short = Instant::now() >= ctx.deadline;
     match outcome {
         Outcome::Failed(..) if cut_short => {
-            let why = "--deadline came before it was done".to_owned();
+            let why = "--deadline passed before it finished".to_owned();
             opinion(Outcome::Skipped(why), Duration::ZERO)
         }
         Outcome::Skipped(why) => opinion(Outcome::Skipped(why), Duration::ZERO),
@@ -364,11 +364,11 @@ async fn ask(stack: Stack, scene: &Scene<'_>) -> Opinion {
 fn would_look_up(target: &Target, place: &Place) -> Option<String> {
     let guarded = !target.guards.not_host.is_empty();
     (guarded && matches!(place, Place::Name(_)))
-        .then(|| "it looks the name up by itself, past --not-host".to_owned())
+        .then(|| "it resolves the name itself, bypassing --not-host".to_owned())
 }
 
 /// The words for a stack that did not come back in time.
 fn late(limit: Instant, began: Instant) -> String {
     let waited = limit.saturating_duration_since(began);
-    format!("no end after {:.1} s", waited.as_secs_f64())
+    format!("not finished after {:.1} s", waited.as_secs_f64())
 }

@@ -35,10 +35,10 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let connected = scene.connected;
     let target = &connected.target;
     if target.ssh.is_some() && connected.bastion.is_none() {
-        return Outcome::Skipped("there is no tunnel to go through".to_owned());
+        return Outcome::Skipped("the SSH tunnel is not available".to_owned());
     }
     if super::psql::typed(scene) {
-        return Outcome::Skipped("the password was typed, and is not kept".to_owned());
+        return Outcome::Skipped("the password was typed and is not stored".to_owned());
     }
     // A run that passed names its host; else the list is gone through.
     let endpoints = match scene.passed {
@@ -90,7 +90,7 @@ enum Went {
 impl NativeAttempt<'_> {
     /// libpq's order: the next host only after a failure to connect.
     async fn hosts(&mut self, endpoints: &[&Endpoint]) -> Outcome {
-        let mut last = Outcome::Skipped("there is no host".to_owned());
+        let mut last = Outcome::Skipped("the target names no host".to_owned());
         for endpoint in endpoints {
             last = self.host(endpoint).await;
             if !matches!(last, Outcome::Failed(Step::Connect, _)) {
@@ -127,7 +127,7 @@ impl NativeAttempt<'_> {
         }
         match first {
             Some((step, error)) => Outcome::Failed(step, error),
-            None => Outcome::Skipped("there is no way to this host".to_owned()),
+            None => Outcome::Skipped("no route to this host".to_owned()),
         }
     }
 
@@ -135,8 +135,8 @@ impl NativeAttempt<'_> {
         let plain = mode == Ssl::Disable;
         if plain && self.goal < Step::Login {
             return Went::Not(match self.target.require_auth.methods.is_empty() {
-                true => "there is no TLS to look at".to_owned(),
-                false => "it cannot be held to require_auth".to_owned(),
+                true => "TLS is not used".to_owned(),
+                false => "it does not support require_auth".to_owned(),
             });
         }
         let connector = match plain {
@@ -191,7 +191,7 @@ impl NativeAttempt<'_> {
         // Never looked up again: another answer would not have been judged.
         let same = |to: &Destination| to.place == endpoint.place && to.port == endpoint.port;
         let known = connected.addresses.iter().find(|(to, _)| same(to));
-        let mut last = "the run found no address for it".to_owned();
+        let mut last = "no address found".to_owned();
         for address in known.map_or(&[][..], |(_, addresses)| addresses) {
             match tokio::time::timeout(connected.ctx.timeout, dial(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
@@ -296,7 +296,7 @@ fn connector(target: &Target, endpoint: &Endpoint, earned: Earned) -> Result<Tls
             let there = file.path.exists();
             if there {
                 let Ok(pem) = config::files::read(&file.path) else {
-                    return not("the root certificates cannot be read");
+                    return not("cannot read the root certificates");
                 };
                 for root in Certificate::stack_from_pem(&pem).map_err(wrong)? {
                     builder.add_root_certificate(root);
@@ -307,15 +307,15 @@ fn connector(target: &Target, endpoint: &Endpoint, earned: Earned) -> Result<Tls
     };
     if !roots {
         if settings.mode >= SslMode::VerifyCa {
-            return not("there are no root certificates to verify with");
+            return not("no root certificates to verify with");
         }
         builder.danger_accept_invalid_certs(true);
     }
     if roots && (exists(settings.crl.as_ref()) || settings.crl_dir.is_some()) {
-        return not("it does not look at revocation lists, which this target has");
+        return not("it does not support revocation lists, which this target uses");
     }
     if settings.mode == SslMode::VerifyFull && endpoint.host.is_empty() {
-        return not("there is no host name to verify");
+        return not("no host name to verify");
     }
     if let Some(version) = settings.min_version {
         builder.min_protocol_version(Some(protocol(version)));
@@ -330,10 +330,10 @@ fn connector(target: &Target, endpoint: &Endpoint, earned: Earned) -> Result<Tls
     {
         let read = |file: &NamedFile| config::files::read(&file.path);
         let (Ok(certificate), Ok(key)) = (read(certificate), read(key)) else {
-            return not("the client certificate or its key cannot be read");
+            return not("cannot read the client certificate or its key");
         };
         if String::from_utf8_lossy(&key).contains("ENCRYPTED") {
-            return not("it opens no client key that is encrypted");
+            return not("it does not support encrypted client keys");
         }
         let identity = Identity::from_pkcs8(&certificate, &key)
             .map_err(|error| Went::Wrong(Step::Tls, format!("the client key: {error}")))?;

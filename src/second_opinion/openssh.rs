@@ -39,7 +39,7 @@ const LONGEST_LINE: u64 = 8192;
 pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let Some(plan) = &scene.connected.target.ssh else {
-        return Outcome::Skipped("there is no SSH server in this target".to_owned());
+        return Outcome::Skipped("the target has no SSH server".to_owned());
     };
     // It goes as far as the run did: of a jump host on the way ssh tells nothing.
     let hops = &plan.hops[..=scene.hop()];
@@ -48,7 +48,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     }
     let wanted = match libssh2::wanted(scene, plan, scene.hop()) {
         ForwardTarget::Unix(_) => {
-            return Outcome::Skipped("ssh -W does not lead to a unix socket".to_owned());
+            return Outcome::Skipped("ssh -W does not support unix sockets".to_owned());
         }
         ForwardTarget::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
         ForwardTarget::Tcp(host, port) => format!("{host}:{port}"),
@@ -56,7 +56,9 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let prepared = match SshFiles::new(scene, hops, plan, earned) {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(why)) => return Outcome::Skipped(why),
-        Err(error) => return Outcome::Skipped(format!("no temporary directory: {error}")),
+        Err(error) => {
+            return Outcome::Skipped(format!("cannot create a temporary directory: {error}"));
+        }
     };
     let mut command = prepared.command(scene, plan);
     command.args(["-W", &wanted, &alias(hops.len())]);
@@ -93,7 +95,7 @@ fn cannot(scene: &Scene<'_>, hops: &[Hop], plan: &SshPlan) -> Option<String> {
             .is_some_and(|hop| hop["auth"]["method"] == "keyboard-interactive");
         let has = |secret: &Option<_>| secret.is_some();
         (by_prompt && has(&plan.passphrase) && has(&plan.password)).then(|| {
-            "a server's own prompts are not answered while a passphrase is at hand".to_owned()
+            "keyboard-interactive prompts are not answered when a key passphrase is set".to_owned()
         })
     })
 }
@@ -105,7 +107,7 @@ fn unfair(plan: &SshPlan, log: &Log) -> Option<String> {
         .iter()
         .any(|hop| hop.host_key_check != HostKeyCheck::Yes);
     (lax && log.refused_host_key).then(|| {
-        "the host key is not in known_hosts, and ssh is run with StrictHostKeyChecking=yes only"
+        "the host key is not in known_hosts, and ssh is run only with StrictHostKeyChecking=yes"
             .to_owned()
     })
 }
@@ -147,7 +149,7 @@ impl SshFiles {
                 Some(text) => config += &text,
                 None => {
                     return Ok(Err(format!(
-                        "a setting of {} cannot be written into ssh's configuration",
+                        "a setting of {} cannot be expressed in an ssh configuration file",
                         hop.label()
                     )));
                 }
@@ -455,7 +457,7 @@ impl Log {
         let open = self.complaints.iter().find(|c| c.contains("open failed"));
         open.or(self.complaints.last())
             .cloned()
-            .unwrap_or_else(|| "it ended without a word".to_owned())
+            .unwrap_or_else(|| "it exited without an error message".to_owned())
     }
 }
 

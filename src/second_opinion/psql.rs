@@ -34,28 +34,28 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let began = Instant::now();
     let skipped = |why: &str| Outcome::Skipped(why.to_owned());
     if scene.until <= Stage::Tls {
-        return skipped("it does not stop after TLS");
+        return skipped("psql cannot stop after the TLS handshake");
     }
     if typed(scene) {
-        return skipped("the password was typed, and is not kept");
+        return skipped("the password was typed and is not stored");
     }
     let connected = scene.connected;
     let target = &connected.target;
     if earned.certificate_goes_first(target) {
         return skipped(
             "libpq sends the client certificate before it checks the server's name, and \
-             dbdoctor did not get as far as checking it",
+             dbdoctor did not check that name",
         );
     }
     let forward = match (&target.ssh, &connected.bastion) {
         (None, _) => None,
-        (Some(_), None) => return skipped("there is no tunnel to go through"),
+        (Some(_), None) => return skipped("the SSH tunnel is not available"),
         (Some(_), Some(_)) if matches!(connected.endpoint.place, Place::Unix(_)) => {
             return skipped("the database is a unix socket at the far end of the tunnel");
         }
         (Some(_), Some(_)) => match open_forward(scene, limit).await {
             Ok(forward) => Some(forward),
-            Err(error) => return Outcome::Skipped(format!("no listener on loopback: {error}")),
+            Err(error) => return Outcome::Skipped(format!("cannot listen on loopback: {error}")),
         },
     };
     let at = match &forward {
@@ -74,13 +74,13 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         _ => None,
     };
     let Some(service) = service::text(scene, earned, only.as_ref()) else {
-        return skipped("a parameter cannot be written into a service file");
+        return skipped("a parameter cannot be expressed in a service file");
     };
     let passwords = match earned.only_verification() {
         true => Passwords::None,
         false => match Passwords::of(&endpoints) {
             Some(passwords) => passwords,
-            None => return skipped("the hosts' different passwords cannot be handed over"),
+            None => return skipped("the hosts have different passwords"),
         },
     };
     let command = match command(scene, earned, &service, &passwords) {
@@ -93,7 +93,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     drop(forward);
     match ended {
         Ok(ended) if ended.stderr.contains("service file") => {
-            skipped("it is too old for a parameter of this target")
+            skipped("the installed version does not support a parameter of this target")
         }
         Ok(ended) if earned.only_verification() => verified(&ended, target),
         Ok(ended) if ended.status == Some(0) => Outcome::Passed(reached(target, scene)),
