@@ -21,7 +21,7 @@ pub fn endpoints(forbidden: &[HostPattern], endpoints: &[Endpoint]) -> Result<()
             Place::Name(name) => name.clone(),
         };
         as_written(forbidden, &[&endpoint.host, &place], |name| {
-            format!("this target leads to {name}")
+            format!("this target connects to {name}")
         })
         .map_err(|finding| finding.with("endpoint", endpoint.label()))
     })
@@ -35,7 +35,7 @@ pub fn endpoints(forbidden: &[HostPattern], endpoints: &[Endpoint]) -> Result<()
 pub fn hops(forbidden: &[HostPattern], hops: &[Hop]) -> Result<(), Finding> {
     hops.iter().try_for_each(|hop| {
         as_written(forbidden, &[&hop.alias, &hop.host], |name| {
-            format!("the way over SSH goes through {name}")
+            format!("the SSH connection goes through {name}")
         })
         .map_err(|finding| finding.with("endpoint", hop.label()))
     })
@@ -71,9 +71,9 @@ pub fn looked_up(
         let address = || addresses.iter().find(|ip| pattern.matches_address(**ip));
         let actual = known.or_else(|| address().map(IpAddr::to_string))?;
         Some(
-            wrong_host(pattern, &actual, format!("{name} leads to {actual}"))
+            wrong_host(pattern, &actual, format!("{name} resolves to {actual}"))
                 .with("name", name)
-                .with("when", "after the look-up, before any connection"),
+                .with("when", "after the lookup, before any connection"),
         )
     };
     forbidden.iter().find_map(hit).map_or(Ok(()), Err)

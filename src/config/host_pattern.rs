@@ -32,7 +32,7 @@ enum Form {
 /// the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}; a pattern is a host name in which * and ? are wildcards, an IP address, a network such as 10.0.0.0/8, or a socket directory"
+    "{0}; a pattern is a host name with * and ? as wildcards, an IP address, a network such as 10.0.0.0/8, or a socket directory"
 )]
 pub struct Impossible(&'static str);
 
@@ -45,10 +45,10 @@ impl HostPattern {
         let form = match text {
             "" => Err(Impossible("the pattern is empty (is a variable unset?)")),
             _ if text.trim() != text || text.chars().any(char::is_control) => {
-                Err(Impossible("there is whitespace around or in the pattern"))
+                Err(Impossible("the pattern contains whitespace"))
             }
             _ if text.contains(',') => Err(Impossible(
-                "the pattern holds a comma: give the flag once for each pattern",
+                "the pattern contains a comma: repeat the flag for each pattern",
             )),
             _ if is_path(text) => Ok(Form::Globs(spellings_of_path(text))),
             _ if text.contains("://") => Err(Impossible("the pattern is a URL")),
@@ -118,7 +118,7 @@ fn is_path(text: &str) -> bool {
 /// not count: the network around it is what a guard has to keep out.
 fn network(address: &str, prefix: &str) -> Result<Form, Impossible> {
     const WRONG: Impossible =
-        Impossible("the network is not a whole address, a slash and a prefix length");
+        Impossible("a network is a full address, a slash and a prefix length");
     let digits = prefix.bytes().all(|byte| byte.is_ascii_digit());
     let ip: IpAddr = within_brackets(address).parse().map_err(|_| WRONG)?;
     let prefix: u8 = prefix.parse().ok().filter(|_| digits).ok_or(WRONG)?;
@@ -134,7 +134,7 @@ fn network(address: &str, prefix: &str) -> Result<Form, Impossible> {
 fn address_or_name(text: &str) -> Result<Form, Impossible> {
     if text.starts_with('[') && text.contains("]:") {
         return Err(Impossible(
-            "the pattern holds a port: hosts alone are compared",
+            "the pattern contains a port: only hosts are compared",
         ));
     }
     let text = within_brackets(text).trim_end_matches('.');
@@ -145,24 +145,26 @@ fn address_or_name(text: &str) -> Result<Form, Impossible> {
     }
     if text.contains(':') {
         return Err(Impossible(match text.matches(':').count() {
-            1 => "the pattern holds a port: hosts alone are compared",
-            _ => "the pattern is no IPv6 address, and those take no wildcards: give a network",
+            1 => "the pattern contains a port: only hosts are compared",
+            _ => "the pattern is not a valid IPv6 address (for wildcards in IPv6, use a network)",
         }));
     }
     if text.starts_with('.') || text.contains("..") || text.is_empty() {
         return Err(Impossible(
-            "a label of the name is empty (a whole domain is *.example.com)",
+            "the name contains an empty label (for a whole domain, use *.example.com)",
         ));
     }
     let all = spellings_of_name(text);
     let in_a_name = |c: char| c.is_alphanumeric() || "-_.*?".contains(c);
     if !all.iter().any(|name| name.chars().all(in_a_name)) {
         return Err(Impossible(
-            "the pattern holds a character that no host name has (* and ? are the only wildcards)",
+            "the pattern contains a character not allowed in host names (* and ? are the only wildcards)",
         ));
     }
     if text.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return Err(Impossible("the pattern looks like an address and is none"));
+        return Err(Impossible(
+            "the pattern looks like an IP address but is not valid",
+        ));
     }
     Ok(Form::Globs(all))
 }

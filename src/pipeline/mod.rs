@@ -82,7 +82,7 @@ pub fn applicable(target: &Target, until: Stage) -> Result<(), NotApplicable> {
         ));
     }
     if until == Stage::Tunnel && target.ssh.is_none() {
-        return Err(NotApplicable("there is no tunnel without --ssh"));
+        return Err(NotApplicable("no tunnel to check without --ssh"));
     }
     Ok(())
 }

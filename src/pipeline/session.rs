@@ -273,7 +273,7 @@ impl Connected {
         let ctx = self.ctx.anew();
         let (Some(plan), Some(address)) = (&self.target.ssh, &self.address) else {
             return Err(Finding::new(&crate::cause::ssh::UNCLASSIFIED)
-                .with("error", "there is no SSH server in this target"));
+                .with("error", "the target has no SSH server"));
         };
         let mut plan = plan.clone();
         plan.hops.truncate(hops.max(1));

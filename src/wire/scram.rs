@@ -141,7 +141,7 @@ impl ClientFirst {
             .ok_or(ScramError::Malformed("the iteration count is not a number"))?;
         if parts.next().is_some() {
             return Err(ScramError::Malformed(
-                "there is more behind the server's first message",
+                "the server's first message has trailing data",
             ));
         }
         Ok(Challenge {

@@ -207,7 +207,7 @@ impl Session {
             };
             taken += frame.body.len();
             if taken > MOST_BYTES {
-                return Err(violated("an answer without end"));
+                return Err(violated("an answer that never ends"));
             }
             match frame.tag {
                 b'D' => match row(&frame.body) {

@@ -445,7 +445,7 @@ impl Login {
         let required = self.rules.channel_binding == ChannelBinding::Require;
         let disabled = self.rules.channel_binding == ChannelBinding::Disable;
         if !matches!(self.sasl, Sasl::Idle) {
-            return Err(StartupEnd::Protocol("it asks for SASL twice".to_owned()));
+            return Err(StartupEnd::Protocol("it requests SASL twice".to_owned()));
         }
         let tls = self.wire().tls.clone();
         if required && tls.is_none() {
@@ -529,7 +529,7 @@ impl Login {
                 };
                 if self.parameters.len() >= MOST_PARAMETERS {
                     return Err(StartupEnd::Protocol(
-                        "it reports parameters without end".to_owned(),
+                        "it sends an endless list of parameters".to_owned(),
                     ));
                 }
                 self.parameters.insert(name, value);

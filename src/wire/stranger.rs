@@ -67,7 +67,7 @@ impl PeerProtocol {
         match self {
             PeerProtocol::Http => "a web server or HTTP proxy",
             PeerProtocol::HttpsExpected => "a web server that expects HTTPS",
-            PeerProtocol::Tls => "a TLS server that does not know PostgreSQL's request for TLS",
+            PeerProtocol::Tls => "a TLS server that does not understand PostgreSQL's TLS request",
             PeerProtocol::Ssh => "an SSH server",
             PeerProtocol::MySql => "a MySQL or MariaDB server",
             PeerProtocol::Redis => "a Redis server",
@@ -83,9 +83,7 @@ impl PeerProtocol {
             PeerProtocol::Ldap => "a directory server (LDAP)",
             PeerProtocol::SqlServer => "Microsoft SQL Server",
             PeerProtocol::Oracle => "an Oracle listener",
-            PeerProtocol::PostgresClient => {
-                "something that sends back what it is sent, or another PostgreSQL client"
-            }
+            PeerProtocol::PostgresClient => "an echo service, or another PostgreSQL client",
             PeerProtocol::Text => "something that answers in text",
             PeerProtocol::Unknown => "something unknown",
         }
