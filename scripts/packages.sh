@@ -1,9 +1,8 @@
-# Sourced by scripts/demo and scripts/test: makes sure that everything they run
-# is there. On Debian and Ubuntu what is missing is installed; elsewhere it is
-# named. Services that packages would start are kept from starting.
+# Sourced by scripts/demo and scripts/test: makes sure that the programs they run
+# are installed. On Debian and Ubuntu it installs the missing ones; elsewhere it
+# lists them. Services of the installed packages are not started.
 
-# What must be found, and the Debian package that has it: programs, and Python's
-# modules as python3/MODULE.
+# PROGRAM:PACKAGE for Debian. A Python module is written python3/MODULE.
 required_programs=(
   cc:build-essential
   pkg-config:pkg-config
@@ -30,12 +29,12 @@ required_for_tests=(
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Servers live in sbin, which is not on everybody's path.
+# Servers are in sbin, which is not always in PATH.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 is_there() {
   case "$1" in
-    # Debian's modules belong to Debian's Python, whichever comes first on the path.
+    # Debian's modules work only with Debian's Python, whichever comes first in PATH.
     python3/*) /usr/bin/python3 -c "import ${1#*/}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
@@ -46,7 +45,7 @@ missing_packages() {
   for entry in "$@"; do
     is_there "${entry%%:*}" || printf '%s\n' "${entry#*:}"
   done
-  # Debian keeps the server's programs off the path.
+  # Debian does not put the server's programs in PATH.
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ||
     command -v postgres >/dev/null || printf 'postgresql\n'
   pkg-config --exists openssl 2>/dev/null || printf 'libssl-dev\n'
@@ -55,7 +54,7 @@ missing_packages() {
 # ensure_packages PROGRAM:PACKAGE…
 ensure_packages() {
   if ! command -v cargo >/dev/null; then
-    say 'A Rust toolchain is needed: see https://rustup.rs'
+    say 'Install a Rust toolchain first: https://rustup.rs'
     return 1
   fi
   local packages
@@ -67,7 +66,7 @@ ensure_packages() {
     command -v sudo >/dev/null && as_root=(sudo)
   fi
   if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && [ "${#as_root[@]}" -eq 0 ]; }; then
-    say "These Debian packages, or what your system has in their place, are needed: ${packages[*]}"
+    say "Install these Debian packages, or your system's equivalents: ${packages[*]}"
     say '  Fedora:   dnf install gcc pkgconf openssl-devel postgresql-server openssh-server pgbouncer haproxy dnsmasq nftables iproute putty python3-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and sshtunnel for Python'
     say '  Arch:     pacman -S base-devel openssl postgresql openssh pgbouncer haproxy dnsmasq nftables iproute2 putty python-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and sshtunnel for Python'
     say '  macOS:    brew install pkg-config openssl postgresql@16 (the lab needs Linux for the rest)'
@@ -75,7 +74,7 @@ ensure_packages() {
   fi
 
   say "installing ${packages[*]}"
-  # invoke-rc.d asks this program before it starts a service; 101 means no.
+  # invoke-rc.d runs this program before it starts a service; 101 forbids the start.
   local policy=/usr/sbin/policy-rc.d ours=
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null

@@ -10,7 +10,7 @@ const NEEDS: &[Need] = &[Need::Postgres, Need::Sshd];
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "demo-healthy",
-        about: "TLS and SCRAM through an SSH server, nothing wrong",
+        about: "TLS and SCRAM through an SSH server, all healthy",
         expect: Expect::Pass,
         oracle: Oracle::Psql,
         needs: NEEDS,
@@ -37,7 +37,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "demo-password-wrong",
-        about: "the password is another one",
+        about: "the password is wrong",
         expect: Expect::Fail("auth.password.wrong"),
         oracle: Oracle::Psql,
         needs: NEEDS,
@@ -48,7 +48,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "demo-server-down",
-        about: "the SSH server is up, the database is not",
+        about: "the SSH server is up, the database is down",
         expect: Expect::Fail("tunnel.target.refused"),
         oracle: Oracle::Ssh,
         needs: NEEDS,
