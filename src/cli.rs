@@ -1,8 +1,8 @@
-//! Every flag and subcommand, and nothing else: no logic, no defaults that
-//! depend on the surroundings.
+//! Every flag and subcommand, and nothing else: no logic, no defaults that depend on
+//! the environment.
 //!
-//! The values of connection flags are plain strings here on purpose: whether
-//! they make sense is decided in the `config` stage, with a cause.
+//! The values of connection flags are plain strings on purpose: the `config` stage
+//! validates them and reports a cause.
 
 // These comments are the help, which knows no links: host[:port] is none.
 #![allow(rustdoc::broken_intra_doc_links)]
@@ -120,7 +120,7 @@ Examples:
   dbdoctor completions bash > /etc/bash_completion.d/dbdoctor
   dbdoctor completions zsh > ~/.zfunc/_dbdoctor";
 
-/// Say why a PostgreSQL connection fails, and what to do about it
+/// Find out why a PostgreSQL connection fails and how to fix it
 #[derive(Debug, Parser)]
 #[command(
     name = "dbdoctor",

@@ -1,6 +1,6 @@
-//! File descriptors: dbdoctor needs a few more of them than the client that
-//! it stands in for. A low soft limit is raised while it runs; where the hard
-//! limit is as low, that is found out before anything is begun.
+//! File descriptors: dbdoctor needs a few more of them than a client does. It
+//! raises a low soft limit while it runs; if the hard limit is as low, it says so
+//! before it starts.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,11 +17,11 @@ const LEAST: usize = 9;
 /// The soft limit as it was found, where it was raised.
 static FOUND: OnceLock<u64> = OnceLock::new();
 
-/// Raises a low soft limit as far as the hard one lets it, and sees whether
-/// there are enough to begin.
+/// Raises a low soft limit as far as the hard limit allows, and checks that
+/// enough descriptors are free to start.
 ///
 /// # Errors
-/// What the system says when one more is asked for.
+/// The system's error when too few are free.
 pub fn provide() -> io::Result<()> {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < ENOUGH.min(hard)
@@ -36,7 +36,7 @@ pub fn provide() -> io::Result<()> {
     spare.map(drop)
 }
 
-/// Puts the soft limit back: what runs in our place is to find its own.
+/// Restores the soft limit for the command that replaces dbdoctor.
 pub fn restore() {
     if let Some(soft) = FOUND.get()
         && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)

@@ -1,9 +1,8 @@
-//! `diff`: what differs between two reports, first what explains that their
-//! verdicts do.
+//! `diff`: what differs between two reports, starting with what explains the
+//! different verdicts.
 //!
-//! Reports are read as plain JSON, so that those of other versions can be
-//! compared too: what is not there is null, what is not known is compared like
-//! everything else.
+//! Reports are read as plain JSON, so that reports of other versions can be compared
+//! too: a missing key is null, and an unknown key is compared like any other.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

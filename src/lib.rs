@@ -1,4 +1,4 @@
-//! dbdoctor says why a PostgreSQL connection fails, and what to do about it.
+//! dbdoctor finds out why a PostgreSQL connection fails and how to fix it.
 //!
 //! # The map
 //!

@@ -17,10 +17,10 @@ use dbdoctor::threads;
 /// Whether anything panicked, in whatever thread.
 static DEFECT: AtomicBool = AtomicBool::new(false);
 
-/// Whether the runtime's threads are being made.
+/// Whether the runtime's threads are being created.
 static STARTING: AtomicBool = AtomicBool::new(false);
 
-/// What is said where they cannot be.
+/// The error if they cannot be.
 const NO_THREADS: &str = "dbdoctor: cannot start: no more threads available to this process \
                           (check the limits on processes and memory: ulimit -u, pids.max of the \
                           container)";
@@ -103,12 +103,12 @@ async fn dispatch(command: Command) -> Exit {
     }
 }
 
-/// One line for a defect of ours. What was asserted is left out, since it may
-/// quote a value; the place is enough to find it.
+/// Prints one line for a bug in dbdoctor: where it is, without the panic's
+/// message, which may quote a secret.
 fn panic_hook(panic: &std::panic::PanicHookInfo<'_>) {
     if STARTING.load(Ordering::SeqCst) {
-        // Others took the threads that were there a moment ago. To unwind would
-        // wait for those of the runtime that did start.
+        // Another process took the threads that were free a moment ago. Unwinding
+        // would wait for the runtime's threads that did start.
         eprintln!("{NO_THREADS}");
         std::process::exit(Exit::Defect as i32);
     }

@@ -43,7 +43,7 @@ pub enum Stage {
     Auth,
     /// The server's own state.
     Server,
-    /// What happens to a connection left alone.
+    /// What happens to an idle connection.
     Idle,
     /// What happens over many attempts.
     Stress,

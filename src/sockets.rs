@@ -7,7 +7,7 @@
 //! forked and is about to become another program (its descriptors close then),
 //! which a second look some time later tells apart; and a different program
 //! that was started with the descriptor left open, which is kept apart as a
-//! leak. A third is sharing that was mended: workers that let go of what they
+//! leak. A third is sharing that was fixed: workers that let go of what they
 //! inherited and opened connections of their own, where the driver cannot
 //! close the descriptor without ending the parent's session (psycopg under
 //! SQLAlchemy's `engine.dispose(close=False)`). Then nothing is sent over the
@@ -215,9 +215,9 @@ pub struct SocketScan {
     pub connections: Vec<HeldConnection>,
     /// How many processes were looked into.
     pub processes: usize,
-    /// How many could not be, for want of the right.
+    /// How many could not be, for lack of permission.
     pub unseen: usize,
-    /// Connections to such a port that nobody who may be seen holds.
+    /// Connections to such a port that no visible process holds.
     pub unowned: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Threads: the runtime panics where the system gives it none, so whether it
-//! does is found out before.
+//! Threads: the runtime panics if it cannot create them, so this is checked
+//! first.
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,8 +15,8 @@ const OTHERS: usize = 2;
 const SETTLING: Duration = Duration::from_millis(50);
 
 /// How many workers the runtime may have: one for each core, or as many as the
-/// limits of this process leave room for. None where there is room for no
-/// worker beside the other threads.
+/// limits of this process allow. None if they allow no worker in addition to the
+/// other threads.
 pub fn workers() -> Option<usize> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let wanted = cores.min(MOST);
@@ -24,7 +24,7 @@ pub fn workers() -> Option<usize> {
     (workers > 0).then_some(workers)
 }
 
-/// How many threads the system gives at once, at most `wanted`.
+/// How many threads can exist at the same time, up to `wanted`.
 fn available(wanted: usize) -> usize {
     let mut threads = Vec::new();
     for _ in 0..wanted {

@@ -1,5 +1,5 @@
-//! Errors of usage, worded here and not by the parser: its messages repeat
-//! the arguments, and an argument may hold a password.
+//! Usage errors, worded here because the parser's own messages repeat the arguments,
+//! and an argument may contain a password.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -30,7 +30,7 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
             "the first argument must be a command, such as check".to_owned()
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            "a command is missing, such as check".to_owned()
+            "no command given; to start, use check".to_owned()
         }
         ErrorKind::UnknownArgument => match flag {
             Some(flag) if is_flag(flag) && is_before_command(flag, args) => {
@@ -96,7 +96,7 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
     out
 }
 
-/// Whether a flag that the command has stands before it.
+/// Whether a flag of the command was given before the command's name.
 fn is_before_command(flag: &str, args: &[OsString]) -> bool {
     let first = args.first().and_then(|arg| arg.to_str());
     let Some(name) = command_of(args) else {
@@ -114,19 +114,16 @@ fn is_before_command(flag: &str, args: &[OsString]) -> bool {
     is_its && first.is_some_and(|first| first.starts_with(flag))
 }
 
-/// The command that was meant, if its name is one.
+/// The first argument that is a command's name: flags with values may precede it.
 fn command_of(args: &[OsString]) -> Option<String> {
-    let first = args
-        .iter()
-        .find_map(|arg| arg.to_str().filter(|arg| !arg.starts_with('-')))?;
     let known = Cli::command();
-    known
-        .find_subcommand(first)
+    args.iter()
+        .find_map(|arg| known.find_subcommand(arg.to_str()?))
         .map(|command| command.get_name().to_owned())
 }
 
-/// The name of a flag or of a positional argument, without anything that
-/// stands behind `=`, and only if it is one and not a value in its place.
+/// The name of a flag or positional argument, without `=` and what follows.
+/// None if the text is a value in the place of a name.
 fn named(error: &Error, kind: ContextKind) -> Option<String> {
     let names: Vec<String> = strings(error, kind)
         .iter()
@@ -153,7 +150,7 @@ fn values(error: &Error) -> Vec<String> {
     strings(error, ContextKind::ValidValue)
 }
 
-/// Why a parser of ours refused a value, unless it repeats it.
+/// Why one of our parsers rejected a value, unless the reason quotes the value.
 fn reason(error: &Error) -> Option<String> {
     let source = error.source()?;
     if source.is::<std::num::ParseIntError>() {
@@ -246,6 +243,14 @@ mod tests {
         for pattern in ["", " ", "!", ",", "a b"] {
             let said = message(&["check", "--not-host", pattern]);
             assert!(said.contains("a pattern is a host name"), "{said}");
+        }
+        for args in [
+            &["--timeout", "3", "check"][..],
+            &["-W", "check", "db"],
+            &["--timeout=3", "check"],
+        ] {
+            let said = message(args);
+            assert!(said.contains("must come after the command"), "{said}");
         }
         assert_eq!(
             message(&["chekc"]),

@@ -210,8 +210,8 @@ struct RunOutcome {
     left: Option<Connected>,
 }
 
-/// What is read only once, however often the run is repeated: nobody is asked
-/// twice for a password.
+/// What is read only once, even if the run is repeated, so that a password is
+/// prompted for only once.
 struct Settled {
     target: Target,
     ctx: Ctx,

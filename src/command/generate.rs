@@ -88,7 +88,7 @@ fn page_of(command: clap::Command, is_root: bool) -> io::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// What stands behind the command in its usage line.
+/// The part of the usage line after the command's name.
 fn synopsis(command: &clap::Command, called: &str) -> String {
     let usage = command.clone().render_usage().to_string();
     let after = usage.split_once(called).map(|(_, after)| after);

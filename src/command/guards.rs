@@ -1,5 +1,5 @@
-//! Which command judges which guard. A guard that a command would not reach is
-//! an error of usage: taken in silence, it would let anything pass.
+//! Which command checks which guard. A guard that the command would not check is a
+//! usage error: ignoring it would let any server pass.
 
 use crate::cli::GuardArgs;
 use crate::report::Stage;
@@ -32,8 +32,8 @@ const COMMANDS: [(&str, Stage); 9] = [
 /// goes on to the server where a guard is about it.
 ///
 /// # Errors
-/// What to say where the command does not come to the stage that judges a
-/// guard. What is in no table is judged by nobody.
+/// The usage error if the command does not run the stage that checks a guard. A
+/// guard or command that is in neither table counts as not checked.
 pub fn last_stage(command: &str, until: Stage, guards: &GuardArgs) -> Result<Stage, String> {
     let mut last = until;
     for flag in guards.given() {

@@ -1,5 +1,4 @@
-//! `idle`, and `check --idle`: the run, and then the idle test on what it
-//! reached.
+//! `idle` and `check --idle`: the run, then the idle test on what it reached.
 
 use super::{Exit, check, spare_slots};
 use crate::cli::{IdleArgs, OutputArgs};

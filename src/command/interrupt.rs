@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks for what is known, the second ends it.
+//! Ctrl-C and SIGTERM: the first prints the partial report, the second exits at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

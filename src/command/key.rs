@@ -1,5 +1,5 @@
-//! `key`: one key file, or those that the SSH settings name, without a target
-//! and without any network.
+//! `key`: checks one key file, or those named by the SSH settings, without a target
+//! or any network.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

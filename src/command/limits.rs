@@ -1,5 +1,5 @@
-//! What is left to say where this process may not open enough files to begin:
-//! the same that a run says which finds out at its first connection.
+//! The report if this process may not open enough files to start: the same finding
+//! as when a run hits the limit at its first connection.
 
 use super::{Exit, output};
 use crate::cause::tcp;

@@ -1,5 +1,4 @@
-//! The subcommands: a run of the pipeline, and those that are more or less
-//! than one.
+//! The subcommands: those that run the pipeline, and the others.
 
 pub mod check;
 pub mod diff;

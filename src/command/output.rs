@@ -10,8 +10,8 @@ use crate::render::options::{Style, width_of};
 use crate::report::Report;
 use crate::system::System;
 
-/// Whether the file of `--output` can be written, asked before the run so that
-/// nobody waits for a report that is then lost.
+/// Checks before the run that the `--output` file can be written, so that the
+/// report of a long run is not lost.
 ///
 /// # Errors
 /// The usage error to end with.
@@ -64,9 +64,9 @@ pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System
     }
 }
 
-/// Writes the JSON to the file of `--output`, and prints what is shown: the
-/// file is there also where whoever reads the other stopped reading. From
-/// here on Ctrl-C and SIGTERM end the process at once.
+/// Writes the JSON to the `--output` file first, then prints the report: the file
+/// is complete even if the reader of the other one went away. From here on Ctrl-C
+/// and SIGTERM end the process at once.
 ///
 /// # Errors
 /// How to end where one of them cannot be written.

@@ -1,9 +1,10 @@
-//! The file of `--output`: whole or not at all, never through another user's
-//! link, never waiting for a reader.
+//! The `--output` file: written completely or not at all, never through another
+//! user's symbolic link, never waiting for a reader.
 //!
 //! The path is walked here, one component at a time and each relative to the
-//! directory before it: the kernel protects links in shared directories only
-//! where it follows them itself, and not where a file is replaced by renaming.
+//! directory before it, because the kernel protects symbolic links in shared
+//! directories only when it follows them itself, not when a file is replaced by
+//! renaming.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -1,9 +1,9 @@
-//! `tunnel --listen`: the proven tunnel held open, so that an application can
-//! be pointed at it. If the application works through it, its own tunnel
-//! library is at fault.
+//! `tunnel --listen`: keeps the tested tunnel open, so that an application can be
+//! pointed at it. If the application works through it, its own tunnel library is at
+//! fault.
 //!
-//! The address, and what became of each connection, go to standard error as
-//! they happen; the report comes when it is over.
+//! The address, and the fate of each connection, go to standard error as they
+//! happen; the report is printed at the end.
 
 use std::fmt;
 use std::io::ErrorKind;

@@ -1,5 +1,5 @@
-//! `--wait`: look again until it passes, as long as waiting can help; then
-//! make room for a command.
+//! `--wait`: retries until the run passes, as long as retrying can help, then execs
+//! the given command.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// The pause before another look at a server that has just come up.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// A server that has been up for this long has not just come up. A starting
-/// server may answer for a moment and start anew: the images of container
+/// server may answer for a moment and restart: the images of container
 /// registries run their first scripts on a server that is then stopped.
 const SETTLED: Duration = Duration::from_secs(3);
 /// A server that has been up for this long needs no second look at all.

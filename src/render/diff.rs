@@ -1,4 +1,4 @@
-//! What `diff` says, for people.
+//! The output of `diff` as text.
 
 use std::collections::HashSet;
 

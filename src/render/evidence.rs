@@ -1,5 +1,5 @@
-//! Evidence and facts as people read them: names without underscores, units
-//! behind numbers, lists as lists.
+//! Evidence and facts as text: names without underscores, numbers with units, lists
+//! as lists.
 
 use serde_json::{Map, Value};
 

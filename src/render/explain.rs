@@ -1,4 +1,4 @@
-//! What `explain` says, for people: a cause's page, the catalogue, matches.
+//! The output of `explain` as text: a cause's page, the catalogue, matches.
 
 use super::layout::{Ink, Page, pad, width};
 use super::options::{Style, Verbosity};

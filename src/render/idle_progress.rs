@@ -1,5 +1,5 @@
-//! The idle test while it goes on: on a terminal one line per connection with
-//! a bar that fills, else a line per event; all on standard error.
+//! Progress of the idle test on standard error: on a terminal one line with a bar
+//! per connection, otherwise a line per event.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

@@ -12,8 +12,8 @@ pub fn render(report: &Report) -> Vec<u8> {
     object(&report.to_json())
 }
 
-/// Anything of ours as one JSON object and a line end. Nothing leaves unseen
-/// characters or a guarded secret in it, wherever a text came from.
+/// A value as one JSON object and a newline, with invisible characters and known
+/// secrets removed from every text in it.
 pub fn object(value: &impl Serialize) -> Vec<u8> {
     let value = serde_json::to_value(value).map(safe).unwrap_or_default();
     let mut out = serde_json::to_vec_pretty(&value).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Text laid out for a terminal: wrapping, colours, plain ASCII where need be.
+//! Text layout for a terminal: wrapping, colours, plain ASCII where needed.
 
 use std::borrow::Cow;
 
@@ -80,7 +80,7 @@ impl<'a> Page<'a> {
         self.text.push('\n');
     }
 
-    /// Wrapped text behind a label: the label on the first line, blanks of its
+    /// Wrapped text after a label: the label on the first line, spaces of the same
     /// width on the others.
     pub fn paragraph(&mut self, label: &[(Ink, &str)], ink: Ink, text: &str) {
         let indent: usize = label
@@ -178,8 +178,8 @@ pub fn plain<'t>(text: &'t str, style: &Style) -> Cow<'t, str> {
     Cow::Owned(out)
 }
 
-/// A text as lines of at most `room` columns, broken at blanks. A word that is
-/// longer than a line is broken behind a separator, or wherever it must be.
+/// A text as lines of at most `room` columns, broken at spaces. A word that is
+/// longer than a line is broken after a separator, or else anywhere.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let room = room.max(8);
     let mut lines = vec![String::new()];

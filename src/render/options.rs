@@ -1,4 +1,4 @@
-//! How a report for people is written: width, characters, colour, how much.
+//! How a text report is printed: width, characters, colour, verbosity.
 
 use std::io::IsTerminal;
 

@@ -1,8 +1,7 @@
-//! Progress on a terminal: stages as they end, below them the one at work.
+//! Progress on a terminal: the stages that have ended, and below them the current one.
 //!
-//! It is drawn on standard error and erased when the run is over; the report
-//! itself then goes to standard output. Nothing is drawn for runs that are
-//! over at once.
+//! It is drawn on standard error and erased when the run is over; then the report
+//! goes to standard output. Short runs draw nothing.
 
 use std::any::Any;
 use std::io::Write;

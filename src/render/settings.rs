@@ -1,5 +1,5 @@
-//! The target for people: one line that says what is checked, and every
-//! setting with where it came from and what it won over.
+//! The target as text: one line that says what is checked, and every setting with its
+//! source and what it overrides.
 
 use super::layout::{Ink, Page, pad, plain, width};
 use super::options::{Style, Verbosity};

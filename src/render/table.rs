@@ -1,5 +1,5 @@
-//! The table for people: a line per stage, every finding in full, the verdict
-//! last. A pure function of the report and the style.
+//! The table: a line per stage, every finding in full, the verdict last. A pure
+//! function of the report and the style.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::report::{Report, Stage, StageRecord};
 
 /// The width of the longest stage name.
 const NAME: usize = 8;
-/// The width of a finding's labels, with the blanks behind.
+/// The width of a finding's labels, including trailing spaces.
 const LABEL: usize = 15;
 /// Below this width, a finding's labels stand on lines of their own.
 const LABELS_BESIDE: usize = 60;
@@ -350,8 +350,7 @@ fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
     });
 }
 
-/// A labelled part of a finding. The label stands beside its first line where
-/// there is room.
+/// A labelled part of a finding. The label is on the first line if there is room.
 pub(super) fn section(
     page: &mut Page,
     label: &str,
@@ -389,7 +388,7 @@ pub(super) fn write_fixes(page: &mut Page, fixes: &[Fix], indent: usize) {
     }
 }
 
-/// What stands below the findings: nothing that the last of them has said.
+/// The last line: nothing if the last finding has said it already.
 fn closing(page: &mut Page, report: &Report, told: bool, style: &Style) {
     let warnings = warnings(report);
     match report.verdict().status {

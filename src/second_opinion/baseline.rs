@@ -1,4 +1,4 @@
-//! The run itself as a row beside the others: how far its own stack got.
+//! The main run as a row next to the others: how far its own clients got.
 
 use super::{Group, Opinion, Outcome, Scene, Step};
 use crate::config::TargetSessionAttrs;

@@ -1,4 +1,4 @@
-//! Who got through where another did not. Pure: rows in, words out.
+//! Which clients succeeded where others failed. Pure: rows in, sentences out.
 
 use super::{Group, Opinion, Outcome, Step};
 use crate::cause::client;

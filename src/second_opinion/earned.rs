@@ -1,7 +1,7 @@
-//! What the run has proved about an end, and so what other clients may show
-//! it. Every stack is told by this and asks nothing else: interface.md,
-//! Promises, hold for children and libraries too, and libpq, for one, sends a
-//! client certificate before it looks at the server's name.
+//! What the other clients may send to a server, given what the main run verified.
+//! Every stack follows this and decides nothing itself: the promises of
+//! interface.md apply to child processes and libraries too. libpq, for one, sends a
+//! client certificate before it checks the server's name.
 
 use super::{Group, Scene};
 use crate::cause::{Cause, auth, protocol, server, ssh, tls};
@@ -43,8 +43,8 @@ const REFUSED: &[&Cause] = &[
     &ssh::HOSTKEY_CERTIFICATE,
 ];
 
-/// What it did was refused: it breaks a rule of the target's for the login, is
-/// another server, or somebody is in between.
+/// The run ended the connection: the server breaks one of the target's rules for
+/// the login, is the wrong server, or an attacker may be in the middle.
 const BROKEN_OFF: &[&Cause] = &[
     &tls::CHANNEL_BINDING,
     &tls::INTERCEPTED,

@@ -1,6 +1,6 @@
-//! The run's own tunnel for a program that can only dial: a listener on
-//! loopback, for this user's processes alone. Whoever else on the machine
-//! finds the port is dropped before the tunnel is opened.
+//! The main run's tunnel for a program that can only connect to a port: a loopback
+//! listener for processes of this user only. A connection from any other user is
+//! closed before the tunnel is opened.
 
 use std::future::Future;
 use std::io;
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(opened.load(Ordering::SeqCst), 1);
     }
 
-    /// Needs root, to be somebody else.
+    /// Needs root, to switch to another user.
     #[tokio::test]
     async fn other_users_are_dropped_unheard() {
         if !nix::unistd::geteuid().is_root() {

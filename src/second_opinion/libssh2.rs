@@ -1,8 +1,8 @@
-//! libssh2 (crate `ssh2`), which many language bindings are made of: the hop
-//! that the run ended on, with the key that it used there.
+//! libssh2 (crate `ssh2`), on which the SSH libraries of many languages are built:
+//! connects to the last hop of the main run with the key that was used there.
 //!
-//! libssh2 has no policy of its own about host keys, so the key that it was
-//! shown is judged by ours, before anything else is sent.
+//! libssh2 has no host-key policy of its own, so dbdoctor judges the key that
+//! libssh2 received before anything else is sent.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,25 +1,24 @@
-//! The second opinion: the SSH and TLS steps once more, with client stacks
-//! that share no code with the main one.
+//! The second opinion: repeats the SSH and TLS steps with client stacks that share
+//! no code with the main one.
 //!
 //! ```text
 //! SSH    dbdoctor (russh)     libssh2       ssh
 //! login  dbdoctor (OpenSSL)   native-tls    psql
 //! ```
 //!
-//! Each is held to what the target demands: the same host-key files, the same
-//! verification of certificates, no weaker way to hand over a password. Where
-//! a stack cannot promise that, it is skipped, and the reason is told. What
-//! the run refused is shown to a stack for verification at most ([`earned`]).
-//! [`compare`] says who got through where another did not; a stack that fails
-//! alone is tried once more before anything is said about it.
+//! Each stack has to meet the target's requirements: the same host-key files, the
+//! same verification of certificates, no weaker way to send a password. A stack that
+//! cannot is skipped, with the reason. After the main run has rejected a server, a
+//! stack may at most verify it ([`earned`]). [`compare`] reports which stacks
+//! succeeded where others failed; a stack that fails alone is tried again first.
 //!
 //! - [`libssh2`], [`openssh`]: the hop and the forward
 //! - [`native`], [`psql`]: encryption and login
-//! - [`baseline`]: the run itself, as one more row
-//! - [`earned`]: what each end may be shown
+//! - [`baseline`]: the main run, as one more row
+//! - [`earned`]: what each server may receive
 //! - [`subprocess`]: installed programs, bounded in time and output
-//! - [`service`]: the target as libpq reads it
-//! - [`forward`]: the run's own tunnel, for psql
+//! - [`service`]: the target in libpq's own format
+//! - [`forward`]: the main run's tunnel, for psql
 
 mod baseline;
 mod compare;
@@ -44,9 +43,9 @@ use earned::Earned;
 
 /// How many stages' time a stack may take, since it goes through several.
 const STAGES_IN_ONE: u32 = 3;
-/// No stack is given more, however patient the run is.
+/// The most time a stack gets, whatever the timeouts of the run.
 const LONGEST: Duration = Duration::from_secs(20);
-/// With less time than this before the deadline nothing is begun.
+/// A stack is not started with less time than this left before the deadline.
 const LEAST: Duration = Duration::from_millis(300);
 /// The pause before a stack that failed alone is tried again.
 const PAUSE: Duration = Duration::from_millis(300);

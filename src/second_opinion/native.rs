@@ -1,10 +1,9 @@
-//! `native-tls` with `postgres-native-tls` and `tokio-postgres`: the login as
-//! many Rust programs make it, on the platform's own TLS.
+//! `native-tls` with `postgres-native-tls` and `tokio-postgres`: the login as many
+//! Rust programs do it, with the platform's TLS library.
 //!
-//! It is told to verify what the target has verified; where it cannot (a
-//! revocation list), or cannot keep a promise about passwords
-//! (`require_auth`), it is not let that far. It verifies the name with the
-//! chain, before it sends a client certificate.
+//! It verifies what the target requires. Where it does not support that (revocation
+//! lists) or could break a promise about passwords (`require_auth`), it stops before
+//! that step. It verifies name and chain before it sends a client certificate.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -236,7 +235,7 @@ async fn dial(address: &Address) -> std::io::Result<BoxIo> {
     })
 }
 
-/// Ends a session that stands, and words one that does not.
+/// Closes an open session, and puts a failed one into words.
 async fn settle<S, T>(
     result: Result<
         (tokio_postgres::Client, tokio_postgres::Connection<S, T>),

@@ -1,11 +1,10 @@
-//! The installed `ssh` on the same hops, keys and target, up to the hop that
-//! the run ended on: `ssh -W`, with a configuration of our own that says all
-//! that the run was told, and nothing of the user's. Bound by interface.md,
-//! Promises: no shared connection, no change to known_hosts, no unknown host
-//! key, no local command, and never a secret in an argument or a file: a
-//! passphrase or password reaches it through `SSH_ASKPASS`, from the
-//! environment. (It closes the descriptors that it inherits, so that its
-//! configuration has to be a file.)
+//! The installed `ssh`, run as `ssh -W` with the same hops, keys and target, up to
+//! the last hop of the main run. dbdoctor writes its configuration, so the user's own
+//! does not apply. The promises of interface.md hold: no shared connection, no change
+//! to known_hosts, no unknown host key, no local command, and never a secret in an
+//! argument or a file. A passphrase or password reaches `ssh` through `SSH_ASKPASS`
+//! and the environment. (The configuration has to be a file, because `ssh` closes the
+//! descriptors it inherits.)
 
 use std::fmt::Write as _;
 use std::io;
@@ -438,7 +437,7 @@ impl Log {
         }
     }
 
-    /// Where it stands or fell.
+    /// The step it has reached, or failed in.
     fn step(&self) -> Step {
         match self {
             Log { inside: true, .. } => Step::Forward,

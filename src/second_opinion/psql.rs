@@ -1,11 +1,11 @@
-//! The installed `psql`, which is the installed libpq, with every parameter
-//! as the run resolved it: in a service file of our own, so that nothing of
-//! the user's surroundings counts twice and a libpq that is too old for a
-//! parameter says so, where it would ignore a variable. The service is on no
-//! disk ([`Nameless`]); nor is the password, which comes through the
-//! environment, or a password file like the service where there are several.
+//! The installed `psql`, and with it the installed libpq, with every parameter as the
+//! main run resolved it. The parameters are in a service file written by dbdoctor, so
+//! that the user's environment does not apply twice, and so that a libpq that is too
+//! old for a parameter reports it (it would ignore a variable). The service file is
+//! never on disk ([`Nameless`]). Neither is the password: it is passed in the
+//! environment, or, if there are several, in a password file like the service file.
 //!
-//! Behind a tunnel it is led through the run's own ([`LoopbackForward`]).
+//! With a tunnel, psql connects through that of the main run ([`LoopbackForward`]).
 
 use std::ffi::OsStr;
 use std::io;

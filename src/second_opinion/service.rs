@@ -1,5 +1,5 @@
-//! The target as libpq reads it: a service of our own, with every parameter as
-//! the run resolved it, and the passwords for its hosts.
+//! The target in libpq's own format: a service with every parameter as the main run
+//! resolved it, and the passwords for its hosts.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

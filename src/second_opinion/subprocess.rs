@@ -1,5 +1,5 @@
-//! Installed programs ([`crate::process`]), run bounded: in time, in what they
-//! may print, and without anything of a secret in their arguments.
+//! Runs installed programs ([`crate::process`]) with limits on time and output, and
+//! with no secrets in their arguments.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,10 +1,9 @@
-//! `stress`: many attempts, for failures that come and go.
+//! `stress`: many attempts, for intermittent failures.
 //!
-//! Each attempt is a whole run of the stages with a report of its own; what
-//! is left of it is its outcome and its times. Where a name has several
-//! addresses, each attempt begins with another one and goes on to the next as
-//! libpq would, so that a dead one is found and the success rate is still that
-//! of an application.
+//! Each attempt is a whole run of the stages with a report of its own, of which only
+//! the outcome and the times are kept. If a name has several addresses, each attempt
+//! starts with a different one and continues with the next as libpq would, so that a
+//! dead address is found and the success rate is still that of an application.
 
 mod progress;
 mod stats;

@@ -1,5 +1,5 @@
-//! The attempts while they are made, on standard error: one line that changes
-//! on a terminal, else a line now and then.
+//! Progress of the attempts on standard error: on a terminal one line that updates,
+//! otherwise a line from time to time.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What many attempts add up to: rates, causes, percentiles. No I/O.
+//! Statistics over many attempts: rates, causes, percentiles. No I/O.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
