@@ -272,13 +272,13 @@ mod tests {
         let begun = Instant::now();
         let opened = Event::Opened {
             id: 3,
-            care: "left alone".to_owned(),
+            care: "idle".to_owned(),
             begun,
             until: begun + Duration::from_secs(45),
         };
         assert_eq!(
             line(&mut names, opened).as_deref(),
-            Some("opened: left alone, 45 s")
+            Some("opened: idle, 45 s")
         );
         let ended = Event::Ended {
             id: 3,
@@ -287,7 +287,7 @@ mod tests {
         };
         assert_eq!(
             line(&mut names, ended).as_deref(),
-            Some("reset after 12 s: left alone, 45 s")
+            Some("reset after 12 s: idle, 45 s")
         );
         assert!(names.is_empty());
     }
@@ -312,7 +312,7 @@ mod tests {
             let begun = Instant::now();
             board.tell(Event::Opened {
                 id: 0,
-                care: "left alone".to_owned(),
+                care: "idle".to_owned(),
                 begun,
                 until: begun,
             });

@@ -1,4 +1,4 @@
-//! The lab by hand: list its scenarios, set one up to try things on, or run some.
+//! The lab as a program: list its scenarios, serve one to try things on, or run some.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use dbdoctor_lab::process::quote;
 use dbdoctor_lab::{Expect, Lab, Scenario, ask_oracle, command, oracle_agrees, scenario, verify};
 
 const USAGE: &str = "\
-usage: dbdoctor-lab list                      every scenario
-       dbdoctor-lab serve NAME                set one up until Ctrl-C, and print how to try it
-       dbdoctor-lab oracle NAME…|all          what the reference client says
-       dbdoctor-lab show NAME…|all --bin PATH show what a person would see
-       dbdoctor-lab run NAME…|all --bin PATH  hold dbdoctor to it
-A NAME that is the beginning of several stands for all of them.";
+usage: dbdoctor-lab list                      list all scenarios
+       dbdoctor-lab serve NAME                start its servers and print the command to try
+       dbdoctor-lab oracle NAME…|all          run the reference client
+       dbdoctor-lab show NAME…|all --bin PATH run dbdoctor and print its output
+       dbdoctor-lab run NAME…|all --bin PATH  run dbdoctor and check its verdict
+A NAME that is a prefix selects all scenarios that start with it.";
 
 fn main() -> ExitCode {
     match run() {
