@@ -10,11 +10,23 @@ use std::path::Path;
 
 use page::Page;
 
-/// The first words of codes, in the order of the catalogue: the stages as a
-/// run goes through them, then what is not a stage's.
-const FAMILIES: [&str; 13] = [
-    "config", "key", "dns", "tcp", "ssh", "tunnel", "protocol", "tls", "auth", "server", "pooler",
-    "idle", "client",
+/// The first words of codes, in the order of the catalogue, with the stage that
+/// their findings are filed under; without one they stay with the stage that
+/// saw the cause.
+const FAMILIES: [(&str, Option<&str>); 13] = [
+    ("config", None),
+    ("key", Some("Key")),
+    ("dns", Some("Dns")),
+    ("tcp", Some("Tcp")),
+    ("ssh", Some("Ssh")),
+    ("tunnel", Some("Tunnel")),
+    ("protocol", Some("Protocol")),
+    ("tls", Some("Tls")),
+    ("auth", Some("Auth")),
+    ("server", Some("Server")),
+    ("pooler", None),
+    ("idle", Some("Idle")),
+    ("client", None),
 ];
 
 fn main() {
@@ -43,7 +55,7 @@ fn pages(folder: &Path) -> Result<BTreeMap<(usize, String), Page>, String> {
         let family = code.split('.').next().unwrap_or_default();
         let family = FAMILIES
             .iter()
-            .position(|known| *known == family)
+            .position(|(known, _)| *known == family)
             .ok_or_else(|| format!("{name}: no code begins with {family}"))?;
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
         let page = Page::parse(&text).map_err(|(line, why)| format!("{name}:{line}: {why}"))?;
@@ -56,7 +68,10 @@ fn pages(folder: &Path) -> Result<BTreeMap<(usize, String), Page>, String> {
 fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
     let mut out = String::new();
     let mut groups: Vec<&str> = Vec::new();
-    for (number, family) in FAMILIES.iter().enumerate() {
+    for (number, (family, stage)) in FAMILIES.iter().enumerate() {
+        let stage = stage.map_or("None".to_owned(), |stage| {
+            format!("Some(super::Stage::{stage})")
+        });
         let of_it = || pages.iter().filter(|((at, _), _)| *at == number);
         let _ = writeln!(
             out,
@@ -66,7 +81,7 @@ fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
         let mut all = Vec::new();
         for ((_, code), page) in of_it() {
             let name = constant(code.strip_prefix(family).unwrap_or(code));
-            row(&mut out, &name, code, page);
+            row(&mut out, &name, code, &stage, page);
             all.push(format!("&{name}"));
             let dots = code.match_indices('.').map(|(at, _)| &code[..at]);
             groups.extend(dots);
@@ -89,7 +104,10 @@ fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
         );
     }
     out += "}\n";
-    let families: Vec<String> = FAMILIES.iter().map(|name| format!("{name}::ALL")).collect();
+    let families: Vec<String> = FAMILIES
+        .iter()
+        .map(|(name, _)| format!("{name}::ALL"))
+        .collect();
     let _ = writeln!(
         out,
         "static BY_FAMILY: [&[&Cause]; {}] = [{}];",
@@ -100,7 +118,7 @@ fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
 }
 
 /// One page as a constant.
-fn row(out: &mut String, name: &str, code: &str, page: &Page) {
+fn row(out: &mut String, name: &str, code: &str, stage: &str, page: &Page) {
     let Page {
         severity,
         retryable,
@@ -113,7 +131,7 @@ fn row(out: &mut String, name: &str, code: &str, page: &Page) {
     } = page;
     let _ = writeln!(
         out,
-        "/// {title}.\npub static {name}: Cause = Cause {{ code: {code:?}, \
+        "/// {title}.\npub static {name}: Cause = Cause {{ code: {code:?}, stage: {stage}, \
          severity: Severity::{severity}, retryable: {retryable}, since: {since:?}, \
          title: {title:?}, summary: {summary:?}, meaning: {meaning:?}, fixes: &["
     );

@@ -6,7 +6,88 @@
 //! never renamed or reused, and never compared as a string: compare causes, or
 //! ask for a [`family`].
 
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
 include!(concat!(env!("OUT_DIR"), "/causes.rs"));
+
+/// The failure classes, in the order of the run.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Which settings are in force.
+    Config,
+    /// The SSH private keys.
+    Key,
+    /// Name resolution.
+    Dns,
+    /// Reachability.
+    Tcp,
+    /// The SSH session, hop by hop.
+    Ssh,
+    /// The forward to the database.
+    Tunnel,
+    /// Who answers there.
+    Protocol,
+    /// Encryption and certificates.
+    Tls,
+    /// Start-up, authentication, authorisation.
+    Auth,
+    /// The server's own state.
+    Server,
+    /// What happens to an idle connection.
+    Idle,
+    /// What happens over many attempts.
+    Stress,
+    /// This side: other client stacks, processes sharing a socket.
+    Client,
+}
+
+impl Stage {
+    /// The stages that `check` lists.
+    pub const RUN: [Stage; 11] = [
+        Stage::Config,
+        Stage::Key,
+        Stage::Dns,
+        Stage::Tcp,
+        Stage::Ssh,
+        Stage::Tunnel,
+        Stage::Protocol,
+        Stage::Tls,
+        Stage::Auth,
+        Stage::Server,
+        Stage::Idle,
+    ];
+
+    /// The stage's name in codes, reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Config => "config",
+            Stage::Key => "key",
+            Stage::Dns => "dns",
+            Stage::Tcp => "tcp",
+            Stage::Ssh => "ssh",
+            Stage::Tunnel => "tunnel",
+            Stage::Protocol => "protocol",
+            Stage::Tls => "tls",
+            Stage::Auth => "auth",
+            Stage::Server => "server",
+            Stage::Idle => "idle",
+            Stage::Stress => "stress",
+            Stage::Client => "client",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
 
 /// Whether a cause stops the connection or only deserves a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +114,10 @@ pub enum Severity {
 pub struct Cause {
     /// The stable code, `stage.what`.
     pub code: &'static str,
+    /// The stage that a finding of it is filed under, whichever saw it. None
+    /// for what settings, poolers and clients do: that stays with the stage
+    /// that saw it.
+    pub stage: Option<Stage>,
     /// What a finding of this cause does to the verdict unless the stage says otherwise.
     pub severity: Severity,
     /// Whether `--wait` tries again.
@@ -67,6 +152,13 @@ impl PartialEq for Cause {
 }
 
 impl Eq for Cause {}
+
+/// As its code.
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code)
+    }
+}
 
 impl Cause {
     /// Whether its code is one of the family's.

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::cause::{self, Cause, Family, family, server, tls};
 use crate::finding::cleaned;
 use crate::report::{SCHEMA_VERSION, Stage, Tool};
 use crate::text::LONGEST;
@@ -110,7 +111,7 @@ impl Diff {
         let until = first_failed.map(|(stage, _)| stage);
         let cause = first_failed
             .and_then(|(_, cause)| cause)
-            .unwrap_or_default();
+            .and_then(cause::find);
         for one in &mut found {
             one.explains = !same_verdict && (explains(one, until) || decides(one, cause).is_some());
         }
@@ -502,46 +503,70 @@ fn explains(one: &Difference, until: Option<usize>) -> bool {
     }
 }
 
-/// What a cause depends on more than on anything else, by the beginnings of
-/// codes: settings and facts, the likeliest first.
-const DECISIVE: &[(&str, &[&str])] = &[
-    ("tls.cert.hostname", &["host", "chain"]),
-    ("tls.cert.unknown-ca", &["sslrootcert", "chain"]),
-    ("tls.cert.incomplete-chain", &["sslrootcert", "chain"]),
-    ("tls.cert.self-signed", &["sslrootcert", "chain"]),
-    ("tls.cert.", &["chain"]),
-    ("tls.root.", &["sslrootcert"]),
-    ("tls.crl", &["sslcrl", "sslcrldir"]),
-    ("tls.client.", &["sslcert", "sslkey"]),
-    (
-        "tls.version",
-        &["ssl_min_protocol_version", "ssl_max_protocol_version"],
-    ),
-    ("tls.unsupported", &["sslmode"]),
-    ("tls.channel-binding", &["channel_binding"]),
-    ("auth.password.", &["password", "user"]),
-    ("auth.database.", &["dbname", "user"]),
-    ("auth.role.", &["user"]),
-    ("auth.hba.", &["sslmode", "user", "dbname"]),
-    ("auth.", &["user"]),
-    ("ssh.auth.", &["way through SSH", "path", "fingerprint"]),
-    ("key.", &["mode", "path"]),
-    ("dns.", &["host"]),
-    ("server.option", &["options"]),
-    ("server.standby", &["target_session_attrs"]),
-    ("server.read-only", &["target_session_attrs"]),
-];
+/// Causes that depend on the same things.
+enum Causes {
+    These(&'static [&'static Cause]),
+    AllOf(Family),
+}
+
+impl Causes {
+    fn include(&self, cause: &Cause) -> bool {
+        match self {
+            Causes::These(causes) => cause.is_any(causes),
+            Causes::AllOf(family) => cause.is_of(*family),
+        }
+    }
+}
+
+/// What a cause depends on more than on anything else: settings and facts, the
+/// likeliest first. The first row with the cause counts.
+static DECISIVE: &[(Causes, &[&str])] = {
+    use Causes::{AllOf, These};
+    &[
+        (These(&[&tls::CERT_HOSTNAME]), &["host", "chain"]),
+        (
+            These(&[
+                &tls::CERT_UNKNOWN_CA,
+                &tls::CERT_INCOMPLETE_CHAIN,
+                &tls::CERT_SELF_SIGNED,
+            ]),
+            &["sslrootcert", "chain"],
+        ),
+        (AllOf(family::TLS_CERT), &["chain"]),
+        (AllOf(family::TLS_ROOT), &["sslrootcert"]),
+        (These(&[&tls::CRL]), &["sslcrl", "sslcrldir"]),
+        (AllOf(family::TLS_CLIENT), &["sslcert", "sslkey"]),
+        (
+            These(&[&tls::VERSION]),
+            &["ssl_min_protocol_version", "ssl_max_protocol_version"],
+        ),
+        (These(&[&tls::UNSUPPORTED]), &["sslmode"]),
+        (These(&[&tls::CHANNEL_BINDING]), &["channel_binding"]),
+        (AllOf(family::AUTH_PASSWORD), &["password", "user"]),
+        (AllOf(family::AUTH_DATABASE), &["dbname", "user"]),
+        (AllOf(family::AUTH_ROLE), &["user"]),
+        (AllOf(family::AUTH_HBA), &["sslmode", "user", "dbname"]),
+        (AllOf(family::AUTH), &["user"]),
+        (
+            AllOf(family::SSH_AUTH),
+            &["way through SSH", "path", "fingerprint"],
+        ),
+        (AllOf(family::KEY), &["mode", "path"]),
+        (AllOf(family::DNS), &["host"]),
+        (These(&[&server::OPTION]), &["options"]),
+        (These(&[&server::READ_ONLY]), &["target_session_attrs"]),
+    ]
+};
 
 /// How directly a cause depends on what differs here, 0 most; none where it is
 /// not known to. Where a setting comes from counts as the setting: of a
 /// password nothing else is shown.
-fn decides(one: &Difference, cause: &str) -> Option<usize> {
+fn decides(one: &Difference, cause: Option<&Cause>) -> Option<usize> {
     if one.part == Part::Finding {
         return None;
     }
-    let (_, names) = DECISIVE
-        .iter()
-        .find(|(start, _)| cause.starts_with(start))?;
+    let cause = cause?;
+    let (_, names) = DECISIVE.iter().find(|(causes, _)| causes.include(cause))?;
     names.iter().position(|name| {
         let rest = one.name.strip_prefix(name);
         rest.is_some_and(|rest| matches!(rest, "" | " comes from"))

@@ -329,6 +329,7 @@ mod tests {
     }
 
     const PLAIN: Cause = Cause {
+        stage: None,
         code: "x.y",
         severity: Severity::Fail,
         retryable: true,

@@ -5,93 +5,18 @@
 //! that derive `Serialize` are the contract's JSON, key by key.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::cause::Cause;
+pub use crate::cause::Stage;
 use crate::finding::{Finding, Fix, Status, cleaned};
 
 /// The version of the JSON's shape; keys may be added within one.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// The failure classes, in the order of the run.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Which settings are in force.
-    Config,
-    /// The SSH private keys.
-    Key,
-    /// Name resolution.
-    Dns,
-    /// Reachability.
-    Tcp,
-    /// The SSH session, hop by hop.
-    Ssh,
-    /// The forward to the database.
-    Tunnel,
-    /// Who answers there.
-    Protocol,
-    /// Encryption and certificates.
-    Tls,
-    /// Start-up, authentication, authorisation.
-    Auth,
-    /// The server's own state.
-    Server,
-    /// What happens to an idle connection.
-    Idle,
-    /// What happens over many attempts.
-    Stress,
-    /// This side: other client stacks, processes sharing a socket.
-    Client,
-}
-
-impl Stage {
-    /// The stages that `check` lists.
-    pub const RUN: [Stage; 11] = [
-        Stage::Config,
-        Stage::Key,
-        Stage::Dns,
-        Stage::Tcp,
-        Stage::Ssh,
-        Stage::Tunnel,
-        Stage::Protocol,
-        Stage::Tls,
-        Stage::Auth,
-        Stage::Server,
-        Stage::Idle,
-    ];
-
-    /// The stage's name in codes, reports and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Config => "config",
-            Stage::Key => "key",
-            Stage::Dns => "dns",
-            Stage::Tcp => "tcp",
-            Stage::Ssh => "ssh",
-            Stage::Tunnel => "tunnel",
-            Stage::Protocol => "protocol",
-            Stage::Tls => "tls",
-            Stage::Auth => "auth",
-            Stage::Server => "server",
-            Stage::Idle => "idle",
-            Stage::Stress => "stress",
-            Stage::Client => "client",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// What one stage found.
 #[derive(Clone, Debug)]
@@ -313,7 +238,7 @@ impl Report {
             Some((stage, finding)) => Verdict {
                 status: finding.status,
                 stage: Some(stage),
-                cause: Some(finding.cause.code.to_owned()),
+                cause: Some(finding.cause),
                 summary: finding.summary(),
                 fixes: finding.fixes(),
                 retryable: finding.status == Status::Fail && finding.retryable,
@@ -369,7 +294,7 @@ impl Report {
             findings: record
                 .all_findings()
                 .map(|finding| FindingJson {
-                    cause: finding.cause.code.to_owned(),
+                    cause: finding.cause,
                     status: finding.status,
                     summary: finding.summary(),
                     fixes: finding.fixes(),
@@ -504,7 +429,8 @@ pub struct Verdict {
     /// The stage of the cause.
     pub stage: Option<Stage>,
     /// The code of the first failing stage's cause, else of the first warning.
-    pub cause: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub cause: Option<&'static Cause>,
     /// One sentence.
     pub summary: String,
     /// What to do, in order.
@@ -538,7 +464,8 @@ pub struct StageJson {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FindingJson {
     /// The code.
-    pub cause: String,
+    #[schemars(with = "String")]
+    pub cause: &'static Cause,
     /// `warn` or `fail`.
     pub status: Status,
     /// One sentence.

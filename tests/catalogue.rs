@@ -296,6 +296,62 @@ fn every_snapshot_has_its_scenario() {
     }
 }
 
+/// Where codes may stand as text: tables that are data.
+const CODES_AS_TEXT: &[&str] = &[
+    "src/explain/",
+    "src/stage/auth/pooler.rs",
+    "src/stage/auth/wording.rs",
+];
+
+/// The code steers by causes and families, which the compiler knows.
+#[test]
+fn no_code_is_compared_as_text() {
+    let mut needles = BTreeSet::new();
+    for cause in cause::all() {
+        needles.insert(format!("\"{}\"", cause.code));
+        for (at, _) in cause.code.match_indices('.') {
+            needles.insert(format!("\"{}\"", &cause.code[..=at]));
+        }
+    }
+    let comparison = regex::Regex::new(
+        r"(cause|row)\.code\s*([!=]=|\.(starts|ends)_with|\.r?split)|match [a-z.]*(cause|row)\.code|[!=]= &?[a-z:]*[A-Z_]{3,}\.code",
+    )
+    .unwrap();
+    let tests = regex::Regex::new(r"#\[cfg\(test\)\]\n(#\[.*\]\n)*(pub )?mod ").unwrap();
+    let mut wrong = Vec::new();
+    for path in sources(&common::root().join("src")) {
+        let name = path.strip_prefix(common::root()).unwrap().display();
+        let name = name.to_string();
+        if name.ends_with("tests.rs") || CODES_AS_TEXT.iter().any(|data| name.starts_with(data)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = tests.splitn(&text, 2).next().unwrap_or_default();
+        for (number, line) in text.lines().enumerate() {
+            let literal = needles.iter().any(|needle| line.contains(needle.as_str()));
+            let of_catalogue = name == "src/cause.rs";
+            if literal || (!of_catalogue && comparison.is_match(line)) {
+                wrong.push(format!("{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "compare causes:\n{}", wrong.join("\n"));
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
 /// The names in a template, or what is wrong with its braces.
 fn placeholders(template: &str) -> Result<Vec<&str>, String> {
     let mut names = Vec::new();

@@ -72,7 +72,7 @@ fn looked_failed(record: &StageRecord) -> bool {
     record
         .findings
         .iter()
-        .any(|finding| finding.cause.code == cause::UNCLASSIFIED.code)
+        .any(|finding| finding.cause == &cause::UNCLASSIFIED)
 }
 
 /// Looks, and once more where something seems to be shared.

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 use super::{Exit, usage};
+use crate::cause::{Cause, auth};
 use crate::finding::Status;
 use crate::pipeline::Connected;
 use crate::report::{Report, Verdict};
@@ -172,8 +173,7 @@ impl WaitState {
     }
 
     fn failed(&mut self, verdict: &Verdict, left: Duration) -> Next {
-        let cause = verdict.cause.as_deref().unwrap_or_default();
-        let heals = verdict.retryable || self.still_being_made(cause);
+        let heals = verdict.retryable || self.still_being_made(verdict.cause);
         self.failed_before = true;
         if !heals || left.is_zero() {
             return Next::Stop;
@@ -185,8 +185,9 @@ impl WaitState {
 
     /// Whether a role or database may be missing because the server, which
     /// came up while we waited, has not made it yet.
-    fn still_being_made(&mut self, cause: &str) -> bool {
-        let missing = matches!(cause, "auth.database.missing" | "auth.role.missing");
+    fn still_being_made(&mut self, cause: Option<&Cause>) -> bool {
+        let missing =
+            cause.is_some_and(|it| it.is_any(&[&auth::DATABASE_MISSING, &auth::ROLE_MISSING]));
         if !missing || !self.failed_before {
             return false;
         }
@@ -200,7 +201,7 @@ impl WaitState {
                 "the server answers but listens on no address: its initialisation scripts are still running".to_owned()
             }
             (Some(_), _) => "the server has only just started; checking again".to_owned(),
-            (None, Some(cause)) => format!("{cause}: {}", text::clean(&verdict.summary)),
+            (None, Some(cause)) => format!("{}: {}", cause.code, text::clean(&verdict.summary)),
             (None, None) => text::clean(&verdict.summary),
         }
     }
@@ -221,12 +222,13 @@ pub fn exec(command: &[OsString]) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cause;
 
     fn verdict(status: Status, cause: &str, retryable: bool) -> Verdict {
         Verdict {
             status,
             stage: None,
-            cause: Some(cause.to_owned()),
+            cause: cause::find(cause),
             summary: String::new(),
             fixes: Vec::new(),
             retryable,

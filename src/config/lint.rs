@@ -102,8 +102,8 @@ impl Resolver<'_> {
                 .evidence
                 .get("parameter")
                 .is_some_and(|p| p == "connection URL");
-            let template = known.cause.code == cause::URL_PLACEHOLDER.code && same("part", known);
-            known.cause.code == finding.cause.code
+            let template = known.cause == &cause::URL_PLACEHOLDER && same("part", known);
+            known.cause == finding.cause
                 && same("source", known)
                 && (template || whole && same("found", known))
         })

@@ -201,7 +201,7 @@ impl<'a> Way<'a> {
         if !self.is_shared() {
             match self.connected.again(&another(true)).await {
                 Ok((session, hop)) => return Ok((session, hop.map(Through::new))),
-                Err(finding) if finding.cause.code.starts_with("ssh.auth.") => {
+                Err(finding) if finding.cause.is_of(crate::cause::family::SSH_AUTH) => {
                     self.shared.store(true, Ordering::Relaxed);
                     if let Treatment::Keepalive(_) = care {
                         return Err(finding);

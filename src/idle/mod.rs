@@ -447,7 +447,13 @@ impl<'a> IdleTest<'a> {
         };
         let (mut session, _hop) = match self.connected.again(&another).await {
             Ok(connected) => connected,
-            Err(finding) if finding.cause.code.starts_with("server.connections.") => return Ok(()),
+            Err(finding)
+                if finding
+                    .cause
+                    .is_of(crate::cause::family::SERVER_CONNECTIONS) =>
+            {
+                return Ok(());
+            }
             Err(finding) => return Err(finding),
         };
         connection::ask(&mut session, "SELECT 1", &self.connected.ctx).await?;
@@ -576,7 +582,7 @@ fn enough(dropped: Duration, interval: Duration) -> Duration {
 /// server connection left lets it in and does not answer it.
 fn in_words(finding: &Finding) -> String {
     match finding.evidence.get("error").and_then(|e| e.as_str()) {
-        Some(error) if finding.cause.code == crate::cause::idle::UNCLASSIFIED.code => format!(
+        Some(error) if finding.cause == &crate::cause::idle::UNCLASSIFIED => format!(
             "the login succeeds but the connection gets no further ({error}), as when a pooler has no \
              server connection left"
         ),

@@ -111,9 +111,9 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
     };
     let finding = finding.with("listener", listener.to_json());
     // A forward is at fault only if it sends nothing itself.
-    let mute = [&cause::CLOSED, &cause::RESET, &cause::SILENT]
-        .iter()
-        .any(|mute| mute.code == finding.cause.code);
+    let mute = finding
+        .cause
+        .is_any(&[&cause::CLOSED, &cause::RESET, &cause::SILENT]);
     let name = listener.name.as_deref().unwrap_or_default();
     match (&listener.name, advice(name).filter(|_| mute)) {
         (Some(_), Some(advice)) => finding

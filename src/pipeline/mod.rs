@@ -14,7 +14,7 @@ pub use session::Another;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, family};
 use crate::cli::{TargetArgs, TimeArgs};
 use crate::config::{Destination, Endpoint, Family, Place, SslMode, Target};
 use crate::ctx::Ctx;
@@ -307,7 +307,7 @@ impl Run<'_> {
                 };
                 let mut record = self.begin(Stage::Ssh);
                 let verdict = ssh::probe(stream, plan, &connected.keys, &ctx, &mut record).await;
-                let refused = matches!(&verdict, Err(f) if f.cause.code.starts_with("ssh.auth."));
+                let refused = matches!(&verdict, Err(f) if f.cause.is_of(family::SSH_AUTH));
                 let verdict = self.end(record, verdict);
                 if refused {
                     // No other key, agent or password made good for a bad key.

@@ -1,7 +1,7 @@
 //! How a run's records get into the report: which stage a finding is filed
 //! under, and what becomes of failures that another attempt made good.
 
-use crate::cause;
+use crate::cause::{self, family};
 use crate::config::{Endpoint, SslMode};
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
@@ -86,7 +86,7 @@ impl Run<'_> {
                 // be the very finding that ends the run.
                 record.fail_all();
                 let known = record.findings.iter().any(|known| {
-                    known.cause.code == finding.cause.code && known.evidence == finding.evidence
+                    known.cause == finding.cause && known.evidence == finding.evidence
                 });
                 record.end((!known).then_some(finding));
                 Err(Failed)
@@ -115,11 +115,11 @@ impl Run<'_> {
     ) {
         let mut told = Vec::new();
         for mut failure in failures {
-            if failure.finding.cause.code == cause::server::READ_ONLY.code {
+            if failure.finding.cause == &cause::server::READ_ONLY {
                 continue;
             }
             // The other encryption passed, so that this one was at fault.
-            let refused = failure.finding.cause.code.starts_with("auth.hba.");
+            let refused = failure.finding.cause.is_of(family::AUTH_HBA);
             if refused && failure.endpoint == arrived.label() {
                 if mode == SslMode::Allow {
                     continue;
@@ -130,7 +130,7 @@ impl Run<'_> {
             let what = (
                 failure.endpoint.clone(),
                 failure.attempt,
-                failure.finding.cause.code,
+                failure.finding.cause,
             );
             if told.contains(&what) {
                 continue;
@@ -219,15 +219,8 @@ impl Run<'_> {
     }
 }
 
-/// The stage that a finding is filed under: its code's prefix, since a stage
-/// may see the cause of another (the peer's first byte while TLS waits for
-/// it). What the settings or a pooler do stays with the stage that saw it.
+/// The stage that a finding is filed under: its cause's, since a stage may see
+/// the cause of another (the peer's first byte while TLS waits for it).
 fn owning_stage(seen_by: Stage, finding: &Finding) -> Stage {
-    match finding.cause.code.split('.').next() {
-        Some("config" | "pooler") | None => seen_by,
-        Some(prefix) => Stage::RUN
-            .into_iter()
-            .find(|stage| stage.name() == prefix)
-            .unwrap_or(seen_by),
-    }
+    finding.cause.stage.unwrap_or(seen_by)
 }

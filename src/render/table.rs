@@ -291,7 +291,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) -> bool {
     // What counts stands where the reader looks first: at the end.
     let at = all.iter().position(|(stage, finding)| {
         Some(*stage) == verdict.stage
-            && Some(finding.cause.code) == verdict.cause.as_deref()
+            && Some(finding.cause) == verdict.cause
             && finding.status == verdict.status
     });
     if let Some(at) = at {
@@ -414,12 +414,15 @@ fn verdict(page: &mut Page, report: &Report, style: &Style) {
     let verdict = report.verdict();
     let warnings = warnings(report);
     let lead = match (verdict.status, &verdict.cause) {
-        (Status::Fail, Some(cause)) => format!("{cause}: "),
+        (Status::Fail, Some(cause)) => format!("{}: ", cause.code),
         (Status::Warn, Some(cause)) if warnings == 1 => {
-            format!("Passed with a warning, {cause}: ")
+            format!("Passed with a warning, {}: ", cause.code)
         }
         (Status::Warn, Some(cause)) => {
-            format!("Passed with {warnings} warnings; the first is {cause}: ")
+            format!(
+                "Passed with {warnings} warnings; the first is {}: ",
+                cause.code
+            )
         }
         _ => String::new(),
     };

@@ -1,6 +1,7 @@
 //! The main run as a row next to the others: how far its own clients got.
 
 use super::{Group, Opinion, Outcome, Scene, Step};
+use crate::cause::{Cause, family};
 use crate::config::TargetSessionAttrs;
 use crate::finding::{Finding, Status};
 use crate::report::Stage;
@@ -13,7 +14,7 @@ pub fn ssh(scene: &Scene<'_>) -> Opinion {
     use Stage::*;
     let failure = first_failure(scene, &[Dns, Tcp, Ssh, Tunnel]);
     let outcome = match &failure {
-        Some((_, finding)) => Outcome::Failed(ssh_step(finding.cause.code), words(finding)),
+        Some((_, finding)) => Outcome::Failed(ssh_step(finding.cause), words(finding)),
         None if ran(scene, Ssh) => match ran(scene, Tunnel) {
             true => Outcome::Passed(Step::Forward),
             false => Outcome::Passed(Step::SshAuth),
@@ -100,12 +101,12 @@ fn first_failure(scene: &Scene<'_>, stages: &[Stage]) -> Option<(Stage, Finding)
     })
 }
 
-fn ssh_step(code: &str) -> Step {
-    match code.split('.').collect::<Vec<_>>().as_slice() {
-        ["ssh", "hostkey", ..] => Step::HostKey,
-        ["ssh", "auth", ..] => Step::SshAuth,
-        ["ssh", ..] => Step::Handshake,
-        ["tunnel", ..] => Step::Forward,
+fn ssh_step(cause: &Cause) -> Step {
+    match cause.stage {
+        Some(Stage::Ssh) if cause.is_of(family::SSH_HOSTKEY) => Step::HostKey,
+        Some(Stage::Ssh) if cause.is_of(family::SSH_AUTH) => Step::SshAuth,
+        Some(Stage::Ssh) => Step::Handshake,
+        Some(Stage::Tunnel) => Step::Forward,
         _ => Step::Connect,
     }
 }

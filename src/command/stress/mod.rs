@@ -320,7 +320,7 @@ async fn attempt(
 /// Whether libpq would go on to the name's next address (interface.md,
 /// Promises); an SSH client does only where it cannot connect.
 fn goes_on(finding: &Finding) -> bool {
-    finding.onward.next_host || finding.cause.code.starts_with("tcp.")
+    finding.onward.next_host || finding.cause.is_of(crate::cause::family::TCP)
 }
 
 /// Why an attempt failed.

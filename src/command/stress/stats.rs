@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::cause;
+use crate::cause::{self, auth, family};
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord, ms};
 
@@ -57,9 +57,10 @@ impl Account {
     pub fn refused_logins(&self, enough: usize) -> Option<String> {
         let refused = |sample: &Sample| {
             sample.failure.as_ref().is_some_and(|finding| {
-                let code = finding.cause.code;
-                code.starts_with("ssh.auth.")
-                    || matches!(code, "auth.password.wrong" | "auth.pam" | "auth.ldap")
+                finding.cause.is_of(family::SSH_AUTH)
+                    || finding
+                        .cause
+                        .is_any(&[&auth::PASSWORD_WRONG, &auth::PAM, &auth::LDAP])
             })
         };
         let all = self.samples.len() >= enough && self.samples.iter().all(refused);
@@ -75,7 +76,7 @@ impl Account {
     /// the test with.
     pub fn guarded(&self) -> Option<String> {
         let failure = self.samples.last()?.failure.as_ref()?;
-        (failure.cause.code == cause::server::WRONG_IDENTITY.code)
+        (failure.cause == &cause::server::WRONG_IDENTITY)
             .then(|| "stopped: this is not the expected server".to_owned())
     }
 
@@ -238,7 +239,7 @@ impl Account {
             .iter()
             .filter_map(|(address, tries)| {
                 let why = tries.missed.first()?;
-                let refuses = why.cause.code == cause::tcp::REFUSED.code;
+                let refuses = why.cause == &cause::tcp::REFUSED;
                 let v6_first = refuses && address.starts_with('[') && !working.is_empty();
                 let row = match v6_first {
                     true => &cause::tcp::IPV6_FIRST,

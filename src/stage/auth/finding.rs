@@ -3,7 +3,7 @@
 
 use openssl::nid::Nid;
 
-use crate::cause::{Cause, auth, server, tls};
+use crate::cause::{Cause, auth, idle, server, tls};
 use crate::finding::Finding;
 use crate::peer::in_words;
 use crate::wire::server_error::ServerError;
@@ -22,7 +22,7 @@ pub fn said_no(error: &ServerError, s: &LoginContext<'_>) -> Finding {
         None => of_server(error, &Message::of(&error.message), s),
     };
     let mut finding = describe(finding, error);
-    if s.exchange.authenticated && finding.cause.code == auth::UNCLASSIFIED.code {
+    if s.exchange.authenticated && finding.cause == &auth::UNCLASSIFIED {
         finding.cause = &server::UNCLASSIFIED;
     }
     if !s.exchange.authenticated {
@@ -50,9 +50,9 @@ pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -
     };
     let cause = refusal::cause(error, message, seen).unwrap_or(&auth::UNCLASSIFIED);
     let finding = dress(cause, message, s);
-    match cause.code {
-        "server.option" => finding.with("parameter", parameter(error, message)),
-        "server.connections.full" if s.target.replication.is_some() => finding
+    match cause {
+        _ if cause == &server::OPTION => finding.with("parameter", parameter(error, message)),
+        _ if cause == &server::CONNECTIONS_FULL && s.target.replication.is_some() => finding
             .with("slots", "slots for replication (max_wal_senders)")
             .fix(
                 "Check which clients replicate and end stale ones, or raise max_wal_senders, which needs \
@@ -62,7 +62,7 @@ pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -
                         .to_owned(),
                 ),
             ),
-        "auth.database.closed" if error.routine() == "InitPostgres" => finding
+        _ if cause == &auth::DATABASE_CLOSED && error.routine() == "InitPostgres" => finding
             .with(
                 "why",
                 "a DROP DATABASE was interrupted and left it unusable",
@@ -105,9 +105,9 @@ fn describe(finding: Finding, error: &ServerError) -> Finding {
     if explained {
         return finding;
     }
-    let error = match (&error.detail, finding.cause.code) {
+    let error = match &error.detail {
         // "Does not exist" is the message; that its files are gone, the detail.
-        (Some(detail), "server.damaged") => detail,
+        Some(detail) if finding.cause == &server::DAMAGED => detail,
         _ => &error.message,
     };
     finding.with("error", error.trim_end_matches('.'))
@@ -115,8 +115,8 @@ fn describe(finding: Finding, error: &ServerError) -> Finding {
 
 /// The finding of a cause, with the values that its row shows.
 pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> Finding {
-    match cause.code {
-        "auth.hba.no-entry" | "auth.hba.reject" => {
+    match cause {
+        _ if cause.is_any(&[&auth::HBA_NO_ENTRY, &auth::HBA_REJECT]) => {
             let client = hba::client_address(message, s);
             let shown = match client {
                 Some(ip) => ip.to_string(),
@@ -128,29 +128,31 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
                 .with("client", shown)
                 .with("hba_line", hba::line(s, client))
         }
-        "auth.peer" => s
+        _ if cause == &auth::PEER => s
             .finding(cause)
             .with("socket", "this unix socket")
             .with("os_user", s.os_user)
             .with("hba_line", hba::line(s, None)),
-        "auth.ident" | "auth.method.unsupported" => s
+        _ if cause.is_any(&[&auth::IDENT, &auth::METHOD_UNSUPPORTED]) => s
             .finding(cause)
             .with("hba_line", hba::line(s, s.our_address())),
-        "auth.cert" => certificate(s),
-        "auth.gss" => gss(s, "failed"),
-        "auth.timeout" => timeout(s, "the server cancelled the authentication"),
-        "server.timeout" => s
+        _ if cause == &auth::CERT => certificate(s),
+        _ if cause == &auth::GSS => gss(s, "failed"),
+        _ if cause == &auth::TIMEOUT => timeout(s, "the server cancelled the authentication"),
+        _ if cause == &server::TIMEOUT => s
             .finding(cause)
             .with("waited", in_words(s.elapsed))
             .with("timeout_ms", s.elapsed.as_millis() as u64)
             .with("how", "the server cancelled the query"),
-        "idle.server-timeout" => s
+        _ if cause == &idle::SERVER_TIMEOUT => s
             .finding(cause)
             .with("after", "after a moment")
             .with("words", "before the first query (idle_session_timeout)")
             .with("setting", "idle_session_timeout"),
-        "auth.database.closed" => s.finding(cause).with("why", "ALLOW_CONNECTIONS is false"),
-        "tls.intercepted" => intercepted(s),
+        _ if cause == &auth::DATABASE_CLOSED => {
+            s.finding(cause).with("why", "ALLOW_CONNECTIONS is false")
+        }
+        _ if cause == &tls::INTERCEPTED => intercepted(s),
         _ => s.finding(cause),
     }
 }

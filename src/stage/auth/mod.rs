@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cause;
+use crate::cause::{self, family};
 use crate::config::{Endpoint, ProtocolVersion, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -118,9 +118,9 @@ pub async fn probe(
             }
         }
     };
-    let finding = match finding.cause.code {
-        "auth.password.missing" => with_ignored_passfile(finding, target, ctx),
-        _ => finding,
+    let finding = match finding.cause == &cause::auth::PASSWORD_MISSING {
+        true => with_ignored_passfile(finding, target, ctx),
+        false => finding,
     };
     // What a pooler was told happened on its way to the server, and not on ours.
     let finding = match finding.evidence.contains_key("pooler") {
@@ -180,8 +180,8 @@ async fn below(
     ctx: &Ctx,
 ) -> Finding {
     let first = !s.exchange.replied && !s.spoke_before;
-    match finding.cause.code {
-        code if code.starts_with("protocol.") && first => {
+    match finding.cause {
+        cause if cause.is_of(family::PROTOCOL) && first => {
             let heard = match stop {
                 None => Some(Heard::nothing(Ending::Silent)),
                 Some(StartupEnd::Read(error)) => error.heard(),
@@ -195,9 +195,9 @@ async fn below(
             let known = unmask_on(&heard, asked, gone, s.route, s.endpoint, s.elapsed, ctx);
             known.await.with_evidence_of(finding)
         }
-        "tls.client.required" | "tls.client.rejected" => tls
+        cause if cause.is_any(&[&cause::tls::CLIENT_REQUIRED, &cause::tls::CLIENT_REJECTED]) => tls
             .and_then(|tls| tls::late_alert(tls, s.target, s.endpoint, s.route))
-            .filter(|known| known.cause.code == finding.cause.code)
+            .filter(|known| known.cause == finding.cause)
             .unwrap_or_else(|| tls::client_required(tls, s.target, s.endpoint, s.route))
             .with_evidence_of(finding),
         _ => finding,
@@ -232,7 +232,9 @@ pub async fn after_the_end(
     endpoint: &Endpoint,
     ctx: &Ctx,
 ) -> Finding {
-    let cut = matches!(finding.cause.code, "auth.closed" | "server.closed");
+    let cut = finding
+        .cause
+        .is_any(&[&cause::auth::CLOSED, &cause::server::CLOSED]);
     let ended = finding
         .evidence
         .get("sqlstate")
@@ -330,7 +332,7 @@ pub fn session_error(
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
 async fn weigh_encryption(finding: Finding, s: &LoginContext<'_>, ctx: &Ctx) -> Finding {
     let ours = !finding.evidence.contains_key("pooler");
-    if !ours || !finding.cause.code.starts_with("auth.hba.") {
+    if !ours || !finding.cause.is_of(family::AUTH_HBA) {
         return finding;
     }
     let passes =

@@ -228,7 +228,7 @@ fn method(message: &Message, seen: RefusalContext<'_>) -> &'static Cause {
             _ => &auth::IDENT,
         }),
     };
-    if cause.code == auth::CERT.code {
+    if cause == &auth::CERT {
         certificate(seen)
     } else {
         cause

@@ -87,7 +87,7 @@ fn kubernetes_service(name: &str) -> Option<(&str, Option<&str>)> {
 /// Advice for other failures.
 pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environment) -> Finding {
     use cause::dns::*;
-    if row.code == NXDOMAIN.code && name::is_localhost(name) {
+    if row == &NXDOMAIN && name::is_localhost(name) {
         return finding.fix(
             "Use localhost: names that end in .localhost work in browsers, but the C library looks them up in DNS like any other name.",
             None,
@@ -97,16 +97,16 @@ pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environme
         .trim_end_matches('.')
         .to_lowercase()
         .ends_with(".local");
-    let finding = match multicast && row.code == NXDOMAIN.code {
+    let finding = match multicast && row == &NXDOMAIN {
         true => finding.fix(
             "Names that end in .local are resolved over mDNS, which needs libnss-mdns and avahi-daemon on this machine and does not work in most containers. Set it up, or use the address:",
             Some("grep ^hosts: /etc/nsswitch.conf".to_owned()),
         ),
         false => finding,
     };
-    let no_answer = [TIMEOUT.code, NO_RESOLVER.code].contains(&row.code);
+    let no_answer = row.is_any(&[&TIMEOUT, &NO_RESOLVER]);
     match (&environment.container, environment.wsl) {
-        (_, true) if no_answer || row.code == NXDOMAIN.code => finding.fix(
+        (_, true) if no_answer || row == &NXDOMAIN => finding.fix(
             "This runs in WSL, which copies the name server into /etc/resolv.conf when it starts. After a VPN or network change, run wsl --shutdown in Windows, or set dnsTunneling=true in .wslconfig.",
             None,
         ),

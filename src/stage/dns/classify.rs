@@ -170,12 +170,12 @@ impl ResolverFailure<'_> {
             .with("search", self.settings.resolv.search.clone())
             .with("tried", self.tried())
             .with("name_servers", described(self.servers));
-        if row.code == cause::dns::NO_ADDRESS.code {
+        if row == &cause::dns::NO_ADDRESS {
             finding = finding
                 .with("queried", self.name)
                 .with("records", "(neither an A nor an AAAA record)");
         }
-        if row.code == cause::dns::TIMEOUT.code {
+        if row == &cause::dns::TIMEOUT {
             let half = self
                 .servers
                 .iter()
@@ -186,13 +186,13 @@ impl ResolverFailure<'_> {
             };
             finding = finding.with("queried", queried);
         }
-        if row.code == cause::dns::INVALID_NAME.code {
+        if row == &cause::dns::INVALID_NAME {
             finding = finding
                 .with("flaw", name::flaw(self.name))
                 .with("ascii", name::ascii_form(self.name));
         }
         // A system resolver that only says "try again" may be right by then.
-        if row.code == cause::dns::SERVER_ONLY.code {
+        if row == &cause::dns::SERVER_ONLY {
             let temporary = !matches!(eai, Some(eai) if eai.code == libc::EAI_NONAME || eai.code == libc::EAI_NODATA);
             finding = finding.retryable(temporary);
             if temporary {
@@ -203,14 +203,14 @@ impl ResolverFailure<'_> {
             }
         }
         finding = self.of_alias(finding, row);
-        if row.code == cause::dns::NO_RESOLVER.code && self.settings.unreadable.is_some() {
+        if row == &cause::dns::NO_RESOLVER && self.settings.unreadable.is_some() {
             finding = finding.fix(
                 "Make the file readable for every user (it holds no secret):",
                 Some("sudo chmod a+r /etc/resolv.conf".to_owned()),
             );
         }
         if let Some(inside) = self.inside()
-            && row.code == cause::dns::CONTAINER_NAME.code
+            && row == &cause::dns::CONTAINER_NAME
         {
             finding = finding.with("inside", inside.place());
             finding =
@@ -224,7 +224,7 @@ impl ResolverFailure<'_> {
     /// An alias that leads nowhere is mended where the alias is written.
     fn of_alias(&self, finding: Finding, row: &Cause) -> Finding {
         use cause::dns::*;
-        if ![NXDOMAIN.code, NO_ADDRESS.code].contains(&row.code) {
+        if !row.is_any(&[&NXDOMAIN, &NO_ADDRESS]) {
             return finding;
         }
         let chain = self.servers.iter().map(|s| (&s.asked, &s.chain));

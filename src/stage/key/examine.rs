@@ -51,7 +51,7 @@ impl Examined {
     /// `.pub` says, and then finds that the key is another.
     pub fn offers_another(&self, finding: &Finding) -> bool {
         let differs = |key: &LoadedKey| key.offered.key_data() != key.public.key_data();
-        finding.cause.code == cause::PAIR_MISMATCH.code && self.key.as_ref().is_some_and(differs)
+        finding.cause == &cause::PAIR_MISMATCH && self.key.as_ref().is_some_and(differs)
     }
 
     /// Nothing is known but an error.
@@ -74,14 +74,14 @@ impl Examined {
         self.facts.insert("agent".to_owned(), json!(true));
         self.needs_passphrase = false;
         let idle = [
-            cause::PASSPHRASE_MISSING.code,
-            cause::PASSPHRASE_WRONG.code,
-            cause::PUBLIC.code,
-            cause::MISSING.code,
-            cause::PAIR_MISMATCH.code,
-            cause::TYPE.code,
+            &cause::PASSPHRASE_MISSING,
+            &cause::PASSPHRASE_WRONG,
+            &cause::PUBLIC,
+            &cause::MISSING,
+            &cause::PAIR_MISMATCH,
+            &cause::TYPE,
         ];
-        self.findings.retain(|f| !idle.contains(&f.cause.code));
+        self.findings.retain(|f| !f.cause.is_any(&idle));
         self.summary.push_str(", in the agent");
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 
-use crate::cause::protocol as cause;
+use crate::cause::{Cause, protocol as cause, server};
 use crate::config::Endpoint;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -146,24 +146,20 @@ fn note(stream: &Stream, heard: &Heard, begun: Instant, record: &mut StageRecord
 /// word of it; the code says what kind of end would say such a thing, and the
 /// text is told as what it is: said by somebody unproven.
 fn refused(error: &first_reply::ErrorText) -> Finding {
-    let code = error.sqlstate.as_deref().and_then(|sqlstate| {
-        crate::cause::find(match sqlstate {
-            "57P03" => "server.starting",
-            "57P01" => "server.stopping",
-            "57P02" => "server.recovering",
-            "53300" => "server.connections.full",
-            "53000" | "53100" | "53200" | "53400" => "server.resources",
-            _ => return None,
-        })
-    });
+    let told: Option<&'static Cause> = match error.sqlstate.as_deref() {
+        Some("57P03") => Some(&server::STARTING),
+        Some("57P01") => Some(&server::STOPPING),
+        Some("57P02") => Some(&server::RECOVERING),
+        Some("53300") => Some(&server::CONNECTIONS_FULL),
+        Some("53000" | "53100" | "53200" | "53400") => Some(&server::RESOURCES),
+        _ => None,
+    };
     // The old form, a bare text, is what the postmaster itself sends where it
     // cannot fork (`report_fork_failure_to_client`)
     // (a server before 7.4 says its severity first, and speaks of anything).
     let is_ancient = crate::wire::first_reply::is_ancient(&error.message);
-    let old_form = (error.old_form && !is_ancient)
-        .then(|| crate::cause::find("server.resources"))
-        .flatten();
-    let cause = code.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
+    let old_form = (error.old_form && !is_ancient).then_some(&server::RESOURCES);
+    let cause = told.or(old_form).unwrap_or(&cause::ERROR_RESPONSE);
     Finding::new(cause)
         .with("error", error.message.clone())
         .with("message", error.message.clone())

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{SessionEnd, Watch};
 use super::{Bastion, Session, classify};
+use crate::cause::{Cause, auth, protocol, server, tls};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::stage::Verdict;
@@ -14,6 +15,24 @@ use crate::wire::tcp_info;
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// How often the news of a session's end is looked for, ten times.
 const NEWS: Duration = Duration::from_millis(20);
+/// What a session meets whose tunnel has died.
+static LIKE_A_DEAD_TUNNEL: &[&Cause] = &[
+    &protocol::CLOSED,
+    &protocol::RESET,
+    &protocol::SILENT,
+    &protocol::STALL,
+    &protocol::UNCLASSIFIED,
+    &tls::CLOSED,
+    &tls::RESET,
+    &tls::TIMEOUT,
+    &tls::UNCLASSIFIED,
+    &auth::CLOSED,
+    &auth::TIMEOUT,
+    &auth::UNCLASSIFIED,
+    &server::CLOSED,
+    &server::TIMEOUT,
+    &server::UNCLASSIFIED,
+];
 
 impl Bastion {
     /// How a session on the way ended, if one has: a finding of `tunnel.lost`
@@ -68,16 +87,7 @@ impl Bastion {
     /// `tunnel.lost` where the tunnel died under it, else the failure itself.
     /// Only failures that a dead tunnel looks like are looked into.
     pub async fn explain(&self, finding: Finding, ctx: &Ctx) -> Finding {
-        let like_dead = [
-            "closed",
-            "reset",
-            "silent",
-            "stall",
-            "timeout",
-            "unclassified",
-        ];
-        let kind = finding.cause.code.rsplit('.').next().unwrap_or_default();
-        if finding.cause.code.starts_with("tunnel.") || !like_dead.contains(&kind) {
+        if !finding.cause.is_any(LIKE_A_DEAD_TUNNEL) {
             return finding;
         }
         let fate = match self.wait_for_disconnect().await {

@@ -22,7 +22,7 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
     if !listeners::is_local(to.ip()) {
         return finding;
     }
-    if finding.cause.code == cause::tcp::TIMEOUT.code {
+    if finding.cause == &cause::tcp::TIMEOUT {
         let look = tokio::task::spawn_blocking(move || listeners::listener(to));
         return match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(Some(listener))) => silent_here(finding, &listener),
@@ -32,7 +32,7 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
             ),
         };
     }
-    if finding.cause.code != cause::tcp::REFUSED.code {
+    if finding.cause != &cause::tcp::REFUSED {
         return finding;
     }
     let look = tokio::task::spawn_blocking(move || listeners::alternatives(to));

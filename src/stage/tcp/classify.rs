@@ -138,7 +138,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
         }
         Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
     }
-    if row.code == cause::protocol::RESET.code {
+    if row == &cause::protocol::RESET {
         let who = named(host, address, misses.len());
         finding = finding.with("who", who.clone()).with("endpoint", who);
     }
@@ -152,19 +152,19 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
             .with("length", *length)
             .with("longest", LONGEST_SOCKET_PATH)
             .with("directory", path.parent().map(|d| d.display().to_string())),
-        (Why::Errno(errno), Address::Tcp(_)) if row.code == cause::tcp::LOCAL.code => {
+        (Why::Errno(errno), Address::Tcp(_)) if row == &cause::tcp::LOCAL => {
             finding.with("resource", resource(*errno))
         }
-        (Why::Errno(errno), Address::Unix(path)) => match row.code {
-            code if code == cause::tcp::LOCAL.code => finding.with("resource", resource(*errno)),
-            code if code == cause::tcp::TIMEOUT.code => finding.fix(
+        (Why::Errno(errno), Address::Unix(path)) => match row {
+            row if row == &cause::tcp::LOCAL => finding.with("resource", resource(*errno)),
+            row if row == &cause::tcp::TIMEOUT => finding.fix(
                 "The process that listens there does not accept connections: it hangs, is stopped, or is overloaded. Find that process and check its state:",
                 Some("ss -lxp | grep PGSQL".to_owned()),
             ),
-            code if code == cause::tcp::SOCKET_PERMISSION.code => {
+            row if row == &cause::tcp::SOCKET_PERMISSION => {
                 finding.with("denied_by", denied_by(path))
             }
-            code if code == cause::tcp::SOCKET_MISSING.code => {
+            row if row == &cause::tcp::SOCKET_MISSING => {
                 let found = sockets_near(path);
                 match found.is_empty() {
                     true => finding,

@@ -133,8 +133,9 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
     let Some(lost) = lost(&info, syn, listeners::is_local(to.ip())) else {
         return;
     };
-    let code = cause::tcp::RETRANSMITS.code;
-    record.findings.retain(|finding| finding.cause.code != code);
+    record
+        .findings
+        .retain(|finding| finding.cause != &cause::tcp::RETRANSMITS);
     record.warn(
         Finding::new(&cause::tcp::RETRANSMITS)
             .with("address", address.to_string())

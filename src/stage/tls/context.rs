@@ -13,7 +13,7 @@ use openssl::x509::store::{X509Lookup, X509StoreBuilderRef};
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509Crl};
 
-use crate::cause::{self as catalogue, Cause, tls as cause};
+use crate::cause::{config, tls as cause};
 use crate::config::files::{self, Unreadable};
 use crate::config::{NamedFile, Roots, SslMode, TlsSettings, TlsVersion};
 use crate::finding::Finding;
@@ -155,7 +155,7 @@ fn trust(
     if let Some(dir) = &settings.crl_dir
         && let Some(entry) = files::unfit_for_openssl(dir)
     {
-        return Err(Finding::new(file_missing(&cause::ROOT_INVALID))
+        return Err(Finding::new(&config::FILE_MISSING)
             .with("file", dir.display().to_string())
             .with(
                 "problem",
@@ -176,11 +176,6 @@ fn trust(
     }))
 }
 
-/// A named file that is not there is the settings' fault.
-fn file_missing(otherwise: &'static Cause) -> &'static Cause {
-    catalogue::find("config.file.missing").unwrap_or(otherwise)
-}
-
 /// There is no root file: an end where the certificate is to be verified, a
 /// word where the user named a file, and nothing to say otherwise.
 fn no_roots(
@@ -190,7 +185,7 @@ fn no_roots(
 ) -> Result<Option<Trusted>, Finding> {
     let named = file.is_some_and(|file| file.named);
     let cause = match named {
-        true => file_missing(&cause::ROOT_MISSING),
+        true => &config::FILE_MISSING,
         false => &cause::ROOT_MISSING,
     };
     let shown = match file {
@@ -222,7 +217,7 @@ fn bad_roots(file: &NamedFile, reason: String) -> Finding {
 /// to this user is the settings' fault.
 fn unread_roots(file: &NamedFile, why: Unreadable) -> Finding {
     if why.forbidden && file.named {
-        return Finding::new(file_missing(&cause::ROOT_INVALID))
+        return Finding::new(&config::FILE_MISSING)
             .with("file", file.path.display().to_string())
             .with("problem", why.problem)
             .with("parameter", "sslrootcert");
