@@ -304,6 +304,20 @@ fn observe(
         };
         record.warn(trial.ends_soon(cert, depth, end));
     }
+    if prepared.verifies
+        && let Some(verified) = ssl.verified_chain()
+    {
+        let verified_name = target.tls.mode == SslMode::VerifyFull;
+        let check = ChainCheck {
+            chain: &tap.chain(),
+            trusted: &prepared.trusted,
+            now,
+            host: verified_name.then_some(endpoint.host.as_str()),
+        };
+        for finding in check.portability(verified, &endpoint.label()) {
+            record.warn(finding);
+        }
+    }
     record.summary = summary(ssl.version_str(), prepared, target, days_left);
     Encryption {
         end_point: own.as_ref().and_then(|cert| facts::end_point(cert)),

@@ -15,6 +15,7 @@ pub mod failure;
 mod issuer;
 pub mod names;
 mod pem;
+mod portability;
 
 mod classify;
 mod handshake;

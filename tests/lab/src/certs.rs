@@ -103,6 +103,10 @@ pub struct CertSpec {
     pub issuer_url: String,
     /// Whether the key identifier names the issuer's own issuer as well.
     pub names_upper_issuer: bool,
+    /// Whether it has the issuer's key identifier at all.
+    pub authority_id: bool,
+    /// X.509 version 1, which has no extensions: none of the above.
+    pub version_1: bool,
     /// How many authorities may follow, for an authority.
     pub path_len: Option<u32>,
     /// The one domain that an authority may issue for; any when empty.
@@ -125,6 +129,8 @@ impl CertSpec {
             org: String::new(),
             issuer_url: String::new(),
             names_upper_issuer: false,
+            authority_id: true,
+            version_1: false,
             path_len: None,
             permitted: String::new(),
         }
@@ -311,7 +317,7 @@ pub fn write_mode(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result<()>
 fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Result<X509> {
     static SERIAL: AtomicU32 = AtomicU32::new(0x1000);
     let mut builder = X509Builder::new()?;
-    builder.set_version(2)?;
+    builder.set_version(if spec.version_1 { 0 } else { 2 })?;
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     builder.set_serial_number(&*BigNum::from_u32(serial)?.to_asn1_integer()?)?;
     let subject = name(spec)?;
@@ -321,10 +327,22 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
     builder.set_not_before(&*days_from_now(spec.not_before)?)?;
     builder.set_not_after(&*days_from_now(spec.not_after)?)?;
 
-    let parent = issuer.map(|i| &*i.cert);
+    if !spec.version_1 {
+        extensions(&mut builder, spec, issuer.map(|i| &*i.cert))?;
+    }
+    let signer = issuer.map_or(key, |i| &i.key);
+    let digest = match signer.id() {
+        Id::ED25519 => MessageDigest::null(),
+        _ => MessageDigest::from_name(spec.digest).context("unknown digest")?,
+    };
+    builder.sign(signer, digest)?;
+    Ok(builder.build())
+}
+
+fn extensions(builder: &mut X509Builder, spec: &CertSpec, parent: Option<&X509Ref>) -> Result<()> {
     let subject_id = SubjectKeyIdentifier::new().build(&builder.x509v3_context(parent, None))?;
     builder.append_extension(subject_id)?;
-    if parent.is_some() {
+    if parent.is_some() && spec.authority_id {
         let context = builder.x509v3_context(parent, None);
         let authority_id = AuthorityKeyIdentifier::new()
             .keyid(true)
@@ -370,20 +388,13 @@ fn build(spec: &CertSpec, key: &PKey<Private>, issuer: Option<&Issued>) -> Resul
 
     if !spec.issuer_url.is_empty() {
         let value = format!("caIssuers;URI:{}", spec.issuer_url);
-        builder.append_extension(extension(&builder, parent, Nid::INFO_ACCESS, &value)?)?;
+        builder.append_extension(extension(builder, parent, Nid::INFO_ACCESS, &value)?)?;
     }
     if !spec.permitted.is_empty() {
         let value = format!("critical,permitted;DNS:{}", spec.permitted);
-        builder.append_extension(extension(&builder, parent, Nid::NAME_CONSTRAINTS, &value)?)?;
+        builder.append_extension(extension(builder, parent, Nid::NAME_CONSTRAINTS, &value)?)?;
     }
-
-    let signer = issuer.map_or(key, |i| &i.key);
-    let digest = match signer.id() {
-        Id::ED25519 => MessageDigest::null(),
-        _ => MessageDigest::from_name(spec.digest).context("unknown digest")?,
-    };
-    builder.sign(signer, digest)?;
-    Ok(builder.build())
+    Ok(())
 }
 
 /// An extension in OpenSSL's own notation, which has no builder of its own.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use openssl::pkey::{PKey, Private};
 use openssl::symm::Cipher;
+use openssl::x509::X509;
 use serde_json::{Value, json};
 
 use crate::process::{Service, Tool};
@@ -104,6 +105,17 @@ fn tells(cause: &'static str, name: &'static str) -> impl Fn(&Value) -> Result<(
     move |report| {
         let value = evidence(report, cause, name);
         ensure!(!value.is_null(), "{cause} does not tell its {name}");
+        Ok(())
+    }
+}
+
+/// `tls.cert.portability` must name these stacks, and no others.
+fn refused_by(stacks: &'static [&'static str]) -> impl Fn(&Value) -> Result<()> + Send {
+    move |report| {
+        let refusals = evidence(report, "tls.cert.portability", "refused_by");
+        let refusals = refusals.as_array().into_iter().flatten();
+        let named: Vec<&str> = refusals.filter_map(|one| one["stack"].as_str()).collect();
+        ensure!(named == stacks, "{named:?} refuse it, not {stacks:?}");
         Ok(())
     }
 }
@@ -256,6 +268,34 @@ fn lenient(lab: &Lab, issued: Issued) -> Result<Postgres> {
         .start()
 }
 
+/// A certificate as `openssl req -x509` makes it: an authority's.
+fn made_by_req(lab: &Lab) -> Result<Issued> {
+    let dir = lab.dir("req")?;
+    let (cert, key) = (dir.join("server.crt"), dir.join("server.key"));
+    Tool::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "365",
+            "-subj",
+            "/CN=127.0.0.1",
+        ])
+        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .arg("-out")
+        .arg(cert.display())
+        .arg("-keyout")
+        .arg(key.display())
+        .succeed()?;
+    Ok(Issued {
+        cert: X509::from_pem(&fs::read(cert)?)?,
+        key: PKey::private_key_from_pem(&fs::read(key)?)?,
+        chain: Vec::new(),
+    })
+}
+
 /// A weak certificate on a lenient server.
 fn weak(lab: &Lab, spec: CertSpec) -> Result<Case> {
     let pg = lenient(lab, lab.issue(spec)?)?;
@@ -299,6 +339,7 @@ const REJECTED: Expect = Expect::Fail("tls.client.rejected");
 const VERSION: Expect = Expect::Fail("tls.version");
 const CIPHER: Expect = Expect::Fail("tls.cipher");
 const SOON: Expect = Expect::Warn("tls.cert.expires-soon");
+const PORTABILITY: Expect = Expect::Warn("tls.cert.portability");
 
 /// TLS.
 pub const SCENARIOS: &[Scenario] = &[
@@ -506,9 +547,9 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     // ---- Names ----
     row!(
-        "tls-name-cn-healthy",
-        "a certificate with a common name alone",
-        PASS,
+        "tls-name-cn",
+        "a certificate with a common name alone: libpq alone reads it",
+        PORTABILITY,
         |lab| {
             with_cert(
                 lab,
@@ -522,9 +563,9 @@ pub const SCENARIOS: &[Scenario] = &[
         }
     ),
     row!(
-        "tls-name-cn-beside-dns-healthy",
+        "tls-name-cn-beside-dns",
         "an address as common name counts beside DNS names",
-        PASS,
+        PORTABILITY,
         |lab| {
             with_cert(
                 lab,
@@ -546,9 +587,9 @@ pub const SCENARIOS: &[Scenario] = &[
         }
     ),
     row!(
-        "tls-name-cn-beside-ip-healthy",
+        "tls-name-cn-beside-ip",
         "the common name counts beside an address",
-        PASS,
+        PORTABILITY,
         |lab| {
             let issued = lab.issue(CertSpec::server("db.test", &[], &["10.0.0.1"]))?;
             verifying(
@@ -931,6 +972,124 @@ pub const SCENARIOS: &[Scenario] = &[
             fs::create_dir(home.join(".postgresql"))?;
             fs::copy(lab.ca_file(), home.join(".postgresql/root.crt"))?;
             Ok(plainly(lab, &[("sslmode", "verify-full")])?.home(home))
+        }
+    ),
+    // ---- What other stacks refuse ----
+    row!(
+        "tls-cert-portability",
+        "no subject alternative name, and verify-ca looks at no name",
+        PORTABILITY,
+        |lab| {
+            let issued = lab.issue(CertSpec::server("db.test", &[], &[]))?;
+            Ok(verifying(lab, issued, &[("sslmode", "verify-ca")])?
+                .assert(refused_by(&["Go", "rustls"])))
+        }
+    ),
+    row!(
+        "tls-cert-portability-version-1",
+        "X.509 version 1, as openssl x509 -req issues without -extfile",
+        PORTABILITY,
+        |lab| {
+            let issued = lab.issue(CertSpec {
+                version_1: true,
+                ..CertSpec::server("127.0.0.1", &[], &[])
+            })?;
+            Ok(with_cert(lab, issued)?.assert(refused_by(&["Go", "rustls", "rustls"])))
+        }
+    ),
+    row!(
+        "tls-cert-portability-authority",
+        "openssl req -x509 made it, an authority's that is its own root",
+        PORTABILITY,
+        |lab| {
+            let issued = made_by_req(lab)?;
+            let file = lab.file("root.crt", issued.cert.to_pem()?, 0o644)?;
+            Ok(
+                verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])?
+                    .assert(refused_by(&["rustls"])),
+            )
+        }
+    ),
+    row!(
+        "tls-cert-portability-key-identifier",
+        "no authority key identifier",
+        PORTABILITY,
+        |lab| {
+            let issued = lab.issue(CertSpec {
+                authority_id: false,
+                ..lab.cert()
+            })?;
+            Ok(with_cert(lab, issued)?
+                .assert(refused_by(&["Python"]))
+                .assert(|report| {
+                    let command = report["verdict"]["fixes"][0]["command"].as_str();
+                    let command = command.unwrap_or_default();
+                    let both = format!("{{ {command}; }} 2>&1 || true");
+                    let shown = Tool::new("sh").args(["-c", &both]).succeed()?;
+                    let error = "Missing Authority Key Identifier";
+                    ensure!(shown.contains(error), "{command}: {shown}");
+                    Ok(())
+                }))
+        }
+    ),
+    row!(
+        "tls-cert-portability-intermediate",
+        "an intermediate without authority key identifier",
+        PORTABILITY,
+        |lab| {
+            let between = lab.ca().intermediate_with(&CertSpec {
+                authority_id: false,
+                ..CertSpec::authority("Lab CA 2")
+            })?;
+            Ok(with_cert(lab, between.issue(&lab.cert())?)?
+                .assert(refused_by(&["Python"]))
+                .assert(|report| {
+                    let role = evidence(report, "tls.cert.portability", "role");
+                    ensure!(role == "intermediate", "it is about the {role}");
+                    Ok(())
+                }))
+        }
+    ),
+    row!(
+        "tls-cert-portability-trusted-intermediate-healthy",
+        "the root file has that intermediate, where Python's verification ends",
+        PASS,
+        |lab| {
+            let between = lab.ca().intermediate_with(&CertSpec {
+                authority_id: false,
+                ..CertSpec::authority("Lab CA 2")
+            })?;
+            let file = lab.dir("both")?.join("root.crt");
+            fs::write(
+                &file,
+                [between.cert().to_pem()?, lab.ca().cert().to_pem()?].concat(),
+            )?;
+            let issued = between.issue(&lab.cert())?;
+            Ok(
+                verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])?
+                    .forbids("tls.cert.portability"),
+            )
+        }
+    ),
+    row!(
+        "tls-cert-portability-unverified-healthy",
+        "nothing verifies the certificate, which lacks it all",
+        PASS,
+        |lab| {
+            let pg = lab.new_postgres().tls(made_by_req(lab)?).start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .keep(pg)
+                .forbids("tls.cert.portability"))
+        }
+    ),
+    row!(
+        "tls-cert-portability-healthy",
+        "an intermediate, and all extensions that anyone wants",
+        PASS,
+        |lab| {
+            let between = lab.ca().intermediate("Lab CA 2")?;
+            Ok(with_cert(lab, between.issue(&lab.cert())?)?.forbids("tls.cert.portability"))
         }
     ),
     // ---- What a certificate is for ----
