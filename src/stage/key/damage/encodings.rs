@@ -441,7 +441,7 @@ fn lost_backslashes(text: &str) -> Peeled {
     let what = "line breaks were replaced with the letter n: a backslash was lost";
     Some((
         DamageStep::new(
-            "lost_backslashes-backslashes",
+            "eaten-backslashes",
             what,
             place(text, body_at - 1),
             &filter,
