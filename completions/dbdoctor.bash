@@ -802,12 +802,16 @@ _dbdoctor() {
             return 0
             ;;
         dbdoctor__subcmd__key)
-            opts="-o -q -v -? --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --help"
+            opts="-o -q -v -? --repair --ssh --ssh-key --ssh-config --ssh-known-hosts --ssh-host-key-check --timeout --deadline --format --json --output --color --quiet --verbose --fail-on --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --repair)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ssh)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -62,6 +62,7 @@ const KEY_EXAMPLES: &str = "\
 Examples:
   dbdoctor key ~/.ssh/id_ed25519
   dbdoctor key --ssh ops@bastion  Check the keys offered to this server
+  dbdoctor key deploy_key --repair deploy_key.repaired
   DBDOCTOR_SSH_PASSPHRASE=... dbdoctor key deploy_key";
 
 const TUNNEL_EXAMPLES: &str = "\
@@ -214,6 +215,9 @@ pub struct RunArgs {
 pub struct KeyArgs {
     /// Private key file [default: the keys named by the target's SSH settings]
     pub path: Option<PathBuf>,
+    /// Write a repaired copy of the damaged key in PATH to this new file, with mode 0600
+    #[arg(long, value_name = "OUT", help_heading = "Key")]
+    pub repair: Option<PathBuf>,
     /// Where keys are named.
     #[command(flatten)]
     pub ssh: SshArgs,

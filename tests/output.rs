@@ -510,3 +510,152 @@ fn a_mount_point_is_written_to() {
     let said = text(&output.stderr);
     assert!(holds_report(&folder.path().join("host.json")), "{said}");
 }
+
+/// A key whose line breaks were escaped, and the key as it was.
+fn damaged_key(folder: &Path) -> (PathBuf, Vec<u8>) {
+    let key = openssl::pkey::PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
+    let sound = key.private_key_to_pem_pkcs8().unwrap();
+    let path = folder.join("id");
+    fs::write(&path, text(&sound).replace('\n', "\\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    (path, sound)
+}
+
+fn repair(key: &Path, to: &Path) -> Output {
+    let (key, to) = (key.to_str().unwrap(), to.to_str().unwrap());
+    run(&mut dbdoctor(&["key", key, "--repair", to]))
+}
+
+/// What is in a directory, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_repaired_key_is_private_whatever_the_umask_and_never_shown() {
+    for (mask, level) in [("000", "-q"), ("022", "-v"), ("777", "--json")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, sound) = damaged_key(folder.path());
+        let copy = folder.path().join("copy");
+        let script = format!(
+            "umask {mask}; exec \"$0\" key {} --repair {} {level}",
+            key.display(),
+            copy.display()
+        );
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script, env!("CARGO_BIN_EXE_dbdoctor")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let output = run(&mut shell);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(mode(&copy), 0o600, "umask {mask}");
+        assert_eq!(fs::read(&copy).unwrap(), sound);
+        assert_eq!(names(folder.path()), ["copy", "id"]);
+        let body = text(&sound);
+        let secret = body.lines().filter(|line| !line.starts_with('-'));
+        for piece in secret.map(|line| line.get(..16).unwrap_or(line)) {
+            assert!(!said.contains(piece), "{level}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_repaired_key_is_written_over_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, _) = damaged_key(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("file"), "before").unwrap();
+    symlink(at("file"), at("link")).unwrap();
+    symlink(at("nowhere"), at("dangling")).unwrap();
+    mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    fs::create_dir(at("directory")).unwrap();
+    let there = names(folder.path());
+    for to in ["id", "file", "link", "dangling", "pipe", "directory"] {
+        let output = repair(&key, &at(to));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{to}: {said}");
+        assert!(said.contains("is there already"), "{to}: {said}");
+        assert!(output.stdout.is_empty(), "it is refused before the run");
+    }
+    for to in ["/dev/stdout", "/dev/null", "missing/copy", "copy/"] {
+        let output = repair(&key, &at(to));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{to}: {said}");
+        assert!(output.stdout.is_empty(), "{to}");
+    }
+    assert_eq!(names(folder.path()), there);
+    assert_eq!(fs::read(at("file")).unwrap(), b"before");
+}
+
+#[test]
+fn a_repaired_key_is_not_written_through_another_user_s_link() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let shared = Shared::new();
+    let (key, _) = damaged_key(&shared.own(""));
+    let home = shared.own("home");
+    fs::create_dir(&home).unwrap();
+    link(&home, &shared.path("directory"), EVE);
+    let output = repair(&key, &shared.path("directory/copy"));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("uid {EVE}")), "{said}");
+    assert!(names(&home).is_empty());
+}
+
+#[test]
+fn a_repair_needs_a_path_and_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, _) = damaged_key(folder.path());
+    let (copy, alias) = (folder.path().join("copy"), folder.path().join("alias"));
+    symlink("copy", &alias).unwrap();
+    let (key, copy) = (key.to_str().unwrap(), copy.to_str().unwrap());
+    let alias = alias.to_str().unwrap();
+    for (args, why) in [
+        (vec!["key", "--repair", copy], "needs PATH"),
+        (
+            vec!["key", "--ssh-key", key, "--repair", copy],
+            "needs PATH",
+        ),
+        (
+            vec!["key", key, "--repair", copy, "-o", copy],
+            "the same file",
+        ),
+        (
+            vec!["key", key, "--repair", copy, "-o", alias],
+            "the same file",
+        ),
+    ] {
+        let output = run(&mut dbdoctor(&args));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(why), "{args:?}: {said}");
+        assert!(!Path::new(copy).exists());
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_no_piece_of_a_repaired_key() {
+    let folder = tempfile::tempdir().unwrap();
+    damaged_key(folder.path());
+    let script = "mkdir small; mount -t tmpfs -o size=8k none small
+                  head -c 8192 /dev/zero > small/filler
+                  \"$0\" key id --repair small/copy || test $? = 2; ls -A small";
+    let Some(output) = in_mounts(folder.path(), script) else {
+        return;
+    };
+    let said = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "filler\n", "{said}");
+    assert!(
+        said.contains("--repair cannot be written: No space left"),
+        "{said}"
+    );
+}

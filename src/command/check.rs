@@ -300,14 +300,21 @@ async fn close(connected: &mut Option<Connected>) {
 
 /// `key`: the keys alone.
 pub async fn key(args: &KeyArgs) -> Exit {
+    if let Some(copy) = &args.repair {
+        if args.path.is_none() {
+            return usage("--repair needs PATH, the key file to repair");
+        }
+        if let Err(why) = output::creatable(copy, &args.output) {
+            return usage(&why);
+        }
+    }
     reported(
         "key",
         &[Stage::Key],
         &args.output,
         async |report, around, progress| {
             progress.running(Stage::Key);
-            super::key::run(report, args, around).await;
-            Ok(())
+            super::key::run(report, args, around).await
         },
     )
     .await
@@ -321,7 +328,8 @@ pub async fn sockets(args: &SocketsArgs) -> Exit {
         &args.output,
         async |report, around, progress| {
             progress.running(Stage::Client);
-            super::sockets::run(report, args, around).await
+            let ran = super::sockets::run(report, args, around).await;
+            ran.map_err(|NotApplicable(why)| why.to_owned())
         },
     )
     .await
@@ -333,11 +341,7 @@ async fn reported(
     command: &'static str,
     stages: &[Stage],
     output: &OutputArgs,
-    work: impl AsyncFnOnce(
-        &mut Report,
-        Arc<System>,
-        &mut dyn Progress,
-    ) -> Result<(), pipeline::NotApplicable>,
+    work: impl AsyncFnOnce(&mut Report, Arc<System>, &mut dyn Progress) -> Result<(), String>,
 ) -> Exit {
     if let Err(exit) = output::writable(output) {
         return exit;
@@ -352,8 +356,8 @@ async fn reported(
     };
     drop(progress);
     let interrupted = outcome.is_none();
-    if let Some(Err(pipeline::NotApplicable(why))) = outcome {
-        return usage(why);
+    if let Some(Err(why)) = outcome {
+        return usage(&why);
     }
     report.finish(interrupted);
     output::conclude(&report, output, &around)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::output;
 use crate::cause::key as cause;
 use crate::cli::KeyArgs;
 use crate::config::{NamedFile, ssh};
@@ -28,7 +29,14 @@ const DEFAULTS: [&str; 6] = [
 ];
 
 /// Examines the keys; whatever is found is in the report.
-pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<System>) {
+///
+/// # Errors
+/// The file of `--repair` cannot be written.
+pub async fn run(
+    report: &mut Report,
+    args: &KeyArgs,
+    surroundings: Arc<System>,
+) -> Result<(), String> {
     let ctx = Ctx {
         started: report.started,
         timeout: args.time.timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -37,12 +45,12 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<System>)
         environment: Arc::new(report.environment.clone()),
     };
     let Some(wanted) = wanted(report, args, &surroundings) else {
-        return;
+        return Ok(());
     };
     let mut record = StageRecord::new(Stage::Key);
     record.begin();
     *report.stage(Stage::Key) = record.clone();
-    let (examined, _) = key::Examination {
+    let (mut examined, _) = key::Examination {
         passphrase: wanted.passphrase.as_ref(),
         agents: &wanted.agents,
         libraries: true,
@@ -50,6 +58,15 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<System>)
     }
     .run(&wanted.files)
     .await;
+    if let (Some(copy), [one]) = (&args.repair, examined.as_mut_slice()) {
+        match one.repaired.take() {
+            Some(key) => {
+                output::create(copy, key.expose_bytes())?;
+                one.repaired_to(copy);
+            }
+            None => one.not_repaired(),
+        }
+    }
     key::tell(&examined, &mut record);
     for finding in examined.iter().flat_map(|e| &e.findings) {
         match finding.status {
@@ -70,6 +87,7 @@ pub async fn run(report: &mut Report, args: &KeyArgs, surroundings: Arc<System>)
     record.fail_all();
     record.end(None);
     *report.stage(Stage::Key) = record;
+    Ok(())
 }
 
 /// What is examined.

@@ -1,6 +1,7 @@
 //! Where a report goes: standard output, and the file of `--output`.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::{Exit, interrupt, output_file, usage};
 use crate::cli::{FailOn, Format, OutputArgs};
@@ -20,6 +21,30 @@ pub fn writable(output: &OutputArgs) -> Result<(), Exit> {
         Some(path) => output_file::check(path).map_err(|error| refuse(&error)),
         None => Ok(()),
     }
+}
+
+/// Whether a new file can be written there that the report will not overwrite.
+///
+/// # Errors
+/// Why it cannot.
+pub fn creatable(path: &Path, output: &OutputArgs) -> Result<(), String> {
+    if (output.output.as_ref()).is_some_and(|report| output_file::is_one_place(report, path)) {
+        return Err("--output and --repair name the same file".to_owned());
+    }
+    output_file::check_new(path).map_err(|error| not_created(&error))
+}
+
+/// Writes a new file that only its owner can read.
+///
+/// # Errors
+/// Why it cannot be written.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let _limit = on_limit();
+    output_file::create(path, bytes).map_err(|error| not_created(&error))
+}
+
+fn not_created(error: &io::Error) -> String {
+    format!("the file of --repair cannot be written: {error}")
 }
 
 fn refuse(error: &io::Error) -> Exit {

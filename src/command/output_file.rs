@@ -1,5 +1,6 @@
 //! The `--output` file: written completely or not at all, never through another
-//! user's symbolic link, never waiting for a reader.
+//! user's symbolic link, never waiting for a reader. That of `--repair`: new, or
+//! not at all.
 //!
 //! The path is walked here, one component at a time and each relative to the
 //! directory before it, because the kernel protects symbolic links in shared
@@ -18,13 +19,16 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::libc;
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, stat};
-use nix::unistd::{AccessFlags, Gid, UnlinkatFlags, faccessat, fchown, geteuid, unlinkat};
+use nix::unistd::{AccessFlags, Gid, UnlinkatFlags, faccessat, fchown, geteuid, linkat, unlinkat};
 
 /// How long the reader of a pipe may take for the report.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The mode of a new file.
 const NEW: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
+
+/// Why a new file is not written over what is there.
+const TAKEN: &str = "it is there already; give the name of a new file";
 
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: u32 = 40;
@@ -58,7 +62,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match &place.found {
         Some(found) if !is(found, SFlag::S_IFREG) => place.feed(bytes),
         Some(found) if place.is_open_file => place.append(found, bytes),
-        found => match place.replace(bytes) {
+        found => match place.put(bytes, Put::Over) {
             // The file may be written although its directory may not, or it
             // is a mount point, as files handed into a container are.
             Err(Failure::Directory(_)) if found.is_some() => place.overwrite(bytes),
@@ -66,6 +70,46 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
             Ok(()) => Ok(()),
         },
     }
+}
+
+/// Whether [`create()`] can write to this path.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_new(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(_) => refuse(TAKEN),
+        Err(_) => check(path),
+    }
+}
+
+/// Writes a new file with mode 0600, never in the place of what is there: a
+/// link is not followed.
+///
+/// # Errors
+/// Why that cannot be done; then there is no file.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    check_new(path)?;
+    let place = Place::find(path)?;
+    place.admit()?;
+    match place.found {
+        Some(_) => refuse(TAKEN),
+        None => place.put(bytes, Put::New).map_err(|failure| match failure {
+            Failure::Directory(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                io::Error::other(TAKEN)
+            }
+            Failure::Directory(error) | Failure::File(error) => error,
+        }),
+    }
+}
+
+/// Whether two paths lead to the same place.
+pub fn is_one_place(a: &Path, b: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (Place::find(a), Place::find(b)) else {
+        return false;
+    };
+    let folders = (fstat(&a.directory), fstat(&b.directory));
+    a.name == b.name && matches!(folders, (Ok(a), Ok(b)) if is_same(&a, &b))
 }
 
 /// Where a path leads.
@@ -82,7 +126,16 @@ struct Place {
     is_open_file: bool,
 }
 
-/// Why a file was not replaced.
+/// How a file comes to its place.
+#[derive(Clone, Copy, PartialEq)]
+enum Put {
+    /// In the place of the one that is there, if any.
+    Over,
+    /// Where there is none.
+    New,
+}
+
+/// Why a file was not put in its place.
 enum Failure {
     /// Its directory does not allow it.
     Directory(io::Error),
@@ -179,25 +232,29 @@ impl Place {
         self.shared && !self.is_open_file && !is_trusted(found.st_uid)
     }
 
-    /// Puts a new file in the place of the one that is there, if any.
-    fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
+    /// Puts a new file in its place, once it is whole.
+    fn put(&self, bytes: &[u8], how: Put) -> Result<(), Failure> {
         let mut random = [0; 8];
         openssl::rand::rand_bytes(&mut random).map_err(|error| Failure::File(error.into()))?;
         let name = format!(".dbdoctor-{:016x}", u64::from_ne_bytes(random));
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, &*name, flags, NEW)
             .map_err(|error| Failure::Directory(error.into()))?;
-        let replaced = self
+        let (from, to) = ((&self.directory, &*name), (&self.directory, &*self.name));
+        let put = self
             .fill(File::from(file), bytes)
             .map_err(Failure::File)
             .and_then(|()| {
-                renameat(&self.directory, &*name, &self.directory, &*self.name)
-                    .map_err(|error| Failure::Directory(error.into()))
+                match how {
+                    Put::Over => renameat(from.0, from.1, to.0, to.1),
+                    Put::New => linkat(from.0, from.1, to.0, to.1, AtFlags::empty()),
+                }
+                .map_err(|error| Failure::Directory(error.into()))
             });
-        if replaced.is_err() {
+        if put.is_err() || how == Put::New {
             let _ = unlinkat(&self.directory, &*name, UnlinkatFlags::NoRemoveDir);
         }
-        replaced
+        put
     }
 
     /// Fills a new file, and gives it the mode that it is to have.

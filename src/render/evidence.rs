@@ -14,6 +14,7 @@ const LONG: usize = 24;
 /// Pieces of sentences and of commands, which say nothing by themselves.
 const PIECES: &[&str] = &[
     "address_only",
+    "damaged_file",
     "enable",
     "give_up_ms",
     "hba_line",
@@ -30,6 +31,7 @@ const PIECES: &[&str] = &[
     "proven",
     "remote_host",
     "remote_ip",
+    "repaired_file",
     "safe_seconds",
     "url",
     "who",

@@ -2,10 +2,8 @@
 //! way it was done, so that undoing it gives the key back.
 //!
 //! First what was done to the whole text ([`encodings`]: encodings, escapes,
-//! line ends), then to its frame and body ([`armor`]). Each piece of damage
-//! brings the shell filter that undoes it; the filters in order are the
-//! command that repairs the file. Whether the repair is right is proved by
-//! reading the repaired text.
+//! line ends), then to its frame and body ([`armor`]). Whether the repair is
+//! right is proved by reading the repaired text.
 
 mod armor;
 mod base64;
@@ -14,10 +12,14 @@ mod layout;
 
 use std::path::Path;
 
+use nix::unistd::AccessFlags;
+
 use super::format::PrivateForm;
 use super::{KeyRefusal, companions, decrypt, examine, openssh_v1};
 use crate::cause::key as cause;
 use crate::finding::Finding;
+use crate::secret::Secret;
+use crate::text;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,28 +30,14 @@ pub struct DamageStep {
     pub what: String,
     /// Where it was first seen.
     pub place: String,
-    /// What undoes it: a program that reads standard input and writes standard
-    /// output; empty where nothing has to be done, `None` where nothing can.
-    pub filter: Option<String>,
 }
 
 impl DamageStep {
-    fn new(name: &'static str, what: &str, place: String, filter: &str) -> Self {
-        Self {
-            name,
-            what: what.to_owned(),
-            place,
-            filter: Some(filter.to_owned()),
-        }
-    }
-
-    /// Damage that cannot be undone.
-    fn lost(name: &'static str, what: impl Into<String>, place: String) -> Self {
+    fn new(name: &'static str, what: impl Into<String>, place: String) -> Self {
         Self {
             name,
             what: what.into(),
             place,
-            filter: None,
         }
     }
 }
@@ -60,7 +48,7 @@ pub struct Damage {
     /// What happened, the outermost first.
     pub steps: Vec<DamageStep>,
     /// The text as it was, where it could be had back.
-    pub repaired: Option<Vec<u8>>,
+    pub repaired: Option<Secret>,
 }
 
 /// Line and byte of a position in a text.
@@ -78,8 +66,8 @@ pub fn diagnose(content: &[u8]) -> Option<Damage> {
         // Layers around something that is no key say nothing about a key.
         return None;
     };
-    let repaired = framed.rebuild().into_bytes();
-    if !is_sound(&repaired) {
+    let repaired = framed.rebuild();
+    if !is_sound(repaired.as_bytes()) {
         steps.push(framed.loss());
         return Some(Damage {
             steps,
@@ -88,7 +76,7 @@ pub fn diagnose(content: &[u8]) -> Option<Damage> {
     }
     (!steps.is_empty()).then_some(Damage {
         steps,
-        repaired: Some(repaired),
+        repaired: Some(Secret::new(repaired)),
     })
 }
 
@@ -130,6 +118,14 @@ impl Damage {
         self.steps.iter().map(|step| step.name.to_owned()).collect()
     }
 
+    /// The same damage, to a text that did not prove to be the key.
+    pub fn irreparable(mut self) -> Self {
+        let lost = self.repaired.take();
+        let lost = lost.and_then(|text| altered(text.expose_bytes()));
+        self.steps.extend(lost.into_iter().flat_map(|it| it.steps));
+        self
+    }
+
     /// The finding; `readable` says whether OpenSSH reads the file as it is.
     pub fn finding(&self, path: &Path, readable: bool) -> Finding {
         let words: Vec<&str> = self.steps.iter().map(|step| step.what.as_str()).collect();
@@ -149,34 +145,52 @@ impl Damage {
         if readable {
             finding = finding.as_warning();
         }
-        match self.command(path) {
-            Some(command) => finding.fix(
-                "Write a repaired copy, and use that one:",
-                Some(command),
-            ),
-            None => finding.fix(
+        match (&self.repaired, paths_to_paste(path)) {
+            (None, _) => finding.fix(
                 "Get the key again from an undamaged copy; what is missing or changed cannot be restored.",
+                None,
+            ),
+            (Some(_), Some((from, to))) => {
+                finding.with("damaged_file", from).with("repaired_file", to)
+            }
+            (Some(_), None) => finding.fix(
+                "Run dbdoctor key on the same key again with --repair FILE, which writes a repaired copy to FILE.",
                 None,
             ),
         }
     }
+}
 
-    /// The shell command that writes the repaired key beside the file.
-    fn command(&self, path: &Path) -> Option<String> {
-        self.repaired.as_ref()?;
-        let quote = |path: &Path| Some(shlex::try_quote(path.to_str()?).ok()?.into_owned());
-        let from = quote(path)?;
-        let to = quote(&companions::with_suffix(path, ".repaired"))?;
-        let mut line = format!("cat {from}");
-        for step in &self.steps {
-            let filter = step.filter.as_deref()?;
-            if !filter.is_empty() {
-                line.push_str(" | ");
-                line.push_str(filter);
-            }
-        }
-        Some(format!("(umask 077; {line} > {to}) && dbdoctor key {to}"))
+/// The key's path and one for a repaired copy, for a command to paste: beside
+/// the key, or in the working directory where nothing can be written there, as
+/// in a mounted secret. `None` where a path would not lead there again: to a
+/// pipe, or with characters that are not shown.
+fn paths_to_paste(path: &Path) -> Option<(String, String)> {
+    let is_ours_alone = ["/proc", "/dev/fd", "/dev/stdin"];
+    if !path.is_file() || is_ours_alone.iter().any(|it| path.starts_with(it)) {
+        return None;
     }
+    let folder = match path.parent()? {
+        folder if folder.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    let place = match nix::unistd::access(folder, AccessFlags::W_OK) {
+        Ok(()) => path,
+        Err(_) => Path::new(path.file_name()?),
+    };
+    let first = std::iter::once(".repaired".to_owned());
+    let copy = first
+        .chain((2..100).map(|number| format!(".repaired-{number}")))
+        .map(|suffix| companions::with_suffix(place, &suffix))
+        .find(|copy| copy.symlink_metadata().is_err())?;
+    let pasted = |path: &Path| {
+        let text = path.to_str().filter(|text| text::clean(text) == *text)?;
+        Some(match text.starts_with('-') {
+            true => format!("./{text}"),
+            false => text.to_owned(),
+        })
+    };
+    Some((pasted(path)?, pasted(&copy)?))
 }
 
 /// The form of a key's bytes, from their first fields.

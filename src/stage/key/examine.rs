@@ -29,6 +29,8 @@ pub struct Examined {
     pub needs_passphrase: bool,
     /// Whether it is a default file that does not exist.
     pub absent_default: bool,
+    /// The key without its damage, where it is damaged and could be repaired.
+    pub repaired: Option<Secret>,
     /// One line for people.
     pub summary: String,
 }
@@ -85,6 +87,42 @@ impl Examined {
         self.summary.push_str(", in the agent");
     }
 
+    /// The repaired key was written there; what is said from now on is said of
+    /// that copy, which only its owner can read.
+    pub fn repaired_to(&mut self, copy: &Path) {
+        let copy = shown_path(copy);
+        self.fact("repaired_to", copy.clone());
+        self.summary.push_str("; repaired copy written");
+        for finding in &mut self.findings {
+            let said = finding.clone();
+            *finding = match finding.cause {
+                it if it == &cause::MANGLED => said
+                    .as_warning()
+                    .without(&["damaged_file"])
+                    .with("repaired_file", copy.clone())
+                    .with("reading", format!("the repaired key was written to {copy}")),
+                it if it.is_any(&[&cause::PERMISSIONS, &cause::OWNER]) => said.as_warning(),
+                it if it.is_any(&[&cause::PASSPHRASE_MISSING, &cause::PASSPHRASE_WRONG]) => {
+                    said.with("path", copy.clone())
+                }
+                _ => said,
+            };
+        }
+    }
+
+    /// A repair was asked for, and there is none to write.
+    pub fn not_repaired(&mut self) {
+        let damage = (self.findings.iter_mut()).find(|finding| finding.cause == &cause::MANGLED);
+        if let Some(finding) = damage {
+            let why = "it cannot be repaired, so nothing was written";
+            *finding = finding.clone().with("reading", why);
+        } else if self.key.is_some() || self.needs_passphrase {
+            self.summary.push_str("; no repair needed, nothing written");
+        } else {
+            self.summary.push_str("; nothing written");
+        }
+    }
+
     /// Notes a finding.
     pub fn found(&mut self, finding: Finding) {
         self.findings.push(finding);
@@ -124,6 +162,7 @@ pub fn examine(
     let mut found = Examined::default();
     let path = shown_path(&file.path);
     found.fact("path", path.clone());
+    found.fact("repaired_to", Value::Null);
     let read = match file::read(&file.path) {
         Ok(read) => read,
         Err(unread) => {

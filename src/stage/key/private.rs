@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::{Algorithm, HashAlg};
 
+use super::damage::Damage;
 use super::describe::{bits, describe_key, describe_public, summary, type_name};
 use super::examine::{Examined, guard, locked, shown_path};
 use super::file::KeyFile;
@@ -29,19 +30,16 @@ pub fn private(
 ) {
     let path = shown_path(&file.path);
     let given = passphrase.map(Secret::expose).unwrap_or_default();
-    let damage = damage::diagnose(&read.content);
     let opened = open_as_asked(&read.content, given);
-    let damage = match &opened {
-        Err(KeyRefusal::Format) => damage.or_else(|| damage::altered(&read.content)),
-        _ => damage,
-    };
-    let repaired = match (&opened, &damage) {
-        (Err(KeyRefusal::Format), Some(damage)) => damage.repaired.as_deref(),
-        _ => None,
-    };
-    // What is underneath the damage is told from the repaired text.
-    let content = repaired.unwrap_or(&read.content);
     let readable = !matches!(opened, Err(KeyRefusal::Format));
+    let (damage, beneath) = damage_of(&read.content, given, &opened);
+    let repaired = damage.as_ref().and_then(|it| it.repaired.clone());
+    // What is underneath the damage is told from the repaired text.
+    let (content, opened) = match (&repaired, beneath) {
+        (Some(repaired), Some(beneath)) if !readable => (repaired.expose_bytes(), beneath),
+        _ => (read.content.as_slice(), opened),
+    };
+    found.repaired.clone_from(&repaired);
     describe_key(found, file, content);
     if damage.is_some() || readable {
         found.findings.extend(guard(&path, read, uid));
@@ -50,10 +48,6 @@ pub fn private(
         found.fact("damage", damage.names());
         found.found(damage.finding(&file.path, readable));
     }
-    let opened = match repaired {
-        Some(repaired) => open_as_asked(repaired, given),
-        None => opened,
-    };
     match opened {
         Ok(opened) => {
             if tell_libraries {
@@ -65,6 +59,37 @@ pub fn private(
     }
     if found.summary.is_empty() {
         found.summary = format!("{path} is not a private key");
+    }
+}
+
+/// What happened to the text, and what opening the repaired one gives, where
+/// it was repaired. A repair is kept where it proves right: the passphrase at
+/// hand may show that the key is lost all the same, and what OpenSSH reads as
+/// it is must still be the same key.
+fn damage_of(
+    content: &[u8],
+    given: &str,
+    opened: &Result<OpenedKey, KeyRefusal>,
+) -> (Option<Damage>, Option<Result<OpenedKey, KeyRefusal>>) {
+    let diagnosed = damage::diagnose(content);
+    let damage = match opened {
+        Err(KeyRefusal::Format) => diagnosed.or_else(|| damage::altered(content)),
+        _ => diagnosed,
+    };
+    let Some(repaired) = damage.as_ref().and_then(|it| it.repaired.as_ref()) else {
+        return (damage, None);
+    };
+    let beneath = open_as_asked(repaired.expose_bytes(), given);
+    let proved = match (opened, &beneath) {
+        (_, Err(KeyRefusal::Format)) => false,
+        (Err(KeyRefusal::Format), _) => true,
+        (Ok(before), Ok(after)) => before.public.key_data() == after.public.key_data(),
+        (Err(before), Err(after)) => before == after,
+        _ => false,
+    };
+    match proved {
+        true => (damage, Some(beneath)),
+        false => (damage.map(Damage::irreparable), None),
     }
 }
 

@@ -179,8 +179,8 @@ impl SshRoute {
     }
 }
 
-/// Further assertions on the report.
-type Check = Box<dyn Fn(&Value) -> Result<()> + Send>;
+/// Further assertions on the report; the path is that of the dbdoctor that wrote it.
+type Check = Box<dyn Fn(&Value, &Path) -> Result<()> + Send>;
 
 /// How dbdoctor, and the reference client, are called on a situation.
 pub struct Case {
@@ -392,7 +392,15 @@ impl Case {
     }
 
     /// A further assertion on the report.
-    pub fn assert(mut self, check: impl Fn(&Value) -> Result<()> + Send + 'static) -> Self {
+    pub fn assert(self, check: impl Fn(&Value) -> Result<()> + Send + 'static) -> Self {
+        self.assert_with(move |report, _| check(report))
+    }
+
+    /// A further assertion on the report, with the path of the dbdoctor that wrote it.
+    pub fn assert_with(
+        mut self,
+        check: impl Fn(&Value, &Path) -> Result<()> + Send + 'static,
+    ) -> Self {
         self.checks.push(Box::new(check));
         self
     }

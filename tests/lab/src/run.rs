@@ -53,7 +53,7 @@ pub fn verify(lab: &Lab, scenario: &Scenario, bin: &Path) -> Result<Outcome, Str
         oracle,
     };
 
-    let problems = problems(lab, scenario, &case, &outcome);
+    let problems = problems(lab, scenario, &case, &outcome, bin);
     if problems.is_empty() {
         Ok(outcome)
     } else {
@@ -278,7 +278,13 @@ fn variable<'a>(case: &'a Case, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-fn problems(lab: &Lab, scenario: &Scenario, case: &Case, outcome: &Outcome) -> Vec<String> {
+fn problems(
+    lab: &Lab,
+    scenario: &Scenario,
+    case: &Case,
+    outcome: &Outcome,
+    bin: &Path,
+) -> Vec<String> {
     let mut problems = Vec::new();
     let Outcome {
         run,
@@ -331,7 +337,7 @@ fn problems(lab: &Lab, scenario: &Scenario, case: &Case, outcome: &Outcome) -> V
         }
     }
     for check in &case.checks {
-        if let Err(error) = check(report) {
+        if let Err(error) = check(report, bin) {
             problems.push(format!("{error:#}"));
         }
     }

@@ -54,7 +54,6 @@ pub fn read(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
     if framed.digits.len() < 40 && framed.bytes.as_deref().and_then(form_of).is_none() {
         return None;
     }
-    let good = framed.form.label();
     let strict = framed.form == PrivateForm::OpenSsh;
 
     before(text, header.as_ref(), strict, steps);
@@ -64,22 +63,19 @@ pub fn read(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
             "no-header",
             "the header line is missing",
             place(text, 0),
-            &format!("{{ echo '-----BEGIN {good}-----'; cat; }}"),
         )),
         Some(mark) if relabelled => steps.push(DamageStep::new(
             "wrong-header",
-            &format!("the header says {label}, but the body is a {good}"),
+            format!(
+                "the header says {label}, but the body is a {}",
+                framed.form.label()
+            ),
             place(text, mark.start),
-            &format!("sed 's/\\(-----[A-Z]* \\)[A-Z ]*PRIVATE KEY-----/\\1{good}-----/'"),
         )),
         Some(mark) if !mark.exact => steps.push(DamageStep::new(
             "header",
             "the header line was altered",
             place(text, mark.start),
-            &format!(
-                "sed '{}s/.*/-----BEGIN {good}-----/'",
-                line_of(text, mark.end)
-            ),
         )),
         Some(_) => {}
     }
@@ -89,36 +85,22 @@ pub fn read(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
             "no-footer",
             "the footer line is missing",
             place(text, text.trim_end().len()),
-            &format!("{{ awk 1; echo '-----END {good}-----'; }}"),
         )),
         None => {}
         Some(mark) if mark.label != label && !relabelled => steps.push(DamageStep::new(
             "footer",
             "the footer does not match the header",
             place(text, mark.start),
-            &footer_filter(good),
         )),
         Some(mark) if !mark.exact => steps.push(DamageStep::new(
             "footer",
             "the footer line was altered",
             place(text, mark.start),
-            &footer_filter(good),
         )),
         Some(_) => {}
     }
     after(text, footer.as_ref(), steps);
     Some(framed)
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or(text).matches('\n').count() + 1
-}
-
-fn footer_filter(good: &str) -> String {
-    // The last line that begins with a dash; a base64 digit is none.
-    format!(
-        "awk '/^[^A-Za-z0-9]*[Ee][Nn][Dd] / || (NR > 1 && /^-/) {{print \"-----END {good}-----\"; next}} 1'"
-    )
 }
 
 /// Finds `-----BEGIN … PRIVATE KEY-----` or its like, also with other dashes,
@@ -196,12 +178,7 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Damag
             ),
             false => ("leading-text", "there is other text before the header"),
         };
-        steps.push(DamageStep::new(
-            name,
-            what,
-            place(text, 0),
-            "sed -n '/-----BEGIN/,$p'",
-        ));
+        steps.push(DamageStep::new(name, what, place(text, 0)));
     }
     if same.is_empty() {
         return;
@@ -212,10 +189,8 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Damag
             "quotes",
             "it is in quotes",
             place(text, line_start + same.find(QUOTES).unwrap_or(0)),
-            &quotes_filter(&quotes),
         ));
     }
-    let cut = "sed 's/^.*-----BEGIN/-----BEGIN/'";
     if !rest.is_empty() {
         let what = match rest.ends_with(['=', ':']) {
             true => "a variable name precedes the header",
@@ -225,33 +200,14 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Damag
             "leading-text",
             what,
             place(text, line_start),
-            cut,
         ));
     } else if quotes.is_empty() {
-        let step = indentation(text, line_start);
-        steps.push(step);
+        steps.push(indentation(text, line_start));
     }
 }
 
 pub fn indentation(text: &str, at: usize) -> DamageStep {
-    DamageStep::new(
-        "indentation",
-        "lines are indented",
-        place(text, at),
-        "sed 's/^[[:space:]]*//'",
-    )
-}
-
-fn quotes_filter(quotes: &str) -> String {
-    let ascii: String = ['"', '\'', '`']
-        .into_iter()
-        .filter(|q| quotes.contains(*q))
-        .collect();
-    match ascii.as_str() {
-        "" => "perl -CSD -pe 's/[\\x{2018}\\x{2019}\\x{201c}\\x{201d}]//g'".to_owned(),
-        only if !only.contains('\'') => format!("tr -d '{only}'"),
-        _ => "tr -d \"\\\"'\\`\"".to_owned(),
-    }
+    DamageStep::new("indentation", "lines are indented", place(text, at))
 }
 
 /// What stands behind the footer.
@@ -275,7 +231,6 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
                 "quotes",
                 "it is in quotes",
                 place(text, mark.end),
-                &quotes_filter(&quotes),
             ));
         }
         if !only || quotes.is_empty() || same.trim().len() > quotes.len() {
@@ -283,7 +238,6 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
                 "trailing-text",
                 "there is other text after the footer on the same line",
                 place(text, mark.end),
-                "sed 's/\\(-----END [A-Z ]*-----\\).*/\\1/'",
             ));
         }
     } else if !same.is_empty() && later.is_some() {
@@ -291,19 +245,14 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
             "trailing-space",
             "there is whitespace after the footer",
             place(text, mark.end),
-            "sed 's/[[:space:]]*$//'",
         ));
     }
     match later {
-        None => {
-            let rewrapped = ["spaces", "one-line"].iter().any(|name| told(steps, name));
-            steps.push(DamageStep::new(
-                "no-final-newline",
-                "the line break after the footer is missing",
-                place(text, text.len()),
-                if rewrapped { "" } else { "awk 1" },
-            ));
-        }
+        None => steps.push(DamageStep::new(
+            "no-final-newline",
+            "the line break after the footer is missing",
+            place(text, text.len()),
+        )),
         Some(later) => {
             let junk = later
                 .lines()
@@ -313,17 +262,11 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
                 let quoted = later.trim().trim_matches(QUOTES).is_empty();
                 let step = match quoted {
                     true if told(steps, "quotes") => return,
-                    true => DamageStep::new(
-                        "quotes",
-                        "it is in quotes",
-                        place(text, mark.end + 1),
-                        &quotes_filter(later),
-                    ),
+                    true => DamageStep::new("quotes", "it is in quotes", place(text, mark.end + 1)),
                     false => DamageStep::new(
                         "trailing-text",
                         "there is other text after the footer",
                         place(text, mark.end + 1),
-                        "sed '/-----END/q'",
                     ),
                 };
                 steps.push(step);
@@ -359,12 +302,13 @@ fn bare(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
     if framed.stray.is_some() || framed.bytes.as_ref()?.len() < 64 {
         return None;
     }
-    let good = form.label();
+    if text.trim() != text.trim().trim_matches(QUOTES) {
+        steps.push(DamageStep::new("quotes", "it is in quotes", place(text, 0)));
+    }
     steps.push(DamageStep::new(
         "no-header",
         "the header and footer lines are missing",
         place(text, 0),
-        &format!("{{ echo '-----BEGIN {good}-----'; awk 1; echo '-----END {good}-----'; }}"),
     ));
     let longest = text
         .lines()
@@ -376,19 +320,7 @@ fn bare(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
             "one-line",
             "the body is on one line",
             place(text, 0),
-            "fold -w 64",
         ));
-    }
-    if text.trim() != text.trim().trim_matches(QUOTES) {
-        steps.insert(
-            steps.len() - 1,
-            DamageStep::new(
-                "quotes",
-                "it is in quotes",
-                place(text, 0),
-                &quotes_filter(text),
-            ),
-        );
     }
     Some(framed)
 }

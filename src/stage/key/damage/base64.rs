@@ -23,8 +23,8 @@ pub struct Armored {
     pub stray: Option<(char, String)>,
     /// Whether there is a footer.
     pub footer: bool,
-    /// How many equals signs are missing at the end.
-    pub padding: Option<usize>,
+    /// Whether equals signs are missing at the end.
+    pub padding_missing: bool,
 }
 
 impl Armored {
@@ -56,7 +56,7 @@ impl Armored {
         Self {
             form: PrivateForm::Pkcs8,
             headers,
-            padding: (padded.len() > digits.len()).then(|| padded.len() - digits.len()),
+            padding_missing: padded.len() > digits.len(),
             digits: padded,
             bytes,
             body_place: body_place.to_owned(),
@@ -130,7 +130,7 @@ impl Armored {
     pub fn loss(&self) -> DamageStep {
         if let Some((c, at)) = &self.stray {
             let what = format!("it contains an invalid character ({})", shown(*c));
-            return DamageStep::lost("foreign-character", what, format!("in the body, {at}"));
+            return DamageStep::new("foreign-character", what, format!("in the body, {at}"));
         }
         match self.lengths() {
             // A character more or less shifts all that follows, lengths too.
@@ -139,18 +139,18 @@ impl Armored {
             Some((claimed, have))
                 if have < claimed && claimed <= LARGEST && !(self.footer && claimed / 2 > have) =>
             {
-                DamageStep::lost(
+                DamageStep::new(
                     "truncated",
                     format!("it is truncated: {have} of {claimed} bytes are present"),
                     self.body_place.clone(),
                 )
             }
-            _ if !self.footer => DamageStep::lost(
+            _ if !self.footer => DamageStep::new(
                 "truncated",
                 "it is truncated: the end of the body and the footer are missing",
                 self.body_place.clone(),
             ),
-            _ => DamageStep::lost(
+            _ => DamageStep::new(
                 "altered",
                 "characters of the body were changed, lost or added",
                 self.body_place.clone(),

@@ -57,11 +57,11 @@ fn utf16(content: &[u8]) -> Option<(DamageStep, String)> {
             .count()
     };
     // Text of Latin letters has a zero in every other byte.
-    let (from, little, marked) = match content {
-        [0xff, 0xfe, ..] => ("UTF-16", true, true),
-        [0xfe, 0xff, ..] => ("UTF-16", false, true),
-        _ if head.len() > 32 && zeros(1) * 5 > head.len() * 2 => ("UTF-16LE", true, false),
-        _ if head.len() > 32 && zeros(0) * 5 > head.len() * 2 => ("UTF-16BE", false, false),
+    let (little, marked) = match content {
+        [0xff, 0xfe, ..] => (true, true),
+        [0xfe, 0xff, ..] => (false, true),
+        _ if head.len() > 32 && zeros(1) * 5 > head.len() * 2 => (true, false),
+        _ if head.len() > 32 && zeros(0) * 5 > head.len() * 2 => (false, false),
         _ => return None,
     };
     let body = content
@@ -77,15 +77,14 @@ fn utf16(content: &[u8]) -> Option<(DamageStep, String)> {
         .collect();
     let text = String::from_utf16_lossy(&units);
     let what = "the text is UTF-16, as Windows PowerShell writes it, not ASCII";
-    let filter = format!("iconv -f {from} -t UTF-8");
-    Some((DamageStep::new("utf-16", what, place("", 0), &filter), text))
+    Some((DamageStep::new("utf-16", what, place("", 0)), text))
 }
 
 fn bom(text: &str) -> Peeled {
     let rest = text.strip_prefix('\u{feff}')?;
     let what = "a byte-order mark precedes the header";
     Some((
-        DamageStep::new("bom", what, place(text, 0), "tail -c +4"),
+        DamageStep::new("bom", what, place(text, 0)),
         rest.to_owned(),
     ))
 }
@@ -101,8 +100,7 @@ fn data_url(text: &str) -> Peeled {
     let rest = body.get(at + MARK.len()..)?;
     let rest = rest.trim_end().trim_end_matches(['"', '\'']);
     let what = "it is a data: URL, as browsers encode files";
-    let filter = "sed \"s/^[^,]*;base64,//; s/[\\\"'[:space:]]*$//\"";
-    let step = DamageStep::new("data-url", what, place(text, 0), filter);
+    let step = DamageStep::new("data-url", what, place(text, 0));
     Some((step, rest.to_owned()))
 }
 
@@ -129,14 +127,7 @@ fn base64(text: &str) -> Peeled {
         return None;
     }
     let what = "the whole file is base64-encoded again";
-    let filter = match text.trim().starts_with(quotes) {
-        true => "tr -cd 'A-Za-z0-9+/=' | base64 -d",
-        false => "tr -d '[:space:]' | base64 -d",
-    };
-    Some((
-        DamageStep::new("base64", what, place(text, 0), filter),
-        inner,
-    ))
+    Some((DamageStep::new("base64", what, place(text, 0)), inner))
 }
 
 /// `%0A` and `%20`, from a URL or a form.
@@ -173,13 +164,10 @@ fn percent(text: &str) -> Peeled {
             _ => out.push(byte),
         }
     }
-    let plus = if form { "s/\\+/ /g; " } else { "" };
-    let filter = format!("perl -pe '{plus}s/%([0-9A-Fa-f]{{2}})/chr hex $1/ge'");
     let step = DamageStep::new(
         "url-encoded",
         "the text is URL-encoded (%0A for line breaks)",
         place(text, at),
-        &filter,
     );
     Some((step, String::from_utf8_lossy(&out).into_owned()))
 }
@@ -215,24 +203,14 @@ fn html(text: &str) -> Peeled {
     }
     let at = MARKS.iter().filter_map(|(mark, _)| text.find(mark)).min()?;
     let mut out = text.to_owned();
-    let mut program = String::new();
     for (mark, meant) in MARKS {
-        if out.contains(mark) {
-            out = out.replace(mark, meant);
-            let meant = meant
-                .replace('\n', "\\n")
-                .replace('/', "\\/")
-                .replace('\'', "\\x27");
-            program.push_str(&format!("s/{}/{meant}/g; ", mark.replace('/', "\\/")));
-        }
+        out = out.replace(mark, meant);
     }
-    let filter = format!("perl -pe '{}'", program.trim_end());
     Some((
         DamageStep::new(
             "html",
             "the text was escaped for HTML or XML",
             place(text, at),
-            &filter,
         ),
         out,
     ))
@@ -268,11 +246,7 @@ fn blanks(text: &str) -> Peeled {
     }
     let what =
         "spaces in the header or the footer are missing, doubled or replaced with other characters";
-    let filter = "perl -pe 's/-(BEGIN|END)[\\s_\\x80-\\xff]*(OPENSSH|RSA|EC|DSA|ENCRYPTED|)[\\s_\\x80-\\xff]*PRIVATE[\\s_\\x80-\\xff]*KEY-/\"-$1 \".($2 && \"$2 \").\"PRIVATE KEY-\"/ge; s/(Proc-Type:|DEK-Info:)[\\s_\\x80-\\xff]*/$1 /g'";
-    Some((
-        DamageStep::new("blanks", what, place(text, at), filter),
-        out,
-    ))
+    Some((DamageStep::new("blanks", what, place(text, at)), out))
 }
 
 /// What may stand where a blank belongs; a byte that is no UTF-8 is one of
@@ -330,10 +304,9 @@ fn strings(text: &str) -> Peeled {
         .iter()
         .map(|line| inside(line))
         .collect::<Option<_>>()?;
-    let filter = "sed \"s/^[[:space:]]*[\\\"']//; s/[\\\"'][^\\\"']*$//\"";
     let what = "every line is in quotes, as in source code";
     Some((
-        DamageStep::new("quotes", what, place(text, 0), filter),
+        DamageStep::new("quotes", what, place(text, 0)),
         out.join("\n") + "\n",
     ))
 }
@@ -361,11 +334,10 @@ fn mail(text: &str) -> Peeled {
             None => line,
         })
         .collect();
-    let filter = format!("sed 's/^[[:space:]]*[{sign}][[:space:]]*//'");
     let what = format!("lines begin with {sign}, as in a quoted email");
     let at = text.find(sign)?;
     Some((
-        DamageStep::new("quoted-lines", &what, place(text, at), &filter),
+        DamageStep::new("quoted-lines", &what, place(text, at)),
         out.join("\n") + "\n",
     ))
 }
@@ -398,9 +370,8 @@ fn escapes(text: &str) -> Peeled {
         }
     }
     let what = "line breaks are written as a backslash and an n";
-    let filter = "awk '{gsub(/\\\\+r/,\"\"); gsub(/\\\\+n/,\"\\n\"); gsub(/\\\\+\\//,\"/\"); gsub(/\\\\+\"/,\"\\\"\")} 1'";
     Some((
-        DamageStep::new("escaped-newlines", what, place(text, at), filter),
+        DamageStep::new("escaped-newlines", what, place(text, at)),
         out,
     ))
 }
@@ -435,17 +406,9 @@ fn lost_backslashes(text: &str) -> Peeled {
         text.get(..body_at - 1)?,
         lines.join("\n")
     );
-    let filter = format!(
-        "perl -pe 's/( KEY-----)n/$1\\n/g; s/n(-----END)/\\n$1/; s/([A-Za-z0-9+\\/=]{{{width}}})n/$1\\n/g'"
-    );
     let what = "line breaks were replaced with the letter n: a backslash was lost";
     Some((
-        DamageStep::new(
-            "eaten-backslashes",
-            what,
-            place(text, body_at - 1),
-            &filter,
-        ),
+        DamageStep::new("eaten-backslashes", what, place(text, body_at - 1)),
         out,
     ))
 }
@@ -454,13 +417,12 @@ fn lost_backslashes(text: &str) -> Peeled {
 fn backslashes(text: &str) -> Peeled {
     let at = text.find("\\\n").filter(|_| is_framed(text))?;
     let what = "lines end in a backslash";
-    let filter = "sed 's/\\\\*$//'";
     let out: Vec<&str> = text
         .lines()
         .map(|line| line.trim_end_matches('\\'))
         .collect();
     Some((
-        DamageStep::new("backslashes", what, place(text, at), filter),
+        DamageStep::new("backslashes", what, place(text, at)),
         out.join("\n") + "\n",
     ))
 }
@@ -468,17 +430,11 @@ fn backslashes(text: &str) -> Peeled {
 fn carriage(text: &str) -> Peeled {
     let at = text.find('\r')?;
     let step = match text.contains('\n') {
-        true => DamageStep::new(
-            "crlf",
-            "lines end in CR LF, as on Windows",
-            place(text, at),
-            "tr -d '\\r'",
-        ),
+        true => DamageStep::new("crlf", "lines end in CR LF, as on Windows", place(text, at)),
         false => DamageStep::new(
             "cr",
             "lines end in CR alone, as on old Macs",
             place(text, at),
-            "tr '\\r' '\\n'",
         ),
     };
     let meant = if text.contains('\n') { "" } else { "\n" };
@@ -507,10 +463,9 @@ fn spaces(text: &str) -> Peeled {
             c => Some(c),
         })
         .collect();
-    let filter = "perl -CSD -pe 's/\\x{a0}/ /g; s/\\x{2028}/\\n/g; s/[\\x{200b}-\\x{200d}\\x{2060}\\x{feff}\\x00]//g'";
     let what = "it contains invisible characters, as word processors and web pages insert them";
     Some((
-        DamageStep::new("invisible-characters", what, place(text, at), filter),
+        DamageStep::new("invisible-characters", what, place(text, at)),
         out,
     ))
 }

@@ -10,7 +10,6 @@ use super::place;
 pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut Vec<DamageStep>) {
     const BLANKS: [char; 2] = [' ', '\t'];
     let body = text.get(from..to).unwrap_or_default();
-    let legacy = !framed.headers.is_empty();
     let (_, digits) = legacy_headers(body);
     let begins = body.trim_start_matches(BLANKS).starts_with('\n') || from == 0;
     let ends = body.trim_end_matches(BLANKS).ends_with('\n') || !framed.footer;
@@ -24,22 +23,12 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
 
     if spaced && (long || !begins || !ends) {
         let what = "line breaks were replaced with spaces";
-        steps.push(DamageStep::new(
-            "spaces",
-            what,
-            place(text, from),
-            &rewrap(legacy),
-        ));
+        steps.push(DamageStep::new("spaces", what, place(text, from)));
         return;
     }
     if !begins || !ends {
         let what = "line breaks are missing";
-        steps.push(DamageStep::new(
-            "one-line",
-            what,
-            place(text, from),
-            &rewrap(legacy),
-        ));
+        steps.push(DamageStep::new("one-line", what, place(text, from)));
         return;
     }
     if body.starts_with(BLANKS) {
@@ -47,17 +36,11 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
             "trailing-space",
             "there is whitespace after the header",
             place(text, from),
-            "sed 's/[[:space:]]*$//'",
         ));
     }
     if long && digits.trim().lines().count() == 1 {
         let what = "the body is on one line";
-        steps.push(DamageStep::new(
-            "one-line",
-            what,
-            place(text, from + 1),
-            &rewrap(legacy),
-        ));
+        steps.push(DamageStep::new("one-line", what, place(text, from + 1)));
     }
     let mut at = from;
     let mut starts = Vec::new();
@@ -90,16 +73,7 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
         });
     if let Some((_, (at, _))) = empty {
         let what = "there are empty lines in the key";
-        let filter = match legacy {
-            true => "awk 'NF; /DEK-Info/{print \"\"}'",
-            false => "awk NF",
-        };
-        steps.push(DamageStep::new(
-            "blank-lines",
-            what,
-            place(text, *at),
-            filter,
-        ));
+        steps.push(DamageStep::new("blank-lines", what, place(text, *at)));
     }
     let missing = starts.windows(2).find(|pair| match pair {
         [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
@@ -107,40 +81,13 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
     });
     if let Some([(at, _), _]) = missing {
         let what = "the empty line after DEK-Info is missing";
-        let filter = "awk '{print} /DEK-Info/{print \"\"}'";
-        steps.push(DamageStep::new(
-            "no-blank-line",
-            what,
-            place(text, *at),
-            filter,
-        ));
+        steps.push(DamageStep::new("no-blank-line", what, place(text, *at)));
     }
-    if let Some(missing) = framed.padding.filter(|_| framed.footer) {
+    if framed.padding_missing && framed.footer {
         steps.push(DamageStep::new(
             "padding",
             "the equals signs at the end of the body are missing",
             place(text, to),
-            &format!(
-                "perl -0777 -pe 's/\\s*\\n-----END/{}\\n-----END/'",
-                "=".repeat(missing)
-            ),
         ));
     }
-}
-
-/// Writes header, body and footer anew, whatever stands between the digits.
-fn rewrap(legacy: bool) -> String {
-    let (pattern, names, headers) = match legacy {
-        false => ("", "$b)=($1,$2", ""),
-        true => (
-            "\\s*(Proc-Type: *\\S+?ENCRYPTED)\\s*(DEK-Info: *(?:DES\\S*?,\\w{16}|\\S+?,\\w{32}))",
-            "$p,$d,$b)=($1,$2,$3,$4",
-            "$p\\n$d\\n\\n",
-        ),
-    };
-    format!(
-        "perl -0777 -ne '/-----BEGIN ([A-Z ]+)-----{pattern}(.*?)-----END/s; ($l,{names}); \
-         $b=~s/\\s+//g; $b=~s/(.{{64}})(?=.)/$1\\n/g; \
-         print \"-----BEGIN $l-----\\n{headers}$b\\n-----END $l-----\\n\"'"
-    )
 }

@@ -1,8 +1,9 @@
 //! Private keys as they come out of CI secrets, clipboards and templates. Every repair that is
-//! offered is carried out, and `ssh-keygen` must read what comes of it.
+//! offered is carried out as it is pasted, and `ssh-keygen` must find the same key in its copy.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -51,14 +52,15 @@ fn spoilt(
     kind: &'static str,
     change: impl Fn(&str) -> Vec<u8>,
 ) -> Result<Case> {
-    let text = fs::read_to_string(lab.ssh_keygen(args)?)?;
+    let sound = lab.ssh_keygen(args)?;
+    let text = fs::read_to_string(&sound)?;
     let locked = args.contains(&PASSPHRASE);
     let case = Case::key(lab.file("id", change(&text), 0o600)?);
     let case = match locked {
         true => case.passphrase(PASSPHRASE),
         false => case,
     };
-    Ok(case.assert(move |report| {
+    Ok(case.assert_with(move |report, dbdoctor| {
         let finding = mangled(report)?;
         let kinds = &finding["evidence"]["kinds"];
         let named = kinds
@@ -71,7 +73,10 @@ fn spoilt(
         );
         let lost = ["truncated", "altered", "foreign-character"].contains(&kind);
         match repair(finding) {
-            Some(command) => repaired(command, if locked { PASSPHRASE } else { "" }),
+            Some(command) => {
+                let passphrase = if locked { PASSPHRASE } else { "" };
+                repaired(command, dbdoctor, &sound, passphrase)
+            }
             None => {
                 ensure!(lost, "no repair is offered");
                 Ok(())
@@ -88,21 +93,48 @@ fn mangled(report: &Value) -> Result<&Value> {
         .context("key.mangled is not among the findings")
 }
 
-/// The command that repairs, if there is one.
+/// The command of the first fix, which repairs, if there is one.
 fn repair(finding: &Value) -> Option<&str> {
-    let fixes = finding["fixes"].as_array()?;
-    let mut commands = fixes.iter().filter_map(|fix| fix["command"].as_str());
-    commands.find(|command| command.contains(".repaired"))
+    finding["fixes"][0]["command"].as_str()
 }
 
-/// Runs the repair, without what it does last, and reads the result.
-fn repaired(command: &str, passphrase: &str) -> Result<()> {
-    let (command, check) = command.rsplit_once(" && ").context("no check behind it")?;
-    Tool::new("sh").args(["-c", command]).succeed()?;
-    let path = check.rsplit(' ').next().unwrap_or_default();
-    ensure!(Path::new(path).is_file(), "{path} was not written");
-    let read = Tool::new("ssh-keygen").args(["-y", "-P", passphrase, "-f", path]);
-    read.succeed().context("the repaired key")?;
+/// Pastes the repair, which must write a private file with the key as it was.
+fn repaired(command: &str, dbdoctor: &Path, sound: &Path, passphrase: &str) -> Result<()> {
+    let (_, copy) = command.rsplit_once(" --repair ").context("no --repair")?;
+    let path = dbdoctor.parent().context("dbdoctor has no directory")?;
+    let path = format!("{}:{}", path.display(), std::env::var("PATH")?);
+    let paste = Tool::new("sh").args(["-c", &format!("umask 0; {command}")]);
+    let paste = paste
+        .env("PATH", path)
+        .env("DBDOCTOR_SSH_PASSPHRASE", passphrase);
+    paste.succeed()?;
+    let mode = fs::metadata(copy)?.permissions().mode() & 0o7777;
+    ensure!(mode == 0o600, "{copy} has mode {mode:o}");
+    ensure!(
+        public(copy.as_ref(), passphrase)? == public(sound, passphrase)?,
+        "the repaired key is another key"
+    );
+    Ok(())
+}
+
+/// The public half that ssh-keygen finds in a key.
+fn public(key: &Path, passphrase: &str) -> Result<String> {
+    let read = Tool::new("ssh-keygen").args(["-y", "-P", passphrase, "-f"]);
+    read.arg(key.display()).succeed()
+}
+
+/// With `--repair`, and the copy's path.
+fn repairing(lab: &Lab, case: Case) -> Result<(Case, PathBuf)> {
+    let copy = lab.dir("repair")?.join("copy");
+    let case = case.arg("--repair").arg(copy.display());
+    Ok((case, copy))
+}
+
+/// What the report must say of the copy.
+fn tells(report: &Value, copy: Option<&Path>) -> Result<()> {
+    let told = &report["stages"][0]["facts"]["repaired_to"];
+    let expected = copy.map_or(Value::Null, |copy| copy.to_string_lossy().into());
+    ensure!(*told == expected, "repaired_to is {told}");
     Ok(())
 }
 
@@ -542,4 +574,129 @@ pub const SCENARIOS: &[Scenario] = &[
             spoilt(lab, &args, "padding", |t| t.replace('=', "").into())
         },
     ),
+    // With --repair: the verdict is that of the copy, where there is one.
+    own(row(
+        "key-repair",
+        "--repair writes the key without its damage, readable by its owner alone",
+        READ,
+        |lab| {
+            let sound = lab.ssh_keygen(OPENSSH)?;
+            let text = fs::read_to_string(&sound)?.replace('\n', "\\n");
+            let (case, copy) = repairing(lab, Case::key(lab.file("id", text, 0o600)?))?;
+            let keygen = Tool::new("ssh-keygen").args(["-y", "-f"]);
+            let case = case.asks(keygen.arg(copy.display()));
+            Ok(case.assert(move |report| {
+                tells(report, Some(&copy))?;
+                ensure!(public(&copy, "")? == public(&sound, "")?, "another key");
+                Ok(())
+            }))
+        },
+    )),
+    own(row(
+        "key-repair-open",
+        "the mode of the damaged file does not matter any more",
+        Expect::Warn("key.permissions"),
+        |lab| {
+            let text = fs::read_to_string(lab.ssh_keygen(PEM)?)?.replace('\n', "\r");
+            let (case, copy) = repairing(lab, Case::key(lab.file("id", text, 0o644)?))?;
+            let keygen = Tool::new("ssh-keygen").args(["-y", "-f"]);
+            let case = case.asks(keygen.arg(copy.display()));
+            Ok(case
+                .warns("key.mangled")
+                .assert(move |report| tells(report, Some(&copy))))
+        },
+    )),
+    row(
+        "key-repair-locked",
+        "--repair without the passphrase: it is written, and still locked",
+        Expect::Fail("key.passphrase.missing"),
+        |lab| {
+            let sound = lab.ssh_keygen(LOCKED_PEM)?;
+            let text = fs::read_to_string(&sound)?.replace('\n', " ");
+            let (case, copy) = repairing(lab, Case::key(lab.file("id", text, 0o600)?))?;
+            let case = case.warns("key.mangled");
+            Ok(case.assert(move |report| {
+                tells(report, Some(&copy))?;
+                let same = public(&copy, PASSPHRASE)? == public(&sound, PASSPHRASE)?;
+                ensure!(same, "another key");
+                Ok(())
+            }))
+        },
+    ),
+    row(
+        "key-repair-unneeded",
+        "--repair of a sound key writes nothing",
+        Expect::Pass,
+        |lab| {
+            let (case, copy) = repairing(lab, Case::key(lab.ssh_keygen(PKCS8)?))?;
+            Ok(case.assert(move |report| {
+                tells(report, None)?;
+                let summary = report["stages"][0]["summary"].as_str().unwrap_or_default();
+                ensure!(summary.contains("no repair needed"), "{summary}");
+                ensure!(!copy.exists(), "there is a copy");
+                Ok(())
+            }))
+        },
+    ),
+    row(
+        "key-repair-lost",
+        "--repair of half a key writes nothing",
+        BROKEN,
+        |lab| {
+            let text = fs::read_to_string(lab.ssh_keygen(PEM)?)?;
+            let half = lab.file("id", &text[..text.len() / 2], 0o600)?;
+            let (case, copy) = repairing(lab, Case::key(half))?;
+            Ok(case.assert(move |report| {
+                tells(report, None)?;
+                let summary = report["verdict"]["summary"].as_str().unwrap_or_default();
+                ensure!(summary.contains("cannot be repaired"), "{summary}");
+                ensure!(!copy.exists(), "there is a copy");
+                Ok(())
+            }))
+        },
+    ),
+    row(
+        "key-repair-public",
+        "--repair of what is no private key writes nothing",
+        Expect::Fail("key.public"),
+        |lab| {
+            let public = lab.client_key()?.with_extension("pub");
+            let (case, copy) = repairing(lab, Case::key(public))?;
+            Ok(case.assert(move |report| {
+                tells(report, None)?;
+                ensure!(!copy.exists(), "there is a copy");
+                Ok(())
+            }))
+        },
+    ),
+    row(
+        "key-repair-damage-beneath",
+        "line ends that can be repaired hide a body that the passphrase shows to be altered",
+        BROKEN,
+        |lab| {
+            // Near the end of what is encrypted: the passphrase opens it, the padding is wrong.
+            let text = fs::read_to_string(lab.ssh_keygen(LOCKED)?)?;
+            let last = text.trim_end().rfind('\n').unwrap_or_default();
+            let at = text[..last].trim_end_matches('=').len() - 4;
+            let other = if &text[at..=at] == "A" { "B" } else { "A" };
+            let text = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            let file = lab.file("id", text.replace('\n', "\r\n"), 0o600)?;
+            let (case, copy) = repairing(lab, Case::key(file).passphrase(PASSPHRASE))?;
+            Ok(case.assert(move |report| {
+                tells(report, None)?;
+                let kinds = &mangled(report)?["evidence"]["kinds"];
+                ensure!(*kinds == serde_json::json!(["crlf", "altered"]), "{kinds}");
+                ensure!(!copy.exists(), "there is a copy");
+                Ok(())
+            }))
+        },
+    ),
 ];
+
+/// The reference is asked about the copy.
+const fn own(row: Scenario) -> Scenario {
+    Scenario {
+        oracle: Oracle::Own,
+        ..row
+    }
+}
