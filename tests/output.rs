@@ -659,3 +659,19 @@ fn a_full_disk_leaves_no_piece_of_a_repaired_key() {
         "{said}"
     );
 }
+
+#[test]
+fn a_copy_of_a_key_in_a_read_only_mount_goes_to_the_working_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, sound) = damaged_key(folder.path());
+    let script = "mkdir secret; mount -t tmpfs none secret; cp -p id secret/
+                  mount -o remount,ro none secret
+                  \"$0\" key secret/id | grep -F 'dbdoctor key secret/id --repair id.repaired'
+                  \"$0\" key secret/id --repair id.repaired";
+    let Some(output) = in_mounts(folder.path(), script) else {
+        return;
+    };
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(fs::read(folder.path().join("id.repaired")).unwrap(), sound);
+}

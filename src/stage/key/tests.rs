@@ -122,6 +122,39 @@ fn damage_is_named_and_undone() {
 }
 
 #[test]
+fn the_repair_to_paste_leads_to_the_same_file_and_to_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let damage = diagnose(openssh().trim_end().as_bytes()).unwrap();
+    let first = |name: &str| {
+        let path = folder.path().join(name);
+        let _ = std::fs::write(&path, "");
+        damage.finding(&path, false).fixes().remove(0)
+    };
+    let pasted = |name: &str| -> Vec<String> {
+        let here = format!("{}/", folder.path().display());
+        let words = shlex::split(&first(name).command.unwrap()).unwrap();
+        words.iter().map(|word| word.replace(&here, "")).collect()
+    };
+    let command =
+        |from: &str, to: &str| ["dbdoctor", "key", from, "--repair", to].map(str::to_owned);
+    assert_eq!(pasted("id"), command("id", "id.repaired"));
+    std::fs::write(folder.path().join("id.repaired"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("id.repaired-2")).unwrap();
+    assert_eq!(pasted("id"), command("id", "id.repaired-3"));
+    assert_eq!(pasted("$(b)'c d"), command("$(b)'c d", "$(b)'c d.repaired"));
+    // A name that is not shown as it is would lead elsewhere.
+    let odd = first("a\u{202e}b");
+    assert_eq!(odd.command, None);
+    assert!(odd.text.contains("--repair FILE"), "{}", odd.text);
+    // Nor does a stream come twice.
+    nix::unistd::mkfifo(&folder.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pipe = damage.finding(&folder.path().join("pipe"), false);
+    assert_eq!(pipe.fixes()[0].command, None);
+    let stdin = damage.finding("/dev/stdin".as_ref(), false);
+    assert_eq!(stdin.fixes()[0].command, None);
+}
+
+#[test]
 fn what_is_lost_is_not_guessed() {
     let key = pem();
     let damage = diagnose(&key.as_bytes()[..key.len() / 2]).unwrap();
@@ -315,5 +348,8 @@ proptest! {
         let refused = found.findings.iter().any(|f| f.status == crate::finding::Status::Fail);
         // An RSA key of this size is weak; nothing else may be said of one that reads.
         prop_assert_eq!(!refused, reads(&text) || text.is_empty());
+        if let Some(repaired) = found.repaired {
+            prop_assert!(reads(repaired.expose()));
+        }
     }
 }
