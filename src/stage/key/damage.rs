@@ -42,6 +42,23 @@ impl DamageStep {
     }
 }
 
+/// The damage that is found in a text, one piece after the other.
+pub struct Notes<'a> {
+    text: &'a str,
+    steps: &'a mut Vec<DamageStep>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, at: usize, name: &'static str, what: impl Into<String>) {
+        let step = DamageStep::new(name, what, place(self.text, at));
+        self.steps.push(step);
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.steps.iter().any(|step| step.name == name)
+    }
+}
+
 /// A diagnosis.
 #[derive(Clone, Debug)]
 pub struct Damage {
@@ -126,8 +143,9 @@ impl Damage {
         self
     }
 
-    /// The finding; `readable` says whether OpenSSH reads the file as it is.
-    pub fn finding(&self, path: &Path, readable: bool) -> Finding {
+    /// The finding; `readable` says whether OpenSSH reads the file as it is,
+    /// and `offered` whether it would read a repaired copy.
+    pub fn finding(&self, path: &Path, readable: bool, offered: bool) -> Finding {
         let words: Vec<&str> = self.steps.iter().map(|step| step.what.as_str()).collect();
         let mut finding = Finding::new(&cause::MANGLED)
             .with("path", examine::shown_path(path))
@@ -146,6 +164,7 @@ impl Damage {
             finding = finding.as_warning();
         }
         match (&self.repaired, paths_to_paste(path)) {
+            (Some(_), _) if !offered => finding,
             (None, _) => finding.fix(
                 "Get the key again from an undamaged copy; what is missing or changed cannot be restored.",
                 None,

@@ -114,7 +114,7 @@ impl Examined {
     pub fn not_repaired(&mut self) {
         let damage = (self.findings.iter_mut()).find(|finding| finding.cause == &cause::MANGLED);
         if let Some(finding) = damage {
-            let why = "it cannot be repaired, so nothing was written";
+            let why = "it cannot be repaired to a key that OpenSSH reads, so nothing was written";
             *finding = finding.clone().with("reading", why);
         } else if self.key.is_some() || self.needs_passphrase {
             self.summary.push_str("; no repair needed, nothing written");

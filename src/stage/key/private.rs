@@ -39,14 +39,19 @@ pub fn private(
         (Some(repaired), Some(beneath)) if !readable => (repaired.expose_bytes(), beneath),
         _ => (read.content.as_slice(), opened),
     };
-    found.repaired.clone_from(&repaired);
+    // What OpenSSH does not read, of whatever version, is no repair.
+    let is_of_use = matches!(
+        opened,
+        Ok(_) | Err(KeyRefusal::Passphrase | KeyRefusal::NotYet(..))
+    );
+    found.repaired = repaired.clone().filter(|_| is_of_use);
     describe_key(found, file, content);
     if damage.is_some() || readable {
         found.findings.extend(guard(&path, read, uid));
     }
     if let Some(damage) = &damage {
         found.fact("damage", damage.names());
-        found.found(damage.finding(&file.path, readable));
+        found.found(damage.finding(&file.path, readable, is_of_use));
     }
     match opened {
         Ok(opened) => {

@@ -14,6 +14,7 @@ use super::format::{KeyFileKind, PrivateForm, kind};
 use super::openssh_v1::{Container, ContainerError, decode};
 use super::{KeyRefusal, examine, keypair};
 use crate::config::NamedFile;
+use crate::finding::Finding;
 use crate::secret::Secret;
 
 /// An Ed25519 key in OpenSSH's format.
@@ -128,7 +129,7 @@ fn the_repair_to_paste_leads_to_the_same_file_and_to_a_new_one() {
     let first = |name: &str| {
         let path = folder.path().join(name);
         let _ = std::fs::write(&path, "");
-        damage.finding(&path, false).fixes().remove(0)
+        damage.finding(&path, false, true).fixes().remove(0)
     };
     let pasted = |name: &str| -> Vec<String> {
         let here = format!("{}/", folder.path().display());
@@ -148,10 +149,24 @@ fn the_repair_to_paste_leads_to_the_same_file_and_to_a_new_one() {
     assert!(odd.text.contains("--repair FILE"), "{}", odd.text);
     // Nor does a stream come twice.
     nix::unistd::mkfifo(&folder.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let pipe = damage.finding(&folder.path().join("pipe"), false);
+    let pipe = damage.finding(&folder.path().join("pipe"), false, true);
     assert_eq!(pipe.fixes()[0].command, None);
-    let stdin = damage.finding("/dev/stdin".as_ref(), false);
+    let stdin = damage.finding("/dev/stdin".as_ref(), false, true);
     assert_eq!(stdin.fixes()[0].command, None);
+}
+
+#[test]
+fn what_openssh_would_not_read_is_not_offered() {
+    let weak = Rsa::generate(512).unwrap().private_key_to_pem().unwrap();
+    let weak = String::from_utf8(weak).unwrap().replace('\n', "\r");
+    let another_type = openssh().replacen("QyNTUxOQ", "QyNTUxOA", 1);
+    for text in [weak, another_type.trim_end().to_owned()] {
+        let found = examined(text.as_bytes());
+        assert!(found.repaired.is_none());
+        let mut fixes = found.findings.iter().flat_map(Finding::fixes);
+        assert!(fixes.all(|fix| !fix.command.is_some_and(|it| it.contains("--repair"))));
+    }
+    assert!(examined(openssh().trim_end().as_bytes()).repaired.is_some());
 }
 
 #[test]
@@ -161,7 +176,7 @@ fn what_is_lost_is_not_guessed() {
     assert_eq!(damage.names(), ["truncated"]);
     assert!(damage.repaired.is_none());
     assert!(
-        damage.finding("id".as_ref(), false).fixes()[0]
+        damage.finding("id".as_ref(), false, true).fixes()[0]
             .command
             .is_none()
     );

@@ -2,7 +2,7 @@
 
 use super::super::format::PrivateForm;
 use super::base64::Armored;
-use super::{DamageStep, form_of, layout, place};
+use super::{DamageStep, Notes, form_of, layout, place};
 
 /// The characters that stand for dashes.
 const DASHES: [char; 6] = [
@@ -27,11 +27,12 @@ struct Mark {
 /// Takes a text apart and notes what is wrong with its frame. `None` where it
 /// holds no private key.
 pub fn read(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
+    let notes = &mut Notes { text, steps };
     let header = find_mark(text, "BEGIN", 0);
     let from = header.as_ref().map_or(0, |mark| mark.end);
     let footer = find_mark(text, "END", from);
     if header.is_none() && footer.is_none() {
-        return bare(text, steps);
+        return bare(notes);
     }
     let to = footer.as_ref().map_or(text.len(), |mark| mark.start);
     let body = text.get(from..to)?;
@@ -56,50 +57,36 @@ pub fn read(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
     }
     let strict = framed.form == PrivateForm::OpenSsh;
 
-    before(text, header.as_ref(), strict, steps);
+    before(header.as_ref(), strict, notes);
     let relabelled = real.is_some_and(|real| named != Some(real));
     match &header {
-        None => steps.push(DamageStep::new(
-            "no-header",
-            "the header line is missing",
-            place(text, 0),
-        )),
-        Some(mark) if relabelled => steps.push(DamageStep::new(
+        None => notes.add(0, "no-header", "the header line is missing"),
+        Some(mark) if relabelled => notes.add(
+            mark.start,
             "wrong-header",
             format!(
                 "the header says {label}, but the body is a {}",
                 framed.form.label()
             ),
-            place(text, mark.start),
-        )),
-        Some(mark) if !mark.exact => steps.push(DamageStep::new(
-            "header",
-            "the header line was altered",
-            place(text, mark.start),
-        )),
+        ),
+        Some(mark) if !mark.exact => notes.add(mark.start, "header", "the header line was altered"),
         Some(_) => {}
     }
-    layout::check(text, from, to, &framed, steps);
+    layout::check(from, to, &framed, notes);
     match &footer {
-        None if framed.is_complete() => steps.push(DamageStep::new(
+        None if framed.is_complete() => notes.add(
+            text.trim_end().len(),
             "no-footer",
             "the footer line is missing",
-            place(text, text.trim_end().len()),
-        )),
+        ),
         None => {}
-        Some(mark) if mark.label != label && !relabelled => steps.push(DamageStep::new(
-            "footer",
-            "the footer does not match the header",
-            place(text, mark.start),
-        )),
-        Some(mark) if !mark.exact => steps.push(DamageStep::new(
-            "footer",
-            "the footer line was altered",
-            place(text, mark.start),
-        )),
+        Some(mark) if mark.label != label && !relabelled => {
+            notes.add(mark.start, "footer", "the footer does not match the header")
+        }
+        Some(mark) if !mark.exact => notes.add(mark.start, "footer", "the footer line was altered"),
         Some(_) => {}
     }
-    after(text, footer.as_ref(), steps);
+    after(footer.as_ref(), notes);
     Some(framed)
 }
 
@@ -164,12 +151,11 @@ fn cut_footer(text: &str, from: usize) -> Option<Mark> {
 }
 
 /// What stands before the header.
-fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<DamageStep>) {
+fn before(header: Option<&Mark>, strict: bool, notes: &mut Notes) {
     let Some(mark) = header else { return };
-    let prefix = text.get(..mark.start).unwrap_or_default();
+    let prefix = notes.text.get(..mark.start).unwrap_or_default();
     let line_start = prefix.rfind('\n').map_or(0, |at| at + 1);
     let (lines, same) = prefix.split_at(line_start);
-    let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
     if strict && !lines.is_empty() {
         let (name, what) = match lines.trim().is_empty() {
             true => (
@@ -178,47 +164,36 @@ fn before(text: &str, header: Option<&Mark>, strict: bool, steps: &mut Vec<Damag
             ),
             false => ("leading-text", "there is other text before the header"),
         };
-        steps.push(DamageStep::new(name, what, place(text, 0)));
+        notes.add(0, name, what);
     }
     if same.is_empty() {
         return;
     }
+    let quote = same.find(QUOTES);
     let rest = same.trim().trim_matches(QUOTES).trim();
-    if !quotes.is_empty() {
-        steps.push(DamageStep::new(
-            "quotes",
-            "it is in quotes",
-            place(text, line_start + same.find(QUOTES).unwrap_or(0)),
-        ));
+    if let Some(at) = quote {
+        notes.add(line_start + at, "quotes", "it is in quotes");
     }
     if !rest.is_empty() {
         let what = match rest.ends_with(['=', ':']) {
             true => "a variable name precedes the header",
             false => "there is other text before the header on the same line",
         };
-        steps.push(DamageStep::new(
-            "leading-text",
-            what,
-            place(text, line_start),
-        ));
-    } else if quotes.is_empty() {
-        steps.push(indentation(text, line_start));
+        notes.add(line_start, "leading-text", what);
+    } else if quote.is_none() {
+        notes.add(line_start, "indentation", "lines are indented");
     }
 }
 
-pub fn indentation(text: &str, at: usize) -> DamageStep {
-    DamageStep::new("indentation", "lines are indented", place(text, at))
-}
-
 /// What stands behind the footer.
-fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
+fn after(footer: Option<&Mark>, notes: &mut Notes) {
     let Some(mark) = footer else { return };
+    let text = notes.text;
     let rest = text.get(mark.end..).unwrap_or_default();
     let (same, later) = match rest.split_once('\n') {
         Some((same, later)) => (same, Some(later)),
         None => (rest, None),
     };
-    let told = |steps: &[DamageStep], name: &str| steps.iter().any(|step| step.name == name);
     if !same.trim().is_empty() {
         let quotes: String = same.chars().filter(|c| QUOTES.contains(c)).collect();
         let only = same
@@ -226,50 +201,44 @@ fn after(text: &str, footer: Option<&Mark>, steps: &mut Vec<DamageStep>) {
             .trim_matches(QUOTES)
             .trim_matches([',', ';', ' ', '}', ')'])
             .is_empty();
-        if !quotes.is_empty() && !told(steps, "quotes") {
-            steps.push(DamageStep::new(
-                "quotes",
-                "it is in quotes",
-                place(text, mark.end),
-            ));
+        if !quotes.is_empty() && !notes.has("quotes") {
+            notes.add(mark.end, "quotes", "it is in quotes");
         }
         if !only || quotes.is_empty() || same.trim().len() > quotes.len() {
-            steps.push(DamageStep::new(
+            notes.add(
+                mark.end,
                 "trailing-text",
                 "there is other text after the footer on the same line",
-                place(text, mark.end),
-            ));
+            );
         }
     } else if !same.is_empty() && later.is_some() {
-        steps.push(DamageStep::new(
+        notes.add(
+            mark.end,
             "trailing-space",
             "there is whitespace after the footer",
-            place(text, mark.end),
-        ));
+        );
     }
     match later {
-        None => steps.push(DamageStep::new(
+        None => notes.add(
+            text.len(),
             "no-final-newline",
             "the line break after the footer is missing",
-            place(text, text.len()),
-        )),
+        ),
         Some(later) => {
             let junk = later
                 .lines()
                 .map(str::trim)
                 .find(|line| !line.is_empty() && !line.starts_with('#'));
-            if junk.is_some_and(is_junk) {
-                let quoted = later.trim().trim_matches(QUOTES).is_empty();
-                let step = match quoted {
-                    true if told(steps, "quotes") => return,
-                    true => DamageStep::new("quotes", "it is in quotes", place(text, mark.end + 1)),
-                    false => DamageStep::new(
-                        "trailing-text",
-                        "there is other text after the footer",
-                        place(text, mark.end + 1),
-                    ),
-                };
-                steps.push(step);
+            let quoted = later.trim().trim_matches(QUOTES).is_empty();
+            match junk.is_some_and(is_junk) {
+                true if quoted && notes.has("quotes") => {}
+                true if quoted => notes.add(mark.end + 1, "quotes", "it is in quotes"),
+                true => notes.add(
+                    mark.end + 1,
+                    "trailing-text",
+                    "there is other text after the footer",
+                ),
+                false => {}
             }
         }
     }
@@ -285,7 +254,8 @@ fn is_junk(line: &str) -> bool {
 }
 
 /// Base64 without any frame, of bytes that are a private key.
-fn bare(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
+fn bare(notes: &mut Notes) -> Option<Armored> {
+    let text = notes.text;
     let framed = Armored::of_body(text.trim().trim_matches(QUOTES), &place(text, 0));
     let bytes = framed.bytes.as_deref()?;
     let form = match framed.headers.is_empty() {
@@ -303,24 +273,16 @@ fn bare(text: &str, steps: &mut Vec<DamageStep>) -> Option<Armored> {
         return None;
     }
     if text.trim() != text.trim().trim_matches(QUOTES) {
-        steps.push(DamageStep::new("quotes", "it is in quotes", place(text, 0)));
+        notes.add(0, "quotes", "it is in quotes");
     }
-    steps.push(DamageStep::new(
-        "no-header",
-        "the header and footer lines are missing",
-        place(text, 0),
-    ));
+    notes.add(0, "no-header", "the header and footer lines are missing");
     let longest = text
         .lines()
         .map(|line| line.trim().len())
         .max()
         .unwrap_or(0);
     if longest > 128 && form != PrivateForm::OpenSsh {
-        steps.push(DamageStep::new(
-            "one-line",
-            "the body is on one line",
-            place(text, 0),
-        ));
+        notes.add(0, "one-line", "the body is on one line");
     }
     Some(framed)
 }

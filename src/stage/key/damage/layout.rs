@@ -1,15 +1,13 @@
 //! What was done to the lines between header and footer.
 
-use super::DamageStep;
-use super::armor::indentation;
+use super::Notes;
 use super::base64::{Armored, legacy_headers};
-use super::place;
 
 /// What is wrong with the lines between header and footer, which stand at
 /// `from..to` of the text.
-pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut Vec<DamageStep>) {
+pub fn check(from: usize, to: usize, framed: &Armored, notes: &mut Notes) {
     const BLANKS: [char; 2] = [' ', '\t'];
-    let body = text.get(from..to).unwrap_or_default();
+    let body = notes.text.get(from..to).unwrap_or_default();
     let (_, digits) = legacy_headers(body);
     let begins = body.trim_start_matches(BLANKS).starts_with('\n') || from == 0;
     let ends = body.trim_end_matches(BLANKS).ends_with('\n') || !framed.footer;
@@ -22,25 +20,22 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
     let spaced = digits.trim().contains(BLANKS) && digits.trim().lines().count() <= 2;
 
     if spaced && (long || !begins || !ends) {
-        let what = "line breaks were replaced with spaces";
-        steps.push(DamageStep::new("spaces", what, place(text, from)));
+        notes.add(from, "spaces", "line breaks were replaced with spaces");
         return;
     }
     if !begins || !ends {
-        let what = "line breaks are missing";
-        steps.push(DamageStep::new("one-line", what, place(text, from)));
+        notes.add(from, "one-line", "line breaks are missing");
         return;
     }
     if body.starts_with(BLANKS) {
-        steps.push(DamageStep::new(
+        notes.add(
+            from,
             "trailing-space",
             "there is whitespace after the header",
-            place(text, from),
-        ));
+        );
     }
     if long && digits.trim().lines().count() == 1 {
-        let what = "the body is on one line";
-        steps.push(DamageStep::new("one-line", what, place(text, from + 1)));
+        notes.add(from + 1, "one-line", "the body is on one line");
     }
     let mut at = from;
     let mut starts = Vec::new();
@@ -55,9 +50,9 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
         line.starts_with(BLANKS) && (!line.trim().is_empty() || !line.ends_with('\n'))
     });
     if let Some((at, _)) = indented
-        && !steps.iter().any(|step| step.name == "indentation")
+        && !notes.has("indentation")
     {
-        steps.push(indentation(text, *at));
+        notes.add(*at, "indentation", "lines are indented");
     }
     let empty = starts
         .iter()
@@ -72,22 +67,24 @@ pub fn check(text: &str, from: usize, to: usize, framed: &Armored, steps: &mut V
             line.trim().is_empty() && line.ends_with('\n') && !before.trim().starts_with("DEK-Info")
         });
     if let Some((_, (at, _))) = empty {
-        let what = "there are empty lines in the key";
-        steps.push(DamageStep::new("blank-lines", what, place(text, *at)));
+        notes.add(*at, "blank-lines", "there are empty lines in the key");
     }
     let missing = starts.windows(2).find(|pair| match pair {
         [(_, line), (_, next)] => line.trim().starts_with("DEK-Info") && !next.trim().is_empty(),
         _ => false,
     });
     if let Some([(at, _), _]) = missing {
-        let what = "the empty line after DEK-Info is missing";
-        steps.push(DamageStep::new("no-blank-line", what, place(text, *at)));
+        notes.add(
+            *at,
+            "no-blank-line",
+            "the empty line after DEK-Info is missing",
+        );
     }
     if framed.padding_missing && framed.footer {
-        steps.push(DamageStep::new(
+        notes.add(
+            to,
             "padding",
             "the equals signs at the end of the body are missing",
-            place(text, to),
-        ));
+        );
     }
 }
