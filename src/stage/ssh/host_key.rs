@@ -32,6 +32,32 @@ impl From<&PublicKeyOrCertificate> for Shown {
     }
 }
 
+impl Shown {
+    /// The key alone.
+    fn plain(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            certificate: None,
+        }
+    }
+
+    /// In what forms it is looked for, in order: a certificate that no known
+    /// authority vouches for counts as the plain key within.
+    fn forms(&self) -> impl Iterator<Item = Self> {
+        let certificate = self.certificate.is_some().then(|| self.clone());
+        certificate.into_iter().chain([self.plain()])
+    }
+}
+
+/// What spoke against a host before nothing was found to speak for it.
+#[derive(Default)]
+struct Doubts {
+    /// What is wrong with its certificate, and the line of the authority.
+    fault: Option<(String, KnownHostsLine)>,
+    /// The line for the bare name that revokes it.
+    revoked: Option<KnownHostsLine>,
+}
+
 /// How known_hosts sees a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
@@ -143,7 +169,11 @@ impl HostKeyVerifier {
                 .iter()
                 .chain(&bare)
                 .any(|line| line.marker == Marker::Authority),
-            revocations: !self.hop.revoked_host_keys.is_empty(),
+            revocations: !self.hop.revoked_host_keys.is_empty()
+                || lines
+                    .iter()
+                    .chain(&bare)
+                    .any(|line| line.marker == Marker::Revoked),
         }
     }
 
@@ -163,11 +193,7 @@ impl HostKeyVerifier {
     /// certificate OpenSSH looks for authorities alone, and finds none new.
     fn judge_by_address(&self, shown: &Shown, by_name: Judgement, address: &str) -> Judgement {
         let known_by_authority = by_name.fact["known_hosts"] == "known by its authority";
-        let plain = Shown {
-            key: shown.key.clone(),
-            certificate: None,
-        };
-        match standing(&self.book.lines(address), &plain, false) {
+        match standing(&self.book.lines(address), &shown.plain()) {
             Standing::Changed(lines) if !known_by_authority => {
                 let finding = self
                     .changed(shown, &lines)
@@ -211,69 +237,96 @@ impl HostKeyVerifier {
             return self.accept(shown, "not looked up on loopback", None);
         }
         let lines = self.book.lines(&self.name());
-        let bare = self.bare_lines();
-        let mut fault = None;
-        let mut revoked = None;
-        if let Some(certificate) = &shown.certificate {
-            match standing(&lines, shown, true) {
-                Standing::Known(line) => match self.fault(certificate) {
-                    None => return self.accept(shown, "known by its authority", Some(&line)),
-                    Some(what) => fault = Some((what, line)),
+        let mut doubts = Doubts::default();
+        for form in shown.forms() {
+            match standing(&lines, &form) {
+                Standing::Known(line) => match self.fault(&form) {
+                    None => return self.known_by(&form, shown, &line),
+                    Some(what) => doubts.fault = Some((what, line)),
                 },
-                Standing::Revoked(line) => return self.revoked(shown, &line),
-                // No authority vouches for it; the key within may be known.
-                Standing::New | Standing::Changed(_) => {
-                    match bare.as_ref().map(|bare| standing(bare, shown, true)) {
-                        Some(Standing::Known(line)) => match self.fault(certificate) {
-                            None => {
-                                return self.accept(shown, "known by its authority", Some(&line));
-                            }
-                            Some(what) => fault = Some((what, line)),
-                        },
-                        Some(Standing::Revoked(line)) => revoked = Some(line),
-                        _ => {}
+                Standing::Revoked(line) => {
+                    return self.refuse_unless_off(
+                        shown,
+                        self.revoked(shown, &line),
+                        "revoked",
+                        Some(&line),
+                    );
+                }
+                Standing::New => {
+                    if let Some(judgement) = self.judge_by_bare_name(&form, shown, &mut doubts) {
+                        return judgement;
                     }
                 }
+                Standing::Changed(lines) => {
+                    let finding = match doubts.fault {
+                        Some((fault, line)) => self.certificate(shown, fault, &line),
+                        None => self.changed(shown, &lines),
+                    };
+                    return self.refuse_unless_off(shown, finding, "changed", lines.first());
+                }
             }
         }
-        let plain = Shown {
-            key: shown.key.clone(),
-            certificate: None,
-        };
-        match standing(&lines, &plain, false) {
-            Standing::Known(line) => self.accept(shown, "known", Some(&line)),
-            Standing::Revoked(line) => self.revoked(shown, &line),
-            Standing::New => {
-                let bare = bare.map(|bare| standing(&bare, &plain, false));
-                if let Some(Standing::Known(line)) = &bare {
-                    return self.accept(shown, "known", Some(line));
-                }
-                if self.hop.host_key_check != HostKeyCheck::Yes {
-                    return self.accept(shown, "new, accepted", None);
-                }
-                let finding = match (fault, &bare) {
-                    (Some((fault, line)), _) => self.certificate(shown, fault, &line),
-                    (None, Some(Standing::Revoked(line))) => return self.revoked(shown, line),
-                    (None, _) => match revoked {
-                        Some(line) => return self.revoked(shown, &line),
-                        None => self.unknown(shown),
-                    },
-                };
+        let strict = self.hop.host_key_check == HostKeyCheck::Yes;
+        match (doubts.revoked, doubts.fault) {
+            (Some(line), _) if strict => {
+                self.refuse(shown, self.revoked(shown, &line), "revoked", Some(&line))
+            }
+            // ssh says it in capitals and goes on.
+            (Some(line), _) => Judgement {
+                finding: Some(self.revoked(shown, &line)),
+                ..self.accept(shown, "new, accepted", Some(&line))
+            },
+            (None, _) if !strict => self.accept(shown, "new, accepted", None),
+            (None, Some((fault, line))) => {
+                let finding = self.certificate(shown, fault, &line);
                 self.refuse(shown, finding, "not known", None)
             }
-            Standing::Changed(lines) => {
-                let finding = match fault {
-                    Some((fault, line)) => self.certificate(shown, fault, &line),
-                    None => self.changed(shown, &lines),
-                };
-                self.refuse_unless_off(shown, finding, "changed", lines.first())
+            (None, None) => self.refuse(shown, self.unknown(shown), "not known", None),
+        }
+    }
+
+    /// The lines for the bare name count where there are none for the name with
+    /// its port. They can accept a host; one that they revoke is refused unless
+    /// it is accepted as new.
+    fn judge_by_bare_name(
+        &self,
+        form: &Shown,
+        shown: &Shown,
+        doubts: &mut Doubts,
+    ) -> Option<Judgement> {
+        let lines = self.bare_lines()?;
+        for form in form.forms() {
+            match standing(&lines, &form) {
+                Standing::Known(line) => match self.fault(&form) {
+                    None => return Some(self.known_by(&form, shown, &line)),
+                    Some(what) => doubts.fault = Some((what, line)),
+                },
+                Standing::Revoked(line) if self.hop.host_key_check == HostKeyCheck::No => {
+                    let finding = self.revoked(shown, &line);
+                    return Some(self.refuse_unless_off(shown, finding, "revoked", Some(&line)));
+                }
+                Standing::Revoked(line) => {
+                    doubts.revoked = Some(line);
+                    return None;
+                }
+                Standing::New | Standing::Changed(_) => {}
             }
         }
+        None
+    }
+
+    fn known_by(&self, form: &Shown, shown: &Shown, line: &KnownHostsLine) -> Judgement {
+        let summary = match form.certificate {
+            Some(_) => "known by its authority",
+            None => "known",
+        };
+        self.accept(shown, summary, Some(line))
     }
 
     /// What is wrong with a certificate of a known authority (sshkey.c,
     /// `sshkey_cert_check_host`).
-    fn fault(&self, certificate: &Certificate) -> Option<String> {
+    fn fault(&self, shown: &Shown) -> Option<String> {
+        let certificate = shown.certificate.as_ref()?;
         // In small letters, and the certificate's names as they are (ssh.c).
         let name = match &self.hop.host_key_alias {
             Some(alias) => alias.to_lowercase(),
@@ -464,11 +517,9 @@ impl HostKeyVerifier {
         finding
     }
 
-    fn revoked(&self, shown: &Shown, line: &KnownHostsLine) -> Judgement {
-        let finding = self
-            .finding(&cause::ssh::HOSTKEY_REVOKED, shown)
-            .with("line", line.place());
-        self.refuse_unless_off(shown, finding, "revoked", Some(line))
+    fn revoked(&self, shown: &Shown, line: &KnownHostsLine) -> Finding {
+        self.finding(&cause::ssh::HOSTKEY_REVOKED, shown)
+            .with("line", line.place())
     }
 
     fn certificate(&self, shown: &Shown, fault: String, line: &KnownHostsLine) -> Finding {
@@ -491,7 +542,7 @@ impl HostKeyVerifier {
 /// How the lines that apply to a host see what it shows (hostfile.c,
 /// `check_key_in_hostkeys`). A key of another type than all known ones counts
 /// as changed, as with OpenSSH.
-fn standing(lines: &[KnownHostsLine], shown: &Shown, as_certificate: bool) -> Standing {
+fn standing(lines: &[KnownHostsLine], shown: &Shown) -> Standing {
     let key = shown.key.to_bytes().unwrap_or_default();
     let authority = shown.certificate.as_ref().and_then(|certificate| {
         PublicKey::from(certificate.signature_key().clone())
@@ -504,7 +555,7 @@ fn standing(lines: &[KnownHostsLine], shown: &Shown, as_certificate: bool) -> St
     if let Some(line) = revoked {
         return Standing::Revoked(line.clone());
     }
-    if as_certificate {
+    if shown.certificate.is_some() {
         return lines
             .iter()
             .find(|line| line.marker == Marker::Authority && Some(&line.key) == authority.as_ref())

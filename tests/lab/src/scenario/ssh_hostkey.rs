@@ -64,6 +64,18 @@ fn two_keys(lab: &Lab) -> Result<(String, Sshd)> {
     Ok((line.trim().to_owned(), sshd.host_key(rsa).start()?))
 }
 
+/// A server whose authority these lines revoke, in which `<ca>` is that authority, and
+/// StrictHostKeyChecking.
+fn revoked_authority(lab: &Lab, lines: &str, check: &str) -> Result<Case> {
+    let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+    let case = known_as(lab, &sshd, &lines.replace("<ca>", &ca))?;
+    let option = format!("StrictHostKeyChecking {check}");
+    let route = case.ssh.clone().map(|route| route.option(&option));
+    Ok(Case { ssh: route, ..case }
+        .args(&["--ssh-host-key-check", check])
+        .keep(sshd))
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
@@ -386,5 +398,85 @@ pub const SCENARIOS: &[Scenario] = &[
             let lines = format!("@cert-authority * {ca}\n@revoked * {ca}\n");
             Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
         },
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-key-known",
+        about: "the authority alone is revoked, and the plain key is known",
+        expect: Expect::Fail("ssh.hostkey.revoked"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n<host> <key>\n", "yes"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-strict",
+        about: "the authority is revoked, and nothing else is known",
+        expect: Expect::Fail("ssh.hostkey.revoked"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n", "yes"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-new",
+        about: "the authority is revoked, under accept-new",
+        expect: Expect::Fail("ssh.hostkey.revoked"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n", "accept-new"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-unchecked",
+        about: "the authority is revoked, and checking is off",
+        expect: Expect::Warn("ssh.hostkey.revoked"),
+        oracle: Oracle::None("OpenSSH lets us in too, and forwards nothing then"),
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n<host> <key>\n", "no"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-bare",
+        about: "the authority is revoked for the name without its port",
+        expect: Expect::Fail("ssh.hostkey.revoked"),
+        oracle: Oracle::Ssh,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "yes"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-bare-new",
+        about: "the authority is revoked for the name without its port, under accept-new: ssh warns",
+        expect: Expect::Warn("ssh.hostkey.revoked"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "accept-new"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-bare-unchecked",
+        about: "the authority is revoked for the name without its port, and checking is off",
+        expect: Expect::Warn("ssh.hostkey.revoked"),
+        oracle: Oracle::None("OpenSSH lets us in too, and forwards nothing then"),
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "no"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-bare-known",
+        about: "the authority is revoked for the name without its port, and the plain key is known",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n<host> <key>\n", "yes"),
+    },
+    Scenario {
+        name: "ssh-hostkey-revoked-bare-new",
+        about: "the key is revoked for the name without its port, under accept-new: ssh warns",
+        expect: Expect::Warn("ssh.hostkey.revoked"),
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <key>\n", "accept-new"),
+    },
+    Scenario {
+        name: "ssh-hostkey-authority-revoked-elsewhere",
+        about: "the authority is revoked for another host, and the plain key is known",
+        expect: Expect::Pass,
+        oracle: Oracle::Psql,
+        needs: &[Need::Postgres, Need::Sshd],
+        setup: |lab| revoked_authority(lab, "@revoked other.test <ca>\n<host> <key>\n", "yes"),
     },
 ];
