@@ -454,6 +454,22 @@ fn sockets(lab: &Lab) -> Result<()> {
         way(&["-h", &host]).run(lab, "tcp", &format!("{root}/other"))?;
         ensure!(listener.accept().is_ok(), "{host} leads elsewhere");
     }
+    // A socket that is a link into the directory.
+    let front = format!("{root}/front");
+    std::fs::create_dir(&front)?;
+    std::os::unix::fs::symlink("../real/.s.PGSQL.5432", format!("{front}/.s.PGSQL.5433"))?;
+    let target = ["-h", &front, "-p", "5433"];
+    for pattern in [&real, &front, &format!("{real}/.s.PGSQL.5432")] {
+        let output = way(&target).run(lab, "tcp", pattern)?;
+        ensure!(
+            cause(&output)?.as_deref() == Some("server.wrong-identity"),
+            "a link gets past {pattern}: {}",
+            words(&output)
+        );
+        ensure!(listener.accept().is_err(), "a link past {pattern} connects");
+    }
+    way(&target).run(lab, "tcp", &format!("{root}/other"))?;
+    ensure!(listener.accept().is_ok(), "the link leads elsewhere");
     Ok(())
 }
 

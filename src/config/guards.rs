@@ -2,11 +2,15 @@
 //! again once names have become addresses.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use super::host_pattern::HostPattern;
 use super::{Endpoint, Hop, Place};
 use crate::cause::server::WRONG_IDENTITY;
 use crate::finding::Finding;
+
+/// The system follows no more links than this (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 
 /// Compares every entry of the host list, as it is written, with the forbidden
 /// patterns.
@@ -15,16 +19,35 @@ use crate::finding::Finding;
 /// The first entry that matches one.
 pub fn endpoints(forbidden: &[HostPattern], endpoints: &[Endpoint]) -> Result<(), Finding> {
     endpoints.iter().try_for_each(|endpoint| {
-        let place = match &endpoint.place {
-            Place::Ip(ip, _) => ip.to_string(),
-            Place::Unix(path) => path.to_string_lossy().into_owned(),
-            Place::Name(name) => name.clone(),
-        };
-        as_written(forbidden, &[&endpoint.host, &place], |name| {
+        let mut names = vec![endpoint.host.clone()];
+        match &endpoint.place {
+            Place::Ip(ip, _) => names.push(ip.to_string()),
+            Place::Unix(path) => names.extend(socket_paths(path)),
+            Place::Name(name) => names.push(name.clone()),
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        as_written(forbidden, &names, |name| {
             format!("this target connects to {name}")
         })
         .map_err(|finding| finding.with("endpoint", endpoint.label()))
     })
+}
+
+/// A socket's path and its directory, and those of every link on the way to the
+/// socket itself.
+fn socket_paths(path: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut next = Some(path.to_owned());
+    for _ in 0..=MOST_LINKS {
+        let Some(path) = next.take() else { break };
+        all.push(path.to_string_lossy().into_owned());
+        // A name in the abstract namespace is in no directory.
+        if let Some(folder) = path.parent().filter(|folder| folder.is_absolute()) {
+            all.push(folder.to_string_lossy().into_owned());
+            next = path.read_link().ok().map(|target| folder.join(target));
+        }
+    }
+    all
 }
 
 /// The same for every SSH server on the way: the name that was given, and its
@@ -126,6 +149,44 @@ mod tests {
         for pattern in ["db", "10.0.5.0/24", "/run", "/run/pg/.s.PGSQL.5433"] {
             assert!(check(pattern).is_ok(), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_socket_is_where_its_links_lead() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        for name in ["real", "between", "front", "other"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        let socket = at("real/.s.PGSQL.55432");
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        symlink(&socket, at("between/.s.PGSQL.5433")).unwrap();
+        symlink("../between/.s.PGSQL.5433", at("front/.s.PGSQL.5432")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        let endpoint = |path: &str| Endpoint {
+            host: String::new(),
+            place: Place::Unix(at(path)),
+            port: 5432,
+            password: None,
+        };
+        let front = [endpoint("front/.s.PGSQL.5432")];
+        let check = |name: &str| endpoints(&forbidden(at(name).to_str().unwrap()), &front);
+        for name in [
+            "front",
+            "between",
+            "real",
+            "real/.s.PGSQL.55432",
+            "between/.s.*",
+            "re*",
+        ] {
+            assert!(check(name).is_err(), "{name}");
+        }
+        for name in ["other", "", "real/.s.PGSQL.5432"] {
+            assert!(check(name).is_ok(), "{name}");
+        }
+        let circle = [endpoint("loop")];
+        assert!(endpoints(&forbidden(at("other").to_str().unwrap()), &circle).is_ok());
     }
 
     #[test]
