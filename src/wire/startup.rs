@@ -305,6 +305,13 @@ impl Login {
                     request::SASL => AuthRequest::Sasl(mechanisms(&mut fields)?),
                     other => AuthRequest::Other(other),
                 };
+                // libpq would send the password once more.
+                if self.exchange.answered {
+                    return Err(StartupEnd::Protocol(format!(
+                        "it requests authentication again ({}) after its first request was answered",
+                        asked.name()
+                    )));
+                }
                 self.exchange.asked.get_or_insert_with(|| asked.clone());
                 self.gate(&asked)?;
                 match asked {
@@ -444,9 +451,6 @@ impl Login {
     async fn sasl_begin(&mut self, frame: Frame, offered: &[String]) -> Result<(), StartupEnd> {
         let required = self.rules.channel_binding == ChannelBinding::Require;
         let disabled = self.rules.channel_binding == ChannelBinding::Disable;
-        if !matches!(self.sasl, Sasl::Idle) {
-            return Err(StartupEnd::Protocol("it requests SASL twice".to_owned()));
-        }
         let tls = self.wire().tls.clone();
         if required && tls.is_none() {
             return Err(StartupEnd::Unbindable(Unbindable::NoTls));

@@ -1,6 +1,8 @@
 //! Servers that do not let us in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -463,6 +465,30 @@ fn never_told(lab: &Lab, peer: Peer, conn: Conn) -> Case {
     })
 }
 
+/// A case against an impostor that repeats its request after every answer, and gets one answer.
+fn asked_again(
+    lab: &Lab,
+    ask: impl Fn(&mut impostor::Client) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Result<Case> {
+    let most = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&most);
+    let peer = impostor(move |client| {
+        for answers in 1..50 {
+            ask(client)?;
+            client.receive()?;
+            counted.fetch_max(answers, Ordering::SeqCst);
+        }
+        Ok(())
+    })?;
+    let conn = at(&peer);
+    let case = Case::check(conn).password(lab.password()).keep(peer);
+    Ok(case.assert(move |_| {
+        let answers = most.load(Ordering::SeqCst);
+        ensure!(answers == 1, "it was answered {answers} times");
+        Ok(())
+    }))
+}
+
 /// Authentication and authorisation.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -861,6 +887,38 @@ pub const SCENARIOS: &[Scenario] = &[
                 client.receive().map(drop)
             })?;
             let conn = at(&peer).set("require_auth", "scram-sha-256");
+            Ok(never_told(lab, peer, conn))
+        },
+    },
+    Scenario {
+        name: "auth-request-repeated",
+        about: "an impostor asks for the password in clear for ever: it is sent once",
+        expect: Expect::Fail("protocol.malformed"),
+        oracle: Oracle::None("libpq sends the password each time"),
+        needs: &[],
+        setup: |lab| asked_again(lab, |client| client.ask(impostor::CLEARTEXT, b"")),
+    },
+    Scenario {
+        name: "auth-request-repeated-md5",
+        about: "an impostor asks for MD5 with a salt of its own for ever: one hash is sent",
+        expect: Expect::Fail("protocol.malformed"),
+        oracle: Oracle::None("libpq sends a hash each time"),
+        needs: &[],
+        setup: |lab| asked_again(lab, |client| client.ask(impostor::MD5, b"salt")),
+    },
+    Scenario {
+        name: "auth-request-repeated-cleartext-after-scram",
+        about: "an impostor asks for the password in clear once it has a proof of SCRAM",
+        expect: Expect::Fail("protocol.malformed"),
+        oracle: Oracle::None("libpq sends the password"),
+        needs: &[],
+        setup: |lab| {
+            let peer = impostor(|client| {
+                client.scram()?;
+                client.ask(impostor::CLEARTEXT, b"")?;
+                client.receive().map(drop)
+            })?;
+            let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
     },
