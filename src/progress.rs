@@ -21,7 +21,7 @@ impl Progress for () {
 
 /// Takes what is drawn off the terminal, and keeps it off until the result is
 /// dropped.
-pub type Suspend = fn() -> Box<dyn Any>;
+pub type Suspend = fn() -> Box<dyn Any + Send>;
 
 static SUSPEND: OnceLock<Suspend> = OnceLock::new();
 
@@ -30,9 +30,8 @@ pub fn suspended_by(suspend: Suspend) {
     let _ = SUSPEND.set(suspend);
 }
 
-/// Does something else with the terminal, such as asking for a password, with
-/// the progress out of the way.
-pub fn aside<T>(other: impl FnOnce() -> T) -> T {
-    let _off = SUSPEND.get().map(|suspend| suspend());
-    other()
+/// Keeps the progress off the terminal, until the result is dropped, for
+/// something else such as asking for a password.
+pub fn suspend() -> Option<Box<dyn Any + Send>> {
+    SUSPEND.get().map(|suspend| suspend())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -99,7 +99,14 @@ async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
         no_password: true,
         ..TargetArgs::default()
     };
-    let target = config::probe(&args, surroundings, &mut described, &mut record).await;
+    let target = config::probe(
+        &args,
+        surroundings,
+        Instant::now(),
+        &mut described,
+        &mut record,
+    )
+    .await;
     let ports = target.into_iter().flat_map(|target| target.endpoints);
     ports
         .map(|endpoint| endpoint.port)

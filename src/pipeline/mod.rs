@@ -190,8 +190,14 @@ impl Run<'_> {
     async fn config(&mut self, args: &TargetArgs) -> Result<Target, Failed> {
         let mut record = self.begin(Stage::Config);
         let mut described = Default::default();
-        let verdict =
-            config::probe(args, &self.ctx.surroundings, &mut described, &mut record).await;
+        let verdict = config::probe(
+            args,
+            &self.ctx.surroundings,
+            self.ctx.deadline,
+            &mut described,
+            &mut record,
+        )
+        .await;
         if let Ok(target) = &verdict {
             guard_secrets(target);
         }

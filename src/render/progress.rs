@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ const FRAME: Duration = Duration::from_millis(100);
 
 /// What is on the screen. One at most, since there is one terminal.
 static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
+
+/// How many want the terminal for something else.
+static SUSPENDED: AtomicUsize = AtomicUsize::new(0);
 
 struct Screen {
     style: Style,
@@ -115,13 +119,22 @@ impl Drop for RunProgress {
     }
 }
 
-/// Keeps the progress off the terminal while the lock on it is held.
-fn suspend() -> Box<dyn Any> {
-    let mut screen = screen();
-    if let Some(screen) = screen.as_mut() {
+/// Keeps the progress off the terminal. Not by the lock: a run that ends
+/// meanwhile must not wait for the person who is asked.
+fn suspend() -> Box<dyn Any + Send> {
+    SUSPENDED.fetch_add(1, Ordering::SeqCst);
+    if let Some(screen) = screen().as_mut() {
         screen.erase();
     }
-    Box::new(screen)
+    Box::new(Suspended)
+}
+
+struct Suspended;
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        SUSPENDED.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn screen() -> MutexGuard<'static, Option<Screen>> {
@@ -130,7 +143,7 @@ fn screen() -> MutexGuard<'static, Option<Screen>> {
 
 impl Screen {
     fn draw(&mut self) {
-        if self.since.elapsed() < PATIENCE {
+        if self.since.elapsed() < PATIENCE || SUSPENDED.load(Ordering::SeqCst) > 0 {
             return;
         }
         let text = self.text();

@@ -45,7 +45,7 @@ use crate::ctx::Ctx;
 use crate::finding::Status;
 use crate::report::StageRecord;
 use crate::secret::Secret;
-use crate::terminal;
+use crate::terminal::{self, Echo};
 pub use describe::bits;
 pub use examine::{Examined, shown_path};
 
@@ -245,8 +245,8 @@ impl Examination<'_> {
 /// Asks for a passphrase on the terminal; `None` for an empty line.
 async fn ask(path: &Path, ctx: &Ctx) -> Option<Secret> {
     let prompt = format!("Enter passphrase for key '{}': ", shown_path(path));
-    let typed = ctx.until(ctx.deadline, terminal::ask(prompt)).await;
-    typed.ok()?.ok().filter(|typed| !typed.is_empty())
+    let typed = terminal::ask(prompt, Echo::Off, ctx.deadline).await;
+    typed.ok().filter(|typed| !typed.is_empty())
 }
 
 /// The keys that an agent holds; none where it cannot be asked.

@@ -243,7 +243,7 @@ impl Visit<'_> {
         let means = Credentials {
             hop: self.hop,
             password: self.plan.password.as_ref(),
-            interactive: self.ctx.surroundings.interactive,
+            person_until: (self.ctx.surroundings.interactive).then_some(self.ctx.deadline),
             keys_only,
             below,
             announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),

@@ -24,9 +24,10 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::identify::{PendingRequest, unmask_on};
 use crate::report::{Stage, StageRecord};
-use crate::secret::{self, Secret};
+use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
 use crate::stage::{Verdict, protocol, tls};
+use crate::terminal::{self, Echo};
 use crate::wire::first_reply::{Ending, Heard};
 use crate::wire::frames::{BoundsPhase, Frames, PROTOCOL_3_0, PROTOCOL_3_2, startup_message};
 use crate::wire::secured::Encryption;
@@ -64,7 +65,7 @@ pub async fn probe(
             Ok(Ok(())) => break None,
             Ok(Err(StartupEnd::PasswordNeeded)) if target.ask_password && !prompted => {
                 prompted = true;
-                login.password = ask(&target.user).await;
+                login.password = ask(&target.user, ctx).await;
                 begun = Instant::now();
             }
             Ok(Err(stop)) => break Some(Some(stop)),
@@ -402,14 +403,9 @@ fn protocols(target: &Target) -> (u32, u32) {
 }
 
 /// Asks the person at the terminal.
-async fn ask(user: &str) -> Option<Secret> {
+async fn ask(user: &str, ctx: &Ctx) -> Option<Secret> {
     let prompt = format!("Password for role {}: ", crate::text::clean(user));
-    tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt).ok())
-        .await
-        .ok()
-        .flatten()
-        .map(Secret::new)
-        .inspect(secret::guard)
+    terminal::ask(prompt, Echo::Off, ctx.deadline).await.ok()
 }
 
 /// The sources of a password that another one won over.

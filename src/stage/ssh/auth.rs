@@ -16,7 +16,8 @@ use super::host_key::too_short;
 use super::identities::{Candidate, Credential, Identities, SigningKey};
 use super::signer::{KeySigner, SignError};
 use crate::config::{Hop, SshMethod};
-use crate::secret::{self, Secret};
+use crate::secret::Secret;
+use crate::terminal::{self, Echo};
 use crate::wire::TeeLog;
 
 /// A server may ask for several methods in turn, not for ever.
@@ -30,8 +31,8 @@ pub struct Credentials<'a> {
     pub hop: &'a Hop,
     /// `DBDOCTOR_SSH_PASSWORD`.
     pub password: Option<&'a Secret>,
-    /// Whether a person can be asked.
-    pub interactive: bool,
+    /// Until when a person can be asked, if there is one.
+    pub person_until: Option<Instant>,
     /// Whether a wrong host key rules passwords out.
     pub keys_only: bool,
     /// What passes below the session.
@@ -339,7 +340,7 @@ impl AuthRun<'_> {
     }
 
     async fn keyboard_interactive(&mut self) -> Result<bool, AuthEnd> {
-        if self.means.password.is_none() && !self.means.interactive {
+        if self.means.password.is_none() && self.means.person_until.is_none() {
             return Ok(false);
         }
         self.story.method = "keyboard-interactive";
@@ -463,25 +464,23 @@ impl AuthRun<'_> {
         }
     }
 
-    /// Asks a person, if there is one; the time it takes does not count.
+    /// Asks a person, if there is one; the time it takes counts for the whole
+    /// run alone.
     async fn ask(&mut self, prompt: &Prompt) -> Result<Option<String>, AuthEnd> {
-        if !self.means.interactive {
+        let Some(until) = self.means.person_until else {
             return Ok(None);
-        }
+        };
         let began = Instant::now();
         let words = crate::text::clean(&prompt.prompt);
-        let answer = tokio::task::spawn_blocking(move || {
-            rpassword::prompt_password(format!("{} ", words.trim_end()))
-        })
-        .await;
+        let echo = match prompt.echo {
+            true => Echo::On,
+            false => Echo::Off,
+        };
+        let answer = terminal::ask(format!("{} ", words.trim_end()), echo, until).await;
         let took = began.elapsed();
         self.limit += took;
         self.story.asked += took;
-        let answer = answer.ok().and_then(Result::ok);
-        if let Some(typed) = answer.as_deref().filter(|_| !prompt.echo) {
-            secret::guard(&Secret::new(typed));
-        }
-        Ok(answer)
+        Ok(answer.ok().map(|typed| typed.expose().to_owned()))
     }
 
     /// Runs one request of the library within the time.
