@@ -49,6 +49,7 @@ const TRIALS: &[trials::Named<Lab>] = &[
         login_at_rest,
     ),
     ("no_secret_of_ssh_is_in_arguments_or_files", ssh_at_rest),
+    ("a_hangup_leaves_nothing_behind", hung_up),
 ];
 
 fn main() {
@@ -429,6 +430,24 @@ fn at_rest(lab: &Lab, case: &Case, program: &str) -> Result<()> {
     }
     ensure!(left().is_none(), "{program} outlives a kill");
     run.kept_no_secret(&secrets)
+}
+
+/// A terminal that closes while `psql` runs: no process and no file are left.
+fn hung_up(lab: &Lab) -> Result<()> {
+    let server = RecordingServer::start(vec![lab.issue(lab.cert())?], Answer::Silence)?;
+    let target = Target::new(lab, &[server.port()], true)?;
+    let case = Case::check(target.conn.clone()).home(&target.home);
+    let case = case.args(&["--second-opinion", "--timeout", "4s"]);
+    let mut run = UnderWay::start(lab, &case, "022")?;
+    let children = run.children("psql")?;
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(run.child.id())?);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP)?;
+    let status = run.child.wait()?;
+    ensure!(status.code() == Some(130), "{status}");
+    let left = children.iter().find(|pid| is_running(**pid));
+    ensure!(left.is_none(), "a child outlives a hangup");
+    ensure!(run.files().is_empty(), "{:?} are left", run.files());
+    Ok(())
 }
 
 /// Two hosts with passwords of their own, a client key with another: psql needs a service and

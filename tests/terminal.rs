@@ -160,7 +160,7 @@ fn questions(all: impl Fn(&[&str], &str)) {
 #[test]
 fn a_question_stays_and_every_signal_gives_the_terminal_back() {
     questions(|args, question| {
-        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             let session = Session::start(args);
             session.asked(question);
             session.is_told(signal);
