@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::cause::{self, Cause, Family, family, server, tls};
-use crate::finding::cleaned;
+use crate::finding::Observed;
 use crate::report::{SCHEMA_VERSION, Stage, Tool};
 use crate::text::LONGEST;
 
@@ -480,8 +480,8 @@ fn push(
             part,
             stage: stage.map(str::to_owned),
             name: crate::text::clean(name),
-            a: cleaned(a.clone()),
-            b: cleaned(b.clone()),
+            a: a.clone().into_shown(),
+            b: b.clone().into_shown(),
             explains: false,
         });
     }

@@ -85,8 +85,8 @@ impl Finding {
 
     /// Adds evidence. Text is cleaned here, once, for every output; a null is
     /// left out, so that templates can tell what is unknown.
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        match cleaned(value.into()) {
+    pub fn with(mut self, name: &str, value: impl Observed) -> Self {
+        match value.into_shown() {
             Value::Null => {}
             value => {
                 self.evidence.insert(name.to_owned(), value);
@@ -138,8 +138,8 @@ impl Finding {
     /// catalogue's own.
     pub fn fix(mut self, text: impl Into<String>, command: Option<String>) -> Self {
         self.extra_fixes.push(Fix {
-            text: text::clean(&text.into()),
-            command: command.map(|c| text::clean(&c)),
+            text: text::clean_ours(&text.into()),
+            command: command.map(|c| text::clean_ours(&c)),
         });
         self
     }
@@ -295,19 +295,86 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// A value with every text in it made safe to show.
-pub fn cleaned(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(text::clean(&text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(cleaned).collect()),
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .map(|(name, value)| (text::clean(&name), cleaned(value)))
-                .collect(),
-        ),
-        other => other,
+/// What evidence and facts are made of, made safe to show. A literal is a word
+/// of ours and stays as it is, whatever the secrets of the run are; any other
+/// text may be a peer's.
+pub trait Observed {
+    /// The value as it is shown.
+    fn into_shown(self) -> Value;
+}
+
+impl Observed for &'static str {
+    fn into_shown(self) -> Value {
+        text::visible(self).into()
     }
 }
+
+impl Observed for String {
+    fn into_shown(self) -> Value {
+        text::clean(&self).into()
+    }
+}
+
+/// A text that was composed of our own words, numbers and dates alone.
+pub struct Composed(pub String);
+
+impl Observed for Composed {
+    fn into_shown(self) -> Value {
+        self.0.into()
+    }
+}
+
+impl Observed for Cow<'static, str> {
+    fn into_shown(self) -> Value {
+        match self {
+            Cow::Borrowed(ours) => ours.into_shown(),
+            Cow::Owned(text) => text.into_shown(),
+        }
+    }
+}
+
+/// The names in it are ours; [`text::clean`] is for others.
+impl Observed for Value {
+    fn into_shown(self) -> Value {
+        match self {
+            Value::String(text) => text.into_shown(),
+            Value::Array(items) => items.into_shown(),
+            Value::Object(map) => map.into_shown(),
+            other => other,
+        }
+    }
+}
+
+impl Observed for Map<String, Value> {
+    fn into_shown(self) -> Value {
+        let shown = |(name, value): (String, Value)| (name, value.into_shown());
+        Value::Object(self.into_iter().map(shown).collect())
+    }
+}
+
+impl<T: Observed> Observed for Option<T> {
+    fn into_shown(self) -> Value {
+        self.map_or(Value::Null, T::into_shown)
+    }
+}
+
+impl<T: Observed> Observed for Vec<T> {
+    fn into_shown(self) -> Value {
+        self.into_iter().map(T::into_shown).collect()
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {
+        $(impl Observed for $number {
+            fn into_shown(self) -> Value {
+                self.into()
+            }
+        })*
+    };
+}
+
+numbers!(bool, i32, i64, u8, u16, u32, u64, usize, f64);
 
 #[cfg(test)]
 mod tests {

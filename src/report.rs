@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::cause::Cause;
 pub use crate::cause::Stage;
-use crate::finding::{Finding, Fix, Status, cleaned};
+use crate::finding::{Finding, Fix, Observed, Status};
 
 /// The version of the JSON's shape; keys may be added within one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -58,8 +58,8 @@ impl StageRecord {
     }
 
     /// Notes a fact. A null is kept: the key says that it was looked for.
-    pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
-        self.facts.insert(name.to_owned(), cleaned(value.into()));
+    pub fn fact(&mut self, name: &str, value: impl Observed) {
+        self.facts.insert(name.to_owned(), value.into_shown());
     }
 
     /// Notes a warning that rides along.
@@ -289,7 +289,7 @@ impl Report {
             reason: record.reason.clone(),
             start_ms: record.begun.map(|at| ms(at - self.started)),
             duration_ms: record.has_run().then(|| ms(record.duration())),
-            summary: (!record.summary.is_empty()).then(|| crate::text::clean(&record.summary)),
+            summary: (!record.summary.is_empty()).then(|| crate::text::clean_ours(&record.summary)),
             facts: record.facts.clone(),
             findings: record
                 .all_findings()

@@ -8,7 +8,9 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-pub use repeated::{exempt_from_redaction, guard, hide, hide_part, hide_part_text, hide_text};
+pub use repeated::{
+    exempt_from_redaction, guard, hide, hide_in_ours, hide_part, hide_part_text, hide_text,
+};
 
 /// A password or passphrase. It has no `Display` and no `Serialize`, and its
 /// `Debug` says only that there is one, so that printing it does not compile

@@ -19,7 +19,14 @@ pub fn clean(text: &str) -> String {
     cut(hidden, LONGEST)
 }
 
-/// The same for text that was cut off before it came here, because no more was
+/// A sentence of ours as one line. Its own words are kept whatever the secrets
+/// of the run are; what a peer said is put into it by [`clean`].
+pub fn clean_ours(text: &str) -> String {
+    let hidden = secret::hide_in_ours(visible(text));
+    cut(assigned::hide(userinfo::hide(hidden)), LONGEST)
+}
+
+/// [`clean`] for text that was cut off before it came here, because no more was
 /// read: a secret may begin at its end, or end at its beginning.
 pub fn clean_part(text: &str) -> String {
     let hidden = userinfo::hide_part(secret::hide_part_text(visible(text)));

@@ -10,6 +10,9 @@ const CATEGORY: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMa
 const IGNORABLE: CodePointSetDataBorrowed<'static> =
     CodePointSetData::new::<DefaultIgnorableCodePoint>();
 
+/// To Unicode it is a symbol; it shows as nothing.
+const BRAILLE_BLANK: char = '\u{2800}';
+
 /// The escape character, which begins a terminal's control sequences.
 const ESC: char = '\x1b';
 
@@ -56,6 +59,7 @@ fn is_invisible(c: char) -> bool {
             | GeneralCategory::LineSeparator
             | GeneralCategory::ParagraphSeparator
     ) || IGNORABLE.contains(c)
+        || c == BRAILLE_BLANK
 }
 
 /// The length of the control sequence that a text begins with (ECMA-48), or of
@@ -117,6 +121,7 @@ mod tests {
             '\u{2069}',
             '\u{206a}',
             '\u{206f}',
+            '\u{2800}',
             '\u{3164}',
             '\u{fe00}',
             '\u{fe0f}',

@@ -347,6 +347,171 @@ fn a_server_that_let_us_in_repeats_the_password_in_vain() {
     }
 }
 
+/// How servers quote, in the languages of PostgreSQL and in none.
+const QUOTED: &[&str] = &[
+    "got «{}»",
+    "got ‘{}’",
+    "got „{}“",
+    "got '{}'",
+    "got \"{}\"",
+    "got _{}_",
+    "got x{}x",
+    "got user{}",
+    "got pw={}x",
+    "got {}y{}y{}",
+    "got: {}",
+];
+
+/// Passwords of 4 to 7 characters, and words that are usual in a report.
+const WEAK: &[&str] = &[
+    "letmein",
+    "short7",
+    "1234",
+    "skip",
+    "status",
+    "rolname",
+    "server",
+    "connection",
+    "permission denied",
+    "certificate",
+    "verify-full",
+    "name_servers",
+    "any",
+    "prefer",
+];
+
+/// The report of a check against an end, with a password.
+fn report_on(peer: &Peer, password: &str) -> (Value, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.json");
+    let port = peer.port().to_string();
+    let mut command = dbdoctor(&["check", "-v", "-h", "127.0.0.1", "-p", &port]);
+    command.args(["-U", "app", "-d", "appdb", "-o"]).arg(&file);
+    command.env("PGPASSWORD", password).env("COLUMNS", "4000");
+    let output = command.output().unwrap();
+    let json = std::fs::read_to_string(&file).unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    (serde_json::from_str(&json).unwrap(), json + &table)
+}
+
+#[test]
+fn what_a_server_quotes_is_hidden_however_usual_it_is() {
+    for password in WEAK.iter().filter(|password| password.len() > 3) {
+        let said: Vec<String> = QUOTED
+            .iter()
+            .map(|how| how.replace("{}", password))
+            .collect();
+        let words = said.join("; ");
+        let refusing = impostor({
+            let words = words.clone();
+            move |client| {
+                client.ask(impostor::CLEARTEXT, b"")?;
+                client.receive()?;
+                let kinds = ['M', 'D', 'H', 'W', 'F', 'R'];
+                let mut fields = vec![('S', "FATAL"), ('V', "FATAL"), ('C', "28P01")];
+                fields.extend(kinds.map(|kind| (kind, words.as_str())));
+                client.error(&fields)
+            }
+        });
+        let repeating = impostor({
+            let words = words.clone();
+            move |client| {
+                let_in(client)?;
+                for name in ["server_version", "application_name", &words] {
+                    client.send(b'S', format!("{name}\0{words}\0").as_bytes())?;
+                }
+                client.serve_facts(&[("", &words)])
+            }
+        });
+        let (_, refused) = report_on(&refusing.unwrap(), password);
+        assert!(refused.contains("got «(hidden)»"), "{password}: {refused}");
+        let (_, repeated) = report_on(&repeating.unwrap(), password);
+        for all in [refused, repeated] {
+            for said in &said {
+                assert!(!all.contains(said.as_str()), "{said}: {all}");
+                let escaped = Value::from(said.as_str()).to_string();
+                assert!(!all.contains(escaped.trim_matches('"')), "{said}: {all}");
+            }
+        }
+    }
+}
+
+/// What a program reads: the names, and whatever has words that are ours.
+fn skeleton(name: &str, value: &Value) -> Value {
+    const OURS: [&str; 10] = [
+        "status",
+        "stage",
+        "cause",
+        "schema_version",
+        "tool",
+        "command",
+        "kind",
+        "environment",
+        "retryable",
+        "interrupted",
+    ];
+    match value {
+        Value::Object(map) if !OURS.contains(&name) => map
+            .iter()
+            .map(|(name, value)| (name.clone(), skeleton(name, value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| skeleton(name, item)).collect(),
+        value if OURS.contains(&name) => value.clone(),
+        _ => Value::Null,
+    }
+}
+
+#[test]
+fn no_password_destroys_the_report() {
+    let schema: Value = serde_json::from_str(include_str!("../schema/report.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let refusing = impostor(|client| {
+        client.ask(impostor::CLEARTEXT, b"")?;
+        client.receive()?;
+        client.error(&[
+            ('S', "FATAL"),
+            ('V', "FATAL"),
+            ('C', "28P01"),
+            ('M', "no, no"),
+        ])
+    });
+    let serving = impostor(|client| {
+        let_in(client)?;
+        client.serve_facts(&[])
+    });
+    for peer in [refusing, serving] {
+        let peer = peer.unwrap();
+        let (usual, text) = report_on(&peer, "Qq77qqQq");
+        let usual = skeleton("", &usual);
+        let tokens = regex::Regex::new("[A-Za-z0-9_.:-]{3,}").unwrap();
+        let tokens: std::collections::BTreeSet<&str> = tokens
+            .find_iter(&text)
+            .map(|found| found.as_str())
+            .collect();
+        assert!(tokens.contains("status") && tokens.contains("x86_64") || tokens.len() > 100);
+        // Times and ports differ from run to run.
+        let lettered = |token: &&&str| token.contains(|c: char| c.is_ascii_alphabetic());
+        let mut passwords: Vec<&str> = tokens.iter().filter(lettered).copied().collect();
+        passwords.extend(["2026", "0.1.0", "127.0.0.1"]);
+        let check = |password: &str| {
+            let (report, text) = report_on(&peer, password);
+            assert_eq!(skeleton("", &report), usual, "{password}");
+            assert!(schema.is_valid(&report), "{password}: {report:#}");
+            let began = report["run"]["started_at"].as_str().unwrap();
+            assert!(began.starts_with("20"), "{password}: {began}");
+            assert!(
+                !text.contains("(hidden)_") && !text.contains("_(hidden)"),
+                "{password}: {text}"
+            );
+        };
+        std::thread::scope(|scope| {
+            for some in passwords.chunks(passwords.len().div_ceil(6)) {
+                scope.spawn(|| some.iter().for_each(|password| check(password)));
+            }
+        });
+    }
+}
+
 #[test]
 fn bytes_that_repeat_the_password_are_not_shown() {
     let forms = [

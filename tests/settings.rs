@@ -1007,7 +1007,13 @@ fn probe(target: Option<&str>, surroundings: &System) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let verdict = runtime.block_on(config::probe(&args, surroundings, &mut report, &mut record));
+    let verdict = runtime.block_on(config::probe(
+        &args,
+        surroundings,
+        std::time::Instant::now() + Duration::from_secs(5),
+        &mut report,
+        &mut record,
+    ));
     let said = |finding: &Finding| {
         format!(
             "{} {:?} {:?}\n",

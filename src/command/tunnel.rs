@@ -157,7 +157,7 @@ async fn watch(bastion: &Bastion, ctx: &Ctx) -> Finding {
             _ = bastion.ended() => {
                 return match bastion.wait_for_disconnect().await {
                     Some(fate) => fate,
-                    None => Finding::new(&cause::tunnel::LOST).with("via", bastion.label.as_str()),
+                    None => Finding::new(&cause::tunnel::LOST).with("via", bastion.label.clone()),
                 };
             }
             () = tokio::time::sleep(KEEPALIVE) => {}

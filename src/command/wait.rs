@@ -201,8 +201,8 @@ impl WaitState {
                 "the server answers but listens on no address: its initialisation scripts are still running".to_owned()
             }
             (Some(_), _) => "the server has only just started; checking again".to_owned(),
-            (None, Some(cause)) => format!("{}: {}", cause.code, text::clean(&verdict.summary)),
-            (None, None) => text::clean(&verdict.summary),
+            (None, Some(cause)) => format!("{}: {}", cause.code, text::clean_ours(&verdict.summary)),
+            (None, None) => text::clean_ours(&verdict.summary),
         }
     }
 }

@@ -167,7 +167,7 @@ impl Resolver<'_> {
                         if name == "dbname" { "database" } else { name },
                     )
                     .with("used", used)
-                    .with("loser", other.source.as_str())
+                    .with("loser", other.source.clone())
                     .with("unused", said(name, &unused))
                     .with("file", file.map(|file| file.display().to_string())),
             ),
@@ -204,10 +204,10 @@ impl Resolver<'_> {
 
 fn conflict(winner: &str, used: &str, loser: &str, unused: &str) -> Finding {
     Finding::new(&cause::SOURCES_CONFLICT)
-        .with("winner", winner)
-        .with("used", used)
-        .with("loser", loser)
-        .with("unused", unused)
+        .with("winner", winner.to_owned())
+        .with("used", used.to_owned())
+        .with("loser", loser.to_owned())
+        .with("unused", unused.to_owned())
 }
 
 fn said(name: &str, value: &str) -> String {

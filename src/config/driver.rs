@@ -236,9 +236,9 @@ fn required(assignment: Assignment) -> Assignment {
 /// A driver's parameter that libpq refuses.
 fn unknown(parameter: &str, source: &str, driver: &str) -> Finding {
     Finding::new(&cause::PARAM_UNKNOWN)
-        .with("parameter", parameter)
-        .with("source", source)
-        .with("driver", driver)
+        .with("parameter", parameter.to_owned())
+        .with("source", source.to_owned())
+        .with("driver", driver.to_owned())
         .with(
             "known",
             match driver.contains([',', ' ']) {
@@ -263,7 +263,7 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
     Finding::new(&cause::PARAM_UNKNOWN)
         .with("parameter", shown.clone())
         .with("parameter_name", shown)
-        .with("source", source)
+        .with("source", source.to_owned())
         .with(
             "known",
             match meant {

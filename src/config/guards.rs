@@ -95,7 +95,7 @@ pub fn looked_up(
         let actual = known.or_else(|| address().map(IpAddr::to_string))?;
         Some(
             wrong_host(pattern, &actual, format!("{name} resolves to {actual}"))
-                .with("name", name)
+                .with("name", name.to_owned())
                 .with("when", "after the lookup, before any connection"),
         )
     };
@@ -105,8 +105,8 @@ pub fn looked_up(
 fn wrong_host(pattern: &HostPattern, actual: &str, found: String) -> Finding {
     Finding::new(&WRONG_IDENTITY)
         .with("guard", "--not-host")
-        .with("forbidden", pattern.as_str())
-        .with("actual", actual)
+        .with("forbidden", pattern.as_str().to_owned())
+        .with("actual", actual.to_owned())
         .with("rule", format!("forbids {}", pattern.as_str()))
         .with("found", found)
 }

@@ -140,8 +140,8 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
     let finding = |what: &str, name: &str, port: &str| {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Err(Finding::new(&cause::URL_IN_HOST)
-            .with("source", source)
-            .with("what", what)
+            .with("source", source.to_owned())
+            .with("what", what.to_owned())
             .with("url", what.contains("URL").then_some("the URL"))
             .with("host", given(name))
             .with("port", given(port)))

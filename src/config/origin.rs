@@ -73,7 +73,7 @@ impl Origin {
 
     /// For the report.
     pub fn report(&self) -> OriginReport {
-        let shown = |file: &Path| crate::text::clean(&file.to_string_lossy());
+        let shown = |file: &Path| crate::text::clean_ours(&file.to_string_lossy());
         let (kind, name, place) = match self {
             Origin::Flag(name) => ("flag", Some((*name).to_owned()), None),
             Origin::Prompt => ("prompt", None, None),
@@ -90,7 +90,7 @@ impl Origin {
         };
         OriginReport {
             kind: kind.to_owned(),
-            name: name.map(|name| crate::text::clean(&name)),
+            name: name.map(|name| crate::text::clean_ours(&name)),
             file: place.map(|(file, _)| shown(file)),
             line: place.map(|(_, line)| line),
         }

@@ -88,8 +88,8 @@ fn is_encoded_url(text: &str) -> bool {
 /// A target that cannot be read.
 fn syntax(source: &str, problem: &str, form: Option<String>) -> Finding {
     Finding::new(&cause::URL_SYNTAX)
-        .with("source", source)
-        .with("problem", problem)
+        .with("source", source.to_owned())
+        .with("problem", problem.to_owned())
         .with("form", form)
 }
 
@@ -102,11 +102,11 @@ fn rejected(source: &str, rejected: Rejected) -> Finding {
 pub fn whitespace(part: &str, source: &str, value: &str, effect: &str) -> Finding {
     let line_end = value.ends_with(['\n', '\r']);
     Finding::new(&cause::WHITESPACE)
-        .with("parameter", part)
-        .with("source", source)
+        .with("parameter", part.to_owned())
+        .with("source", source.to_owned())
         .with("found", around(value).unwrap_or("quotes around it"))
-        .with("effect", effect)
-        .with("item", line_end.then_some(part))
+        .with("effect", effect.to_owned())
+        .with("item", line_end.then(|| part.to_owned()))
 }
 
 /// What stands around a value that hardly belongs to it.
@@ -163,7 +163,7 @@ fn foreign_scheme(scheme: &str, source: &str) -> Finding {
         "ssh" => "it is an SSH URL (to connect through an SSH server, use --ssh)",
         _ => "its scheme is not a PostgreSQL scheme",
     };
-    syntax(source, what, None).with("scheme", scheme)
+    syntax(source, what, None).with("scheme", scheme.to_owned())
 }
 
 /// What was meant to be a URL and is not one: the problem, and the form
@@ -263,7 +263,7 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
     }
     if let Some(found) = url_repair::unescaped(&plain, abstract_socket) {
         let finding = Finding::new(&cause::URL_UNESCAPED)
-            .with("source", source)
+            .with("source", source.to_owned())
             .with("part", found.part)
             .with("characters", url_repair::named(&found.characters))
             .with("encodings", url_repair::encodings(&found.characters))
@@ -333,9 +333,9 @@ pub fn placeholder(part: &str, text: &str, source: &str) -> Finding {
         _ => text.to_owned(),
     };
     Finding::new(&cause::URL_PLACEHOLDER)
-        .with("part", part)
+        .with("part", part.to_owned())
         .with("placeholder", shown)
-        .with("source", source)
+        .with("source", source.to_owned())
 }
 
 fn read_conninfo(text: &str, source: &str) -> Result<Reading, Finding> {

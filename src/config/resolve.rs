@@ -157,8 +157,8 @@ impl<'a> Resolver<'a> {
         why: Unreadable,
     ) -> Finding {
         let finding = Finding::new(&cause::FILE_MISSING)
-            .with("parameter", parameter)
-            .with("source", source)
+            .with("parameter", parameter.to_owned())
+            .with("source", source.to_owned())
             .with("file", file.display().to_string())
             .with("problem", why.problem);
         match file.to_string_lossy().starts_with(['~', '$']) {
@@ -222,7 +222,7 @@ impl<'a> Resolver<'a> {
             _ => "$…".to_owned(),
         };
         let finding = Finding::new(&cause::URL_PLACEHOLDER)
-            .with("part", name)
+            .with("part", name.to_owned())
             .with("placeholder", shown)
             .with("source", format!("{}; the variable is not set, so it is empty", self.spoken(origin)))
             .fix("If the dollar sign belongs to the value, write it as $$ or put the value in single quotes.", None);
@@ -315,7 +315,7 @@ impl<'a> Resolver<'a> {
         };
         let no_service = |resolver: &Self, path: &Path, problem: String| {
             Finding::new(&cause::SERVICE_MISSING)
-                .with("service", name.as_str())
+                .with("service", name.clone())
                 .with("source", resolver.spoken(&origin))
                 .with("file", path.display().to_string())
                 .with("problem", problem)

@@ -92,8 +92,8 @@ pub fn plan(
             Finding::new(&cause::SSH_UNSUPPORTED)
                 .with("file", tilde(&setting.file, surroundings.home.as_deref()))
                 .with("line", setting.line)
-                .with("keyword", setting.keyword.as_str())
-                .with("host", host.as_str()),
+                .with("keyword", setting.keyword.clone())
+                .with("host", host.clone()),
         );
     }
     Ok(Some(SshPlan {
@@ -213,15 +213,15 @@ impl Planner<'_> {
                 .with("file", undecided.file.display().to_string())
                 .with("line", undecided.line)
                 .with("keyword", undecided.keyword)
-                .with("condition", undecided.condition.as_str())
-                .with("host", spec.host.as_str()));
+                .with("condition", undecided.condition.clone())
+                .with("host", spec.host.clone()));
         }
         let wrong = |problem: String| {
             Finding::new(&cause::SSH_SYNTAX)
                 .with("place", self.config_name())
                 .with("file", self.config_name())
                 .with("problem", problem)
-                .with("host", spec.host.as_str())
+                .with("host", spec.host.clone())
         };
 
         let port = spec.port.or(options.port).unwrap_or(22);
@@ -329,7 +329,7 @@ impl Planner<'_> {
                     Finding::new(&cause::SSH_REVOKED_KEYS)
                         .with("file", file.display().to_string())
                         .with("problem", problem)
-                        .with("host", spec.host.as_str())
+                        .with("host", spec.host.clone())
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -464,12 +464,12 @@ impl Planner<'_> {
                 .with("file", shown(&file))
                 .with("line", line)
                 .with("problem", problem)
-                .with("host", host),
+                .with("host", host.to_owned()),
             ConfigRejected::Refused { file, line, words } => Finding::new(&cause::SSH_REFUSED)
                 .with("file", shown(&file))
                 .with("line", line)
                 .with("words", words)
-                .with("host", host),
+                .with("host", host.to_owned()),
             ConfigRejected::Permissions { file, problem } => Finding::new(&cause::SSH_PERMISSIONS)
                 .with("file", shown(&file))
                 .with("problem", problem),
@@ -498,7 +498,7 @@ fn is_jump_to_itself(jump: &Spec, hop: &Hop) -> bool {
 }
 
 fn circle(host: &str) -> Finding {
-    Finding::new(&cause::SSH_LOOP).with("host", host)
+    Finding::new(&cause::SSH_LOOP).with("host", host.to_owned())
 }
 
 /// The keys that ssh looks for where none is named.

@@ -253,10 +253,10 @@ impl Checker<'_> {
             value => format!("\"{value}\""),
         };
         Finding::new(&cause::PARAM_INVALID)
-            .with("parameter", name)
+            .with("parameter", name.to_owned())
             .with("source", self.parameters.source(name, self.home))
             .with("value", shown)
-            .with("problem", problem)
+            .with("problem", problem.to_owned())
             .with("allowed", allowed)
     }
 
@@ -272,8 +272,8 @@ impl Checker<'_> {
         Finding::new(&cause::PARAM_CONFLICT)
             .with("first", said(a))
             .with("second", said(b))
-            .with("problem", problem)
-            .with("remedy", remedy)
+            .with("problem", problem.to_owned())
+            .with("remedy", remedy.to_owned())
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cause::{self, Cause};
 use crate::config::Hop;
-use crate::finding::Finding;
+use crate::finding::{Composed, Finding};
 use crate::pipeline::Connected;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
@@ -319,7 +319,7 @@ impl IdleEvidence {
                 numbers.map(|numbers| (numbers.retire * 1000).min(30_000)),
             )
             .with("heartbeat", heartbeat)
-            .with("keepalive_settings", settings)
+            .with("keepalive_settings", settings.map(Composed))
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
             .with("silences", ladder::line(&self.rungs))

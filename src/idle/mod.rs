@@ -592,7 +592,7 @@ fn in_words(finding: &Finding) -> String {
 
 /// A finding of the stage itself.
 fn unclassified(error: &str) -> Finding {
-    Finding::new(&crate::cause::idle::UNCLASSIFIED).with("error", error)
+    Finding::new(&crate::cause::idle::UNCLASSIFIED).with("error", error.to_owned())
 }
 
 #[cfg(test)]

@@ -367,11 +367,25 @@ impl Run<'_> {
     }
 }
 
+/// The parameters that name files.
+const FILES: [&str; 6] = [
+    "passfile",
+    "servicefile",
+    "sslcert",
+    "sslkey",
+    "sslrootcert",
+    "sslcrl",
+];
+
 /// Keeps the target's secrets out of what peers say.
 fn guard_secrets(target: &Target) {
-    let parameters = target.report.parameters.values();
+    let parameters = target.report.parameters.iter();
     let shown = parameters
-        .map(|parameter| parameter.value.clone())
+        .filter(|(name, parameter)| match name.as_str() {
+            "host" | "hostaddr" | "user" | "dbname" => true,
+            name => FILES.contains(&name) && parameter.origin.kind != "default",
+        })
+        .map(|(_, parameter)| parameter.value.clone())
         .filter(|value| value != secret::HIDDEN);
     let hops = target.ssh.iter().flat_map(|plan| &plan.hops);
     secret::exempt_from_redaction(&target.user, shown.chain(hops.map(|hop| hop.label())));

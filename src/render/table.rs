@@ -230,7 +230,7 @@ fn headline(record: &StageRecord) -> String {
     match (worst, record.summary.as_str()) {
         (Some(finding), _) if finding.status == Status::Fail => finding.cause.title.to_owned(),
         (Some(finding), "") => finding.cause.title.to_owned(),
-        (_, summary) => shortened(&crate::text::clean(summary)),
+        (_, summary) => shortened(&crate::text::clean_ours(summary)),
     }
 }
 

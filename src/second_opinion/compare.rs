@@ -55,7 +55,7 @@ fn differs(opinion: &Opinion, all: &[Opinion]) -> Option<Finding> {
             .with("fails", opinion.stack)
             .with("passes", joined(&passes))
             .with("step", step.spoken())
-            .with("error", error),
+            .with("error", error.to_owned()),
     )
 }
 

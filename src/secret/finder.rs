@@ -12,6 +12,16 @@ const SHOWN: usize = 4;
 /// What has this many bytes is not in another text by chance.
 const LONG: usize = 8;
 
+/// Whose text it is that a secret is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A peer's, a file's, or one that cannot be told from those.
+    Peer,
+    /// A sentence of ours. What a peer said is hidden before it is put into
+    /// one; this is a second look for what is in no sentence by chance.
+    Ours,
+}
+
 /// A form of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Form {
@@ -19,53 +29,61 @@ pub(super) struct Form {
     /// Without what does not count; see [`Squeezed`].
     squeezed: Vec<u8>,
     place: Where,
+    /// Whether our own sentences may have it in them.
+    usual: bool,
 }
 
-/// Where a form of a secret is taken out.
+/// Where a form of a secret is taken out of a peer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Where {
     /// Wherever it stands, also with blanks or invisible characters in it.
     Anywhere,
     /// Wherever it stands as it is: words in a row may look like it.
     Exactly,
-    /// Where it is a word of its own: it is short.
-    Word,
-    /// Where it is a value: in quotes, or behind an equals sign. It is a
-    /// usual word, or very short, and the report is full of it by chance.
+    /// Where it is a value: in quotes, or behind an equals sign. It is so short
+    /// that every text is full of it.
     Value,
 }
 
+/// What stands around a value, in the languages that servers speak.
+const QUOTES: &str = "\"'`´«»‹›“”„‟‘’‚‛「」『』";
+
 impl Form {
     /// A form that is taken out there.
-    pub(super) fn new(whole: Vec<u8>, place: Where) -> Self {
+    pub(super) fn new(whole: Vec<u8>, place: Where, usual: bool) -> Self {
         Self {
             squeezed: Squeezed::of(&whole).bytes,
             whole,
             place,
+            usual,
         }
     }
 
     /// Whether what was found from `from` to `to` is taken out.
-    fn counts(&self, text: &[u8], from: usize, to: usize) -> bool {
-        let of_a_word = |b: Option<&u8>| {
-            b.is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80)
-        };
-        let before = from.checked_sub(1).and_then(|at| text.get(at));
-        let after = text.get(to);
+    fn counts(&self, text: &[u8], from: usize, to: usize, origin: Origin) -> bool {
+        if origin == Origin::Ours && (self.usual || self.squeezed.len() < LONG) {
+            return false;
+        }
         let exact = || text.get(from..to) == Some(&self.whole);
         match self.place {
             Where::Anywhere => self.squeezed.len() >= LONG || exact(),
             Where::Exactly => exact(),
-            Where::Word => exact() && !of_a_word(before) && !of_a_word(after),
-            Where::Value => {
-                exact()
-                    && match before {
-                        Some(b'=') => !of_a_word(after),
-                        Some(quote @ (b'"' | b'\'' | b'`')) => after == Some(quote),
-                        _ => false,
-                    }
-            }
+            Where::Value => exact() && is_value(&text[..from], &text[to..]),
         }
+    }
+}
+
+/// Whether a value stands between these texts.
+fn is_value(before: &[u8], after: &[u8]) -> bool {
+    // No character has more than four bytes.
+    let before = String::from_utf8_lossy(&before[before.len().saturating_sub(4)..]);
+    let after = String::from_utf8_lossy(&after[..after.len().min(4)]);
+    let after = after.chars().next();
+    let is_quote = |c: char| QUOTES.contains(c);
+    match before.chars().next_back() {
+        Some('=') => !after.is_some_and(|c| c.is_alphanumeric() || c == '_'),
+        Some(c) => is_quote(c) && after.is_some_and(is_quote),
+        None => false,
     }
 }
 
@@ -156,7 +174,7 @@ impl Finder {
 
     /// `text` without the secrets; none where there are none in it. A `part` is
     /// cut off at its ends, so that pieces of a secret may stand there.
-    pub(super) fn hide(&self, text: &[u8], part: bool) -> Option<Vec<u8>> {
+    pub(super) fn hide(&self, text: &[u8], part: bool, origin: Origin) -> Option<Vec<u8>> {
         if self.forms.is_empty() && !text.contains(&b'5') {
             return None;
         }
@@ -170,7 +188,7 @@ impl Finder {
             for found in automaton.find_overlapping_iter(&squeezed.bytes) {
                 let form = &self.forms[first + found.pattern().as_usize()];
                 let (from, to) = squeezed.span(found.start(), found.end());
-                if form.counts(text, from, to) {
+                if form.counts(text, from, to, origin) {
                     spans.add(from, to);
                 }
             }

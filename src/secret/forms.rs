@@ -5,6 +5,12 @@ use std::sync::LazyLock;
 use super::Secret;
 use super::finder::{Form, Where};
 
+/// Every text has one of fewer characters in it by chance.
+const SHORT: usize = 4;
+
+/// One of so many characters is recognised with blanks in it, too.
+const LONG: usize = 8;
+
 /// The forms of a secret that are taken out, and where.
 pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> {
     let bytes = secret.expose_bytes();
@@ -12,29 +18,22 @@ pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> 
     if bytes.is_empty() || known.iter().any(|value| value.contains(text)) {
         return Vec::new();
     }
-    let place = match text.chars().count() {
-        0..4 => Where::Value,
-        _ if is_usual(text) => Where::Value,
-        4..8 => Where::Word,
-        _ if may_be_words(text) => Where::Exactly,
+    // What is made of one that is short is hardly longer.
+    let short = text.chars().count() < SHORT;
+    let place = |form: &str| match form.chars().count() {
+        ..SHORT => Where::Value,
+        SHORT..LONG if short => Where::Value,
+        SHORT..LONG => Where::Exactly,
+        _ if may_be_words(form) => Where::Exactly,
         _ => Where::Anywhere,
     };
-    let mut forms = vec![Form::new(bytes.to_vec(), place)];
+    let usual = |form: &str| is_usual(form) || may_be_words(form);
+    let mut forms = vec![Form::new(bytes.to_vec(), place(text), usual(text))];
     for form in others(bytes, text, user) {
-        let place = match form.len() {
-            _ if form.as_bytes() == bytes => continue,
-            0..4 => continue,
-            4..8 => Where::Word,
-            _ if may_be_words(&form) => Where::Exactly,
-            _ => Where::Anywhere,
-        };
-        // What only lost its ends is as usual a word as it is.
-        let place = if text.contains(&form) && is_usual(&form) {
-            Where::Value
-        } else {
-            place
-        };
-        forms.push(Form::new(form.into_bytes(), place));
+        if form.as_bytes() != bytes && form.len() >= SHORT {
+            let (place, usual) = (place(&form), usual(&form));
+            forms.push(Form::new(form.into_bytes(), place, usual));
+        }
     }
     forms
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
 
 use super::Secret;
-use super::finder::Finder;
+use super::finder::{Finder, Origin};
 use super::forms::forms;
 
 /// The secrets of this run in the forms that a peer may repeat them in.
@@ -42,18 +42,18 @@ pub fn guard(secret: &Secret) {
 
 /// Bytes without the secrets that are guarded.
 pub fn hide(bytes: &[u8]) -> Cow<'_, [u8]> {
-    without(bytes, false)
+    without(bytes, false, Origin::Peer)
 }
 
 /// The same for bytes that were cut off at their ends: what may be a piece of a
 /// secret there is hidden, too.
 pub fn hide_part(bytes: &[u8]) -> Cow<'_, [u8]> {
-    without(bytes, true)
+    without(bytes, true, Origin::Peer)
 }
 
-fn without(bytes: &[u8], part: bool) -> Cow<'_, [u8]> {
+fn without(bytes: &[u8], part: bool, origin: Origin) -> Cow<'_, [u8]> {
     let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
-    match guarded.finder.hide(bytes, part) {
+    match guarded.finder.hide(bytes, part, origin) {
         Some(hidden) => Cow::Owned(hidden),
         None => Cow::Borrowed(bytes),
     }
@@ -62,6 +62,12 @@ fn without(bytes: &[u8], part: bool) -> Cow<'_, [u8]> {
 /// [`hide`] for text.
 pub fn hide_text(text: String) -> String {
     as_text(hide(text.as_bytes())).unwrap_or(text)
+}
+
+/// The same for a sentence of ours, in which every word may be there by chance:
+/// what a peer said was hidden before it came there.
+pub fn hide_in_ours(text: String) -> String {
+    as_text(without(text.as_bytes(), false, Origin::Ours)).unwrap_or(text)
 }
 
 /// [`hide_part`] for text.
@@ -90,12 +96,12 @@ mod tests {
     }
 
     fn hidden(secret: &str, known: &[&str], text: &str) -> String {
-        let out = finder(secret, known).hide(text.as_bytes(), false);
+        let out = finder(secret, known).hide(text.as_bytes(), false, Origin::Peer);
         String::from_utf8(out.unwrap_or_else(|| text.into())).unwrap()
     }
 
     fn hidden_in_part(secret: &str, text: &str) -> String {
-        let out = finder(secret, &[]).hide(text.as_bytes(), true);
+        let out = finder(secret, &[]).hide(text.as_bytes(), true, Origin::Peer);
         String::from_utf8(out.unwrap_or_else(|| text.into())).unwrap()
     }
 
@@ -222,23 +228,74 @@ mod tests {
         let begun = std::time::Instant::now();
         let md5 = "md57e5f6037f1199f1075432170e2a45f8b".repeat(300_000);
         for text in ["a".repeat(10 << 20), "ab".repeat(5 << 20), md5] {
-            finder.hide(text.as_bytes(), true);
+            finder.hide(text.as_bytes(), true, Origin::Peer);
         }
         assert!(begun.elapsed().as_secs() < 30);
     }
 
     #[test]
-    fn short_and_usual_ones_do_not_destroy_the_report() {
-        let of = |secret, text| hidden(secret, &[], text);
+    fn a_short_or_usual_one_is_taken_out_of_what_a_peer_says() {
+        for secret in ["letmein", "short7", "skip", "permission denied", "größe"] {
+            for said in [
+                "got «{}»",
+                "‘{}’",
+                "„{}“",
+                "_{}_",
+                "user{}",
+                "pw={}x",
+                "{}x{}x{}",
+                "password: {}",
+                "HTTP/1.1 {}",
+                "{}",
+                "{}{}",
+                "ä{}ß",
+                "数{}数",
+            ] {
+                let shown = hidden(secret, &[], &said.replace("{}", secret));
+                let hidden_too = said.replace("{}", HIDDEN);
+                // Two in a row are taken out as one where they overlap.
+                assert!(!shown.contains(secret) && shown.contains(HIDDEN), "{shown}");
+                assert_eq!(shown, hidden_too);
+            }
+        }
+    }
+
+    #[test]
+    fn a_very_short_one_is_taken_out_as_a_value() {
+        let of = |secret: &str, text: &str| hidden(secret, &[], text);
         assert_eq!(of("a", "a role has a name"), "a role has a name");
-        assert_eq!(of("a", "password=a"), "password=(hidden)");
-        assert_eq!(of("tiger7", "tiger77 tiger7."), "tiger77 (hidden).");
-        assert_eq!(of("server", "the server at"), "the server at");
-        assert_eq!(of("server", "got 'server'"), "got '(hidden)'");
+        for said in [
+            "password={}",
+            "'{}'",
+            "«{}»",
+            "“{}”",
+            "‘{}’",
+            "„{}“",
+            "‚{}‘",
+            "‹{}›",
+        ] {
+            assert_eq!(
+                of("a", &said.replace("{}", "a")),
+                said.replace("{}", HIDDEN)
+            );
+        }
+        assert_eq!(of("a", "=ab 'a, «a"), "=ab 'a, «a");
         assert_eq!(of("", "''"), "''");
         assert_eq!(of("totheserver", "to the server"), "to the server");
         assert_eq!(of("totheserver", "xtotheserver"), "x(hidden)");
         assert_eq!(of(" \u{200b}  ", "a  b"), "a  b");
+    }
+
+    #[test]
+    fn a_sentence_of_ours_keeps_its_words() {
+        let of = |secret, text: &str| {
+            let out = finder(secret, &[]).hide(text.as_bytes(), false, Origin::Ours);
+            String::from_utf8(out.unwrap_or_else(|| text.into())).unwrap()
+        };
+        assert_eq!(of("server", "got 'server'"), "got 'server'");
+        assert_eq!(of("rolname", "WHERE rolname = 'a'"), "WHERE rolname = 'a'");
+        assert_eq!(of("certificate", "the certificate"), "the certificate");
+        assert_eq!(of("hunter2-and-more!", "x hunter2-and-more!"), "x (hidden)");
     }
 
     #[test]

@@ -172,9 +172,8 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    fn fact(&mut self, name: &str, value: impl Into<Value>) {
-        self.facts
-            .insert(name.to_owned(), crate::finding::cleaned(value.into()));
+    fn fact(&mut self, name: &str, value: impl crate::finding::Observed) {
+        self.facts.insert(name.to_owned(), value.into_shown());
     }
 
     /// The forward from the hop before to this one.
@@ -221,7 +220,7 @@ impl Visit<'_> {
         }
         let began = Instant::now();
         let (greeting, stream, replay) = self.greet(stream, before).await?;
-        self.fact("identification", greeting.identification.as_str());
+        self.fact("identification", greeting.identification.clone());
         if !greeting.before.is_empty() {
             self.fact("before_identification", greeting.before.clone());
         }
@@ -256,10 +255,10 @@ impl Visit<'_> {
             (seen.banner.clone(), seen.notice.clone())
         };
         if !banner.is_empty() {
-            self.fact("banner", banner.as_str());
+            self.fact("banner", banner.clone());
         }
         if !notice.is_empty() {
-            self.fact("notice", notice.as_str());
+            self.fact("notice", notice.clone());
         }
         if story.ending == AuthEnd::In {
             // ssh has no such patience (authfd.c, `ssh_request_reply`).
@@ -434,8 +433,6 @@ fn speaks_two(greeting: &Greeting) -> bool {
 /// `OpenSSH_9.2p1` of `OpenSSH_9.2p1 Debian-2`.
 fn short_software(greeting: &Greeting) -> String {
     let software = greeting.software();
-    software
-        .split_once(' ')
-        .map_or(software, |(name, _)| name)
-        .to_owned()
+    let name = software.split_once(' ').map_or(software, |(name, _)| name);
+    crate::text::clean(name)
 }

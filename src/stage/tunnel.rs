@@ -31,11 +31,11 @@ pub async fn probe(
         notice: &notice,
     };
     record.fact("target", endpoint.label());
-    record.fact("host", host.as_str());
+    record.fact("host", host.clone());
     if port != 0 {
         record.fact("port", port);
     }
-    record.fact("via", bastion.label.as_str());
+    record.fact("via", bastion.label.clone());
     let began = Instant::now();
     let limit = ctx.limit();
     let opened = open(bastion, endpoint, ctx, limit).await;

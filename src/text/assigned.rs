@@ -5,7 +5,21 @@
 use crate::secret::HIDDEN;
 
 /// How the names of secret settings end.
-const NAMES: &[&str] = &["password", "passwd", "passphrase", "pwd", "pass"];
+const NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "pass",
+    // Misspelt, and other programs' words for it.
+    "pasword",
+    "passwrd",
+    "passwort",
+    "passord",
+    "pswd",
+    "pw",
+    "secret",
+];
 
 /// Text without the values of the passwords in it. What stands for a value
 /// already is left.
@@ -13,7 +27,7 @@ pub(super) fn hide(text: String) -> String {
     let lower = text.to_ascii_lowercase();
     let mut out = String::new();
     let mut kept = 0;
-    for (at, _) in lower.match_indices('p') {
+    for (at, _) in lower.match_indices(['p', 's']) {
         let name = at >= kept && begins_name(&lower, at);
         let length = |name: &&&str| name.len();
         let names = NAMES.iter().filter(|name| lower[at..].starts_with(**name));
@@ -51,8 +65,9 @@ fn value(text: &str, at: usize) -> Option<(usize, usize)> {
     }
     rest = rest.trim_start().strip_prefix(match quoted {
         true => [':', '='].as_slice(),
-        // A colon may be a sentence's.
-        false => ['='].as_slice(),
+        // A colon that a blank follows may be a sentence's.
+        false if rest.trim_start().starts_with(':') && !is_assigned(rest) => return None,
+        false => ['=', ':'].as_slice(),
     })?;
     let blank = rest.len() - rest.trim_start().len();
     rest = rest.trim_start();
@@ -66,6 +81,12 @@ fn value(text: &str, at: usize) -> Option<(usize, usize)> {
     }
     let from = text.len() - rest.len();
     Some((from, from + end_of_plain(rest)))
+}
+
+/// Whether a colon assigns: something follows it at once, and no cast of SQL's.
+fn is_assigned(text: &str) -> bool {
+    let next = text.strip_prefix(':').and_then(|rest| rest.chars().next());
+    next.is_some_and(|c| c.is_alphanumeric() || matches!(c, '"' | '\'' | '$'))
 }
 
 fn end_of_quoted(text: &str, quote: char) -> usize {
@@ -136,6 +157,12 @@ mod tests {
             ("PGPASSWORD=tiger psql", "PGPASSWORD=(hidden) psql"),
             ("DB_PASSWORD=\"tiger\"", "DB_PASSWORD=\"(hidden)\""),
             ("sslpassword=tiger", "sslpassword=(hidden)"),
+            ("host=h pasword=tiger", "host=h pasword=(hidden)"),
+            ("host=h passwrd=tiger x", "host=h passwrd=(hidden) x"),
+            ("host=h secret=tiger", "host=h secret=(hidden)"),
+            ("host=h password:tiger", "host=h password:(hidden)"),
+            ("secrets=a app=b up=c", "secrets=a app=b up=c"),
+            ("the password::text", "the password::text"),
             (
                 "{\"password\": \"tiger\", \"a\": 1}",
                 "{\"password\": \"(hidden)\", \"a\": 1}",

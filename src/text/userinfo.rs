@@ -37,6 +37,12 @@ fn replaced(text: String, goes_on: bool) -> String {
 /// A text that is nothing but a URL whose scheme is missing or broken, as
 /// `app:password@host`; none where it is something else.
 fn without_scheme(text: &str) -> Option<String> {
+    if let Some(rest) = text.strip_prefix("//") {
+        return without_scheme(rest).map(|hidden| format!("//{hidden}"));
+    }
+    if let Some(at) = passfile_password(text) {
+        return Some(format!("{}{HIDDEN}", &text[..at]));
+    }
     let (first, rest) = text.split_once(':')?;
     let (password, host) = rest.rsplit_once('@')?;
     let bare = !text.contains(char::is_whitespace) && !text.starts_with(['/', '[', '@']);
@@ -46,6 +52,21 @@ fn without_scheme(text: &str) -> Option<String> {
     let list = password.contains(',') && port.chars().all(|c| c.is_ascii_digit());
     (bare && !address && !list && !is_stand_in(password))
         .then(|| format!("{first}:{HIDDEN}@{host}"))
+}
+
+/// Where the password begins in a line of a password file
+/// (`host:port:database:user:password`); none in what is no such line. Addresses
+/// and fingerprints are hexadecimal digits and colons, too.
+fn passfile_password(text: &str) -> Option<usize> {
+    let fields: Vec<&str> = text.splitn(5, ':').collect();
+    let [_, port, _, _, password] = fields.as_slice() else {
+        return None;
+    };
+    let is_port = *port == "*" || !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let digits = |field: &str| field.len() <= 4 && field.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_address = text.split(':').all(digits);
+    (is_port && !is_address && !is_stand_in(password) && !text.contains(char::is_whitespace))
+        .then(|| text.len() - password.len())
 }
 
 /// Where the password of a URL is, or what may be one in the place of the port.
@@ -138,6 +159,13 @@ mod tests {
             ("u:tiger@h:1/x", "u:(hidden)@h:1/x"),
             ("postgres//u:tiger@h:1/x", "postgres//u:(hidden)@h:1/x"),
             ("postgres:/u:tiger@h:1/x", "postgres:(hidden)@h:1/x"),
+            ("//u:tiger@h:1/x", "//u:(hidden)@h:1/x"),
+            ("h:5432:db:app:tiger", "h:5432:db:app:(hidden)"),
+            ("*:*:*:*:ti:ger", "*:*:*:*:(hidden)"),
+            ("u@h:5432:db:app:tiger", "u@h:5432:db:app:(hidden)"),
+            ("2001:1:2:3:4:5:6:7", "2001:1:2:3:4:5:6:7"),
+            ("00:16:3e:5e:6c:00", "00:16:3e:5e:6c:00"),
+            ("h:5432:db:app:PASSWORD", "h:5432:db:app:PASSWORD"),
             ("u@h:22,v@g:22", "u@h:22,v@g:22"),
             ("email:u@h", "email:u@h"),
             ("/run/a:b@c", "/run/a:b@c"),

@@ -99,7 +99,7 @@ impl Account {
                 finding
                     .with("failed_attempts", failed.len())
                     .with("attempts", of)
-                    .with("success_rate", interval.as_str())
+                    .with("success_rate", interval.clone())
                     .with("failed_addresses", addresses(&failed)),
             )
         });
@@ -250,7 +250,7 @@ impl Account {
                     Finding::new(row)
                         .with("host", host(why).unwrap_or_else(|| "The name".to_owned()))
                         .with("count", groups.len())
-                        .with("dead", *address)
+                        .with("dead", (*address).to_owned())
                         .with(
                             "error",
                             format!(
@@ -259,7 +259,7 @@ impl Account {
                                 why.cause.code
                             ),
                         )
-                        .with("working", working.first().copied()),
+                        .with("working", working.first().map(|&first| first.to_owned())),
                 )
             })
             .collect()

@@ -3,7 +3,7 @@
 
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::config::ChannelBinding;
-use crate::finding::Finding;
+use crate::finding::{Composed, Finding};
 use crate::peer::in_words;
 use crate::wire::first_reply::is_ancient;
 use crate::wire::frames::ReadError;
@@ -100,7 +100,7 @@ fn scram(error: &ScramError, s: &LoginContext<'_>) -> Finding {
         }
         .with("error", format!("SCRAM error {word}")),
         ScramError::Malformed(what) => malformed(what, s),
-        ScramError::Local(what) => s.finding(&auth::UNCLASSIFIED).with("error", what.as_str()),
+        ScramError::Local(what) => s.finding(&auth::UNCLASSIFIED).with("error", what.clone()),
     }
 }
 
@@ -148,7 +148,7 @@ fn unbindable(why: Unbindable, s: &LoginContext<'_>) -> Finding {
     };
     s.finding(&tls::CHANNEL_BINDING)
         .with("wanted", wanted)
-        .with("reason", reason.as_str())
+        .with("reason", reason.clone())
         .with("error", reason)
 }
 
@@ -159,7 +159,7 @@ fn unserved(s: &LoginContext<'_>) -> Finding {
         }
         _ => s
             .finding(&auth::METHOD_UNSUPPORTED)
-            .with("hba_line", hba::line(s, s.our_address())),
+            .with("hba_line", hba::line(s, s.our_address()).map(Composed)),
     }
 }
 
@@ -291,6 +291,6 @@ fn ended(error: &ReadError, s: &LoginContext<'_>) -> Finding {
 
 fn malformed(what: &str, s: &LoginContext<'_>) -> Finding {
     s.finding(&protocol::MALFORMED)
-        .with("received", what)
-        .with("error", what)
+        .with("received", what.to_owned())
+        .with("error", what.to_owned())
 }

@@ -104,13 +104,15 @@ impl<'a> LoginContext<'a> {
             .with("endpoint", self.endpoint.label())
             .with("host", host)
             .with("port", self.endpoint.port)
-            .with("user", self.target.user.as_str())
-            .with("database", self.database())
+            .with("user", self.target.user.clone())
+            .with("database", self.database().to_owned())
             .with("sslmode", self.target.tls.mode.as_str())
             .with("replication", self.target.replication.clone())
             .with(
                 "password_from",
-                self.password_source.unwrap_or("no source (none was sent)"),
+                self.password_source
+                    .unwrap_or("no source (none was sent)")
+                    .to_owned(),
             )
             .with(
                 "method",

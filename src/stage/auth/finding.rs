@@ -4,7 +4,7 @@
 use openssl::nid::Nid;
 
 use crate::cause::{Cause, auth, idle, server, tls};
-use crate::finding::Finding;
+use crate::finding::{Composed, Finding};
 use crate::peer::in_words;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::AuthRequest;
@@ -96,9 +96,9 @@ fn parameter(error: &ServerError, message: &Message) -> Option<String> {
 fn describe(finding: Finding, error: &ServerError) -> Finding {
     let explained = finding.evidence.contains_key("error");
     let finding = finding
-        .with("severity", error.severity.as_str())
-        .with("sqlstate", error.code.as_str())
-        .with("message", error.message.as_str())
+        .with("severity", error.severity.clone())
+        .with("sqlstate", error.code.clone())
+        .with("message", error.message.clone())
         .with("detail", error.detail.clone())
         .with("hint", error.hint.clone())
         .with("routine", error.routine.clone());
@@ -110,7 +110,7 @@ fn describe(finding: Finding, error: &ServerError) -> Finding {
         Some(detail) if finding.cause == &server::DAMAGED => detail,
         _ => &error.message,
     };
-    finding.with("error", error.trim_end_matches('.'))
+    finding.with("error", error.trim_end_matches('.').to_owned())
 }
 
 /// The finding of a cause, with the values that its row shows.
@@ -124,18 +124,18 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
                 None => "this address".to_owned(),
             };
             s.finding(cause)
-                .with("database", hba::database(s))
+                .with("database", hba::database(s).to_owned())
                 .with("client", shown)
-                .with("hba_line", hba::line(s, client))
+                .with("hba_line", hba::line(s, client).map(Composed))
         }
         _ if cause == &auth::PEER => s
             .finding(cause)
             .with("socket", "this unix socket")
-            .with("os_user", s.os_user)
-            .with("hba_line", hba::line(s, None)),
+            .with("os_user", s.os_user.map(str::to_owned))
+            .with("hba_line", hba::line(s, None).map(Composed)),
         _ if cause.is_any(&[&auth::IDENT, &auth::METHOD_UNSUPPORTED]) => s
             .finding(cause)
-            .with("hba_line", hba::line(s, s.our_address())),
+            .with("hba_line", hba::line(s, s.our_address()).map(Composed)),
         _ if cause == &auth::CERT => certificate(s),
         _ if cause == &auth::GSS => gss(s, "failed"),
         _ if cause == &auth::TIMEOUT => timeout(s, "the server cancelled the authentication"),
@@ -195,8 +195,8 @@ pub fn gss(s: &LoginContext<'_>, why: &str) -> Finding {
     };
     s.finding(&auth::GSS)
         .with("method", method)
-        .with("why", why)
-        .with("hba_line", hba::line(s, s.our_address()))
+        .with("why", why.to_owned())
+        .with("hba_line", hba::line(s, s.our_address()).map(Composed))
 }
 
 /// Authentication took too long.
@@ -204,7 +204,7 @@ pub fn timeout(s: &LoginContext<'_>, how: &str) -> Finding {
     s.finding(&auth::TIMEOUT)
         .with("waited", in_words(s.elapsed))
         .with("elapsed_ms", s.elapsed.as_millis() as u64)
-        .with("how", how)
+        .with("how", how.to_owned())
 }
 
 /// TLS is terminated between client and server.
@@ -215,6 +215,6 @@ pub fn intercepted(s: &LoginContext<'_>) -> Finding {
         None => "none, TLS was removed in transit",
     };
     s.finding(&tls::INTERCEPTED)
-        .with("subject", subject)
+        .with("subject", subject.to_owned())
         .with("connect", s.endpoint.label())
 }

@@ -156,7 +156,7 @@ fn wrong_peer(wire: &Wire, target: &Target, endpoint: &Endpoint) -> Option<Findi
                 "found",
                 format!("the process at {} is {actual}", endpoint.label()),
             )
-            .with("expected", wanted)
+            .with("expected", wanted.to_owned())
             .with("actual", actual),
     )
 }
@@ -483,7 +483,7 @@ fn facts(record: &mut StageRecord, login: &Login, password_source: Option<&str>)
         record.fact("scram_iterations", exchange.iterations);
         record.fact("server_proved_itself", exchange.proven);
     }
-    record.fact("password_source", password_source);
+    record.fact("password_source", password_source.map(str::to_owned));
     record.fact("password_used", exchange.password_used);
     if exchange.authenticated {
         record.fact("parameters", json!(login.parameters()));
@@ -506,7 +506,7 @@ fn warn(
     let with_names = |finding: Finding| {
         finding
             .with("endpoint", endpoint.label())
-            .with("user", target.user.as_str())
+            .with("user", target.user.clone())
     };
     let weak = match &exchange.asked {
         Some(AuthRequest::Cleartext) if !encrypted && !unix => Some("in cleartext without TLS"),

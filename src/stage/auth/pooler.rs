@@ -225,8 +225,8 @@ pub fn cause(error: &ServerError, s: &LoginContext<'_>) -> Option<Finding> {
             finding
                 .with("password_from", "the pooler's own configuration")
                 .with("pooler", PGBOUNCER)
-                .with("quoted", quoted)
-                .with("error", quoted),
+                .with("quoted", quoted.map(str::to_owned))
+                .with("error", quoted.map(str::to_owned)),
         );
     }
     let said = SAYINGS
@@ -375,9 +375,9 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
         }
         "pooler.parameter" => {
             let named = message.shape.rsplit_once(": ").map(|(_, name)| name);
-            let parameter = named.unwrap_or("options");
+            let parameter = named.unwrap_or("options").to_owned();
             finding
-                .with("parameter", parameter)
+                .with("parameter", parameter.clone())
                 .with("ignorable", parameter)
         }
         "pooler.database" if is_switched_off(message) => finding

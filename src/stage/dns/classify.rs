@@ -154,7 +154,7 @@ impl ResolverFailure<'_> {
             ResolverRefusal::Late => None,
         };
         let mut finding = Finding::new(row)
-            .with("name", self.name)
+            .with("name", self.name.to_owned())
             .with("error", error)
             .with("code", eai.map(Eai::name))
             .with(
@@ -172,7 +172,7 @@ impl ResolverFailure<'_> {
             .with("name_servers", described(self.servers));
         if row == &cause::dns::NO_ADDRESS {
             finding = finding
-                .with("queried", self.name)
+                .with("queried", self.name.to_owned())
                 .with("records", "(neither an A nor an AAAA record)");
         }
         if row == &cause::dns::TIMEOUT {

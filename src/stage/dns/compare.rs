@@ -121,7 +121,7 @@ pub fn odd_finding(
     };
     let disagree = matches!(oddity, Oddity::Disagree);
     Finding::new(row)
-        .with("name", name)
+        .with("name", name.to_owned())
         .with("source", (!disagree).then_some(source))
         .with("addresses", texts(system))
         .with("dns", (!disagree).then(|| texts(&dns)))
@@ -154,7 +154,7 @@ pub fn slow(name: &str, took: Duration, back: bool, servers: &[ServerAnswer]) ->
         false => format!("more than {}", seconds(took)),
     };
     Finding::new(&cause::dns::SLOW)
-        .with("name", name)
+        .with("name", name.to_owned())
         .with("took", text)
         .with("ms", ms(took))
         .with("server", server)

@@ -97,8 +97,8 @@ impl Drop for Asking {
 impl Lookup {
     pub fn broken(name: String, error: &str) -> Self {
         let failure = Finding::new(&crate::cause::dns::UNCLASSIFIED)
-            .with("name", name.as_str())
-            .with("error", error);
+            .with("name", name.clone())
+            .with("error", error.to_owned());
         Self {
             name,
             addresses: Vec::new(),

@@ -64,7 +64,7 @@ impl Examined {
             findings: vec![
                 Finding::new(&cause::UNCLASSIFIED)
                     .with("path", path)
-                    .with("error", error),
+                    .with("error", error.to_owned()),
             ],
             ..Self::default()
         }
@@ -129,9 +129,8 @@ impl Examined {
     }
 
     /// Notes a fact.
-    pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
-        self.facts
-            .insert(name.to_owned(), crate::finding::cleaned(value.into()));
+    pub fn fact(&mut self, name: &str, value: impl crate::finding::Observed) {
+        self.facts.insert(name.to_owned(), value.into_shown());
     }
 }
 
@@ -222,7 +221,7 @@ fn converted_name(path: &Path) -> String {
 
 fn foreign(path: &str, what: &'static str) -> Finding {
     let finding = Finding::new(&cause::FORMAT)
-        .with("path", path)
+        .with("path", path.to_owned())
         .with("what", what);
     let copy = format!("{path}.openssh");
     let quoted = |text: &str| shlex::try_quote(text).map(|q| q.into_owned()).ok();
@@ -285,7 +284,7 @@ fn unreadable(path: &str, error: &std::io::Error) -> Finding {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => finding
             .with("reason", "this user is not allowed to read it")
-            .with("closed_file", path),
+            .with("closed_file", path.to_owned()),
         Some(libc::ELOOP) => finding
             .with("reason", "its symbolic links form a loop")
             .fix("Point the link at the file that has the key.", None),
@@ -321,7 +320,7 @@ pub fn locked(path: &Path, public: PublicKey) -> LoadedKey {
 
 fn public_half(found: &mut Examined, file: &NamedFile, read: &KeyFile, what: &str) {
     found.summary = format!("{what}, not a private key");
-    found.fact("format", what);
+    found.fact("format", what.to_owned());
     let text = String::from_utf8_lossy(&read.content);
     if let Some(public) = format::read_public(&text) {
         describe_public(found, &public);
@@ -337,7 +336,7 @@ fn public_half(found: &mut Examined, file: &NamedFile, read: &KeyFile, what: &st
     found.found(
         Finding::new(&cause::PUBLIC)
             .with("path", shown_path(&file.path))
-            .with("what", what)
+            .with("what", what.to_owned())
             .with("private", sibling),
     );
 }
@@ -350,7 +349,7 @@ pub fn guard(path: &str, read: &KeyFile, uid: u32) -> Option<Finding> {
     if read.uid != uid {
         return Some(
             Finding::new(&cause::OWNER)
-                .with("path", path)
+                .with("path", path.to_owned())
                 .with("owner", owner)
                 .with("uid", read.uid)
                 .with("our_uid", uid)
@@ -359,7 +358,7 @@ pub fn guard(path: &str, read: &KeyFile, uid: u32) -> Option<Finding> {
     }
     (read.mode & 0o077 != 0).then(|| {
         Finding::new(&cause::PERMISSIONS)
-            .with("path", path)
+            .with("path", path.to_owned())
             .with("mode", mode(read))
             .with("owner", owner)
             .with("who", who(read.mode))

@@ -169,8 +169,8 @@ fn accept(found: &mut Examined, file: &NamedFile, opened: OpenedKey, readable: b
 
 fn of_type(path: &str, name: &str) -> Finding {
     Finding::new(&cause::TYPE)
-        .with("path", path)
-        .with("type", name)
+        .with("path", path.to_owned())
+        .with("type", name.to_owned())
 }
 
 /// Compares the key with the `.pub` and the certificate beside it; returns

@@ -68,7 +68,7 @@ impl Looked<'_> {
             let short = version.split_whitespace().nth(1).unwrap_or_default();
             record.warn(
                 self.finding(&server::OLD)
-                    .with("version", short)
+                    .with("version", short.to_owned())
                     .with("since", since.to_string()),
             );
         }

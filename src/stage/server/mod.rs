@@ -86,8 +86,8 @@ impl Looked<'_> {
             .with("endpoint", self.endpoint.label())
             .with("host", host)
             .with("port", self.endpoint.port)
-            .with("user", self.target.user.as_str())
-            .with("database", self.target.dbname.as_str())
+            .with("user", self.target.user.clone())
+            .with("database", self.target.dbname.clone())
             .with("pooler", self.pooler)
     }
 
@@ -193,7 +193,7 @@ impl Looked<'_> {
                     None => &protocol::MALFORMED,
                 })
                 .with("length", length)
-                .with("received", what.as_str())
+                .with("received", what.clone())
                 .with("seen", "after the login, in reply to a query")
                 .with("error", what),
             QueryError::Broken(text) => self

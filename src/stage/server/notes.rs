@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::finding::Composed;
 use crate::report::StageRecord;
+use crate::text;
 use crate::wire::session::Session;
 
 use super::attrs::Nature;
@@ -41,7 +43,10 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
         let port = facts.text(port).unwrap_or_default();
         record.fact(name, text(name).map(|address| format!("{address}:{port}")));
     }
-    record.fact("started_at", facts.seconds("started").and_then(instant));
+    record.fact(
+        "started_at",
+        facts.seconds("started").and_then(instant).map(Composed),
+    );
     record.fact(
         "tls",
         facts.truth("tls").map(|used| {
@@ -117,7 +122,7 @@ fn instant(seconds: f64) -> Option<String> {
 pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature) -> String {
     let mut parts = Vec::new();
     match session.parameters.get("server_version") {
-        Some(version) => parts.push(format!("PostgreSQL {version}")),
+        Some(version) => parts.push(format!("PostgreSQL {}", text::clean(version))),
         None => parts.push("server of unknown version".to_owned()),
     }
     match nature.standby {

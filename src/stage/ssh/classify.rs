@@ -22,21 +22,21 @@ use crate::wire::{Address, BoxIo, Route};
 pub(super) fn about(cause: &'static Cause, hop: &Hop) -> Finding {
     Finding::new(cause)
         .with("hop", hop.label())
-        .with("host", hop.host.as_str())
+        .with("host", hop.host.clone())
         .with("port", hop.port)
-        .with("user", hop.user.as_str())
+        .with("user", hop.user.clone())
 }
 
 /// What no other cause describes.
 pub fn unclassified(hop: &Hop, error: &str) -> Finding {
-    about(&cause::ssh::UNCLASSIFIED, hop).with("error", error)
+    about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.to_owned())
 }
 
 /// A session that ended while something went through it.
 pub fn lost(label: &str, end: &SessionEnd) -> Finding {
     Finding::new(&cause::tunnel::LOST)
-        .with("via", label)
-        .with("bastion", label)
+        .with("via", label.to_owned())
+        .with("bastion", label.to_owned())
         .with("when", "while it was in use")
         .with("error", end.words())
 }
@@ -52,7 +52,7 @@ pub fn mute_agent(hop: &Hop) -> Finding {
 
 /// Something else answers.
 pub fn foreign(hop: &Hop, bytes: &[u8], what: &str) -> Finding {
-    let finding = about(&cause::ssh::NOT_SSH, hop).with("what", what);
+    let finding = about(&cause::ssh::NOT_SSH, hop).with("what", what.to_owned());
     match bytes {
         [] => finding,
         _ => finding.with("bytes", text::clean_first_bytes(bytes, 120)),
@@ -64,8 +64,8 @@ pub fn foreign(hop: &Hop, bytes: &[u8], what: &str) -> Finding {
 pub fn identification(hop: &Hop, unheard: Option<Unheard>, heard: &[u8], first: bool) -> Finding {
     let closed = |how: &str, bytes: &[u8]| {
         let finding = about(&cause::ssh::CLOSED, hop)
-            .with("how", how)
-            .with("error", how);
+            .with("how", how.to_owned())
+            .with("error", how.to_owned());
         match bytes {
             [] => finding,
             _ => finding.with("said", text::clean_part(&String::from_utf8_lossy(bytes))),
@@ -161,7 +161,7 @@ pub async fn who_closed(
 /// A step took too long.
 pub fn stalled(hop: &Hop, during: &str, ctx: &Ctx) -> Finding {
     about(&cause::ssh::TIMEOUT, hop)
-        .with("while", during)
+        .with("while", during.to_owned())
         .with("timeout_s", ctx.timeout.as_secs_f64())
 }
 
@@ -253,7 +253,7 @@ fn spoilt(hop: &Hop, words: &str) -> Finding {
     let words = format!("the server said \"{words}\"");
     about(&cause::ssh::DISCONNECTED, hop)
         .with("while", "the identification")
-        .with("words", words.as_str())
+        .with("words", words.clone())
         .with("error", words)
         .fix(
             "A device on the way sends data to the server before this client's identification, usually a load balancer with the PROXY protocol, which sshd does not understand. Remove send-proxy (HAProxy), proxy_protocol (nginx) or the target group's proxy protocol setting for this server.",
@@ -335,16 +335,18 @@ fn algorithms(
 pub(super) fn disconnected(hop: &Hop, end: &SessionEnd, during: &str) -> Finding {
     let finding = match end {
         SessionEnd::Violated(error) => {
-            about(&cause::ssh::MALFORMED, hop).with("error", error.as_str())
+            about(&cause::ssh::MALFORMED, hop).with("error", error.clone())
         }
         SessionEnd::Error(error) => {
-            about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.as_str())
+            about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.clone())
         }
         _ => about(&cause::ssh::DISCONNECTED, hop)
             .with("error", end.words())
-            .with("peer", hop.host.as_str()),
+            .with("peer", hop.host.clone()),
     };
-    let finding = finding.with("while", during).with("words", end.words());
+    let finding = finding
+        .with("while", during.to_owned())
+        .with("words", end.words());
     match end {
         SessionEnd::Disconnected { code, .. } => finding.with("code", *code),
         _ => finding,

@@ -54,10 +54,10 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
         finding = finding.with("passed", story.passed.clone());
     }
     if !banner.is_empty() {
-        finding = finding.with("banner", banner);
+        finding = finding.with("banner", banner.to_owned());
     }
     if !notice.is_empty() {
-        finding = finding.with("notice", notice);
+        finding = finding.with("notice", notice.to_owned());
     }
     if !story.said.is_empty() {
         finding = finding.with("said", story.said.clone());
@@ -85,7 +85,7 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
         refused.then(|| bound_to(key)).flatten()
     }) {
         finding = finding
-            .with("certificate_bound_to", from.as_str())
+            .with("certificate_bound_to", from.clone())
             .fix(
                 format!(
                     "The certificate is valid only from {from} (its source-address). If the server sees this machine at another address, that is the cause: connect through a host in that list, or have a certificate issued for this address.",
@@ -102,9 +102,9 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
 fn turned_out(hop: &Hop, words: &str) -> Finding {
     about(&cause::ssh::DISCONNECTED, hop)
         .with("while", "authentication")
-        .with("words", words)
-        .with("error", words)
-        .with("account", hop.user.as_str())
+        .with("words", words.to_owned())
+        .with("error", words.to_owned())
+        .with("account", hop.user.clone())
 }
 
 /// The password was refused.
@@ -391,7 +391,7 @@ fn certificate(hop: &Hop, key: &Candidate, fault: String) -> Finding {
         .with("key", key.label());
     match &key.credential {
         Credential::Certificate(certificate) => finding
-            .with("key_id", certificate.key_id())
+            .with("key_id", certificate.key_id().to_owned())
             .with("principals", certificate.valid_principals().to_vec())
             .with("valid_after", moment(certificate.valid_after()))
             .with("valid_before", moment(certificate.valid_before())),

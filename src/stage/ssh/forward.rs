@@ -109,25 +109,25 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
     let cause = classify(failure);
     let mut finding = Finding::new(cause)
         .with("target", label(wanted))
-        .with("target_host", wanted.host)
-        .with("via", wanted.via);
+        .with("target_host", wanted.host.to_owned())
+        .with("via", wanted.via.to_owned());
     // Each for its own advice.
     finding = match wanted.port {
-        0 => finding.with("socket", wanted.host),
+        0 => finding.with("socket", wanted.host.to_owned()),
         port => finding.with("target_port", port),
     };
     match wanted.hop {
-        Some(hop) => finding = finding.with("hop", hop),
+        Some(hop) => finding = finding.with("hop", hop.to_owned()),
         // For the advice that is about a database.
-        None => finding = finding.with("database_host", wanted.host),
+        None => finding = finding.with("database_host", wanted.host.to_owned()),
     }
     match failure {
         ForwardFailure::Refused(refusal) => {
             finding = finding.with("code", refusal.code);
             if !refusal.words.is_empty() {
                 finding = finding
-                    .with("error", refusal.words.as_str())
-                    .with("words", refusal.words.as_str());
+                    .with("error", refusal.words.clone())
+                    .with("words", refusal.words.clone());
             } else {
                 finding = finding.with("error", format!("open failed, code {}", refusal.code));
             }
@@ -152,7 +152,7 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
             finding = finding
                 .with("error", end.words())
                 .with("when", "while it was in use")
-                .with("bastion", wanted.via);
+                .with("bastion", wanted.via.to_owned());
         }
         ForwardFailure::Aborted(end) => {
             finding = finding
@@ -165,7 +165,7 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
         }
     }
     if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
-        finding = finding.with("notice", wanted.notice).fix(
+        finding = finding.with("notice", wanted.notice.to_owned()).fix(
             "The server showed the notice in the evidence at login. If it asks for a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator check chage -l USER.",
             None,
         );

@@ -197,7 +197,7 @@ impl HostKeyVerifier {
             Standing::Changed(lines) if !known_by_authority => {
                 let finding = self
                     .changed(shown, &lines)
-                    .with("known_as", address)
+                    .with("known_as", address.to_owned())
                     .with("name", self.name())
                     .with(
                         "entry",
@@ -448,7 +448,7 @@ impl HostKeyVerifier {
     fn finding(&self, cause: &'static cause::Cause, shown: &Shown) -> Finding {
         let finding = Finding::new(cause)
             .with("hop", self.hop.label())
-            .with("host", self.hop.host.as_str())
+            .with("host", self.hop.host.clone())
             .with("port", self.hop.port)
             .with("known_as", self.name())
             .with("key_type", key_type(&shown.key.algorithm()))
@@ -463,7 +463,7 @@ impl HostKeyVerifier {
             None => finding,
         };
         match self.reachable {
-            true => finding.with("reachable_host", self.hop.host.as_str()),
+            true => finding.with("reachable_host", self.hop.host.clone()),
             false => finding,
         }
     }
@@ -529,7 +529,7 @@ impl HostKeyVerifier {
             .with("line", line.place());
         match &shown.certificate {
             Some(certificate) => finding
-                .with("key_id", certificate.key_id())
+                .with("key_id", certificate.key_id().to_owned())
                 .with("principals", certificate.valid_principals().to_vec())
                 .with("valid_after", moment(certificate.valid_after()))
                 .with("valid_before", moment(certificate.valid_before()))

@@ -234,10 +234,12 @@ impl Candidates {
             };
             Some(
                 Finding::new(row)
-                    .with("host", name.as_str())
+                    .with("host", name.clone())
                     .with(
                         "name",
-                        name.strip_suffix(&format!(":{port}")).unwrap_or(name),
+                        name.strip_suffix(&format!(":{port}"))
+                            .unwrap_or(name)
+                            .to_owned(),
                     )
                     .with("port", *port)
                     .with("count", self.of_host(host).count())

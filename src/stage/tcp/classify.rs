@@ -99,12 +99,12 @@ pub fn described(address: &Address, miss: &ConnectError) -> Value {
 pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Finding {
     let Some((address, miss)) = misses.first() else {
         return Finding::new(&cause::tcp::UNCLASSIFIED)
-            .with("host", host)
+            .with("host", host.to_owned())
             .with("error", "no address was tried");
     };
     let row = classify(address, miss);
     let mut finding = Finding::new(row)
-        .with("host", host)
+        .with("host", host.to_owned())
         .with("address", named(host, address, misses.len()))
         .with("error", miss.text())
         .with("errno", miss.errno_name())

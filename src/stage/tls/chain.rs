@@ -339,7 +339,7 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
             },
         )
         .with("carried", (!shown.is_empty()).then(|| shown.clone()))
-        .with("asked", asked)
+        .with("asked", asked.to_owned())
         .with("missing_name", (!host.is_empty()).then(|| host.to_owned()))
         .with("name", plain.cloned())
         .with("subject", name_text(cert.subject_name()))

@@ -81,7 +81,9 @@ impl HandshakeEvidence<'_> {
             (HandshakeFailure::Reset, _) => self.ended(Ending::Reset, tls).await,
             _ => Finding::new(&cause::UNCLASSIFIED),
         };
-        finding.with("error", error).then_other_encryption()
+        finding
+            .with("error", error.to_owned())
+            .then_other_encryption()
     }
 
     /// Bytes received since the handshake began.
@@ -262,7 +264,7 @@ impl HandshakeEvidence<'_> {
         let allows =
             tls_probe::allows(self.route, self.direct(), self.endpoint, self.ctx, LOOK).await;
         Finding::new(&cause::CIPHER)
-            .with("what", what)
+            .with("what", what.to_owned())
             .with("ours", self.our_ciphers())
             .with("server_takes", allows.cipher)
             .with("server_versions", allows.versions)

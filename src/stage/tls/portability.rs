@@ -165,12 +165,12 @@ impl ChainCheck<'_> {
         };
         let root_file = self.trusted.root_file.as_ref();
         finding
-            .with("strict_error", error.as_str())
+            .with("strict_error", error.clone())
             .with(
                 "root_file",
                 root_file.map(|path| path.display().to_string()),
             )
-            .with("connect", connect)
+            .with("connect", connect.to_owned())
     }
 
     /// What is missing where libpq reads the common name, or would.
