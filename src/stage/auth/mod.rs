@@ -16,7 +16,7 @@ pub mod wording;
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::Value;
 
 use crate::cause::{self, family};
 use crate::config::{Endpoint, ProtocolVersion, Target};
@@ -486,7 +486,7 @@ fn facts(record: &mut StageRecord, login: &Login, password_source: Option<&str>)
     record.fact("password_source", password_source.map(str::to_owned));
     record.fact("password_used", exchange.password_used);
     if exchange.authenticated {
-        record.fact("parameters", json!(login.parameters()));
+        record.fact("parameters", reported(login.parameters()));
     }
     if !exchange.notices.is_empty() {
         let notices: Vec<String> = exchange.notices.iter().map(|n| n.one_line()).collect();
@@ -532,6 +532,37 @@ fn warn(
             ),
         ));
     }
+}
+
+/// What PostgreSQL reports at login. Any other name is the peer's own words.
+const REPORTED: [&str; 15] = [
+    "DateStyle",
+    "IntervalStyle",
+    "TimeZone",
+    "application_name",
+    "client_encoding",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "is_superuser",
+    "scram_iterations",
+    "search_path",
+    "server_encoding",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+];
+
+/// The parameters that the server reported, by names that are safe to show.
+fn reported<'a>(parameters: impl IntoIterator<Item = (&'a String, &'a String)>) -> Value {
+    let shown = |(name, value): (&String, &String)| {
+        let name = match REPORTED.contains(&name.as_str()) {
+            true => name.clone(),
+            false => crate::text::clean(name),
+        };
+        (name, Value::from(value.as_str()))
+    };
+    Value::Object(parameters.into_iter().map(shown).collect())
 }
 
 fn summary(target: &Target, exchange: &Exchange) -> String {
