@@ -1171,8 +1171,10 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(at(&peer)).env("PGPASSWORD", "password");
             let whole = case.assert(|report| {
                 let evidence = report["stages"].to_string();
-                let message = "password authentication failed for user";
-                ensure!(evidence.contains(message), "its words are spoilt");
+                let message = "(hidden) authentication failed for user";
+                ensure!(evidence.contains(message), "the password is shown");
+                let ours = "does not accept the password for role app";
+                ensure!(evidence.contains(ours), "our own words are spoilt");
                 Ok(())
             });
             Ok(whole.keep(peer))
