@@ -595,7 +595,13 @@ fn probe(target: &str, surroundings: &System) -> (Result<Target, &'static str>, 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let verdict = runtime.block_on(config::probe(&args, surroundings, &mut report, &mut record));
+    let verdict = runtime.block_on(config::probe(
+        &args,
+        surroundings,
+        std::time::Instant::now(),
+        &mut report,
+        &mut record,
+    ));
     let mut said = format!("{report:?} {record:?}");
     let verdict = verdict.map_err(|finding| {
         said += &format!("{finding:?} {} {:?}", finding.summary(), finding.fixes());

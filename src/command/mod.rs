@@ -31,7 +31,7 @@ pub enum Exit {
     Usage = 2,
     /// A defect of dbdoctor.
     Defect = 3,
-    /// Ended by Ctrl-C or SIGTERM; the report so far was printed.
+    /// Ended by Ctrl-C, SIGTERM or SIGHUP; the report so far was printed.
     Interrupted = 130,
 }
 
