@@ -1010,7 +1010,7 @@ fn probe(target: Option<&str>, surroundings: &System) -> String {
     let verdict = runtime.block_on(config::probe(
         &args,
         surroundings,
-        std::time::Instant::now() + Duration::from_secs(5),
+        std::time::Instant::now() + std::time::Duration::from_secs(5),
         &mut report,
         &mut record,
     ));
