@@ -1,14 +1,24 @@
-//! Turns the pages in `causes/` into the constants of `src/cause.rs`. A page
-//! that is malformed ends the build, with its file and line.
+//! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
+//! rows of `knowledge/texts.tsv` into those of `src/message/mod.rs`. A page or a
+//! row that is malformed ends the build, with its file and line.
 
 #[path = "build/page.rs"]
 mod page;
+#[path = "build/texts.rs"]
+mod texts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use page::Page;
+use texts::TextRow;
+
+/// The pages by their family and code.
+type Pages = BTreeMap<(usize, String), Page>;
+
+/// The table of texts.
+const TEXTS: &str = "knowledge/texts.tsv";
 
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
@@ -32,16 +42,34 @@ const FAMILIES: [(&str, Option<&str>); 13] = [
 fn main() {
     println!("cargo:rerun-if-changed=causes");
     println!("cargo:rerun-if-changed=build");
+    println!("cargo:rerun-if-changed={TEXTS}");
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    match pages(Path::new("causes")) {
-        Ok(pages) => std::fs::write(Path::new(&out).join("causes.rs"), generated(&pages))
-            .expect("OUT_DIR can be written"),
-        Err(why) => println!("cargo::error={why}"),
+    let read = || {
+        let pages = pages(Path::new("causes"))?;
+        let rows = rows(&pages)?;
+        Ok((pages, rows))
+    };
+    match read() {
+        Ok((pages, rows)) => {
+            let write = |name: &str, text: String| {
+                std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
+            };
+            write("causes.rs", generated(&pages, &rows));
+            write("texts.rs", generated_texts(&rows));
+        }
+        Err::<_, String>(why) => println!("cargo::error={why}"),
     }
 }
 
+/// Every row of the table of texts.
+fn rows(pages: &Pages) -> Result<Vec<TextRow>, String> {
+    let table = std::fs::read_to_string(TEXTS).map_err(|error| format!("{TEXTS}: {error}"))?;
+    let is_code = |code: &str| pages.keys().any(|(_, known)| known == code);
+    texts::parse(&table, is_code).map_err(|(line, why)| format!("{TEXTS}:{line}: {why}"))
+}
+
 /// Every page, by its family and code.
-fn pages(folder: &Path) -> Result<BTreeMap<(usize, String), Page>, String> {
+fn pages(folder: &Path) -> Result<Pages, String> {
     let mut pages = BTreeMap::new();
     let entries = std::fs::read_dir(folder).map_err(|error| format!("causes: {error}"))?;
     for entry in entries {
@@ -65,7 +93,7 @@ fn pages(folder: &Path) -> Result<BTreeMap<(usize, String), Page>, String> {
 }
 
 /// The pages as Rust.
-fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
+fn generated(pages: &Pages, rows: &[TextRow]) -> String {
     let mut out = String::new();
     let mut groups: Vec<&str> = Vec::new();
     for (number, (family, stage)) in FAMILIES.iter().enumerate() {
@@ -81,7 +109,9 @@ fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
         let mut all = Vec::new();
         for ((_, code), page) in of_it() {
             let name = constant(code.strip_prefix(family).unwrap_or(code));
-            row(&mut out, &name, code, &stage, page);
+            let shown = rows.iter().filter(|row| row.pages.contains(code));
+            let seen_as: Vec<&str> = shown.map(|row| row.text.as_str()).collect();
+            row(&mut out, &name, code, &stage, page, &seen_as);
             all.push(format!("&{name}"));
             let dots = code.match_indices('.').map(|(at, _)| &code[..at]);
             groups.extend(dots);
@@ -118,7 +148,7 @@ fn generated(pages: &BTreeMap<(usize, String), Page>) -> String {
 }
 
 /// One page as a constant.
-fn row(out: &mut String, name: &str, code: &str, stage: &str, page: &Page) {
+fn row(out: &mut String, name: &str, code: &str, stage: &str, page: &Page, seen_as: &[&str]) {
     let Page {
         severity,
         retryable,
@@ -127,7 +157,6 @@ fn row(out: &mut String, name: &str, code: &str, stage: &str, page: &Page) {
         summary,
         meaning,
         fixes,
-        seen_as,
     } = page;
     let _ = writeln!(
         out,
@@ -146,4 +175,46 @@ fn constant(code: &str) -> String {
     code.trim_start_matches('.')
         .replace(['.', '-'], "_")
         .to_uppercase()
+}
+
+/// The table of texts as Rust.
+fn generated_texts(rows: &[TextRow]) -> String {
+    let mut out = format!("static ROWS: [Row; {}] = [\n", rows.len());
+    for row in rows {
+        let TextRow {
+            text,
+            causes,
+            weight,
+            phase,
+            pages,
+            live,
+        } = row;
+        let weight = weight.map_or("None".to_owned(), |weight| {
+            format!("Some(Weight::{weight})")
+        });
+        let live = match live.as_deref() {
+            None => "None".to_owned(),
+            Some("server") => "Some(Live::Server)".to_owned(),
+            Some("relayed") => "Some(Live::Relayed)".to_owned(),
+            Some(make) => format!("Some(Live::Pooler({make:?}))"),
+        };
+        let _ = writeln!(
+            out,
+            "Row {{ text: {text:?}, causes: &[{}], weight: {weight}, phase: Phase::{phase}, \
+             pages: &[{}], live: {live} }},",
+            paths(causes),
+            paths(pages)
+        );
+    }
+    out += "];\n";
+    out
+}
+
+/// `tls.cert.expired` as `&cause::tls::CERT_EXPIRED`.
+fn paths(codes: &[String]) -> String {
+    let path = |code: &String| {
+        let (family, rest) = code.split_once('.').unwrap_or((code, ""));
+        format!("&cause::{family}::{}", constant(rest))
+    };
+    codes.iter().map(path).collect::<Vec<_>>().join(", ")
 }

@@ -22,13 +22,9 @@
 //!    a command to paste
 //!    ```
 //! 2. The second fix.
-//!
-//! ## Seen as
-//!
-//! ```text
-//! what drivers print for it
-//! ```
 //! ````
+//!
+//! What drivers print for it stands in `knowledge/texts.tsv`.
 
 /// What a page says.
 pub struct Page {
@@ -43,7 +39,6 @@ pub struct Page {
     pub meaning: String,
     /// Texts with their commands.
     pub fixes: Vec<(String, Option<String>)>,
-    pub seen_as: Vec<String>,
 }
 
 /// Where a page is wrong, and how.
@@ -167,13 +162,6 @@ impl Page {
         }
         lines.expect("## What to do")?;
         let fixes = fixes(&mut lines)?;
-        let mut seen_as = Vec::new();
-        if lines.peek().is_some() {
-            lines.expect("## Seen as")?;
-            lines.blanks();
-            let texts = lines.fence("", "text")?;
-            seen_as.extend(texts.into_iter().map(str::to_owned));
-        }
         if lines.peek().is_some() {
             return lines.wrong("nothing stands behind the last section");
         }
@@ -185,7 +173,6 @@ impl Page {
             summary,
             meaning: meaning.join("\n\n"),
             fixes,
-            seen_as,
         })
     }
 }

@@ -132,7 +132,8 @@ pub struct Cause {
     pub meaning: &'static str,
     /// What to do, in the order to try it.
     pub fixes: &'static [FixRow],
-    /// What drivers print for it; `explain` matches these too.
+    /// What drivers print for it: the rows of `knowledge/texts.tsv` that its page
+    /// shows.
     pub seen_as: &'static [&'static str],
 }
 

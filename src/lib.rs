@@ -21,6 +21,7 @@
 //! - [`idle`], [`second_opinion`]: experiments on what a run reached
 //! - [`host_kind`], [`listeners`]: the kind of machine this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
+//! - [`message`]: the table of error texts, and the one way to look for them
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`render`]: reports as bytes
 //! - [`progress`], [`terminal`]: what a run tells while it goes on; asking a person
@@ -63,6 +64,7 @@ pub mod finding;
 pub mod host_kind;
 pub mod idle;
 pub mod listeners;
+pub mod message;
 pub mod peer;
 pub mod pipeline;
 pub mod process;

@@ -1,7 +1,10 @@
-//! The pages of `causes/`: what is malformed ends the build, and says where.
+//! The pages of `causes/` and the table of texts: what is malformed ends the
+//! build, and says where.
 
 #[path = "../build/page.rs"]
 mod page;
+#[path = "../build/texts.rs"]
+mod texts;
 
 use page::Page;
 
@@ -31,12 +34,6 @@ The second one.
    ```
 
 2. Wait.
-
-## Seen as
-
-```text
-it  is shut
-```
 ";
 
 #[test]
@@ -60,7 +57,6 @@ fn a_page_is_read() {
         page.fixes,
         [(open, Some(command)), ("Wait.".to_owned(), None)]
     );
-    assert_eq!(page.seen_as, ["it  is shut"]);
 }
 
 #[test]
@@ -80,9 +76,7 @@ fn what_is_malformed_is_refused_with_its_line() {
         ("{port?the port}", "{?the port}", 19),
         ("   ```\n\n2.", "\n2.", 25),
         ("2. Wait", "3. Wait", 26),
-        ("## Seen as", "## Seen", 28),
-        ("it  is shut\n```\n", "it  is shut\n", 32),
-        ("it  is shut\n```\n", "it  is shut\n```\nMore.\n", 33),
+        ("2. Wait.\n", "2. Wait.\n\n## Seen as\n", 28),
     ] {
         assert!(GOOD.contains(good), "{good}");
         let page = GOOD.replacen(good, bad, 1);
@@ -91,4 +85,49 @@ fn what_is_malformed_is_refused_with_its_line() {
             Err((at, why)) => assert_eq!(at, line, "{bad:?}: {why}"),
         }
     }
+}
+
+/// A row of the table of texts.
+fn row(columns: &str) -> Result<texts::TextRow, (usize, String)> {
+    let table = format!("# a comment\n\n{}\n", columns.replace(' ', "\t"));
+    let is_code = |code: &str| ["tcp.refused", "tcp.timeout"].contains(&code);
+    texts::parse(&table, is_code).map(|mut rows| rows.remove(0))
+}
+
+#[test]
+fn a_row_is_read() {
+    let read = row("port*shut tcp.refused,tcp.timeout broad connect tcp.refused server de libpq");
+    let read = read.unwrap();
+    assert_eq!(read.text, "port*shut");
+    assert_eq!(read.causes, ["tcp.refused", "tcp.timeout"]);
+    assert_eq!((read.weight, read.phase), (Some("Broad"), "Connect"));
+    assert_eq!(read.pages, ["tcp.refused"]);
+    assert_eq!(read.live.as_deref(), Some("server"));
+    let shown = row("port*shut - - - tcp.refused - - -").unwrap();
+    assert_eq!((shown.weight, shown.live), (None, None));
+    assert!(shown.causes.is_empty());
+}
+
+#[test]
+fn a_malformed_row_is_refused_with_its_line() {
+    for (columns, why) in [
+        ("shut tcp.refused exact any - - -", "eight columns"),
+        ("shut tcp.refused exact any - - - ", "empty"),
+        ("*ab* tcp.refused exact any - - - -", "any text"),
+        ("shut tcp.other exact any - - - -", "no page"),
+        ("shut - - - tcp.other - - -", "no page"),
+        ("shut tcp.refused sure any - - - -", "no weight"),
+        ("shut tcp.refused exact once - - - -", "no phase"),
+        ("shut - exact any - - - -", "come"),
+        ("shut tcp.refused - - tcp.refused - - -", "come"),
+        ("shut - - - - - - -", "nobody"),
+        ("shut tcp.refused exact any - - german -", "no language"),
+        ("shut tcp.refused exact any - - d_DE -", "no language"),
+    ] {
+        let (line, said) = row(columns).unwrap_err();
+        assert_eq!(line, 3);
+        assert!(said.contains(why), "{columns}: {said}");
+    }
+    let twice = "shut tcp.refused exact any - - - -\nSHUT tcp.timeout broad any - - - -";
+    assert_eq!(row(twice).unwrap_err().0, 4);
 }

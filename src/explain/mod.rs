@@ -1,15 +1,14 @@
 //! `explain`: from an error text, a traceback or a whole log to causes.
 //!
-//! The text is read line by line against `rules`; what a line alone cannot
-//! decide is decided by what stands around it (`text`), by the values in it
-//! (`refine`), or, for messages in other languages, by PostgreSQL's own
-//! message catalogues (`locale`). Whatever the user's text holds is matched
+//! The text is read line by line against the table of texts ([`message`]); what
+//! a line alone cannot decide is decided by what stands around it (`text`) and
+//! by the values in it (`refine`). Whatever the user's text holds is matched
 //! and never repeated: it may hold a password.
+//!
+//! [`message`]: crate::message
 
-mod locale;
-mod pattern;
 mod refine;
-mod rules;
+mod signs;
 mod text;
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,24 +19,13 @@ use serde::Serialize;
 
 pub use text::{LONGEST, MOST_LINES};
 
-use crate::cause::{self, Cause};
+use crate::cause::{self, Cause, client, family};
 use crate::finding::{Finding, Fix};
+pub use crate::message::Phase;
+use crate::message::{self, Finder, Pattern, Weight};
 use crate::report::{SCHEMA_VERSION, Tool};
-use pattern::Pattern;
-use rules::{RULES, SQLSTATES, Weight};
+use signs::SQLSTATES;
 use text::{Context, Text};
-
-/// When an error comes: while connecting, or on a connection that worked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// While connecting.
-    Connect,
-    /// On a connection that worked.
-    Session,
-    /// Either.
-    Any,
-}
 
 /// How sure a match is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -99,7 +87,7 @@ const MOST: usize = 8;
 
 /// What a line says: candidates with the sureness of each, from 0 to 100.
 struct Said {
-    causes: Vec<(&'static str, u32)>,
+    causes: Vec<(&'static Cause, u32)>,
     matched: String,
     phase: Option<Phase>,
 }
@@ -124,11 +112,6 @@ impl Explanation {
             }
         }
         let vague = |best: &Best| best.values().all(|(score, ..)| *score < 60);
-        if vague(&best) {
-            for (at, said) in locale::read(&text) {
-                file(&mut best, at, said);
-            }
-        }
         // A terminal or a mail may have broken the line in the middle of it.
         for glue in [" ", ""] {
             if vague(&best)
@@ -142,15 +125,14 @@ impl Explanation {
             }
         }
         let mut ranked: Vec<_> = best.into_iter().collect();
-        ranked.sort_by_key(|(_, (score, at, _))| (std::cmp::Reverse(*score), *at));
+        ranked.sort_by_key(|(_, (score, at, ..))| (std::cmp::Reverse(*score), *at));
         let top = ranked.first().map_or(0, |(_, (score, ..))| *score);
         let matches = ranked
             .into_iter()
             .filter(|(_, (score, ..))| top < 85 || *score >= 45)
-            .filter_map(|(code, (score, at, said))| {
-                let row = cause::find(code)?;
-                let found = Match::new(row);
-                Some(Match {
+            .map(|(_, (score, at, cause, said))| {
+                let found = Match::new(cause);
+                Match {
                     confidence: match score {
                         85.. => Confidence::High,
                         60.. => Confidence::Medium,
@@ -161,7 +143,7 @@ impl Explanation {
                     phase: said.phase.filter(|phase| *phase != Phase::Any),
                     unwrapped_from: text.wrappers(at),
                     ..found
-                })
+                }
             })
             .take(MOST)
             .collect();
@@ -187,19 +169,20 @@ impl Explanation {
     }
 }
 
-/// The best sighting of each cause: its score, its line, what was said.
-type Best = BTreeMap<&'static str, (u32, usize, Said)>;
+/// The best sighting of each cause, by its code: its score, its line, the cause,
+/// what was said.
+type Best = BTreeMap<&'static str, (u32, usize, &'static Cause, Said)>;
 
 /// Keeps what a line says where nothing better is known of the same cause.
 fn file(best: &mut Best, at: usize, said: Said) {
     for (cause, score) in &said.causes {
-        if *score > best.get(cause).map_or(0, |(known, ..)| *known) {
+        if *score > best.get(cause.code).map_or(0, |(known, ..)| *known) {
             let said = Said {
                 causes: Vec::new(),
                 matched: said.matched.clone(),
                 phase: said.phase,
             };
-            best.insert(cause, (*score, at, said));
+            best.insert(cause.code, (*score, at, cause, said));
         }
     }
 }
@@ -218,7 +201,7 @@ impl Match {
             meaning: row.meaning,
             seen_as: row.seen_as,
             fixes: Finding::new(row).fixes_in_general(),
-            confirm_with: confirm_with(row.code),
+            confirm_with: confirm_with(row),
         }
     }
 }
@@ -236,64 +219,61 @@ pub fn is_code(text: &str) -> bool {
 }
 
 /// The command that confirms a cause or rules it out.
-fn confirm_with(code: &str) -> Option<String> {
-    let stage = code.split('.').next()?;
-    let command = match (stage, code) {
-        (_, "client.fork-tls" | "client.shared-socket") => "dbdoctor sockets",
-        (_, "client.tunnel-library" | "client.key-library" | "client.stack-differs") => {
-            "dbdoctor check --second-opinion --ssh USER@HOST TARGET"
-        }
-        (_, "client.cached-settings") => "dbdoctor config -v TARGET",
-        (_, "client.pool-exhausted" | "client.concurrent-use" | "client.prepared-statement") => {
-            "dbdoctor stress --attempts 50 --concurrency 10 TARGET"
-        }
-        (_, "client.scram-unsupported") => "dbdoctor auth -v TARGET",
-        (_, "client.loop-closed") => "dbdoctor check TARGET",
-        (_, "client.portproxy") => "dbdoctor idle --for 6m TARGET",
-        ("config", _) => "dbdoctor config TARGET",
-        ("key", _) => "dbdoctor key PATH",
-        ("dns", _) => "dbdoctor dns TARGET",
-        ("tcp", _) => "dbdoctor tcp TARGET",
-        ("ssh" | "tunnel", _) => "dbdoctor tunnel --ssh USER@HOST TARGET",
-        ("protocol" | "tls", _) => "dbdoctor tls TARGET",
-        ("auth", _) => "dbdoctor auth TARGET",
-        ("idle", _) => "dbdoctor idle --for 6m TARGET",
-        _ => "dbdoctor check TARGET",
+fn confirm_with(cause: &Cause) -> Option<String> {
+    let any = |causes: &[&Cause]| cause.is_any(causes);
+    let of = |family| cause.is_of(family);
+    let command = if any(&[&client::FORK_TLS, &client::SHARED_SOCKET]) {
+        "dbdoctor sockets"
+    } else if any(&[
+        &client::TUNNEL_LIBRARY,
+        &client::KEY_LIBRARY,
+        &client::STACK_DIFFERS,
+    ]) {
+        "dbdoctor check --second-opinion --ssh USER@HOST TARGET"
+    } else if any(&[&client::CACHED_SETTINGS]) {
+        "dbdoctor config -v TARGET"
+    } else if any(&[
+        &client::POOL_EXHAUSTED,
+        &client::CONCURRENT_USE,
+        &client::PREPARED_STATEMENT,
+    ]) {
+        "dbdoctor stress --attempts 50 --concurrency 10 TARGET"
+    } else if any(&[&client::SCRAM_UNSUPPORTED]) {
+        "dbdoctor auth -v TARGET"
+    } else if any(&[&client::PORTPROXY]) || of(family::IDLE) {
+        "dbdoctor idle --for 6m TARGET"
+    } else if of(family::CONFIG) {
+        "dbdoctor config TARGET"
+    } else if of(family::KEY) {
+        "dbdoctor key PATH"
+    } else if of(family::DNS) {
+        "dbdoctor dns TARGET"
+    } else if of(family::TCP) {
+        "dbdoctor tcp TARGET"
+    } else if of(family::SSH) || of(family::TUNNEL) {
+        "dbdoctor tunnel --ssh USER@HOST TARGET"
+    } else if of(family::PROTOCOL) || of(family::TLS) {
+        "dbdoctor tls TARGET"
+    } else if of(family::AUTH) {
+        "dbdoctor auth TARGET"
+    } else {
+        "dbdoctor check TARGET"
     };
     Some(command.to_owned())
 }
 
-/// A pattern of a rule, and a bit of it that a line must have.
-struct Compiled {
-    causes: &'static [&'static str],
+/// What a text of the table says to a reader who does not know its origin.
+struct Rule {
+    causes: &'static [&'static Cause],
     weight: Weight,
     phase: Phase,
     text: &'static str,
-    pattern: Pattern,
-    gram: Option<u16>,
 }
 
-impl Compiled {
-    fn new(
-        causes: &'static [&'static str],
-        weight: Weight,
-        phase: Phase,
-        text: &'static str,
-    ) -> Self {
-        let pattern = Pattern::new(text);
-        Self {
-            causes,
-            weight,
-            phase,
-            text,
-            gram: gram(&pattern),
-            pattern,
-        }
-    }
-
+impl Rule {
     /// How sure the text is by itself, if it counts in this context at all.
-    fn base(&self, line: &str, context: Context) -> Option<u32> {
-        let whole = self.pattern.weight() + 4 >= line.len();
+    fn base(&self, pattern: &Pattern, line: &str, context: Context) -> Option<u32> {
+        let whole = pattern.weight() + 4 >= line.len();
         match (self.weight, context) {
             (Weight::Exact, _) => Some(90),
             (_, Context::Foreign | Context::Unknown) => None,
@@ -306,62 +286,42 @@ impl Compiled {
             (Weight::Vague, Context::Bare) => Some(48),
             (Weight::Vague, _) => Some(52),
             // Everyday words count among ours, or where they are all there is.
-            (Weight::Quoted, Context::Bare) if !whole && self.pattern.weight() < 30 => None,
+            (Weight::Quoted, Context::Bare) if !whole && pattern.weight() < 30 => None,
             (Weight::Quoted, Context::Bare) => Some(42),
             (Weight::Quoted, _) => Some(46),
         }
     }
 }
 
-/// The shortest fragment of the catalogue that is looked for.
+/// What pages show is looked for from so many characters on.
 const SHORTEST_QUOTE: usize = 12;
 
-static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let rules = RULES.iter().flat_map(|rule| {
-        let texts = rule.texts.iter();
-        texts.map(|text| Compiled::new(rule.causes, rule.weight, rule.phase, text))
+static RULES: LazyLock<Finder<Rule>> = LazyLock::new(|| {
+    let rules = message::rows().filter_map(|row| {
+        let rule = Rule {
+            causes: row.causes,
+            weight: row.weight?,
+            phase: row.phase,
+            text: row.text,
+        };
+        Some((row.text, rule))
     });
-    let quotes = cause::all().flat_map(|row| {
-        let long = |text: &&&str| Pattern::new(text).weight() >= SHORTEST_QUOTE;
-        let texts = row.seen_as.iter().filter(long);
-        texts.map(|text| {
-            let causes = std::slice::from_ref(&row.code);
-            Compiled::new(causes, Weight::Quoted, Phase::Any, text)
-        })
-    });
-    rules.chain(quotes).collect()
+    // One for each page, so that every cause that shows the text is named.
+    let quotes = message::rows()
+        .filter(|row| Pattern::new(row.text).weight() >= SHORTEST_QUOTE)
+        .flat_map(|row| {
+            row.pages.iter().map(|page| {
+                let rule = Rule {
+                    causes: std::slice::from_ref(page),
+                    weight: Weight::Quoted,
+                    phase: Phase::Any,
+                    text: row.text,
+                };
+                (row.text, rule)
+            })
+        });
+    Finder::new(rules.chain(quotes))
 });
-
-/// The first four letters of a pattern's longest piece.
-fn gram(pattern: &Pattern) -> Option<u16> {
-    pattern.longest().as_bytes().first_chunk().map(hash)
-}
-
-fn hash(four: &[u8; 4]) -> u16 {
-    let mixed = u32::from_le_bytes(*four).wrapping_mul(0x9E37_79B1);
-    (mixed >> 16) as u16
-}
-
-/// Every four letters of a line, so that most patterns need not be tried.
-struct Grams(Vec<u64>);
-
-impl Grams {
-    fn of(line: &str) -> Self {
-        let mut bits = vec![0; 1024];
-        for four in line.as_bytes().windows(4) {
-            if let Some(four) = four.first_chunk() {
-                let at = usize::from(hash(four));
-                bits[at / 64] |= 1 << (at % 64);
-            }
-        }
-        Self(bits)
-    }
-
-    fn may_have(&self, gram: Option<u16>) -> bool {
-        gram.map(usize::from)
-            .is_none_or(|at| self.0[at / 64] & (1 << (at % 64)) != 0)
-    }
-}
 
 /// What a line says. Texts that only one cause has win over those that any
 /// program prints, longer ones over shorter ones.
@@ -369,33 +329,37 @@ fn read_line(text: &Text, at: usize) -> Vec<Said> {
     let Some(line) = text.lines.get(at) else {
         return Vec::new();
     };
-    if rules::NORMAL.iter().any(|sign| line.folded.contains(sign)) {
+    if signs::NORMAL.iter().any(|sign| line.folded.contains(sign)) {
         return Vec::new();
     }
     let context = text.context(at);
-    let grams = Grams::of(&line.folded);
-    let mut hits: Vec<(u32, &Compiled)> = COMPILED
-        .iter()
-        .filter(|it| grams.may_have(it.gram) && it.pattern.is_in(&line.folded))
-        .filter_map(|it| Some((it.base(&line.folded, context)?, it)))
+    let mut hits: Vec<(u32, usize, &Rule)> = RULES
+        .find(&line.folded)
+        .into_iter()
+        .filter_map(|(pattern, rule)| {
+            let base = rule.base(pattern, &line.folded, context)?;
+            Some((base, pattern.weight(), rule))
+        })
         .collect();
-    hits.sort_by_key(|(base, it)| std::cmp::Reverse((*base, it.pattern.weight())));
+    hits.sort_by_key(|(base, length, _)| std::cmp::Reverse((*base, *length)));
 
     let mut said: Vec<Said> = own_codes(&line.folded);
-    let exact = hits.iter().any(|(_, it)| it.weight == Weight::Exact);
+    let exact = hits.iter().any(|(.., it)| it.weight == Weight::Exact);
     if !exact {
         said.extend(sqlstate(&line.text, &line.folded));
     }
     let mut most = 99;
-    for (n, (base, it)) in hits.iter().enumerate() {
-        let same = hits.first().is_some_and(|(_, first)| first.text == it.text);
+    for (n, (base, length, it)) in hits.iter().enumerate() {
+        let same = hits
+            .first()
+            .is_some_and(|(.., first)| first.text == it.text);
         if n > 0 && it.weight != Weight::Exact && !same {
             break;
         }
         let phase = refine::phase(text, at, it.phase);
         let causes = refine::causes(text, at, it.causes, phase);
         // Ever so slightly: the more is said, the surer it is.
-        let length = (it.pattern.weight() / 4).min(9) as u32;
+        let length = (length / 4).min(9) as u32;
         let root = u32::from(refine::is_root(&line.folded)) * 3;
         // Several candidates are several: none of them is sure.
         let sure = if causes.len() > 1 { UNSURE } else { 99 };
@@ -435,7 +399,7 @@ fn own_codes(folded: &str) -> Vec<Said> {
         .filter(|word| word.contains('.'))
         .filter_map(cause::find)
         .map(|row| Said {
-            causes: vec![(row.code, 97)],
+            causes: vec![(row, 97)],
             matched: row.code.to_owned(),
             phase: None,
         })
@@ -444,7 +408,7 @@ fn own_codes(folded: &str) -> Vec<Said> {
 
 /// An SQLSTATE in a line, which says it in any language.
 fn sqlstate(text: &str, folded: &str) -> Option<Said> {
-    SQLSTATES.iter().find_map(|(state, cause, _)| {
+    SQLSTATES.iter().find_map(|(state, cause)| {
         let at = text.find(state)?;
         let before = text.get(..at)?;
         let after = text.get(at + state.len()..)?;
@@ -468,23 +432,6 @@ fn sqlstate(text: &str, folded: &str) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_rule_holds_causes_of_the_catalogue() {
-        let codes = RULES
-            .iter()
-            .flat_map(|rule| rule.causes)
-            .chain(SQLSTATES.iter().map(|(_, code, _)| code));
-        let missing: HashSet<_> = codes.filter(|code| cause::find(code).is_none()).collect();
-        assert!(missing.is_empty(), "{missing:?}");
-    }
-
-    #[test]
-    fn no_rule_matches_anything() {
-        for it in COMPILED.iter() {
-            assert!(it.pattern.weight() >= 4, "{}", it.text);
-        }
-    }
 
     #[test]
     fn codes_have_a_shape() {

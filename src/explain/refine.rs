@@ -1,7 +1,10 @@
 //! What the values in a text, and what stands around it, say about its cause.
 
-use super::Phase;
 use super::text::Text;
+use crate::cause::{
+    Cause, auth, client, config, dns, family, idle, key, protocol, ssh, tcp, tls, tunnel,
+};
+use crate::message::Phase;
 use crate::stage::dns::name;
 
 /// How far the phase is looked for, in lines.
@@ -91,80 +94,75 @@ pub fn is_root(folded: &str) -> bool {
 pub fn causes(
     text: &Text,
     at: usize,
-    usual: &[&'static str],
+    usual: &[&'static Cause],
     phase: Option<Phase>,
-) -> Vec<&'static str> {
+) -> Vec<&'static Cause> {
     let mut causes = usual.to_vec();
-    let Some(line) = text.lines.get(at) else {
+    let (Some(line), Some(first)) = (text.lines.get(at), causes.first().copied()) else {
         return causes;
     };
-    let first = causes.first().copied().unwrap_or_default();
-    match first {
-        _ if first.starts_with("dns.") => {
-            if let Some(cause) = host(&line.text).and_then(|host| of_host(&host)) {
-                causes.retain(|known| *known != cause);
-                causes.insert(0, cause);
-            }
-            // The name may be right, and only the application's settings old.
-            let in_test = ["pytest", "conftest", "cached"]
-                .iter()
-                .any(|sign| text.mentions(sign));
-            if in_test || causes.first() == Some(&"dns.container-name") {
-                causes.insert(1.min(causes.len()), "client.cached-settings");
-            }
+    if first.is_of(family::DNS) {
+        if let Some(cause) = host(&line.text).and_then(|host| of_host(&host)) {
+            causes.retain(|known| *known != cause);
+            causes.insert(0, cause);
         }
-        "tcp.refused" | "tcp.ipv6-first" => {
-            let local = ["127.0.0.1", "localhost", "::1"];
-            let at_home = local.iter().any(|name| line.folded.contains(name));
-            if at_home && port(&line.folded).is_some_and(|port| port >= 30_000) {
-                causes.insert(0, "tunnel.lost");
-            } else if first == "tcp.ipv6-first" && refuses_on_ipv4(text) {
-                causes = vec!["tcp.refused", "tcp.ipv6-first"];
-            }
+        // The name may be right, and only the application's settings old.
+        let in_test = ["pytest", "conftest", "cached"]
+            .iter()
+            .any(|sign| text.mentions(sign));
+        if in_test || causes.first() == Some(&&dns::CONTAINER_NAME) {
+            causes.insert(1.min(causes.len()), &client::CACHED_SETTINGS);
         }
-        "config.file.missing" if text.mentions("unix_connection") => {
-            causes = vec!["tcp.socket-missing", "config.file.missing"];
+    } else if first.is_any(&[&tcp::REFUSED, &tcp::IPV6_FIRST]) {
+        let local = ["127.0.0.1", "localhost", "::1"];
+        let at_home = local.iter().any(|name| line.folded.contains(name));
+        if at_home && port(&line.folded).is_some_and(|port| port >= 30_000) {
+            causes.insert(0, &tunnel::LOST);
+        } else if *first == tcp::IPV6_FIRST && refuses_on_ipv4(text) {
+            causes = vec![&tcp::REFUSED, &tcp::IPV6_FIRST];
         }
-        "config.file.missing" if text.speaks_of_ssh(at) => {
-            causes = vec!["key.missing", "config.file.missing"];
-        }
-        "ssh.closed" if text.mentions("TimeoutError") && !text.mentions("EOFError") => {
-            causes = vec!["ssh.silent", "ssh.closed", "ssh.not-ssh"];
-        }
-        "auth.database.missing" if database_is_user(text, &line.text) => {
-            causes.push("config.default.used");
-        }
+    } else if *first == config::FILE_MISSING && text.mentions("unix_connection") {
+        causes = vec![&tcp::SOCKET_MISSING, &config::FILE_MISSING];
+    } else if *first == config::FILE_MISSING && text.speaks_of_ssh(at) {
+        causes = vec![&key::MISSING, &config::FILE_MISSING];
+    } else if *first == ssh::CLOSED && text.mentions("TimeoutError") && !text.mentions("EOFError") {
+        causes = vec![&ssh::SILENT, &ssh::CLOSED, &ssh::NOT_SSH];
+    } else if *first == auth::DATABASE_MISSING && database_is_user(text, &line.text) {
+        causes.push(&config::DEFAULT_USED);
+    } else if *first == client::LOOP_CLOSED && is_reset_nearby(text, at) {
         // What asyncpg wraps around the reason, where there is one.
-        "client.loop-closed" if is_reset_nearby(text, at) => causes.clear(),
-        "idle.reset" | "idle.closed" | "client.portproxy" if text.speaks_of_ssh(at) => {
-            let ssh = ["ssh.closed", "client.tunnel-library"];
-            causes.retain(|known| !ssh.contains(known));
-            if phase == Some(Phase::Connect) && text.is_in_driver(at) {
-                // The way in stood: it is the way through that was reset.
-                causes.retain(|known| *known != "protocol.reset");
-                causes.splice(0..0, ["protocol.reset", "client.tunnel-library"]);
-            } else if phase != Some(Phase::Session) {
-                causes.splice(0..0, ssh);
-            }
+        causes.clear();
+    } else if first.is_any(&[&idle::RESET, &idle::CLOSED, &client::PORTPROXY])
+        && text.speaks_of_ssh(at)
+    {
+        let ssh: [&Cause; 2] = [&ssh::CLOSED, &client::TUNNEL_LIBRARY];
+        causes.retain(|known| !known.is_any(&ssh));
+        if phase == Some(Phase::Connect) && text.is_in_driver(at) {
+            // The way in stood: it is the way through that was reset.
+            let reset: [&Cause; 2] = [&protocol::RESET, &client::TUNNEL_LIBRARY];
+            causes.retain(|known| **known != protocol::RESET);
+            causes.splice(0..0, reset);
+        } else if phase != Some(Phase::Session) {
+            causes.splice(0..0, ssh);
         }
-        _ => {}
     }
-    if phase == Some(Phase::Session) && first == "protocol.closed" {
+    if phase == Some(Phase::Session) && *first == protocol::CLOSED {
         // What stood was not refused.
-        causes.sort_by_key(|cause| !cause.starts_with("idle."));
+        causes.sort_by_key(|cause| !cause.is_of(family::IDLE));
     }
-    if phase == Some(Phase::Connect) && first.starts_with("idle.") {
+    if phase == Some(Phase::Connect) && first.is_of(family::IDLE) {
         // An idle drop cannot come while connecting.
-        causes.retain(|cause| !cause.starts_with("idle."));
+        causes.retain(|cause| !cause.is_of(family::IDLE));
         if causes.is_empty() {
-            causes.push(match first {
-                "idle.reset" => "protocol.reset",
-                _ => "protocol.closed",
+            causes.push(if *first == idle::RESET {
+                &protocol::RESET
+            } else {
+                &protocol::CLOSED
             });
         }
     }
-    if phase == Some(Phase::Connect) && first == "client.fork-tls" {
-        causes = vec!["tls.closed", "client.fork-tls"];
+    if phase == Some(Phase::Connect) && *first == client::FORK_TLS {
+        causes = vec![&tls::CLOSED, &client::FORK_TLS];
     }
     causes
 }
@@ -182,22 +180,22 @@ fn is_reset_nearby(text: &Text, at: usize) -> bool {
 }
 
 /// What a host name says about why it does not resolve.
-fn of_host(host: &str) -> Option<&'static str> {
+fn of_host(host: &str) -> Option<&'static Cause> {
     let port = host.rsplit_once(':').map(|(_, port)| port);
     match host {
-        _ if host.contains("://") => Some("config.url.in-host"),
-        _ if host.contains('@') => Some("config.url.unescaped"),
+        _ if host.contains("://") => Some(&config::URL_IN_HOST),
+        _ if host.contains('@') => Some(&config::URL_UNESCAPED),
         _ if host.contains("${") || host.contains("{{") || host.starts_with(['$', '<']) => {
-            Some("config.url.placeholder")
+            Some(&config::URL_PLACEHOLDER)
         }
         _ if host.len() > 2 && host.starts_with('%') && host.ends_with('%') => {
-            Some("config.url.placeholder")
+            Some(&config::URL_PLACEHOLDER)
         }
-        _ if host != host.trim() => Some("config.whitespace"),
+        _ if host != host.trim() => Some(&config::WHITESPACE),
         _ if port.is_some_and(|port| port.parse::<u16>().is_ok()) && !host.contains("::") => {
-            Some("config.url.in-host")
+            Some(&config::URL_IN_HOST)
         }
-        _ if name::inside(host, &[]).is_some() => Some("dns.container-name"),
+        _ if name::inside(host, &[]).is_some() => Some(&dns::CONTAINER_NAME),
         _ => None,
     }
 }
@@ -293,20 +291,20 @@ mod tests {
                 "could not translate host name \"{name}\" to address: x"
             ))
         };
-        assert_eq!(libpq("db"), Some("dns.container-name"));
+        assert_eq!(libpq("db"), Some(&dns::CONTAINER_NAME));
         assert_eq!(libpq("db.example.com"), None);
-        assert_eq!(libpq("2oHGo@db"), Some("config.url.unescaped"));
-        assert_eq!(libpq("postgres://a"), Some("config.url.in-host"));
-        assert_eq!(libpq("db.example.com:5432"), Some("config.url.in-host"));
-        assert_eq!(libpq("${DB_HOST}"), Some("config.url.placeholder"));
-        assert_eq!(libpq("db.test\r"), Some("config.whitespace"));
+        assert_eq!(libpq("2oHGo@db"), Some(&config::URL_UNESCAPED));
+        assert_eq!(libpq("postgres://a"), Some(&config::URL_IN_HOST));
+        assert_eq!(libpq("db.example.com:5432"), Some(&config::URL_IN_HOST));
+        assert_eq!(libpq("${DB_HOST}"), Some(&config::URL_PLACEHOLDER));
+        assert_eq!(libpq("db.test\r"), Some(&config::WHITESPACE));
         assert_eq!(
             cause("Error: getaddrinfo ENOTFOUND postgres"),
-            Some("dns.container-name")
+            Some(&dns::CONTAINER_NAME)
         );
         assert_eq!(
             cause("dial tcp: lookup db on 10.0.0.2:53: no such host"),
-            Some("dns.container-name")
+            Some(&dns::CONTAINER_NAME)
         );
     }
 

@@ -1,8 +1,8 @@
 //! A pasted text, made ready: escapes undone, lines, who is quoted, what else
 //! speaks in it.
 
-use super::pattern::{Pattern, fold};
-use super::rules;
+use super::signs;
+use crate::message::{Pattern, fold};
 
 /// Of longer input only the end is read, so many bytes of it.
 pub const LONGEST: usize = 16 << 20;
@@ -76,9 +76,9 @@ impl Text {
             lines.push(Line {
                 number: n + 1,
                 text: line.to_owned(),
-                ours: has(rules::OURS),
-                ssh: has(rules::SSH),
-                foreign: has(rules::FOREIGN) || has_foreign_port(&folded),
+                ours: has(signs::OURS),
+                ssh: has(signs::SSH),
+                foreign: has(signs::FOREIGN) || has_foreign_port(&folded),
                 frame: after_frame || is_frame(&folded),
                 folded,
             });
@@ -142,7 +142,7 @@ impl Text {
         let before = self.lines.get(from..at).unwrap_or_default();
         before
             .iter()
-            .any(|line| rules::FRAMES.iter().any(|sign| line.folded.contains(sign)))
+            .any(|line| signs::FRAMES.iter().any(|sign| line.folded.contains(sign)))
     }
 
     fn near(&self, at: usize) -> impl Iterator<Item = &Line> {
@@ -166,7 +166,7 @@ impl Text {
     /// Who quotes the error in a line: wrappers in the line itself, or nearby.
     pub fn wrappers(&self, at: usize) -> Option<String> {
         let mut names: Vec<&str> = Vec::new();
-        for (sign, name) in rules::WRAPPERS {
+        for (sign, name) in signs::WRAPPERS {
             let pattern = Pattern::new(sign);
             if !names.contains(name) && self.near(at).any(|line| pattern.is_in(&line.folded)) {
                 names.push(name);
@@ -225,7 +225,7 @@ fn has_foreign_port(folded: &str) -> bool {
             let is_port = before.ends_with(':') || before == " ";
             let known = digits
                 .parse()
-                .is_ok_and(|port| rules::FOREIGN_PORTS.contains(&port));
+                .is_ok_and(|port| signs::FOREIGN_PORTS.contains(&port));
             let named = is_port && known && (before.ends_with(':') || folded.contains("port"));
             before = piece.trim_start_matches(|c: char| c.is_ascii_digit());
             named
