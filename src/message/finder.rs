@@ -18,14 +18,14 @@ pub struct Finder<T> {
 
 impl<T> Finder<T> {
     /// Compiles texts.
-    pub fn new(texts: impl IntoIterator<Item = (&'static str, T)>) -> Self {
+    pub fn new(texts: impl IntoIterator<Item = (impl AsRef<str>, T)>) -> Self {
         let mut finder = Self {
             entries: Vec::new(),
             by_gram: HashMap::new(),
             short: Vec::new(),
         };
         for (at, (text, value)) in texts.into_iter().enumerate() {
-            let pattern = Pattern::new(text);
+            let pattern = Pattern::new(text.as_ref());
             match pattern.longest().as_bytes().first_chunk() {
                 Some(gram) => finder.by_gram.entry(*gram).or_default().push(at),
                 None => finder.short.push(at),

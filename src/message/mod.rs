@@ -5,12 +5,14 @@
 //! build turns them into constants and refuses a malformed one.
 
 mod finder;
+mod live;
 mod pattern;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use finder::Finder;
+pub use live::Message;
 pub use pattern::{Pattern, fold};
 
 use crate::cause::{self, Cause};

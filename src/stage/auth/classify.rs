@@ -4,6 +4,7 @@
 use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::config::ChannelBinding;
 use crate::finding::{Composed, Finding};
+use crate::message::Message;
 use crate::peer::in_words;
 use crate::wire::first_reply::is_ancient;
 use crate::wire::frames::ReadError;
@@ -15,7 +16,6 @@ use super::context::LoginContext;
 use super::finding::{dress, gss, intercepted, said_no, timeout};
 use super::hba;
 use super::server_or_pooler::Speaker;
-use super::wording::Message;
 
 /// The finding for what ended a start-up.
 pub fn stop(stop: &StartupEnd, s: &LoginContext<'_>) -> Finding {

@@ -5,13 +5,13 @@ use openssl::nid::Nid;
 
 use crate::cause::{Cause, auth, idle, server, tls};
 use crate::finding::{Composed, Finding};
+use crate::message::Message;
 use crate::peer::in_words;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::AuthRequest;
 
 use super::context::LoginContext;
 use super::refusal;
-use super::wording::Message;
 use super::{hba, pooler};
 
 /// An ErrorResponse. Before AuthenticationOk libpq tries the other encryption

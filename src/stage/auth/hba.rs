@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use crate::config::{Endpoint, Roots, SslCertMode, SslMode, Target};
 use crate::ctx::Ctx;
+use crate::message::Message;
 use crate::stage::protocol::Attempt;
 use crate::wire::Route;
 use crate::wire::startup::{AuthRequest, Login, StartupEnd};
 
 use super::context::LoginContext;
-use super::wording::Message;
 
 /// The client's address as the server sees it: the name in the message that is
 /// an address. Other names may look like one, so ours are passed over unless

@@ -12,7 +12,6 @@ mod hba;
 mod pooler;
 mod refusal;
 pub mod server_or_pooler;
-pub mod wording;
 
 use std::time::{Duration, Instant};
 

@@ -8,10 +8,9 @@
 //! They are the same in every language.
 
 use crate::cause::{Cause, auth, idle, server, tls};
+use crate::message::Message;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::{AuthRequest, Exchange};
-
-use super::wording::Message;
 
 /// What is known beside the error itself.
 #[derive(Clone, Copy, Debug)]
@@ -102,8 +101,7 @@ fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
     if !error.is_from_postgres() {
         // Passed on by a pooler, without the routine.
         let about_files = matches!(error.code.as_str(), "58P01" | "58030" | "XX001" | "XX002");
-        let library = ["could not access file", "could not load library"];
-        let library = library.iter().any(|text| message.shape.contains(text));
+        let library = message.relayed() == Some(&server::LIBRARY);
         return about_files.then_some(if library {
             &server::LIBRARY
         } else {

@@ -1,14 +1,13 @@
-//! What a server's message says, in the languages that PostgreSQL speaks.
+//! A message that a server or a pooler sends to us, in the languages that
+//! PostgreSQL speaks.
 //!
 //! The last resort: only where an SQLSTATE and a routine leave several causes,
-//! or where a pooler quotes a server's words without its codes.
+//! or where a pooler stands in between.
 
 use std::sync::LazyLock;
 
-use crate::cause::{self, Cause};
-
-/// `code<TAB>pattern` lines; see the head of the file.
-static TABLE: &str = include_str!("wording.tsv");
+use super::{Finder, Live, Row, fold, rows};
+use crate::cause::Cause;
 
 /// The quotation marks of the languages.
 const QUOTES: [(char, &[char]); 6] = [
@@ -20,25 +19,14 @@ const QUOTES: [(char, &[char]); 6] = [
     ('「', &['」']),
 ];
 
-struct WordingPattern {
-    cause: &'static Cause,
-    parts: Vec<&'static str>,
-    weight: usize,
-}
-
-static PATTERNS: LazyLock<Vec<WordingPattern>> = LazyLock::new(|| {
-    TABLE
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let (code, text) = line.split_once('\t')?;
-            Some(WordingPattern {
-                cause: cause::find(code)?,
-                parts: text.split('*').map(str::trim).collect(),
-                weight: text.chars().count(),
-            })
-        })
-        .collect()
+/// The rows that such messages are compared with, without what stands between
+/// quotation marks: a name must not be taken for words.
+static LIVE: LazyLock<Finder<(&'static Cause, Live)>> = LazyLock::new(|| {
+    let live = rows().filter_map(|row: &Row| {
+        let cause = row.causes.first().copied()?;
+        Some((Message::of(row.text).shape, (cause, row.live?)))
+    });
+    Finder::new(live)
 });
 
 /// A message taken apart.
@@ -73,35 +61,40 @@ impl Message {
         }
     }
 
-    /// The cause among these that the message is known to stand for; where
-    /// several patterns fit, the longest.
-    pub fn among(&self, causes: &[&'static Cause]) -> Option<&'static Cause> {
-        self.best(|cause| causes.iter().any(|c| c.code == cause.code))
+    /// The cause among these that the message of a server is known to stand
+    /// for; where several texts fit, the longest counts.
+    pub fn among(&self, causes: &[&Cause]) -> Option<&'static Cause> {
+        self.longest(Live::Server, |cause| cause.is_any(causes))
     }
 
-    /// The cause that the message is known to stand for.
+    /// The cause that the message of a server is known to stand for.
     pub fn cause(&self) -> Option<&'static Cause> {
-        self.best(|_| true)
+        self.longest(Live::Server, |_| true)
     }
 
-    fn best(&self, allowed: impl Fn(&Cause) -> bool) -> Option<&'static Cause> {
-        PATTERNS
-            .iter()
-            .filter(|pattern| allowed(pattern.cause) && self.fits(&pattern.parts))
-            .max_by_key(|pattern| pattern.weight)
-            .map(|pattern| pattern.cause)
+    /// The same for a message that a pooler passes on without its codes.
+    pub fn relayed(&self) -> Option<&'static Cause> {
+        self.cause()
+            .or_else(|| self.longest(Live::Relayed, |_| true))
     }
 
-    /// Whether the parts occur in this order.
-    fn fits(&self, parts: &[&str]) -> bool {
-        let mut rest = self.shape.as_str();
-        parts.iter().all(|part| match rest.split_once(part) {
-            Some((_, after)) => {
-                rest = after;
-                true
-            }
-            None => false,
+    /// Which pooler says this, and what it stands for; the first text that fits
+    /// counts.
+    pub fn of_pooler(&self) -> Option<(&'static str, &'static Cause)> {
+        let found = LIVE.find(&fold(&self.shape));
+        found.into_iter().find_map(|(_, (cause, live))| match live {
+            Live::Pooler(make) => Some((*make, *cause)),
+            _ => None,
         })
+    }
+
+    fn longest(&self, of: Live, allowed: impl Fn(&Cause) -> bool) -> Option<&'static Cause> {
+        let found = LIVE.find(&fold(&self.shape));
+        found
+            .into_iter()
+            .filter(|(_, (cause, live))| *live == of && allowed(cause))
+            .max_by_key(|(pattern, _)| pattern.weight())
+            .map(|(_, (cause, _))| *cause)
     }
 }
 
@@ -151,14 +144,25 @@ mod tests {
     }
 
     #[test]
-    fn every_code_of_the_table_exists() {
-        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-            let (code, _) = line.split_once('\t').unwrap();
-            // Rows of other stages may come later.
-            if !code.starts_with("tls.") {
-                assert!(cause::find(code).is_some(), "{code}");
-            }
-        }
+    fn poolers_are_told_by_their_words() {
+        let said = |text: &str| Message::of(text).of_pooler();
+        let (make, cause) = said("no such database: orders").unwrap();
+        assert_eq!((make, cause.code), ("PgBouncer", "pooler.database"));
+        let (make, cause) = said("(ENOTFOUND) tenant/user a.b not found").unwrap();
+        assert_eq!((make, cause.code), ("Supavisor", "pooler.tenant"));
+        // The longer text stands before the shorter one that it contains.
+        let (_, cause) = said("unix socket login rejected").unwrap();
+        assert_eq!(cause.code, "auth.peer");
+        assert_eq!(said("something else"), None);
+    }
+
+    #[test]
+    fn what_a_pooler_passes_on_is_a_server_s() {
+        let message = Message::of("could not load library \"/x.so\": gone");
+        assert_eq!(message.cause(), None);
+        assert_eq!(message.relayed().unwrap().code, "server.library");
+        let full = Message::of("could not load library \"/x.so\": No space left on device");
+        assert_eq!(full.relayed().unwrap().code, "server.resources");
     }
 
     proptest::proptest! {
