@@ -216,6 +216,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             break
         }
         'dbdoctor;key' {
+            [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Write a repaired copy of the damaged key in PATH to this new file, with mode 0600')
             [CompletionResult]::new('--ssh', '--ssh', [CompletionResultType]::ParameterName, 'Connect through this SSH server; for several hops, repeat it or separate by commas')
             [CompletionResult]::new('--ssh-key', '--ssh-key', [CompletionResultType]::ParameterName, 'Also offer this private key; may be repeated')
             [CompletionResult]::new('--ssh-config', '--ssh-config', [CompletionResultType]::ParameterName, 'Use this file instead of ~/.ssh/config')

@@ -208,6 +208,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --help 'Print help'
         }
         &'dbdoctor;key'= {
+            cand --repair 'Write a repaired copy of the damaged key in PATH to this new file, with mode 0600'
             cand --ssh 'Connect through this SSH server; for several hops, repeat it or separate by commas'
             cand --ssh-key 'Also offer this private key; may be repeated'
             cand --ssh-config 'Use this file instead of ~/.ssh/config'

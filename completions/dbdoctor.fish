@@ -190,6 +190,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l json -d 'Short
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s q -l quiet -d 'Print only the verdict'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s v -l verbose -d 'Also print all evidence and the details of each stage'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l repair -d 'Write a repaired copy of the damaged key in PATH to this new file, with mode 0600' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l ssh -d 'Connect through this SSH server; for several hops, repeat it or separate by commas' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l ssh-key -d 'Also offer this private key; may be repeated' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l ssh-config -d 'Use this file instead of ~/.ssh/config' -r -F

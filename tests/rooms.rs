@@ -31,6 +31,8 @@ const ROOMS: &[&str] = &[
     // The person in front of it.
     "progress",
     "terminal",
+    // What programs print.
+    "message",
     // What is asked for.
     "cli",
     "usage",
