@@ -63,8 +63,17 @@ fn passfile_password(text: &str) -> Option<usize> {
         return None;
     };
     let is_port = *port == "*" || !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let place = match text.split_once('@') {
+        Some((user, place)) if !user.contains(':') => place,
+        _ => text,
+    };
     let digits = |field: &str| field.len() <= 4 && field.bytes().all(|b| b.is_ascii_hexdigit());
-    let is_address = text.split(':').all(digits);
+    let inside = place
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'));
+    let address = inside.map_or(place, |(address, _)| address);
+    let address = address.split(['%', '/']).next().unwrap_or_default();
+    let is_address = place.starts_with("MD5:") || address.split(':').all(digits);
     (is_port && !is_address && !is_stand_in(password) && !text.contains(char::is_whitespace))
         .then(|| text.len() - password.len())
 }
@@ -165,6 +174,12 @@ mod tests {
             ("u@h:5432:db:app:tiger", "u@h:5432:db:app:(hidden)"),
             ("2001:1:2:3:4:5:6:7", "2001:1:2:3:4:5:6:7"),
             ("00:16:3e:5e:6c:00", "00:16:3e:5e:6c:00"),
+            ("MD5:00:16:3e:5e:6c", "MD5:00:16:3e:5e:6c"),
+            ("[fd00:200:1::2]:5432", "[fd00:200:1::2]:5432"),
+            ("ops@[fd00:200:1::2]:22", "ops@[fd00:200:1::2]:22"),
+            ("fd00:200:1:2::/64", "fd00:200:1:2::/64"),
+            ("fe80:200:1:2::1%eth0", "fe80:200:1:2::1%eth0"),
+            ("h:5432:db:app:p@ab", "h:5432:db:app:(hidden)"),
             ("h:5432:db:app:PASSWORD", "h:5432:db:app:PASSWORD"),
             ("u@h:22,v@g:22", "u@h:22,v@g:22"),
             ("email:u@h", "email:u@h"),
