@@ -479,11 +479,11 @@ fn no_password_destroys_the_report() {
         let_in(client)?;
         client.serve_facts(&[])
     });
+    let tokens = regex::Regex::new("[A-Za-z0-9_.:-]{3,}").unwrap();
     for peer in [refusing, serving] {
         let peer = peer.unwrap();
         let (usual, text) = report_on(&peer, "Qq77qqQq");
         let usual = skeleton("", &usual);
-        let tokens = regex::Regex::new("[A-Za-z0-9_.:-]{3,}").unwrap();
         let tokens: std::collections::BTreeSet<&str> = tokens
             .find_iter(&text)
             .map(|found| found.as_str())
