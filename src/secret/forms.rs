@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
+
 use super::Secret;
 use super::finder::{Form, Where};
 
@@ -18,24 +20,30 @@ pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> 
     if bytes.is_empty() || known.iter().any(|value| value.contains(text)) {
         return Vec::new();
     }
+    let mut forms = vec![text.to_owned()];
+    let made = others(bytes, text, user).into_iter();
+    forms.extend(made.filter(|form| form.as_bytes() != bytes && form.len() >= SHORT));
+    let usual = in_words(&forms);
     // What is made of one that is short is hardly longer.
     let short = text.chars().count() < SHORT;
-    let place = |form: &str| match form.chars().count() {
+    let place = |form: &str, usual: bool| match form.chars().count() {
         ..SHORT => Where::Value,
         SHORT..LONG if short => Where::Value,
         SHORT..LONG => Where::Exactly,
-        _ if may_be_words(form) => Where::Exactly,
+        _ if usual => Where::Exactly,
         _ => Where::Anywhere,
     };
-    let usual = |form: &str| is_usual(form) || may_be_words(form);
-    let mut forms = vec![Form::new(bytes.to_vec(), place(text), usual(text))];
-    for form in others(bytes, text, user) {
-        if form.as_bytes() != bytes && form.len() >= SHORT {
-            let (place, usual) = (place(&form), usual(&form));
-            forms.push(Form::new(form.into_bytes(), place, usual));
-        }
+    let mut all = Vec::with_capacity(forms.len());
+    for (at, (form, usual)) in forms.into_iter().zip(usual).enumerate() {
+        let place = place(&form, usual);
+        let whole = match at {
+            // As it is: the text is only what can be read of it.
+            0 => bytes.to_vec(),
+            _ => form.into_bytes(),
+        };
+        all.push(Form::new(whole, place, usual));
     }
-    forms
+    all
 }
 
 /// What programs make of a secret that they print, send or store.
@@ -155,35 +163,33 @@ fn escaped(bytes: &[u8], text: &str) -> Vec<String> {
     ]
 }
 
-/// The report's own words, in small letters.
-static PROSE: LazyLock<String> = LazyLock::new(|| {
-    let mut all = String::new();
+/// The report's own words, in small letters and without blanks.
+static WORDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut all = Vec::new();
     for cause in crate::cause::all() {
         let prose = [cause.code, cause.title, cause.summary, cause.meaning];
         let fixes = cause.fixes.iter().map(|fix| fix.text);
-        for text in prose
-            .into_iter()
-            .chain(fixes)
-            .chain(cause.seen_as.iter().copied())
-        {
-            all.push_str(text);
-            all.push('\n');
+        let seen_as = cause.seen_as.iter().copied();
+        for text in prose.into_iter().chain(fixes).chain(seen_as) {
+            all.extend(together(text));
         }
     }
-    all.make_ascii_lowercase();
     all
 });
 
-/// The same without blanks.
-static RUN_TOGETHER: LazyLock<String> = LazyLock::new(|| PROSE.split_whitespace().collect());
-
-/// Whether words of the report look like it where blanks do not count.
-fn may_be_words(text: &str) -> bool {
-    let together: String = text.split_whitespace().collect();
-    RUN_TOGETHER.contains(&together.to_ascii_lowercase())
+fn together(text: &str) -> impl Iterator<Item = u8> + '_ {
+    let shown = text.bytes().filter(|b| !b.is_ascii_whitespace());
+    shown.map(|b| b.to_ascii_lowercase())
 }
 
-/// Whether the report's own words contain it.
-fn is_usual(text: &str) -> bool {
-    PROSE.contains(&text.to_ascii_lowercase())
+/// Which of these the report's own words look like, where blanks do not count.
+fn in_words(forms: &[String]) -> Vec<bool> {
+    let mut found = vec![false; forms.len()];
+    let texts = forms.iter().map(|form| together(form).collect::<Vec<u8>>());
+    if let Ok(automaton) = AhoCorasick::new(texts) {
+        for seen in automaton.find_overlapping_iter(&*WORDS) {
+            found[seen.pattern().as_usize()] = true;
+        }
+    }
+    found
 }
