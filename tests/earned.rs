@@ -351,7 +351,9 @@ impl UnderWay {
     fn start(lab: &Lab, case: &Case, umask: &str) -> Result<Self> {
         let temporary = lab.dir("temporary")?;
         let tool = command(lab, case, Path::new(BIN))?;
-        let child = Command::new("sh")
+        // Whoever runs the tests may ignore hangups (nohup), which is inherited.
+        let child = Command::new("env")
+            .args(["--default-signal=HUP", "sh"])
             .args(["-c", "umask $0 && exec \"$@\"", umask, BIN])
             .args(&tool.args)
             .env_clear()

@@ -28,7 +28,9 @@ impl Session {
         let keyboard = File::from(pty.master);
         let side = || pty.slave.try_clone().unwrap();
         let child = Command::new("setsid")
-            .args(["--ctty", env!("CARGO_BIN_EXE_dbdoctor")])
+            // Whoever runs the tests may ignore hangups (nohup), which is inherited.
+            .args(["--ctty", "env", "--default-signal=HUP"])
+            .arg(env!("CARGO_BIN_EXE_dbdoctor"))
             .args(args)
             .env_clear()
             .env("HOME", "/nonexistent")
