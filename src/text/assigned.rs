@@ -66,7 +66,9 @@ fn value(text: &str, at: usize) -> Option<(usize, usize)> {
     rest = rest.trim_start().strip_prefix(match quoted {
         true => [':', '='].as_slice(),
         // A colon that a blank follows may be a sentence's.
-        false if rest.trim_start().starts_with(':') && !is_assigned(rest) => return None,
+        false if rest.trim_start().starts_with(':') && !is_assigned(&text[..at], rest) => {
+            return None;
+        }
         false => ['=', ':'].as_slice(),
     })?;
     let blank = rest.len() - rest.trim_start().len();
@@ -84,9 +86,13 @@ fn value(text: &str, at: usize) -> Option<(usize, usize)> {
 }
 
 /// Whether a colon assigns: something follows it at once, and no cast of SQL's.
-fn is_assigned(text: &str) -> bool {
+/// A quote that was opened before it ends there, as that of a quoted prompt.
+fn is_assigned(before: &str, text: &str) -> bool {
     let next = text.strip_prefix(':').and_then(|rest| rest.chars().next());
-    next.is_some_and(|c| c.is_alphanumeric() || matches!(c, '"' | '\'' | '$'))
+    next.is_some_and(|c| match c {
+        '"' | '\'' => before.matches(c).count() % 2 == 0,
+        c => c.is_alphanumeric() || c == '$',
+    })
 }
 
 fn end_of_quoted(text: &str, quote: char) -> usize {
@@ -143,6 +149,9 @@ mod tests {
                 "host=a password=(hidden) port=1",
             ),
             ("password = 'ti ger' port=1", "password = '(hidden)' port=1"),
+            ("it asks \"Password:\" twice", "it asks \"Password:\" twice"),
+            ("'Password:' or \"a\"", "'Password:' or \"a\""),
+            ("password:\"ti ger\" x", "password:\"(hidden)\" x"),
             ("password='ti\\'ger' x", "password='(hidden)' x"),
             ("password='tiger dbname=x", "password='(hidden)"),
             (
