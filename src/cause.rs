@@ -194,3 +194,8 @@ pub fn all() -> impl Iterator<Item = &'static Cause> {
 pub fn find(code: &str) -> Option<&'static Cause> {
     all().find(|cause| cause.code == code)
 }
+
+/// Whether there are codes with this first word.
+pub fn has_family(first: &str) -> bool {
+    all().any(|cause| cause.code.split('.').next() == Some(first))
+}

@@ -210,12 +210,11 @@ impl Match {
 pub fn is_code(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let parts: Vec<&str> = text.split('.').collect();
-    let known = |first: &str| cause::all().any(|row| row.code.split('.').next() == Some(first));
     parts.len() >= 2
         && parts
             .iter()
             .all(|part| !part.is_empty() && part.chars().all(plain))
-        && parts.first().is_some_and(|first| known(first))
+        && parts.first().is_some_and(|first| cause::has_family(first))
 }
 
 /// The command that confirms a cause or rules it out.

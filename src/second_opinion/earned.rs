@@ -61,7 +61,7 @@ const AFTER_VERIFICATION: &[&Cause] = &[&tls::CLIENT_REQUIRED, &tls::CLIENT_REJE
 impl Earned {
     /// For a stack of this group.
     pub fn by(group: Group, scene: &Scene<'_>) -> Self {
-        let guard = scene.failed(|f| is(f.cause, &[&server::WRONG_IDENTITY]));
+        let guard = scene.failed(|f| f.cause.is_any(&[&server::WRONG_IDENTITY]));
         match (group, guard) {
             // A guard that was hit means that nothing there is to be touched.
             (_, Some(guard)) if !scene.passed => Earned::Nothing(guard),
@@ -76,7 +76,7 @@ impl Earned {
 
     /// For the SSH server that the run ended on; it has passed those before.
     fn by_last_hop(scene: &Scene<'_>) -> Self {
-        match scene.failed(|f| f.stage == Stage::Ssh && is(f.cause, REFUSED)) {
+        match scene.failed(|f| f.stage == Stage::Ssh && f.cause.is_any(REFUSED)) {
             Some(cause) => Earned::Verification(cause),
             None if scene.connected.bastion.is_some() => Earned::Everything,
             None => Earned::Unverified,
@@ -89,7 +89,7 @@ impl Earned {
             return Earned::Everything;
         }
         let failed = |causes: &[&Cause]| {
-            scene.failed(|f| f.endpoint.as_ref() == Some(&label) && is(f.cause, causes))
+            scene.failed(|f| f.endpoint.as_ref() == Some(&label) && f.cause.is_any(causes))
         };
         let came_to_login =
             || scene.failed(|f| f.endpoint.as_ref() == Some(&label) && f.stage > Stage::Tls);
@@ -160,10 +160,6 @@ pub fn endpoints<'a>(scene: &'a Scene<'_>) -> Vec<&'a Endpoint> {
     }
 }
 
-fn is(cause: &Cause, one_of: &[&Cause]) -> bool {
-    one_of.iter().any(|other| std::ptr::eq(cause, *other))
-}
-
 fn may_speak_tls(scene: &Scene<'_>, endpoint: &Endpoint) -> bool {
     let target = &scene.connected.target;
     let unix = matches!(endpoint.place, Place::Unix(_)) && target.ssh.is_none();
@@ -184,7 +180,7 @@ mod tests {
         };
         let expected = of("tls.cert.").chain(of("ssh.hostkey."));
         for cause in expected.filter(|cause| cause.severity == Severity::Fail) {
-            assert!(is(cause, REFUSED), "{}", cause.code);
+            assert!(cause.is_any(REFUSED), "{}", cause.code);
         }
     }
 }

@@ -24,11 +24,8 @@ use crate::config::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
 use crate::process;
 use crate::secret;
 use crate::temporary::Folder;
+use crate::wire::first_reply::SSL_REQUEST;
 
-/// `SSLRequest` (PostgreSQL protocol, "SSL Session Encryption"): whoever
-/// speaks PostgreSQL answers it, which proves the forward. (So does an SSH
-/// server, which speaks first.)
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// No log is read beyond so many lines.
 const MOST_LINES: usize = 4096;
 /// No line is read beyond so many bytes.
@@ -371,7 +368,8 @@ async fn watch(child: &mut Child, log: &mut Log) {
     else {
         return;
     };
-    // It is read only once there is a forward.
+    // It is read only once there is a forward; whoever speaks PostgreSQL answers
+    // it, which proves the forward. (An SSH server speaks first.)
     let _ = stdin.write_all(&SSL_REQUEST).await;
     let mut answer = [0u8; 1];
     let mut lines = BufReader::new(stderr);
