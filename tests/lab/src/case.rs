@@ -21,7 +21,7 @@ pub struct Scenario {
     pub about: &'static str,
     /// What dbdoctor must say.
     pub expect: Expect,
-    /// Who else is asked.
+    /// Who else is asked; `psql` unless set.
     pub oracle: Oracle,
     /// What the machine must have.
     pub needs: &'static [Need],
@@ -102,6 +102,29 @@ impl Need {
 }
 
 impl Scenario {
+    /// A situation that `psql` judges too.
+    pub const fn new(
+        name: &'static str,
+        about: &'static str,
+        expect: Expect,
+        needs: &'static [Need],
+        setup: fn(&Lab) -> Result<Case>,
+    ) -> Self {
+        Scenario {
+            name,
+            about,
+            expect,
+            oracle: Oracle::Psql,
+            needs,
+            setup,
+        }
+    }
+
+    /// Judged by another client.
+    pub const fn oracle(self, oracle: Oracle) -> Self {
+        Scenario { oracle, ..self }
+    }
+
     /// Why it cannot run here, if so.
     pub fn skipped(&self) -> Option<String> {
         let client = match self.oracle {

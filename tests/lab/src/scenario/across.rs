@@ -53,35 +53,32 @@ const PROXY: &[Need] = &[Need::Postgres, Need::HaProxy];
 
 /// The combinations.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "across-tunnel-verify-full",
-        about: "the certificate's name in host, the address as the bastion reaches it in hostaddr",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    Scenario::new(
+        "across-tunnel-verify-full",
+        "the certificate's name in host, the address as the bastion reaches it in hostaddr",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let conn = verified(lab, "db.test")?.set("hostaddr", "127.0.0.1");
             Ok(silent(through(lab, conn)?))
         },
-    },
-    Scenario {
-        name: "across-tunnel-wrong-name",
-        about: "through a tunnel: a name that the certificate does not carry",
-        expect: Expect::Fail("tls.cert.hostname"),
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-tunnel-wrong-name",
+        "through a tunnel: a name that the certificate does not carry",
+        Expect::Fail("tls.cert.hostname"),
+        BOTH,
+        |lab| {
             let conn = verified(lab, "other.test")?.set("hostaddr", "127.0.0.1");
             through(lab, conn)
         },
-    },
-    Scenario {
-        name: "across-tunnel-passfile",
-        about: "through a tunnel: the password file has the database's own host and port",
-        expect: Expect::Pass,
-        oracle: Oracle::None("ssh -L has another port, and a line of its own"),
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-tunnel-passfile",
+        "through a tunnel: the password file has the database's own host and port",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let pg = lab.postgres()?;
             let line = format!("db.test:{}:appdb:app:{}\n", pg.port(), lab.password());
             let file = lab.file("passfile", line, 0o600)?;
@@ -89,51 +86,51 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(conn.set("passfile", file.display()));
             Ok(silent(case.ssh(lab.sshd()?.route())))
         },
-    },
-    Scenario {
-        name: "across-tunnel-attrs",
-        about: "through a tunnel: the first host is gone, the second is the primary",
-        expect: Expect::Warn("tunnel.target.refused"),
-        oracle: Oracle::None("ssh -L leads to one host"),
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::None(
+        "ssh -L has another port, and a line of its own",
+    )),
+    Scenario::new(
+        "across-tunnel-attrs",
+        "through a tunnel: the first host is gone, the second is the primary",
+        Expect::Warn("tunnel.target.refused"),
+        BOTH,
+        |lab| {
             let pg = lab.postgres()?;
             let ports = format!("{},{}", free_port(), pg.port());
             let conn = pg.conn().set("host", "127.0.0.1,127.0.0.1");
             let conn = conn.set("port", ports);
             through(lab, conn.set("target_session_attrs", "primary"))
         },
-    },
-    Scenario {
-        name: "across-tunnel-attrs-unmet",
-        about: "through a tunnel: a standby is asked for, and there is the primary alone",
-        expect: Expect::Fail("server.read-only"),
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("ssh -L leads to one host")),
+    Scenario::new(
+        "across-tunnel-attrs-unmet",
+        "through a tunnel: a standby is asked for, and there is the primary alone",
+        Expect::Fail("server.read-only"),
+        BOTH,
+        |lab| {
             let conn = lab.postgres()?.conn();
             through(lab, conn.set("target_session_attrs", "standby"))
         },
-    },
-    Scenario {
-        name: "across-tunnel-pooler",
-        about: "through a tunnel: PgBouncer does not know the database",
-        expect: Expect::Fail("pooler.database"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-tunnel-pooler",
+        "through a tunnel: PgBouncer does not know the database",
+        Expect::Fail("pooler.database"),
+        &[Need::Postgres, Need::Sshd, Need::PgBouncer],
+        |lab| {
             let bouncer = lab.new_pgbouncer();
             let bouncer = bouncer.database("other", lab.postgres()?.conn()).start()?;
             Ok(through(lab, bouncer.conn())?.keep(bouncer))
         },
-    },
-    Scenario {
-        name: "across-tunnel-socket-missing",
-        about: "through a tunnel: no such socket on the bastion, which never says why",
-        expect: Expect::Fail("tunnel.target.failed"),
-        oracle: Oracle::None("ssh -W has no sockets at its far end"),
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-tunnel-socket-missing",
+        "through a tunnel: no such socket on the bastion, which never says why",
+        Expect::Fail("tunnel.target.failed"),
+        BOTH,
+        |lab| {
             let conn = lab.postgres()?.conn().set("host", "/nowhere");
             Ok(through(lab, conn)?.assert(|report| {
                 let fixes = report["verdict"]["fixes"].to_string();
@@ -142,25 +139,24 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "across-tunnel-balancer-down",
-        about: "through a tunnel: a load balancer whose one server is in maintenance",
-        expect: Expect::Fail("protocol.closed"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::HaProxy],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("ssh -W has no sockets at its far end")),
+    Scenario::new(
+        "across-tunnel-balancer-down",
+        "through a tunnel: a load balancer whose one server is in maintenance",
+        Expect::Fail("protocol.closed"),
+        &[Need::Postgres, Need::Sshd, Need::HaProxy],
+        |lab| {
             let proxy = balanced(lab, "disabled", "")?;
             Ok(behind(lab, proxy).ssh(lab.sshd()?.route()))
         },
-    },
-    Scenario {
-        name: "across-jump-refused",
-        about: "the second hop does not listen: the advice is not about a database",
-        expect: Expect::Fail("tunnel.target.refused"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-jump-refused",
+        "the second hop does not listen: the advice is not about a database",
+        Expect::Fail("tunnel.target.refused"),
+        BOTH,
+        |lab| {
             let route = lab.sshd()?.route();
             let second = format!("{}@127.0.0.1:{}", lab.user()?, free_port());
             let case = Case::check(lab.postgres()?.conn()).ssh(route.then(&second));
@@ -171,30 +167,28 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "across-balancer-proxy-sent",
-        about: "HAProxy sends the PROXY protocol to a server that does not take it",
-        expect: Expect::Fail("protocol.closed"),
-        oracle: Oracle::Psql,
-        needs: PROXY,
-        setup: |lab| Ok(behind(lab, balanced(lab, "send-proxy", "")?)),
-    },
-    Scenario {
-        name: "across-balancer-proxy-wanted",
-        about: "HAProxy wants the PROXY protocol from us",
-        expect: Expect::Fail("protocol.reset"),
-        oracle: Oracle::Psql,
-        needs: PROXY,
-        setup: |lab| Ok(behind(lab, balanced(lab, "", "accept-proxy")?)),
-    },
-    Scenario {
-        name: "across-balancer-pooler",
-        about: "HAProxy before PgBouncer, which rejects by its own rules",
-        expect: Expect::Fail("auth.hba.reject"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::HaProxy, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "across-balancer-proxy-sent",
+        "HAProxy sends the PROXY protocol to a server that does not take it",
+        Expect::Fail("protocol.closed"),
+        PROXY,
+        |lab| Ok(behind(lab, balanced(lab, "send-proxy", "")?)),
+    ),
+    Scenario::new(
+        "across-balancer-proxy-wanted",
+        "HAProxy wants the PROXY protocol from us",
+        Expect::Fail("protocol.reset"),
+        PROXY,
+        |lab| Ok(behind(lab, balanced(lab, "", "accept-proxy")?)),
+    ),
+    Scenario::new(
+        "across-balancer-pooler",
+        "HAProxy before PgBouncer, which rejects by its own rules",
+        Expect::Fail("auth.hba.reject"),
+        &[Need::Postgres, Need::HaProxy, Need::PgBouncer],
+        |lab| {
             let rules = lab.file("hba", "host other all 127.0.0.1/32 md5\n", 0o644)?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -209,32 +203,30 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "across-allow-hostssl",
-        about: "the server demands TLS, and sslmode=allow is for just that",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-allow-hostssl",
+        "the server demands TLS, and sslmode=allow is for just that",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().tls(lab.issue(lab.cert())?);
             let pg = pg.hba("hostssl all all all scram-sha-256").start()?;
             let conn = pg.conn().set("sslmode", "allow");
             let case = Case::check(conn).password(lab.password());
             Ok(silent(case).keep(pg))
         },
-    },
-    Scenario {
-        name: "across-prefer-hostnossl",
-        about: "the server refuses TLS, which sslmode=prefer tries first",
-        expect: Expect::Warn("auth.hba.needs-plain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "across-prefer-hostnossl",
+        "the server refuses TLS, which sslmode=prefer tries first",
+        Expect::Warn("auth.hba.needs-plain"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().tls(lab.issue(lab.cert())?);
             let pg = pg.hba("hostnossl all all all scram-sha-256").start()?;
             let case = Case::check(pg.conn()).password(lab.password());
             Ok(case.keep(pg))
         },
-    },
+    ),
 ];

@@ -15,49 +15,45 @@ use crate::{Issued, KeyKind, Scenario, Usage, free_port};
 macro_rules! spoken {
     ($suffix:literal, $language:expr) => {
         &[
-            Scenario {
-                name: concat!("auth-password-wrong", $suffix),
-                about: "the password is another one",
-                expect: Expect::Fail("auth.password.wrong"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            Scenario::new(
+                concat!("auth-password-wrong", $suffix),
+                "the password is another one",
+                Expect::Fail("auth.password.wrong"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-password-role-missing", $suffix),
-                about: "a password is asked for, and there is no such role",
-                expect: Expect::Fail("auth.password.wrong"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-password-role-missing", $suffix),
+                "a password is asked for, and there is no such role",
+                Expect::Fail("auth.password.wrong"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("user", "nobody");
                     Ok(Case::check(conn).password("wr0ng-canary").keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-password-expired", $suffix),
-                about: "the right password, after its VALID UNTIL",
-                expect: Expect::Fail("auth.password.wrong"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-password-expired", $suffix),
+                "the right password, after its VALID UNTIL",
+                Expect::Fail("auth.password.wrong"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .sql("alter role app valid until '2020-01-01'")
                         .start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-no-entry", $suffix),
-                about: "no line for this host in pg_hba.conf",
-                expect: Expect::Fail("auth.hba.no-entry"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-no-entry", $suffix),
+                "no line for this host in pg_hba.conf",
+                Expect::Fail("auth.hba.no-entry"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all all 192.0.2.0/24 scram-sha-256")
                         .start()?;
@@ -65,14 +61,13 @@ macro_rules! spoken {
                     let case = Case::check(conn).password(lab.password()).keep(pg);
                     Ok(case.assert(|report| adds(report, "host appdb app 127.0.0.1/32")))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-no-entry-tls", $suffix),
-                about: "no line for this host in pg_hba.conf, with TLS or without",
-                expect: Expect::Fail("auth.hba.no-entry"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-no-entry-tls", $suffix),
+                "no line for this host in pg_hba.conf, with TLS or without",
+                Expect::Fail("auth.hba.no-entry"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .hba("host all all 192.0.2.0/24 scram-sha-256")
                         .start()?;
@@ -80,14 +75,13 @@ macro_rules! spoken {
                     let case = Case::check(conn).password(lab.password()).keep(pg);
                     Ok(case.assert(|report| adds(report, "hostssl appdb app 127.0.0.1/32")))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-no-entry-replication", $suffix),
-                about: "no line for replication in pg_hba.conf",
-                expect: Expect::Fail("auth.hba.no-entry"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-no-entry-replication", $suffix),
+                "no line for replication in pg_hba.conf",
+                Expect::Fail("auth.hba.no-entry"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all all all scram-sha-256")
                         .start()?;
@@ -95,14 +89,13 @@ macro_rules! spoken {
                     let case = Case::check(conn).password(lab.password()).keep(pg);
                     Ok(case.assert(|report| adds(report, "host replication app 127.0.0.1/32")))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-no-entry-socket", $suffix),
-                about: "no line for the unix socket in pg_hba.conf",
-                expect: Expect::Fail("auth.hba.no-entry"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-no-entry-socket", $suffix),
+                "no line for the unix socket in pg_hba.conf",
+                Expect::Fail("auth.hba.no-entry"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all all all scram-sha-256")
                         .start()?;
@@ -110,42 +103,39 @@ macro_rules! spoken {
                     let case = Case::check(conn).password(lab.password()).keep(pg);
                     Ok(case.assert(|report| adds(report, "local appdb app scram-sha-256")))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-reject", $suffix),
-                about: "pg_hba.conf rejects this role",
-                expect: Expect::Fail("auth.hba.reject"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-reject", $suffix),
+                "pg_hba.conf rejects this role",
+                Expect::Fail("auth.hba.reject"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all app all reject")
                         .hba("host all all all scram-sha-256")
                         .start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-needs-tls", $suffix),
-                about: "pg_hba.conf takes TLS alone, and sslmode=disable",
-                expect: Expect::Fail("auth.hba.needs-tls"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-needs-tls", $suffix),
+                "pg_hba.conf takes TLS alone, and sslmode=disable",
+                Expect::Fail("auth.hba.needs-tls"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .hba("hostssl all all all scram-sha-256")
                         .start()?;
                     let conn = pg.conn().set("sslmode", "disable");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-needs-tls-reject", $suffix),
-                about: "pg_hba.conf rejects what is not encrypted, and sslmode=disable",
-                expect: Expect::Fail("auth.hba.needs-tls"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-needs-tls-reject", $suffix),
+                "pg_hba.conf rejects what is not encrypted, and sslmode=disable",
+                Expect::Fail("auth.hba.needs-tls"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .hba("hostnossl all all all reject")
                         .hba("host all all all scram-sha-256")
@@ -153,140 +143,129 @@ macro_rules! spoken {
                     let conn = pg.conn().set("sslmode", "disable");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-hba-needs-plain", $suffix),
-                about: "pg_hba.conf takes no TLS, and sslmode=require",
-                expect: Expect::Fail("auth.hba.needs-plain"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-hba-needs-plain", $suffix),
+                "pg_hba.conf takes no TLS, and sslmode=require",
+                Expect::Fail("auth.hba.needs-plain"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .hba("hostnossl all all all scram-sha-256")
                         .start()?;
                     let conn = pg.conn().set("sslmode", "require");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-role-missing", $suffix),
-                about: "no such role, and no password is asked for",
-                expect: Expect::Fail("auth.role.missing"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-role-missing", $suffix),
+                "no such role, and no password is asked for",
+                Expect::Fail("auth.role.missing"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all all all trust")
                         .start()?;
                     Ok(Case::check(pg.conn().set("user", "nobody")).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-role-nologin", $suffix),
-                about: "a group role, and no password is asked for",
-                expect: Expect::Fail("auth.role.nologin"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-role-nologin", $suffix),
+                "a group role, and no password is asked for",
+                Expect::Fail("auth.role.nologin"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language).hba("host all all all trust");
                     let pg = pg.sql("create role staff").start()?;
                     Ok(Case::check(pg.conn().set("user", "staff")).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-role-nologin-password", $suffix),
-                about: "a role without LOGIN, and its right password",
-                expect: Expect::Fail("auth.role.nologin"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-role-nologin-password", $suffix),
+                "a role without LOGIN, and its right password",
+                Expect::Fail("auth.role.nologin"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .sql("alter role app nologin")
                         .start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-role-replication", $suffix),
-                about: "replication without the attribute",
-                expect: Expect::Fail("auth.role.replication"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-role-replication", $suffix),
+                "replication without the attribute",
+                Expect::Fail("auth.role.replication"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("replication", "true");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-database-missing", $suffix),
-                about: "no such database",
-                expect: Expect::Fail("auth.database.missing"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-database-missing", $suffix),
+                "no such database",
+                Expect::Fail("auth.database.missing"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("dbname", "orders");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-database-denied", $suffix),
-                about: "no CONNECT privilege",
-                expect: Expect::Fail("auth.database.denied"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-database-denied", $suffix),
+                "no CONNECT privilege",
+                Expect::Fail("auth.database.denied"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .sql("revoke connect on database postgres from public")
                         .start()?;
                     let conn = pg.conn().set("dbname", "postgres");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-database-closed", $suffix),
-                about: "a database that takes no connections",
-                expect: Expect::Fail("auth.database.closed"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-database-closed", $suffix),
+                "a database that takes no connections",
+                Expect::Fail("auth.database.closed"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("dbname", "template0");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-peer", $suffix),
-                about: "peer authentication, and the system user has another name",
-                expect: Expect::Fail("auth.peer"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-peer", $suffix),
+                "peer authentication, and the system user has another name",
+                Expect::Fail("auth.peer"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language).hba("local all all peer").start()?;
                     Ok(Case::check(pg.conn().set("host", pg.socket_dir().display())).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-ident", $suffix),
-                about: "ident authentication, and nobody answers on port 113",
-                expect: Expect::Fail("auth.ident"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-ident", $suffix),
+                "ident authentication, and nobody answers on port 113",
+                Expect::Fail("auth.ident"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all all all ident")
                         .start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-cert", $suffix),
-                about: "the client certificate is another role's",
-                expect: Expect::Fail("auth.cert"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-cert", $suffix),
+                "the client certificate is another role's",
+                Expect::Fail("auth.cert"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .conf("ssl_ca_file", lab.ca_file().display())
                         .hba("hostssl all all all cert")
@@ -294,14 +273,13 @@ macro_rules! spoken {
                     let conn = with_certificate(lab, pg.conn(), "mallory")?;
                     Ok(Case::check(conn).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-cert-and-password", $suffix),
-                about: "the right password, and the client certificate is another role's",
-                expect: Expect::Fail("auth.cert"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-cert-and-password", $suffix),
+                "the right password, and the client certificate is another role's",
+                Expect::Fail("auth.cert"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .conf("ssl_ca_file", lab.ca_file().display())
                         .hba("hostssl all all all scram-sha-256 clientcert=verify-full")
@@ -309,14 +287,13 @@ macro_rules! spoken {
                     let conn = with_certificate(lab, pg.conn(), "mallory")?;
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-cert-missing", $suffix),
-                about: "a client certificate is demanded, and there is none",
-                expect: Expect::Fail("tls.client.required"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-cert-missing", $suffix),
+                "a client certificate is demanded, and there is none",
+                Expect::Fail("tls.client.required"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = with_tls(lab, $language)?
                         .conf("ssl_ca_file", lab.ca_file().display())
                         .hba("hostssl all all all scram-sha-256 clientcert=verify-ca")
@@ -324,27 +301,25 @@ macro_rules! spoken {
                     let conn = pg.conn().set("sslmode", "require");
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-pam", $suffix),
-                about: "PAM refuses",
-                expect: Expect::Fail("auth.pam"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-pam", $suffix),
+                "PAM refuses",
+                Expect::Fail("auth.pam"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .hba("host all all all pam pamservice=dbdoctor-lab")
                         .start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-ldap", $suffix),
-                about: "the LDAP server refuses the connection",
-                expect: Expect::Fail("auth.ldap"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-ldap", $suffix),
+                "the LDAP server refuses the connection",
+                Expect::Fail("auth.ldap"),
+                &[Need::Postgres],
+                |lab| {
                     let port = free_port();
                     let line = format!(
                         "host all all all ldap ldapserver=127.0.0.1 ldapport={port} \
@@ -353,14 +328,13 @@ macro_rules! spoken {
                     let pg = speaks(lab, $language).hba(&line).start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-radius", $suffix),
-                about: "the RADIUS server refuses the connection",
-                expect: Expect::Fail("auth.radius"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-radius", $suffix),
+                "the RADIUS server refuses the connection",
+                Expect::Fail("auth.radius"),
+                &[Need::Postgres],
+                |lab| {
                     let port = free_port();
                     let line = format!(
                         "host all all all radius radiusservers=127.0.0.1 radiusports={port} \
@@ -370,18 +344,17 @@ macro_rules! spoken {
                     let conn = pg.conn().set("connect_timeout", 10);
                     Ok(Case::check(conn).password(lab.password()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("auth-gss", $suffix),
-                about: "Kerberos is demanded",
-                expect: Expect::Fail("auth.gss"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("auth-gss", $suffix),
+                "Kerberos is demanded",
+                Expect::Fail("auth.gss"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language).hba("host all all all gss").start()?;
                     Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
                 },
-            },
+            ),
         ]
     };
 }
@@ -491,13 +464,12 @@ fn asked_again(
 
 /// Authentication and authorisation.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "auth-password-latin1-healthy",
-        about: "a password that is not UTF-8",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new(
+        "auth-password-latin1-healthy",
+        "a password that is not UTF-8",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             // That of the five bytes p, E4, s, s.
             let verifier = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$BtyKdazANLQzDhUNsfHatjmo4Gm09S76yu8uLKguWuc=:cEDVVy2Tcvw3E8Z83uZoyoQKuzmg7YKQDwzAKBzgDoQ=";
             let sql = format!("create role latin login password '{verifier}'");
@@ -505,42 +477,38 @@ pub const SCENARIOS: &[Scenario] = &[
             let target = format!("postgresql://latin:p%E4ss@{}/appdb", pg.addr());
             Ok(Case::target(&target).asks_psql(&target).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-database-invalid",
-        about: "a DROP DATABASE was interrupted",
-        expect: Expect::Fail("auth.database.closed"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-database-invalid",
+        "a DROP DATABASE was interrupted",
+        Expect::Fail("auth.database.closed"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             pg.sql("update pg_database set datconnlimit = -2 where datname = 'appdb'")?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-password-missing",
-        about: "no password from anywhere",
-        expect: Expect::Fail("auth.password.missing"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(Case::check(lab.postgres()?.conn())),
-    },
-    Scenario {
-        name: "auth-password-empty",
-        about: "an empty password counts as none",
-        expect: Expect::Fail("auth.password.missing"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(Case::check(lab.postgres()?.conn()).env("PGPASSWORD", "")),
-    },
-    Scenario {
-        name: "auth-password-unicode",
-        about: "a password that SASLprep changes, given in another form",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-password-missing",
+        "no password from anywhere",
+        Expect::Fail("auth.password.missing"),
+        &[Need::Postgres],
+        |lab| Ok(Case::check(lab.postgres()?.conn())),
+    ),
+    Scenario::new(
+        "auth-password-empty",
+        "an empty password counts as none",
+        Expect::Fail("auth.password.missing"),
+        &[Need::Postgres],
+        |lab| Ok(Case::check(lab.postgres()?.conn()).env("PGPASSWORD", "")),
+    ),
+    Scenario::new(
+        "auth-password-unicode",
+        "a password that SASLprep changes, given in another form",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             // U+2168 ROMAN NUMERAL NINE is IX; U+00AD SOFT HYPHEN is nothing.
             let pg = lab
                 .new_postgres()
@@ -548,28 +516,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(Case::check(pg.conn()).password("x\u{2168}\u{ad}y").keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-scram-many-iterations",
-        about: "a password hashed 300,000 times",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-scram-many-iterations",
+        "a password hashed 300,000 times",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let salt = b"saltsaltsaltsalt";
             let verifier = scram_verifier(lab.password(), salt, 300_000)?;
             let sql = format!("alter role app password '{verifier}'");
             let pg = lab.new_postgres().sql(&sql).start()?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-hba-needs-tls-certificate",
-        about: "pg_hba.conf takes TLS with a client certificate alone, and sslmode=disable",
-        expect: Expect::Fail("auth.hba.needs-tls"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-hba-needs-tls-certificate",
+        "pg_hba.conf takes TLS with a client certificate alone, and sslmode=disable",
+        Expect::Fail("auth.hba.needs-tls"),
+        &[Need::Postgres],
+        |lab| {
             let pg = with_tls(lab, None)?
                 .conf("ssl_ca_file", lab.ca_file().display())
                 .hba("hostssl all all all cert")
@@ -577,40 +543,37 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("sslmode", "disable");
             Ok(case(lab, conn).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-trust",
-        about: "no password is asked for",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-trust",
+        "no password is asked for",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().hba("host all all all trust").start()?;
             let case = Case::check(pg.conn()).keep(pg);
             Ok(case.forbids("auth.method.weak"))
         },
-    },
-    Scenario {
-        name: "auth-cert-healthy",
-        about: "a client certificate of the role's name, and no password",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-cert-healthy",
+        "a client certificate of the role's name, and no password",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = with_tls(lab, None)?
                 .conf("ssl_ca_file", lab.ca_file().display())
                 .hba("hostssl all all all cert")
                 .start()?;
             Ok(Case::check(with_certificate(lab, pg.conn(), "app")?).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-peer-healthy",
-        about: "peer authentication as the role's system user",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-peer-healthy",
+        "peer authentication as the role's system user",
+        Expect::Pass,
+        &[Need::Postgres, Need::Root],
+        |lab| {
             let pg = lab.new_postgres().hba("local all all peer").start()?;
             pg.sql("create role nobody login")?;
             let conn = pg.conn().set("host", pg.socket_dir().display());
@@ -618,50 +581,46 @@ pub const SCENARIOS: &[Scenario] = &[
                 .run_as("nobody")
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-md5",
-        about: "an MD5 password",
-        expect: Expect::Warn("auth.method.weak"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-md5",
+        "an MD5 password",
+        Expect::Warn("auth.method.weak"),
+        &[Need::Postgres],
+        |lab| {
             let pg = md5(lab)?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-md5-wrong",
-        about: "an MD5 password, and it is another one",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-md5-wrong",
+        "an MD5 password, and it is another one",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres],
+        |lab| {
             let pg = md5(lab)?;
             Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-cleartext",
-        about: "the password is sent in clear, without TLS",
-        expect: Expect::Warn("auth.method.weak"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-cleartext",
+        "the password is sent in clear, without TLS",
+        Expect::Warn("auth.method.weak"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .hba("host all all all password")
                 .start()?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-cleartext-tls",
-        about: "the password is sent in clear within TLS",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-cleartext-tls",
+        "the password is sent in clear within TLS",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = with_tls(lab, None)?
                 .hba("host all all all password")
                 .start()?;
@@ -671,26 +630,24 @@ pub const SCENARIOS: &[Scenario] = &[
                 .forbids("auth.method.weak")
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-timeout",
-        about: "the LDAP server behind it never answers",
-        expect: Expect::Fail("auth.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-timeout",
+        "the LDAP server behind it never answers",
+        Expect::Fail("auth.timeout"),
+        &[Need::Postgres],
+        |lab| {
             let (silent, pg) = silent_ldap(lab, "1min")?;
             let case = Case::check(pg.conn().set("connect_timeout", 2));
             Ok(case.password(lab.password()).keep((pg, silent)))
         },
-    },
-    Scenario {
-        name: "auth-timeout-server",
-        about: "the server's authentication_timeout of a second is over, and it closes",
-        expect: Expect::Fail("auth.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-timeout-server",
+        "the server's authentication_timeout of a second is over, and it closes",
+        Expect::Fail("auth.timeout"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 client.receive()?;
@@ -699,94 +656,87 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-protocol-version",
-        about: "protocol 3.2 is demanded of PostgreSQL 15",
-        expect: Expect::Fail("auth.protocol-version"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-protocol-version",
+        "protocol 3.2 is demanded of PostgreSQL 15",
+        Expect::Fail("auth.protocol-version"),
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn().set("min_protocol_version", "3.2");
             Ok(case(lab, conn))
         },
-    },
-    Scenario {
-        name: "auth-protocol-version-healthy",
-        about: "protocol 3.2 is asked for, and PostgreSQL 15 negotiates 3.0",
-        expect: Expect::Pass,
-        oracle: Oracle::None("libpq 15 does not know max_protocol_version"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-protocol-version-healthy",
+        "protocol 3.2 is asked for, and PostgreSQL 15 negotiates 3.0",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn().set("max_protocol_version", "latest");
             Ok(case(lab, conn))
         },
-    },
-    Scenario {
-        name: "auth-requirepeer",
-        about: "the server is not run by the user that requirepeer names",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("libpq 15 does not know max_protocol_version")),
+    Scenario::new(
+        "auth-requirepeer",
+        "the server is not run by the user that requirepeer names",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres, Need::Root],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn().set("host", pg.socket_dir().display());
             Ok(case(lab, conn.set("requirepeer", "nobody")))
         },
-    },
-    Scenario {
-        name: "auth-requirepeer-healthy",
-        about: "the server is run by the user that requirepeer names",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-requirepeer-healthy",
+        "the server is run by the user that requirepeer names",
+        Expect::Pass,
+        &[Need::Postgres, Need::Root],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn().set("host", pg.socket_dir().display());
             Ok(case(lab, conn.set("requirepeer", "postgres")))
         },
-    },
-    Scenario {
-        name: "auth-time-zone",
-        about: "PGTZ is sent, and the server does not know it",
-        expect: Expect::Fail("server.option"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(case(lab, lab.postgres()?.conn()).env("PGTZ", "Mars/Olympus")),
-    },
-    Scenario {
-        name: "auth-encryption-each",
-        about: "pg_hba.conf has no line for TLS, which is tried first, and the password is wrong without it",
-        expect: Expect::Fail("auth.hba.no-entry"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-time-zone",
+        "PGTZ is sent, and the server does not know it",
+        Expect::Fail("server.option"),
+        &[Need::Postgres],
+        |lab| Ok(case(lab, lab.postgres()?.conn()).env("PGTZ", "Mars/Olympus")),
+    ),
+    Scenario::new(
+        "auth-encryption-each",
+        "pg_hba.conf has no line for TLS, which is tried first, and the password is wrong without it",
+        Expect::Fail("auth.hba.no-entry"),
+        &[Need::Postgres],
+        |lab| {
             let pg = with_tls(lab, None)?
                 .hba("hostnossl all all all scram-sha-256")
                 .start()?;
             Ok(Case::check(pg.conn()).password("wr0ng-canary").keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-encryption-other",
-        about: "pg_hba.conf has no line for TLS, and libpq goes on without it",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-encryption-other",
+        "pg_hba.conf has no line for TLS, and libpq goes on without it",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = with_tls(lab, None)?
                 .hba("hostnossl all all all scram-sha-256")
                 .start()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-binding-no-digest",
-        about: "an Ed25519 certificate, for which there is no channel binding",
-        expect: Expect::Fail("tls.channel-binding"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-binding-no-digest",
+        "an Ed25519 certificate, for which there is no channel binding",
+        Expect::Fail("tls.channel-binding"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .tls(Issued::self_signed(&ed25519(lab))?)
@@ -794,14 +744,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("sslmode", "require");
             Ok(case(lab, conn).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-binding-no-digest-disabled",
-        about: "the same, and channel_binding=disable",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-binding-no-digest-disabled",
+        "the same, and channel_binding=disable",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .tls(Issued::self_signed(&ed25519(lab))?)
@@ -809,62 +758,58 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("sslmode", "require");
             Ok(case(lab, conn.set("channel_binding", "disable")).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-method-refused-md5",
-        about: "MD5, and require_auth=scram-sha-256",
-        expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-method-refused-md5",
+        "MD5, and require_auth=scram-sha-256",
+        Expect::Fail("auth.method.refused"),
+        &[Need::Postgres],
+        |lab| {
             let pg = md5(lab)?;
             let conn = pg.conn().set("require_auth", "scram-sha-256");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-method-refused-none",
-        about: "nothing is asked for, and require_auth=!none",
-        expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-method-refused-none",
+        "nothing is asked for, and require_auth=!none",
+        Expect::Fail("auth.method.refused"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().hba("host all all all trust").start()?;
             let conn = pg.conn().set("require_auth", "!none");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-method-allowed",
-        about: "SCRAM, and require_auth=scram-sha-256,none",
-        expect: Expect::Pass,
-        oracle: Oracle::None("libpq 15 does not know require_auth"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-method-allowed",
+        "SCRAM, and require_auth=scram-sha-256,none",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn();
             let conn = conn.set("require_auth", "scram-sha-256,none");
             Ok(Case::check(conn).password(lab.password()))
         },
-    },
-    Scenario {
-        name: "auth-binding-without-tls",
-        about: "channel_binding=require, and no TLS",
-        expect: Expect::Fail("tls.channel-binding"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("libpq 15 does not know require_auth")),
+    Scenario::new(
+        "auth-binding-without-tls",
+        "channel_binding=require, and no TLS",
+        Expect::Fail("tls.channel-binding"),
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn().set("sslmode", "disable");
             let conn = conn.set("channel_binding", "require");
             Ok(Case::check(conn).password(lab.password()))
         },
-    },
-    Scenario {
-        name: "auth-binding-md5",
-        about: "channel_binding=require, and the server asks for MD5",
-        expect: Expect::Fail("tls.channel-binding"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-binding-md5",
+        "channel_binding=require, and the server asks for MD5",
+        Expect::Fail("tls.channel-binding"),
+        &[Need::Postgres],
+        |lab| {
             let pg = with_tls(lab, None)?
                 .conf("password_encryption", "md5")
                 .hba("host all all all md5")
@@ -874,14 +819,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(conn.set("channel_binding", "require"));
             Ok(case.password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "auth-downgrade-cleartext",
-        about: "an impostor asks for the password in clear, and require_auth=scram-sha-256",
-        expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-downgrade-cleartext",
+        "an impostor asks for the password in clear, and require_auth=scram-sha-256",
+        Expect::Fail("auth.method.refused"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 client.receive().map(drop)
@@ -889,30 +833,29 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer).set("require_auth", "scram-sha-256");
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-request-repeated",
-        about: "an impostor asks for the password in clear for ever: it is sent once",
-        expect: Expect::Fail("protocol.malformed"),
-        oracle: Oracle::None("libpq sends the password each time"),
-        needs: &[],
-        setup: |lab| asked_again(lab, |client| client.ask(impostor::CLEARTEXT, b"")),
-    },
-    Scenario {
-        name: "auth-request-repeated-md5",
-        about: "an impostor asks for MD5 with a salt of its own for ever: one hash is sent",
-        expect: Expect::Fail("protocol.malformed"),
-        oracle: Oracle::None("libpq sends a hash each time"),
-        needs: &[],
-        setup: |lab| asked_again(lab, |client| client.ask(impostor::MD5, b"salt")),
-    },
-    Scenario {
-        name: "auth-request-repeated-cleartext-after-scram",
-        about: "an impostor asks for the password in clear once it has a proof of SCRAM",
-        expect: Expect::Fail("protocol.malformed"),
-        oracle: Oracle::None("libpq sends the password"),
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-request-repeated",
+        "an impostor asks for the password in clear for ever: it is sent once",
+        Expect::Fail("protocol.malformed"),
+        &[],
+        |lab| asked_again(lab, |client| client.ask(impostor::CLEARTEXT, b"")),
+    )
+    .oracle(Oracle::None("libpq sends the password each time")),
+    Scenario::new(
+        "auth-request-repeated-md5",
+        "an impostor asks for MD5 with a salt of its own for ever: one hash is sent",
+        Expect::Fail("protocol.malformed"),
+        &[],
+        |lab| asked_again(lab, |client| client.ask(impostor::MD5, b"salt")),
+    )
+    .oracle(Oracle::None("libpq sends a hash each time")),
+    Scenario::new(
+        "auth-request-repeated-cleartext-after-scram",
+        "an impostor asks for the password in clear once it has a proof of SCRAM",
+        Expect::Fail("protocol.malformed"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.scram()?;
                 client.ask(impostor::CLEARTEXT, b"")?;
@@ -921,14 +864,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-downgrade-md5",
-        about: "an impostor asks for MD5, and require_auth=!password,!md5",
-        expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("libpq sends the password")),
+    Scenario::new(
+        "auth-downgrade-md5",
+        "an impostor asks for MD5, and require_auth=!password,!md5",
+        Expect::Fail("auth.method.refused"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::MD5, b"salt")?;
                 client.receive().map(drop)
@@ -936,14 +879,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer).set("require_auth", "!password,!md5");
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-downgrade-binding",
-        about: "an impostor asks for the password in clear, and channel_binding=require",
-        expect: Expect::Fail("tls.channel-binding"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-downgrade-binding",
+        "an impostor asks for the password in clear, and channel_binding=require",
+        Expect::Fail("tls.channel-binding"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 client.receive().map(drop)
@@ -951,14 +893,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer).set("channel_binding", "require");
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-downgrade-none",
-        about: "an impostor lets everybody in, and require_auth=scram-sha-256",
-        expect: Expect::Fail("auth.method.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-downgrade-none",
+        "an impostor lets everybody in, and require_auth=scram-sha-256",
+        Expect::Fail("auth.method.refused"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.serve()
@@ -966,14 +907,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer).set("require_auth", "scram-sha-256");
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-server-unproven",
-        about: "an impostor signs the SCRAM exchange without knowing the password",
-        expect: Expect::Fail("auth.server.unproven"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-server-unproven",
+        "an impostor signs the SCRAM exchange without knowing the password",
+        Expect::Fail("auth.server.unproven"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.scram()?;
                 let signature = b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -984,14 +924,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-server-unproven-early-yes",
-        about: "an impostor says yes without signing, which libpq takes unless told otherwise",
-        expect: Expect::Warn("auth.server.unproven"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-server-unproven-early-yes",
+        "an impostor says yes without signing, which libpq takes unless told otherwise",
+        Expect::Warn("auth.server.unproven"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.scram()?;
                 client.ask(impostor::OK, b"")?;
@@ -1000,14 +939,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-server-unproven-early-yes-refused",
-        about: "the same, and require_auth=scram-sha-256",
-        expect: Expect::Fail("auth.server.unproven"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-server-unproven-early-yes-refused",
+        "the same, and require_auth=scram-sha-256",
+        Expect::Fail("auth.server.unproven"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.scram()?;
                 client.ask(impostor::OK, b"")?;
@@ -1016,14 +954,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer).set("require_auth", "scram-sha-256");
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-method-unsupported",
-        about: "only an OAuth token is wanted",
-        expect: Expect::Fail("auth.method.unsupported"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-method-unsupported",
+        "only an OAuth token is wanted",
+        Expect::Fail("auth.method.unsupported"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::SASL, b"OAUTHBEARER\0\0")?;
                 client.receive().map(drop)
@@ -1031,14 +968,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-intercepted-stripped",
-        about: "channel binding is offered without TLS: somebody took TLS away",
-        expect: Expect::Fail("tls.intercepted"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-intercepted-stripped",
+        "channel binding is offered without TLS: somebody took TLS away",
+        Expect::Fail("tls.intercepted"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::SASL, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")?;
                 client.receive().map(drop)
@@ -1046,53 +982,50 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-protocol-oversized",
-        about: "an authentication request of a length that is none",
-        expect: Expect::Fail("protocol.oversized"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-protocol-oversized",
+        "an authentication request of a length that is none",
+        Expect::Fail("protocol.oversized"),
+        &[],
+        |lab| {
             let peer = impostor(|client| client.send(b'R', &[0; 4_000]))?;
             let conn = at(&peer);
             Ok(never_told(lab, peer, conn))
         },
-    },
-    Scenario {
-        name: "auth-closed-midway",
-        about: "the connection is closed as soon as the password was sent",
-        expect: Expect::Fail("auth.closed"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-closed-midway",
+        "the connection is closed as soon as the password was sent",
+        Expect::Fail("auth.closed"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 client.receive().map(drop)
             })?;
             Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-stall",
-        about: "the log-in passes, and larger packets are lost",
-        expect: Expect::Fail("protocol.stall"),
-        oracle: Oracle::None("psql asks for less"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-stall",
+        "the log-in passes, and larger packets are lost",
+        Expect::Fail("protocol.stall"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let peer = Peer::forward(pg.addr(), Fault::StallAbove(900))?;
             let conn = pg.conn().set("port", peer.port()).set("connect_timeout", 2);
             Ok(Case::check(conn).password(lab.password()).keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-password-repeated",
-        about: "an impostor repeats the password in its refusal, plain and encoded",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("psql asks for less")),
+    Scenario::new(
+        "auth-password-repeated",
+        "an impostor repeats the password in its refusal, plain and encoded",
+        Expect::Fail("auth.password.wrong"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 let password = given(client)?;
@@ -1115,14 +1048,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let base64 = openssl::base64::encode_block(password.as_bytes());
             Ok(case.secret(base64.trim_end_matches('=')).keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-password-repeated-raw",
-        about: "an impostor sends the client's message with the password back",
-        expect: Expect::Fail("protocol.malformed"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-password-repeated-raw",
+        "an impostor sends the client's message with the password back",
+        Expect::Fail("protocol.malformed"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 let (tag, body) = client.receive()?;
@@ -1130,14 +1062,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-password-repeated-session",
-        about: "an impostor lets everybody in and shows the password as its version",
-        expect: Expect::Warn("auth.method.weak"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-password-repeated-session",
+        "an impostor lets everybody in and shows the password as its version",
+        Expect::Warn("auth.method.weak"),
+        &[],
+        |lab| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 let password = given(client)?;
@@ -1149,14 +1080,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-password-usual-word",
-        about: "a password that is a word of every report, and the server repeats it",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "auth-password-usual-word",
+        "a password that is a word of every report, and the server repeats it",
+        Expect::Fail("auth.password.wrong"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::CLEARTEXT, b"")?;
                 given(client)?;
@@ -1179,14 +1109,13 @@ pub const SCENARIOS: &[Scenario] = &[
             });
             Ok(whole.keep(peer))
         },
-    },
-    Scenario {
-        name: "auth-crashed",
-        about: "the connection is cut in the middle of the login, and the server is recovering then",
-        expect: Expect::Fail("server.recovering"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "auth-crashed",
+        "the connection is cut in the middle of the login, and the server is recovering then",
+        Expect::Fail("server.recovering"),
+        &[],
+        |lab| {
             let met = std::sync::atomic::AtomicBool::new(false);
             let peer = impostor(move |client| {
                 if !met.fetch_xor(true, std::sync::atomic::Ordering::SeqCst) {
@@ -1204,7 +1133,7 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).password(lab.password()).keep(peer))
         },
-    },
+    ),
 ];
 
 /// The password that a client sends in clear.

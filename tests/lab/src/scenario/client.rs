@@ -86,18 +86,18 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(agree(case.ssh(lab.sshd()?.route()), EVERYBODY))
         },
     ),
-    Scenario {
-        name: "client-agree-tunnel",
-        about: "the tunnel alone",
-        expect: Expect::Pass,
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    Scenario::new(
+        "client-agree-tunnel",
+        "the tunnel alone",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let case = Case::check(lab.postgres()?.conn()).command("tunnel");
             let rows = &[("libssh2", "passed"), ("ssh", "passed")];
             Ok(agree(case.ssh(lab.sshd()?.route()), rows))
         },
-    },
+    )
+    .oracle(Oracle::Ssh),
     through(
         "client-agree-jump",
         "all stacks get through two SSH servers",
@@ -290,14 +290,7 @@ const EVERYBODY: &[(&str, &str)] = &[
 type Setup = fn(&Lab) -> Result<Case>;
 
 const fn row(name: &'static str, about: &'static str, expect: Expect, setup: Setup) -> Scenario {
-    Scenario {
-        name,
-        about,
-        expect,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup,
-    }
+    Scenario::new(name, about, expect, &[Need::Postgres], setup)
 }
 
 const fn through(
@@ -306,11 +299,7 @@ const fn through(
     expect: Expect,
     setup: Setup,
 ) -> Scenario {
-    let needs = &[Need::Postgres, Need::Sshd];
-    Scenario {
-        needs,
-        ..row(name, about, expect, setup)
-    }
+    Scenario::new(name, about, expect, &[Need::Postgres, Need::Sshd], setup)
 }
 
 const fn alone(
@@ -319,12 +308,8 @@ const fn alone(
     needs: &'static [Need],
     setup: Setup,
 ) -> Scenario {
-    let oracle = Oracle::None("ssh is never run without checking host keys");
-    Scenario {
-        needs,
-        oracle,
-        ..row(name, about, Expect::Pass, setup)
-    }
+    let why = "ssh is never run without checking host keys";
+    Scenario::new(name, about, Expect::Pass, needs, setup).oracle(Oracle::None(why))
 }
 
 fn verified(lab: &Lab, conn: Conn) -> Conn {

@@ -10,14 +10,9 @@ use crate::{Case, Conn, Expect, Lab, Need, Oracle, Scenario};
 /// A target that libpq refuses, or that leads nowhere.
 macro_rules! refused {
     ($name:literal, $about:literal, $code:literal, $target:expr) => {
-        Scenario {
-            name: $name,
-            about: $about,
-            expect: Expect::Fail($code),
-            oracle: Oracle::Psql,
-            needs: &[],
-            setup: |_| Ok(Case::target($target).secret("c4n4").secret("rypw")),
-        }
+        Scenario::new($name, $about, Expect::Fail($code), &[], |_| {
+            Ok(Case::target($target).secret("c4n4").secret("rypw"))
+        })
     };
 }
 
@@ -27,14 +22,7 @@ macro_rules! connects {
         connects!($name, $about, $expect, Oracle::Psql, $setup)
     };
     ($name:literal, $about:literal, $expect:expr, $oracle:expr, $setup:expr) => {
-        Scenario {
-            name: $name,
-            about: $about,
-            expect: $expect,
-            oracle: $oracle,
-            needs: &[Need::Postgres],
-            setup: $setup,
-        }
+        Scenario::new($name, $about, $expect, &[Need::Postgres], $setup).oracle($oracle)
     };
 }
 
@@ -336,73 +324,31 @@ pub const SCENARIOS: &[Scenario] = &[
         "config.whitespace",
         " postgresql://app:c4n4rypw@127.0.0.1:1/appdb"
     ),
-    Scenario {
-        name: "config-keepalives-zero",
-        about: "keepalives_idle=0, which the system refuses and libpq with it",
-        expect: Expect::Fail("config.param.invalid"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new("config-keepalives-zero", "keepalives_idle=0, which the system refuses and libpq with it", Expect::Fail("config.param.invalid"), &[Need::Postgres], |lab| {
             let conn = lab.postgres()?.conn().set("keepalives_idle", 0);
             Ok(Case::check(conn).password(lab.password()))
-        },
-    },
-    Scenario {
-        name: "config-keepalives-off",
-        about: "keepalives_idle=0 with keepalives=0: nobody reads it",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+        }),
+    Scenario::new("config-keepalives-off", "keepalives_idle=0 with keepalives=0: nobody reads it", Expect::Pass, &[Need::Postgres], |lab| {
             let conn = lab.postgres()?.conn().set("keepalives", 0);
             let conn = conn.set("keepalives_idle", 0);
             Ok(Case::check(conn).password(lab.password()))
-        },
-    },
-    Scenario {
-        name: "config-conflict-system",
-        about: "the system's authorities without the name",
-        expect: Expect::Fail("config.param.conflict"),
-        oracle: Oracle::None("psql 15 does not know sslrootcert=system"),
-        needs: &[],
-        setup: |_| {
+        }),
+    Scenario::new("config-conflict-system", "the system's authorities without the name", Expect::Fail("config.param.conflict"), &[], |_| {
             Ok(Case::target(
                 "host=127.0.0.1 port=1 user=app sslrootcert=system sslmode=require",
             ))
-        },
-    },
-    Scenario {
-        name: "config-url-space",
-        about: "a space in the password",
-        expect: Expect::Fail("config.url.unescaped"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+        }).oracle(Oracle::None("psql 15 does not know sslrootcert=system")),
+    Scenario::new("config-url-space", "a space in the password", Expect::Fail("config.url.unescaped"), &[], |_| {
             Ok(Case::target("postgresql://app:c4n4 rypw@127.0.0.1:1/appdb")
                 .secret("c4n4")
                 .secret("rypw"))
-        },
-    },
-    Scenario {
-        name: "config-url-empty",
-        about: "an empty --url, from a secret that is not set",
-        expect: Expect::Fail("config.url.syntax"),
-        oracle: Oracle::None("psql would take defaults"),
-        needs: &[],
-        setup: |_| Ok(Case::new("check").arg("--url=")),
-    },
-    Scenario {
-        name: "config-user-unknown",
-        about: "a system user without a name, and no user given",
-        expect: Expect::Fail("config.user.unknown"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Root],
-        setup: |lab| {
+        }),
+    Scenario::new("config-url-empty", "an empty --url, from a secret that is not set", Expect::Fail("config.url.syntax"), &[], |_| Ok(Case::new("check").arg("--url="))).oracle(Oracle::None("psql would take defaults")),
+    Scenario::new("config-user-unknown", "a system user without a name, and no user given", Expect::Fail("config.user.unknown"), &[Need::Root], |lab| {
             use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(lab.root(), std::fs::Permissions::from_mode(0o755))?;
             Ok(Case::target("host=127.0.0.1 port=1").run_as("54321"))
-        },
-    },
+        }),
     connects!(
         "config-url-hash",
         "a # in the password, which libpq takes as meant",
@@ -577,21 +523,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .cwd(cwd))
         }
     ),
-    Scenario {
-        name: "config-default",
-        about: "nothing names a server but a dotenv file beside",
-        expect: Expect::Warn("config.default.used"),
-        oracle: Oracle::None("nothing is connected to"),
-        needs: &[],
-        setup: |lab| {
+    Scenario::new("config-default", "nothing names a server but a dotenv file beside", Expect::Warn("config.default.used"), &[], |lab| {
             let cwd = lab.dir("cwd")?;
             std::fs::write(
                 cwd.join(".env"),
                 "POSTGRES_HOST=db\nPOSTGRES_PASSWORD=c4n4rypw\n",
             )?;
             Ok(Case::new("config").secret("c4n4rypw").cwd(cwd))
-        },
-    },
+        }).oracle(Oracle::None("nothing is connected to")),
     connects!(
         "config-env-file",
         "everything from a dotenv file",
@@ -615,28 +554,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(|report| origin(report, "host", "env-file")))
         }
     ),
-    Scenario {
-        name: "config-env-file-missing",
-        about: "a dotenv file that is not there",
-        expect: Expect::Fail("config.file.missing"),
-        oracle: Oracle::None("psql has no such flag"),
-        needs: &[],
-        setup: |_| Ok(Case::new("check").args(&["--env-file", "/nonexistent/.env"])),
-    },
-    Scenario {
-        name: "config-env-file-syntax",
-        about: "a dotenv file with an open quote",
-        expect: Expect::Fail("config.env-file.syntax"),
-        oracle: Oracle::None("psql has no such flag"),
-        needs: &[],
-        setup: |lab| {
+    Scenario::new("config-env-file-missing", "a dotenv file that is not there", Expect::Fail("config.file.missing"), &[], |_| Ok(Case::new("check").args(&["--env-file", "/nonexistent/.env"]))).oracle(Oracle::None("psql has no such flag")),
+    Scenario::new("config-env-file-syntax", "a dotenv file with an open quote", Expect::Fail("config.env-file.syntax"), &[], |lab| {
             let file = lab.file("bad.env", "PGHOST=db\nPGPASSWORD='c4n4rypw\n", 0o600)?;
             Ok(Case::new("check")
                 .arg("--env-file")
                 .arg(file.display())
                 .secret("c4n4rypw"))
-        },
-    },
+        }).oracle(Oracle::None("psql has no such flag")),
     connects!(
         "config-service",
         "everything from a service",
@@ -656,39 +581,18 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(|report| origin(report, "host", "service")))
         }
     ),
-    Scenario {
-        name: "config-service-missing",
-        about: "a service that is not defined",
-        expect: Expect::Fail("config.service.missing"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    Scenario::new("config-service-missing", "a service that is not defined", Expect::Fail("config.service.missing"), &[], |lab| {
             let home = home(lab, &[(".pg_service.conf", "[other]\nhost=127.0.0.1\n")])?;
             Ok(Case::target("service=lab").home(home))
-        },
-    },
-    Scenario {
-        name: "config-service-syntax",
-        about: "a service file with a line that is none",
-        expect: Expect::Fail("config.service.syntax"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+        }),
+    Scenario::new("config-service-syntax", "a service file with a line that is none", Expect::Fail("config.service.syntax"), &[], |lab| {
             let home = home(lab, &[(".pg_service.conf", "[lab]\nhost\n")])?;
             Ok(Case::target("service=lab").home(home))
-        },
-    },
-    Scenario {
-        name: "config-service-blanks",
-        about: "a service file with blanks around =",
-        expect: Expect::Fail("config.param.unknown"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+        }),
+    Scenario::new("config-service-blanks", "a service file with blanks around =", Expect::Fail("config.param.unknown"), &[], |lab| {
             let home = home(lab, &[(".pg_service.conf", "[lab]\nhost = 127.0.0.1\n")])?;
             Ok(Case::target("service=lab").home(home))
-        },
-    },
+        }),
     connects!(
         "config-passfile",
         "the password from a password file",
@@ -757,13 +661,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 .warns("config.passfile.nomatch"))
         }
     ),
-    Scenario {
-        name: "config-passfile-open-config",
-        about: "config alone, with a password file that others may read",
-        expect: Expect::Warn("config.passfile.permissions"),
-        oracle: Oracle::None("nothing is connected to"),
-        needs: &[],
-        setup: |lab| {
+    Scenario::new("config-passfile-open-config", "config alone, with a password file that others may read", Expect::Warn("config.passfile.permissions"), &[], |lab| {
             use std::os::unix::fs::PermissionsExt;
             let home = home(lab, &[(".pgpass", "*:*:*:*:c4n4rypw\n")])?;
             std::fs::set_permissions(home.join(".pgpass"), std::fs::Permissions::from_mode(0o640))?;
@@ -771,22 +669,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .command("config")
                 .home(home)
                 .secret("c4n4rypw"))
-        },
-    },
-    Scenario {
-        name: "config-passfile-nomatch-config",
-        about: "config alone, with a password file for another host",
-        expect: Expect::Warn("config.passfile.nomatch"),
-        oracle: Oracle::None("nothing is connected to"),
-        needs: &[],
-        setup: |lab| {
+        }).oracle(Oracle::None("nothing is connected to")),
+    Scenario::new("config-passfile-nomatch-config", "config alone, with a password file for another host", Expect::Warn("config.passfile.nomatch"), &[], |lab| {
             let home = home(lab, &[(".pgpass", "other:*:*:*:c4n4rypw\n")])?;
             Ok(Case::target("host=db user=app")
                 .command("config")
                 .home(home)
                 .secret("c4n4rypw"))
-        },
-    },
+        }).oracle(Oracle::None("nothing is connected to")),
     connects!(
         "config-file-missing-cert",
         "a client certificate that is not there, and nobody asks for",
@@ -843,48 +733,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .args(&["--not-host", "*.prod.test"]))
         }
     ),
-    Scenario {
-        name: "config-ssh-syntax",
-        about: "an option that ssh does not know, for another host",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Own,
-        needs: &[Need::Sshd],
-        setup: |lab| ssh_config(lab, "Host other\n  UseKeychains yes\n"),
-    },
-    Scenario {
-        name: "config-ssh-unsupported",
-        about: "a ProxyCommand",
-        expect: Expect::Warn("config.ssh.unsupported"),
-        oracle: Oracle::Own,
-        needs: &[Need::Sshd],
-        setup: |lab| ssh_config(lab, "Host bastion\n  ProxyCommand nc %h %p\n"),
-    },
-    Scenario {
-        name: "config-ssh-loop",
-        about: "every host is reached through the bastion, the bastion too",
-        expect: Expect::Fail("config.ssh.loop"),
-        oracle: Oracle::Own,
-        needs: &[Need::Sshd],
-        setup: |lab| ssh_config(lab, "Host *\n  ProxyJump bastion\n"),
-    },
-    Scenario {
-        name: "config-ssh-fine",
-        about: "a configuration as people have it",
-        expect: Expect::Pass,
-        oracle: Oracle::Own,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    Scenario::new("config-ssh-syntax", "an option that ssh does not know, for another host", Expect::Fail("config.ssh.syntax"), &[Need::Sshd], |lab| ssh_config(lab, "Host other\n  UseKeychains yes\n")).oracle(Oracle::Own),
+    Scenario::new("config-ssh-unsupported", "a ProxyCommand", Expect::Warn("config.ssh.unsupported"), &[Need::Sshd], |lab| ssh_config(lab, "Host bastion\n  ProxyCommand nc %h %p\n")).oracle(Oracle::Own),
+    Scenario::new("config-ssh-loop", "every host is reached through the bastion, the bastion too", Expect::Fail("config.ssh.loop"), &[Need::Sshd], |lab| ssh_config(lab, "Host *\n  ProxyJump bastion\n")).oracle(Oracle::Own),
+    Scenario::new("config-ssh-fine", "a configuration as people have it", Expect::Pass, &[Need::Sshd], |lab| {
             let text = "Host *\n  ServerAliveInterval 60\n  ControlMaster auto\n  ControlPath ~/.ssh/%C\n  AddKeysToAgent yes\n  ForwardAgent no\n  SendEnv LANG LC_*\n  HashKnownHosts yes\n  IdentitiesOnly yes\nHost bastion b?\n  HostName 127.0.0.1\n  Port 2222\n  User ops\nMatch host 127.0.0.1 user ops\n  StrictHostKeyChecking accept-new\n";
             ssh_config(lab, text)
-        },
-    },
-    Scenario {
-        name: "config-ssh-permissions",
-        about: "~/.ssh/config that everybody may write",
-        expect: Expect::Fail("config.ssh.permissions"),
-        oracle: Oracle::None("ssh takes the home directory from the user database"),
-        needs: &[],
-        setup: |lab| {
+        }).oracle(Oracle::Own),
+    Scenario::new("config-ssh-permissions", "~/.ssh/config that everybody may write", Expect::Fail("config.ssh.permissions"), &[], |lab| {
             use std::os::unix::fs::PermissionsExt;
             let home = home(lab, &[(".ssh/config", "Host *\n")])?;
             let open = std::fs::Permissions::from_mode(0o666);
@@ -892,15 +748,8 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::new("config")
                 .args(&["host=db", "--ssh", "bastion"])
                 .home(home))
-        },
-    },
-    Scenario {
-        name: "config-ssh-known-hosts-missing",
-        about: "a known_hosts file that is not there",
-        expect: Expect::Warn("config.file.missing"),
-        oracle: Oracle::None("nothing is connected to"),
-        needs: &[],
-        setup: |_| {
+        }).oracle(Oracle::None("ssh takes the home directory from the user database")),
+    Scenario::new("config-ssh-known-hosts-missing", "a known_hosts file that is not there", Expect::Warn("config.file.missing"), &[], |_| {
             let args = [
                 "host=db",
                 "--ssh",
@@ -909,15 +758,8 @@ pub const SCENARIOS: &[Scenario] = &[
                 "/nonexistent/known_hosts",
             ];
             Ok(Case::new("config").args(&args))
-        },
-    },
-    Scenario {
-        name: "config-ssh-missing",
-        about: "an SSH configuration that is not there",
-        expect: Expect::Fail("config.file.missing"),
-        oracle: Oracle::None("nothing is connected to"),
-        needs: &[],
-        setup: |_| {
+        }).oracle(Oracle::None("nothing is connected to")),
+    Scenario::new("config-ssh-missing", "an SSH configuration that is not there", Expect::Fail("config.file.missing"), &[], |_| {
             let args = [
                 "host=db",
                 "--ssh",
@@ -926,6 +768,5 @@ pub const SCENARIOS: &[Scenario] = &[
                 "/nonexistent/config",
             ];
             Ok(Case::new("config").args(&args))
-        },
-    },
+        }).oracle(Oracle::None("nothing is connected to")),
 ];

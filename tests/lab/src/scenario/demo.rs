@@ -8,24 +8,22 @@ const NEEDS: &[Need] = &[Need::Postgres, Need::Sshd];
 
 /// The demonstration, in its order.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "demo-healthy",
-        about: "TLS and SCRAM through an SSH server, all healthy",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: NEEDS,
-        setup: |lab| {
+    Scenario::new(
+        "demo-healthy",
+        "TLS and SCRAM through an SSH server, all healthy",
+        Expect::Pass,
+        NEEDS,
+        |lab| {
             let conn = verified(lab, lab.postgres()?.conn());
             behind(lab, conn).map(|case| case.password(lab.password()))
         },
-    },
-    Scenario {
-        name: "demo-certificate-expired",
-        about: "the database's certificate expired three days ago",
-        expect: Expect::Fail("tls.cert.expired"),
-        oracle: Oracle::Psql,
-        needs: NEEDS,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "demo-certificate-expired",
+        "the database's certificate expired three days ago",
+        Expect::Fail("tls.cert.expired"),
+        NEEDS,
+        |lab| {
             let expired: Issued = lab.issue(CertSpec {
                 not_after: -3,
                 ..lab.cert()
@@ -34,29 +32,28 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = behind(lab, verified(lab, server.conn()))?;
             Ok(case.password(lab.password()).keep(server))
         },
-    },
-    Scenario {
-        name: "demo-password-wrong",
-        about: "the password is wrong",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: NEEDS,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "demo-password-wrong",
+        "the password is wrong",
+        Expect::Fail("auth.password.wrong"),
+        NEEDS,
+        |lab| {
             let conn = verified(lab, lab.postgres()?.conn());
             behind(lab, conn).map(|case| case.password("yesterday's-canary"))
         },
-    },
-    Scenario {
-        name: "demo-server-down",
-        about: "the SSH server is up, the database is down",
-        expect: Expect::Fail("tunnel.target.refused"),
-        oracle: Oracle::Ssh,
-        needs: NEEDS,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "demo-server-down",
+        "the SSH server is up, the database is down",
+        Expect::Fail("tunnel.target.refused"),
+        NEEDS,
+        |lab| {
             let conn = lab.postgres()?.conn().set("port", free_port());
             behind(lab, verified(lab, conn)).map(|case| case.password(lab.password()))
         },
-    },
+    )
+    .oracle(Oracle::Ssh),
 ];
 
 fn verified(lab: &Lab, conn: Conn) -> Conn {

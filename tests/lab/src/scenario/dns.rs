@@ -177,13 +177,12 @@ fn loopback6(question: &[u8]) -> Vec<u8> {
 
 /// Names.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "dns-healthy",
-        about: "a name server knows the name",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    Scenario::new(
+        "dns-healthy",
+        "a name server knows the name",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (pg, ns) = (lab.postgres()?, lab.netns()?);
             let door = Peer::forward_on(&ns.host_ip(), pg.addr(), Fault::None)?;
             let record = format!("host-record=db.corp.test,{}", ns.host_ip());
@@ -198,64 +197,59 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(door)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-nxdomain",
-        about: "the name server says that the name does not exist",
-        expect: Expect::Fail("dns.nxdomain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-nxdomain",
+        "the name server says that the name does not exist",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
             Ok(Case::target("host=db.corp.test user=app")
                 .keep(server)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-no-resolver",
-        about: "the only name server's port refuses",
-        expect: Expect::Fail("dns.no-resolver"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| Ok(Case::target("host=db.corp.test user=app").netns(lab.netns()?)),
-    },
-    Scenario {
-        name: "dns-server-failure",
-        about: "the name server refuses to answer",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-no-resolver",
+        "the only name server's port refuses",
+        Expect::Fail("dns.no-resolver"),
+        &[Need::Netns],
+        |lab| Ok(Case::target("host=db.corp.test user=app").netns(lab.netns()?)),
+    ),
+    Scenario::new(
+        "dns-server-failure",
+        "the name server refuses to answer",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let server = Dnsmasq::start_bare(lab, &ns, "127.0.0.1", &[])?;
             Ok(Case::target("host=db.corp.test user=app")
                 .keep(server)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-timeout",
-        about: "queries are dropped on their way",
-        expect: Expect::Fail("dns.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-timeout",
+        "queries are dropped on their way",
+        Expect::Fail("dns.timeout"),
+        &[Need::Nft],
+        |lab| {
             let ns = lab.netns()?;
             ns.resolv_conf("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
             // On the way in: what is dropped on the way out is told to the sender.
             ns.input("meta l4proto { tcp, udp } th dport 53 drop")?;
             Ok(Case::target("host=db.corp.test user=app").netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-hosts-override",
-        about: "/etc/hosts and the name server give different addresses",
-        expect: Expect::Warn("dns.hosts-override"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-hosts-override",
+        "/etc/hosts and the name server give different addresses",
+        Expect::Warn("dns.hosts-override"),
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (pg, ns) = (lab.postgres()?, lab.netns()?);
             let door = Peer::forward_on(&ns.host_ip(), pg.addr(), Fault::None)?;
             ns.hosts(&format!(
@@ -277,14 +271,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-disagree",
-        about: "two name servers give different addresses",
-        expect: Expect::Warn("dns.disagree"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-disagree",
+        "two name servers give different addresses",
+        Expect::Warn("dns.disagree"),
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (pg, ns) = (lab.postgres()?, lab.netns()?);
             let door = Peer::forward_on(&ns.host_ip(), pg.addr(), Fault::None)?;
             let right = format!("host-record=db.corp.test,{}", ns.host_ip());
@@ -305,22 +298,20 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((one, two, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-container-name",
-        about: "the name of a compose service, outside of its network",
-        expect: Expect::Fail("dns.container-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "db"),
-    },
-    Scenario {
-        name: "dns-container-compose",
-        about: "a name that only the compose file here knows",
-        expect: Expect::Fail("dns.container-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-container-name",
+        "the name of a compose service, outside of its network",
+        Expect::Fail("dns.container-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "db"),
+    ),
+    Scenario::new(
+        "dns-container-compose",
+        "a name that only the compose file here knows",
+        Expect::Fail("dns.container-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let dir = lab.dir("project")?;
             std::fs::write(
                 dir.join("compose.yaml"),
@@ -332,54 +323,48 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "dns-container-cluster",
-        about: "a service's name in a Kubernetes cluster",
-        expect: Expect::Fail("dns.container-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "pg.prod.svc.cluster.local"),
-    },
-    Scenario {
-        name: "dns-container-provider",
-        about: "a provider's internal name",
-        expect: Expect::Fail("dns.container-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "postgres.railway.internal"),
-    },
-    Scenario {
-        name: "dns-container-host",
-        about: "Docker's name for the machine that runs the container",
-        expect: Expect::Fail("dns.container-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "host.docker.internal"),
-    },
-    Scenario {
-        name: "dns-nxdomain-single",
-        about: "a single label that is no container's name",
-        expect: Expect::Fail("dns.nxdomain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| Ok(unknown(lab, "dbserver01")?.forbids("dns.container-name")),
-    },
-    Scenario {
-        name: "dns-nxdomain-localhost",
-        about: "a name below localhost, which the C library does not know",
-        expect: Expect::Fail("dns.nxdomain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "db.localhost"),
-    },
-    Scenario {
-        name: "dns-nxdomain-second-dead",
-        about: "the second name server is silent, the first knows that there is no such name",
-        expect: Expect::Fail("dns.nxdomain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-container-cluster",
+        "a service's name in a Kubernetes cluster",
+        Expect::Fail("dns.container-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "pg.prod.svc.cluster.local"),
+    ),
+    Scenario::new(
+        "dns-container-provider",
+        "a provider's internal name",
+        Expect::Fail("dns.container-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "postgres.railway.internal"),
+    ),
+    Scenario::new(
+        "dns-container-host",
+        "Docker's name for the machine that runs the container",
+        Expect::Fail("dns.container-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "host.docker.internal"),
+    ),
+    Scenario::new(
+        "dns-nxdomain-single",
+        "a single label that is no container's name",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| Ok(unknown(lab, "dbserver01")?.forbids("dns.container-name")),
+    ),
+    Scenario::new(
+        "dns-nxdomain-localhost",
+        "a name below localhost, which the C library does not know",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "db.localhost"),
+    ),
+    Scenario::new(
+        "dns-nxdomain-second-dead",
+        "the second name server is silent, the first knows that there is no such name",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
@@ -390,14 +375,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = Conn::new().set("host", NAME).set("user", "app");
             Ok(Case::check(conn).keep((server, silent)).netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-no-address",
-        about: "the name has a text record alone",
-        expect: Expect::Fail("dns.no-address"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-no-address",
+        "the name has a text record alone",
+        Expect::Fail("dns.no-address"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let server = Dnsmasq::start_bare(
                 lab,
@@ -408,38 +392,34 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = Conn::new().set("host", NAME).set("user", "app");
             Ok(Case::check(conn).keep(server).netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-no-address-empty",
-        about: "an answer without records",
-        expect: Expect::Fail("dns.no-address"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| answered(lab, Says::Code(0)),
-    },
-    Scenario {
-        name: "dns-servfail",
-        about: "the name server says SERVFAIL",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| answered(lab, Says::Code(2)),
-    },
-    Scenario {
-        name: "dns-formerr",
-        about: "the name server does not understand the question",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| answered(lab, Says::Code(1)),
-    },
-    Scenario {
-        name: "dns-servfail-and-silent",
-        about: "one name server fails, the other is silent",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-no-address-empty",
+        "an answer without records",
+        Expect::Fail("dns.no-address"),
+        &[Need::Netns],
+        |lab| answered(lab, Says::Code(0)),
+    ),
+    Scenario::new(
+        "dns-servfail",
+        "the name server says SERVFAIL",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Netns],
+        |lab| answered(lab, Says::Code(2)),
+    ),
+    Scenario::new(
+        "dns-formerr",
+        "the name server does not understand the question",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Netns],
+        |lab| answered(lab, Says::Code(1)),
+    ),
+    Scenario::new(
+        "dns-servfail-and-silent",
+        "one name server fails, the other is silent",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let failing = Responder::start(&ns.host_ip6(), Says::Code(2).replies())?;
@@ -451,22 +431,20 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = Conn::new().set("host", NAME).set("user", "app");
             Ok(Case::check(conn).keep((silent, failing)).netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-garbage",
-        about: "the name server answers with bytes that are no message",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| answered(lab, Says::Garbage),
-    },
-    Scenario {
-        name: "dns-silent",
-        about: "the name server never answers, and the system would wait long",
-        expect: Expect::Fail("dns.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-garbage",
+        "the name server answers with bytes that are no message",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Netns],
+        |lab| answered(lab, Says::Garbage),
+    ),
+    Scenario::new(
+        "dns-silent",
+        "the name server never answers, and the system would wait long",
+        Expect::Fail("dns.timeout"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
@@ -478,38 +456,35 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "dns-no-nameserver",
-        about: "resolv.conf names no name server",
-        expect: Expect::Fail("dns.no-resolver"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-no-nameserver",
+        "resolv.conf names no name server",
+        Expect::Fail("dns.no-resolver"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             ns.resolv_conf("# nothing\n")?;
             Ok(Case::target("host=db.corp.test user=app").netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-no-route",
-        about: "there is no route to the name server",
-        expect: Expect::Fail("dns.no-resolver"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-no-route",
+        "there is no route to the name server",
+        Expect::Fail("dns.no-resolver"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             ns.resolv_conf("nameserver 192.0.2.53\n")?;
             Ok(Case::target("host=db.corp.test user=app").netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-system-only",
-        about: "a name that only /etc/hosts knows",
-        expect: Expect::Warn("dns.system-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-system-only",
+        "a name that only /etc/hosts knows",
+        Expect::Warn("dns.system-only"),
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             ns.hosts(&format!("127.0.0.1 localhost\n{} {NAME}\n", ns.host_ip()))?;
             let server = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
@@ -519,14 +494,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-hosts-agree",
-        about: "/etc/hosts says what the name server says",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-hosts-agree",
+        "/etc/hosts says what the name server says",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             ns.hosts(&format!(
                 "127.0.0.1 localhost\n{} DB.corp.test\n",
@@ -539,14 +513,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-hosts-without-servers",
-        about: "a name in /etc/hosts where no name server works",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-hosts-without-servers",
+        "a name in /etc/hosts where no name server works",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             ns.hosts(&format!("127.0.0.1 localhost\n{} {NAME}\n", ns.host_ip()))?;
             Ok(quiet(Case::check(conn))
@@ -554,14 +527,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(door)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-localhost",
-        about: "localhost, which the name server does not know",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-localhost",
+        "localhost, which the name server does not know",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (pg, ns) = (lab.new_postgres(), lab.netns()?);
             let pg = pg
                 .netns(&ns)
@@ -574,14 +546,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((pg, server))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-cname",
-        about: "a chain of aliases",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-cname",
+        "a chain of aliases",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let lines = [
                 "cname=db.corp.test,real.corp.test",
                 "host-record=real.corp.test,{ip}",
@@ -593,14 +564,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "dns-search",
-        about: "a short name and a search domain",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-search",
+        "a short name and a search domain",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             resolves_as(
                 lab,
                 "db",
@@ -608,14 +578,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["host-record=db.corp.test,{ip}"],
             )
         },
-    },
-    Scenario {
-        name: "dns-ndots",
-        about: "a name with dots that is found behind a search domain",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-ndots",
+        "a name with dots that is found behind a search domain",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             resolves_as(
                 lab,
                 "db.corp",
@@ -623,14 +592,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["host-record=db.corp.test,{ip}"],
             )
         },
-    },
-    Scenario {
-        name: "dns-trailing-dot",
-        about: "a full name with its dot",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-trailing-dot",
+        "a full name with its dot",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             resolves_as(
                 lab,
                 "db.corp.test.",
@@ -638,14 +606,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["host-record=db.corp.test,{ip}"],
             )
         },
-    },
-    Scenario {
-        name: "dns-underscore",
-        about: "an underscore, which DNS allows",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-underscore",
+        "an underscore, which DNS allows",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             resolves_as(
                 lab,
                 "my_db.corp.test",
@@ -653,28 +620,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["host-record=my_db.corp.test,{ip}"],
             )
         },
-    },
-    Scenario {
-        name: "dns-first-shut",
-        about: "nobody listens at the first name server, the second answers",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-first-shut",
+        "nobody listens at the first name server, the second answers",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             resolves(
                 lab,
                 "nameserver 127.0.0.9\nnameserver 127.0.0.1\n",
                 &["host-record=db.corp.test,{ip}"],
             )
         },
-    },
-    Scenario {
-        name: "dns-second-silent",
-        about: "the second name server is silent",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-second-silent",
+        "the second name server is silent",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let record = format!("host-record={NAME},{}", ns.host_ip());
@@ -688,14 +653,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, silent, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-overlap",
-        about: "two name servers with different parts of a set of addresses",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-overlap",
+        "two name servers with different parts of a set of addresses",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let one = format!("host-record={NAME},{}", ns.host_ip());
             let two = format!("address=/{NAME}/{}", ns.host_ip());
@@ -708,14 +672,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((first, second, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-disagree-absent",
-        about: "the second name server says that the name does not exist",
-        expect: Expect::Warn("dns.disagree"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-disagree-absent",
+        "the second name server says that the name does not exist",
+        Expect::Warn("dns.disagree"),
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let record = format!("host-record={NAME},{}", ns.host_ip());
             let first = Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?;
@@ -727,14 +690,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((first, second, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-server-only",
-        about: "nsswitch.conf does not use DNS",
-        expect: Expect::Fail("dns.server-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-server-only",
+        "nsswitch.conf does not use DNS",
+        Expect::Fail("dns.server-only"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             ns.etc_file("nsswitch.conf", "passwd: files\nhosts: files\n")?;
             let server = Dnsmasq::start(
@@ -746,14 +708,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = Conn::new().set("host", NAME).set("user", "app");
             Ok(Case::check(conn).keep(server).netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-server-only-second",
-        about: "the first name server denies what the second knows",
-        expect: Expect::Fail("dns.server-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-server-only-second",
+        "the first name server denies what the second knows",
+        Expect::Fail("dns.server-only"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let first = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
             let second = Dnsmasq::start(
@@ -769,14 +730,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((first, second))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-slow",
-        about: "the name server takes more than a second",
-        expect: Expect::Warn("dns.slow"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-slow",
+        "the name server takes more than a second",
+        Expect::Warn("dns.slow"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let says = Says::Slowly(ns.host_ip().parse()?, Duration::from_millis(1_200));
             let server = Responder::start(&ns.host_ip(), says.replies())?;
@@ -786,14 +746,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-slow-dead-first",
-        about: "the first name server is silent, the second answers",
-        expect: Expect::Warn("dns.slow"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-slow-dead-first",
+        "the first name server is silent, the second answers",
+        Expect::Warn("dns.slow"),
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let silent = Responder::start(&ns.host_ip(), Says::Nothing.replies())?;
             let record = format!("host-record={NAME},{}", ns.host_ip());
@@ -807,14 +766,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, silent, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-slow-aaaa-dropped",
-        about: "questions for IPv6 addresses get no answer",
-        expect: Expect::Warn("dns.slow"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-slow-aaaa-dropped",
+        "questions for IPv6 addresses get no answer",
+        Expect::Warn("dns.slow"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let server = Responder::start(
                 &ns.host_ip(),
@@ -827,14 +785,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-timeout-a-dropped",
-        about: "questions for IPv4 addresses get no answer, those for IPv6 do",
-        expect: Expect::Fail("dns.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-timeout-a-dropped",
+        "questions for IPv4 addresses get no answer, those for IPv6 do",
+        Expect::Fail("dns.timeout"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let server = Responder::start(&ns.host_ip(), Says::OnlyIpv6.replies())?;
             ns.resolv_conf(&format!("nameserver {}\n", ns.host_ip()))?;
@@ -844,46 +801,41 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep((server, door))
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "dns-invalid-address",
-        about: "an IPv4 address with a number too large",
-        expect: Expect::Fail("dns.invalid-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "10.0.0.256"),
-    },
-    Scenario {
-        name: "dns-invalid-dots",
-        about: "two dots in a row",
-        expect: Expect::Fail("dns.invalid-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "db..corp.test"),
-    },
-    Scenario {
-        name: "dns-invalid-length",
-        about: "a label of 64 characters",
-        expect: Expect::Fail("dns.invalid-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, &format!("{}.test", "x".repeat(64))),
-    },
-    Scenario {
-        name: "dns-invalid-letters",
-        about: "letters that are not ASCII",
-        expect: Expect::Fail("dns.invalid-name"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| unknown(lab, "b\u{fc}ro.test"),
-    },
-    Scenario {
-        name: "dns-second-host",
-        about: "the first host does not exist, the second works",
-        expect: Expect::Warn("dns.nxdomain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-invalid-address",
+        "an IPv4 address with a number too large",
+        Expect::Fail("dns.invalid-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "10.0.0.256"),
+    ),
+    Scenario::new(
+        "dns-invalid-dots",
+        "two dots in a row",
+        Expect::Fail("dns.invalid-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "db..corp.test"),
+    ),
+    Scenario::new(
+        "dns-invalid-length",
+        "a label of 64 characters",
+        Expect::Fail("dns.invalid-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, &format!("{}.test", "x".repeat(64))),
+    ),
+    Scenario::new(
+        "dns-invalid-letters",
+        "letters that are not ASCII",
+        Expect::Fail("dns.invalid-name"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| unknown(lab, "b\u{fc}ro.test"),
+    ),
+    Scenario::new(
+        "dns-second-host",
+        "the first host does not exist, the second works",
+        Expect::Warn("dns.nxdomain"),
+        &[Need::Postgres, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let case = resolves_as(
                 lab,
                 "gone.corp.test,db.corp.test",
@@ -892,14 +844,13 @@ pub const SCENARIOS: &[Scenario] = &[
             )?;
             Ok(case)
         },
-    },
-    Scenario {
-        name: "dns-truncated",
-        about: "an answer too large for a datagram",
-        expect: Expect::Pass,
-        oracle: Oracle::None("psql would try to connect"),
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-truncated",
+        "an answer too large for a datagram",
+        Expect::Pass,
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let lines: Vec<String> = (1..100)
                 .map(|n| format!("address=/{NAME}/10.200.250.{n}"))
@@ -912,5 +863,6 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(server)
                 .netns(ns))
         },
-    },
+    )
+    .oracle(Oracle::None("psql would try to connect")),
 ];

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 
 use super::dns::{NAME, Responder, quiet, reachable};
-use crate::{Case, Conn, Expect, Lab, Need, Oracle, Scenario};
+use crate::{Case, Conn, Expect, Lab, Need, Scenario};
 
 /// The name of the question, as a record refers to it.
 const ASKED: &[u8] = &[0xc0, 12];
@@ -100,13 +100,12 @@ fn says(
 
 /// Odd answers.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "dns-odd-id",
-        about: "a reply with another question's number comes first",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    Scenario::new(
+        "dns-odd-id",
+        "a reply with another question's number comes first",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let case = says(lab, "", |question, ip| {
                 let mut forged = question.ordinary(&[address(ASKED, [192, 0, 2, 66].into())]);
                 forged[0] ^= 1;
@@ -114,14 +113,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(quiet(case))
         },
-    },
-    Scenario {
-        name: "dns-odd-large",
-        about: "a datagram of more than 4096 bytes",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-large",
+        "a datagram of more than 4096 bytes",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let case = says(lab, "", |question, ip| {
                 let mut answers = vec![address(ASKED, ip)];
                 answers.extend((0..300).map(|_| record(ASKED, 16, b"\x03txt")));
@@ -129,14 +127,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(quiet(case))
         },
-    },
-    Scenario {
-        name: "dns-odd-chain",
-        about: "an alias of an alias, 24 times",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-chain",
+        "an alias of an alias, 24 times",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let case = says(lab, "", |question, ip| {
                 let mut owner = ASKED.to_vec();
                 let mut answers = Vec::new();
@@ -150,14 +147,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(quiet(case))
         },
-    },
-    Scenario {
-        name: "dns-odd-additional",
-        about: "an additional record that cannot be read, which nobody needs",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-additional",
+        "an additional record that cannot be read, which nobody needs",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let case = says(lab, "", |question, ip| {
                 let mut reply = question.ordinary(&[address(ASKED, ip)]);
                 reply[11] = 1;
@@ -166,28 +162,26 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(quiet(case))
         },
-    },
-    Scenario {
-        name: "dns-odd-circle",
-        about: "two aliases that lead to each other",
-        expect: Expect::Fail("dns.no-address"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-circle",
+        "two aliases that lead to each other",
+        Expect::Fail("dns.no-address"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             says(lab, "", |question, _| {
                 let other = wire("b.corp.test");
                 let answers = [record(ASKED, 5, &other), record(&other, 5, ASKED)];
                 vec![question.reply(RECURSIVE, &answers, &[])]
             })
         },
-    },
-    Scenario {
-        name: "dns-odd-alias",
-        about: "an alias for a name that does not exist",
-        expect: Expect::Fail("dns.nxdomain"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-alias",
+        "an alias for a name that does not exist",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let case = says(lab, "", |question, _| {
                 let alias = record(ASKED, 5, &wire("gone.corp.test"));
                 vec![question.reply([0x81, 0x83], &[alias], &[])]
@@ -201,41 +195,38 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "dns-odd-referral",
-        about: "a name server that knows its own domains alone, and names others to ask",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-referral",
+        "a name server that knows its own domains alone, and names others to ask",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             says(lab, "", |question, _| {
                 let authority = record(&wire("corp.test"), 2, &wire("ns.corp.test"));
                 vec![question.reply([0x81, 0], &[], &[authority])]
             })
         },
-    },
-    Scenario {
-        name: "dns-odd-cut",
-        about: "a truncated answer, and nobody listens on TCP",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-cut",
+        "a truncated answer, and nobody listens on TCP",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             says(lab, "", |question, ip| {
                 let mut reply = question.ordinary(&[address(ASKED, ip)]);
                 reply[2] |= 2;
                 vec![reply]
             })
         },
-    },
-    Scenario {
-        name: "dns-odd-edns",
-        about: "a name server that does not understand EDNS, which resolv.conf asks for",
-        expect: Expect::Fail("dns.server-failure"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-edns",
+        "a name server that does not understand EDNS, which resolv.conf asks for",
+        Expect::Fail("dns.server-failure"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             says(lab, "edns0", |question, ip| {
                 vec![match question.edns {
                     true => question.reply([0x81, 0x81], &[], &[]),
@@ -243,14 +234,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 }]
             })
         },
-    },
-    Scenario {
-        name: "dns-odd-edns-fine",
-        about: "a name server that does not understand EDNS, which nobody asks for",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-edns-fine",
+        "a name server that does not understand EDNS, which nobody asks for",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let case = says(lab, "", |question, ip| {
                 vec![match question.edns {
                     true => question.reply([0x81, 0x81], &[], &[]),
@@ -259,14 +249,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(quiet(case))
         },
-    },
-    Scenario {
-        name: "dns-odd-blocked",
-        about: "a DNS filter answers with 0.0.0.0",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "dns-odd-blocked",
+        "a DNS filter answers with 0.0.0.0",
+        Expect::Fail("tcp.refused"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             let server = Responder::start(&ns.host_ip(), |bytes| {
                 let question = Question::read(bytes);
@@ -287,5 +276,5 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
+    ),
 ];

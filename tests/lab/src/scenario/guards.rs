@@ -87,63 +87,62 @@ fn second(report: &Value, stack: &str) -> Value {
 
 /// Guards on names and addresses.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "guard-address",
-        about: "the name leads into a forbidden network",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    Scenario::new(
+        "guard-address",
+        "the name leads into a forbidden network",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = name(&["host-record=db.corp.test,{ip}"]);
             guarded(lab, &lookup, "{ip}/24", Some("{ip}"))
         },
-    },
-    Scenario {
-        name: "guard-address-second",
-        about: "the second of a name's addresses is forbidden",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-address-second",
+        "the second of a name's addresses is forbidden",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = name(&[
                 "host-record=db.corp.test,{ip}",
                 "host-record=db.corp.test,203.0.113.7",
             ]);
             guarded(lab, &lookup, "203.0.113.7", Some("203.0.113.7"))
         },
-    },
-    Scenario {
-        name: "guard-address-mapped",
-        about: "the name has the forbidden IPv4 address as an IPv6 address",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-address-mapped",
+        "the name has the forbidden IPv4 address as an IPv6 address",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = name(&["address=/db.corp.test/::ffff:{ip}"]);
             guarded(lab, &lookup, "{ip}", Some("::ffff:{ip}"))
         },
-    },
-    Scenario {
-        name: "guard-cname",
-        about: "the name is an alias of a forbidden one",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-cname",
+        "the name is an alias of a forbidden one",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = name(&[
                 "cname=db.corp.test,db-1.prod.test",
                 "host-record=db-1.prod.test,{ip}",
             ]);
             guarded(lab, &lookup, "*.PROD.test.", Some("db-1.prod.test"))
         },
-    },
-    Scenario {
-        name: "guard-cname-between",
-        about: "the name is an alias of a forbidden one, which is an alias itself",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-cname-between",
+        "the name is an alias of a forbidden one, which is an alias itself",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = name(&[
                 "cname=db.corp.test,orders.prod.test",
                 "cname=orders.prod.test,ec2-1.cloud.test",
@@ -151,14 +150,14 @@ pub const SCENARIOS: &[Scenario] = &[
             ]);
             guarded(lab, &lookup, "*.prod.test", Some("orders.prod.test"))
         },
-    },
-    Scenario {
-        name: "guard-search",
-        about: "a short name that a search domain makes a forbidden one",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-search",
+        "a short name that a search domain makes a forbidden one",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = Lookup {
                 host: "db",
                 resolv: "nameserver 127.0.0.1\nsearch other.test prod.test\n",
@@ -166,28 +165,28 @@ pub const SCENARIOS: &[Scenario] = &[
             };
             guarded(lab, &lookup, "*.prod.test", Some("db.prod.test"))
         },
-    },
-    Scenario {
-        name: "guard-hosts",
-        about: "a nickname in /etc/hosts of a forbidden name",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-hosts",
+        "a nickname in /etc/hosts of a forbidden name",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let lookup = Lookup {
                 hosts: Some("127.0.0.1 localhost\n{ip} db.prod.test db.corp.test\n"),
                 ..name(&[])
             };
             guarded(lab, &lookup, "*.prod.test", Some("db.prod.test"))
         },
-    },
-    Scenario {
-        name: "guard-written",
-        about: "the name is forbidden as it is written, and nobody is asked for it",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-written",
+        "the name is forbidden as it is written, and nobody is asked for it",
+        Expect::Fail("server.wrong-identity"),
+        NAMES,
+        |lab| {
             let (ns, door, conn) = reachable(lab)?;
             let record = format!("host-record={NAME},{}", ns.host_ip());
             let server = Arc::new(Dnsmasq::start(lab, &ns, "127.0.0.1", &[&record])?);
@@ -204,14 +203,14 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "guard-hop",
-        about: "the SSH server's HostName is an alias of a forbidden name",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: &[Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-hop",
+        "the SSH server's HostName is an alias of a forbidden name",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let bastion = Arc::new(Peer::forward_on(&ns.host_ip(), "127.0.0.1:1", Fault::None)?);
             let record = format!("host-record=b-1.prod.test,{}", ns.host_ip());
@@ -235,14 +234,14 @@ pub const SCENARIOS: &[Scenario] = &[
                     }),
             )
         },
-    },
-    Scenario {
-        name: "guard-healthy",
-        about: "aliases and addresses that no pattern forbids, whoever else is asked",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: NAMES,
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-healthy",
+        "aliases and addresses that no pattern forbids, whoever else is asked",
+        Expect::Pass,
+        NAMES,
+        |lab| {
             let lookup = name(&[
                 "cname=db.corp.test,db-1.staging.test",
                 "host-record=db-1.staging.test,{ip}",
@@ -258,14 +257,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "guard-hop-healthy",
-        about: "ssh would look the SSH server's name up by itself, and is not asked",
-        expect: Expect::Pass,
-        oracle: NO_GUARDS,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "guard-hop-healthy",
+        "ssh would look the SSH server's name up by itself, and is not asked",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let known = std::fs::read_to_string(sshd.known_hosts())?;
             let known = lab.file(
@@ -294,14 +292,14 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "guard-writable",
-        about: "sessions are read-only by default, and --expect-writable",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-writable",
+        "sessions are read-only by default, and --expect-writable",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("alter role app set default_transaction_read_only = on")
@@ -311,19 +309,20 @@ pub const SCENARIOS: &[Scenario] = &[
                 .arg("--expect-writable")
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "guard-writable-standby",
-        about: "a standby, and --expect-writable",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: NO_GUARDS,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NO_GUARDS),
+    Scenario::new(
+        "guard-writable-standby",
+        "a standby, and --expect-writable",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().file("standby.signal", "").start()?;
             Ok(Case::check(pg.conn())
                 .password(lab.password())
                 .arg("--expect-writable")
                 .keep(pg))
         },
-    },
+    )
+    .oracle(NO_GUARDS),
 ];

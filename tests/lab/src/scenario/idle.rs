@@ -218,13 +218,12 @@ fn executioner(pg: &Postgres) -> impl FnOnce() + Send + 'static {
 
 /// Left alone.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "idle-healthy",
-        about: "nobody drops anything",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new(
+        "idle-healthy",
+        "nobody drops anything",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn().set("sslmode", "require");
             let case = Case::check(conn).password(lab.password()).command("idle");
             Ok(case
@@ -232,27 +231,27 @@ pub const SCENARIOS: &[Scenario] = &[
                 .forbids("idle.keepalive")
                 .assert(lasted(2_000.0)))
         },
-    },
-    Scenario {
-        name: "idle-check-healthy",
-        about: "check --idle, through the unix socket",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-check-healthy",
+        "check --idle, through the unix socket",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn().set("host", pg.socket_dir().display());
             let case = Case::check(conn).password(lab.password());
             Ok(case.args(&["--idle", "2s"]).assert(lasted(2_000.0)))
         },
-    },
-    Scenario {
-        name: "idle-haproxy",
-        about: "HAProxy closes what is idle",
-        expect: Expect::Fail("idle.closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-haproxy",
+        "HAProxy closes what is idle",
+        Expect::Fail("idle.closed"),
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::tcp(lab, &pg.addr(), "timeout client 3s\n timeout server 3s")?;
             let case = idle(lab, pg.conn().set("port", proxy.port()));
@@ -262,14 +261,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .warns("idle.keepalive")
                 .keep(proxy))
         },
-    },
-    Scenario {
-        name: "idle-haproxy-tls",
-        about: "HAProxy closes what is idle, TLS passes through it",
-        expect: Expect::Fail("idle.closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-haproxy-tls",
+        "HAProxy closes what is idle, TLS passes through it",
+        Expect::Fail("idle.closed"),
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::tcp(lab, &pg.addr(), "timeout client 3s\n timeout server 3s")?;
             let conn = pg.conn().set("port", proxy.port());
@@ -279,27 +278,27 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(told("closed"))
                 .keep(proxy))
         },
-    },
-    Scenario {
-        name: "idle-haproxy-healthy",
-        about: "HAProxy has more patience than the test",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-haproxy-healthy",
+        "HAProxy has more patience than the test",
+        Expect::Pass,
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::tcp(lab, &pg.addr(), "timeout client 9s\n timeout server 9s")?;
             let case = idle(lab, pg.conn().set("port", proxy.port()));
             Ok(case.assert(lasted(6_000.0)).keep(proxy))
         },
-    },
-    Scenario {
-        name: "idle-reset",
-        about: "a forward resets what is idle",
-        expect: Expect::Fail("idle.reset"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-reset",
+        "a forward resets what is idle",
+        Expect::Fail("idle.reset"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let peer = forgetful(&pg.addr(), IdleEnd::Reset)?;
             let case = idle(lab, pg.conn().set("port", peer.port()));
@@ -308,14 +307,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "idle-forward-silent",
-        about: "a forward, which ends TCP itself, passes nothing any more",
-        expect: Expect::Fail("idle.black-hole"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-forward-silent",
+        "a forward, which ends TCP itself, passes nothing any more",
+        Expect::Fail("idle.black-hole"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let peer = forgetful(&pg.addr(), IdleEnd::Silence)?;
             let case = idle(lab, pg.conn().set("port", peer.port()));
@@ -324,14 +323,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "idle-firewall-silent",
-        about: "a firewall forgets what is idle and drops its packets",
-        expect: Expect::Fail("idle.black-hole"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-firewall-silent",
+        "a firewall forgets what is idle and drops its packets",
+        Expect::Fail("idle.black-hole"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns) = behind_firewall(lab, "drop", &[])?;
             let case = idle(lab, pg.conn());
             Ok(case
@@ -340,14 +339,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .warns("idle.keepalive")
                 .keep((pg, ns)))
         },
-    },
-    Scenario {
-        name: "idle-firewall-reset",
-        about: "a firewall forgets what is idle and resets it when it is woken",
-        expect: Expect::Fail("idle.reset"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-firewall-reset",
+        "a firewall forgets what is idle and resets it when it is woken",
+        Expect::Fail("idle.reset"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns) = behind_firewall(lab, "reject with tcp reset", &[])?;
             let case = idle(lab, pg.conn());
             Ok(case
@@ -355,14 +354,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(true, true))
                 .keep((pg, ns)))
         },
-    },
-    Scenario {
-        name: "idle-firewall-narrowed",
-        about: "a wide bracket is looked into once more",
-        expect: Expect::Fail("idle.black-hole"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-firewall-narrowed",
+        "a wide bracket is looked into once more",
+        Expect::Fail("idle.black-hole"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns) = behind_firewall(lab, "drop", &[])?;
             let case = Case::check(pg.conn()).password(lab.password());
             let case = case
@@ -380,14 +379,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 })
                 .keep((pg, ns)))
         },
-    },
-    Scenario {
-        name: "idle-firewall-server-keepalives",
-        about: "a firewall forgets what is idle, and the server's own keepalives prevent it",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-firewall-server-keepalives",
+        "a firewall forgets what is idle, and the server's own keepalives prevent it",
+        Expect::Pass,
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns) = behind_firewall(
                 lab,
                 "drop",
@@ -398,14 +397,14 @@ pub const SCENARIOS: &[Scenario] = &[
             )?;
             Ok(idle(lab, pg.conn()).assert(lasted(6_000.0)).keep((pg, ns)))
         },
-    },
-    Scenario {
-        name: "idle-server-timeout",
-        about: "idle_session_timeout",
-        expect: Expect::Fail("idle.server-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-server-timeout",
+        "idle_session_timeout",
+        Expect::Fail("idle.server-timeout"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("idle_session_timeout", "3s")
@@ -415,28 +414,28 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-server-timeout-role",
-        about: "idle_session_timeout of a role",
-        expect: Expect::Fail("idle.server-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-server-timeout-role",
+        "idle_session_timeout of a role",
+        Expect::Fail("idle.server-timeout"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("alter role app set idle_session_timeout = '3s'")
                 .start()?;
             Ok(idle(lab, pg.conn()).assert(told("server")).keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-in-transaction",
-        about: "idle_in_transaction_session_timeout, with a transaction open",
-        expect: Expect::Fail("idle.server-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-in-transaction",
+        "idle_in_transaction_session_timeout, with a transaction open",
+        Expect::Fail("idle.server-timeout"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("idle_in_transaction_session_timeout", "3s")
@@ -447,14 +446,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-in-transaction-healthy",
-        about: "idle_in_transaction_session_timeout, without a transaction",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-in-transaction-healthy",
+        "idle_in_transaction_session_timeout, without a transaction",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("idle_in_transaction_session_timeout", "1s")
@@ -465,14 +464,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(lasted(3_000.0))
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-terminated",
-        about: "somebody ends every session",
-        expect: Expect::Fail("idle.terminated"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-terminated",
+        "somebody ends every session",
+        Expect::Fail("idle.terminated"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             thread::spawn(executioner(&pg));
             let case = idle(lab, pg.conn()).assert(helps(false, false));
@@ -488,14 +487,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 })
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-pooler",
-        about: "PgBouncer's client_idle_timeout",
-        expect: Expect::Fail("idle.pooler-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler",
+        "PgBouncer's client_idle_timeout",
+        Expect::Fail("idle.pooler-timeout"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -507,14 +506,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-pooler-transaction",
-        about: "PgBouncer's idle_transaction_timeout, with a transaction open",
-        expect: Expect::Fail("idle.pooler-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-transaction",
+        "PgBouncer's idle_transaction_timeout, with a transaction open",
+        Expect::Fail("idle.pooler-timeout"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -526,14 +525,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(told("pooler"))
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-pooler-transaction-mode",
-        about: "PgBouncer's client_idle_timeout, with transaction pooling",
-        expect: Expect::Fail("idle.pooler-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-transaction-mode",
+        "PgBouncer's client_idle_timeout, with transaction pooling",
+        Expect::Fail("idle.pooler-timeout"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -546,14 +545,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-pooler-server-timeout",
-        about: "the server's idle_session_timeout, with PgBouncer's session pooling before it",
-        expect: Expect::Fail("idle.server-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-server-timeout",
+        "the server's idle_session_timeout, with PgBouncer's session pooling before it",
+        Expect::Fail("idle.server-timeout"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("max_connections", 60)
@@ -567,14 +566,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(told("server"))
                 .keep((bouncer, pg)))
         },
-    },
-    Scenario {
-        name: "idle-pooler-server-healthy",
-        about: "PgBouncer's server_idle_timeout, which no client sees",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-server-healthy",
+        "PgBouncer's server_idle_timeout, which no client sees",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -588,14 +587,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(lasted(4_000.0))
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-pooler-small-healthy",
-        about: "a pool of two servers, which the test may not use up",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-small-healthy",
+        "a pool of two servers, which the test may not use up",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -608,14 +607,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(lasted(3_000.0))
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-pooler-one-healthy",
-        about: "a pool of one server, which the run gives back before the test takes it",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-one-healthy",
+        "a pool of one server, which the run gives back before the test takes it",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -628,14 +627,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(lasted(3_000.0))
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-pooler-one",
-        about: "PgBouncer's client_idle_timeout, and a pool of one server",
-        expect: Expect::Fail("idle.pooler-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-pooler-one",
+        "PgBouncer's client_idle_timeout, and a pool of one server",
+        Expect::Fail("idle.pooler-timeout"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -653,14 +652,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 })
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "idle-few-slots-healthy",
-        about: "a server with few slots, most of which stay free",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-few-slots-healthy",
+        "a server with few slots, most of which stay free",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("max_connections", 9)
@@ -679,14 +678,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 })
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-ssh-channel-timeout",
-        about: "the SSH server closes forwards that are idle: ChannelTimeout",
-        expect: Expect::Fail("idle.ssh-closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-ssh-channel-timeout",
+        "the SSH server closes forwards that are idle: ChannelTimeout",
+        Expect::Fail("idle.ssh-closed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .config("ChannelTimeout direct-tcpip=3s")
@@ -698,14 +697,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(sshd))
         },
-    },
-    Scenario {
-        name: "idle-ssh-closed",
-        about: "a proxy before the SSH server closes what is idle",
-        expect: Expect::Fail("idle.ssh-closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-ssh-closed",
+        "a proxy before the SSH server closes what is idle",
+        Expect::Fail("idle.ssh-closed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let peer = forgetful(&sshd.addr(), IdleEnd::Close)?;
             let route = before_ssh(&sshd, &peer, lab)?;
@@ -715,14 +714,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(part("the SSH session"))
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "idle-ssh-reset",
-        about: "a forward before the SSH server resets what is idle",
-        expect: Expect::Fail("idle.reset"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-ssh-reset",
+        "a forward before the SSH server resets what is idle",
+        Expect::Fail("idle.reset"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let peer = forgetful(&sshd.addr(), IdleEnd::Reset)?;
             let route = before_ssh(&sshd, &peer, lab)?;
@@ -733,14 +732,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "idle-ssh-silent",
-        about: "a forward before the SSH server passes nothing any more",
-        expect: Expect::Fail("idle.black-hole"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-ssh-silent",
+        "a forward before the SSH server passes nothing any more",
+        Expect::Fail("idle.black-hole"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let peer = forgetful(&sshd.addr(), IdleEnd::Silence)?;
             let route = before_ssh(&sshd, &peer, lab)?;
@@ -751,14 +750,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "idle-beyond-ssh-closed",
-        about: "HAProxy between the SSH server and the database closes what is idle",
-        expect: Expect::Fail("idle.closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd, Need::HaProxy],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-beyond-ssh-closed",
+        "HAProxy between the SSH server and the database closes what is idle",
+        Expect::Fail("idle.closed"),
+        &[Need::Postgres, Need::Sshd, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::tcp(lab, &pg.addr(), "timeout client 3s\n timeout server 3s")?;
             let case = idle(lab, pg.conn().set("port", proxy.port()));
@@ -769,14 +768,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep(proxy))
         },
-    },
-    Scenario {
-        name: "idle-beyond-ssh-reset",
-        about: "a forward between the SSH server and the database resets what is idle",
-        expect: Expect::Fail("idle.closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-beyond-ssh-reset",
+        "a forward between the SSH server and the database resets what is idle",
+        Expect::Fail("idle.closed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let pg = lab.postgres()?;
             let peer = forgetful(&pg.addr(), IdleEnd::Reset)?;
             let case = idle(lab, pg.conn().set("port", peer.port()));
@@ -786,14 +785,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(part("from the bastion to the database"))
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "idle-beyond-ssh-silent",
-        about: "a firewall between the SSH server and the database forgets what is idle",
-        expect: Expect::Fail("idle.black-hole"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd, Need::Nft],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-beyond-ssh-silent",
+        "a firewall between the SSH server and the database forgets what is idle",
+        Expect::Fail("idle.black-hole"),
+        &[Need::Postgres, Need::Sshd, Need::Nft],
+        |lab| {
             let (pg, ns) = behind_firewall(lab, "drop", &[])?;
             let case = idle(lab, pg.conn()).ssh(lab.sshd()?.route());
             Ok(case
@@ -802,14 +801,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(helps(false, true))
                 .keep((pg, ns)))
         },
-    },
-    Scenario {
-        name: "idle-beyond-ssh-server",
-        about: "idle_session_timeout behind an SSH server",
-        expect: Expect::Fail("idle.server-timeout"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-beyond-ssh-server",
+        "idle_session_timeout behind an SSH server",
+        Expect::Fail("idle.server-timeout"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("idle_session_timeout", "3s")
@@ -817,14 +816,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = idle(lab, pg.conn()).ssh(lab.sshd()?.route());
             Ok(case.assert(told("server")).keep(pg))
         },
-    },
-    Scenario {
-        name: "idle-ssh-healthy",
-        about: "ClientAliveInterval and UnusedConnectionTimeout, which end nothing that is in use",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-ssh-healthy",
+        "ClientAliveInterval and UnusedConnectionTimeout, which end nothing that is in use",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .config("ClientAliveInterval 1")
@@ -834,14 +833,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = idle(lab, lab.postgres()?.conn()).ssh(sshd.route());
             Ok(case.assert(lasted(6_000.0)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "idle-ssh-jump",
-        about: "the second of two SSH servers closes forwards that are idle",
-        expect: Expect::Fail("idle.ssh-closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-ssh-jump",
+        "the second of two SSH servers closes forwards that are idle",
+        Expect::Fail("idle.ssh-closed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let first = lab.sshd()?;
             let second = lab
                 .new_sshd()
@@ -854,16 +853,16 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = idle(lab, lab.postgres()?.conn()).ssh(route);
             Ok(case.assert(told("ssh")).keep(second))
         },
-    },
-    Scenario {
-        name: "idle-login-fails",
-        about: "what cannot log in has nothing to leave alone",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "idle-login-fails",
+        "what cannot log in has nothing to leave alone",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres],
+        |lab| {
             let case = Case::check(lab.postgres()?.conn()).password("wr0ng-canary");
             Ok(case.command("idle").args(&["--for", "1m"]))
         },
-    },
+    ),
 ];

@@ -20,14 +20,7 @@ const fn row(
     expect: Expect,
     setup: fn(&Lab) -> Result<Case>,
 ) -> Scenario {
-    Scenario {
-        name,
-        about,
-        expect,
-        oracle: Oracle::SshKeygen,
-        needs: &[],
-        setup,
-    }
+    Scenario::new(name, about, expect, &[], setup).oracle(Oracle::SshKeygen)
 }
 
 /// The same with something that the machine must have.
@@ -37,10 +30,7 @@ const fn needing(needs: &'static [Need], row: Scenario) -> Scenario {
 
 /// The same where the reference client has no say.
 const fn alone(why: &'static str, row: Scenario) -> Scenario {
-    Scenario {
-        oracle: Oracle::None(why),
-        ..row
-    }
+    row.oracle(Oracle::None(why))
 }
 
 /// A key made by openssl, step by step; `{}` stands for the file, `{pass}` for the passphrase.

@@ -34,14 +34,7 @@ const fn row(
     expect: Expect,
     setup: fn(&Lab) -> Result<Case>,
 ) -> Scenario {
-    Scenario {
-        name,
-        about,
-        expect,
-        oracle: Oracle::SshKeygen,
-        needs: &[],
-        setup,
-    }
+    Scenario::new(name, about, expect, &[], setup).oracle(Oracle::SshKeygen)
 }
 
 /// A key with something done to its text. The diagnosis must name `kind`, and its repair, where
@@ -697,8 +690,5 @@ pub const SCENARIOS: &[Scenario] = &[
 
 /// The reference is asked about the copy.
 const fn own(row: Scenario) -> Scenario {
-    Scenario {
-        oracle: Oracle::Own,
-        ..row
-    }
+    row.oracle(Oracle::Own)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::{Agent, Case, Expect, Lab, Need, Oracle, Scenario, Tool, write_mode};
+use crate::{Agent, Case, Expect, Lab, Need, Scenario, Tool, write_mode};
 
 const NEEDS: &[Need] = &[Need::Sshd, Need::Postgres];
 
@@ -16,14 +16,7 @@ const fn row(
     expect: Expect,
     setup: fn(&Lab) -> Result<Case>,
 ) -> Scenario {
-    Scenario {
-        name,
-        about,
-        expect,
-        oracle: Oracle::Psql,
-        needs: NEEDS,
-        setup,
-    }
+    Scenario::new(name, about, expect, NEEDS, setup)
 }
 
 /// Through the shared server, with this key alone.

@@ -6,19 +6,18 @@
 //! [`Case::keep`](crate::Case::keep).
 //!
 //! ```no_run
-//! use dbdoctor_lab::{Case, Expect, Need, Oracle, Scenario};
+//! use dbdoctor_lab::{Case, Expect, Need, Scenario};
 //!
-//! Scenario {
-//!     name: "auth-hba-reject",
-//!     about: "pg_hba.conf rejects this user",
-//!     expect: Expect::Fail("auth.hba.reject"),
-//!     oracle: Oracle::Psql,
-//!     needs: &[Need::Postgres],
-//!     setup: |lab| {
+//! Scenario::new(
+//!     "auth-hba-reject",
+//!     "pg_hba.conf rejects this user",
+//!     Expect::Fail("auth.hba.reject"),
+//!     &[Need::Postgres],
+//!     |lab| {
 //!         let pg = lab.new_postgres().hba("host all app all reject").start()?;
 //!         Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
 //!     },
-//! };
+//! );
 //! ```
 //!
 //! `dbdoctor-lab oracle NAME` shows whether the fault is one, `dbdoctor-lab serve NAME` lets one

@@ -130,37 +130,34 @@ fn provider(sqlstate: &'static str, message: &'static str) -> Result<Case> {
 /// The texts of providers' proxies.
 macro_rules! provider {
     ($name:literal, $sqlstate:literal, $message:literal, $cause:literal) => {
-        Scenario {
-            name: concat!("pooler-", $name),
-            about: $message,
-            expect: Expect::Fail($cause),
-            oracle: Oracle::Psql,
-            needs: &[],
-            setup: |_| provider($sqlstate, $message),
-        }
+        Scenario::new(
+            concat!("pooler-", $name),
+            $message,
+            Expect::Fail($cause),
+            &[],
+            |_| provider($sqlstate, $message),
+        )
     };
 }
 
 /// Poolers.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "pooler-healthy",
-        about: "through PgBouncer",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    Scenario::new(
+        "pooler-healthy",
+        "through PgBouncer",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             Ok(knows_pooler(case(lab, bouncer.conn()).keep(bouncer)))
         },
-    },
-    Scenario {
-        name: "pooler-healthy-transaction",
-        about: "through PgBouncer in transaction mode, with TLS",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-healthy-transaction",
+        "through PgBouncer in transaction mode, with TLS",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("pool_mode", "transaction")
                 .tls(lab.issue(lab.cert())?)
@@ -168,28 +165,26 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = bouncer.conn().set("sslmode", "require");
             Ok(knows_pooler(case(lab, conn).keep(bouncer)))
         },
-    },
-    Scenario {
-        name: "pooler-healthy-statement",
-        about: "through PgBouncer in statement mode, as a read-write target",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-healthy-statement",
+        "through PgBouncer in statement mode, as a read-write target",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("pool_mode", "statement")
                 .start()?;
             let conn = bouncer.conn().set("target_session_attrs", "read-write");
             Ok(case(lab, conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-console",
-        about: "PgBouncer's own console, which takes no SQL",
-        expect: Expect::Pass,
-        oracle: Oracle::Own,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-console",
+        "PgBouncer's own console, which takes no SQL",
+        Expect::Pass,
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("admin_users", "app")
                 .start()?;
@@ -198,77 +193,72 @@ pub const SCENARIOS: &[Scenario] = &[
             let psql = psql.arg(&conn);
             Ok(case(lab, conn).asks(psql).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-console-denied",
-        about: "PgBouncer's own console, for a user who may not",
-        expect: Expect::Fail("pooler.user"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Own),
+    Scenario::new(
+        "pooler-console-denied",
+        "PgBouncer's own console, for a user who may not",
+        Expect::Fail("pooler.user"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             let conn = bouncer.conn().set("dbname", "pgbouncer");
             Ok(case(lab, conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-database",
-        about: "PgBouncer does not know the database",
-        expect: Expect::Fail("pooler.database"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-database",
+        "PgBouncer does not know the database",
+        Expect::Fail("pooler.database"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             let conn = bouncer.conn().set("dbname", "orders");
             Ok(case(lab, conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-user",
-        about: "PgBouncer does not know the user, and asks for no password",
-        expect: Expect::Fail("pooler.user"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-user",
+        "PgBouncer does not know the user, and asks for no password",
+        Expect::Fail("pooler.user"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("auth_type", "trust")
                 .start()?;
             let conn = bouncer.conn().set("user", "nobody");
             Ok(Case::check(conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-user-scram",
-        about: "PgBouncer does not know the user, and asks for a password all the same",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-user-scram",
+        "PgBouncer does not know the user, and asks for a password all the same",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             let conn = bouncer.conn().set("user", "nobody");
             Ok(case(lab, conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-password-wrong",
-        about: "a password that PgBouncer does not accept",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-password-wrong",
+        "a password that PgBouncer does not accept",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             Ok(Case::check(bouncer.conn())
                 .password("wr0ng-canary")
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-password-wrong-md5",
-        about: "a password that PgBouncer does not accept, as MD5",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-password-wrong-md5",
+        "a password that PgBouncer does not accept, as MD5",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("auth_type", "md5")
                 .start()?;
@@ -276,14 +266,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password("wr0ng-canary")
                 .keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-tls",
-        about: "PgBouncer demands TLS, and sslmode=disable",
-        expect: Expect::Fail("auth.hba.needs-tls"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-tls",
+        "PgBouncer demands TLS, and sslmode=disable",
+        Expect::Fail("auth.hba.needs-tls"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .tls(lab.issue(lab.cert())?)
                 .set("client_tls_sslmode", "require")
@@ -291,14 +280,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = bouncer.conn().set("sslmode", "disable");
             Ok(case(lab, conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-hba-reject",
-        about: "PgBouncer's own pg_hba.conf rejects",
-        expect: Expect::Fail("auth.hba.reject"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-hba-reject",
+        "PgBouncer's own pg_hba.conf rejects",
+        Expect::Fail("auth.hba.reject"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let hba = lab.file("hba", "host all all 0.0.0.0/0 reject\n", 0o644)?;
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("auth_type", "hba")
@@ -306,40 +294,37 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(case(lab, bouncer.conn()).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-full",
-        about: "max_client_conn clients are connected",
-        expect: Expect::Fail("pooler.full"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-full",
+        "max_client_conn clients are connected",
+        Expect::Fail("pooler.full"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("max_client_conn", 1)
                 .start()?;
             let holder = holds(lab, &bouncer)?;
             Ok(case(lab, bouncer.conn()).keep((holder, bouncer)))
         },
-    },
-    Scenario {
-        name: "pooler-parameter",
-        about: "PgBouncer takes no options",
-        expect: Expect::Fail("pooler.parameter"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-parameter",
+        "PgBouncer takes no options",
+        Expect::Fail("pooler.parameter"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             let conn = bouncer.conn().set("options", "-c geqo=off");
             Ok(case(lab, conn).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-wait",
-        about: "the pool is used up, and PgBouncer says so after a second",
-        expect: Expect::Fail("pooler.wait"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-wait",
+        "the pool is used up, and PgBouncer says so after a second",
+        Expect::Fail("pooler.wait"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("default_pool_size", 1)
                 .set("query_wait_timeout", 1)
@@ -347,14 +332,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let holder = holds(lab, &bouncer)?;
             Ok(case(lab, bouncer.conn()).keep((holder, bouncer)))
         },
-    },
-    Scenario {
-        name: "pooler-wait-silent",
-        about: "the pool is used up, and PgBouncer waits longer than we do",
-        expect: Expect::Fail("pooler.wait"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-wait-silent",
+        "the pool is used up, and PgBouncer waits longer than we do",
+        Expect::Fail("pooler.wait"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref())
                 .set("default_pool_size", 1)
                 .start()?;
@@ -362,56 +346,52 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = case(lab, bouncer.conn()).args(&["--timeout", "2s"]);
             Ok(case.patience(4).keep((holder, bouncer)))
         },
-    },
-    Scenario {
-        name: "pooler-backend-refuses",
-        about: "nothing listens where PgBouncer's server should be",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-refuses",
+        "nothing listens where PgBouncer's server should be",
+        Expect::Fail("pooler.backend"),
+        &[Need::PgBouncer],
+        |lab| {
             let bouncer = lab
                 .new_pgbouncer()
                 .database("appdb", format!("host=127.0.0.1 port={}", free_port()))
                 .start()?;
             Ok(case(lab, bouncer.conn()).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-backend-cold",
-        about: "the same, and it has not noticed yet",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-cold",
+        "the same, and it has not noticed yet",
+        Expect::Fail("pooler.backend"),
+        &[Need::PgBouncer],
+        |lab| {
             let bouncer = lab
                 .new_pgbouncer()
                 .database("appdb", format!("host=127.0.0.1 port={}", free_port()))
                 .start()?;
             Ok(case(lab, bouncer.conn()).patience(8).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-backend-unresolved",
-        about: "PgBouncer cannot resolve its server's name",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-unresolved",
+        "PgBouncer cannot resolve its server's name",
+        Expect::Fail("pooler.backend"),
+        &[Need::PgBouncer],
+        |lab| {
             let bouncer = lab
                 .new_pgbouncer()
                 .database("appdb", "host=no-such-host.invalid")
                 .start()?;
             Ok(case(lab, bouncer.conn()).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-backend-database",
-        about: "the database that PgBouncer asks its server for does not exist",
-        expect: Expect::Fail("auth.database.missing"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-database",
+        "the database that PgBouncer asks its server for does not exist",
+        Expect::Fail("auth.database.missing"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let bouncer = lab
                 .new_pgbouncer()
@@ -420,14 +400,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(case(lab, bouncer.conn()).keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-backend-password",
-        about: "the server does not accept PgBouncer's password",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-password",
+        "the server does not accept PgBouncer's password",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("alter role app password 'another'")
@@ -439,30 +418,28 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "pooler-parameter-value",
-        about: "PgBouncer takes a time zone that its server does not know",
-        expect: Expect::Fail("pooler.parameter"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-parameter-value",
+        "PgBouncer takes a time zone that its server does not know",
+        Expect::Fail("pooler.parameter"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let bouncer = before(lab, lab.postgres()?.as_ref()).start()?;
             let case = case(lab, bouncer.conn()).env("PGTZ", "Mars/Olympus");
             Ok(case.keep(bouncer))
         },
-    },
-    Scenario {
-        name: "pooler-backend-library",
-        about: "the server behind PgBouncer cannot load a library",
-        expect: Expect::Fail("server.library"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-library",
+        "the server behind PgBouncer cannot load a library",
+        Expect::Fail("server.library"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let set = "alter role app set session_preload_libraries = 'not_installed'";
             failing(lab, lab.new_postgres().sql(set).start()?)
         },
-    },
+    ),
     provider!(
         "odyssey-database",
         "08P01",
@@ -487,13 +464,12 @@ pub const SCENARIOS: &[Scenario] = &[
         "all backend nodes are down, pgpool requires at least one valid node",
         "pooler.backend"
     ),
-    Scenario {
-        name: "pooler-backend-hba-german",
-        about: "the server has no pg_hba.conf line for PgBouncer, and says so in German",
-        expect: Expect::Fail("auth.hba.no-entry"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    Scenario::new(
+        "pooler-backend-hba-german",
+        "the server has no pg_hba.conf line for PgBouncer, and says so in German",
+        Expect::Fail("auth.hba.no-entry"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             failing(
                 lab,
                 lab.new_postgres()
@@ -502,27 +478,25 @@ pub const SCENARIOS: &[Scenario] = &[
                     .start()?,
             )
         },
-    },
-    Scenario {
-        name: "pooler-backend-role",
-        about: "the role may not log in on PgBouncer's server",
-        expect: Expect::Fail("auth.role.nologin"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-role",
+        "the role may not log in on PgBouncer's server",
+        Expect::Fail("auth.role.nologin"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             failing(
                 lab,
                 lab.new_postgres().sql("alter role app nologin").start()?,
             )
         },
-    },
-    Scenario {
-        name: "pooler-backend-full",
-        about: "the server behind PgBouncer has no slot left",
-        expect: Expect::Fail("server.connections.full"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-full",
+        "the server behind PgBouncer has no slot left",
+        Expect::Fail("server.connections.full"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("max_connections", 4)
@@ -531,26 +505,24 @@ pub const SCENARIOS: &[Scenario] = &[
             let busy = pg.sessions(4)?;
             Ok(failing(lab, pg)?.keep(busy))
         },
-    },
-    Scenario {
-        name: "pooler-entry-database",
-        about: "PgBouncer's entry names a database that its server lacks",
-        expect: Expect::Fail("auth.database.missing"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-entry-database",
+        "PgBouncer's entry names a database that its server lacks",
+        Expect::Fail("auth.database.missing"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let entry = pg.conn().without("user").set("dbname", "gone");
             entered(lab, entry, "Database gone does not exist")
         },
-    },
-    Scenario {
-        name: "pooler-entry-nologin",
-        about: "PgBouncer's entry names a role that may not log in",
-        expect: Expect::Fail("auth.role.nologin"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-entry-nologin",
+        "PgBouncer's entry names a role that may not log in",
+        Expect::Fail("auth.role.nologin"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("create role inner_role nologin password 'x'")
@@ -558,14 +530,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let entry = pg.conn().set("user", "inner_role").set("password", "x");
             Ok(entered(lab, entry, "Role inner_role exists")?.keep(pg))
         },
-    },
-    Scenario {
-        name: "pooler-entry-hba",
-        about: "PgBouncer's entry names a role that pg_hba.conf rejects",
-        expect: Expect::Fail("auth.hba.reject"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-entry-hba",
+        "PgBouncer's entry names a role that pg_hba.conf rejects",
+        Expect::Fail("auth.hba.reject"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("create role inner_role login password 'x'")
@@ -575,26 +546,24 @@ pub const SCENARIOS: &[Scenario] = &[
             let entry = pg.conn().set("user", "inner_role").set("password", "x");
             Ok(entered(lab, entry, "matches role inner_role")?.keep(pg))
         },
-    },
-    Scenario {
-        name: "pooler-entry-option",
-        about: "PgBouncer's entry sets a time zone that its server does not know",
-        expect: Expect::Fail("server.option"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-entry-option",
+        "PgBouncer's entry sets a time zone that its server does not know",
+        Expect::Fail("server.option"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab.postgres()?;
             let entry = pg.conn().without("user").set("timezone", "Mars");
             entered(lab, entry, "TimeZone")
         },
-    },
-    Scenario {
-        name: "pooler-backend-starting",
-        about: "the server behind PgBouncer is starting up, and says so in French",
-        expect: Expect::Fail("server.starting"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-starting",
+        "the server behind PgBouncer is starting up, and says so in French",
+        Expect::Fail("server.starting"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .language("fr")
@@ -602,27 +571,25 @@ pub const SCENARIOS: &[Scenario] = &[
                 .conf("restore_command", "sleep 1000");
             failing(lab, pg.never_ready().start()?)
         },
-    },
-    Scenario {
-        name: "pooler-cached-refused",
-        about: "PgBouncer's server worked and was stopped",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-cached-refused",
+        "PgBouncer's server worked and was stopped",
+        Expect::Fail("pooler.backend"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             failed(lab, lab.new_postgres().start()?, |pg| {
                 pg.stop();
                 Ok(())
             })
         },
-    },
-    Scenario {
-        name: "pooler-cached-role",
-        about: "PgBouncer's role worked and may no longer log in; 1.18 does not quote the server",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::PgBouncer],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-cached-role",
+        "PgBouncer's role worked and may no longer log in; 1.18 does not quote the server",
+        Expect::Fail("pooler.backend"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
             failed(lab, lab.new_postgres().start()?, |pg| {
                 pg.sql("alter role app nologin")?;
                 let end = "select pg_terminate_backend(pid) from pg_stat_activity \
@@ -630,58 +597,53 @@ pub const SCENARIOS: &[Scenario] = &[
                 pg.sql(end).map(drop)
             })
         },
-    },
-    Scenario {
-        name: "pooler-backend-silent",
-        about: "PgBouncer's server never answers",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::PgBouncer],
-        setup: |lab| silent(lab, "scram-sha-256"),
-    },
-    Scenario {
-        name: "pooler-backend-silent-md5",
-        about: "the same, with an MD5 password",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::PgBouncer],
-        setup: |lab| silent(lab, "md5"),
-    },
-    Scenario {
-        name: "pooler-backend-silent-trust",
-        about: "the same, with no password asked for",
-        expect: Expect::Fail("pooler.backend"),
-        oracle: Oracle::Psql,
-        needs: &[Need::PgBouncer],
-        setup: |lab| silent(lab, "trust"),
-    },
-    Scenario {
-        name: "pooler-haproxy-healthy",
-        about: "through HAProxy",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-backend-silent",
+        "PgBouncer's server never answers",
+        Expect::Fail("pooler.backend"),
+        &[Need::PgBouncer],
+        |lab| silent(lab, "scram-sha-256"),
+    ),
+    Scenario::new(
+        "pooler-backend-silent-md5",
+        "the same, with an MD5 password",
+        Expect::Fail("pooler.backend"),
+        &[Need::PgBouncer],
+        |lab| silent(lab, "md5"),
+    ),
+    Scenario::new(
+        "pooler-backend-silent-trust",
+        "the same, with no password asked for",
+        Expect::Fail("pooler.backend"),
+        &[Need::PgBouncer],
+        |lab| silent(lab, "trust"),
+    ),
+    Scenario::new(
+        "pooler-haproxy-healthy",
+        "through HAProxy",
+        Expect::Pass,
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::tcp(lab, &pg.addr(), "")?;
             let conn = pg.conn().set("port", proxy.port());
             Ok(Case::check(conn).password(lab.password()).keep(proxy))
         },
-    },
-    Scenario {
-        name: "pooler-haproxy-backend-down",
-        about: "HAProxy accepts, and its backend refuses",
-        expect: Expect::Fail("protocol.closed"),
-        oracle: Oracle::Psql,
-        needs: &[Need::HaProxy],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "pooler-haproxy-backend-down",
+        "HAProxy accepts, and its backend refuses",
+        Expect::Fail("protocol.closed"),
+        &[Need::HaProxy],
+        |lab| {
             let proxy = HaProxy::tcp(lab, &format!("127.0.0.1:{}", free_port()), "retries 0")?;
             let conn = crate::Conn::new()
                 .set("host", "127.0.0.1")
                 .set("port", proxy.port());
             Ok(Case::check(conn.set("user", "app")).keep(proxy))
         },
-    },
+    ),
     provider!(
         "supavisor-tenant",
         "XX000",

@@ -168,19 +168,6 @@ fn frozen(pg: &Postgres) -> Result<impl Drop + Send + 'static> {
     Ok(Thaw(pid))
 }
 
-macro_rules! row {
-    ($name:literal, $about:literal, $expect:expr, $needs:expr, $setup:expr) => {
-        Scenario {
-            name: $name,
-            about: $about,
-            expect: $expect,
-            oracle: Oracle::Psql,
-            needs: $needs,
-            setup: $setup,
-        }
-    };
-}
-
 const CLOSED: Expect = Expect::Fail("protocol.closed");
 const RESET: Expect = Expect::Fail("protocol.reset");
 const SILENT: Expect = Expect::Fail("protocol.silent");
@@ -201,42 +188,42 @@ const PG: &[Need] = &[Need::Postgres];
 /// The first words.
 pub const SCENARIOS: &[Scenario] = &[
     // ---- No words at all ----
-    row!(
+    Scenario::new(
         "protocol-closed",
         "accepts, then closes without a word",
         CLOSED,
         &[],
-        |_| { Ok(case(Peer::closing()?).assert(names_listener)) }
+        |_| Ok(case(Peer::closing()?).assert(names_listener)),
     ),
-    row!(
+    Scenario::new(
         "protocol-closed-at-once",
         "closes as soon as it has accepted",
         CLOSED,
         &[],
-        |_| { Ok(case(Peer::script(|stream| stream.close())?)) }
+        |_| Ok(case(Peer::script(|stream| stream.close())?)),
     ),
-    row!(
+    Scenario::new(
         "protocol-closed-plain",
         "closes on a start-up message in clear",
         CLOSED,
         &[],
-        |_| { Ok(case_with(Peer::closing()?, "disable").assert(names_listener)) }
+        |_| Ok(case_with(Peer::closing()?, "disable").assert(names_listener)),
     ),
-    row!(
+    Scenario::new(
         "protocol-closed-allow",
         "closes, and sslmode=allow would try TLS next",
         CLOSED,
         &[],
-        |_| { Ok(case_with(Peer::closing()?, "allow")) }
+        |_| Ok(case_with(Peer::closing()?, "allow")),
     ),
-    row!(
+    Scenario::new(
         "protocol-closed-require",
         "closes, and TLS is demanded",
         CLOSED,
         &[],
-        |_| { Ok(case_with(Peer::closing()?, "require")) }
+        |_| Ok(case_with(Peer::closing()?, "require")),
     ),
-    row!(
+    Scenario::new(
         "protocol-closed-haproxy",
         "a load balancer whose backend is down",
         CLOSED,
@@ -244,19 +231,19 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let proxy = HaProxy::tcp(lab, &format!("127.0.0.1:{}", free_port()), "retries 0")?;
             Ok(behind(proxy, "prefer").assert(names_listener))
-        }
+        },
     ),
-    row!("protocol-reset", "accepts, then resets", RESET, &[], |_| {
+    Scenario::new("protocol-reset", "accepts, then resets", RESET, &[], |_| {
         Ok(case(Peer::resetting()?).assert(names_listener))
     }),
-    row!(
+    Scenario::new(
         "protocol-reset-at-once",
         "resets as soon as it has accepted, often before connect is told of it",
         RESET,
         &[],
-        |_| Ok(case(Peer::script(|stream| stream.reset())?).assert(names_listener))
+        |_| Ok(case(Peer::script(|stream| stream.reset())?).assert(names_listener)),
     ),
-    row!(
+    Scenario::new(
         "protocol-reset-at-once-plain",
         "resets as soon as it has accepted, in clear",
         RESET,
@@ -264,16 +251,16 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::script(|stream| stream.reset())?;
             Ok(case_with(peer, "disable").assert(names_listener))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-reset-plain",
         "resets on a start-up message in clear",
         RESET,
         &[],
-        |_| { Ok(case_with(Peer::resetting()?, "disable").assert(names_listener)) }
+        |_| Ok(case_with(Peer::resetting()?, "disable").assert(names_listener)),
     ),
-    row!(
+    Scenario::new(
         "protocol-oversized-error",
         "answers SSLRequest, then an error message of two gigabytes",
         Expect::Fail("protocol.oversized"),
@@ -286,9 +273,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 stream.write_all(b"E\x7f\xff\xff\xff\x01\x02\x03\x04")?;
                 stream.ignore()
             })?))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-malformed-unknown",
         "answers SSLRequest, then a message of an unknown type",
         Expect::Fail("protocol.malformed"),
@@ -301,9 +288,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 stream.write_all(b"q\0\0\0\x04")?;
                 stream.ignore()
             })?))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-reset-forward",
         "a forward whose other side is gone: it accepts, then resets",
         RESET,
@@ -319,23 +306,23 @@ pub const SCENARIOS: &[Scenario] = &[
                 }
             })?)
             .assert(names_listener))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-silent",
         "accepts and never answers",
         SILENT,
         &[],
-        |_| { Ok(case(Peer::silent()?).assert(names_listener)) }
+        |_| Ok(case(Peer::silent()?).assert(names_listener)),
     ),
-    row!(
+    Scenario::new(
         "protocol-silent-plain",
         "never answers a start-up message in clear",
         SILENT,
         &[],
-        |_| { Ok(case_with(Peer::silent()?, "disable").assert(names_listener)) }
+        |_| Ok(case_with(Peer::silent()?, "disable").assert(names_listener)),
     ),
-    row!(
+    Scenario::new(
         "protocol-silent-frozen",
         "a server too busy to accept: the kernel accepts for it",
         SILENT,
@@ -347,10 +334,10 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((frozen, pg)))
-        }
+        },
     ),
     // ---- Others ----
-    row!(
+    Scenario::new(
         "protocol-http",
         "a web server that answers at once",
         STRANGER,
@@ -358,9 +345,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
             Ok(case(peer).assert(kind("http")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-http-plain",
         "a web server, asked in clear",
         STRANGER,
@@ -368,16 +355,16 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
             Ok(case_with(peer, "disable").assert(kind("http")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-http-haproxy",
         "a load balancer that speaks HTTP",
         STRANGER,
         &[Need::HaProxy],
-        |lab| { Ok(behind(web_server(lab, "")?, "prefer").assert(kind("http"))) }
+        |lab| Ok(behind(web_server(lab, "")?, "prefer").assert(kind("http"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-http-lines",
         "a web server that waits for the end of a line",
         STRANGER,
@@ -385,9 +372,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = reads_lines("HTTP/1.1 400 Bad Request\r\n\r\n")?;
             Ok(case(peer).assert(kind("http")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-http-lines-plain",
         "a web server that waits for the end of a line, asked in clear",
         STRANGER,
@@ -395,9 +382,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = reads_lines("HTTP/1.1 400 Bad Request\r\n\r\n")?;
             Ok(case_with(peer, "disable").assert(kind("http")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-https",
         "an HTTPS server",
         STRANGER,
@@ -405,9 +392,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let proxy = web_server(lab, "ssl crt {bundle} alpn h2,http/1.1")?;
             Ok(behind(proxy, "require").assert(kind("https")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-https-plain",
         "an HTTPS server, asked in clear",
         STRANGER,
@@ -415,41 +402,39 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let proxy = web_server(lab, "ssl crt {bundle}")?;
             Ok(behind(proxy, "disable").assert(kind("https")))
-        }
+        },
     ),
-    Scenario {
-        oracle: Oracle::None("the installed psql does not know sslnegotiation"),
-        ..row!(
-            "protocol-https-direct",
-            "an HTTPS server, asked for direct TLS",
-            STRANGER,
-            &[Need::HaProxy],
-            |lab| {
-                let proxy = web_server(lab, "ssl crt {bundle} alpn h2,http/1.1")?;
-                let conn = conn(proxy.port())
-                    .set("sslmode", "require")
-                    .set("sslnegotiation", "direct");
-                Ok(Case::check(conn).keep(proxy).assert(kind("https")))
-            }
-        )
-    },
-    row!(
+    Scenario::new(
+        "protocol-https-direct",
+        "an HTTPS server, asked for direct TLS",
+        STRANGER,
+        &[Need::HaProxy],
+        |lab| {
+            let proxy = web_server(lab, "ssl crt {bundle} alpn h2,http/1.1")?;
+            let conn = conn(proxy.port())
+                .set("sslmode", "require")
+                .set("sslnegotiation", "direct");
+            Ok(Case::check(conn).keep(proxy).assert(kind("https")))
+        },
+    )
+    .oracle(Oracle::None(
+        "the installed psql does not know sslnegotiation",
+    )),
+    Scenario::new(
         "protocol-ssh",
         "an SSH server, which speaks first",
         STRANGER,
         &[],
-        |_| { Ok(case(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?).assert(kind("ssh"))) }
+        |_| Ok(case(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?).assert(kind("ssh"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-ssh-plain",
         "an SSH server, spoken to in clear",
         STRANGER,
         &[],
-        |_| {
-            Ok(case_with(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?, "disable").assert(kind("ssh")))
-        }
+        |_| Ok(case_with(Peer::speaks("SSH-2.0-OpenSSH_9.2\r\n")?, "disable").assert(kind("ssh"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-sshd",
         "a real SSH server",
         STRANGER,
@@ -459,9 +444,9 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn(sshd.port()))
                 .keep(sshd)
                 .assert(kind("ssh")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-mysql",
         "a MySQL server, which speaks first",
         STRANGER,
@@ -469,9 +454,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let greeting = b"\x4a\0\0\0\x0a8.0.36\0\x08\0\0\0aaaaaaaa\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0bbbbbbbbbbbb\0caching_sha2_password\0";
             Ok(case(Peer::speaks(greeting.as_slice())?).assert(kind("mysql")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-mysql-blocked",
         "a MySQL server that refuses this host",
         STRANGER,
@@ -483,32 +468,30 @@ pub const SCENARIOS: &[Scenario] = &[
                 stream.close()
             })?)
             .assert(kind("mysql")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-redis",
         "a Redis server, which waits for the end of a line",
         STRANGER,
         &[],
-        |_| { Ok(case(reads_lines("-ERR unknown command\r\n")?).assert(kind("redis"))) }
+        |_| Ok(case(reads_lines("-ERR unknown command\r\n")?).assert(kind("redis"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-smtp",
         "a mail server, which speaks first",
         STRANGER,
         &[],
-        |_| { Ok(case(Peer::speaks("220 mail.test ESMTP Postfix\r\n")?).assert(kind("smtp"))) }
+        |_| Ok(case(Peer::speaks("220 mail.test ESMTP Postfix\r\n")?).assert(kind("smtp"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-garbage",
         "bytes of no known protocol",
         STRANGER,
         &[],
-        |_| {
-            Ok(case(Peer::answers([0xde, 0xad, 0xbe, 0xef, 0, 1, 2, 3])?).assert(kind("unknown")))
-        }
+        |_| Ok(case(Peer::answers([0xde, 0xad, 0xbe, 0xef, 0, 1, 2, 3])?).assert(kind("unknown"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-garbage-plain",
         "bytes of no known protocol, in clear",
         STRANGER,
@@ -518,16 +501,16 @@ pub const SCENARIOS: &[Scenario] = &[
                 case_with(Peer::answers([0xde, 0xad, 0xbe, 0xef])?, "disable")
                     .assert(kind("unknown")),
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-text",
         "a text whose first letter is that of an error",
         STRANGER,
         &[],
-        |_| { Ok(case(Peer::answers("Error: go away\r\n")?).assert(kind("text"))) }
+        |_| Ok(case(Peer::answers("Error: go away\r\n")?).assert(kind("text"))),
     ),
-    row!(
+    Scenario::new(
         "protocol-text-plain",
         "the same, asked in clear",
         STRANGER,
@@ -535,9 +518,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers("Error: go away\r\n")?;
             Ok(case_with(peer, "disable").assert(kind("text")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-memcached-plain",
         "memcached, asked in clear",
         STRANGER,
@@ -545,9 +528,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers("ERROR\r\n")?;
             Ok(case_with(peer, "disable").assert(kind("memcached")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-vnc-plain",
         "a remote desktop, whose greeting begins as a message does",
         STRANGER,
@@ -555,10 +538,10 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers("RFB 003.008\n")?;
             Ok(case_with(peer, "disable").assert(kind("vnc")))
-        }
+        },
     ),
     // ---- Almost PostgreSQL ----
-    row!(
+    Scenario::new(
         "protocol-oversized",
         "a message of an absurd length in answer to the request for TLS",
         OVERSIZED,
@@ -567,9 +550,9 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case(Peer::answers(
                 b"R\x7f\xff\xff\xff\0\0\0\0".as_slice(),
             )?))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-oversized-plain",
         "a message of an absurd length",
         OVERSIZED,
@@ -579,23 +562,23 @@ pub const SCENARIOS: &[Scenario] = &[
                 Peer::answers(b"R\x7f\xff\xff\xff\0\0\0\0".as_slice())?,
                 "disable",
             ))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-malformed",
         "an authentication request in answer to the request for TLS",
         MALFORMED,
         &[],
-        |_| { Ok(case(Peer::answers(message(b'R', &[0, 0, 0, 0]))?)) }
+        |_| Ok(case(Peer::answers(message(b'R', &[0, 0, 0, 0]))?)),
     ),
-    row!(
+    Scenario::new(
         "protocol-malformed-plain",
         "an authentication request that is cut short",
         MALFORMED,
         &[],
-        |_| { Ok(case_with(Peer::answers(message(b'R', &[0]))?, "disable")) }
+        |_| Ok(case_with(Peer::answers(message(b'R', &[0]))?, "disable")),
     ),
-    row!(
+    Scenario::new(
         "protocol-malformed-tls",
         "agrees to TLS and goes on in clear",
         MALFORMED,
@@ -609,9 +592,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 stream.ignore()
             })?;
             Ok(case_with(peer, "require"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-error-response",
         "an error in answer to the request for TLS",
         Expect::Fail("protocol.error-response"),
@@ -619,9 +602,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers(message(b'E', b"SFATAL\0VFATAL\0C08P01\0Munsupported\0\0"))?;
             Ok(case_with(peer, "require"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-no-process",
         "a server that cannot start a process says so before anything else",
         Expect::Fail("server.resources"),
@@ -631,38 +614,38 @@ pub const SCENARIOS: &[Scenario] = &[
                 "Ecould not fork new process for connection: Cannot allocate memory\n\0",
             )?;
             Ok(case(peer))
-        }
+        },
     ),
     // ---- Somebody in between ----
-    row!(
+    Scenario::new(
         "protocol-injected",
         "bytes in clear behind the yes to TLS",
         INJECTED,
         PG,
-        |lab| { injecting(lab, b"R\0\0\0\x08\0\0\0\0", false, "require") }
+        |lab| injecting(lab, b"R\0\0\0\x08\0\0\0\0", false, "require"),
     ),
-    row!(
+    Scenario::new(
         "protocol-injected-prefer",
         "bytes in clear behind the yes to TLS, which prefer does not forgive",
         INJECTED,
         PG,
-        |lab| { injecting(lab, b"R\0\0\0\x08\0\0\0\0", false, "prefer") }
+        |lab| injecting(lab, b"R\0\0\0\x08\0\0\0\0", false, "prefer"),
     ),
-    row!(
+    Scenario::new(
         "protocol-injected-apart",
         "bytes in clear behind the yes to TLS, in a packet of their own",
         INJECTED,
         PG,
-        |lab| { injecting(lab, b"R\0\0\0\x08\0\0\0\0", true, "require") }
+        |lab| injecting(lab, b"R\0\0\0\x08\0\0\0\0", true, "require"),
     ),
-    row!(
+    Scenario::new(
         "protocol-stall",
         "small messages pass and larger ones get stuck",
         STALL,
         PG,
-        |lab| { spoilt(lab, Fault::StallAbove(600), "require") }
+        |lab| spoilt(lab, Fault::StallAbove(600), "require"),
     ),
-    row!(
+    Scenario::new(
         "protocol-stall-packets",
         "a path on which large packets are lost without a word",
         STALL,
@@ -680,9 +663,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslmode", "require")
                 .set("connect_timeout", 3);
             Ok(Case::check(conn).password(lab.password()).keep((pg, ns)))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-stall-hello",
         "a path on which our large packets are lost, the ClientHello first",
         STALL,
@@ -701,9 +684,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("connect_timeout", 3);
             let case = Case::check(conn).password(lab.password()).keep((pg, ns));
             Ok(case.assert(ours_stalls))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-stall-password",
         "a path on which our large packets are lost, a very long password first",
         STALL,
@@ -721,10 +704,10 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("user", "long").set("connect_timeout", 3);
             let case = Case::check(conn).password(&token).keep((pg, ns));
             Ok(case.assert(ours_stalls))
-        }
+        },
     ),
     // ---- Neighbours that must pass ----
-    row!(
+    Scenario::new(
         "protocol-slow-healthy",
         "everything takes 150 ms each way",
         Expect::Pass,
@@ -740,9 +723,9 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((forward, pg)))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-pause-healthy",
         "answers after a second of silence",
         Expect::Pass,
@@ -760,9 +743,9 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((forward, pg)))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-no-tls-healthy",
         "a server without TLS, and sslmode does not insist",
         Expect::Pass,
@@ -770,9 +753,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let pg = lab.new_postgres().start()?;
             Ok(Case::check(pg.conn()).password(lab.password()).keep(pg))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-injected-then-plain",
         "a yes with garbage behind it and no TLS: prefer goes on in clear",
         Expect::Warn("protocol.malformed"),
@@ -793,30 +776,30 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(conn)
                 .password(lab.password())
                 .keep((between, pg)))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-injected-no",
         "bytes in clear behind the no to TLS",
         INJECTED,
         &[],
-        |_| Ok(case_with(behind_no(b"\x01\x02\x03")?, "require"))
+        |_| Ok(case_with(behind_no(b"\x01\x02\x03")?, "require")),
     ),
-    row!(
+    Scenario::new(
         "protocol-injected-no-prefer",
         "bytes behind the no to TLS that are no answer to anything",
         INJECTED,
         &[],
-        |_| Ok(case_with(behind_no(b"\x01\x02\x03")?, "prefer"))
+        |_| Ok(case_with(behind_no(b"\x01\x02\x03")?, "prefer")),
     ),
-    row!(
+    Scenario::new(
         "protocol-text-no",
         "a text whose first letter is a no to TLS",
         STRANGER,
         &[],
-        |_| Ok(case_with(behind_no(b"o such service here\r\n")?, "require"))
+        |_| Ok(case_with(behind_no(b"o such service here\r\n")?, "require")),
     ),
-    row!(
+    Scenario::new(
         "protocol-malformed-tls-echo",
         "agrees to TLS and sends back what it is sent",
         MALFORMED,
@@ -830,9 +813,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 stream.ignore()
             })?;
             Ok(case_with(peer, "require"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-echo",
         "an end that sends back what it is sent",
         STRANGER,
@@ -848,9 +831,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 }
             })?;
             Ok(case(peer))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "protocol-error-ancient",
         "a server before 7.4 does not know the request for TLS",
         Expect::Fail("protocol.error-response"),
@@ -858,6 +841,6 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let peer = Peer::answers("EFATAL:  unsupported frontend protocol\n\0")?;
             Ok(case_with(peer, "require"))
-        }
+        },
     ),
 ];

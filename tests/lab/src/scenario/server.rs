@@ -13,13 +13,12 @@ use crate::{Scenario, Tool};
 macro_rules! spoken {
     ($suffix:literal, $language:expr) => {
         &[
-            Scenario {
-                name: concat!("server-starting", $suffix),
-                about: "archive recovery waits for its first file",
-                expect: Expect::Fail("server.starting"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            Scenario::new(
+                concat!("server-starting", $suffix),
+                "archive recovery waits for its first file",
+                Expect::Fail("server.starting"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .file("recovery.signal", "")
                         .conf("restore_command", "sleep 1000")
@@ -27,28 +26,26 @@ macro_rules! spoken {
                         .start()?;
                     Ok(case(lab, pg.conn()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-stopping", $suffix),
-                about: "a shutdown waits for a session to end",
-                expect: Expect::Fail("server.stopping"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-stopping", $suffix),
+                "a shutdown waits for a session to end",
+                Expect::Fail("server.stopping"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language).start()?;
                     let busy = pg.session("select 1")?;
                     signal("TERM", pg.pid())?;
                     std::thread::sleep(Duration::from_millis(300));
                     Ok(case(lab, pg.conn()).keep((busy, pg)))
                 },
-            },
-            Scenario {
-                name: concat!("server-recovering", $suffix),
-                about: "a standby that is not consistent yet",
-                expect: Expect::Fail("server.recovering"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-recovering", $suffix),
+                "a standby that is not consistent yet",
+                Expect::Fail("server.recovering"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .file("standby.signal", "")
                         .file("backup_label", backup_label(lab)?)
@@ -57,14 +54,13 @@ macro_rules! spoken {
                     std::thread::sleep(Duration::from_secs(1));
                     Ok(case(lab, pg.conn()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-crashed", $suffix),
-                about: "a session was killed, and the server starts itself anew",
-                expect: Expect::Fail("server.recovering"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-crashed", $suffix),
+                "a session was killed, and the server starts itself anew",
+                Expect::Fail("server.recovering"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language).start()?;
                     let busy = pg.session("select 1")?;
                     let pid = |what: &str| -> Result<u32> {
@@ -81,14 +77,13 @@ macro_rules! spoken {
                     std::thread::sleep(Duration::from_millis(200));
                     Ok(case(lab, pg.conn()).keep((busy, pg)))
                 },
-            },
-            Scenario {
-                name: concat!("server-no-hot-standby", $suffix),
-                about: "a standby that takes no sessions",
-                expect: Expect::Fail("server.no-hot-standby"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-no-hot-standby", $suffix),
+                "a standby that takes no sessions",
+                Expect::Fail("server.no-hot-standby"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .file("standby.signal", "")
                         .conf("hot_standby", "off")
@@ -97,14 +92,13 @@ macro_rules! spoken {
                     std::thread::sleep(Duration::from_secs(1));
                     Ok(case(lab, pg.conn()).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-connections-full", $suffix),
-                about: "max_connections sessions are open",
-                expect: Expect::Fail("server.connections.full"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-connections-full", $suffix),
+                "max_connections sessions are open",
+                Expect::Fail("server.connections.full"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .conf("max_connections", 4)
                         .conf("superuser_reserved_connections", 0)
@@ -112,14 +106,13 @@ macro_rules! spoken {
                     let busy = pg.sessions(4)?;
                     Ok(case(lab, pg.conn()).keep((busy, pg)))
                 },
-            },
-            Scenario {
-                name: concat!("server-connections-reserved", $suffix),
-                about: "only the superusers' slots are left",
-                expect: Expect::Fail("server.connections.reserved"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-connections-reserved", $suffix),
+                "only the superusers' slots are left",
+                Expect::Fail("server.connections.reserved"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .conf("max_connections", 6)
                         .conf("superuser_reserved_connections", 3)
@@ -127,125 +120,116 @@ macro_rules! spoken {
                     let busy = pg.sessions(3)?;
                     Ok(case(lab, pg.conn()).keep((busy, pg)))
                 },
-            },
-            Scenario {
-                name: concat!("server-connections-role", $suffix),
-                about: "the role's limit is reached",
-                expect: Expect::Fail("server.connections.role"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-connections-role", $suffix),
+                "the role's limit is reached",
+                Expect::Fail("server.connections.role"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .sql("alter role app connection limit 1")
                         .start()?;
                     let busy = pg.sessions(1)?;
                     Ok(case(lab, pg.conn()).keep((busy, pg)))
                 },
-            },
-            Scenario {
-                name: concat!("server-connections-database", $suffix),
-                about: "the database's limit is reached",
-                expect: Expect::Fail("server.connections.database"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-connections-database", $suffix),
+                "the database's limit is reached",
+                Expect::Fail("server.connections.database"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = speaks(lab, $language)
                         .sql("alter database appdb connection limit 1")
                         .start()?;
                     let busy = pg.sessions(1)?;
                     Ok(case(lab, pg.conn()).keep((busy, pg)))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-unknown", $suffix),
-                about: "a setting that does not exist",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-unknown", $suffix),
+                "a setting that does not exist",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c statement_timeoutt=5s");
                     Ok(case(lab, conn)
                         .assert(names_option("statement_timeoutt"))
                         .keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-value", $suffix),
-                about: "a setting with a bad value",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-value", $suffix),
+                "a setting with a bad value",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c statement_timeout=soon");
                     Ok(case(lab, conn)
                         .assert(names_option("statement_timeout"))
                         .keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-denied", $suffix),
-                about: "a setting for superusers",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-denied", $suffix),
+                "a setting for superusers",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c log_statement=all");
                     Ok(case(lab, conn)
                         .assert(names_option("log_statement"))
                         .keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-restart", $suffix),
-                about: "a setting that only a restart changes",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-restart", $suffix),
+                "a setting that only a restart changes",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "-c max_connections=500");
                     Ok(case(lab, conn).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-switch", $suffix),
-                about: "a switch that is none",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-switch", $suffix),
+                "a switch that is none",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("options", "search_path=app");
                     Ok(case(lab, conn).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-encoding", $suffix),
-                about: "an encoding that does not exist",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-encoding", $suffix),
+                "an encoding that does not exist",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("client_encoding", "utf9");
                     Ok(case(lab, conn).keep(pg))
                 },
-            },
-            Scenario {
-                name: concat!("server-option-replication", $suffix),
-                about: "replication is neither true nor false",
-                expect: Expect::Fail("server.option"),
-                oracle: Oracle::Psql,
-                needs: &[Need::Postgres],
-                setup: |lab| {
+            ),
+            Scenario::new(
+                concat!("server-option-replication", $suffix),
+                "replication is neither true nor false",
+                Expect::Fail("server.option"),
+                &[Need::Postgres],
+                |lab| {
                     let pg = lab.postgres_in($language)?;
                     let conn = pg.conn().set("replication", "perhaps");
                     Ok(case(lab, conn).keep(pg))
                 },
-            },
+            ),
         ]
     };
 }
@@ -366,53 +350,49 @@ fn at(peer: &Peer) -> Conn {
 
 /// The server's state.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "server-connections-near-limit",
-        about: "28 of 30 slots are taken",
-        expect: Expect::Warn("server.connections.near-limit"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new(
+        "server-connections-near-limit",
+        "28 of 30 slots are taken",
+        Expect::Warn("server.connections.near-limit"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().conf("max_connections", 30);
             let pg = pg.conf("superuser_reserved_connections", 0).start()?;
             let busy = pg.sessions(28)?;
             Ok(case(lab, pg.conn()).keep((busy, pg)))
         },
-    },
-    Scenario {
-        name: "server-connections-near-role-limit",
-        about: "the last session that the role may have",
-        expect: Expect::Warn("server.connections.near-limit"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-connections-near-role-limit",
+        "the last session that the role may have",
+        Expect::Warn("server.connections.near-limit"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().sql("alter role app connection limit 4");
             let pg = pg.start()?;
             let busy = pg.sessions(3)?;
             Ok(case(lab, pg.conn()).keep((busy, pg)))
         },
-    },
-    Scenario {
-        name: "server-connections-limit-of-one",
-        about: "the role may have one session, and it is ours",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-connections-limit-of-one",
+        "the role may have one session, and it is ours",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().sql("alter role app connection limit 1");
             let pg = pg.start()?;
             Ok(case(lab, pg.conn())
                 .forbids("server.connections.near-limit")
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "server-half-full",
-        about: "half of the slots are taken by another role's sessions, which we may not look into",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-half-full",
+        "half of the slots are taken by another role's sessions, which we may not look into",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().sql(&format!(
                 "create role other login password '{}'",
                 lab.password()
@@ -429,100 +409,90 @@ pub const SCENARIOS: &[Scenario] = &[
                 .forbids("server.connections.near-limit")
                 .keep((busy, pg)))
         },
-    },
-    Scenario {
-        name: "server-standby-healthy",
-        about: "a hot standby, and target_session_attrs=standby",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(wants(lab, standby(lab)?, "standby")),
-    },
-    Scenario {
-        name: "server-read-only",
-        about: "a hot standby, and target_session_attrs=read-write",
-        expect: Expect::Fail("server.read-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(wants(lab, standby(lab)?, "read-write")),
-    },
-    Scenario {
-        name: "server-read-only-primary",
-        about: "a hot standby, and target_session_attrs=primary",
-        expect: Expect::Fail("server.read-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(wants(lab, standby(lab)?, "primary")),
-    },
-    Scenario {
-        name: "server-read-only-standby",
-        about: "a primary, and target_session_attrs=standby",
-        expect: Expect::Fail("server.read-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(wants(lab, lab.new_postgres().start()?, "standby")),
-    },
-    Scenario {
-        name: "server-read-only-wanted",
-        about: "a primary that writes, and target_session_attrs=read-only",
-        expect: Expect::Fail("server.read-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(wants(lab, lab.new_postgres().start()?, "read-only")),
-    },
-    Scenario {
-        name: "server-read-only-default",
-        about: "a primary whose sessions are read-only, and target_session_attrs=read-write",
-        expect: Expect::Fail("server.read-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-standby-healthy",
+        "a hot standby, and target_session_attrs=standby",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| Ok(wants(lab, standby(lab)?, "standby")),
+    ),
+    Scenario::new(
+        "server-read-only",
+        "a hot standby, and target_session_attrs=read-write",
+        Expect::Fail("server.read-only"),
+        &[Need::Postgres],
+        |lab| Ok(wants(lab, standby(lab)?, "read-write")),
+    ),
+    Scenario::new(
+        "server-read-only-primary",
+        "a hot standby, and target_session_attrs=primary",
+        Expect::Fail("server.read-only"),
+        &[Need::Postgres],
+        |lab| Ok(wants(lab, standby(lab)?, "primary")),
+    ),
+    Scenario::new(
+        "server-read-only-standby",
+        "a primary, and target_session_attrs=standby",
+        Expect::Fail("server.read-only"),
+        &[Need::Postgres],
+        |lab| Ok(wants(lab, lab.new_postgres().start()?, "standby")),
+    ),
+    Scenario::new(
+        "server-read-only-wanted",
+        "a primary that writes, and target_session_attrs=read-only",
+        Expect::Fail("server.read-only"),
+        &[Need::Postgres],
+        |lab| Ok(wants(lab, lab.new_postgres().start()?, "read-only")),
+    ),
+    Scenario::new(
+        "server-read-only-default",
+        "a primary whose sessions are read-only, and target_session_attrs=read-write",
+        Expect::Fail("server.read-only"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("default_transaction_read_only", "on");
             Ok(wants(lab, pg.start()?, "read-write"))
         },
-    },
-    Scenario {
-        name: "server-read-only-healthy",
-        about: "the same, and target_session_attrs=primary",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-read-only-healthy",
+        "the same, and target_session_attrs=primary",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("default_transaction_read_only", "on");
             Ok(wants(lab, pg.start()?, "primary"))
         },
-    },
-    Scenario {
-        name: "server-prefer-standby-alone",
-        about: "a primary alone, and target_session_attrs=prefer-standby",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| Ok(wants(lab, lab.new_postgres().start()?, "prefer-standby")),
-    },
-    Scenario {
-        name: "server-prefer-standby",
-        about: "a primary and a standby, and target_session_attrs=prefer-standby",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-prefer-standby-alone",
+        "a primary alone, and target_session_attrs=prefer-standby",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| Ok(wants(lab, lab.new_postgres().start()?, "prefer-standby")),
+    ),
+    Scenario::new(
+        "server-prefer-standby",
+        "a primary and a standby, and target_session_attrs=prefer-standby",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let (one, two) = (lab.new_postgres().start()?, standby(lab)?);
             let case = both(lab, &one, &two, "prefer-standby");
             Ok(case.assert(answered(two.port())).keep((one, two)))
         },
-    },
-    Scenario {
-        name: "server-read-write-second",
-        about: "a standby and a primary, and target_session_attrs=read-write",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-read-write-second",
+        "a standby and a primary, and target_session_attrs=read-write",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let (one, two) = (standby(lab)?, lab.new_postgres().start()?);
             let case = both(lab, &one, &two, "read-write");
             Ok(case
@@ -530,14 +500,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .forbids("server.read-only")
                 .keep((one, two)))
         },
-    },
-    Scenario {
-        name: "server-starting-next",
-        about: "the first host is starting up, the second takes us",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-starting-next",
+        "the first host is starting up, the second takes us",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let one = lab
                 .new_postgres()
                 .file("recovery.signal", "")
@@ -548,14 +517,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = both(lab, &one, &two, "any");
             Ok(case.assert(answered(two.port())).keep((one, two)))
         },
-    },
-    Scenario {
-        name: "server-full-no-next",
-        about: "the first host is full, and libpq does not try the second",
-        expect: Expect::Fail("server.connections.full"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-full-no-next",
+        "the first host is full, and libpq does not try the second",
+        Expect::Fail("server.connections.full"),
+        &[Need::Postgres],
+        |lab| {
             let one = lab
                 .new_postgres()
                 .conf("max_connections", 4)
@@ -565,14 +533,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let two = lab.new_postgres().start()?;
             Ok(both(lab, &one, &two, "any").keep((busy, one, two)))
         },
-    },
-    Scenario {
-        name: "server-timeout",
-        about: "lets everybody in and never answers a query",
-        expect: Expect::Fail("server.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-timeout",
+        "lets everybody in and never answers a query",
+        Expect::Fail("server.timeout"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -582,14 +549,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(at(&peer)).args(&["--timeout", "1s"]);
             Ok(case.patience(3).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-closed",
-        about: "lets everybody in and closes at the first query, without a word",
-        expect: Expect::Fail("server.closed"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-closed",
+        "lets everybody in and closes at the first query, without a word",
+        Expect::Fail("server.closed"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -597,14 +563,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-old",
-        about: "PostgreSQL 13 without support, and its clock is right",
-        expect: Expect::Warn("server.old"),
-        oracle: Oracle::None("there is no such server here"),
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-old",
+        "PostgreSQL 13 without support, and its clock is right",
+        Expect::Warn("server.old"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.serve_facts(&[
@@ -614,14 +579,14 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-clock",
-        about: "the server's clock is years behind",
-        expect: Expect::Warn("server.clock"),
-        oracle: Oracle::None("there is no such server here"),
-        needs: &[],
-        setup: |_| {
+    )
+    .oracle(Oracle::None("there is no such server here")),
+    Scenario::new(
+        "server-clock",
+        "the server's clock is years behind",
+        Expect::Warn("server.clock"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.serve_facts(&[
@@ -631,14 +596,14 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-odd",
-        about: "a server of another make that knows none of our questions",
-        expect: Expect::Pass,
-        oracle: Oracle::None("it refuses psql's question too"),
-        needs: &[],
-        setup: |_| {
+    )
+    .oracle(Oracle::None("there is no such server here")),
+    Scenario::new(
+        "server-odd",
+        "a server of another make that knows none of our questions",
+        Expect::Pass,
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -650,14 +615,14 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-resources",
-        about: "the postmaster cannot start a process, and says so as in protocol 2",
-        expect: Expect::Fail("server.resources"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    )
+    .oracle(Oracle::None("it refuses psql's question too")),
+    Scenario::new(
+        "server-resources",
+        "the postmaster cannot start a process, and says so as in protocol 2",
+        Expect::Fail("server.resources"),
+        &[],
+        |_| {
             use std::io::Write;
             let text = "Ekonnte neuen Prozess für Verbindung nicht starten (fork-Fehler): \
                         Nicht genügend Hauptspeicher verfügbar\n\0";
@@ -668,14 +633,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer).set("sslmode", "disable")).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-resources-memory",
-        about: "out of memory for the session",
-        expect: Expect::Fail("server.resources"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-resources-memory",
+        "out of memory for the session",
+        Expect::Fail("server.resources"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.error(&[
@@ -690,14 +654,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-guards-healthy",
-        about: "every --expect-… is met",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-guards-healthy",
+        "every --expect-… is met",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("cluster_name", "orders/1")
@@ -711,60 +674,59 @@ pub const SCENARIOS: &[Scenario] = &[
                 .args(&["--expect-server-version", &major.to_string()])
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "server-guard-role",
-        about: "a standby, and --expect-role primary",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: Oracle::None("psql has no guards"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-guard-role",
+        "a standby, and --expect-role primary",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres],
+        |lab| {
             let pg = standby(lab)?;
             Ok(case(lab, pg.conn())
                 .args(&["--expect-role", "primary"])
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "server-guard-cluster",
-        about: "a cluster without a name, and --expect-cluster-name",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: Oracle::None("psql has no guards"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("psql has no guards")),
+    Scenario::new(
+        "server-guard-cluster",
+        "a cluster without a name, and --expect-cluster-name",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn();
             Ok(case(lab, conn).args(&["--expect-cluster-name", "orders"]))
         },
-    },
-    Scenario {
-        name: "server-guard-version",
-        about: "--expect-server-version 9",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: Oracle::None("psql has no guards"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("psql has no guards")),
+    Scenario::new(
+        "server-guard-version",
+        "--expect-server-version 9",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn();
             Ok(case(lab, conn).args(&["--expect-server-version", "9"]))
         },
-    },
-    Scenario {
-        name: "server-guard-database",
-        about: "another database than --expect-database",
-        expect: Expect::Fail("server.wrong-identity"),
-        oracle: Oracle::None("psql has no guards"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("psql has no guards")),
+    Scenario::new(
+        "server-guard-database",
+        "another database than --expect-database",
+        Expect::Fail("server.wrong-identity"),
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn();
             Ok(case(lab, conn).args(&["--expect-database", "orders"]))
         },
-    },
-    Scenario {
-        name: "server-replication-healthy",
-        about: "a replication session, which takes no SQL",
-        expect: Expect::Pass,
-        oracle: Oracle::Own,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("psql has no guards")),
+    Scenario::new(
+        "server-replication-healthy",
+        "a replication session, which takes no SQL",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("alter role app replication")
@@ -774,14 +736,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let psql = psql.arg(&conn);
             Ok(case(lab, conn).asks(psql).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-replication-database-healthy",
-        about: "a logical replication session, which takes SQL",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Own),
+    Scenario::new(
+        "server-replication-database-healthy",
+        "a logical replication session, which takes SQL",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("alter role app replication")
@@ -789,28 +751,26 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("replication", "database");
             Ok(case(lab, conn).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-hasty",
-        about: "queries are cut off after a millisecond",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-hasty",
+        "queries are cut off after a millisecond",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql("alter role app set statement_timeout = 1")
                 .start()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-hostile-search-path",
-        about: "names and operators of ours come before pg_catalog's",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-hostile-search-path",
+        "names and operators of ours come before pg_catalog's",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql(
@@ -829,14 +789,13 @@ pub const SCENARIOS: &[Scenario] = &[
             });
             Ok(case.forbids("server.old").keep(pg))
         },
-    },
-    Scenario {
-        name: "server-unprivileged",
-        about: "nobody may look at anything that can be taken away",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-unprivileged",
+        "nobody may look at anything that can be taken away",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .sql(
@@ -846,14 +805,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-latin1",
-        about: "a database in Latin-1 and a role with an umlaut",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-latin1",
+        "a database in Latin-1 and a role with an umlaut",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             let password = lab.password();
             pg.sql(&format!("create role \"jörg\" login password '{password}'"))?;
@@ -861,49 +819,45 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("user", "jörg").set("dbname", "latin");
             Ok(case(lab, conn).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-library",
-        about: "a library that the role's sessions load is not installed",
-        expect: Expect::Fail("server.library"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-library",
+        "a library that the role's sessions load is not installed",
+        Expect::Fail("server.library"),
+        &[Need::Postgres],
+        |lab| {
             let set = "alter role app set session_preload_libraries = 'not_installed'";
             let pg = lab.new_postgres().sql(set).start()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-library-preload",
-        about: "a library that only a restart can load is asked for at login",
-        expect: Expect::Fail("server.library"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-library-preload",
+        "a library that only a restart can load is asked for at login",
+        Expect::Fail("server.library"),
+        &[Need::Postgres],
+        |lab| {
             let set = "alter role app set session_preload_libraries = 'sepgsql'";
             let pg = lab.new_postgres().sql(set).start()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-option-transaction",
-        about: "a setting of a transaction is sent at start-up",
-        expect: Expect::Fail("server.option"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-option-transaction",
+        "a setting of a transaction is sent at start-up",
+        Expect::Fail("server.option"),
+        &[Need::Postgres],
+        |lab| {
             let options = "-c transaction_isolation=serializable";
             Ok(case(lab, lab.postgres()?.conn().set("options", options)))
         },
-    },
-    Scenario {
-        name: "server-wal-senders",
-        about: "replication is asked for, and its slots are taken",
-        expect: Expect::Fail("server.connections.full"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-wal-senders",
+        "replication is asked for, and its slots are taken",
+        Expect::Fail("server.connections.full"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("max_wal_senders", 0)
@@ -918,26 +872,24 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "server-damaged",
-        about: "a file of the database is gone",
-        expect: Expect::Fail("server.damaged"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-damaged",
+        "a file of the database is gone",
+        Expect::Fail("server.damaged"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             std::fs::remove_file(directory(&pg)?.join("PG_VERSION"))?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-damaged-catalogue",
-        about: "a catalogue that every session reads first is empty",
-        expect: Expect::Fail("server.damaged"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-damaged-catalogue",
+        "a catalogue that every session reads first is empty",
+        Expect::Fail("server.damaged"),
+        &[Need::Postgres],
+        |lab| {
             let mut pg = lab.new_postgres().start()?;
             let path = pg.sql("select pg_relation_filepath('pg_am')")?;
             // Its own database: the server looks into others as it starts.
@@ -951,41 +903,38 @@ pub const SCENARIOS: &[Scenario] = &[
             pg.restart()?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-damaged-directory",
-        about: "the database's directory is gone, and the database is not",
-        expect: Expect::Fail("server.damaged"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-damaged-directory",
+        "the database's directory is gone, and the database is not",
+        Expect::Fail("server.damaged"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             let directory = directory(&pg)?;
             std::fs::rename(&directory, directory.with_extension("away"))?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-damaged-permissions",
-        about: "the server may not read the database's files",
-        expect: Expect::Fail("server.damaged"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-damaged-permissions",
+        "the server may not read the database's files",
+        Expect::Fail("server.damaged"),
+        &[Need::Postgres],
+        |lab| {
             use std::os::unix::fs::PermissionsExt;
             let pg = lab.new_postgres().start()?;
             let nobody = std::fs::Permissions::from_mode(0o000);
             std::fs::set_permissions(directory(&pg)?, nobody)?;
             Ok(case(lab, pg.conn()).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-config",
-        about: "pg_hba.conf wants client certificates, and no authority for them is set",
-        expect: Expect::Fail("server.config"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-config",
+        "pg_hba.conf wants client certificates, and no authority for them is set",
+        Expect::Fail("server.config"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .tls(lab.issue(lab.cert())?)
@@ -994,27 +943,25 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = pg.conn().set("sslmode", "require");
             Ok(case(lab, conn).keep(pg))
         },
-    },
-    Scenario {
-        name: "server-float-digits",
-        about: "numbers are shown with one digit: its clock is right all the same",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "server-float-digits",
+        "numbers are shown with one digit: its clock is right all the same",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let set = "alter role app set extra_float_digits = -15";
             let pg = lab.new_postgres().sql(set).start()?;
             let case = case(lab, pg.conn()).forbids("server.clock");
             Ok(case.keep(pg))
         },
-    },
-    Scenario {
-        name: "server-hasty-to-end",
-        about: "idle_session_timeout is over before anything is asked",
-        expect: Expect::Warn("idle.server-timeout"),
-        oracle: Oracle::None("psql is let in as well, and asks too late"),
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-hasty-to-end",
+        "idle_session_timeout is over before anything is asked",
+        Expect::Warn("idle.server-timeout"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -1030,14 +977,14 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-crash-elsewhere",
-        about: "the session is ended because another process crashed",
-        expect: Expect::Fail("server.recovering"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    )
+    .oracle(Oracle::None("psql is let in as well, and asks too late")),
+    Scenario::new(
+        "server-crash-elsewhere",
+        "the session is ended because another process crashed",
+        Expect::Fail("server.recovering"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -1056,14 +1003,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-terminated",
-        about: "an administrator ends the session as soon as it has begun",
-        expect: Expect::Fail("idle.terminated"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-terminated",
+        "an administrator ends the session as soon as it has begun",
+        Expect::Fail("idle.terminated"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -1079,14 +1025,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-malformed",
-        about: "lets everybody in and answers a query with a message that does not exist",
-        expect: Expect::Fail("protocol.malformed"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-malformed",
+        "lets everybody in and answers a query with a message that does not exist",
+        Expect::Fail("protocol.malformed"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -1095,14 +1040,13 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
-    Scenario {
-        name: "server-oversized",
-        about: "lets everybody in and answers a query with two gigabytes",
-        expect: Expect::Fail("protocol.oversized"),
-        oracle: Oracle::None("psql waits for them"),
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "server-oversized",
+        "lets everybody in and answers a query with two gigabytes",
+        Expect::Fail("protocol.oversized"),
+        &[],
+        |_| {
             let peer = impostor(|client| {
                 client.ask(impostor::OK, b"")?;
                 client.begin()?;
@@ -1111,7 +1055,8 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(Case::check(at(&peer)).keep(peer))
         },
-    },
+    )
+    .oracle(Oracle::None("psql waits for them")),
 ];
 
 /// The directory of `appdb`.

@@ -96,14 +96,8 @@ const fn row(
     expect: Expect,
     setup: fn(&Lab) -> Result<Case>,
 ) -> Scenario {
-    Scenario {
-        name,
-        about,
-        expect,
-        oracle: Oracle::None("no other program tells this"),
-        needs: &[Need::Python],
-        setup,
-    }
+    Scenario::new(name, about, expect, &[Need::Python], setup)
+        .oracle(Oracle::None("no other program tells this"))
 }
 
 /// `dbdoctor sockets` beside the application.

@@ -27,43 +27,42 @@ pub(super) fn to_port(lab: &Lab, port: u16) -> anyhow::Result<SshRoute> {
 
 /// The SSH session.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-refused",
-        about: "nothing listens on the bastion's port",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| Ok(case(to_port(lab, free_port())?)),
-    },
-    Scenario {
-        name: "ssh-closed",
-        about: "closed before the identification",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    Scenario::new(
+        "ssh-refused",
+        "nothing listens on the bastion's port",
+        Expect::Fail("tcp.refused"),
+        &[Need::Sshd],
+        |lab| Ok(case(to_port(lab, free_port())?)),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-closed",
+        "closed before the identification",
+        Expect::Fail("ssh.closed"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::closing()?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-reset",
-        about: "reset before the identification",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-reset",
+        "reset before the identification",
+        Expect::Fail("ssh.closed"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::resetting()?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-maxstartups",
-        about: "MaxStartups turns us away",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-maxstartups",
+        "MaxStartups turns us away",
+        Expect::Fail("ssh.closed"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab.new_sshd().config("MaxStartups 1:100:1").start()?;
             let settle = || std::thread::sleep(Duration::from_millis(300));
             settle(); // whoever looked whether it listens is still counted
@@ -71,14 +70,14 @@ pub const SCENARIOS: &[Scenario] = &[
             settle();
             Ok(case(sshd.route()).keep((idle, sshd)))
         },
-    },
-    Scenario {
-        name: "ssh-not-ssh-http",
-        about: "a web server",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-not-ssh-http",
+        "a web server",
+        Expect::Fail("ssh.not-ssh"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::script(|mut stream| {
                 stream.receive()?;
                 stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
@@ -86,70 +85,70 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-not-ssh-mysql",
-        about: "MySQL, which speaks first and in binary",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-not-ssh-mysql",
+        "MySQL, which speaks first and in binary",
+        Expect::Fail("ssh.not-ssh"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::speaks(*b"J\0\0\0\x0a8.0.36\0\x08\0\0\0abcdefgh\0\xff\xff")?;
             Ok(case(to_port(lab, peer.port())?).patience(4).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-not-ssh-mail",
-        about: "a mail server, which speaks a line and waits",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-not-ssh-mail",
+        "a mail server, which speaks a line and waits",
+        Expect::Fail("ssh.not-ssh"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::speaks(*b"220 mail.test ESMTP\r\n")?;
             let case = case(to_port(lab, peer.port())?).args(&["--timeout", "2s"]);
             Ok(case.patience(4).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-not-ssh-postgres",
-        about: "PostgreSQL, which closes without a word",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::Postgres],
-        setup: |lab| Ok(case(to_port(lab, lab.postgres()?.port())?)),
-    },
-    Scenario {
-        name: "ssh-timeout",
-        about: "it identifies itself, and is silent from then on",
-        expect: Expect::Fail("ssh.timeout"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-not-ssh-postgres",
+        "PostgreSQL, which closes without a word",
+        Expect::Fail("ssh.not-ssh"),
+        &[Need::Sshd, Need::Postgres],
+        |lab| Ok(case(to_port(lab, lab.postgres()?.port())?)),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-timeout",
+        "it identifies itself, and is silent from then on",
+        Expect::Fail("ssh.timeout"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::speaks(*b"SSH-2.0-OpenSSH_9.2p1\r\n")?;
             let case = case(to_port(lab, peer.port())?).args(&["--timeout", "2s"]);
             Ok(case.patience(4).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-timeout-auth",
-        about: "it stalls during authentication",
-        expect: Expect::Fail("ssh.timeout"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-timeout-auth",
+        "it stalls during authentication",
+        Expect::Fail("ssh.timeout"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let peer = Peer::forward(sshd.addr(), Fault::StallAfter(3050))?;
             let case = case(sshd.route_by(lab, &peer)?).args(&["--timeout", "2s"]);
             Ok(case.patience(4).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-disconnected",
-        about: "it identifies itself, and closes",
-        expect: Expect::Fail("ssh.disconnected"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-disconnected",
+        "it identifies itself, and closes",
+        Expect::Fail("ssh.disconnected"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::script(|mut stream| {
                 stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n")?;
                 stream.receive()?;
@@ -157,14 +156,14 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-disconnected-words",
-        about: "it says why it ends the session",
-        expect: Expect::Fail("ssh.disconnected"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-disconnected-words",
+        "it says why it ends the session",
+        Expect::Fail("ssh.disconnected"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::script(|mut stream| {
                 let words = b"Too many users, come back later";
                 let mut payload = vec![1, 0, 0, 0, 12, 0, 0, 0, words.len() as u8];
@@ -184,49 +183,49 @@ pub const SCENARIOS: &[Scenario] = &[
             })?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-disconnected-reset",
-        about: "the connection is reset during the key exchange",
-        expect: Expect::Fail("ssh.disconnected"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-disconnected-reset",
+        "the connection is reset during the key exchange",
+        Expect::Fail("ssh.disconnected"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let peer = Peer::forward(sshd.addr(), Fault::ResetAfter(1500))?;
             Ok(case(sshd.route_by(lab, &peer)?).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-malformed",
-        about: "it identifies itself, and sends what is no packet",
-        expect: Expect::Fail("ssh.malformed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-malformed",
+        "it identifies itself, and sends what is no packet",
+        Expect::Fail("ssh.malformed"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::speaks(*b"SSH-2.0-OpenSSH_9.2p1\r\nHTTP/1.1 400 Bad Request\r\n\r\n")?;
             Ok(case(to_port(lab, peer.port())?).patience(4).keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-algorithms-kex",
-        about: "the server exchanges keys with SHA-1 alone",
-        expect: Expect::Fail("ssh.algorithms"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-algorithms-kex",
+        "the server exchanges keys with SHA-1 alone",
+        Expect::Fail("ssh.algorithms"),
+        &[Need::Sshd],
+        |lab| {
             let line = "KexAlgorithms diffie-hellman-group14-sha1";
             let sshd = lab.new_sshd().config(line).start()?;
             Ok(case(sshd.route()).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-algorithms-hostkey",
-        about: "the server signs with ssh-rsa alone",
-        expect: Expect::Fail("ssh.algorithms"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-algorithms-hostkey",
+        "the server signs with ssh-rsa alone",
+        Expect::Fail("ssh.algorithms"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .config("HostKeyAlgorithms ssh-rsa")
@@ -234,37 +233,39 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(case(sshd.route()).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-algorithms-cipher",
-        about: "the server encrypts with CBC alone",
-        expect: Expect::Fail("ssh.algorithms"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-algorithms-cipher",
+        "the server encrypts with CBC alone",
+        Expect::Fail("ssh.algorithms"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab.new_sshd().config("Ciphers aes256-cbc").start()?;
             Ok(case(sshd.route()).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-unsupported-kex",
-        about: "the server exchanges keys with sntrup761 alone, which OpenSSH has",
-        expect: Expect::Fail("ssh.unsupported"),
-        oracle: Oracle::None("the one known difference: OpenSSH gets in, and dbdoctor says so"),
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-unsupported-kex",
+        "the server exchanges keys with sntrup761 alone, which OpenSSH has",
+        Expect::Fail("ssh.unsupported"),
+        &[Need::Sshd],
+        |lab| {
             let line = "KexAlgorithms sntrup761x25519-sha512@openssh.com";
             let sshd = lab.new_sshd().config(line).start()?;
             Ok(case(sshd.route()).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-unsupported-mac",
-        about: "the server takes UMAC alone, which OpenSSH has",
-        expect: Expect::Fail("ssh.unsupported"),
-        oracle: Oracle::None("the one known difference: OpenSSH gets in, and dbdoctor says so"),
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None(
+        "the one known difference: OpenSSH gets in, and dbdoctor says so",
+    )),
+    Scenario::new(
+        "ssh-unsupported-mac",
+        "the server takes UMAC alone, which OpenSSH has",
+        Expect::Fail("ssh.unsupported"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .config("Ciphers aes256-ctr,aes128-ctr")
@@ -272,14 +273,16 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(case(sshd.route()).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-algorithms-old-healthy",
-        about: "a server with the oldest algorithms that OpenSSH still takes",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None(
+        "the one known difference: OpenSSH gets in, and dbdoctor says so",
+    )),
+    Scenario::new(
+        "ssh-algorithms-old-healthy",
+        "a server with the oldest algorithms that OpenSSH still takes",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .config("KexAlgorithms diffie-hellman-group14-sha256")
@@ -293,14 +296,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .ssh(sshd.route())
                 .keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-lines-before",
-        about: "a server that says a hundred lines before its identification",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-lines-before",
+        "a server that says a hundred lines before its identification",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let peer = Peer::forward_after(sshd.addr(), |client, _| {
                 client.write_all(&b"a line of welcome\r\n".repeat(100))
@@ -310,35 +312,34 @@ pub const SCENARIOS: &[Scenario] = &[
                 .ssh(sshd.route_by(lab, &peer)?)
                 .keep(peer))
         },
-    },
-    Scenario {
-        name: "ssh-silent",
-        about: "no identification",
-        expect: Expect::Fail("ssh.silent"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-silent",
+        "no identification",
+        Expect::Fail("ssh.silent"),
+        &[Need::Sshd],
+        |lab| {
             let peer = Peer::silent()?;
             Ok(case(to_port(lab, peer.port())?)
                 .keep(peer)
                 .args(&["--timeout", "2s"]))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-unknown",
-        about: "an empty known_hosts file",
-        expect: Expect::Fail("ssh.hostkey.unknown"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| Ok(case(to_port(lab, lab.sshd()?.port())?)),
-    },
-    Scenario {
-        name: "ssh-hostkey-changed",
-        about: "known_hosts has another key for this host",
-        expect: Expect::Fail("ssh.hostkey.changed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-unknown",
+        "an empty known_hosts file",
+        Expect::Fail("ssh.hostkey.unknown"),
+        &[Need::Sshd],
+        |lab| Ok(case(to_port(lab, lab.sshd()?.port())?)),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-changed",
+        "known_hosts has another key for this host",
+        Expect::Fail("ssh.hostkey.changed"),
+        &[Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let other = std::fs::read_to_string(lab.ssh_key("ed25519", "")?.with_extension("pub"))?;
             let known = format!("[127.0.0.1]:{} {other}", sshd.port());
@@ -348,22 +349,22 @@ pub const SCENARIOS: &[Scenario] = &[
                 0o644,
             )?)))
         },
-    },
-    Scenario {
-        name: "ssh-auth-publickey",
-        about: "a key that the server does not know",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| Ok(case(lab.sshd()?.route().key(lab.ssh_key("ed25519", "")?))),
-    },
-    Scenario {
-        name: "ssh-auth-password",
-        about: "a wrong password",
-        expect: Expect::Fail("ssh.auth.password"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-publickey",
+        "a key that the server does not know",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Sshd],
+        |lab| Ok(case(lab.sshd()?.route().key(lab.ssh_key("ed25519", "")?))),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-password",
+        "a wrong password",
+        Expect::Fail("ssh.auth.password"),
+        &[Need::Sshd, Need::Root],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .authorized_keys("")
@@ -373,14 +374,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .ssh_password("wr0ng-canary")
                 .keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-agent-healthy",
-        about: "the key is in an agent alone",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-agent-healthy",
+        "the key is in an agent alone",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = Agent::start(lab)?;
             agent.add(&lab.client_key()?)?;
             let case = Case::check(lab.postgres()?.conn()).password(lab.password());
@@ -389,14 +390,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .env("SSH_AUTH_SOCK", agent.socket().display())
                 .keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-config-healthy",
-        about: "an alias, port, user and key from a configuration file",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-healthy",
+        "an alias, port, user and key from a configuration file",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let config = format!(
                 "Host bastion\n  HostName {}\n  Port {}\n  User {}\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
@@ -411,5 +411,5 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .ssh(route))
         },
-    },
+    ),
 ];

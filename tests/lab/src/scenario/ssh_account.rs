@@ -117,91 +117,89 @@ const AGAIN: &[Question] = &[
 
 /// Accounts and questions.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-auth-pam-healthy",
-        about: "a key, and PAM finds the account in order",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    Scenario::new(
+        "ssh-auth-pam-healthy",
+        "a key, and PAM finds the account in order",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = pam(lab, FRESH)?.start()?;
             Ok(through(lab, &sshd)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-account-expired",
-        about: "the key is right, and the account has expired",
-        expect: Expect::Fail("ssh.disconnected"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-account-expired",
+        "the key is right, and the account has expired",
+        Expect::Fail("ssh.disconnected"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = pam(lab, EXPIRED)?.start()?;
             let case = says(through(lab, &sshd)?, "account has expired");
             Ok(advises(case, "chage -l root").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-account-expired-password",
-        about: "the password is right, and the account has expired",
-        expect: Expect::Fail("ssh.disconnected"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-account-expired-password",
+        "the password is right, and the account has expired",
+        Expect::Fail("ssh.disconnected"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = pam(lab, EXPIRED)?.start()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             let case = says(case.ssh_password("right-canary"), "account has expired");
             Ok(advises(case, "chage -l root").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-account-expired-questions",
-        about: "the answer to the question for the password is right, and the account has expired",
-        expect: Expect::Fail("ssh.auth.password"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-account-expired-questions",
+        "the answer to the question for the password is right, and the account has expired",
+        Expect::Fail("ssh.auth.password"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = questions(lab, EXPIRED)?.start()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             let case = says(case.ssh_password("right-canary"), "account has expired");
             Ok(advises(case, "chage -l").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-questions-aged",
-        about: "the password is right, and a new one is wanted",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-aged",
+        "the password is right, and a new one is wanted",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = questions(lab, AGED)?.start()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             let case = says(case.ssh_password("right-canary"), "after the password");
             Ok(advises(case, "change it").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-questions-code",
-        about: "the password is right, and a code is asked for after it",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| Ok(says(asked(lab, CODE, "right-canary")?, "Verification code")),
-    },
-    Scenario {
-        name: "ssh-auth-questions-code-wrong",
-        about: "the password is wrong, and a code would be asked for after it",
-        expect: Expect::Fail("ssh.auth.password"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| asked(lab, CODE, "wr0ng-canary"),
-    },
-    Scenario {
-        name: "ssh-auth-questions-push",
-        about: "the password is right, and a request goes to a phone",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-code",
+        "the password is right, and a code is asked for after it",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| Ok(says(asked(lab, CODE, "right-canary")?, "Verification code")),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-code-wrong",
+        "the password is wrong, and a code would be asked for after it",
+        Expect::Fail("ssh.auth.password"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| asked(lab, CODE, "wr0ng-canary"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-push",
+        "the password is right, and a request goes to a phone",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let case = asked(lab, PUSH, "right-canary")?;
             Ok(case.assert(|report| {
                 let evidence = report["stages"].to_string();
@@ -209,42 +207,42 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-auth-questions-again",
-        about: "the question for the password comes once more",
-        expect: Expect::Fail("ssh.auth.password"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| asked(lab, AGAIN, "right-canary"),
-    },
-    Scenario {
-        name: "ssh-auth-questions-yubikey",
-        about: "a hardware key is asked for, and there is a password alone",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| Ok(says(asked(lab, YUBIKEY, "right-canary")?, "YubiKey")),
-    },
-    Scenario {
-        name: "ssh-auth-second-key-wanted",
-        about: "the server wants two keys, and there is one",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-again",
+        "the question for the password comes once more",
+        Expect::Fail("ssh.auth.password"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| asked(lab, AGAIN, "right-canary"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-yubikey",
+        "a hardware key is asked for, and there is a password alone",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| Ok(says(asked(lab, YUBIKEY, "right-canary")?, "YubiKey")),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-second-key-wanted",
+        "the server wants two keys, and there is one",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let line = "AuthenticationMethods publickey,publickey";
             let sshd = lab.new_sshd().config(line).start()?;
             Ok(says(through(lab, &sshd)?, "another key").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-identities-only-agent",
-        about: "the agent has the right key, and IdentitiesOnly leaves it out",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-identities-only-agent",
+        "the agent has the right key, and IdentitiesOnly leaves it out",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = Agent::start(lab)?;
             agent.add(&lab.client_key()?)?;
             let config = lab.file("config", "Host *\n  IdentitiesOnly yes\n", 0o600)?;
@@ -253,14 +251,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(advises(case, "IdentitiesOnly").keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-elsewhere",
-        about: "a certificate that may be used from other addresses alone",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-certificate-elsewhere",
+        "a certificate that may be used from other addresses alone",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let ca = lab.ssh_key("ed25519", "")?;
             let key = lab.ssh_key("ed25519", "")?;
             let sign = Tool::new("ssh-keygen").args(["-q", "-I", "lab"]);
@@ -273,27 +271,27 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = through(lab, &sshd)?.ssh(sshd.route().key(key));
             Ok(advises(case, "10.0.0.0/8").keep(sshd))
         },
-    },
-    Scenario {
-        name: "tunnel-lost-at-once",
-        about: "root may log in for a forced command alone: sshd takes the key and hangs up",
-        expect: Expect::Fail("tunnel.lost"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "tunnel-lost-at-once",
+        "root may log in for a forced command alone: sshd takes the key and hangs up",
+        Expect::Fail("tunnel.lost"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let line = "PermitRootLogin forced-commands-only";
             let sshd = lab.new_sshd().config(line).start()?;
             let case = says(through(lab, &sshd)?, "right after the login");
             Ok(advises(case, "forced-commands-only").keep(sshd))
         },
-    },
-    Scenario {
-        name: "tunnel-prohibited-password-aged",
-        about: "the key is right, the password must be changed: no forward until then",
-        expect: Expect::Fail("tunnel.prohibited"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "tunnel-prohibited-password-aged",
+        "the key is right, the password must be changed: no forward until then",
+        Expect::Fail("tunnel.prohibited"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = pam(lab, AGED)?.start()?;
             let case = advises(through(lab, &sshd)?, "chage -l");
             Ok(case
@@ -304,5 +302,6 @@ pub const SCENARIOS: &[Scenario] = &[
                 })
                 .keep(sshd))
         },
-    },
+    )
+    .oracle(Oracle::Ssh),
 ];

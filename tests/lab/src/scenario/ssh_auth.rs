@@ -63,52 +63,48 @@ fn questions(lab: &Lab) -> Result<SshdBuilder<'_>> {
 
 /// Authentication.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-auth-rsa-healthy",
-        about: "an RSA key, which signs with SHA-2",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    Scenario::new(
+        "ssh-auth-rsa-healthy",
+        "an RSA key, which signs with SHA-2",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let key = lab.ssh_key("rsa", "")?;
             let sshd = lab.new_sshd().authorized_keys(public(&key)?).start()?;
             let case = through(lab, &sshd)?;
             Ok(case.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-rsa-large",
-        about: "an RSA key of 4,096 bits",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-rsa-large",
+        "an RSA key of 4,096 bits",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let key = lab.ssh_keygen(&["-t", "rsa", "-b", "4096", "-N", ""])?;
             let sshd = lab.new_sshd().authorized_keys(public(&key)?).start()?;
             let case = through(lab, &sshd)?;
             Ok(case.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-ecdsa-healthy",
-        about: "an ECDSA key on P-521",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-ecdsa-healthy",
+        "an ECDSA key on P-521",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let key = lab.ssh_keygen(&["-t", "ecdsa", "-b", "521", "-N", ""])?;
             let sshd = lab.new_sshd().authorized_keys(public(&key)?).start()?;
             let case = through(lab, &sshd)?;
             Ok(case.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-forcecommand",
-        about: "ForceCommand, a banner and a shell that lets nobody in: forwards still work",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-forcecommand",
+        "ForceCommand, a banner and a shell that lets nobody in: forwards still work",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let banner = lab.file("banner", "Authorised use only.\n\x1b[31mOr else.\n", 0o644)?;
             let passwd = fs::read_to_string("/etc/passwd")?;
             let passwd: String = passwd
@@ -129,14 +125,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(through(lab, &sshd)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-second-key",
-        about: "the second of two keys is the right one",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-second-key",
+        "the second of two keys is the right one",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let right = lab.client_key()?;
             let route = sshd.route().key(lab.ssh_key("ed25519", "")?);
@@ -144,217 +139,210 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = through(lab, &sshd)?.arg("--ssh-key").arg(right.display());
             Ok(case.ssh(route))
         },
-    },
-    Scenario {
-        name: "ssh-auth-user-unknown",
-        about: "a user that the server does not know",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-user-unknown",
+        "a user that the server does not know",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let mut route = sshd.route();
             route.hops = vec![format!("nobody-here@{}", sshd.addr())];
             Ok(through(lab, &sshd)?.ssh(route))
         },
-    },
-    Scenario {
-        name: "ssh-auth-no-key",
-        about: "no key, no agent, no password",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-no-key",
+        "no key, no agent, no password",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().without_key()))
         },
-    },
-    Scenario {
-        name: "ssh-auth-method",
-        about: "the server takes passwords alone, and there is a key alone",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-method",
+        "the server takes passwords alone, and there is a key alone",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = lab.new_sshd().password("right-canary")?;
             let sshd = sshd.config("PubkeyAuthentication no").start()?;
             Ok(through(lab, &sshd)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-second-factor",
-        about: "the key is accepted, and a password is wanted too",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-second-factor",
+        "the key is accepted, and a password is wanted too",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = two_factors(lab)?.start()?;
             Ok(through(lab, &sshd)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-two-factors",
-        about: "a key and a password, and both are at hand",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-two-factors",
+        "a key and a password, and both are at hand",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = two_factors(lab)?.start()?;
             let case = through(lab, &sshd)?.ssh_password("right-canary");
             Ok(case.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-second-factor-wrong",
-        about: "the key is accepted, the password after it is not",
-        expect: Expect::Fail("ssh.auth.password"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-second-factor-wrong",
+        "the key is accepted, the password after it is not",
+        Expect::Fail("ssh.auth.password"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = two_factors(lab)?.start()?;
             let case = through(lab, &sshd)?.ssh_password("wr0ng-canary");
             Ok(case.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-questions-healthy",
-        about: "the server asks for the password by keyboard-interactive, through PAM",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-questions-healthy",
+        "the server asks for the password by keyboard-interactive, through PAM",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = questions(lab)?.start()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             Ok(case.ssh_password("right-canary").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-questions-wrong",
-        about: "a wrong answer to the server's question for the password",
-        expect: Expect::Fail("ssh.auth.password"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-questions-wrong",
+        "a wrong answer to the server's question for the password",
+        Expect::Fail("ssh.auth.password"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = questions(lab)?.start()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             Ok(case.ssh_password("wr0ng-canary").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-healthy",
-        about: "a certificate beside the key",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-certificate-healthy",
+        "a certificate beside the key",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, sshd) = certified(lab, "ed25519", &lab.user()?, "+1d")?;
             let case = through(lab, &sshd)?.ssh(sshd.route().key(key));
             Ok(case.forbids("ssh.auth.certificate").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-rsa",
-        about: "a certificate beside an RSA key",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-certificate-rsa",
+        "a certificate beside an RSA key",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, sshd) = certified(lab, "rsa", &lab.user()?, "+1d")?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-expired",
-        about: "an expired certificate beside the key",
-        expect: Expect::Fail("ssh.auth.certificate"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-certificate-expired",
+        "an expired certificate beside the key",
+        Expect::Fail("ssh.auth.certificate"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, sshd) = certified(lab, "ed25519", &lab.user()?, "20200101:20210101")?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-early",
-        about: "a certificate that is not yet valid",
-        expect: Expect::Fail("ssh.auth.certificate"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-certificate-early",
+        "a certificate that is not yet valid",
+        Expect::Fail("ssh.auth.certificate"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, sshd) = certified(lab, "ed25519", &lab.user()?, "+10d:+20d")?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-principal",
-        about: "a certificate for another user",
-        expect: Expect::Fail("ssh.auth.certificate"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-certificate-principal",
+        "a certificate for another user",
+        Expect::Fail("ssh.auth.certificate"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, sshd) = certified(lab, "ed25519", "somebody-else", "+1d")?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-stale",
-        about: "an expired certificate beside a key that is known by itself",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-certificate-stale",
+        "an expired certificate beside a key that is known by itself",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, _) = certified(lab, "ed25519", &lab.user()?, "20200101:20210101")?;
             let sshd = lab.new_sshd().authorized_keys(public(&key)?).start()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().key(key));
             Ok(case.forbids("ssh.auth.certificate").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-unknown-authority",
-        about: "a certificate of an authority that the server does not trust",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-certificate-unknown-authority",
+        "a certificate of an authority that the server does not trust",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (key, _) = certified(lab, "ed25519", &lab.user()?, "+1d")?;
             let sshd = lab.sshd()?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)))
         },
-    },
-    Scenario {
-        name: "ssh-auth-too-many",
-        about: "an agent full of other keys before the right one",
-        expect: Expect::Fail("ssh.auth.too-many"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-too-many",
+        "an agent full of other keys before the right one",
+        Expect::Fail("ssh.auth.too-many"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = crowded_agent(lab, 7, &lab.client_key()?)?;
             let sshd = lab.sshd()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(case.keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-crowded-agent",
-        about: "an agent full of other keys, and the right one is named: it goes first",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-crowded-agent",
+        "an agent full of other keys, and the right one is named: it goes first",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = crowded_agent(lab, 7, &lab.client_key()?)?;
             let case = through(lab, &*lab.sshd()?)?;
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(case.forbids("ssh.auth.too-many").keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-identities-only",
-        about: "an agent full of other keys, one file, and IdentitiesOnly",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-identities-only",
+        "an agent full of other keys, one file, and IdentitiesOnly",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = crowded_agent(lab, 7, &lab.ssh_key("ed25519", "")?)?;
             let config = lab.file("config", "Host *\n  IdentitiesOnly yes\n", 0o600)?;
             let sshd = lab.sshd()?;
@@ -362,51 +350,49 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(case.forbids("ssh.auth.too-many").keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-gone",
-        about: "SSH_AUTH_SOCK names a socket that is not there, and there is no key file",
-        expect: Expect::Fail("ssh.auth.agent"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-agent-gone",
+        "SSH_AUTH_SOCK names a socket that is not there, and there is no key file",
+        Expect::Fail("ssh.auth.agent"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             Ok(case.env("SSH_AUTH_SOCK", lab.dir("gone")?.join("agent").display()))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-gone-file",
-        about: "SSH_AUTH_SOCK names a socket that is not there, and a key file is named",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-agent-gone-file",
+        "SSH_AUTH_SOCK names a socket that is not there, and a key file is named",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let case = through(lab, &*lab.sshd()?)?.forbids("ssh.auth.agent");
             Ok(case.env("SSH_AUTH_SOCK", lab.dir("gone")?.join("agent").display()))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-empty",
-        about: "an agent without keys, and there is no key file",
-        expect: Expect::Fail("ssh.auth.agent"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-agent-empty",
+        "an agent without keys, and there is no key file",
+        Expect::Fail("ssh.auth.agent"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = Agent::start(lab)?;
             let sshd = lab.sshd()?;
             let case = through(lab, &sshd)?.ssh(sshd.route().without_key());
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(case.keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-refuses",
-        about: "an agent that must ask for a confirmation, and cannot",
-        expect: Expect::Fail("ssh.auth.agent"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-agent-refuses",
+        "an agent that must ask for a confirmation, and cannot",
+        Expect::Fail("ssh.auth.agent"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = Agent::start(lab)?;
             let add = Tool::new("ssh-add").args(["-q", "-c"]);
             add.arg(lab.client_key()?.display())
@@ -417,14 +403,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(case.keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-locked-file",
-        about: "the key file needs a passphrase, and the agent has the key",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-agent-locked-file",
+        "the key file needs a passphrase, and the agent has the key",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let agent = Agent::start(lab)?;
             let key = lab.ssh_key("ed25519", "")?;
             agent.add(&key)?;
@@ -435,14 +421,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = case.env("SSH_AUTH_SOCK", agent.socket().display());
             Ok(case.forbids("key.passphrase.missing").keep((agent, sshd)))
         },
-    },
-    Scenario {
-        name: "ssh-auth-algorithm",
-        about: "the server knows the RSA key, and takes SHA-1 signatures alone",
-        expect: Expect::Fail("ssh.auth.algorithm"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-algorithm",
+        "the server knows the RSA key, and takes SHA-1 signatures alone",
+        Expect::Fail("ssh.auth.algorithm"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let key = lab.ssh_key("rsa", "")?;
             let sshd = lab
                 .new_sshd()
@@ -451,27 +436,27 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(through(lab, &sshd)?.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-algorithm-old",
-        about: "a server that announces SHA-1 alone for RSA keys",
-        expect: Expect::Fail("ssh.auth.algorithm"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-algorithm-old",
+        "a server that announces SHA-1 alone for RSA keys",
+        Expect::Fail("ssh.auth.algorithm"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = FakeSshd::start(lab, Behaviour::OnlySha1)?;
             let case = Case::check(lab.postgres()?.conn()).password(lab.password());
             let key = lab.ssh_key("rsa", "")?;
             Ok(case.ssh(sshd.route().key(key)).keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-jump",
-        about: "the second of two hops does not know the key",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-jump",
+        "the second of two hops does not know the key",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let first = lab.sshd()?;
             let second = lab.new_sshd().authorized_keys("").start()?;
             let known = [first.known_hosts(), second.known_hosts()];
@@ -483,5 +468,6 @@ pub const SCENARIOS: &[Scenario] = &[
             let route = route.known_hosts(lab.file("known_hosts", known, 0o644)?);
             Ok(through(lab, &first)?.ssh(route).keep(second))
         },
-    },
+    )
+    .oracle(Oracle::Ssh),
 ];

@@ -70,79 +70,77 @@ const ACROSS: &[Need] = &[Need::Postgres, Need::Sshd, Need::Netns];
 
 /// The configuration.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-config-mac-unknown",
-        about: "a MAC that ssh does not know",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| configured(lab, &*lab.sshd()?, &["MACs hmac-foo"]),
-    },
-    Scenario {
-        name: "ssh-config-ciphers-retired",
-        about: "ciphers that ssh no longer knows",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    Scenario::new(
+        "ssh-config-mac-unknown",
+        "a MAC that ssh does not know",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| configured(lab, &*lab.sshd()?, &["MACs hmac-foo"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-ciphers-retired",
+        "ciphers that ssh no longer knows",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| {
             configured(
                 lab,
                 &*lab.sshd()?,
                 &["Ciphers aes256-ctr,arcfour,blowfish-cbc"],
             )
         },
-    },
-    Scenario {
-        name: "ssh-config-kex-unknown",
-        about: "a key exchange that ssh does not know is added",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| configured(lab, &*lab.sshd()?, &["KexAlgorithms +foo"]),
-    },
-    Scenario {
-        name: "ssh-config-hostkey-algorithm-unknown",
-        about: "a pattern that no type of key fits",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| configured(lab, &*lab.sshd()?, &["HostKeyAlgorithms foo-*"]),
-    },
-    Scenario {
-        name: "ssh-config-time-wrong",
-        about: "a time that is none",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| configured(lab, &*lab.sshd()?, &["ConnectTimeout soon"]),
-    },
-    Scenario {
-        name: "ssh-config-hostkey-pattern",
-        about: "a pattern adds ssh-rsa, which no default has",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-kex-unknown",
+        "a key exchange that ssh does not know is added",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| configured(lab, &*lab.sshd()?, &["KexAlgorithms +foo"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-hostkey-algorithm-unknown",
+        "a pattern that no type of key fits",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| configured(lab, &*lab.sshd()?, &["HostKeyAlgorithms foo-*"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-time-wrong",
+        "a time that is none",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| configured(lab, &*lab.sshd()?, &["ConnectTimeout soon"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-hostkey-pattern",
+        "a pattern adds ssh-rsa, which no default has",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let server = lab.new_sshd().host_key(lab.ssh_key("rsa", "")?);
             let sshd = server.config("HostKeyAlgorithms ssh-rsa").start()?;
             Ok(configured(lab, &sshd, &["HostKeyAlgorithms +ssh-r*"])?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-config-family",
-        about: "AddressFamily inet6, and the host is an IPv4 address",
-        expect: Expect::Fail("dns.no-address"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| configured(lab, &*lab.sshd()?, &["AddressFamily inet6"]),
-    },
-    Scenario {
-        name: "ssh-config-family-fits",
-        about: "AddressFamily inet, and the host is an IPv4 address",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-family",
+        "AddressFamily inet6, and the host is an IPv4 address",
+        Expect::Fail("dns.no-address"),
+        BOTH,
+        |lab| configured(lab, &*lab.sshd()?, &["AddressFamily inet6"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-family-fits",
+        "AddressFamily inet, and the host is an IPv4 address",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let sshd = lab.sshd()?;
             let case = configured(lab, &sshd, &["AddressFamily inet"])?;
             Ok(case.assert(|report| {
@@ -151,94 +149,89 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-config-kex-added",
-        about: "an old key exchange that the configuration adds",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-kex-added",
+        "an old key exchange that the configuration adds",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             both(
                 lab,
                 "KexAlgorithms diffie-hellman-group14-sha1",
                 "KexAlgorithms +diffie-hellman-group14-sha1",
             )
         },
-    },
-    Scenario {
-        name: "ssh-config-kex-absent",
-        about: "a key exchange that dbdoctor lacks is the only one allowed, and the server has it",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-kex-absent",
+        "a key exchange that dbdoctor lacks is the only one allowed, and the server has it",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let line = "KexAlgorithms sntrup761x25519-sha512@openssh.com";
             configured(lab, &*lab.sshd()?, &[line])
         },
-    },
-    Scenario {
-        name: "ssh-config-kex-absent-both",
-        about: "the same, and the server does not have it",
-        expect: Expect::Fail("ssh.algorithms"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-kex-absent-both",
+        "the same, and the server does not have it",
+        Expect::Fail("ssh.algorithms"),
+        BOTH,
+        |lab| {
             both(
                 lab,
                 "KexAlgorithms curve25519-sha256",
                 "KexAlgorithms sntrup761x25519-sha512@openssh.com",
             )
         },
-    },
-    Scenario {
-        name: "ssh-config-hostkey-added",
-        about: "ssh-rsa host keys, which the configuration adds",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-hostkey-added",
+        "ssh-rsa host keys, which the configuration adds",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let key = lab.ssh_key("rsa", "")?;
             let server = lab.new_sshd().host_key(key);
             let sshd = server.config("HostKeyAlgorithms ssh-rsa").start()?;
             let case = configured(lab, &sshd, &["HostKeyAlgorithms=+ssh-rsa"])?;
             Ok(case.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-config-ciphers-added",
-        about: "a CBC cipher that the configuration puts first",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| both(lab, "Ciphers aes256-cbc", "Ciphers ^aes256-cbc"),
-    },
-    Scenario {
-        name: "ssh-config-ciphers-removed",
-        about: "the configuration takes away the ciphers that the server has",
-        expect: Expect::Fail("ssh.algorithms"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| both(lab, "Ciphers aes256-gcm@openssh.com", "Ciphers -*gcm*"),
-    },
-    Scenario {
-        name: "ssh-config-pubkey-algorithms",
-        about: "the configuration rules out the key's type",
-        expect: Expect::Fail("ssh.auth.algorithm"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-ciphers-added",
+        "a CBC cipher that the configuration puts first",
+        Expect::Pass,
+        BOTH,
+        |lab| both(lab, "Ciphers aes256-cbc", "Ciphers ^aes256-cbc"),
+    ),
+    Scenario::new(
+        "ssh-config-ciphers-removed",
+        "the configuration takes away the ciphers that the server has",
+        Expect::Fail("ssh.algorithms"),
+        BOTH,
+        |lab| both(lab, "Ciphers aes256-gcm@openssh.com", "Ciphers -*gcm*"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-pubkey-algorithms",
+        "the configuration rules out the key's type",
+        Expect::Fail("ssh.auth.algorithm"),
+        BOTH,
+        |lab| {
             let line = "PubkeyAcceptedAlgorithms rsa-sha2-512";
             configured(lab, &*lab.sshd()?, &[line])
         },
-    },
-    Scenario {
-        name: "ssh-config-rsa-size",
-        about: "the configuration rules out RSA keys as short as the one at hand",
-        expect: Expect::Fail("ssh.auth.algorithm"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-rsa-size",
+        "the configuration rules out RSA keys as short as the one at hand",
+        Expect::Fail("ssh.auth.algorithm"),
+        BOTH,
+        |lab| {
             let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
             let sshd = lab.sshd()?;
             let line = format!("IdentityFile {}", key.display());
@@ -249,92 +242,86 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-config-rsa-size-other-key",
-        about: "the same, and a key of another type is at hand too",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-rsa-size-other-key",
+        "the same, and a key of another type is at hand too",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
             let line = format!("IdentityFile {}", key.display());
             configured(lab, &*lab.sshd()?, &["RequiredRSASize 3072", &line])
         },
-    },
-    Scenario {
-        name: "ssh-config-rsa-size-host",
-        about: "the server's only host key is an RSA key shorter than the configuration demands",
-        expect: Expect::Fail("ssh.algorithms"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-rsa-size-host",
+        "the server's only host key is an RSA key shorter than the configuration demands",
+        Expect::Fail("ssh.algorithms"),
+        BOTH,
+        |lab| {
             let key = lab.ssh_keygen(&["-t", "rsa", "-b", "2048", "-N", ""])?;
             let sshd = lab.new_sshd().host_key(key).start()?;
             let case = configured(lab, &sshd, &["RequiredRSASize 3072"])?;
             Ok(case.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-config-final-hostname",
-        about: "Match final names another host, too late for ssh",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-final-hostname",
+        "Match final names another host, too late for ssh",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let sshd = lab.sshd()?;
             let known = format!("UserKnownHostsFile {}", sshd.known_hosts().display());
             let lines = [&known, "Match final", "HostName 127.0.0.9"];
             configured(lab, &sshd, &lines)
         },
-    },
-    Scenario {
-        name: "ssh-config-address-other",
-        about: "CheckHostIP, and known_hosts has another key for the address",
-        expect: Expect::Fail("ssh.hostkey.changed"),
-        oracle: Oracle::Ssh,
-        needs: ACROSS,
-        setup: |lab| by_address(lab, "<address> <other>", &[]),
-    },
-    Scenario {
-        name: "ssh-config-address-new",
-        about: "CheckHostIP, and known_hosts says nothing about the address",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: ACROSS,
-        setup: |lab| by_address(lab, "", &[]),
-    },
-    Scenario {
-        name: "ssh-config-address-known",
-        about: "CheckHostIP, and known_hosts has the key for the address among others",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: ACROSS,
-        setup: |lab| by_address(lab, "<address> <other>\n<address> <key>", &[]),
-    },
-    Scenario {
-        name: "ssh-config-address-revoked",
-        about: "CheckHostIP, and the key is revoked for the address alone, which ssh lets pass",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: ACROSS,
-        setup: |lab| by_address(lab, "@revoked <address> <key>", &[]),
-    },
-    Scenario {
-        name: "ssh-config-address-unchecked",
-        about: "the same difference where CheckHostIP is off",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: ACROSS,
-        setup: |lab| by_address(lab, "<address> <other>", &["CheckHostIP no"]),
-    },
-    Scenario {
-        name: "ssh-config-pubkey-off",
-        about: "the configuration switches keys off",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-address-other",
+        "CheckHostIP, and known_hosts has another key for the address",
+        Expect::Fail("ssh.hostkey.changed"),
+        ACROSS,
+        |lab| by_address(lab, "<address> <other>", &[]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-address-new",
+        "CheckHostIP, and known_hosts says nothing about the address",
+        Expect::Pass,
+        ACROSS,
+        |lab| by_address(lab, "", &[]),
+    ),
+    Scenario::new(
+        "ssh-config-address-known",
+        "CheckHostIP, and known_hosts has the key for the address among others",
+        Expect::Pass,
+        ACROSS,
+        |lab| by_address(lab, "<address> <other>\n<address> <key>", &[]),
+    ),
+    Scenario::new(
+        "ssh-config-address-revoked",
+        "CheckHostIP, and the key is revoked for the address alone, which ssh lets pass",
+        Expect::Pass,
+        ACROSS,
+        |lab| by_address(lab, "@revoked <address> <key>", &[]),
+    ),
+    Scenario::new(
+        "ssh-config-address-unchecked",
+        "the same difference where CheckHostIP is off",
+        Expect::Pass,
+        ACROSS,
+        |lab| by_address(lab, "<address> <other>", &["CheckHostIP no"]),
+    ),
+    Scenario::new(
+        "ssh-config-pubkey-off",
+        "the configuration switches keys off",
+        Expect::Fail("ssh.auth.method"),
+        BOTH,
+        |lab| {
             let case = configured(lab, &*lab.sshd()?, &["PubkeyAuthentication no"])?;
             Ok(case.assert(|report| {
                 let fixes = report["verdict"]["fixes"].to_string();
@@ -342,14 +329,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-config-password-off",
-        about: "the right password is at hand, and the configuration switches passwords off",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-password-off",
+        "the right password is at hand, and the configuration switches passwords off",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = lab.new_sshd().password("right-canary")?.start()?;
             let case = bare(
                 lab,
@@ -358,14 +345,14 @@ pub const SCENARIOS: &[Scenario] = &[
             )?;
             Ok(case.ssh_password("right-canary").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-config-password-first",
-        about: "passwords are preferred to keys, of which none is known",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-password-first",
+        "passwords are preferred to keys, of which none is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let server = lab.new_sshd().password("right-canary")?;
             let sshd = server
                 .authorized_keys("")
@@ -375,36 +362,34 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = configured(lab, &sshd, &[line])?;
             Ok(case.ssh_password("right-canary").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-config-loopback-trusted",
-        about: "NoHostAuthenticationForLocalhost, and no known hosts",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-loopback-trusted",
+        "NoHostAuthenticationForLocalhost, and no known hosts",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let lines = [
                 "UserKnownHostsFile /dev/null",
                 "NoHostAuthenticationForLocalhost yes",
             ];
             configured(lab, &*lab.sshd()?, &lines)
         },
-    },
-    Scenario {
-        name: "ssh-config-variable-unset",
-        about: "IdentityFile names a variable that is not set",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| bare(lab, &*lab.sshd()?, &["IdentityFile ${KEYS_OF_NOBODY}/id"]),
-    },
-    Scenario {
-        name: "ssh-config-jump-own-settings",
-        about: "a jump host with a key, a port and a name of its own",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-config-variable-unset",
+        "IdentityFile names a variable that is not set",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| bare(lab, &*lab.sshd()?, &["IdentityFile ${KEYS_OF_NOBODY}/id"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-config-jump-own-settings",
+        "a jump host with a key, a port and a name of its own",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let other = lab.ssh_key("ecdsa", "")?;
             let public = fs::read_to_string(other.with_extension("pub"))?;
             let jump = lab.new_sshd().authorized_keys(public).start()?;
@@ -423,28 +408,27 @@ pub const SCENARIOS: &[Scenario] = &[
             let route = SshRoute::new("bastion").config(lab.file("config", config, 0o600)?);
             Ok(case.ssh(route).keep(jump))
         },
-    },
-    Scenario {
-        name: "ssh-auth-factors-key-refused",
-        about: "the password is accepted, and the key that is wanted after it is not known",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-auth-factors-key-refused",
+        "the password is accepted, and the key that is wanted after it is not known",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let server = lab.new_sshd().password("right-canary")?;
             let server = server.config("AuthenticationMethods password,publickey");
             let sshd = server.authorized_keys("").start()?;
             let case = configured(lab, &sshd, &[])?;
             Ok(case.ssh_password("right-canary").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-certificate-critical",
-        about: "a user certificate with an option that sshd must know and does not",
-        expect: Expect::Fail("ssh.auth.certificate"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-certificate-critical",
+        "a user certificate with an option that sshd must know and does not",
+        Expect::Fail("ssh.auth.certificate"),
+        BOTH,
+        |lab| {
             let (ca, key) = (lab.ssh_key("ed25519", "")?, lab.ssh_key("ed25519", "")?);
             let sign = Tool::new("ssh-keygen").args(["-q", "-I", "lab", "-n", &lab.user()?]);
             let sign = sign.args(["-O", "critical:unheard-of@example.com", "-s"]);
@@ -456,14 +440,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let line = format!("IdentityFile {}", key.display());
             Ok(bare(lab, &sshd, &[&line])?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-locked",
-        about: "the agent has the key, and is locked",
-        expect: Expect::Fail("ssh.auth.agent"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-agent-locked",
+        "the agent has the key, and is locked",
+        Expect::Fail("ssh.auth.agent"),
+        BOTH,
+        |lab| {
             let agent = Agent::start(lab)?;
             agent.add(&lab.client_key()?)?;
             agent.lock(lab)?;
@@ -471,31 +455,32 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = bare(lab, &*lab.sshd()?, &[&line, "IdentityFile none"])?;
             Ok(case.keep(agent))
         },
-    },
-    Scenario {
-        name: "ssh-auth-agent-mute",
-        about: "SSH_AUTH_SOCK leads to something that accepts and never answers",
-        expect: Expect::Warn("ssh.auth.agent-mute"),
-        oracle: Oracle::None("ssh waits for ever"),
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-auth-agent-mute",
+        "SSH_AUTH_SOCK leads to something that accepts and never answers",
+        Expect::Warn("ssh.auth.agent-mute"),
+        BOTH,
+        |lab| {
             let socket = lab.dir("agent")?.join("sock");
             let listener = UnixListener::bind(&socket)?;
             let line = format!("IdentityAgent {}", socket.display());
             Ok(configured(lab, &*lab.sshd()?, &[&line])?.keep(listener))
         },
-    },
-    Scenario {
-        name: "ssh-not-ssh-nameless",
-        about: "an identification without the name of a software",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("ssh waits for ever")),
+    Scenario::new(
+        "ssh-not-ssh-nameless",
+        "an identification without the name of a software",
+        Expect::Fail("ssh.not-ssh"),
+        BOTH,
+        |lab| {
             let peer = Peer::speaks(*b"SSH-2.0-\r\n")?;
             let mut case = configured(lab, &*lab.sshd()?, &[])?;
             case.ssh = Some(SshRoute::new(&format!("ops@127.0.0.1:{}", peer.port())));
             Ok(case.patience(4).keep(peer))
         },
-    },
+    )
+    .oracle(Oracle::Ssh),
 ];

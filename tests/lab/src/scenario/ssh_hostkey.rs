@@ -82,13 +82,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// The host key.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-hostkey-rsa-alone-known",
-        about: "a server with three host keys, of which the RSA key alone is known",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    Scenario::new(
+        "ssh-hostkey-rsa-alone-known",
+        "a server with three host keys, of which the RSA key alone is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab
                 .new_sshd()
                 .host_key(lab.ssh_key("rsa", "")?)
@@ -97,80 +96,75 @@ pub const SCENARIOS: &[Scenario] = &[
                 .start()?;
             Ok(known_as(lab, &sshd, "<host> <key>\n")?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-revoked-other-type",
-        about: "one of the server's keys is revoked, another one is known: that is asked for",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-revoked-other-type",
+        "one of the server's keys is revoked, another one is known: that is asked for",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (rsa, sshd) = two_keys(lab)?;
             let lines = format!("@revoked * <key>\n<host> <key>\n<host> {rsa}\n");
             let case = known_as(lab, &sshd, &lines)?;
             Ok(case.forbids("ssh.hostkey.revoked").keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-revoked-alone-known",
-        about: "the one known key is revoked, and the server's best one is another",
-        expect: Expect::Fail("ssh.hostkey.changed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-revoked-alone-known",
+        "the one known key is revoked, and the server's best one is another",
+        Expect::Fail("ssh.hostkey.changed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (rsa, sshd) = two_keys(lab)?;
             let lines = format!("@revoked * {rsa}\n<host> {rsa}\n");
             let mut case = known_as(lab, &sshd, &lines)?;
             case.forbids.clear();
             Ok(case.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-alias-capitals",
-        about: "HostKeyAlias in capitals: the certificate is for the name in small letters",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| aliased(lab, "foo.test", "FOO.test"),
-    },
-    Scenario {
-        name: "ssh-hostkey-alias-certificate-capitals",
-        about: "a certificate for a name in capitals, which is never looked for",
-        expect: Expect::Fail("ssh.hostkey.certificate"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| aliased(lab, "FOO.test", "FOO.test"),
-    },
-    Scenario {
-        name: "ssh-hostkey-malformed-line",
-        about: "malformed lines and comments before the right one",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-alias-capitals",
+        "HostKeyAlias in capitals: the certificate is for the name in small letters",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| aliased(lab, "foo.test", "FOO.test"),
+    ),
+    Scenario::new(
+        "ssh-hostkey-alias-certificate-capitals",
+        "a certificate for a name in capitals, which is never looked for",
+        Expect::Fail("ssh.hostkey.certificate"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| aliased(lab, "FOO.test", "FOO.test"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-malformed-line",
+        "malformed lines and comments before the right one",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let lines = "# ours\n<host>\n<host> ssh-ed25519\n<host> ssh-ed25519 AAAA\n@what <host> <key>\n\
                          |1|no|hash <key>\n\n  <host> <key> a comment\n";
             known_as(lab, &*lab.sshd()?, lines)
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-stale-line",
-        about: "a stale line before the right one",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-stale-line",
+        "a stale line before the right one",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let lines = format!("<host> {}\n<host> <key>\n", other_key(lab, "ed25519")?);
             known_as(lab, &*lab.sshd()?, &lines)
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-hashed",
-        about: "a hashed line",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-hashed",
+        "a hashed line",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.sshd()?;
             let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
             let line = format!("[127.0.0.1]:{} {key}", sshd.port());
@@ -179,58 +173,55 @@ pub const SCENARIOS: &[Scenario] = &[
             hash.arg(file.display()).succeed()?;
             known_as(lab, &sshd, &fs::read_to_string(file)?)
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-wildcard",
-        about: "a line with patterns",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "[10.*]:*,[127.0.0.?]:* <key>\n"),
-    },
-    Scenario {
-        name: "ssh-hostkey-negated",
-        about: "a pattern that leaves this host out",
-        expect: Expect::Fail("ssh.hostkey.unknown"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.*]:*,!<host> <key>\n"),
-    },
-    Scenario {
-        name: "ssh-hostkey-bare-name",
-        about: "another port than 22, and a line for the bare name",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "127.0.0.1 <key>\n"),
-    },
-    Scenario {
-        name: "ssh-hostkey-other-port",
-        about: "a line for another port alone",
-        expect: Expect::Fail("ssh.hostkey.unknown"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "[127.0.0.1]:1 <key>\n"),
-    },
-    Scenario {
-        name: "ssh-hostkey-missing-file",
-        about: "a known_hosts file that does not exist",
-        expect: Expect::Fail("ssh.hostkey.unknown"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-wildcard",
+        "a line with patterns",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| known_as(lab, &*lab.sshd()?, "[10.*]:*,[127.0.0.?]:* <key>\n"),
+    ),
+    Scenario::new(
+        "ssh-hostkey-negated",
+        "a pattern that leaves this host out",
+        Expect::Fail("ssh.hostkey.unknown"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| known_as(lab, &*lab.sshd()?, "[127.*]:*,!<host> <key>\n"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-bare-name",
+        "another port than 22, and a line for the bare name",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| known_as(lab, &*lab.sshd()?, "127.0.0.1 <key>\n"),
+    ),
+    Scenario::new(
+        "ssh-hostkey-other-port",
+        "a line for another port alone",
+        Expect::Fail("ssh.hostkey.unknown"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| known_as(lab, &*lab.sshd()?, "[127.0.0.1]:1 <key>\n"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-missing-file",
+        "a known_hosts file that does not exist",
+        Expect::Fail("ssh.hostkey.unknown"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let route = lab.sshd()?.route();
             let file = lab.dir("empty")?.join("known_hosts");
             Ok(Case::check(lab.postgres()?.conn()).ssh(route.known_hosts(file)))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-other-type",
-        about: "a key of another type alone is known, which OpenSSH takes for a changed one",
-        expect: Expect::Fail("ssh.hostkey.changed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-other-type",
+        "a key of another type alone is known, which OpenSSH takes for a changed one",
+        Expect::Fail("ssh.hostkey.changed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let lines = format!("<host> {}\n", other_key(lab, "rsa")?);
             let case = known_as(lab, &*lab.sshd()?, &lines)?;
             Ok(Case {
@@ -238,22 +229,22 @@ pub const SCENARIOS: &[Scenario] = &[
                 ..case
             })
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-revoked",
-        about: "the key is known and revoked",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| known_as(lab, &*lab.sshd()?, "<host> <key>\n@revoked * <key>\n"),
-    },
-    Scenario {
-        name: "ssh-hostkey-accept-new",
-        about: "an unknown key under accept-new",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-revoked",
+        "the key is known and revoked",
+        Expect::Fail("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| known_as(lab, &*lab.sshd()?, "<host> <key>\n@revoked * <key>\n"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-accept-new",
+        "an unknown key under accept-new",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let case = known_as(lab, &*lab.sshd()?, "")?;
             let route = case
                 .ssh
@@ -261,14 +252,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .map(|route| route.option("StrictHostKeyChecking accept-new"));
             Ok(Case { ssh: route, ..case }.args(&["--ssh-host-key-check", "accept-new"]))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-unchecked",
-        about: "a changed key where checking is off",
-        expect: Expect::Warn("ssh.hostkey.changed"),
-        oracle: Oracle::None("OpenSSH lets us in too, and forwards nothing then"),
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-unchecked",
+        "a changed key where checking is off",
+        Expect::Warn("ssh.hostkey.changed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let lines = format!("<host> {}\n", other_key(lab, "ed25519")?);
             let case = known_as(lab, &*lab.sshd()?, &lines)?;
             let route = case
@@ -282,14 +272,16 @@ pub const SCENARIOS: &[Scenario] = &[
             }
             .args(&["--ssh-host-key-check", "no"]))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-unchecked-password",
-        about: "a changed key where checking is off, and a password alone: it is not sent",
-        expect: Expect::Fail("ssh.auth.method"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None(
+        "OpenSSH lets us in too, and forwards nothing then",
+    )),
+    Scenario::new(
+        "ssh-hostkey-unchecked-password",
+        "a changed key where checking is off, and a password alone: it is not sent",
+        Expect::Fail("ssh.auth.method"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
             let sshd = lab.new_sshd().password("right-canary")?.start()?;
             let lines = format!("<host> {}\n", other_key(lab, "ed25519")?);
             let case = known_as(lab, &sshd, &lines)?;
@@ -307,176 +299,173 @@ pub const SCENARIOS: &[Scenario] = &[
             .warns("ssh.hostkey.changed")
             .keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-authority",
-        about: "a host certificate of a known authority",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority",
+        "a host certificate of a known authority",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
             Ok(known_as(lab, &sshd, &format!("@cert-authority <host> {ca}\n"))?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-bare",
-        about: "an authority for names without a port, and a server on another port",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-authority-bare",
+        "an authority for names without a port, and a server on another port",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
             Ok(known_as(lab, &sshd, &format!("@cert-authority 127.* {ca}\n"))?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-certificate-unasked",
-        about: "a host certificate of an unknown authority, and its plain key is known",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-certificate-unasked",
+        "a host certificate of an unknown authority, and its plain key is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (_, sshd) = certified(lab, "127.0.0.1", "+1d")?;
             Ok(known_as(lab, &sshd, "<host> <key>\n")?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-certificate-expired",
-        about: "an expired host certificate",
-        expect: Expect::Fail("ssh.hostkey.certificate"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-certificate-expired",
+        "an expired host certificate",
+        Expect::Fail("ssh.hostkey.certificate"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "20200101:20210101")?;
             Ok(known_as(lab, &sshd, &format!("@cert-authority * {ca}\n"))?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-certificate-expired-known",
-        about: "an expired host certificate, and its plain key is known",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-certificate-expired-known",
+        "an expired host certificate, and its plain key is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "20200101:20210101")?;
             let lines = format!("@cert-authority * {ca}\n<host> <key>\n");
             Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-certificate-name",
-        about: "a host certificate for another name",
-        expect: Expect::Fail("ssh.hostkey.certificate"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-hostkey-certificate-name",
+        "a host certificate for another name",
+        Expect::Fail("ssh.hostkey.certificate"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (ca, sshd) = certified(lab, "bastion.test", "+1d")?;
             Ok(known_as(lab, &sshd, &format!("@cert-authority * {ca}\n"))?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-unknown",
-        about: "a host certificate of another authority than the known one",
-        expect: Expect::Fail("ssh.hostkey.unknown"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-unknown",
+        "a host certificate of another authority than the known one",
+        Expect::Fail("ssh.hostkey.unknown"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (_, sshd) = certified(lab, "127.0.0.1", "+1d")?;
             let lines = format!("@cert-authority * {}\n", other_key(lab, "ed25519")?);
             Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked",
-        about: "the authority of the host certificate is revoked",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked",
+        "the authority of the host certificate is revoked",
+        Expect::Fail("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let (ca, sshd) = certified(lab, "127.0.0.1", "+1d")?;
             let lines = format!("@cert-authority * {ca}\n@revoked * {ca}\n");
             Ok(known_as(lab, &sshd, &lines)?.keep(sshd))
         },
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-key-known",
-        about: "the authority alone is revoked, and the plain key is known",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n<host> <key>\n", "yes"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-strict",
-        about: "the authority is revoked, and nothing else is known",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n", "yes"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-new",
-        about: "the authority is revoked, under accept-new",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n", "accept-new"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-unchecked",
-        about: "the authority is revoked, and checking is off",
-        expect: Expect::Warn("ssh.hostkey.revoked"),
-        oracle: Oracle::None("OpenSSH lets us in too, and forwards nothing then"),
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked * <ca>\n<host> <key>\n", "no"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-bare",
-        about: "the authority is revoked for the name without its port",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "yes"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-bare-new",
-        about: "the authority is revoked for the name without its port, under accept-new: ssh warns",
-        expect: Expect::Warn("ssh.hostkey.revoked"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "accept-new"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-bare-unchecked",
-        about: "the authority is revoked for the name without its port, and checking is off",
-        expect: Expect::Warn("ssh.hostkey.revoked"),
-        oracle: Oracle::None("OpenSSH lets us in too, and forwards nothing then"),
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "no"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-bare-known",
-        about: "the authority is revoked for the name without its port, and the plain key is known",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n<host> <key>\n", "yes"),
-    },
-    Scenario {
-        name: "ssh-hostkey-revoked-bare-new",
-        about: "the key is revoked for the name without its port, under accept-new: ssh warns",
-        expect: Expect::Warn("ssh.hostkey.revoked"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked 127.0.0.1 <key>\n", "accept-new"),
-    },
-    Scenario {
-        name: "ssh-hostkey-authority-revoked-elsewhere",
-        about: "the authority is revoked for another host, and the plain key is known",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| revoked_authority(lab, "@revoked other.test <ca>\n<host> <key>\n", "yes"),
-    },
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-key-known",
+        "the authority alone is revoked, and the plain key is known",
+        Expect::Fail("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked * <ca>\n<host> <key>\n", "yes"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-strict",
+        "the authority is revoked, and nothing else is known",
+        Expect::Fail("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked * <ca>\n", "yes"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-new",
+        "the authority is revoked, under accept-new",
+        Expect::Fail("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked * <ca>\n", "accept-new"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-unchecked",
+        "the authority is revoked, and checking is off",
+        Expect::Warn("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked * <ca>\n<host> <key>\n", "no"),
+    )
+    .oracle(Oracle::None(
+        "OpenSSH lets us in too, and forwards nothing then",
+    )),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-bare",
+        "the authority is revoked for the name without its port",
+        Expect::Fail("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "yes"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-bare-new",
+        "the authority is revoked for the name without its port, under accept-new: ssh warns",
+        Expect::Warn("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "accept-new"),
+    ),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-bare-unchecked",
+        "the authority is revoked for the name without its port, and checking is off",
+        Expect::Warn("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n", "no"),
+    )
+    .oracle(Oracle::None(
+        "OpenSSH lets us in too, and forwards nothing then",
+    )),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-bare-known",
+        "the authority is revoked for the name without its port, and the plain key is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked 127.0.0.1 <ca>\n<host> <key>\n", "yes"),
+    ),
+    Scenario::new(
+        "ssh-hostkey-revoked-bare-new",
+        "the key is revoked for the name without its port, under accept-new: ssh warns",
+        Expect::Warn("ssh.hostkey.revoked"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked 127.0.0.1 <key>\n", "accept-new"),
+    ),
+    Scenario::new(
+        "ssh-hostkey-authority-revoked-elsewhere",
+        "the authority is revoked for another host, and the plain key is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| revoked_authority(lab, "@revoked other.test <ca>\n<host> <key>\n", "yes"),
+    ),
 ];

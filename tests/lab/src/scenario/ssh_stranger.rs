@@ -31,13 +31,7 @@ fn names(case: Case, what: &'static str) -> Case {
 
 /// Strangers on the bastion's port.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-not-ssh-web",
-        about: "a real web server, which quotes our line in a page without a status line",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::Python],
-        setup: |lab| {
+    Scenario::new("ssh-not-ssh-web", "a real web server, which quotes our line in a page without a status line", Expect::Fail("ssh.not-ssh"), &[Need::Sshd, Need::Python], |lab| {
             let port = free_port();
             let dir = lab.dir("web")?;
             let web = Tool::new("python3").args(["-m", "http.server", "--bind", "127.0.0.1"]);
@@ -46,83 +40,27 @@ pub const SCENARIOS: &[Scenario] = &[
             web.wait_ready(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
             let case = case(to_port(lab, port)?).keep(web);
             Ok(names(case, "a web server (HTTP)"))
-        },
-    },
-    Scenario {
-        name: "ssh-not-ssh-web-denied",
-        about: "a web server that denies access, and closes",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+        }).oracle(Oracle::Ssh),
+    Scenario::new("ssh-not-ssh-web-denied", "a web server that denies access, and closes", Expect::Fail("ssh.not-ssh"), &[Need::Sshd], |lab| {
             let case = complaint(
                 lab,
                 "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\nAccess denied, your IP is blocked",
             )?;
             Ok(names(case, "a web server (HTTP)"))
-        },
-    },
-    Scenario {
-        name: "ssh-not-ssh-ftp",
-        about: "a file server that has too many guests",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| complaint(lab, "421 Too many connections from your address.\r\n"),
-    },
-    Scenario {
-        name: "ssh-not-ssh-redis",
-        about: "Redis, which quotes our line as an unknown command",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+        }).oracle(Oracle::Ssh),
+    Scenario::new("ssh-not-ssh-ftp", "a file server that has too many guests", Expect::Fail("ssh.not-ssh"), &[Need::Sshd], |lab| complaint(lab, "421 Too many connections from your address.\r\n")).oracle(Oracle::Ssh),
+    Scenario::new("ssh-not-ssh-redis", "Redis, which quotes our line as an unknown command", Expect::Fail("ssh.not-ssh"), &[Need::Sshd], |lab| {
             let words = "-ERR unknown command '{line}', with args beginning with: \r\n";
             Ok(names(complaint(lab, words)?, "Redis"))
-        },
-    },
-    Scenario {
-        name: "ssh-not-ssh-quote",
-        about: "something that quotes our line, and closes",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| complaint(lab, "Error: unknown command {line}\r\n"),
-    },
-    Scenario {
-        name: "ssh-not-ssh-tag",
-        about: "a mailbox server, which takes our line for a tag and begins its answer with it",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+        }).oracle(Oracle::Ssh),
+    Scenario::new("ssh-not-ssh-quote", "something that quotes our line, and closes", Expect::Fail("ssh.not-ssh"), &[Need::Sshd], |lab| complaint(lab, "Error: unknown command {line}\r\n")).oracle(Oracle::Ssh),
+    Scenario::new("ssh-not-ssh-tag", "a mailbox server, which takes our line for a tag and begins its answer with it", Expect::Fail("ssh.not-ssh"), &[Need::Sshd], |lab| {
             let words = "* OK Mailboxes here.\r\n{line} BAD Missing command\r\n";
             Ok(names(complaint(lab, words)?, "an IMAP server"))
-        },
-    },
-    Scenario {
-        name: "ssh-closed-words",
-        about: "sshd's own words for a full house",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| complaint(lab, "Exceeded MaxStartups\r\n"),
-    },
-    Scenario {
-        name: "ssh-closed-penalty",
-        about: "sshd's own words for an address that is punished",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| complaint(lab, "Not allowed at this time\r\n"),
-    },
-    Scenario {
-        name: "ssh-closed-once",
-        about: "an SSH server that turns the first connection away and takes the next ones",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::None("what fails is over when ssh comes"),
-        needs: &[Need::Sshd],
-        setup: |lab| {
+        }).oracle(Oracle::Ssh),
+    Scenario::new("ssh-closed-words", "sshd's own words for a full house", Expect::Fail("ssh.closed"), &[Need::Sshd], |lab| complaint(lab, "Exceeded MaxStartups\r\n")).oracle(Oracle::Ssh),
+    Scenario::new("ssh-closed-penalty", "sshd's own words for an address that is punished", Expect::Fail("ssh.closed"), &[Need::Sshd], |lab| complaint(lab, "Not allowed at this time\r\n")).oracle(Oracle::Ssh),
+    Scenario::new("ssh-closed-once", "an SSH server that turns the first connection away and takes the next ones", Expect::Fail("ssh.closed"), &[Need::Sshd], |lab| {
             let first = AtomicBool::new(true);
             let peer = Peer::script(move |mut stream| {
                 if !first.swap(false, Ordering::SeqCst) {
@@ -132,27 +70,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 stream.close()
             })?;
             Ok(case(to_port(lab, peer.port())?).keep(peer))
-        },
-    },
-    Scenario {
-        name: "ssh-not-ssh-tls",
-        about: "a TLS server, which closes without a word",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::HaProxy],
-        setup: |lab| {
+        }).oracle(Oracle::None("what fails is over when ssh comes")),
+    Scenario::new("ssh-not-ssh-tls", "a TLS server, which closes without a word", Expect::Fail("ssh.not-ssh"), &[Need::Sshd, Need::HaProxy], |lab| {
             let proxy = HaProxy::ending_tls(lab, "", &lab.sshd()?.addr())?;
             let case = case(to_port(lab, proxy.port())?).keep(proxy);
             Ok(names(case, "a TLS server"))
-        },
-    },
-    Scenario {
-        name: "ssh-disconnected-proxy-header",
-        about: "a load balancer puts a PROXY header before our identification",
-        expect: Expect::Fail("ssh.disconnected"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::HaProxy],
-        setup: |lab| {
+        }).oracle(Oracle::Ssh),
+    Scenario::new("ssh-disconnected-proxy-header", "a load balancer puts a PROXY header before our identification", Expect::Fail("ssh.disconnected"), &[Need::Sshd, Need::HaProxy], |lab| {
             let sshd = lab.sshd()?;
             let proxy = HaProxy::start(
                 lab,
@@ -164,21 +88,13 @@ pub const SCENARIOS: &[Scenario] = &[
             )?;
             let case = case(to_port(lab, proxy.port())?).keep(proxy);
             Ok(names(case, "Invalid SSH identification string"))
-        },
-    },
-    Scenario {
-        name: "ssh-not-ssh-postgres-jump",
-        about: "PostgreSQL on the port of the second of two hops",
-        expect: Expect::Fail("ssh.not-ssh"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::Postgres],
-        setup: |lab| {
+        }).oracle(Oracle::Ssh),
+    Scenario::new("ssh-not-ssh-postgres-jump", "PostgreSQL on the port of the second of two hops", Expect::Fail("ssh.not-ssh"), &[Need::Sshd, Need::Postgres], |lab| {
             let first = lab.sshd()?;
             let database = format!("ops@127.0.0.1:{}", lab.postgres()?.port());
             let known = fs::read_to_string(first.known_hosts())?;
             let route = first.route().then(&database);
             let route = route.known_hosts(lab.file("known_hosts", known, 0o644)?);
             Ok(names(case(route), "PostgreSQL"))
-        },
-    },
+        }).oracle(Oracle::Ssh),
 ];

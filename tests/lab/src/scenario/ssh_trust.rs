@@ -145,13 +145,12 @@ fn including(lab: &Lab, owner: Option<u32>, mode: u32) -> Result<Case> {
 
 /// Trust, and what narrows it.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ssh-trust-revoked",
-        about: "RevokedHostKeys lists the host's key, which is known; the second clients are told too",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    Scenario::new(
+        "ssh-trust-revoked",
+        "RevokedHostKeys lists the host's key, which is known; the second clients are told too",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| {
             let case = listed(lab, "# ours\n<other>\n<key> a comment\n", "")?;
             let case = case.ssh_password("never-sent-canary");
             Ok(shut_out(case).assert(|report| {
@@ -160,88 +159,85 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-trust-revoked-other",
-        about: "RevokedHostKeys lists another key",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| listed(lab, "# ours\n\n<other>\n", ""),
-    },
-    Scenario {
-        name: "ssh-trust-revoked-empty",
-        about: "RevokedHostKeys names an empty list",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| with_lines(lab, "  RevokedHostKeys /dev/null"),
-    },
-    Scenario {
-        name: "ssh-trust-revoked-none",
-        about: "RevokedHostKeys none, and a list for all hosts after it",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-other",
+        "RevokedHostKeys lists another key",
+        Expect::Pass,
+        BOTH,
+        |lab| listed(lab, "# ours\n\n<other>\n", ""),
+    ),
+    Scenario::new(
+        "ssh-trust-revoked-empty",
+        "RevokedHostKeys names an empty list",
+        Expect::Pass,
+        BOTH,
+        |lab| with_lines(lab, "  RevokedHostKeys /dev/null"),
+    ),
+    Scenario::new(
+        "ssh-trust-revoked-none",
+        "RevokedHostKeys none, and a list for all hosts after it",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             with_lines(
                 lab,
                 "  RevokedHostKeys none\nHost *\n  RevokedHostKeys /nowhere",
             )
         },
-    },
-    Scenario {
-        name: "ssh-trust-revoked-missing",
-        about: "RevokedHostKeys names a file that does not exist: ssh then refuses every host key",
-        expect: Expect::Fail("config.ssh.revoked-keys"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| with_lines(lab, "  RevokedHostKeys /nowhere/revoked"),
-    },
-    Scenario {
-        name: "ssh-trust-revoked-malformed",
-        about: "RevokedHostKeys names a file like known_hosts, which ssh cannot read",
-        expect: Expect::Fail("config.ssh.revoked-keys"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| listed(lab, "<other>\n* <other>\n", ""),
-    },
-    Scenario {
-        name: "ssh-trust-revoked-unchecked",
-        about: "a revoked key where host keys are not checked otherwise",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| listed(lab, "<key>\n", "  StrictHostKeyChecking no"),
-    },
-    Scenario {
-        name: "ssh-trust-revoked-loopback",
-        about: "a revoked key on loopback, where NoHostAuthenticationForLocalhost trusts any other",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| listed(lab, "<key>\n", "  NoHostAuthenticationForLocalhost yes"),
-    },
-    Scenario {
-        name: "ssh-trust-revoked-authority",
-        about: "RevokedHostKeys lists the authority that signed the host's certificate",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-revoked-missing",
+        "RevokedHostKeys names a file that does not exist: ssh then refuses every host key",
+        Expect::Fail("config.ssh.revoked-keys"),
+        BOTH,
+        |lab| with_lines(lab, "  RevokedHostKeys /nowhere/revoked"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-malformed",
+        "RevokedHostKeys names a file like known_hosts, which ssh cannot read",
+        Expect::Fail("config.ssh.revoked-keys"),
+        BOTH,
+        |lab| listed(lab, "<other>\n* <other>\n", ""),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-unchecked",
+        "a revoked key where host keys are not checked otherwise",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| listed(lab, "<key>\n", "  StrictHostKeyChecking no"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-loopback",
+        "a revoked key on loopback, where NoHostAuthenticationForLocalhost trusts any other",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| listed(lab, "<key>\n", "  NoHostAuthenticationForLocalhost yes"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-authority",
+        "RevokedHostKeys lists the authority that signed the host's certificate",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| {
             let (authority, sshd) = certified(lab, &[])?;
             let list = lab.file("revoked", public(&authority)?, 0o644)?;
             let known = known_by(lab, &sshd, &authority, "key")?;
             revoking(lab, sshd, &known, &list, "")
         },
-    },
-    Scenario {
-        name: "ssh-trust-revoked-final-host",
-        about: "a list for the host's real name, which counts on the second reading (Match final)",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-final-host",
+        "a list for the host's real name, which counts on the second reading (Match final)",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| {
             let sshd = lab.sshd()?;
             let list = lab.file("revoked", public(sshd.host_key())?, 0o644)?;
             let lines = format!(
@@ -250,14 +246,14 @@ pub const SCENARIOS: &[Scenario] = &[
             );
             with_lines(lab, &lines)
         },
-    },
-    Scenario {
-        name: "ssh-trust-revoked-rsa-known",
-        about: "a list of other keys, a certificate for a key that is not known, and a known RSA key",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-revoked-rsa-known",
+        "a list of other keys, a certificate for a key that is not known, and a known RSA key",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let (key, rsa) = (lab.ssh_key("ed25519", "")?, lab.ssh_key("rsa", "")?);
             let sign = Tool::new("ssh-keygen").args(["-q", "-h", "-I", "lab", "-s"]);
             sign.arg(lab.ssh_key("ed25519", "")?.display())
@@ -270,127 +266,123 @@ pub const SCENARIOS: &[Scenario] = &[
             let known = lab.file("known_hosts", known, 0o644)?;
             revoking(lab, sshd, &known, Path::new("/dev/null"), "")
         },
-    },
-    Scenario {
-        name: "ssh-trust-krl-key",
-        about: "a key revocation list with the host's key",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| krl(lab, "key: <other>\nkey: <key>\n", "authority, key"),
-    },
-    Scenario {
-        name: "ssh-trust-krl-sha1",
-        about: "a key revocation list with the SHA-1 hash of the host's key",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| krl(lab, "sha1: <key>\n", "authority"),
-    },
-    Scenario {
-        name: "ssh-trust-krl-hash",
-        about: "a key revocation list with the SHA-256 hash of the host's key",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| krl(lab, "hash: <hash>\n", "key"),
-    },
-    Scenario {
-        name: "ssh-trust-krl-authority",
-        about: "a key revocation list with the authority's key",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| krl(lab, "key: <authority>\n", "authority"),
-    },
-    Scenario {
-        name: "ssh-trust-krl-serial",
-        about: "a key revocation list with the certificate's serial number, and its plain key is known",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| Ok(shut_out(krl(lab, "serial: 7\n", "key")?)),
-    },
-    Scenario {
-        name: "ssh-trust-krl-range",
-        about: "a key revocation list with a range of serial numbers",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| krl(lab, "serial: 5-90000\n", "authority"),
-    },
-    Scenario {
-        name: "ssh-trust-krl-bitmap",
-        about: "a key revocation list with scattered serial numbers, which ssh-keygen packs as bits",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-krl-key",
+        "a key revocation list with the host's key",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| krl(lab, "key: <other>\nkey: <key>\n", "authority, key"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-sha1",
+        "a key revocation list with the SHA-1 hash of the host's key",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| krl(lab, "sha1: <key>\n", "authority"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-hash",
+        "a key revocation list with the SHA-256 hash of the host's key",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| krl(lab, "hash: <hash>\n", "key"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-authority",
+        "a key revocation list with the authority's key",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| krl(lab, "key: <authority>\n", "authority"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-serial",
+        "a key revocation list with the certificate's serial number, and its plain key is known",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| Ok(shut_out(krl(lab, "serial: 7\n", "key")?)),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-range",
+        "a key revocation list with a range of serial numbers",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| krl(lab, "serial: 5-90000\n", "authority"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-bitmap",
+        "a key revocation list with scattered serial numbers, which ssh-keygen packs as bits",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| {
             let numbers = [1, 3, 5, 7, 9, 11, 13, 15, 17, 20, 23, 26];
             let lines = numbers.map(|n| format!("serial: {n}\n"));
             krl(lab, &lines.concat(), "authority")
         },
-    },
-    Scenario {
-        name: "ssh-trust-krl-id",
-        about: "a key revocation list with the certificate's key ID",
-        expect: Expect::Fail("ssh.hostkey.revoked"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| krl(lab, "id: lab\n", "authority"),
-    },
-    Scenario {
-        name: "ssh-trust-krl-other",
-        about: "a key revocation list with other keys, hashes, serial numbers and key IDs",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-id",
+        "a key revocation list with the certificate's key ID",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| krl(lab, "id: lab\n", "authority"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-krl-other",
+        "a key revocation list with other keys, hashes, serial numbers and key IDs",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let numbers = [1, 3, 5, 8, 9, 11, 13, 15, 17, 20, 23, 26];
             let lines = numbers.map(|n| format!("serial: {n}\n"));
             let rest = "serial: 100-200\nid: lab2\nkey: <other>\nsha1: <other>\n";
             krl(lab, &(lines.concat() + rest), "authority")
         },
-    },
-    Scenario {
-        name: "ssh-trust-krl-damaged",
-        about: "a key revocation list that was cut off",
-        expect: Expect::Fail("config.ssh.revoked-keys"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| listed(lab, "SSHKRL\n\0\0\0\0\u{1}\0\0", ""),
-    },
-    Scenario {
-        name: "ssh-trust-ca-default",
-        about: "a host certificate signed by RSA with SHA-512, under OpenSSH's default",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| signed(lab, "rsa-sha2-512", ""),
-    },
-    Scenario {
-        name: "ssh-trust-ca-sha1",
-        about: "a host certificate signed by RSA with SHA-1, which is off by default",
-        expect: Expect::Fail("ssh.hostkey.certificate"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| signed(lab, "ssh-rsa", ""),
-    },
-    Scenario {
-        name: "ssh-trust-ca-sha1-allowed",
-        about: "the same where CASignatureAlgorithms adds it",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| signed(lab, "ssh-rsa", "  CASignatureAlgorithms +ssh-rsa"),
-    },
-    Scenario {
-        name: "ssh-trust-ca-removed",
-        about: "CASignatureAlgorithms takes away the algorithm that the authority signed with",
-        expect: Expect::Fail("ssh.hostkey.certificate"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-krl-damaged",
+        "a key revocation list that was cut off",
+        Expect::Fail("config.ssh.revoked-keys"),
+        BOTH,
+        |lab| listed(lab, "SSHKRL\n\0\0\0\0\u{1}\0\0", ""),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-ca-default",
+        "a host certificate signed by RSA with SHA-512, under OpenSSH's default",
+        Expect::Pass,
+        BOTH,
+        |lab| signed(lab, "rsa-sha2-512", ""),
+    ),
+    Scenario::new(
+        "ssh-trust-ca-sha1",
+        "a host certificate signed by RSA with SHA-1, which is off by default",
+        Expect::Fail("ssh.hostkey.certificate"),
+        BOTH,
+        |lab| signed(lab, "ssh-rsa", ""),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-ca-sha1-allowed",
+        "the same where CASignatureAlgorithms adds it",
+        Expect::Pass,
+        BOTH,
+        |lab| signed(lab, "ssh-rsa", "  CASignatureAlgorithms +ssh-rsa"),
+    ),
+    Scenario::new(
+        "ssh-trust-ca-removed",
+        "CASignatureAlgorithms takes away the algorithm that the authority signed with",
+        Expect::Fail("ssh.hostkey.certificate"),
+        BOTH,
+        |lab| {
             let case = signed(lab, "rsa-sha2-256", "  CASignatureAlgorithms -rsa-*")?;
             Ok(case.assert(|report| {
                 let summary = report["verdict"]["summary"].to_string();
@@ -398,42 +390,41 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-trust-ca-other",
-        about: "CASignatureAlgorithms has only another algorithm",
-        expect: Expect::Fail("ssh.hostkey.certificate"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-ca-other",
+        "CASignatureAlgorithms has only another algorithm",
+        Expect::Fail("ssh.hostkey.certificate"),
+        BOTH,
+        |lab| {
             signed(
                 lab,
                 "rsa-sha2-256",
                 "  CASignatureAlgorithms ssh-ed25519,ecdsa-*",
             )
         },
-    },
-    Scenario {
-        name: "ssh-trust-ca-named",
-        about: "CASignatureAlgorithms has the algorithm among few",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-ca-named",
+        "CASignatureAlgorithms has the algorithm among few",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             signed(
                 lab,
                 "rsa-sha2-256",
                 "  CASignatureAlgorithms ssh-ed25519,rsa-*",
             )
         },
-    },
-    Scenario {
-        name: "ssh-trust-refused",
-        about: "RefuseConnection for this host (OpenSSH before 10.1 stops at the keyword)",
-        expect: Expect::Fail("config.ssh.refused"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-refused",
+        "RefuseConnection for this host (OpenSSH before 10.1 stops at the keyword)",
+        Expect::Fail("config.ssh.refused"),
+        BOTH,
+        |lab| {
             let case = with_lines(lab, "  RefuseConnection \"use the new bastion\"")?;
             Ok(case.assert(|report| {
                 let summary = report["verdict"]["summary"].to_string();
@@ -441,22 +432,22 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "ssh-trust-refused-other",
-        about: "RefuseConnection for another host",
-        expect: Expect::Pass,
-        oracle: Oracle::None("the installed ssh may not know the keyword"),
-        needs: BOTH,
-        setup: |lab| with_lines(lab, "Host other\n  RefuseConnection no"),
-    },
-    Scenario {
-        name: "ssh-trust-undecided",
-        about: "revoked host keys under Match exec, which is not evaluated",
-        expect: Expect::Fail("config.ssh.undecided"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-refused-other",
+        "RefuseConnection for another host",
+        Expect::Pass,
+        BOTH,
+        |lab| with_lines(lab, "Host other\n  RefuseConnection no"),
+    )
+    .oracle(Oracle::None("the installed ssh may not know the keyword")),
+    Scenario::new(
+        "ssh-trust-undecided",
+        "revoked host keys under Match exec, which is not evaluated",
+        Expect::Fail("config.ssh.undecided"),
+        BOTH,
+        |lab| {
             let sshd = lab.sshd()?;
             let list = lab.file("revoked", public(sshd.host_key())?, 0o644)?;
             let lines = format!(
@@ -467,127 +458,123 @@ pub const SCENARIOS: &[Scenario] = &[
             case.forbids.clear();
             Ok(case)
         },
-    },
-    Scenario {
-        name: "ssh-trust-undecided-nothing",
-        about: "settings under Match exec that restrict no trust, and a list for another host",
-        expect: Expect::Warn("config.ssh.unsupported"),
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-undecided-nothing",
+        "settings under Match exec that restrict no trust, and a list for another host",
+        Expect::Warn("config.ssh.unsupported"),
+        BOTH,
+        |lab| {
             let lines = "Match exec true\n  ConnectTimeout 10\n\
                          Match originalhost other exec true\n  RevokedHostKeys /nowhere";
             let mut case = with_lines(lab, lines)?;
             case.forbids.clear();
             Ok(case)
         },
-    },
-    Scenario {
-        name: "ssh-trust-canonical",
-        about: "revoked host keys for a name that CanonicalizeHostname might make",
-        expect: Expect::Fail("config.ssh.undecided"),
-        oracle: Oracle::None("ssh would have to resolve the name"),
-        needs: BOTH,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-canonical",
+        "revoked host keys for a name that CanonicalizeHostname might make",
+        Expect::Fail("config.ssh.undecided"),
+        BOTH,
+        |lab| {
             let lines = "CanonicalizeHostname yes\nCanonicalDomains corp.test lab.test\n\
                          Host *.lab.test\n  RevokedHostKeys /nowhere";
             let config = format!("Host bastion\n  User x\n{lines}\n");
             let route = SshRoute::new("bastion").config(lab.file("config", config, 0o600)?);
             Ok(Case::check(lab.postgres()?.conn()).ssh(route))
         },
-    },
-    Scenario {
-        name: "ssh-trust-canonical-other",
-        about: "CanonicalizeHostname, and revoked host keys for a name that it cannot make",
-        expect: Expect::Warn("config.ssh.unsupported"),
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("ssh would have to resolve the name")),
+    Scenario::new(
+        "ssh-trust-canonical-other",
+        "CanonicalizeHostname, and revoked host keys for a name that it cannot make",
+        Expect::Warn("config.ssh.unsupported"),
+        BOTH,
+        |lab| {
             let lines = "  CanonicalizeHostname yes\n  CanonicalDomains corp.test\n\
                          Host *.lab.test\n  RevokedHostKeys /nowhere";
             let mut case = with_lines(lab, lines)?;
             case.forbids.clear();
             Ok(case)
         },
-    },
-    Scenario {
-        name: "ssh-trust-ignore-negated",
-        about: "IgnoreUnknown leaves out one name of all, which ssh then stops at",
-        expect: Expect::Fail("config.ssh.syntax"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| with_lines(lab, "  IgnoreUnknown !trustme,*\n  TrustMe yes"),
-    },
-    Scenario {
-        name: "ssh-trust-include-world",
-        about: "an included file that everybody may write",
-        expect: Expect::Fail("config.ssh.permissions"),
-        oracle: Oracle::Ssh,
-        needs: BOTH,
-        setup: |lab| including(lab, None, 0o646),
-    },
-    Scenario {
-        name: "ssh-trust-include-own-group",
-        about: "an included file that the user's own group may write, as Debian's ssh allows",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: AS_ROOT,
-        setup: |lab| including(lab, None, 0o664),
-    },
-    Scenario {
-        name: "ssh-trust-include-other-group",
-        about: "an included file that the group of another user may write",
-        expect: Expect::Fail("config.ssh.permissions"),
-        oracle: Oracle::Ssh,
-        needs: AS_ROOT,
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-ignore-negated",
+        "IgnoreUnknown leaves out one name of all, which ssh then stops at",
+        Expect::Fail("config.ssh.syntax"),
+        BOTH,
+        |lab| with_lines(lab, "  IgnoreUnknown !trustme,*\n  TrustMe yes"),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-include-world",
+        "an included file that everybody may write",
+        Expect::Fail("config.ssh.permissions"),
+        BOTH,
+        |lab| including(lab, None, 0o646),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-include-own-group",
+        "an included file that the user's own group may write, as Debian's ssh allows",
+        Expect::Pass,
+        AS_ROOT,
+        |lab| including(lab, None, 0o664),
+    ),
+    Scenario::new(
+        "ssh-trust-include-other-group",
+        "an included file that the group of another user may write",
+        Expect::Fail("config.ssh.permissions"),
+        AS_ROOT,
+        |lab| {
             let file = lab.file("included", "ConnectTimeout 10\n", 0o664)?;
             chown(&file, None, Some(1))?;
             with_lines(lab, &format!("Include {}", file.display()))
         },
-    },
-    Scenario {
-        name: "ssh-trust-include-foreign",
-        about: "an included file of another user",
-        expect: Expect::Fail("config.ssh.permissions"),
-        oracle: Oracle::Ssh,
-        needs: AS_ROOT,
-        setup: |lab| including(lab, Some(1), 0o600),
-    },
-    Scenario {
-        name: "ssh-trust-include-link",
-        about: "a link of our own to an included file of another user",
-        expect: Expect::Fail("config.ssh.permissions"),
-        oracle: Oracle::Ssh,
-        needs: AS_ROOT,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-include-foreign",
+        "an included file of another user",
+        Expect::Fail("config.ssh.permissions"),
+        AS_ROOT,
+        |lab| including(lab, Some(1), 0o600),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-include-link",
+        "a link of our own to an included file of another user",
+        Expect::Fail("config.ssh.permissions"),
+        AS_ROOT,
+        |lab| {
             let file = lab.file("included", "ConnectTimeout 10\n", 0o644)?;
             chown(&file, Some(1), None)?;
             let link = lab.dir("links")?.join("link");
             symlink(&file, &link)?;
             with_lines(lab, &format!("Include {}", link.display()))
         },
-    },
-    Scenario {
-        name: "ssh-trust-known-hosts-writable",
-        about: "known_hosts that others may write, which ssh uses all the same",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: BOTH,
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "ssh-trust-known-hosts-writable",
+        "known_hosts that others may write, which ssh uses all the same",
+        Expect::Pass,
+        BOTH,
+        |lab| {
             let sshd = lab.sshd()?;
             let lines = fs::read_to_string(sshd.known_hosts())?;
             let known = lab.file("known_hosts", lines, 0o666)?;
             narrowed(lab, &sshd, &known, "")
         },
-    },
-    Scenario {
-        name: "ssh-trust-own-unreadable",
-        about: "the user's own configuration cannot be read: ssh goes on without it",
-        expect: Expect::Warn("config.file.missing"),
-        oracle: Oracle::None("ssh takes the home directory of the user database"),
-        needs: &[Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "ssh-trust-own-unreadable",
+        "the user's own configuration cannot be read: ssh goes on without it",
+        Expect::Warn("config.file.missing"),
+        &[Need::Root],
+        |lab| {
             let home = lab.dir("home")?;
             fs::create_dir(home.join(".ssh"))?;
             fs::write(home.join(".ssh/config"), "Nonsense yes\n")?;
@@ -601,5 +588,8 @@ pub const SCENARIOS: &[Scenario] = &[
                 .home(home)
                 .run_as("nobody"))
         },
-    },
+    )
+    .oracle(Oracle::None(
+        "ssh takes the home directory of the user database",
+    )),
 ];

@@ -48,13 +48,12 @@ fn stress(lab: &Lab, conn: Conn) -> Case {
 
 /// Many attempts.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "stress-healthy",
-        about: "every attempt passes",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new(
+        "stress-healthy",
+        "every attempt passes",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let case = stress(lab, lab.postgres()?.conn());
             Ok(case.assert(rate(20, 1.0)).assert(|report| {
                 let facts = facts(report)?;
@@ -66,26 +65,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "stress-ssh-healthy",
-        about: "every attempt passes an SSH server",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "stress-ssh-healthy",
+        "every attempt passes an SSH server",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let case = stress(lab, lab.postgres()?.conn()).ssh(lab.sshd()?.route());
             let case = case.args(&["--attempts", "8", "--concurrency", "2"]);
             Ok(case.assert(rate(8, 1.0)))
         },
-    },
-    Scenario {
-        name: "stress-one-of-three-dead",
-        about: "HAProxy hands each connection to another server, and one of three is dead",
-        expect: Expect::Fail("protocol.closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "stress-one-of-three-dead",
+        "HAProxy hands each connection to another server, and one of three is dead",
+        Expect::Fail("protocol.closed"),
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let others = format!(
                 "balance roundrobin\n retries 0\n server two {}\n server three 127.0.0.1:{}",
@@ -99,14 +98,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .assert(rate(30, 2.0 / 3.0))
                 .keep(proxy))
         },
-    },
-    Scenario {
-        name: "stress-one-address-dead",
-        about: "one of a name's three addresses refuses: libpq goes on to the next",
-        expect: Expect::Warn("tcp.partial"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "stress-one-address-dead",
+        "one of a name's three addresses refuses: libpq goes on to the next",
+        Expect::Warn("tcp.partial"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             ns.hosts(
                 "127.0.0.1 localhost\n127.0.0.1 db.test\n127.0.0.2 db.test\n127.0.0.3 db.test\n",
@@ -133,14 +132,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "stress-ipv6-first",
-        about: "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
-        expect: Expect::Warn("tcp.ipv6-first"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "stress-ipv6-first",
+        "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
+        Expect::Warn("tcp.ipv6-first"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (pg, ns) = (lab.new_postgres(), lab.netns()?);
             let pg = pg
                 .netns(&ns)
@@ -149,14 +148,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = stress(lab, pg.conn().set("host", "localhost"));
             Ok(case.assert(rate(20, 1.0)).keep(pg).netns(ns))
         },
-    },
-    Scenario {
-        name: "stress-max-startups",
-        about: "the SSH server drops connections at random: MaxStartups",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: NOBODY,
-        needs: &[Need::Postgres, Need::Sshd],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "stress-max-startups",
+        "the SSH server drops connections at random: MaxStartups",
+        Expect::Fail("ssh.closed"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
             let sshd = lab.new_sshd().config("MaxStartups 1:50:40").start()?;
             let case = stress(lab, lab.postgres()?.conn()).ssh(sshd.route());
             Ok(case
@@ -169,14 +167,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 })
                 .keep(sshd))
         },
-    },
-    Scenario {
-        name: "stress-password-wrong",
-        about: "a wrong password is not tried again and again",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "stress-password-wrong",
+        "a wrong password is not tried again and again",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres],
+        |lab| {
             let case = Case::check(lab.postgres()?.conn()).password("wr0ng-canary");
             Ok(case.command("stress").assert(|report| {
                 let facts = facts(report)?;
@@ -185,14 +183,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "stress-few-slots-healthy",
-        about: "a server with few slots is spared",
-        expect: Expect::Pass,
-        oracle: NOBODY,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "stress-few-slots-healthy",
+        "a server with few slots is spared",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab
                 .new_postgres()
                 .conf("max_connections", 6)
@@ -201,19 +198,19 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = stress(lab, pg.conn()).args(&["--concurrency", "32"]);
             Ok(case.assert(rate(20, 1.0)).keep(pg))
         },
-    },
-    Scenario {
-        name: "stress-refused",
-        about: "nothing listens",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    )
+    .oracle(NOBODY),
+    Scenario::new(
+        "stress-refused",
+        "nothing listens",
+        Expect::Fail("tcp.refused"),
+        &[],
+        |lab| {
             let conn = Conn::new()
                 .set("host", "127.0.0.1")
                 .set("port", free_port())
                 .set("user", "app");
             Ok(stress(lab, conn).assert(rate(20, 0.0)))
         },
-    },
+    ),
 ];

@@ -6,8 +6,7 @@ use std::os::unix::net::UnixListener;
 use anyhow::{Result, ensure};
 
 use crate::{
-    Blackhole, Case, Conn, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Postgres, Scenario,
-    free_port,
+    Blackhole, Case, Conn, Expect, Fault, Lab, Need, Netns, Peer, Postgres, Scenario, free_port,
 };
 
 fn conn(port: u16) -> Conn {
@@ -69,76 +68,69 @@ fn quiet(case: Case) -> Case {
 
 /// Reachability.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "tcp-refused",
-        about: "nothing listens",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| Ok(Case::check(conn(free_port()))),
-    },
-    Scenario {
-        name: "tcp-timeout",
-        about: "no answer to SYN: the listener's queue is full",
-        expect: Expect::Fail("tcp.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    Scenario::new(
+        "tcp-refused",
+        "nothing listens",
+        Expect::Fail("tcp.refused"),
+        &[],
+        |_| Ok(Case::check(conn(free_port()))),
+    ),
+    Scenario::new(
+        "tcp-timeout",
+        "no answer to SYN: the listener's queue is full",
+        Expect::Fail("tcp.timeout"),
+        &[],
+        |_| {
             let hole = Blackhole::new()?;
             Ok(Case::check(conn(hole.port())).keep(hole))
         },
-    },
-    Scenario {
-        name: "tcp-dropped",
-        about: "no answer to SYN: a firewall drops it on the way in",
-        expect: Expect::Fail("tcp.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-dropped",
+        "no answer to SYN: a firewall drops it on the way in",
+        Expect::Fail("tcp.timeout"),
+        &[Need::Nft],
+        |lab| {
             let ns = lab.netns()?;
             ns.input("tcp dport 5432 drop")?;
             Ok(Case::check(conn(5432).set("host", ns.ip())).keep(ns))
         },
-    },
-    Scenario {
-        name: "tcp-rejected",
-        about: "a firewall on the other end prohibits it",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-rejected",
+        "a firewall on the other end prohibits it",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Nft],
+        |lab| {
             let ns = lab.netns()?;
             ns.input("tcp dport 5432 reject with icmpx admin-prohibited")?;
             Ok(Case::check(conn(5432).set("host", ns.ip())).keep(ns))
         },
-    },
-    Scenario {
-        name: "tcp-unreachable",
-        about: "no route to the network",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| Ok(Case::check(conn(5432).set("host", "192.0.2.1")).netns(lab.netns()?)),
-    },
-    Scenario {
-        name: "tcp-socket-missing",
-        about: "no unix socket in the directory",
-        expect: Expect::Fail("tcp.socket-missing"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-unreachable",
+        "no route to the network",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Netns],
+        |lab| Ok(Case::check(conn(5432).set("host", "192.0.2.1")).netns(lab.netns()?)),
+    ),
+    Scenario::new(
+        "tcp-socket-missing",
+        "no unix socket in the directory",
+        Expect::Fail("tcp.socket-missing"),
+        &[],
+        |lab| {
             Ok(Case::check(
                 conn(5432).set("host", lab.dir("empty")?.display()),
             ))
         },
-    },
-    Scenario {
-        name: "tcp-ipv6-first",
-        about: "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
-        expect: Expect::Warn("tcp.ipv6-first"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-ipv6-first",
+        "localhost is ::1 first, and the server listens on 127.0.0.1 alone",
+        Expect::Warn("tcp.ipv6-first"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (pg, ns) = (lab.new_postgres(), lab.netns()?);
             let pg = pg
                 .netns(&ns)
@@ -150,207 +142,186 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-ipv6-healthy",
-        about: "an IPv6 literal in a URI",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-ipv6-healthy",
+        "an IPv6 literal in a URI",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().listen("::1").start()?;
             Ok(Case::target(pg.conn().url())
                 .password(lab.password())
                 .keep(pg))
         },
-    },
-    Scenario {
-        name: "tcp-refused-rst",
-        about: "a firewall answers with a reset",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled(lab, "tcp dport 5432 reject with tcp reset"),
-    },
-    Scenario {
-        name: "tcp-refused-icmp",
-        about: "a firewall says that the port is unreachable",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled(lab, "tcp dport 5432 reject with icmp type port-unreachable"),
-    },
-    Scenario {
-        name: "tcp-rejected-host",
-        about: "a firewall prohibits the host",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled(lab, "tcp dport 5432 reject with icmp type host-prohibited"),
-    },
-    Scenario {
-        name: "tcp-rejected-net",
-        about: "a firewall prohibits the network",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled(lab, "tcp dport 5432 reject with icmp type net-prohibited"),
-    },
-    Scenario {
-        name: "tcp-unreachable-host",
-        about: "a router says that the host is unreachable",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled(lab, "tcp dport 5432 reject with icmp type host-unreachable"),
-    },
-    Scenario {
-        name: "tcp-unreachable-net",
-        about: "a router says that the network is unreachable",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled(lab, "tcp dport 5432 reject with icmp type net-unreachable"),
-    },
-    Scenario {
-        name: "tcp-refused-ipv6",
-        about: "a firewall answers with a reset over IPv6",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled6(lab, "tcp dport 5432 reject with tcp reset"),
-    },
-    Scenario {
-        name: "tcp-rejected-ipv6",
-        about: "a firewall prohibits it over IPv6",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-refused-rst",
+        "a firewall answers with a reset",
+        Expect::Fail("tcp.refused"),
+        &[Need::Nft],
+        |lab| ruled(lab, "tcp dport 5432 reject with tcp reset"),
+    ),
+    Scenario::new(
+        "tcp-refused-icmp",
+        "a firewall says that the port is unreachable",
+        Expect::Fail("tcp.refused"),
+        &[Need::Nft],
+        |lab| ruled(lab, "tcp dport 5432 reject with icmp type port-unreachable"),
+    ),
+    Scenario::new(
+        "tcp-rejected-host",
+        "a firewall prohibits the host",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Nft],
+        |lab| ruled(lab, "tcp dport 5432 reject with icmp type host-prohibited"),
+    ),
+    Scenario::new(
+        "tcp-rejected-net",
+        "a firewall prohibits the network",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Nft],
+        |lab| ruled(lab, "tcp dport 5432 reject with icmp type net-prohibited"),
+    ),
+    Scenario::new(
+        "tcp-unreachable-host",
+        "a router says that the host is unreachable",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Nft],
+        |lab| ruled(lab, "tcp dport 5432 reject with icmp type host-unreachable"),
+    ),
+    Scenario::new(
+        "tcp-unreachable-net",
+        "a router says that the network is unreachable",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Nft],
+        |lab| ruled(lab, "tcp dport 5432 reject with icmp type net-unreachable"),
+    ),
+    Scenario::new(
+        "tcp-refused-ipv6",
+        "a firewall answers with a reset over IPv6",
+        Expect::Fail("tcp.refused"),
+        &[Need::Nft],
+        |lab| ruled6(lab, "tcp dport 5432 reject with tcp reset"),
+    ),
+    Scenario::new(
+        "tcp-rejected-ipv6",
+        "a firewall prohibits it over IPv6",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Nft],
+        |lab| {
             ruled6(
                 lab,
                 "tcp dport 5432 reject with icmpv6 type admin-prohibited",
             )
         },
-    },
-    Scenario {
-        name: "tcp-rejected-policy",
-        about: "a firewall's policy fails it over IPv6",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled6(lab, "tcp dport 5432 reject with icmpv6 type policy-fail"),
-    },
-    Scenario {
-        name: "tcp-unreachable-ipv6",
-        about: "a router has no route over IPv6",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled6(lab, "tcp dport 5432 reject with icmpv6 type no-route"),
-    },
-    Scenario {
-        name: "tcp-dropped-ipv6",
-        about: "a firewall drops it over IPv6",
-        expect: Expect::Fail("tcp.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| ruled6(lab, "tcp dport 5432 drop"),
-    },
-    Scenario {
-        name: "tcp-rejected-here",
-        about: "this machine's own firewall prohibits it",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-rejected-policy",
+        "a firewall's policy fails it over IPv6",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Nft],
+        |lab| ruled6(lab, "tcp dport 5432 reject with icmpv6 type policy-fail"),
+    ),
+    Scenario::new(
+        "tcp-unreachable-ipv6",
+        "a router has no route over IPv6",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Nft],
+        |lab| ruled6(lab, "tcp dport 5432 reject with icmpv6 type no-route"),
+    ),
+    Scenario::new(
+        "tcp-dropped-ipv6",
+        "a firewall drops it over IPv6",
+        Expect::Fail("tcp.timeout"),
+        &[Need::Nft],
+        |lab| ruled6(lab, "tcp dport 5432 drop"),
+    ),
+    Scenario::new(
+        "tcp-rejected-here",
+        "this machine's own firewall prohibits it",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Nft],
+        |lab| {
             let ns = lab.netns()?;
             ns.output("tcp dport 5432 reject with icmpx admin-prohibited")?;
             Ok(Case::check(conn(5432).set("host", ns.host_ip())).netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-dropped-here",
-        about: "this machine's own firewall drops it",
-        expect: Expect::Fail("tcp.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-dropped-here",
+        "this machine's own firewall drops it",
+        Expect::Fail("tcp.timeout"),
+        &[Need::Nft],
+        |lab| {
             let ns = lab.netns()?;
             ns.output("tcp dport 5432 drop")?;
             Ok(Case::check(conn(5432).set("host", ns.host_ip())).netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-rejected-route",
-        about: "the route prohibits it",
-        expect: Expect::Fail("tcp.rejected"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| routed(lab, "prohibit"),
-    },
-    Scenario {
-        name: "tcp-unreachable-route",
-        about: "the route says unreachable",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| routed(lab, "unreachable"),
-    },
-    Scenario {
-        name: "tcp-unreachable-blackhole",
-        about: "the route is a black hole",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| routed(lab, "blackhole"),
-    },
-    Scenario {
-        name: "tcp-unreachable-ipv6-only",
-        about: "a name with an IPv6 address alone, and no route to it",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-rejected-route",
+        "the route prohibits it",
+        Expect::Fail("tcp.rejected"),
+        &[Need::Netns],
+        |lab| routed(lab, "prohibit"),
+    ),
+    Scenario::new(
+        "tcp-unreachable-route",
+        "the route says unreachable",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Netns],
+        |lab| routed(lab, "unreachable"),
+    ),
+    Scenario::new(
+        "tcp-unreachable-blackhole",
+        "the route is a black hole",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Netns],
+        |lab| routed(lab, "blackhole"),
+    ),
+    Scenario::new(
+        "tcp-unreachable-ipv6-only",
+        "a name with an IPv6 address alone, and no route to it",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             ns.hosts("127.0.0.1 localhost\n2001:db8::7 db.corp.test\n")?;
             let conn = conn(5432).set("host", "db.corp.test");
             Ok(Case::check(conn).forbids("dns.no-address").netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-unreachable-no-ipv6",
-        about: "::1 where IPv6 is switched off: nothing ran out",
-        expect: Expect::Fail("tcp.unreachable"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-unreachable-no-ipv6",
+        "::1 where IPv6 is switched off: nothing ran out",
+        Expect::Fail("tcp.unreachable"),
+        &[Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             ns.run(&["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"])?;
             Ok(Case::check(conn(5432).set("host", "::1")).netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-dual-without-route",
-        about: "a name with both kinds of addresses, and no IPv6 route",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-dual-without-route",
+        "a name with both kinds of addresses, and no IPv6 route",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (pg, ns, conn) = named(lab, "127.0.0.1", &["2001:db8::7", "127.0.0.1"])?;
             Ok(quiet(Case::check(conn))
                 .password(lab.password())
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-dual-without-ipv6",
-        about: "localhost is ::1 too, and IPv6 is switched off",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-dual-without-ipv6",
+        "localhost is ::1 too, and IPv6 is switched off",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             ns.run(&["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"])?;
             let pg = lab.new_postgres().netns(&ns);
@@ -361,14 +332,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-several-healthy",
-        about: "a name with three addresses that all work",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-several-healthy",
+        "a name with three addresses that all work",
+        Expect::Pass,
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let all = ["127.0.0.1", "127.0.0.2", "::1"];
             let (pg, ns, conn) = named(lab, "*", &all)?;
             Ok(quiet(Case::check(conn))
@@ -376,14 +346,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-partial",
-        about: "one of two addresses refuses",
-        expect: Expect::Warn("tcp.partial"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-partial",
+        "one of two addresses refuses",
+        Expect::Warn("tcp.partial"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (pg, ns, conn) = named(lab, "127.0.0.1", &["127.0.0.1", "127.0.0.2"])?;
             Ok(Case::check(conn)
                 .password(lab.password())
@@ -391,14 +360,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-partial-silent",
-        about: "one of two addresses is a black hole",
-        expect: Expect::Warn("tcp.partial"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-partial-silent",
+        "one of two addresses is a black hole",
+        Expect::Warn("tcp.partial"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns, conn) = named(lab, "*", &["127.0.0.1", "127.0.0.2"])?;
             ns.input(&format!("ip daddr 127.0.0.2 tcp dport {} drop", pg.port()))?;
             let conn = conn.set("connect_timeout", 2);
@@ -407,14 +375,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-partial-first-silent",
-        about: "the first of two addresses is a black hole",
-        expect: Expect::Warn("tcp.partial"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-partial-first-silent",
+        "the first of two addresses is a black hole",
+        Expect::Warn("tcp.partial"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns, conn) = named(lab, "*", &["127.0.0.1", "127.0.0.2"])?;
             ns.input(&format!("ip daddr 127.0.0.1 tcp dport {} drop", pg.port()))?;
             let conn = conn.set("connect_timeout", 2);
@@ -423,14 +390,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-partial-ipv6-silent",
-        about: "the IPv6 address comes first and is a black hole",
-        expect: Expect::Warn("tcp.partial"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-partial-ipv6-silent",
+        "the IPv6 address comes first and is a black hole",
+        Expect::Warn("tcp.partial"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns, conn) = named(lab, "*", &["::1", "127.0.0.1"])?;
             ns.input(&format!("ip6 daddr ::1 tcp dport {} drop", pg.port()))?;
             let conn = conn.set("connect_timeout", 2);
@@ -440,14 +406,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-ipv6-first-auth",
-        about: "localhost is ::1 first, which refuses, and the password is wrong",
-        expect: Expect::Fail("auth.password.wrong"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-ipv6-first-auth",
+        "localhost is ::1 first, which refuses, and the password is wrong",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (pg, ns) = (lab.new_postgres(), lab.netns()?);
             let pg = pg
                 .netns(&ns)
@@ -460,14 +425,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-hosts-first-dead",
-        about: "two hosts, the first refuses",
-        expect: Expect::Warn("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-hosts-first-dead",
+        "two hosts, the first refuses",
+        Expect::Warn("tcp.refused"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn();
             let port = conn.get("port").unwrap_or_default().to_owned();
@@ -476,14 +440,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("port", format!("{},{port}", free_port()));
             Ok(Case::check(conn).password(lab.password()))
         },
-    },
-    Scenario {
-        name: "tcp-hosts-second-dead",
-        about: "two hosts, the second refuses",
-        expect: Expect::Warn("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-hosts-second-dead",
+        "two hosts, the second refuses",
+        Expect::Warn("tcp.refused"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn();
             let port = conn.get("port").unwrap_or_default().to_owned();
@@ -492,14 +455,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("port", format!("{port},{}", free_port()));
             Ok(Case::check(conn).password(lab.password()))
         },
-    },
-    Scenario {
-        name: "tcp-hosts-same",
-        about: "the same host twice",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-hosts-same",
+        "the same host twice",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn();
             let port = conn.get("port").unwrap_or_default().to_owned();
@@ -508,14 +470,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("port", format!("{port},{port}"));
             Ok(quiet(Case::check(conn)).password(lab.password()))
         },
-    },
-    Scenario {
-        name: "tcp-hosts-all-dead",
-        about: "two hosts: a black hole and a refusal; the refusal is told at once",
-        expect: Expect::Fail("tcp.timeout"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| {
+    ),
+    Scenario::new(
+        "tcp-hosts-all-dead",
+        "two hosts: a black hole and a refusal; the refusal is told at once",
+        Expect::Fail("tcp.timeout"),
+        &[],
+        |_| {
             let hole = Blackhole::new()?;
             let ports = format!("{},{}", hole.port(), free_port());
             let conn = conn(1)
@@ -533,14 +494,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "tcp-refused-elsewhere",
-        about: "the server listens on another address of this machine",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-refused-elsewhere",
+        "the server listens on another address of this machine",
+        Expect::Fail("tcp.refused"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let (pg, ns, conn) = named(lab, "127.0.0.1", &[])?;
             let conn = conn.set("host", ns.ip());
             Ok(Case::check(conn)
@@ -555,14 +515,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "tcp-listener",
-        about: "a forward on this machine: its process is named",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-listener",
+        "a forward on this machine: its process is named",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let door = Peer::forward(pg.addr(), Fault::None)?;
             let conn = pg.conn().set("port", door.port());
@@ -575,14 +534,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "tcp-local-ports",
-        about: "no local port is left",
-        expect: Expect::Fail("tcp.local"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Netns],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-local-ports",
+        "no local port is left",
+        Expect::Fail("tcp.local"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
             let ns = lab.netns()?;
             let pg = lab.new_postgres().netns(&ns);
             let pg = pg.conf("listen_addresses", "127.0.0.1").start()?;
@@ -594,14 +552,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-retransmits",
-        about: "the first packet is lost",
-        expect: Expect::Warn("tcp.retransmits"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::Nft],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-retransmits",
+        "the first packet is lost",
+        Expect::Warn("tcp.retransmits"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
             let (pg, ns, conn) = named(lab, "127.0.0.1", &["127.0.0.1"])?;
             let rule = format!(
                 "tcp dport {} tcp flags & (syn | ack) == syn numgen inc mod 2 == 0 drop",
@@ -613,14 +570,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(pg)
                 .netns(ns))
         },
-    },
-    Scenario {
-        name: "tcp-socket-healthy",
-        about: "a unix socket",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-socket-healthy",
+        "a unix socket",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn().set("host", pg.socket_dir().display());
             Ok(quiet(Case::check(conn))
@@ -631,34 +587,31 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "tcp-socket-abstract",
-        about: "a unix socket in the abstract namespace, and nobody has it",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |_| Ok(Case::check(conn(5432).set("host", "@dbdoctor-lab-nobody"))),
-    },
-    Scenario {
-        name: "tcp-socket-stale",
-        about: "a unix socket's file that its server left behind",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-socket-abstract",
+        "a unix socket in the abstract namespace, and nobody has it",
+        Expect::Fail("tcp.refused"),
+        &[],
+        |_| Ok(Case::check(conn(5432).set("host", "@dbdoctor-lab-nobody"))),
+    ),
+    Scenario::new(
+        "tcp-socket-stale",
+        "a unix socket's file that its server left behind",
+        Expect::Fail("tcp.refused"),
+        &[],
+        |lab| {
             let dir = lab.dir("stale")?;
             drop(UnixListener::bind(dir.join(".s.PGSQL.5432"))?);
             Ok(Case::check(conn(5432).set("host", dir.display())))
         },
-    },
-    Scenario {
-        name: "tcp-socket-other-port",
-        about: "the server's socket is there with another port",
-        expect: Expect::Fail("tcp.socket-missing"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-socket-other-port",
+        "the server's socket is there with another port",
+        Expect::Fail("tcp.socket-missing"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.postgres()?;
             let there = format!("{}/.s.PGSQL.{}", pg.socket_dir().display(), pg.port());
             let conn = pg
@@ -673,14 +626,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     Ok(())
                 }))
         },
-    },
-    Scenario {
-        name: "tcp-socket-permission",
-        about: "this user may not write to the unix socket",
-        expect: Expect::Fail("tcp.socket-permission"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-socket-permission",
+        "this user may not write to the unix socket",
+        Expect::Fail("tcp.socket-permission"),
+        &[Need::Root],
+        |lab| {
             let dir = lab.dir("shut")?;
             std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755))?;
             let path = dir.join(".s.PGSQL.5432");
@@ -689,14 +641,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(conn(5432).set("host", dir.display()));
             Ok(case.run_as("nobody").keep(listener))
         },
-    },
-    Scenario {
-        name: "tcp-socket-directory",
-        about: "this user may not pass the unix socket's directory",
-        expect: Expect::Fail("tcp.socket-permission"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Root],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-socket-directory",
+        "this user may not pass the unix socket's directory",
+        Expect::Fail("tcp.socket-permission"),
+        &[Need::Root],
+        |lab| {
             let dir = lab.dir("shut")?;
             let listener = UnixListener::bind(dir.join(".s.PGSQL.5432"))?;
             std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?;
@@ -708,16 +659,15 @@ pub const SCENARIOS: &[Scenario] = &[
                 Ok(())
             }))
         },
-    },
-    Scenario {
-        name: "tcp-socket-path",
-        about: "the unix socket's path is too long",
-        expect: Expect::Fail("tcp.socket-path"),
-        oracle: Oracle::Psql,
-        needs: &[],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tcp-socket-path",
+        "the unix socket's path is too long",
+        Expect::Fail("tcp.socket-path"),
+        &[],
+        |lab| {
             let dir = lab.dir(&"long".repeat(25))?;
             Ok(Case::check(conn(5432).set("host", dir.display())))
         },
-    },
+    ),
 ];

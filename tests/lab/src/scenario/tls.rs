@@ -304,22 +304,6 @@ fn weak(lab: &Lab, spec: CertSpec) -> Result<Case> {
         .keep(pg))
 }
 
-macro_rules! row {
-    ($name:literal, $about:literal, $expect:expr, $setup:expr) => {
-        row!($name, $about, $expect, &[Need::Postgres], $setup)
-    };
-    ($name:literal, $about:literal, $expect:expr, $needs:expr, $setup:expr) => {
-        Scenario {
-            name: $name,
-            about: $about,
-            expect: $expect,
-            oracle: Oracle::Psql,
-            needs: $needs,
-            setup: $setup,
-        }
-    };
-}
-
 /// libpq 15 has no say where newer settings are asked for.
 const NEWER: Oracle = Oracle::None("the installed psql does not know this setting");
 const PROXY: &[Need] = &[Need::Postgres, Need::HaProxy];
@@ -343,25 +327,23 @@ const PORTABILITY: Expect = Expect::Warn("tls.cert.portability");
 
 /// TLS.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "tls-unsupported",
-        about: "the server has no TLS and sslmode demands it",
-        expect: Expect::Fail("tls.unsupported"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new(
+        "tls-unsupported",
+        "the server has no TLS and sslmode demands it",
+        Expect::Fail("tls.unsupported"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             let conn = pg.conn().set("sslmode", "require");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "tls-cert-expired",
-        about: "expired three days ago",
-        expect: Expect::Fail("tls.cert.expired"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-cert-expired",
+        "expired three days ago",
+        Expect::Fail("tls.cert.expired"),
+        &[Need::Postgres],
+        |lab| {
             with_cert(
                 lab,
                 lab.issue(CertSpec {
@@ -370,14 +352,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 })?,
             )
         },
-    },
-    Scenario {
-        name: "tls-cert-not-yet-valid",
-        about: "valid from tomorrow",
-        expect: Expect::Fail("tls.cert.not-yet-valid"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-cert-not-yet-valid",
+        "valid from tomorrow",
+        Expect::Fail("tls.cert.not-yet-valid"),
+        &[Need::Postgres],
+        |lab| {
             with_cert(
                 lab,
                 lab.issue(CertSpec {
@@ -386,14 +367,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 })?,
             )
         },
-    },
-    Scenario {
-        name: "tls-cert-expires-soon",
-        about: "expires in ten days",
-        expect: Expect::Warn("tls.cert.expires-soon"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-cert-expires-soon",
+        "expires in ten days",
+        Expect::Warn("tls.cert.expires-soon"),
+        &[Need::Postgres],
+        |lab| {
             with_cert(
                 lab,
                 lab.issue(CertSpec {
@@ -402,50 +382,45 @@ pub const SCENARIOS: &[Scenario] = &[
                 })?,
             )
         },
-    },
-    Scenario {
-        name: "tls-cert-hostname",
-        about: "a good certificate for other names",
-        expect: Expect::Fail("tls.cert.hostname"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-cert-hostname",
+        "a good certificate for other names",
+        Expect::Fail("tls.cert.hostname"),
+        &[Need::Postgres],
+        |lab| {
             let conn = lab.postgres()?.conn();
             let conn = conn.set("host", "other.test").set("hostaddr", "127.0.0.1");
             Ok(Case::check(verified(lab, conn)).password(lab.password()))
         },
-    },
-    Scenario {
-        name: "tls-cert-unknown-ca",
-        about: "issued by an authority that is not in sslrootcert",
-        expect: Expect::Fail("tls.cert.unknown-ca"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| with_cert(lab, Ca::new("Other CA")?.issue(&lab.cert())?),
-    },
-    Scenario {
-        name: "tls-cert-self-signed",
-        about: "the certificate signs itself",
-        expect: Expect::Fail("tls.cert.self-signed"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| with_cert(lab, Issued::self_signed(&lab.cert())?),
-    },
-    Scenario {
-        name: "tls-intermediate",
-        about: "a complete chain through an intermediate",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| with_cert(lab, lab.ca().intermediate("Lab CA 2")?.issue(&lab.cert())?),
-    },
-    Scenario {
-        name: "tls-cert-revoked",
-        about: "on the revocation list",
-        expect: Expect::Fail("tls.cert.revoked"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-cert-unknown-ca",
+        "issued by an authority that is not in sslrootcert",
+        Expect::Fail("tls.cert.unknown-ca"),
+        &[Need::Postgres],
+        |lab| with_cert(lab, Ca::new("Other CA")?.issue(&lab.cert())?),
+    ),
+    Scenario::new(
+        "tls-cert-self-signed",
+        "the certificate signs itself",
+        Expect::Fail("tls.cert.self-signed"),
+        &[Need::Postgres],
+        |lab| with_cert(lab, Issued::self_signed(&lab.cert())?),
+    ),
+    Scenario::new(
+        "tls-intermediate",
+        "a complete chain through an intermediate",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| with_cert(lab, lab.ca().intermediate("Lab CA 2")?.issue(&lab.cert())?),
+    ),
+    Scenario::new(
+        "tls-cert-revoked",
+        "on the revocation list",
+        Expect::Fail("tls.cert.revoked"),
+        &[Need::Postgres],
+        |lab| {
             let issued = lab.issue(lab.cert())?;
             let crl = lab
                 .ca()
@@ -454,14 +429,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let conn = verified(lab, pg.conn()).set("sslcrl", crl.display());
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "tls-direct-only",
-        about: "an end that speaks TLS from the first byte",
-        expect: Expect::Fail("tls.direct-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-direct-only",
+        "an end that speaks TLS from the first byte",
+        Expect::Fail("tls.direct-only"),
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::ending_tls(lab, "alpn postgresql", &pg.addr())?;
             let conn = pg
@@ -470,28 +444,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslmode", "require");
             Ok(Case::check(conn).password(lab.password()).keep(proxy))
         },
-    },
-    Scenario {
-        name: "tls-direct-only-without-alpn",
-        about: "a proxy that ends TLS and agrees to no protocol name, PostgreSQL behind it",
-        expect: Expect::Fail("tls.direct-only"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-direct-only-without-alpn",
+        "a proxy that ends TLS and agrees to no protocol name, PostgreSQL behind it",
+        Expect::Fail("tls.direct-only"),
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             let proxy = HaProxy::ending_tls(lab, "", &pg.addr())?;
             let conn = pg.conn().set("port", proxy.port());
             let conn = conn.set("sslmode", "require");
             Ok(Case::check(conn).password(lab.password()).keep(proxy))
         },
-    },
-    Scenario {
-        name: "tls-intercepted",
-        about: "somebody terminates TLS in between, with a certificate of the same authority",
-        expect: Expect::Fail("tls.intercepted"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres, Need::HaProxy],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-intercepted",
+        "somebody terminates TLS in between, with a certificate of the same authority",
+        Expect::Fail("tls.intercepted"),
+        &[Need::Postgres, Need::HaProxy],
+        |lab| {
             let pg = lab.postgres()?;
             // HAProxy does the TLS on both sides; the request for it is dealt with around it.
             let far = Peer::forward_after(pg.addr(), |_, server| {
@@ -509,14 +481,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .keep((near, proxy, far)))
         },
-    },
-    Scenario {
-        name: "tls-rsa-pss-healthy",
-        about: "channel binding with an RSA-PSS certificate",
-        expect: Expect::Pass,
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-rsa-pss-healthy",
+        "channel binding with an RSA-PSS certificate",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
             let spec = CertSpec {
                 key: KeyKind::RsaPss(2048),
                 digest: "sha384",
@@ -532,24 +503,24 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("channel_binding", "require");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
-    },
-    Scenario {
-        name: "tls-channel-binding-plain",
-        about: "channel binding required of a server without TLS",
-        expect: Expect::Fail("tls.channel-binding"),
-        oracle: Oracle::Psql,
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    ),
+    Scenario::new(
+        "tls-channel-binding-plain",
+        "channel binding required of a server without TLS",
+        Expect::Fail("tls.channel-binding"),
+        &[Need::Postgres],
+        |lab| {
             let pg = lab.new_postgres().start()?;
             let conn = pg.conn().set("channel_binding", "require");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
         },
-    },
+    ),
     // ---- Names ----
-    row!(
+    Scenario::new(
         "tls-name-cn",
         "a certificate with a common name alone: libpq alone reads it",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
@@ -560,23 +531,25 @@ pub const SCENARIOS: &[Scenario] = &[
                     ..lab.cert()
                 })?,
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-cn-beside-dns",
         "an address as common name counts beside DNS names",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
                 lab.issue(CertSpec::server("127.0.0.1", &["db.test"], &[]))?,
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-cn-ignored",
         "the common name does not count beside a DNS name",
         HOSTNAME,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec::server("db.test", &["other.test"], &[]))?;
             verifying(
@@ -584,12 +557,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 issued,
                 &[("host", "db.test"), ("hostaddr", "127.0.0.1")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-cn-beside-ip",
         "the common name counts beside an address",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec::server("db.test", &[], &["10.0.0.1"]))?;
             verifying(
@@ -597,12 +571,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 issued,
                 &[("host", "db.test"), ("hostaddr", "127.0.0.1")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-wildcard-healthy",
         "a star for one label",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec::server("", &["*.test"], &[]))?;
             verifying(
@@ -610,12 +585,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 issued,
                 &[("host", "DB.test"), ("hostaddr", "127.0.0.1")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-wildcard-deep",
         "a star does not stand for two labels",
         HOSTNAME,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec::server("", &["*.test"], &[]))?;
             verifying(
@@ -623,23 +599,25 @@ pub const SCENARIOS: &[Scenario] = &[
                 issued,
                 &[("host", "a.db.test"), ("hostaddr", "127.0.0.1")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-ip-missing",
         "an address that is not among the names",
         HOSTNAME,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
                 lab.issue(CertSpec::server("db.test", &["db.test"], &["10.0.0.1"]))?,
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-none",
         "a certificate without any name",
         HOSTNAME,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
@@ -648,24 +626,26 @@ pub const SCENARIOS: &[Scenario] = &[
                     ..CertSpec::server("", &[], &[])
                 })?,
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-hostaddr-only",
         "only an address is given apart, and no name to compare",
         HOSTNAME,
+        &[Need::Postgres],
         |lab| {
             let pg = lab.postgres()?;
             let conn = pg.conn().without("host").set("hostaddr", "127.0.0.1");
             Ok(Case::check(verified(lab, conn))
                 .password(lab.password())
                 .keep(pg))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-name-verify-ca-healthy",
         "another name, and verify-ca does not look at it",
         PASS,
+        &[Need::Postgres],
         |lab| {
             Ok(shared(
                 lab,
@@ -677,13 +657,14 @@ pub const SCENARIOS: &[Scenario] = &[
             )?
             .forbids("tls.cert.hostname")
             .assert(fact("verified", json!("chain"))))
-        }
+        },
     ),
     // ---- Dates ----
-    row!(
+    Scenario::new(
         "tls-cert-expired-and-name",
         "expired, and for another name",
         EXPIRED,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec {
                 not_after: -3,
@@ -695,12 +676,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &[("host", "other.test"), ("hostaddr", "127.0.0.1")],
             )?
             .assert(also("tls.cert.hostname")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-intermediate-expired",
         "the intermediate has expired",
         EXPIRED,
+        &[Need::Postgres],
         |lab| {
             let old = lab.ca().intermediate_with(&CertSpec {
                 not_after: -1,
@@ -711,12 +693,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 ensure!(role == "intermediate", "role {role}");
                 Ok(())
             }))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-expired",
         "the root in the root file has expired",
         EXPIRED,
+        &[Need::Postgres],
         |lab| {
             let old = Ca::with(&CertSpec {
                 not_after: -1,
@@ -728,12 +711,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 old.issue(&lab.cert())?,
                 &[("sslrootcert", &file.to_string_lossy())],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-expired-require-healthy",
         "expired, and nothing verifies it",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let issued = Issued::self_signed(&CertSpec {
                 not_after: -3,
@@ -746,34 +730,42 @@ pub const SCENARIOS: &[Scenario] = &[
                 .forbids("tls.cert.expired")
                 .forbids("tls.cert.expires-soon")
                 .forbids("tls.root.missing"))
-        }
+        },
     ),
-    row!("tls-31-days-healthy", "expires in 31 days", PASS, |lab| {
-        Ok(with_cert(
-            lab,
-            lab.issue(CertSpec {
-                not_after: 31,
-                ..lab.cert()
-            })?,
-        )?
-        .forbids("tls.cert.expires-soon"))
-    }),
-    row!(
+    Scenario::new(
+        "tls-31-days-healthy",
+        "expires in 31 days",
+        PASS,
+        &[Need::Postgres],
+        |lab| {
+            Ok(with_cert(
+                lab,
+                lab.issue(CertSpec {
+                    not_after: 31,
+                    ..lab.cert()
+                })?,
+            )?
+            .forbids("tls.cert.expires-soon"))
+        },
+    ),
+    Scenario::new(
         "tls-intermediate-expires-soon",
         "the intermediate expires in ten days",
         SOON,
+        &[Need::Postgres],
         |lab| {
             let soon = lab.ca().intermediate_with(&CertSpec {
                 not_after: 10,
                 ..CertSpec::authority("Soon CA")
             })?;
             with_cert(lab, soon.issue(&lab.cert())?)
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-expires-soon-require",
         "expires in ten days, and nothing verifies it",
         SOON,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -785,34 +777,37 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(Case::check(pg.conn().set("sslmode", "require"))
                 .password(lab.password())
                 .keep(pg))
-        }
+        },
     ),
     // ---- Chains ----
-    row!(
+    Scenario::new(
         "tls-root-sent-healthy",
         "the server sends its root as well",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let mut issued = lab.ca().intermediate("Lab CA 2")?.issue(&lab.cert())?;
             issued.chain.push(lab.ca().cert().clone());
             with_cert(lab, issued)
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-sent-untrusted",
         "the server sends its root, which nobody trusts",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             let other = Ca::new("Other CA")?;
             let mut issued = other.issue(&lab.cert())?;
             issued.chain.push(other.cert().clone());
             with_cert(lab, issued)
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-same-name-other-key",
         "an authority set up anew under its old name",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             let cn = "Lab CA";
             let (old, new) = (Ca::new(cn)?, Ca::new(cn)?);
@@ -822,48 +817,52 @@ pub const SCENARIOS: &[Scenario] = &[
                 new.issue(&lab.cert())?,
                 &[("sslrootcert", &file.to_string_lossy())],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-unknown-ca-require",
         "require verifies too once a root file is there",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             verifying(
                 lab,
                 Ca::new("Other CA")?.issue(&lab.cert())?,
                 &[("sslmode", "require")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-unknown-ca-verify-ca",
         "unknown authority under verify-ca",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             verifying(
                 lab,
                 Ca::new("Other CA")?.issue(&lab.cert())?,
                 &[("sslmode", "verify-ca")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-unknown-ca-prefer",
         "the root file does not fit, and prefer goes on in clear",
         Expect::Warn("tls.cert.unknown-ca"),
+        &[Need::Postgres],
         |lab| {
             verifying(
                 lab,
                 Ca::new("Other CA")?.issue(&lab.cert())?,
                 &[("sslmode", "prefer")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-incomplete-chain-url",
         "an intermediate is missing, and the certificate says where it is",
         INCOMPLETE,
+        &[Need::Postgres],
         |lab| {
             let between = lab.ca().intermediate("Lab CA 2")?;
             let spec = CertSpec {
@@ -872,12 +871,13 @@ pub const SCENARIOS: &[Scenario] = &[
             };
             Ok(with_cert(lab, between.issue(&spec)?.without_chain())?
                 .assert(tells("tls.cert.incomplete-chain", "issuer_url")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-incomplete-chain-org",
         "an intermediate of the trusted root's organisation is missing",
         INCOMPLETE,
+        &[Need::Postgres],
         |lab| {
             let of = |cn| CertSpec {
                 org: "Corp".into(),
@@ -890,12 +890,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .issue(&lab.cert())?
                 .without_chain();
             verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-incomplete-chain-deep",
         "the upper of two intermediates is missing",
         INCOMPLETE,
+        &[Need::Postgres],
         |lab| {
             let of = |cn| CertSpec {
                 org: "Corp".into(),
@@ -909,24 +910,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 .issue(&lab.cert())?;
             issued.chain.truncate(1);
             verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-other-organisation",
         "another organisation's authority, and its intermediate is sent",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             let other = Ca::with(&CertSpec {
                 org: "Other".into(),
                 ..CertSpec::authority("Other Root")
             })?;
             with_cert(lab, other.intermediate("Other CA 2")?.issue(&lab.cert())?)
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-intermediate-in-root-file-healthy",
         "the missing intermediate is in the root file",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let between = lab.ca().intermediate("Lab CA 2")?;
             let file = lab.dir("both")?.join("root.crt");
@@ -936,22 +939,24 @@ pub const SCENARIOS: &[Scenario] = &[
             )?;
             let issued = between.issue(&lab.cert())?.without_chain();
             verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-self-signed-trusted-healthy",
         "the self-signed certificate is the root file",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let issued = Issued::self_signed(&lab.cert())?;
             let file = lab.file("root.crt", issued.cert.to_pem()?, 0o644)?;
             verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-self-signed-require-healthy",
         "self-signed, and nothing verifies it",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -961,46 +966,50 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .keep(pg)
                 .forbids("tls.cert.self-signed"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-default-healthy",
         "the root file in its default place",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let home = lab.dir("home")?;
             fs::create_dir(home.join(".postgresql"))?;
             fs::copy(lab.ca_file(), home.join(".postgresql/root.crt"))?;
             Ok(plainly(lab, &[("sslmode", "verify-full")])?.home(home))
-        }
+        },
     ),
     // ---- What other stacks refuse ----
-    row!(
+    Scenario::new(
         "tls-cert-portability",
         "no subject alternative name, and verify-ca looks at no name",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec::server("db.test", &[], &[]))?;
             Ok(verifying(lab, issued, &[("sslmode", "verify-ca")])?
                 .assert(refused_by(&["Go", "rustls"])))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-version-1",
         "X.509 version 1, as openssl x509 -req issues without -extfile",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec {
                 version_1: true,
                 ..CertSpec::server("127.0.0.1", &[], &[])
             })?;
             Ok(with_cert(lab, issued)?.assert(refused_by(&["Go", "rustls", "rustls"])))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-authority",
         "openssl req -x509 made it, an authority's that is its own root",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             let issued = made_by_req(lab)?;
             let file = lab.file("root.crt", issued.cert.to_pem()?, 0o644)?;
@@ -1008,12 +1017,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])?
                     .assert(refused_by(&["rustls"])),
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-key-identifier",
         "no authority key identifier",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec {
                 authority_id: false,
@@ -1030,12 +1040,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     ensure!(shown.contains(error), "{command}: {shown}");
                     Ok(())
                 }))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-intermediate",
         "an intermediate without authority key identifier",
         PORTABILITY,
+        &[Need::Postgres],
         |lab| {
             let between = lab.ca().intermediate_with(&CertSpec {
                 authority_id: false,
@@ -1048,12 +1059,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     ensure!(role == "intermediate", "it is about the {role}");
                     Ok(())
                 }))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-trusted-intermediate-healthy",
         "the root file has that intermediate, where Python's verification ends",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let between = lab.ca().intermediate_with(&CertSpec {
                 authority_id: false,
@@ -1069,34 +1081,37 @@ pub const SCENARIOS: &[Scenario] = &[
                 verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])?
                     .forbids("tls.cert.portability"),
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-unverified-healthy",
         "nothing verifies the certificate, which lacks it all",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let pg = lab.new_postgres().tls(made_by_req(lab)?).start()?;
             Ok(Case::check(pg.conn().set("sslmode", "require"))
                 .password(lab.password())
                 .keep(pg)
                 .forbids("tls.cert.portability"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-portability-healthy",
         "an intermediate, and all extensions that anyone wants",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let between = lab.ca().intermediate("Lab CA 2")?;
             Ok(with_cert(lab, between.issue(&lab.cert())?)?.forbids("tls.cert.portability"))
-        }
+        },
     ),
     // ---- What a certificate is for ----
-    row!(
+    Scenario::new(
         "tls-cert-purpose",
         "a client's certificate on the server",
         PURPOSE,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
@@ -1105,12 +1120,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     ..lab.cert()
                 })?,
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-any-purpose-healthy",
         "a certificate without extended key usage",
         PASS,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
@@ -1119,36 +1135,39 @@ pub const SCENARIOS: &[Scenario] = &[
                     ..lab.cert()
                 })?,
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-path-length",
         "more authorities follow than the first one allows",
         PURPOSE,
+        &[Need::Postgres],
         |lab| {
             let short = lab.ca().intermediate_with(&CertSpec {
                 path_len: Some(0),
                 ..CertSpec::authority("Short CA")
             })?;
             with_cert(lab, short.intermediate("Too much CA")?.issue(&lab.cert())?)
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-name-constraint",
         "the authority may not issue for this domain",
         PURPOSE,
+        &[Need::Postgres],
         |lab| {
             let narrow = lab.ca().intermediate_with(&CertSpec {
                 permitted: "corp.example".into(),
                 ..CertSpec::authority("Narrow CA")
             })?;
             with_cert(lab, narrow.issue(&lab.cert())?)
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-weak-key",
         "an RSA key of 1024 bits",
         WEAK,
+        &[Need::Postgres],
         |lab| {
             Ok(weak(
                 lab,
@@ -1158,12 +1177,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 },
             )?
             .assert(tells("tls.cert.weak", "key")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-weak-signature",
         "a signature with SHA-1",
         WEAK,
+        &[Need::Postgres],
         |lab| {
             weak(
                 lab,
@@ -1172,12 +1192,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     ..lab.cert()
                 },
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-weak-by-policy",
         "openssl.cnf asks for more than RSA 2048",
         WEAK,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec {
                 key: KeyKind::Rsa(2048),
@@ -1187,24 +1208,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 "OPENSSL_CONF",
                 openssl_cnf(lab, "CipherString = DEFAULT:@SECLEVEL=3")?,
             ))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-ed25519-healthy",
         "an Ed25519 certificate, without channel binding",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(CertSpec {
                 key: KeyKind::Ed25519,
                 ..lab.cert()
             })?;
             verifying(lab, issued, &[("channel_binding", "disable")])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cert-p521-healthy",
         "a P-521 certificate",
         PASS,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
@@ -1213,40 +1236,44 @@ pub const SCENARIOS: &[Scenario] = &[
                     ..lab.cert()
                 })?,
             )
-        }
+        },
     ),
     // ---- Revocation ----
-    row!(
+    Scenario::new(
         "tls-crl-fresh-healthy",
         "a fresh revocation list that revokes another",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let other = lab.issue(lab.cert())?;
             with_crl(lab, |ca, _, file| ca.crl(file, &[&other], -1, 30).map(drop))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-crl-piped",
         "the server's certificate is revoked, by a list that is a pipe",
         REVOKED,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(lab.cert())?;
             let file = lab.dir("crl")?.join("root.crl");
             lab.ca().crl(&file, &[&issued], -1, 30)?;
             let (pipe, writer) = piped(lab, &file)?;
             Ok(verifying(lab, issued, &[("sslcrl", &pipe.to_string_lossy())])?.keep(writer))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-crl-missing-file-healthy",
         "a revocation list that is not there is left out",
         PASS,
-        |lab| { shared(lab, &[("sslcrl", "/nonexistent/root.crl")]) }
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslcrl", "/nonexistent/root.crl")]),
     ),
-    row!(
+    Scenario::new(
         "tls-crl-default",
         "revoked by the list in its default place",
         REVOKED,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(lab.cert())?;
             let home = lab.dir("home")?;
@@ -1254,88 +1281,99 @@ pub const SCENARIOS: &[Scenario] = &[
             lab.ca()
                 .crl(&home.join(".postgresql/root.crl"), &[&issued], -1, 30)?;
             Ok(verifying(lab, issued, &[])?.home(home))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-crl-stale",
         "the revocation list ended yesterday",
         CRL,
-        |lab| { with_crl(lab, |ca, _, file| ca.crl(file, &[], -10, -1).map(drop)) }
+        &[Need::Postgres],
+        |lab| with_crl(lab, |ca, _, file| ca.crl(file, &[], -10, -1).map(drop)),
     ),
-    row!(
+    Scenario::new(
         "tls-crl-future",
         "the revocation list begins tomorrow",
         CRL,
-        |lab| { with_crl(lab, |ca, _, file| ca.crl(file, &[], 1, 30).map(drop)) }
+        &[Need::Postgres],
+        |lab| with_crl(lab, |ca, _, file| ca.crl(file, &[], 1, 30).map(drop)),
     ),
-    row!(
+    Scenario::new(
         "tls-crl-other-authority",
         "a revocation list of another authority",
         CRL,
+        &[Need::Postgres],
         |lab| {
             with_crl(lab, |_, _, file| {
                 Ca::new("Other CA")?.crl(file, &[], -1, 30).map(drop)
             })
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-crl-intermediate",
         "no revocation list for the intermediate's certificates",
         CRL,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.ca().intermediate("Lab CA 2")?.issue(&lab.cert())?;
             let file = lab
                 .ca()
                 .crl(&lab.dir("crl")?.join("root.crl"), &[], -1, 30)?;
             verifying(lab, issued, &[("sslcrl", &file.to_string_lossy())])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-crl-stale-and-revoked",
         "an old list, and the certificate is on it",
         CRL,
+        &[Need::Postgres],
         |lab| {
             Ok(with_crl(lab, |ca, issued, file| {
                 ca.crl(file, &[issued], -10, -1).map(drop)
             })?
             .assert(also("tls.cert.revoked")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-crl-directory-empty",
         "a directory without revocation lists",
         CRL,
-        |lab| { shared(lab, &[("sslcrldir", &lab.dir("crls")?.to_string_lossy())]) }
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslcrldir", &lab.dir("crls")?.to_string_lossy())]),
     ),
-    row!(
+    Scenario::new(
         "tls-crl-directory-missing",
         "a directory of revocation lists that is not there",
         CRL,
-        |lab| { shared(lab, &[("sslcrldir", "/nonexistent/crls")]) }
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslcrldir", "/nonexistent/crls")]),
     ),
     // ---- Roots ----
-    row!(
+    Scenario::new(
         "tls-root-missing",
         "verification without a root file",
         Expect::Fail("tls.root.missing"),
-        |lab| { plainly(lab, &[("sslmode", "verify-full")]) }
+        &[Need::Postgres],
+        |lab| plainly(lab, &[("sslmode", "verify-full")]),
     ),
-    row!(
+    Scenario::new(
         "tls-root-missing-verify-ca",
         "verify-ca without a root file",
         Expect::Fail("tls.root.missing"),
-        |lab| { plainly(lab, &[("sslmode", "verify-ca")]) }
+        &[Need::Postgres],
+        |lab| plainly(lab, &[("sslmode", "verify-ca")]),
     ),
-    row!(
+    Scenario::new(
         "tls-root-named-missing",
         "the named root file is not there",
         Expect::Fail("config.file.missing"),
-        |lab| { shared(lab, &[("sslrootcert", "/nonexistent/root.crt")]) }
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslrootcert", "/nonexistent/root.crt")]),
     ),
-    row!(
+    Scenario::new(
         "tls-root-named-missing-require",
         "the named root file is not there, and require goes on without",
         Expect::Warn("config.file.missing"),
+        &[Need::Postgres],
         |lab| {
             shared(
                 lab,
@@ -1344,177 +1382,192 @@ pub const SCENARIOS: &[Scenario] = &[
                     ("sslmode", "require"),
                 ],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-missing-require-healthy",
         "require without a root file",
         PASS,
+        &[Need::Postgres],
         |lab| {
             Ok(plainly(lab, &[("sslmode", "require")])?
                 .forbids("tls.root.missing")
                 .forbids("config.file.missing"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-empty",
         "an empty root file",
         ROOT_INVALID,
-        |lab| with_root_file(lab, b"", "verify-full")
+        &[Need::Postgres],
+        |lab| with_root_file(lab, b"", "verify-full"),
     ),
-    row!(
+    Scenario::new(
         "tls-root-empty-require",
         "an empty root file under require",
         ROOT_INVALID,
-        |lab| with_root_file(lab, b"", "require")
+        &[Need::Postgres],
+        |lab| with_root_file(lab, b"", "require"),
     ),
-    row!(
+    Scenario::new(
         "tls-root-empty-prefer",
         "an empty root file, and prefer goes on in clear",
         Expect::Warn("tls.root.invalid"),
-        |lab| { with_root_file(lab, b"", "prefer") }
+        &[Need::Postgres],
+        |lab| with_root_file(lab, b"", "prefer"),
     ),
-    row!(
+    Scenario::new(
         "tls-root-piped-healthy",
         "the root file is a pipe, and all of it is read at once",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let file = lab.file("root.crt", lab.ca().cert().to_pem()?, 0o644)?;
             let (pipe, writer) = piped(lab, &file)?;
             Ok(shared(lab, &[("sslrootcert", &pipe.to_string_lossy())])?.keep(writer))
-        }
+        },
     ),
-    Scenario {
-        name: "tls-root-pipe",
-        about: "the root file is a pipe that nobody writes to",
-        expect: ROOT_INVALID,
-        oracle: Oracle::None("psql waits for ever"),
-        needs: &[Need::Postgres],
-        setup: |lab| {
+    Scenario::new(
+        "tls-root-pipe",
+        "the root file is a pipe that nobody writes to",
+        ROOT_INVALID,
+        &[Need::Postgres],
+        |lab| {
             let pipe = lab.dir("pipe")?.join("root.crt");
             Tool::new("mkfifo").arg(pipe.display()).succeed()?;
             shared(lab, &[("sslrootcert", &pipe.to_string_lossy())])
         },
-    },
-    Scenario {
-        name: "tls-root-endless",
-        about: "the root file is a device without an end",
-        expect: ROOT_INVALID,
-        oracle: Oracle::None("psql reads for ever"),
-        needs: &[Need::Postgres],
-        setup: |lab| shared(lab, &[("sslrootcert", "/dev/zero")]),
-    },
-    row!("tls-root-der", "a root file in DER", ROOT_INVALID, |lab| {
-        with_root_file(lab, &lab.ca().cert().to_der()?, "verify-ca")
-    }),
-    row!(
+    )
+    .oracle(Oracle::None("psql waits for ever")),
+    Scenario::new(
+        "tls-root-endless",
+        "the root file is a device without an end",
+        ROOT_INVALID,
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslrootcert", "/dev/zero")]),
+    )
+    .oracle(Oracle::None("psql reads for ever")),
+    Scenario::new(
+        "tls-root-der",
+        "a root file in DER",
+        ROOT_INVALID,
+        &[Need::Postgres],
+        |lab| with_root_file(lab, &lab.ca().cert().to_der()?, "verify-ca"),
+    ),
+    Scenario::new(
         "tls-root-key",
         "a private key as root file",
         ROOT_INVALID,
+        &[Need::Postgres],
         |lab| {
             with_root_file(
                 lab,
                 &KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?,
                 "verify-full",
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-directory",
         "a directory as root file",
         ROOT_INVALID,
+        &[Need::Postgres],
         |lab| {
             shared(
                 lab,
                 &[("sslrootcert", &lab.dir("roots")?.to_string_lossy())],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-root-damaged",
         "a root file cut in half",
         ROOT_INVALID,
+        &[Need::Postgres],
         |lab| {
             let pem = lab.ca().cert().to_pem()?;
             with_root_file(lab, &pem[..pem.len() / 2], "verify-full")
-        }
+        },
     ),
-    Scenario {
-        oracle: NEWER,
-        ..row!(
-            "tls-root-system",
-            "a public root is asked for and the authority is private",
-            UNKNOWN_CA,
-            |lab| { shared(lab, &[("sslrootcert", "system")]) }
-        )
-    },
-    Scenario {
-        oracle: NEWER,
-        ..row!(
-            "tls-root-system-healthy",
-            "the authority is among the system's roots",
-            PASS,
-            |lab| {
-                Ok(shared(lab, &[("sslrootcert", "system")])?
-                    .env("SSL_CERT_FILE", lab.ca_file().display()))
-            }
-        )
-    },
+    Scenario::new(
+        "tls-root-system",
+        "a public root is asked for and the authority is private",
+        UNKNOWN_CA,
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslrootcert", "system")]),
+    )
+    .oracle(NEWER),
+    Scenario::new(
+        "tls-root-system-healthy",
+        "the authority is among the system's roots",
+        PASS,
+        &[Need::Postgres],
+        |lab| {
+            Ok(shared(lab, &[("sslrootcert", "system")])?
+                .env("SSL_CERT_FILE", lab.ca_file().display()))
+        },
+    )
+    .oracle(NEWER),
     // ---- The client's certificate ----
-    row!(
+    Scenario::new(
         "tls-client-healthy",
         "a client certificate in place of a password",
         PASS,
-        |lab| { coming_as(lab, WANTS_CERT, &lab.issue(CertSpec::client("app"))?, "") }
+        &[Need::Postgres],
+        |lab| coming_as(lab, WANTS_CERT, &lab.issue(CertSpec::client("app"))?, ""),
     ),
-    row!(
+    Scenario::new(
         "tls-client-unwanted-healthy",
         "a client certificate that nobody asks for",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let client = lab.issue(CertSpec::client("app"))?;
             let (cert, key) = client.write(&lab.dir("client")?, "app")?;
             let pg = lab.new_postgres().tls(lab.issue(lab.cert())?).start()?;
             Ok(coming_with(lab, pg, &cert, &key)
                 .assert(fact("client_certificate_sent", json!(false))))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-optional-healthy",
         "the server asks for a certificate and takes none",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_NONE)?;
             Ok(Case::check(pg.conn().set("sslmode", "require"))
                 .password(lab.password())
                 .keep(pg)
                 .assert(fact("client_certificate_asked", json!(true))))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-required",
         "pg_hba.conf wants a certificate and none is there",
         REQUIRED,
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             Ok(Case::check(pg.conn().set("sslmode", "require"))
                 .password(lab.password())
                 .keep(pg)
                 .assert(tells("tls.client.required", "why")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-required-cert",
         "pg_hba.conf says cert and no certificate is there",
         REQUIRED,
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_CERT)?;
             Ok(Case::check(pg.conn().set("sslmode", "require"))
                 .password(lab.password())
                 .keep(pg))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-required-proxy",
         "a proxy demands a certificate (TLS 1.3)",
         REQUIRED,
@@ -1526,9 +1579,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 &[("sslmode", "require")],
             )?
             .assert(tells("tls.client.required", "authorities")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-required-proxy-1.2",
         "a proxy demands a certificate (TLS 1.2)",
         REQUIRED,
@@ -1542,22 +1595,24 @@ pub const SCENARIOS: &[Scenario] = &[
                     ("ssl_max_protocol_version", "TLSv1.2"),
                 ],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-rejected",
         "a certificate of an authority that the server does not know (TLS 1.3)",
         REJECTED,
+        &[Need::Postgres],
         |lab| {
             let client = Ca::new("Other CA")?.issue(&CertSpec::client("app"))?;
             Ok(coming_as(lab, WANTS_ANY, &client, "")?
                 .assert(tells("tls.client.rejected", "issuer")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-rejected-1.2",
         "a certificate of an authority that the server does not know (TLS 1.2)",
         REJECTED,
+        &[Need::Postgres],
         |lab| {
             coming_as(
                 lab,
@@ -1565,12 +1620,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &Ca::new("Other CA")?.issue(&CertSpec::client("app"))?,
                 "TLSv1.2",
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-rejected-expired",
         "an expired client certificate",
         REJECTED,
+        &[Need::Postgres],
         |lab| {
             coming_as(
                 lab,
@@ -1581,12 +1637,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 })?,
                 "",
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-rejected-purpose",
         "a server's certificate in the hands of a client",
         REJECTED,
+        &[Need::Postgres],
         |lab| {
             coming_as(
                 lab,
@@ -1597,35 +1654,38 @@ pub const SCENARIOS: &[Scenario] = &[
                 })?,
                 "",
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-open",
         "the client key is open to others",
         CLIENT_KEY,
-        |lab| { with_key(lab, |key| Ok((key.private_key_to_pem_pkcs8()?, 0o644))) }
+        &[Need::Postgres],
+        |lab| with_key(lab, |key| Ok((key.private_key_to_pem_pkcs8()?, 0o644))),
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-root-0640-healthy",
         "a key of root's that the group may read",
         PASS,
         &[Need::Postgres, Need::Root],
-        |lab| { with_key(lab, |key| Ok((key.private_key_to_pem_pkcs8()?, 0o640))) }
+        |lab| with_key(lab, |key| Ok((key.private_key_to_pem_pkcs8()?, 0o640))),
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-mismatch",
         "the client key belongs to another certificate",
         CLIENT_KEY,
+        &[Need::Postgres],
         |lab| {
             with_key(lab, |_| {
                 Ok((KeyKind::P256.generate()?.private_key_to_pem_pkcs8()?, 0o600))
             })
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-other-kind",
         "the client key is of another kind",
         CLIENT_KEY,
+        &[Need::Postgres],
         |lab| {
             with_key(lab, |_| {
                 Ok((
@@ -1633,18 +1693,20 @@ pub const SCENARIOS: &[Scenario] = &[
                     0o600,
                 ))
             })
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-garbage",
         "the client key is no key",
         CLIENT_KEY,
-        |lab| { with_key(lab, |_| Ok((b"nothing of use\n".to_vec(), 0o600))) }
+        &[Need::Postgres],
+        |lab| with_key(lab, |_| Ok((b"nothing of use\n".to_vec(), 0o600))),
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-encrypted",
         "the client key is encrypted and there is no password",
         CLIENT_KEY,
+        &[Need::Postgres],
         |lab| {
             with_key(lab, |key| {
                 let cipher = Cipher::aes_256_cbc();
@@ -1653,12 +1715,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     0o600,
                 ))
             })
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-password-wrong",
         "the password does not open the client key",
         CLIENT_KEY,
+        &[Need::Postgres],
         |lab| {
             let case = with_key(lab, |key| {
                 let cipher = Cipher::aes_256_cbc();
@@ -1678,12 +1741,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     .password(lab.password())
                     .secret("shut sesame")
             })
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-password-healthy",
         "the password opens the client key",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let case = with_key(lab, |key| {
                 let cipher = Cipher::aes_256_cbc();
@@ -1703,24 +1767,27 @@ pub const SCENARIOS: &[Scenario] = &[
                     .password(lab.password())
                     .secret("open sesame")
             })
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-sec1-healthy",
         "the client key in its traditional form",
         PASS,
-        |lab| { with_key(lab, |key| Ok((key.ec_key()?.private_key_to_pem()?, 0o600))) }
+        &[Need::Postgres],
+        |lab| with_key(lab, |key| Ok((key.ec_key()?.private_key_to_pem()?, 0o600))),
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-der-healthy",
         "the client key in DER",
         PASS,
-        |lab| { with_key(lab, |key| Ok((key.private_key_to_pkcs8()?, 0o600))) }
+        &[Need::Postgres],
+        |lab| with_key(lab, |key| Ok((key.private_key_to_pkcs8()?, 0o600))),
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-default-missing",
         "a client certificate, and no key in the default place",
         CLIENT_KEY,
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let (cert, _) = lab
@@ -1731,12 +1798,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslmode", "require")
                 .set("sslcert", cert.display());
             Ok(Case::check(conn).password(lab.password()).keep(pg))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-missing",
         "a client certificate, and the key named beside it is not there",
         Expect::Fail("config.file.missing"),
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let (cert, _) = lab
@@ -1748,12 +1816,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &cert,
                 Path::new("/nonexistent/app.key"),
             ))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-key-prefer",
         "the client key is open to others, and prefer goes on in clear",
         Expect::Warn("tls.client.key"),
+        &[Need::Postgres],
         |lab| {
             let client = lab.issue(CertSpec::client("app"))?;
             let dir = lab.dir("client")?;
@@ -1765,23 +1834,25 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslcert", cert.display())
                 .set("sslkey", key.display());
             Ok(Case::check(conn).password(lab.password()).keep(pg))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-cert-missing-healthy",
         "a named client certificate that is not there is left out",
         PASS,
+        &[Need::Postgres],
         |lab| {
             plainly(
                 lab,
                 &[("sslmode", "require"), ("sslcert", "/nonexistent/app.crt")],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-cert-garbage",
         "the client certificate is no certificate",
         CLIENT_KEY,
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_ANY)?;
             let cert = lab.file("app.crt", "nothing of use\n", 0o644)?;
@@ -1791,12 +1862,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 0o600,
             )?;
             Ok(coming_with(lab, pg, &cert, &key))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-client-default-healthy",
         "certificate and key in their default places",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let pg = wanting(lab, WANTS_CERT)?;
             let home = lab.dir("home")?;
@@ -1808,33 +1880,33 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .home(home)
                 .keep(pg))
-        }
+        },
     ),
-    Scenario {
-        oracle: NEWER,
-        ..row!(
-            "tls-client-disabled",
-            "a certificate is at hand and sslcertmode forbids it",
-            REQUIRED,
-            |lab| {
-                let case = coming_as(lab, WANTS_ANY, &lab.issue(CertSpec::client("app"))?, "")?;
-                let conn = case
-                    .conn
-                    .clone()
-                    .unwrap_or_default()
-                    .set("sslcertmode", "disable");
-                Ok(Case {
-                    guard: case.guard,
-                    ..Case::check(conn).password(lab.password())
-                })
-            }
-        )
-    },
+    Scenario::new(
+        "tls-client-disabled",
+        "a certificate is at hand and sslcertmode forbids it",
+        REQUIRED,
+        &[Need::Postgres],
+        |lab| {
+            let case = coming_as(lab, WANTS_ANY, &lab.issue(CertSpec::client("app"))?, "")?;
+            let conn = case
+                .conn
+                .clone()
+                .unwrap_or_default()
+                .set("sslcertmode", "disable");
+            Ok(Case {
+                guard: case.guard,
+                ..Case::check(conn).password(lab.password())
+            })
+        },
+    )
+    .oracle(NEWER),
     // ---- Versions and algorithms ----
-    row!(
+    Scenario::new(
         "tls-version-server-newer",
         "the server wants TLS 1.3 and we allow up to 1.2",
         VERSION,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -1849,12 +1921,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .keep(pg)
                 .assert(tells("tls.version", "server_versions")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-version-server-older",
         "the server speaks TLS 1.0 and 1.1 alone",
         VERSION,
+        &[Need::Postgres],
         |lab| {
             let issued = lab.issue(lab.cert())?;
             let pg = lab
@@ -1876,12 +1949,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     ensure!(told == json!(["TLSv1", "TLSv1.1"]), "{told}");
                     Ok(())
                 }))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-version-policy",
         "openssl.cnf allows up to TLS 1.2 and the server wants 1.3",
         VERSION,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -1892,12 +1966,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .keep(pg)
                 .env("OPENSSL_CONF", openssl_cnf(lab, "MaxProtocol = TLSv1.2")?))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-version-1.2-healthy",
         "a server that knows TLS 1.2 at most",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -1908,12 +1983,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .keep(pg)
                 .assert(fact("version", json!("TLSv1.2"))))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cipher",
         "no common cipher under TLS 1.2",
         CIPHER,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -1929,12 +2005,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     openssl_cnf(lab, "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384")?,
                 )
                 .assert(tells("tls.cipher", "server_takes")))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cipher-group",
         "no common key-exchange group",
         CIPHER,
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -1945,12 +2022,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 .password(lab.password())
                 .keep(pg)
                 .env("OPENSSL_CONF", openssl_cnf(lab, "Groups = X25519")?))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-cipher-prefer",
         "no common cipher, and prefer goes on in clear",
         Expect::Warn("tls.cipher"),
+        &[Need::Postgres],
         |lab| {
             let pg = lab
                 .new_postgres()
@@ -1965,22 +2043,24 @@ pub const SCENARIOS: &[Scenario] = &[
                     "OPENSSL_CONF",
                     openssl_cnf(lab, "CipherString = ECDHE-ECDSA-AES256-GCM-SHA384")?,
                 ))
-        }
+        },
     ),
     // ---- In the middle ----
-    row!(
+    Scenario::new(
         "tls-closed",
         "closed in the middle of the handshake",
         Expect::Fail("tls.closed"),
-        |lab| { spoilt(lab, Fault::CloseAfter(200)) }
+        &[Need::Postgres],
+        |lab| spoilt(lab, Fault::CloseAfter(200)),
     ),
-    row!(
+    Scenario::new(
         "tls-reset",
         "reset in the middle of the handshake",
         Expect::Fail("tls.reset"),
-        |lab| { spoilt(lab, Fault::ResetAfter(200)) }
+        &[Need::Postgres],
+        |lab| spoilt(lab, Fault::ResetAfter(200)),
     ),
-    row!(
+    Scenario::new(
         "tls-timeout",
         "agrees to TLS and says nothing more",
         Expect::Fail("tls.timeout"),
@@ -1998,9 +2078,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslmode", "require")
                 .set("connect_timeout", 2);
             Ok(Case::check(conn).keep(peer))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-sni",
         "a proxy that knows no such server name",
         Expect::Fail("tls.sni"),
@@ -2015,9 +2095,9 @@ pub const SCENARIOS: &[Scenario] = &[
                     ("hostaddr", "127.0.0.1"),
                 ],
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-sni-healthy",
         "a proxy that wants a server name and gets it",
         PASS,
@@ -2033,42 +2113,38 @@ pub const SCENARIOS: &[Scenario] = &[
                     ("channel_binding", "disable"),
                 ],
             )
-        }
+        },
     ),
     // ---- Direct TLS ----
-    Scenario {
-        oracle: NEWER,
-        ..row!(
-            "tls-direct-healthy",
-            "direct TLS to an end that knows it",
-            PASS,
-            PROXY,
-            |lab| { Ok(direct(lab, "alpn postgresql")?.assert(fact("alpn", json!("postgresql")))) }
-        )
-    },
-    Scenario {
-        oracle: NEWER,
-        ..row!(
-            "tls-direct-unsupported",
-            "direct TLS to a server that does not know it",
-            Expect::Fail("tls.direct-unsupported"),
-            |lab| { shared(lab, &[("sslnegotiation", "direct")]) }
-        )
-    },
-    Scenario {
-        oracle: NEWER,
-        ..row!(
-            "tls-direct-without-alpn",
-            "direct TLS to an end that agrees on no protocol name",
-            Expect::Fail("tls.direct-unsupported"),
-            PROXY,
-            |lab| { direct(lab, "") }
-        )
-    },
-    row!(
+    Scenario::new(
+        "tls-direct-healthy",
+        "direct TLS to an end that knows it",
+        PASS,
+        PROXY,
+        |lab| Ok(direct(lab, "alpn postgresql")?.assert(fact("alpn", json!("postgresql")))),
+    )
+    .oracle(NEWER),
+    Scenario::new(
+        "tls-direct-unsupported",
+        "direct TLS to a server that does not know it",
+        Expect::Fail("tls.direct-unsupported"),
+        &[Need::Postgres],
+        |lab| shared(lab, &[("sslnegotiation", "direct")]),
+    )
+    .oracle(NEWER),
+    Scenario::new(
+        "tls-direct-without-alpn",
+        "direct TLS to an end that agrees on no protocol name",
+        Expect::Fail("tls.direct-unsupported"),
+        PROXY,
+        |lab| direct(lab, ""),
+    )
+    .oracle(NEWER),
+    Scenario::new(
         "tls-incomplete-chain-key-id",
         "an intermediate is missing, and the key identifier names the trusted root above it",
         INCOMPLETE,
+        &[Need::Postgres],
         |lab| {
             let spec = CertSpec {
                 names_upper_issuer: true,
@@ -2081,12 +2157,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     .issue(&spec)?
                     .without_chain(),
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-incomplete-chain-untold",
         "an intermediate is missing, and nothing tells that it is one",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             with_cert(
                 lab,
@@ -2095,12 +2172,13 @@ pub const SCENARIOS: &[Scenario] = &[
                     .issue(&lab.cert())?
                     .without_chain(),
             )
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-new-root-same-organisation",
         "another root of the trusted one's organisation",
         UNKNOWN_CA,
+        &[Need::Postgres],
         |lab| {
             let of = |cn| CertSpec {
                 org: "Corp".into(),
@@ -2109,12 +2187,13 @@ pub const SCENARIOS: &[Scenario] = &[
             let file = Ca::with(&of("Corp Root G1"))?.write(&lab.dir("corp")?.join("root.crt"))?;
             let issued = Ca::with(&of("Corp Root G2"))?.issue(&lab.cert())?;
             verifying(lab, issued, &[("sslrootcert", &file.to_string_lossy())])
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-leftover-expired",
         "another name, and an expired certificate that nobody needs is sent along",
         HOSTNAME,
+        &[Need::Postgres],
         |lab| {
             let mut issued = lab.issue(lab.cert())?;
             let old = Ca::with(&CertSpec {
@@ -2128,12 +2207,13 @@ pub const SCENARIOS: &[Scenario] = &[
                 &[("host", "other.test"), ("hostaddr", "127.0.0.1")],
             )?
             .forbids("tls.cert.expired"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-leftover-expired-healthy",
         "an expired certificate that nobody needs is sent along",
         PASS,
+        &[Need::Postgres],
         |lab| {
             let mut issued = lab.issue(lab.cert())?;
             let old = Ca::with(&CertSpec {
@@ -2144,12 +2224,13 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(with_cert(lab, issued)?
                 .forbids("tls.cert.expired")
                 .forbids("tls.cert.expires-soon"))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-channel-binding-ed25519",
         "channel binding with a certificate that has no digest for it",
         Expect::Fail("tls.channel-binding"),
+        &[Need::Postgres],
         |lab| {
             let issued = Issued::self_signed(&CertSpec {
                 key: KeyKind::Ed25519,
@@ -2161,9 +2242,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 .set("sslmode", "require")
                 .set("channel_binding", "require");
             Ok(Case::check(conn).password(lab.password()).keep(pg))
-        }
+        },
     ),
-    row!(
+    Scenario::new(
         "tls-direct-only-tunnel",
         "through SSH: an end that speaks TLS from the first byte",
         Expect::Fail("tls.direct-only"),
@@ -2182,6 +2263,6 @@ pub const SCENARIOS: &[Scenario] = &[
             }
             .ssh(sshd.route())
             .keep(sshd))
-        }
+        },
     ),
 ];
