@@ -217,10 +217,10 @@ fn pages_have_fixes_and_no_holes() {
 #[test]
 fn every_code_has_a_scenario() {
     let folder = common::root().join("tests/lab/src/scenario");
-    let mut text = String::new();
-    for file in std::fs::read_dir(folder).unwrap() {
-        text += &std::fs::read_to_string(file.unwrap().path()).unwrap();
-    }
+    let text: String = sources(&folder)
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
     let provoked = |code: &str| text.contains(&format!("\"{code}\""));
     let excused: BTreeMap<&str, &str> = NO_SCENARIO.iter().copied().collect();
     check("scenarios", |row| {
