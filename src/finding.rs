@@ -53,12 +53,21 @@ pub struct Finding {
     pub status: Status,
     /// What convinced us; values are already safe to show.
     pub evidence: Map<String, Value>,
-    /// Fixes only this sighting knows, put before the catalogue's.
-    extra_fixes: Vec<Fix>,
+    /// Boxed, since findings are returned as errors.
+    texts: Box<Texts>,
     /// Whether trying again may help; the cause's own unless overridden.
     pub retryable: bool,
     /// What libpq would still try after this failure.
     pub onward: Onward,
+}
+
+/// What a finding's texts are made of beside the evidence.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    /// Values for the templates alone, safe to show.
+    words: Map<String, Value>,
+    /// Fixes only this sighting knows, put before the catalogue's.
+    fixes: Vec<Fix>,
 }
 
 /// What libpq would still try after a failure (interface.md, Promises).
@@ -77,30 +86,39 @@ impl Finding {
             cause,
             status: cause.severity.into(),
             evidence: Map::new(),
-            extra_fixes: Vec::new(),
+            texts: Box::default(),
             retryable: cause.retryable,
             onward: Onward::default(),
         }
     }
 
-    /// Adds evidence. Text is cleaned here, once, for every output; a null is
-    /// left out, so that templates can tell what is unknown.
+    /// Adds evidence. Text is cleaned here, once, for every output.
     pub fn with(mut self, name: &str, value: impl Observed) -> Self {
-        match value.into_shown() {
-            Value::Null => {}
-            value => {
-                self.evidence.insert(name.to_owned(), value);
-            }
+        insert(&mut self.evidence, name, value);
+        self
+    }
+
+    /// Adds a piece of a sentence or of a command for the templates, which says
+    /// nothing by itself and is therefore no evidence.
+    pub fn word(mut self, name: &str, value: impl Observed) -> Self {
+        insert(&mut self.texts.words, name, value);
+        self
+    }
+
+    /// Takes values away again, and with them the fixes that need them.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        for name in names {
+            self.evidence.shift_remove(*name);
+            self.texts.words.shift_remove(*name);
         }
         self
     }
 
-    /// Takes evidence away again, and with it the fixes that need it.
-    pub fn without(mut self, names: &[&str]) -> Self {
-        for name in names {
-            self.evidence.shift_remove(*name);
-        }
-        self
+    /// The value of a template's hole.
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.evidence
+            .get(name)
+            .or_else(|| self.texts.words.get(name))
     }
 
     /// The same finding as a warning.
@@ -137,7 +155,7 @@ impl Finding {
     /// Adds a fix that only the stage can word. It comes before the
     /// catalogue's own.
     pub fn fix(mut self, text: impl Into<String>, command: Option<String>) -> Self {
-        self.extra_fixes.push(Fix {
+        self.texts.fixes.push(Fix {
             text: text::clean_ours(&text.into()),
             command: command.map(|c| text::clean_ours(&c)),
         });
@@ -151,6 +169,9 @@ impl Finding {
         for (name, value) in other.evidence {
             self.evidence.entry(name).or_insert(value);
         }
+        for (name, value) in other.texts.words {
+            self.texts.words.entry(name).or_insert(value);
+        }
         self.onward = Onward {
             next_host: self.onward.next_host || other.onward.next_host,
             other_encryption: self.onward.other_encryption || other.onward.other_encryption,
@@ -161,7 +182,7 @@ impl Finding {
     /// The sentence for people: the cause's template filled from the evidence,
     /// or its title where a value is missing.
     pub fn summary(&self) -> String {
-        fill(self.cause.summary, &self.evidence, Quoting::None)
+        self.fill(self.cause.summary, Quoting::None)
             .unwrap_or_else(|| format!("{}.", self.cause.title))
     }
 
@@ -169,14 +190,32 @@ impl Finding {
     pub fn fixes(&self) -> Vec<Fix> {
         let rows = self.cause.fixes.iter().filter_map(|row| {
             Some(Fix {
-                text: fill(row.text, &self.evidence, Quoting::None)?,
+                text: self.fill(row.text, Quoting::None)?,
                 command: match row.command {
-                    Some(command) => Some(fill(command, &self.evidence, Quoting::Shell)?),
+                    Some(command) => Some(self.fill(command, Quoting::Shell)?),
                     None => None,
                 },
             })
         });
-        self.extra_fixes.iter().cloned().chain(rows).collect()
+        self.texts.fixes.iter().cloned().chain(rows).collect()
+    }
+
+    /// Fills a template; `None` if a value is missing and the template has no
+    /// other wording.
+    fn fill(&self, template: &str, quoting: Quoting) -> Option<String> {
+        expand(template, |hole| match self.value(hole.name) {
+            Some(value) => {
+                let value = shown(value);
+                match quoting {
+                    Quoting::None => Some(value),
+                    Quoting::Shell => shlex::try_quote(&value).ok().map(Cow::into_owned),
+                }
+            }
+            None => hole
+                .general
+                .filter(|wording| !wording.pages_only)
+                .map(|wording| wording.text.to_owned()),
+        })
     }
 }
 
@@ -202,6 +241,16 @@ impl Finding {
             })
         });
         rows.collect()
+    }
+}
+
+/// Adds a value; a null is left out, so that templates can tell what is unknown.
+fn insert(map: &mut Map<String, Value>, name: &str, value: impl Observed) {
+    match value.into_shown() {
+        Value::Null => {}
+        value => {
+            map.insert(name.to_owned(), value);
+        }
     }
 }
 
@@ -244,24 +293,6 @@ impl<'a> Hole<'a> {
 enum Quoting {
     None,
     Shell,
-}
-
-/// Fills a template from the evidence; `None` if a value is missing and the
-/// template has no other wording.
-fn fill(template: &str, evidence: &Map<String, Value>, quoting: Quoting) -> Option<String> {
-    expand(template, |hole| match evidence.get(hole.name) {
-        Some(value) => {
-            let value = shown(value);
-            match quoting {
-                Quoting::None => Some(value),
-                Quoting::Shell => shlex::try_quote(&value).ok().map(Cow::into_owned),
-            }
-        }
-        None => hole
-            .general
-            .filter(|wording| !wording.pages_only)
-            .map(|wording| wording.text.to_owned()),
-    })
 }
 
 /// Replaces what stands in braces in a template; `None` if something has no

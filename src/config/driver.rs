@@ -239,7 +239,7 @@ fn unknown(parameter: &str, source: &str, driver: &str) -> Finding {
         .with("parameter", parameter.to_owned())
         .with("source", source.to_owned())
         .with("driver", driver.to_owned())
-        .with(
+        .word(
             "known",
             match driver.contains([',', ' ']) {
                 true => format!("; {driver} do"),
@@ -262,9 +262,9 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
     };
     Finding::new(&cause::PARAM_UNKNOWN)
         .with("parameter", shown.clone())
-        .with("parameter_name", shown)
+        .word("parameter_name", shown)
         .with("source", source.to_owned())
-        .with(
+        .word(
             "known",
             match meant {
                 Some(meant) => format!("; {meant} was probably intended"),

@@ -142,7 +142,7 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
         Err(Finding::new(&cause::URL_IN_HOST)
             .with("source", source.to_owned())
             .with("what", what.to_owned())
-            .with("url", what.contains("URL").then_some("the URL"))
+            .word("url", what.contains("URL").then_some("the URL"))
             .with("host", given(name))
             .with("port", given(port)))
     };

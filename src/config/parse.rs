@@ -106,7 +106,7 @@ pub fn whitespace(part: &str, source: &str, value: &str, effect: &str) -> Findin
         .with("source", source.to_owned())
         .with("found", around(value).unwrap_or("quotes around it"))
         .with("effect", effect.to_owned())
-        .with("item", line_end.then(|| part.to_owned()))
+        .word("item", line_end.then(|| part.to_owned()))
 }
 
 /// What stands around a value that hardly belongs to it.

@@ -309,27 +309,27 @@ impl IdleEvidence {
             .with("announced", drop.announced)
             .with("survived_ms", found.survived.map(ms))
             .with("longest_survived_ms", survivor.map(ms))
-            .with("safe_seconds", numbers.map(|numbers| numbers.retire))
-            .with(
+            .word("safe_seconds", numbers.map(|numbers| numbers.retire))
+            .word(
                 "keepalive_seconds",
                 numbers.map(|numbers| numbers.keepalive),
             )
-            .with(
+            .word(
                 "give_up_ms",
                 numbers.map(|numbers| (numbers.retire * 1000).min(30_000)),
             )
-            .with("heartbeat", heartbeat)
-            .with("keepalive_settings", settings.map(Composed))
+            .word("heartbeat", heartbeat)
+            .word("keepalive_settings", settings.map(Composed))
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
             .with("silences", ladder::line(&self.rungs))
-            .with("words", self.words(drop))
+            .word("words", self.words(drop))
             .with("setting", setting(drop))
             .with("never_used", self.only_unused().then_some(true))
             .with("where", self.place(drop))
             .with("hop", self.hop(drop).map(str::to_owned))
             .with("likely_owner", owner)
-            .with(
+            .word(
                 "owner_hint",
                 owner.map_or_else(String::new, |owner| {
                     format!("  (this threshold is typical of {owner})")

@@ -107,7 +107,7 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         _ => None,
     };
     let Some(listener) = listener else {
-        return finding.with("who", at);
+        return finding.word("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
     // A forward is at fault only if it sends nothing itself.
@@ -117,10 +117,10 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
     let name = listener.name.as_deref().unwrap_or_default();
     match (&listener.name, advice(name).filter(|_| mute)) {
         (Some(_), Some(advice)) => finding
-            .with("who", format!("{}, listening on {at},", listener.label()))
+            .word("who", format!("{}, listening on {at},", listener.label()))
             .fix(advice, None),
-        (Some(_), None) => finding.with("who", format!("{}, listening on {at},", listener.label())),
-        (None, _) => finding.with("who", at),
+        (Some(_), None) => finding.word("who", format!("{}, listening on {at},", listener.label())),
+        (None, _) => finding.word("who", at),
     }
 }
 

@@ -11,33 +11,6 @@ const LONGEST: usize = 400;
 /// What has this many characters is hardly in another text by chance.
 const LONG: usize = 24;
 
-/// Pieces of sentences and of commands, which say nothing by themselves.
-const PIECES: &[&str] = &[
-    "address_only",
-    "damaged_file",
-    "enable",
-    "give_up_ms",
-    "hba_line",
-    "heartbeat",
-    "insist_on_tls",
-    "item",
-    "keepalive_seconds",
-    "keepalive_settings",
-    "known",
-    "owner_hint",
-    "packets",
-    "parameter_name",
-    "passfile_line",
-    "proven",
-    "remote_host",
-    "remote_ip",
-    "repaired_file",
-    "safe_seconds",
-    "url",
-    "who",
-    "words",
-];
-
 /// Names that say less to a person than they do to a program.
 const LABELS: &[(&str, &str)] = &[
     ("clock_suspected", "clock problem suspected"),
@@ -76,9 +49,6 @@ pub fn everything(map: &Map<String, Value>) -> Vec<EvidenceRow> {
 pub fn new(map: &Map<String, Value>, seen: &str, told: &str) -> Vec<EvidenceRow> {
     let mut rows: Vec<EvidenceRow> = Vec::new();
     for (name, value) in map {
-        if PIECES.contains(&name.as_str()) {
-            continue;
-        }
         let (label, unit) = label(name);
         let values = match value {
             Value::Null => continue,
@@ -262,7 +232,6 @@ mod tests {
             "names": ["a", "b"],
             "hops": [{"host": "a", "rtt_ms": 3}, {"host": "b", "rtt_ms": null}],
             "our_clock": "2026-01-01",
-            "insist_on_tls": "sslmode=verify-full",
         }));
         assert_eq!(
             flat(new(&evidence, "", "")),

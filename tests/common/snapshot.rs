@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use dbdoctor::cause;
+use dbdoctor::cause::{self, Cause, FixRow};
 use dbdoctor::finding::{Finding, Fix, Status};
 use dbdoctor::render::options::{Style, Verbosity};
 use dbdoctor::render::table;
@@ -39,7 +39,7 @@ pub fn check(stage: &str, scenario: &str, report: &Value) -> Result<(), String> 
 fn table(report: &Value) -> Result<String, String> {
     let mut settled = report.clone();
     Normal::default().value("", &mut settled);
-    let report = rebuilt(report, &settled)?;
+    let report = rebuilt(&settled)?;
     let style = Style {
         width: 80,
         utf8: true,
@@ -51,9 +51,8 @@ fn table(report: &Value) -> Result<String, String> {
     Ok(lines.map(|line| format!("{line}\n")).collect())
 }
 
-/// A report as the program had it when it printed `json`, with the values of
-/// `settled` in their places.
-fn rebuilt(json: &Value, settled: &Value) -> Result<Report, String> {
+/// A report as the program had it when it printed this JSON.
+fn rebuilt(settled: &Value) -> Result<Report, String> {
     fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
         serde_json::from_value(value.clone()).map_err(|error| format!("{value}: {error}"))
     }
@@ -61,9 +60,7 @@ fn rebuilt(json: &Value, settled: &Value) -> Result<Report, String> {
     let mut report = Report::new(command.leak(), &[], read(&settled["run"]["environment"])?);
     report.target = read(&settled["target"])?;
     report.interrupted = settled["run"]["interrupted"] == true;
-    let all = json["stages"].as_array().into_iter().flatten();
-    for (at, was) in all.enumerate() {
-        let stage = &settled["stages"][at];
+    for stage in settled["stages"].as_array().into_iter().flatten() {
         let mut record = StageRecord::new(read::<Stage>(&stage["stage"])?);
         if !stage["start_ms"].is_null() {
             record.ran(Instant::now(), Duration::from_millis(1));
@@ -72,8 +69,8 @@ fn rebuilt(json: &Value, settled: &Value) -> Result<Report, String> {
         record.reason = read(&stage["reason"])?;
         record.summary = read::<Option<String>>(&stage["summary"])?.unwrap_or_default();
         record.facts = read(&stage["facts"])?;
-        for (at, was) in was["findings"].as_array().into_iter().flatten().enumerate() {
-            record.findings.push(finding(was, &stage["findings"][at])?);
+        for found in stage["findings"].as_array().into_iter().flatten() {
+            record.findings.push(finding(found)?);
         }
         report.stages.push(record);
     }
@@ -81,35 +78,35 @@ fn rebuilt(json: &Value, settled: &Value) -> Result<Report, String> {
     Ok(report)
 }
 
-/// A finding whose fixes are the catalogue's, filled with settled evidence,
-/// behind those of its own.
-fn finding(was: &Value, settled: &Value) -> Result<Finding, String> {
-    let code = was["cause"].as_str().unwrap_or_default();
+/// A finding with the words of a report, for which its cause gets templates
+/// without holes.
+fn finding(settled: &Value) -> Result<Finding, String> {
+    let code = settled["cause"].as_str().unwrap_or_default();
     let row = cause::find(code).ok_or_else(|| format!("no cause {code}"))?;
-    let bare = |of: &Value| {
-        let mut finding = Finding::new(row);
-        finding.evidence = of["evidence"].as_object().cloned().unwrap_or_default();
-        finding.status = match of["status"].as_str() {
-            Some("fail") => Status::Fail,
-            _ => Status::Warn,
-        };
-        finding
-    };
     let fixes: Vec<Fix> = serde_json::from_value(settled["fixes"].clone())
         .map_err(|error| format!("{code}: {error}"))?;
-    let own = fixes.len().saturating_sub(bare(was).fixes().len());
-    let mut built = bare(settled);
-    for fix in fixes.into_iter().take(own) {
-        built = built.fix(fix.text, fix.command);
-    }
-    if built.summary() != settled["summary"].as_str().unwrap_or_default() {
-        return Err(format!(
-            "{code} cannot be rebuilt from its report: {:?} became {:?}",
-            settled["summary"],
-            built.summary()
-        ));
-    }
-    Ok(built)
+    let template = |text: &str| -> &'static str {
+        let text = text.replace('{', "{{").replace('}', "}}");
+        text.leak()
+    };
+    let fixes: Vec<FixRow> = fixes
+        .iter()
+        .map(|fix| FixRow {
+            text: template(&fix.text),
+            command: fix.command.as_deref().map(template),
+        })
+        .collect();
+    let mut finding = Finding::new(Box::leak(Box::new(Cause {
+        summary: template(settled["summary"].as_str().unwrap_or_default()),
+        fixes: fixes.leak(),
+        ..*row
+    })));
+    finding.evidence = settled["evidence"].as_object().cloned().unwrap_or_default();
+    finding.status = match settled["status"].as_str() {
+        Some("fail") => Status::Fail,
+        _ => Status::Warn,
+    };
+    Ok(finding)
 }
 
 /// Puts what differs from run to run in one form: ports, process ids,

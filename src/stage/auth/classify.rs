@@ -81,7 +81,7 @@ fn password_missing(s: &LoginContext<'_>) -> Finding {
     );
     s.finding(&auth::PASSWORD_MISSING)
         .with("sources", s.sources.to_vec())
-        .with("passfile_line", line)
+        .word("passfile_line", line)
 }
 
 fn scram(error: &ScramError, s: &LoginContext<'_>) -> Finding {
@@ -159,7 +159,7 @@ fn unserved(s: &LoginContext<'_>) -> Finding {
         }
         _ => s
             .finding(&auth::METHOD_UNSUPPORTED)
-            .with("hba_line", hba::line(s, s.our_address()).map(Composed)),
+            .word("hba_line", hba::line(s, s.our_address()).map(Composed)),
     }
 }
 
@@ -193,7 +193,7 @@ pub fn late(s: &LoginContext<'_>, speaker: Option<Speaker>) -> Finding {
         timeout(s, "no reply to the start-up message")
     } else {
         s.finding(&protocol::SILENT)
-            .with("who", s.endpoint.label())
+            .word("who", s.endpoint.label())
             .with("error", "no reply to the start-up message")
     };
     finding
@@ -276,7 +276,7 @@ fn ended(error: &ReadError, s: &LoginContext<'_>) -> Finding {
         };
         return s
             .finding(cause)
-            .with("who", s.endpoint.label())
+            .word("who", s.endpoint.label())
             .with("waited", in_words(s.elapsed));
     }
     // `authentication_timeout` counts whole seconds, and the server then

@@ -126,16 +126,16 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
             s.finding(cause)
                 .with("database", hba::database(s).to_owned())
                 .with("client", shown)
-                .with("hba_line", hba::line(s, client).map(Composed))
+                .word("hba_line", hba::line(s, client).map(Composed))
         }
         _ if cause == &auth::PEER => s
             .finding(cause)
             .with("socket", "this unix socket")
             .with("os_user", s.os_user.map(str::to_owned))
-            .with("hba_line", hba::line(s, None).map(Composed)),
+            .word("hba_line", hba::line(s, None).map(Composed)),
         _ if cause.is_any(&[&auth::IDENT, &auth::METHOD_UNSUPPORTED]) => s
             .finding(cause)
-            .with("hba_line", hba::line(s, s.our_address()).map(Composed)),
+            .word("hba_line", hba::line(s, s.our_address()).map(Composed)),
         _ if cause == &auth::CERT => certificate(s),
         _ if cause == &auth::GSS => gss(s, "failed"),
         _ if cause == &auth::TIMEOUT => timeout(s, "the server cancelled the authentication"),
@@ -147,7 +147,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
         _ if cause == &idle::SERVER_TIMEOUT => s
             .finding(cause)
             .with("after", "after a moment")
-            .with("words", "before the first query (idle_session_timeout)")
+            .word("words", "before the first query (idle_session_timeout)")
             .with("setting", "idle_session_timeout"),
         _ if cause == &auth::DATABASE_CLOSED => {
             s.finding(cause).with("why", "ALLOW_CONNECTIONS is false")
@@ -196,7 +196,7 @@ pub fn gss(s: &LoginContext<'_>, why: &str) -> Finding {
     s.finding(&auth::GSS)
         .with("method", method)
         .with("why", why.to_owned())
-        .with("hba_line", hba::line(s, s.our_address()).map(Composed))
+        .word("hba_line", hba::line(s, s.our_address()).map(Composed))
 }
 
 /// Authentication took too long.

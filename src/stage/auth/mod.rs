@@ -249,7 +249,7 @@ pub async fn after_the_end(
         Some(Ok(())) if ended => {
             let mut finding = finding
                 .with("after", "as soon as it started")
-                .with("words", "by an administrator's command (57P01)")
+                .word("words", "by an administrator's command (57P01)")
                 .with("seen", "a second connection is accepted")
                 .retryable(true);
             finding.cause = &cause::idle::TERMINATED;
@@ -516,7 +516,7 @@ fn warn(
         record.warn(with_names(
             Finding::new(&cause::auth::METHOD_WEAK)
                 .with("how", how)
-                .with(
+                .word(
                     "insist_on_tls",
                     (!encrypted && !unix).then_some("sslmode=verify-full"),
                 ),

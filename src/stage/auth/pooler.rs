@@ -118,7 +118,7 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) ->
             "endpoint",
             format!("{} (behind the pooler)", s.endpoint.label()),
         )
-        .with("hba_line", hba::entry(&behind, client))
+        .word("hba_line", hba::entry(&behind, client))
         .with("parameter", setting.flatten())
         .with(
             "socket",
@@ -182,7 +182,7 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
     } else if *cause == pooler::DATABASE && is_switched_off(message) {
         finding
             .with("refuses", "has disabled")
-            .with("enable", format!("enable {}", s.database()))
+            .word("enable", format!("enable {}", s.database()))
     } else if *cause == pooler::USER && message.shape == "not allowed" {
         finding.with("refuses", "does not open its console to").fix(
             "Add the user to admin_users or stats_users of PgBouncer, or connect to another \

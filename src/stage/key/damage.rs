@@ -170,7 +170,7 @@ impl Damage {
                 None,
             ),
             (Some(_), Some((from, to))) => {
-                finding.with("damaged_file", from).with("repaired_file", to)
+                finding.word("damaged_file", from).word("repaired_file", to)
             }
             (Some(_), None) => finding.fix(
                 "Run dbdoctor key on the same key again with --repair FILE, which writes a repaired copy to FILE.",

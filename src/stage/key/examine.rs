@@ -99,7 +99,7 @@ impl Examined {
                 it if it == &cause::MANGLED => said
                     .as_warning()
                     .without(&["damaged_file"])
-                    .with("repaired_file", copy.clone())
+                    .word("repaired_file", copy.clone())
                     .with("reading", format!("the repaired key was written to {copy}")),
                 it if it.is_any(&[&cause::PERMISSIONS, &cause::OWNER]) => said.as_warning(),
                 it if it.is_any(&[&cause::PASSPHRASE_MISSING, &cause::PASSPHRASE_WRONG]) => {
@@ -361,7 +361,7 @@ pub fn guard(path: &str, read: &KeyFile, uid: u32) -> Option<Finding> {
             .with("path", path.to_owned())
             .with("mode", mode(read))
             .with("owner", owner)
-            .with("who", who(read.mode))
+            .word("who", who(read.mode))
     })
 }
 

@@ -165,7 +165,6 @@ fn refused(error: &first_reply::ErrorText) -> Finding {
         .with("message", error.message.clone())
         .with("sqlstate", error.sqlstate.clone())
         .with("severity", error.severity.clone())
-        .with("proven", false)
         .with(
             "seen",
             "in reply to the request for TLS, before any verification",

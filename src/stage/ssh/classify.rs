@@ -346,7 +346,7 @@ pub(super) fn disconnected(hop: &Hop, end: &SessionEnd, during: &str) -> Finding
     };
     let finding = finding
         .with("while", during.to_owned())
-        .with("words", end.words());
+        .word("words", end.words());
     match end {
         SessionEnd::Disconnected { code, .. } => finding.with("code", *code),
         _ => finding,

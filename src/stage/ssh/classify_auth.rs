@@ -22,10 +22,10 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
             about(&cause::ssh::TIMEOUT, hop).with("while", during)
         }
         AuthEnd::Ended(end) if too_many(story, end) => {
-            about(&cause::ssh::AUTH_TOO_MANY, hop).with("words", end.words())
+            about(&cause::ssh::AUTH_TOO_MANY, hop).word("words", end.words())
         }
         AuthEnd::Ended(end) if says_too_many(end) && (refused_any(story) || story.asked_on) => {
-            refused(hop, story).with("words", end.words())
+            refused(hop, story).word("words", end.words())
         }
         AuthEnd::Ended(SessionEnd::Closed | SessionEnd::Broken(_)) if !notice.is_empty() => {
             turned_out(

@@ -139,7 +139,7 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
                     "error",
                     "no answer to the forward in time, nor to a keepalive, although every packet is acknowledged: sshd does nothing else while it resolves a name",
                 )
-                .with("words", "the lookup takes longer than the timeout")
+                .word("words", "the lookup takes longer than the timeout")
                 .fix(
                     format!(
                         "The name servers of {} do not seem to answer: check /etc/resolv.conf there.",

@@ -125,8 +125,8 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
             // What is on the way matters only where there is one.
             if !listeners::is_local(to.ip()) {
                 finding = finding
-                    .with("remote_host", machine(host, to))
-                    .with("remote_ip", to.ip().to_string());
+                    .word("remote_host", machine(host, to))
+                    .word("remote_ip", to.ip().to_string());
             }
         }
         // There is no file in the abstract namespace.
@@ -140,7 +140,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
     }
     if row == &cause::protocol::RESET {
         let who = named(host, address, misses.len());
-        finding = finding.with("who", who.clone()).with("endpoint", who);
+        finding = finding.word("who", who.clone()).with("endpoint", who);
     }
     if let Some(icmp) = &miss.icmp {
         finding = finding

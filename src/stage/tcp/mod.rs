@@ -142,7 +142,7 @@ pub fn watch(address: &Address, socket: &socket2::Socket, record: &mut StageReco
             .with("ip", to.ip().to_string())
             .with("port", to.port())
             .with("lost", lost)
-            .with(
+            .word(
                 "packets",
                 match lost {
                     1 => "a packet".to_owned(),

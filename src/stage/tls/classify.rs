@@ -116,7 +116,7 @@ impl HandshakeEvidence<'_> {
         };
         let mut faults = trial.faults(refusal).into_iter().map(|finding| {
             let finding = finding.with("connect", self.connect());
-            let finding = finding.with("address_only", self.address_only());
+            let finding = finding.word("address_only", self.address_only());
             describe(finding, self.endpoint, self.route)
         });
         let first = faults.next();
