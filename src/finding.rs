@@ -61,6 +61,10 @@ pub struct Finding {
     pub onward: Onward,
 }
 
+/// How many fixes a finding shows (interface.md, Output), unless it has more of
+/// its own: `idle` has one for each driver.
+const MOST_FIXES: usize = 4;
+
 /// What a finding's texts are made of beside the evidence.
 #[derive(Clone, Debug, Default)]
 struct Texts {
@@ -186,7 +190,8 @@ impl Finding {
             .unwrap_or_else(|| format!("{}.", self.cause.title))
     }
 
-    /// What to do, in order; fixes whose values are unknown are left out.
+    /// What to do, in order; fixes whose values are unknown are left out, and
+    /// those that would be too many for a tired reader.
     pub fn fixes(&self) -> Vec<Fix> {
         let rows = self.cause.fixes.iter().filter_map(|row| {
             Some(Fix {
@@ -197,7 +202,9 @@ impl Finding {
                 },
             })
         });
-        self.texts.fixes.iter().cloned().chain(rows).collect()
+        let own = &self.texts.fixes;
+        let most = MOST_FIXES.max(own.len());
+        own.iter().cloned().chain(rows).take(most).collect()
     }
 
     /// Fills a template; `None` if a value is missing and the template has no
