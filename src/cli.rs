@@ -12,10 +12,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::host_pattern::HostPattern;
-use crate::config::{HostKeyCheck, ServerRole};
+use crate::config::request::{Request, SshRequest, TimeLimits};
+use crate::config::{Guards, HostKeyCheck, ServerRole};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -466,6 +468,24 @@ pub struct TargetArgs {
     pub guards: GuardArgs,
 }
 
+impl From<&TargetArgs> for Request {
+    fn from(args: &TargetArgs) -> Self {
+        Self {
+            target: args.target.clone(),
+            url: args.url.clone(),
+            host: args.host.clone(),
+            port: args.port.clone(),
+            username: args.username.clone(),
+            dbname: args.dbname.clone(),
+            password: args.password,
+            no_password: args.no_password,
+            env_file: args.env_file.clone(),
+            ssh: SshRequest::from(&args.ssh),
+            guards: Guards::from(&args.guards),
+        }
+    }
+}
+
 impl TargetArgs {
     /// Whether `-d` is a target too, as in psql, and there is another one.
     pub fn names_two_targets(&self) -> bool {
@@ -501,6 +521,47 @@ pub struct SshArgs {
     /// How to treat an unknown host key [default: as the SSH configuration says, else yes]
     #[arg(long, value_name = "HOW", help_heading = "SSH")]
     pub ssh_host_key_check: Option<HostKeyCheck>,
+}
+
+impl From<&SshArgs> for SshRequest {
+    fn from(args: &SshArgs) -> Self {
+        Self {
+            hops: args.ssh.clone(),
+            keys: args.ssh_key.clone(),
+            config: args.ssh_config.clone(),
+            known_hosts: args.ssh_known_hosts.clone(),
+            host_key_check: args.ssh_host_key_check,
+        }
+    }
+}
+
+impl ValueEnum for HostKeyCheck {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Yes, Self::AcceptNew, Self::No]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Yes => PossibleValue::new("yes").help("Only a known key is accepted"),
+            Self::AcceptNew => PossibleValue::new("accept-new")
+                .help("An unknown key is accepted (and not written down), a changed one is not"),
+            Self::No => PossibleValue::new("no")
+                .help("Any key is accepted; with a changed one only public keys are offered"),
+        })
+    }
+}
+
+impl ValueEnum for ServerRole {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Primary, Self::Standby]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Primary => PossibleValue::new("primary").help("It takes writes"),
+            Self::Standby => PossibleValue::new("standby").help("It is in recovery"),
+        })
+    }
 }
 
 /// Guards against the right settings of the wrong environment.
@@ -559,6 +620,19 @@ impl GuardArgs {
     }
 }
 
+impl From<&GuardArgs> for Guards {
+    fn from(args: &GuardArgs) -> Self {
+        Self {
+            not_host: args.not_host.clone(),
+            database: args.expect_database.clone(),
+            role: args.expect_role,
+            server_version: args.expect_server_version,
+            cluster_name: args.expect_cluster_name.clone(),
+            writable: args.expect_writable,
+        }
+    }
+}
+
 /// How long a run may take.
 #[derive(Clone, Debug, Args)]
 pub struct TimeArgs {
@@ -569,6 +643,15 @@ pub struct TimeArgs {
     /// Time limit for the whole run
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s", help_heading = "Time")]
     pub deadline: Duration,
+}
+
+impl From<&TimeArgs> for TimeLimits {
+    fn from(args: &TimeArgs) -> Self {
+        Self {
+            timeout: args.timeout,
+            deadline: args.deadline,
+        }
+    }
 }
 
 /// What is printed.

@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use dbdoctor::cli::TargetArgs;
+use dbdoctor::config::request::Request;
 use dbdoctor::config::{Target, catalog, conninfo, uri};
 use dbdoctor::report::{Stage, StageRecord, TargetReport};
 use dbdoctor::stage::config;
@@ -586,9 +586,9 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
 
 /// dbdoctor's reading, and everything that it says about it.
 fn probe(target: &str, surroundings: &System) -> (Result<Target, &'static str>, String) {
-    let args = TargetArgs {
+    let args = Request {
         url: (!target.is_empty()).then(|| target.to_owned()),
-        ..TargetArgs::default()
+        ..Request::default()
     };
     let mut report = TargetReport::default();
     let mut record = StageRecord::new(Stage::Config);

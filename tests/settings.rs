@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use dbdoctor::cli::{SshArgs, TargetArgs};
+use dbdoctor::config::request::{Request, SshRequest};
 use dbdoctor::config::ssh_config::{self, HostQuery};
 use dbdoctor::config::{conninfo, dotenv, parse, passfile, service, ssh, uri};
 use dbdoctor::finding::Finding;
@@ -901,10 +901,10 @@ fn paths_are_expanded_as_ssh_expands_them() {
         if surroundings.home != user.unwrap().map(|user| user.dir) {
             return; // ssh does not look at HOME for it
         }
-        let args = SshArgs {
-            ssh: vec!["db".to_owned()],
-            ssh_config: Some(config.clone()),
-            ..SshArgs::default()
+        let args = SshRequest {
+            hops: vec!["db".to_owned()],
+            config: Some(config.clone()),
+            ..SshRequest::default()
         };
         let mut record = StageRecord::new(Stage::Config);
         let ours = ssh::ssh_plan(&args, &surroundings, &mut record);
@@ -984,10 +984,10 @@ fn no_parser_panics() {
             };
             let _ = probe(Some(&text), &surroundings);
             let _ = probe(None, &surroundings);
-            let args = SshArgs {
-                ssh: vec![text],
-                ssh_config: Some(PathBuf::from("none")),
-                ..SshArgs::default()
+            let args = SshRequest {
+                hops: vec![text],
+                config: Some(PathBuf::from("none")),
+                ..SshRequest::default()
             };
             let mut record = StageRecord::new(Stage::Config);
             let _ = ssh::ssh_plan(&args, &surroundings, &mut record);
@@ -998,9 +998,9 @@ fn no_parser_panics() {
 
 /// Everything that is said about a target, as text.
 fn probe(target: Option<&str>, surroundings: &System) -> String {
-    let args = TargetArgs {
+    let args = Request {
         url: target.map(str::to_owned),
-        ..TargetArgs::default()
+        ..Request::default()
     };
     let mut report = TargetReport::default();
     let mut record = StageRecord::new(Stage::Config);

@@ -13,6 +13,7 @@ use crate::cli::{
     WaitArgs,
 };
 use crate::config::Target;
+use crate::config::request::{Request, TimeLimits};
 use crate::ctx::Ctx;
 use crate::host_kind;
 use crate::idle::{Plan, Stop};
@@ -270,7 +271,9 @@ async fn stages_of(
         }
         None => {
             let around = Arc::clone(around);
-            let read = pipeline::settings(report, &job.run.target, time, around, progress).await;
+            let request = Request::from(&job.run.target);
+            let limits = TimeLimits::from(time);
+            let read = pipeline::settings(report, &request, &limits, around, progress).await;
             let Some((target, ctx)) = read else {
                 return Ok(None);
             };

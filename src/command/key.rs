@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::output;
 use crate::cause::key as cause;
 use crate::cli::KeyArgs;
+use crate::config::request::SshRequest;
 use crate::config::{NamedFile, ssh};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
@@ -120,7 +121,7 @@ fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<
     }
     let mut record = StageRecord::new(Stage::Config);
     record.begin();
-    let plan = ssh::plan(&args.ssh, surroundings, &mut record);
+    let plan = ssh::plan(&SshRequest::from(&args.ssh), surroundings, &mut record);
     let (plan, failure) = match plan {
         Ok(plan) => (plan, None),
         Err(finding) => (None, Some(finding)),

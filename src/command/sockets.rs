@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cause::client as cause;
-use crate::cli::{SocketsArgs, TargetArgs};
+use crate::cli::SocketsArgs;
+use crate::config::request::Request;
 use crate::finding::Finding;
 use crate::pipeline::NotApplicable;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
@@ -95,9 +96,9 @@ async fn look(wanted: SocketFilter) -> Option<SocketScan> {
 async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
     let mut record = StageRecord::new(Stage::Config);
     let mut described = TargetReport::default();
-    let args = TargetArgs {
+    let args = Request {
         no_password: true,
-        ..TargetArgs::default()
+        ..Request::default()
     };
     let target = config::probe(
         &args,

@@ -8,9 +8,7 @@ use super::files;
 use super::origin::Origin;
 use super::resolve::{Resolver, socket_folder};
 use super::validate::{Checked, Entry, integer};
-use super::{
-    Endpoint, Guards, Keepalives, NamedFile, Place, Roots, Target, TlsSettings, guards, ssh,
-};
+use super::{Endpoint, Keepalives, NamedFile, Place, Roots, Target, TlsSettings, guards, ssh};
 use crate::cause::config as cause;
 use crate::finding::Finding;
 use crate::report::TargetReport;
@@ -102,14 +100,7 @@ impl Resolver<'_> {
                 .map(Duration::from_secs),
             keepalives,
             ssh,
-            guards: Guards {
-                not_host: guards.not_host.clone(),
-                database: guards.expect_database.clone(),
-                role: guards.expect_role,
-                server_version: guards.expect_server_version,
-                cluster_name: guards.expect_cluster_name.clone(),
-                writable: guards.expect_writable,
-            },
+            guards: guards.clone(),
         })
     }
 
@@ -291,7 +282,7 @@ impl Resolver<'_> {
         tls: &TlsSettings,
         endpoints: &[Endpoint],
     ) -> Result<(), Finding> {
-        let over_tcp = self.args.ssh.ssh.is_empty() && endpoints.iter().all(is_local);
+        let over_tcp = self.args.ssh.hops.is_empty() && endpoints.iter().all(is_local);
         if tls.mode == SslMode::Disable || over_tcp {
             return Ok(());
         }

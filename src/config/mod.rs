@@ -17,6 +17,7 @@ pub mod origin;
 pub mod parse;
 pub mod passfile;
 mod passwords;
+pub mod request;
 pub mod resolve;
 pub mod revoked_keys;
 pub mod service;
@@ -330,7 +331,7 @@ pub struct Guards {
 }
 
 /// What a server is in its cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerRole {
     /// It takes writes.
     Primary,
@@ -440,7 +441,7 @@ impl Hop {
 }
 
 /// What to do about a host key that is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostKeyCheck {
     /// Only a known key is accepted.
     Yes,

@@ -12,7 +12,7 @@ use super::validate::Checker;
 use super::values::Parameters;
 use super::{Target, dotenv, driver, parse, service};
 use crate::cause::config as cause;
-use crate::cli::TargetArgs;
+use crate::config::request::Request;
 use crate::finding::Finding;
 use crate::report::{StageRecord, TargetReport};
 use crate::secret::Secret;
@@ -20,7 +20,7 @@ use crate::system::System;
 
 /// Everything that is read from, and where it is written.
 pub struct Resolver<'a> {
-    pub(super) args: &'a TargetArgs,
+    pub(super) args: &'a Request,
     pub(super) surroundings: &'a System,
     pub(super) report: &'a mut TargetReport,
     pub(super) record: &'a mut StageRecord,
@@ -53,7 +53,7 @@ impl Variable {
 impl<'a> Resolver<'a> {
     /// A resolver that has read nothing yet.
     pub fn new(
-        args: &'a TargetArgs,
+        args: &'a Request,
         surroundings: &'a System,
         report: &'a mut TargetReport,
         record: &'a mut StageRecord,

@@ -10,7 +10,7 @@ use super::ssh_config::{
 };
 use super::{Hop, HostKeyCheck, NamedFile, Place, SshMethod, SshPlan};
 use crate::cause::config as cause;
-use crate::cli::SshArgs;
+use crate::config::request::SshRequest;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::secret::Secret;
@@ -40,11 +40,11 @@ pub const DEFAULT_KEYS: [&str; 6] = [
 /// # Errors
 /// What ssh itself would stop at.
 pub fn plan(
-    args: &SshArgs,
+    args: &SshRequest,
     surroundings: &System,
     record: &mut StageRecord,
 ) -> Result<Option<SshPlan>, Finding> {
-    if args.ssh.is_empty() {
+    if args.hops.is_empty() {
         return Ok(None);
     }
     let mut planner = Planner {
@@ -54,7 +54,7 @@ pub fn plan(
         unsupported: Vec::new(),
     };
     let mut specs = Vec::new();
-    for text in &args.ssh {
+    for text in &args.hops {
         let url = text.contains("://") && !text.trim_start().starts_with("ssh://");
         let read = spec(text).filter(|_| !url).ok_or_else(|| {
             Finding::new(&cause::PARAM_INVALID)
@@ -72,7 +72,7 @@ pub fn plan(
         specs.push(read);
     }
     let hops = planner.hops(&specs, &mut Vec::new())?;
-    if let Some(path) = &args.ssh_known_hosts {
+    if let Some(path) = &args.known_hosts {
         let path = expand_home(path, surroundings.home.as_deref());
         if let Err(why) = super::files::readable(&path) {
             record.warn(
@@ -111,7 +111,7 @@ pub fn plan(
 /// # Errors
 /// As [`plan`].
 pub fn ssh_plan(
-    args: &SshArgs,
+    args: &SshRequest,
     surroundings: &System,
     record: &mut StageRecord,
 ) -> Result<Option<SshPlan>, Finding> {
@@ -136,8 +136,8 @@ fn methods(options: &Options) -> Vec<SshMethod> {
 }
 
 /// The configuration files: `--ssh-config` alone, else the user's and the system's.
-fn files(args: &SshArgs, surroundings: &System) -> Files {
-    match &args.ssh_config {
+fn files(args: &SshRequest, surroundings: &System) -> Files {
+    match &args.config {
         Some(path) if path.as_os_str().eq_ignore_ascii_case("none") => Files::default(),
         Some(path) => Files {
             user: Some(expand_home(path, surroundings.home.as_deref())),
@@ -156,7 +156,7 @@ fn files(args: &SshArgs, surroundings: &System) -> Files {
 }
 
 struct Planner<'a> {
-    args: &'a SshArgs,
+    args: &'a SshRequest,
     surroundings: &'a System,
     files: Files,
     /// Settings that are not followed, with the host they are for.
@@ -282,7 +282,7 @@ impl Planner<'_> {
         let named = |path: PathBuf| NamedFile { path, named: true };
         let mut identity_files: Vec<NamedFile> = self
             .args
-            .ssh_key
+            .keys
             .iter()
             .map(|path| named(expand_home(path, home)))
             .collect();
@@ -291,7 +291,7 @@ impl Planner<'_> {
                 identity_files.push(named(path));
             }
         }
-        if self.args.ssh_key.is_empty() && options.identity_files.is_empty() {
+        if self.args.keys.is_empty() && options.identity_files.is_empty() {
             identity_files = default_keys(home);
         }
         let inside = |names: &[&str]| -> Vec<PathBuf> {
@@ -300,7 +300,7 @@ impl Planner<'_> {
                 .map(|folder| names.iter().map(|name| folder.join(name)).collect())
                 .unwrap_or_default()
         };
-        let (known_hosts, global_known_hosts) = match &self.args.ssh_known_hosts {
+        let (known_hosts, global_known_hosts) = match &self.args.known_hosts {
             Some(path) => (vec![expand_home(path, home)], Vec::new()),
             None => (
                 match &options.user_known_hosts {
@@ -315,7 +315,7 @@ impl Planner<'_> {
                         .map(|file| expand_tilde(file, home).map(PathBuf::from))
                         .collect::<Result<_, _>>()
                         .map_err(&wrong)?,
-                    None if self.args.ssh_config.is_some() => Vec::new(),
+                    None if self.args.config.is_some() => Vec::new(),
                     None => ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
                         .map(PathBuf::from)
                         .to_vec(),
@@ -391,7 +391,7 @@ impl Planner<'_> {
 
     /// A restriction that may hold; what the command line says settles it.
     fn undecided<'o>(&self, options: &'o Options) -> Option<&'o Undecided> {
-        let settled = self.args.ssh_host_key_check.is_some();
+        let settled = self.args.host_key_check.is_some();
         let mut undecided = options.undecided.iter();
         undecided.find(|undecided| !settled || undecided.keyword != STRICT)
     }
@@ -403,7 +403,7 @@ impl Planner<'_> {
             // Nobody is there to be asked.
             _ => HostKeyCheck::Yes,
         };
-        self.args.ssh_host_key_check.unwrap_or(configured)
+        self.args.host_key_check.unwrap_or(configured)
     }
 
     /// The agent's socket: `IdentityAgent`, else `SSH_AUTH_SOCK`.
@@ -595,10 +595,10 @@ mod tests {
         std::fs::create_dir(home.path().join(".ssh")).unwrap();
         let file = home.path().join("config");
         std::fs::write(&file, config).unwrap();
-        let args = SshArgs {
-            ssh: ssh.iter().map(|s| s.to_string()).collect(),
-            ssh_config: Some(file),
-            ..SshArgs::default()
+        let args = SshRequest {
+            hops: ssh.iter().map(|s| s.to_string()).collect(),
+            config: Some(file),
+            ..SshRequest::default()
         };
         let surroundings = System {
             home: Some(PathBuf::from("/home/me")),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::{Cause, family};
-use crate::cli::{TargetArgs, TimeArgs};
+use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Place, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::progress::Progress;
@@ -90,8 +90,8 @@ pub fn applicable(target: &Target, until: Stage) -> Result<(), NotApplicable> {
 /// The `config` stage alone: the target, and the limits of a run that begins now.
 pub async fn settings(
     report: &mut Report,
-    args: &TargetArgs,
-    time: &TimeArgs,
+    args: &Request,
+    time: &TimeLimits,
     surroundings: Arc<System>,
     progress: &mut dyn Progress,
 ) -> Option<(Target, Ctx)> {
@@ -187,7 +187,7 @@ enum Ways {
 }
 
 impl Run<'_> {
-    async fn config(&mut self, args: &TargetArgs) -> Result<Target, Failed> {
+    async fn config(&mut self, args: &Request) -> Result<Target, Failed> {
         let mut record = self.begin(Stage::Config);
         let mut described = Default::default();
         let verdict = config::probe(

@@ -500,9 +500,9 @@ mod tests {
         let text =
             "RevokedHostKeys /dev/null\nCASignatureAlgorithms -rsa-*\nRequiredRSASize 3072\n";
         std::fs::write(&config, text).unwrap();
-        let args = crate::cli::SshArgs {
-            ssh: vec!["ops@bastion".to_owned()],
-            ssh_config: Some(config),
+        let args = crate::config::request::SshRequest {
+            hops: vec!["ops@bastion".to_owned()],
+            config: Some(config),
             ..Default::default()
         };
         let mut record = crate::report::StageRecord::new(crate::report::Stage::Config);

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::cli::TargetArgs;
 use crate::config::Target;
+use crate::config::request::Request;
 use crate::config::resolve::Resolver;
 use crate::report::{StageRecord, TargetReport};
 use crate::stage::Verdict;
@@ -13,7 +13,7 @@ use crate::terminal::{self, Echo};
 /// Resolves the target. What could be read is left in `report` even when
 /// something is wrong. A password may be typed until `limit`.
 pub async fn probe(
-    args: &TargetArgs,
+    args: &Request,
     surroundings: &System,
     limit: Instant,
     report: &mut TargetReport,

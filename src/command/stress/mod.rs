@@ -19,6 +19,7 @@ use super::interrupt::interruption;
 use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
 use crate::config::Target;
+use crate::config::request::{Request, TimeLimits};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
 use crate::host_kind;
@@ -65,10 +66,12 @@ pub async fn run(args: &StressArgs) -> Exit {
     let mut stop = pin!(interruption());
     let settings = {
         let mut progress = progress(&run.output, &around);
+        let request = Request::from(&run.target);
+        let limits = TimeLimits::from(&run.time);
         let settings = pipeline::settings(
             &mut report,
-            &run.target,
-            &run.time,
+            &request,
+            &limits,
             Arc::clone(&around),
             progress.as_mut(),
         );
