@@ -55,7 +55,13 @@ fn main() -> ExitCode {
         }
     };
     STARTING.store(false, Ordering::SeqCst);
-    let exit = catch_unwind(AssertUnwindSafe(|| runtime.block_on(dispatch(cli.command))));
+    let exit = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let exit = dispatch(cli.command).await;
+            dbdoctor::wire::linger::finish().await;
+            exit
+        })
+    }));
     // A blocked look-up must not hold the process once the report is printed.
     runtime.shutdown_background();
     match exit {

@@ -24,6 +24,7 @@ use crate::render::progress::RunProgress;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
 use crate::second_opinion;
 use crate::system::System;
+use crate::wire::linger;
 
 /// What one command is to do.
 pub struct Job<'a> {
@@ -151,17 +152,22 @@ pub async fn run(job: Job<'_>) -> Exit {
             let output = &job.run.output;
             idle::test(&mut seen.report, connected, plan, output, &around, stop).await;
         }
-        (_, mut connected) => close(&mut connected).await,
+        (_, connected) => seen.connected = connected,
     }
-    match job.wait {
-        Some(wait) if !wait.command.is_empty() => {
-            let to = output::To::Stderr;
-            match output::conclude_to(to, &seen.report, &job.run.output, &around) {
-                Exit::Success => wait::exec(&wait.command),
-                exit => exit,
-            }
+    let then = job.wait.map(|wait| &wait.command[..]).unwrap_or_default();
+    let to = match then {
+        [] => output::To::Stdout,
+        _ => output::To::Stderr,
+    };
+    let exit = output::conclude_to(to, &seen.report, &job.run.output, &around);
+    close(&mut seen.connected).await;
+    drop(seen);
+    match exit {
+        Exit::Success if !then.is_empty() => {
+            linger::finish().await;
+            wait::exec(then)
         }
-        _ => output::conclude(&seen.report, &job.run.output, &around),
+        exit => exit,
     }
 }
 

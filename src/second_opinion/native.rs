@@ -10,9 +10,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use native_tls::{Certificate, Identity, Protocol, TlsConnector};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::{ChannelBinding, SslMode as Ssl, SslNegotiation as Negotiation};
 use tokio_postgres::tls::TlsConnect;
@@ -26,7 +28,7 @@ use crate::config::{
 };
 use crate::report::Stage;
 use crate::stage::tunnel;
-use crate::wire::{Address, BoxIo};
+use crate::wire::{Address, BoxIo, Tee, linger};
 
 /// Tries it.
 pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
@@ -193,7 +195,7 @@ impl NativeAttempt<'_> {
         let mut last = "no address found".to_owned();
         for address in known.map_or(&[][..], |(_, addresses)| addresses) {
             match tokio::time::timeout(connected.ctx.timeout, dial(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Ok(stream)) => return Ok(Box::new(Tee::new(stream).0)),
                 Ok(Err(error)) => last = format!("{address}: {error}"),
                 Err(_) => last = format!("{address}: no answer"),
             }
@@ -368,7 +370,7 @@ struct Watched {
 struct Enough;
 
 impl TlsConnect<BoxIo> for Watched {
-    type Stream = postgres_native_tls::TlsStream<BoxIo>;
+    type Stream = Ordered;
     type Error = Box<dyn std::error::Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, Self::Error>> + Send>>;
 
@@ -378,8 +380,66 @@ impl TlsConnect<BoxIo> for Watched {
             self.shaken.store(true, Ordering::Relaxed);
             match self.stop {
                 true => Err(Enough.into()),
-                false => Ok(stream),
+                false => Ok(Ordered {
+                    inner: stream,
+                    ending: None,
+                }),
             }
         })
+    }
+}
+
+/// A TLS stream that is left as ours are: tokio-postgres ends TLS right after
+/// Terminate, and the server is gone by then.
+struct Ordered {
+    inner: postgres_native_tls::TlsStream<BoxIo>,
+    /// When the server's end is no longer awaited, once it is.
+    ending: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl tokio_postgres::tls::TlsStream for Ordered {
+    fn channel_binding(&self) -> tokio_postgres::tls::ChannelBinding {
+        self.inner.channel_binding()
+    }
+}
+
+impl AsyncRead for Ordered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Ordered {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let this = &mut *self;
+        let ending = this
+            .ending
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(linger::LINGER)));
+        let late = ending.as_mut().poll(cx).is_ready();
+        loop {
+            let mut ignored = [0; 4096];
+            let mut ignored = ReadBuf::new(&mut ignored);
+            match Pin::new(&mut this.inner).poll_read(cx, &mut ignored) {
+                Poll::Ready(Ok(())) if !ignored.filled().is_empty() => {}
+                Poll::Pending if !late => return Poll::Pending,
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::wire::first_reply::{Ending, Heard};
+use crate::wire::linger;
 use crate::wire::secured::Wire;
 
 /// The longest AuthenticationRequest and NegotiateProtocolVersion, in bytes of
@@ -167,12 +168,13 @@ impl Frames {
         !self.inbox.is_empty()
     }
 
-    /// Ends the session in order: Terminate, then the transport's own end.
+    /// Ends the session in order: Terminate, then the server's end. Nothing is sent
+    /// after it, not even the end of TLS, which would find the server gone.
     pub async fn terminate(mut self) {
         let mut message = Vec::new();
         put_message(&mut message, b'X', &[]);
         self.send(&message).await;
-        let _ = self.wire.io.shutdown().await;
+        linger::until_end(&mut self.wire.io).await;
     }
 
     /// Takes a message whose length field says `length` off the inbox.

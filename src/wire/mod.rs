@@ -8,6 +8,7 @@ pub mod dial;
 pub mod first_reply;
 pub mod frames;
 pub mod handshake_log;
+pub mod linger;
 pub mod scram;
 pub mod secured;
 pub mod server_error;
@@ -132,7 +133,7 @@ impl Route {
 /// A connected transport on which nothing has been said yet.
 pub struct Stream {
     /// The bytes, watched.
-    pub io: Tee<BoxIo>,
+    pub io: Tee,
     /// What was seen of them, readable while others own `io`.
     pub log: Arc<TeeLog>,
     /// How it reaches the peer.

@@ -188,7 +188,7 @@ impl Session {
         ctx.until(limit, self.next_event()).await
     }
 
-    /// Ends the session in order: Terminate, then the transport's end.
+    /// Ends the session in order: Terminate, then the server's end.
     pub async fn close(self) {
         self.frames.terminate().await;
     }

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::{BoxIo, linger};
+
 /// How many of the peer's first bytes are kept.
 const KEPT: usize = 4096;
 
@@ -48,17 +50,18 @@ impl TeeLog {
     }
 }
 
-/// A transport under watch.
-pub struct Tee<S> {
-    inner: S,
+/// A transport under watch. Dropped before the peer ended it, it is left in
+/// order ([`linger`]).
+pub struct Tee {
+    inner: BoxIo,
     log: Arc<TeeLog>,
     /// What is read once more, before anything new.
     again: Vec<u8>,
 }
 
-impl<S> Tee<S> {
+impl Tee {
     /// Watches a transport.
-    pub fn new(inner: S) -> (Self, Arc<TeeLog>) {
+    pub fn new(inner: BoxIo) -> (Self, Arc<TeeLog>) {
         let log = Arc::new(TeeLog::default());
         (
             Self {
@@ -76,7 +79,24 @@ impl<S> Tee<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tee<S> {
+impl Drop for Tee {
+    fn drop(&mut self) {
+        let open = {
+            let seen = self.log.seen();
+            let broken = seen.read_error.is_some() || seen.write_error.is_some();
+            // One that never answered is not waited for.
+            seen.received > 0 && !seen.closed && !broken
+        };
+        if open {
+            linger::leave(std::mem::replace(
+                &mut self.inner,
+                Box::new(tokio::io::empty()),
+            ));
+        }
+    }
+}
+
+impl AsyncRead for Tee {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -119,7 +139,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tee<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tee<S> {
+impl AsyncWrite for Tee {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -165,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn first_bytes_and_the_end_are_remembered() {
         let (ours, mut theirs) = tokio::io::duplex(64);
-        let (mut tee, log) = Tee::new(ours);
+        let (mut tee, log) = Tee::new(Box::new(ours));
         theirs.write_all(b"hello").await.unwrap();
         drop(theirs);
         let mut all = Vec::new();
@@ -178,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_failed_write_is_remembered_and_not_raised() {
         let (ours, theirs) = tokio::io::duplex(64);
-        let (mut tee, log) = Tee::new(ours);
+        let (mut tee, log) = Tee::new(Box::new(ours));
         drop(theirs);
         tee.write_all(b"x").await.unwrap();
         tee.flush().await.unwrap();
@@ -218,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_that_the_write_was_told_of_is_one_for_the_read() {
-        let (mut tee, _) = Tee::new(Reset);
+        let (mut tee, _) = Tee::new(Box::new(Reset));
         tee.write_all(b"x").await.unwrap();
         let error = tee.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);

@@ -18,7 +18,7 @@ use crate::peer::{describe, in_words};
 use crate::report::StageRecord;
 use crate::stage::protocol::Attempt;
 use crate::wire::first_reply::{Answer, Ending, Heard};
-use crate::wire::{BoxIo, Route, Tee, TeeLog, stranger, tcp_info};
+use crate::wire::{Route, Tee, TeeLog, stranger, tcp_info};
 
 use super::chain::ChainCheck;
 use super::client_alert::{about_client, rejected, required};
@@ -56,7 +56,7 @@ impl HandshakeEvidence<'_> {
         failure: HandshakeFailure,
         error: &str,
         refusal: Option<VerifyRefusal>,
-        tls: &mut SslStream<Tee<BoxIo>>,
+        tls: &mut SslStream<Tee>,
         record: &mut StageRecord,
     ) -> Finding {
         if failure == HandshakeFailure::Late {
@@ -277,7 +277,7 @@ impl HandshakeEvidence<'_> {
     }
 
     /// Clear bytes where TLS was expected.
-    async fn not_tls(&self, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
+    async fn not_tls(&self, tls: &mut SslStream<Tee>) -> Finding {
         let bytes: Vec<u8> = {
             let seen = self.log.seen();
             let skip = usize::try_from(self.received_before).unwrap_or(usize::MAX);
@@ -304,7 +304,7 @@ impl HandshakeEvidence<'_> {
     }
 
     /// The connection ended.
-    async fn ended(&self, ending: Ending, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
+    async fn ended(&self, ending: Ending, tls: &mut SslStream<Tee>) -> Finding {
         let received = self.received();
         if self.direct() && received == 0 {
             return self.unmask(&Heard::nothing(ending), tls).await;
@@ -316,7 +316,7 @@ impl HandshakeEvidence<'_> {
         Finding::new(cause).with("received", received)
     }
 
-    async fn unmask(&self, heard: &Heard, tls: &mut SslStream<Tee<BoxIo>>) -> Finding {
+    async fn unmask(&self, heard: &Heard, tls: &mut SslStream<Tee>) -> Finding {
         let asked = PendingRequest::ClientHello;
         let (route, endpoint, ctx) = (self.route, self.endpoint, self.ctx);
         unmask_on(

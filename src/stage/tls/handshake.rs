@@ -19,7 +19,7 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
 use crate::wire::tls::{name_text, sends_server_name};
-use crate::wire::{BoxIo, Stream, Tee, stranger};
+use crate::wire::{Stream, Tee, stranger};
 
 use super::chain::ChainCheck;
 use super::classify::{self, HandshakeEvidence, data_after_ssl_response};
@@ -238,7 +238,7 @@ fn note_chain(tap: &HandshakeLog, record: &mut StageRecord) {
 
 /// Facts of a handshake that was completed, and the end that is near.
 fn observe(
-    tls: &SslStream<Tee<BoxIo>>,
+    tls: &SslStream<Tee>,
     tap: &Arc<HandshakeLog>,
     prepared: &TlsContext,
     target: &Target,
