@@ -67,7 +67,9 @@ const TRIALS: &[trials::Named<Lab>] = &[
         let stress = ["stress", "--attempts", "6", "--concurrency", "2"];
         outlives(lab, &stress, &[], 0)
     }),
-    ("idle", |lab| outlives(lab, &["idle", "--for", "1s"], &[], 0)),
+    ("idle", |lab| {
+        outlives(lab, &["idle", "--for", "1s"], &[], 0)
+    }),
     ("the_command_after_a_wait_finds_it", |lab| {
         let server = lab.postgres()?;
         let forward = Forward::to(server.port())?;
@@ -137,7 +139,9 @@ impl Forward {
                     ("server", server.try_clone(), client.try_clone()),
                 ];
                 for (end, from, to) in ways {
-                    let (Ok(from), Ok(to)) = (from, to) else { return };
+                    let (Ok(from), Ok(to)) = (from, to) else {
+                        return;
+                    };
                     let told = Arc::clone(&told);
                     thread::spawn(move || copy(end, from, to, &told));
                 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ pub struct ConnectError {
     pub icmp: Option<Icmp>,
     /// How long it took.
     pub took: Duration,
+    /// How long ago the same address last accepted a connection of this process.
+    pub accepted_ago: Option<Duration>,
 }
 
 /// The ways to miss.
@@ -130,14 +132,43 @@ pub async fn knock(address: &Address, keepalives: &Keepalives, limit: Instant) -
     };
     let took = started.elapsed();
     let result = match result {
-        Ok((io, socket)) => Ok(Stream::new(
-            io,
-            Route::Direct(address.clone()),
-            Some(Arc::new(socket)),
-        )),
-        Err((why, icmp)) => Err(ConnectError { why, icmp, took }),
+        Ok((io, socket)) => {
+            remember(address);
+            Ok(Stream::new(
+                io,
+                Route::Direct(address.clone()),
+                Some(Arc::new(socket)),
+            ))
+        }
+        Err((why, icmp)) => Err(ConnectError {
+            why,
+            icmp,
+            took,
+            accepted_ago: last_accepted(address),
+        }),
     };
     ConnectAttempt { result, took }
+}
+
+/// When each address last accepted: one that accepted and refuses now lost its
+/// listener, which one that never accepted did not.
+static ACCEPTED: Mutex<Vec<(Address, Instant)>> = Mutex::new(Vec::new());
+
+fn remember(address: &Address) {
+    /// More addresses than a run dials.
+    const MOST: usize = 64;
+    if let Ok(mut accepted) = ACCEPTED.lock() {
+        accepted.retain(|(known, _)| known != address);
+        if accepted.len() < MOST {
+            accepted.push((address.clone(), Instant::now()));
+        }
+    }
+}
+
+fn last_accepted(address: &Address) -> Option<Duration> {
+    let accepted = ACCEPTED.lock().ok()?;
+    let (_, at) = accepted.iter().find(|(known, _)| known == address)?;
+    Some(at.elapsed())
 }
 
 type Opened = Result<(crate::wire::BoxIo, Socket), (Why, Option<Icmp>)>;

@@ -239,7 +239,9 @@ impl Account {
             .iter()
             .filter_map(|(address, tries)| {
                 let why = tries.missed.first()?;
-                let refuses = why.cause == &cause::tcp::REFUSED;
+                let refuses = why
+                    .cause
+                    .is_any(&[&cause::tcp::REFUSED, &cause::tcp::LISTENER_GONE]);
                 let v6_first = refuses && address.starts_with('[') && !working.is_empty();
                 let row = match v6_first {
                     true => &cause::tcp::IPV6_FIRST,

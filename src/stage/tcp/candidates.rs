@@ -306,6 +306,7 @@ mod tests {
             why: dial::Why::Errno(errno),
             icmp: None,
             took: Duration::from_millis(1),
+            accepted_ago: None,
         })
     }
 

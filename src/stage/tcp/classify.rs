@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::listeners;
 use crate::report::ms;
 use crate::wire::Address;
-use crate::wire::dial::{ConnectError, LONGEST_SOCKET_PATH, Why};
+use crate::wire::dial::{ConnectError, LONGEST_SOCKET_PATH, Why, seconds};
 
 /// The cause behind a miss.
 pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
@@ -37,6 +37,7 @@ pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
                 return &REJECTED;
             }
             match errno {
+                libc::ECONNREFUSED if miss.accepted_ago.is_some() => &LISTENER_GONE,
                 libc::ECONNREFUSED => &REFUSED,
                 libc::ETIMEDOUT => &TIMEOUT,
                 // EINVAL is what a route of type `blackhole` gives.
@@ -122,8 +123,14 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
                 .with("port", port)
                 .with("machine", machine(host, to))
                 .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()));
+            let local = listeners::is_local(to.ip());
+            if row == &cause::tcp::LISTENER_GONE {
+                finding = finding
+                    .with("ago", miss.accepted_ago.map(seconds))
+                    .word("here", local.then(|| address.to_string()));
+            }
             // What is on the way matters only where there is one.
-            if !listeners::is_local(to.ip()) {
+            if !local {
                 finding = finding
                     .word("remote_host", machine(host, to))
                     .word("remote_ip", to.ip().to_string());
@@ -264,6 +271,7 @@ mod tests {
                 from: Some([10, 0, 0, 1].into()),
             }),
             took: Duration::from_millis(3),
+            accepted_ago: None,
         }
     }
 
@@ -333,11 +341,13 @@ mod tests {
             why: Why::Late,
             icmp: None,
             took: Duration::from_secs(5),
+            accepted_ago: None,
         };
         let long = ConnectError {
             why: Why::PathTooLong(120),
             icmp: None,
             took: Duration::ZERO,
+            accepted_ago: None,
         };
         for (address, miss) in [
             (&to, miss(libc::ECONNREFUSED, None)),

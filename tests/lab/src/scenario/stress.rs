@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{Case, Conn, Expect, HaProxy, Lab, Need, Oracle, Scenario, free_port};
+use crate::{Case, Conn, Expect, HaProxy, Lab, Need, Oracle, Scenario, Tool, free_port};
 
 const NOBODY: Oracle = Oracle::None("a single attempt of another client proves nothing");
 
@@ -45,6 +45,22 @@ fn stress(lab: &Lab, conn: Conn) -> Case {
     let case = Case::check(conn).password(lab.password());
     case.command("stress")
 }
+
+/// Listens on a port, relays one connection to another, and ends.
+const ONE_CONNECTION: &str = "
+import socket, sys, threading
+listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+print('listening', flush=True)
+near, _ = listener.accept()
+listener.close()
+far = socket.create_connection(('127.0.0.1', int(sys.argv[2])))
+def relay(a, b):
+    while data := a.recv(65536): b.sendall(data)
+    b.shutdown(socket.SHUT_WR)
+ways = [threading.Thread(target=relay, args=ends) for ends in ((near, far), (far, near))]
+for way in ways: way.start()
+for way in ways: way.join()
+";
 
 /// Many attempts.
 pub const SCENARIOS: &[Scenario] = &[
@@ -213,4 +229,32 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(stress(lab, conn).assert(rate(20, 0.0)))
         },
     ),
+    Scenario::new(
+        "stress-forward-ends",
+        "a forward on this machine serves one connection and ends, as socat without fork does",
+        Expect::Fail("tcp.listener-gone"),
+        &[Need::Postgres, Need::Python],
+        |lab| {
+            let port = free_port();
+            let to = lab.postgres()?.port();
+            let forward = Tool::new("python3").args(["-c", ONE_CONNECTION]);
+            let forward = forward.arg(port).arg(to);
+            let forward = forward.serve(lab.dir("forward")?.join("log"), "KILL")?;
+            forward.wait_ready(|| forward.log().contains("listening"))?;
+            let case = stress(lab, lab.postgres()?.conn().set("port", port));
+            let case = case.args(&["--attempts", "3", "--concurrency", "1"]);
+            Ok(case.keep(forward).assert(|report| {
+                let fix = &report["verdict"]["fixes"][0]["text"];
+                let forward = fix
+                    .as_str()
+                    .is_some_and(|text| text.contains("port-forward"));
+                ensure!(forward, "{fix}");
+                let all = report["verdict"]["fixes"].to_string();
+                ensure!(!all.contains("listen_addresses"), "{all}");
+                ensure!(!all.contains("container"), "{all}");
+                Ok(())
+            }))
+        },
+    )
+    .oracle(NOBODY),
 ];
