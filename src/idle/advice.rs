@@ -45,6 +45,9 @@ pub struct Circumstances {
     /// Whether keepalives of the SSH client would reach what drops the
     /// connection.
     pub ssh_keepalive: bool,
+    /// Whether the connection goes through an SSH tunnel and TCP keepalives of
+    /// the database prevent the drop.
+    pub server_keepalive: bool,
     /// Whether a transaction was open: the application must end it, and no
     /// pool setting helps.
     pub in_transaction: bool,
@@ -57,6 +60,7 @@ pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
         keepalive_helps,
         tunnel,
         ssh_keepalive,
+        server_keepalive,
         in_transaction,
     } = circumstances;
     let Numbers { keepalive, retire } = numbers;
@@ -73,6 +77,10 @@ pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
                 "keepalives_idle={keepalive} keepalives_interval={} keepalives_count=3 tcp_user_timeout={user_timeout}",
                 (keepalive / 3).max(1)
             ),
+            false if server_keepalive => format!("options='{}'", server_options(keepalive)),
+            false if tunnel => {
+                "keepalives and tcp_user_timeout do not reach through the tunnel".to_owned()
+            }
             false => format!("tcp_user_timeout={user_timeout} (TCP keepalives do not help here)"),
         },
     );
@@ -112,8 +120,20 @@ pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
             "ssh",
             format!("-o ServerAliveInterval={keepalive} -o ServerAliveCountMax=3"),
         );
+        add("sshd", format!("ClientAliveInterval {keepalive}"));
+    }
+    if server_keepalive {
+        add(
+            "postgresql.conf",
+            format!("tcp_keepalives_idle={keepalive} tcp_keepalives_interval={keepalive}"),
+        );
     }
     Value::Object(advice)
+}
+
+/// What makes the server send TCP keepalives, as `options` takes it.
+pub fn server_options(seconds: u64) -> String {
+    format!("-c tcp_keepalives_idle={seconds} -c tcp_keepalives_interval={seconds}")
 }
 
 /// HikariCP's keepalive is a query, so that it helps where TCP's do not; each

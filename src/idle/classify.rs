@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cause::{self, Cause};
-use crate::config::Hop;
 use crate::finding::{Composed, Finding};
 use crate::pipeline::Connected;
 use crate::report::{StageRecord, ms};
@@ -16,7 +15,11 @@ use super::connection::{TestOutcome, Treatment};
 use super::ladder::{
     self, Drop, DropKind, ParkedEnd, Rung, Threshold, TunnelPart, format_duration, told,
 };
+use super::tunnel::{Reach, Tunnel};
 use super::{Plan, suspects, unclassified};
+
+/// How much longer a connection must have lived than an unused SSH session.
+const UNUSED_MARGIN: Duration = Duration::from_secs(1);
 
 /// A connection that was cared for, and what became of it.
 #[derive(Clone, Debug)]
@@ -29,8 +32,8 @@ struct Cared {
 /// What the arms have said so far.
 pub struct IdleEvidence {
     plan: Plan,
-    /// The SSH servers on the way, the first hop first.
-    pub hops: Vec<String>,
+    /// The way through SSH servers; without hops where there is none.
+    pub tunnel: Tunnel,
     /// The parked connections that came to their end.
     pub rungs: Vec<Rung>,
     /// Why fewer connections than planned could be opened.
@@ -42,20 +45,18 @@ pub struct IdleEvidence {
     unused: Option<ParkedEnd>,
     keepalive: Option<Cared>,
     heartbeat: Option<Cared>,
+    ssh_keepalive: Option<Cared>,
+    server_keepalive: Option<Cared>,
     hop_ends: Vec<Option<(Duration, ParkedEnd)>>,
 }
 
 impl IdleEvidence {
     /// Nothing yet.
     pub fn new(connected: &Connected, plan: Plan) -> Self {
-        let ssh = connected.target.ssh.as_ref();
-        let hops: Vec<String> = ssh
-            .map(|ssh| ssh.hops.iter().map(Hop::label).collect())
-            .unwrap_or_default();
-        Self::through(hops, plan)
+        Self::through(Tunnel::of(connected), plan)
     }
 
-    fn through(hops: Vec<String>, plan: Plan) -> Self {
+    fn through(tunnel: Tunnel, plan: Plan) -> Self {
         Self {
             plan,
             rungs: Vec::new(),
@@ -64,15 +65,17 @@ impl IdleEvidence {
             unused: None,
             keepalive: None,
             heartbeat: None,
-            hop_ends: vec![None; hops.len()],
-            hops,
+            ssh_keepalive: None,
+            server_keepalive: None,
+            hop_ends: vec![None; tunnel.hops.len()],
+            tunnel,
         }
     }
 
     /// What is done for an arm, for people.
     pub fn label(&self, care: Treatment) -> String {
         match care {
-            Treatment::Hop(hop) => match self.hops.get(hop) {
+            Treatment::Hop(hop) => match self.tunnel.hops.get(hop) {
                 Some(label) => format!("SSH only, to {label}"),
                 None => care.to_string(),
             },
@@ -92,6 +95,8 @@ impl IdleEvidence {
         match care {
             Treatment::Keepalive(interval) => self.keepalive = cared(interval),
             Treatment::Heartbeat(interval) => self.heartbeat = cared(interval),
+            Treatment::SshKeepalive(interval) => self.ssh_keepalive = cared(interval),
+            Treatment::ServerKeepalive(interval) => self.server_keepalive = cared(interval),
             Treatment::Hop(hop) => {
                 if let Some(slot) = self.hop_ends.get_mut(hop) {
                     *slot = Some((outcome.life, outcome.end));
@@ -106,6 +111,8 @@ impl IdleEvidence {
     pub fn forget_cared_for(&mut self) {
         self.keepalive = None;
         self.heartbeat = None;
+        self.ssh_keepalive = None;
+        self.server_keepalive = None;
     }
 
     /// What the ladder says. Where it says that nothing is dropped, the
@@ -160,13 +167,19 @@ impl IdleEvidence {
                     "announced": drop.announced,
                     "sqlstate": drop.sqlstate,
                     "part": drop.part.map(TunnelPart::name),
+                    "hop": self.hop(drop),
                 }),
             },
         );
         record.fact("keepalive_helps", self.keepalive_helps(&found));
         record.fact("heartbeat_helps", self.heartbeat_helps(&found));
         record.fact("advice", self.advice(&found));
-        if !self.hops.is_empty() {
+        if !self.tunnel.hops.is_empty() {
+            record.fact("ssh_keepalive_helps", self.ssh_keepalive_helps(&found));
+            record.fact(
+                "server_keepalive_helps",
+                self.server_keepalive_helps(&found),
+            );
             record.fact("hops", self.hop_facts());
         }
         record.summary = match (&found.dropped, found.survived) {
@@ -179,7 +192,8 @@ impl IdleEvidence {
     }
 
     fn hop_facts(&self) -> serde_json::Value {
-        self.hops
+        self.tunnel
+            .hops
             .iter()
             .zip(&self.hop_ends)
             .map(|(hop, end)| {
@@ -197,13 +211,37 @@ impl IdleEvidence {
             .collect()
     }
 
-    /// Who counts the protocol's own traffic sees no keepalives.
+    /// Who counts the protocol's own traffic sees no keepalives, and through a
+    /// tunnel they reach the first hop only.
     fn keepalive_helps(&self, found: &Threshold) -> Option<bool> {
+        self.reaches(self.keepalive.as_ref(), found, TunnelPart::Ssh)
+    }
+
+    /// Keepalives in an SSH session go no further than the SSH servers. Those
+    /// of a later hop are data in the forward of the one before.
+    fn ssh_keepalive_helps(&self, found: &Threshold) -> Option<bool> {
         let drop = found.dropped.as_ref()?;
-        let counts_traffic = matches!(drop.kind, DropKind::Server | DropKind::Pooler)
-            || drop.part == Some(TunnelPart::Forward);
-        match self.helps(self.keepalive.as_ref(), found) {
-            Some(true) if counts_traffic => Some(false),
+        let later = drop.hop.is_some_and(|hop| hop + 1 < self.tunnel.hops.len());
+        let part = match drop.part {
+            Some(TunnelPart::Forward) if later => TunnelPart::Forward,
+            _ => TunnelPart::Ssh,
+        };
+        self.reaches(self.ssh_keepalive.as_ref(), found, part)
+    }
+
+    /// TCP keepalives of the database end at the last SSH server.
+    fn server_keepalive_helps(&self, found: &Threshold) -> Option<bool> {
+        self.reaches(self.server_keepalive.as_ref(), found, TunnelPart::Beyond)
+    }
+
+    /// Whether keepalives that go over this part of the way, of a tunnel,
+    /// prevent the drop. What outlives a drop elsewhere does so by chance.
+    fn reaches(&self, cared: Option<&Cared>, found: &Threshold, part: TunnelPart) -> Option<bool> {
+        let drop = found.dropped.as_ref()?;
+        let elsewhere = matches!(drop.kind, DropKind::Server | DropKind::Pooler)
+            || drop.part.is_some_and(|dropped| dropped != part);
+        match self.helps(cared, found) {
+            Some(true) if elsewhere => Some(false),
             helps => helps,
         }
     }
@@ -237,8 +275,12 @@ impl IdleEvidence {
         }
         let circumstances = Circumstances {
             keepalive_helps: self.keepalive_helps(found),
-            tunnel: !self.hops.is_empty(),
-            ssh_keepalive: drop.part == Some(TunnelPart::Ssh),
+            tunnel: !self.tunnel.hops.is_empty(),
+            ssh_keepalive: match self.ssh_keepalive_helps(found) {
+                None => drop.part == Some(TunnelPart::Ssh),
+                Some(helps) => helps,
+            },
+            server_keepalive: self.server_keepalive_helps(found) == Some(true),
             in_transaction: self.plan.in_transaction,
         };
         advice::settings(self.numbers(found, drop), circumstances)
@@ -254,6 +296,9 @@ impl IdleEvidence {
     pub fn conclude(&self, record: &mut StageRecord) -> Verdict<()> {
         self.note(record);
         let found = self.found();
+        if let Some(unused) = self.unused_session() {
+            record.warn(unused);
+        }
         let Some(drop) = &found.dropped else {
             return match self.unclear() {
                 Some(error) => Err(unclassified(&error)),
@@ -284,10 +329,15 @@ impl IdleEvidence {
             }
             _ => None,
         };
-        let keep = self.keepalive_helps(found) != Some(false) && self.hops.is_empty();
+        let direct = self.tunnel.hops.is_empty();
+        let keep = self.keepalive_helps(found) != Some(false) && direct;
+        // Through a tunnel the fixes name what has to be sent, and by whom.
         let heartbeat = match keep {
-            true => "TCP keepalives or a query as a heartbeat",
-            false => "a query as a heartbeat",
+            true => Some("TCP keepalives or a query as a heartbeat"),
+            false if direct || drop.part == Some(TunnelPart::Beyond) => {
+                Some("a query as a heartbeat")
+            }
+            false => None,
         };
         let settings = numbers.filter(|_| keep).map(|n| {
             format!(
@@ -302,7 +352,7 @@ impl IdleEvidence {
             .filter(|rung| rung.end == ParkedEnd::Survived)
             .map(|rung| rung.silence)
             .max();
-        Finding::new(cause_of(drop))
+        let finding = Finding::new(cause_of(drop))
             .with("kind", drop.kind.name())
             .with("after", self.after(found, drop))
             .with("dropped_ms", ms(drop.at))
@@ -340,6 +390,39 @@ impl IdleEvidence {
                 (self.left_behind > 0).then_some(self.left_behind),
             )
             .with("intermittent", found.by_chance.then_some(true))
+            .with("session_settings", session_settings(drop));
+        match (drop.part.zip(drop.hop), numbers) {
+            (Some(place), Some(numbers)) => {
+                let reach = Reach {
+                    ssh_keepalive: self.ssh_keepalive_helps(found),
+                    server_keepalive: self.server_keepalive_helps(found),
+                };
+                self.tunnel.fixes(finding, place, numbers, reach)
+            }
+            _ => finding,
+        }
+    }
+
+    /// An SSH session that carried nothing, and was closed while those that
+    /// carried an idle connection were not.
+    fn unused_session(&self) -> Option<Finding> {
+        let (Some(hop), Some(Some((_, ParkedEnd::Dropped(drop))))) =
+            (self.tunnel.hops.last(), self.hop_ends.last())
+        else {
+            return None;
+        };
+        let outlived = self
+            .rungs
+            .iter()
+            .any(|rung| rung.end == ParkedEnd::Survived && rung.silence >= drop.at + UNUSED_MARGIN);
+        let closed = drop.kind == DropKind::Ssh && drop.announced;
+        (closed && outlived && drop.part == Some(TunnelPart::Ssh)).then(|| {
+            Finding::new(&cause::idle::SSH_UNUSED)
+                .with("hop", hop.clone())
+                .with("after", format!("after {}", format_duration(drop.at)))
+                .with("closed_ms", ms(drop.at))
+                .with("words", drop.message.clone())
+        })
     }
 
     /// The moment or the bracket of a drop, to follow "dropped".
@@ -368,39 +451,26 @@ impl IdleEvidence {
     /// The part of the way, as far as it is known.
     fn place(&self, drop: &Drop) -> String {
         const HERE: &str = "this machine";
-        let Some(last) = self.hops.last() else {
+        let hops = &self.tunnel.hops;
+        let (Some(last), at) = (hops.last(), drop.hop.unwrap_or_default()) else {
             return format!("between {HERE} and the database");
         };
-        match (drop.part, self.guilty_hop()) {
-            (Some(TunnelPart::Beyond), _) => format!("between {last} and the database"),
-            (Some(TunnelPart::Forward), _) => format!("at {last}"),
-            (Some(TunnelPart::Ssh), Some((before, hop))) => {
-                format!("between {} and {hop}", before.unwrap_or(HERE))
+        let hop = hops.get(at).unwrap_or(last);
+        match drop.part {
+            Some(TunnelPart::Beyond) => format!("between {hop} and the database"),
+            Some(TunnelPart::Forward) => format!("at {hop}"),
+            Some(TunnelPart::Ssh) => {
+                let before = at.checked_sub(1).and_then(|at| hops.get(at));
+                format!("between {} and {hop}", before.map_or(HERE, String::as_str))
             }
-            (Some(TunnelPart::Ssh), None) => format!("between {HERE} and {last}"),
-            (None, _) => "beyond the tunnel".to_owned(),
+            None => format!("beyond {last}, at the database or a pooler"),
         }
-    }
-
-    /// The first hop whose own SSH session did not last, and the one before it.
-    fn guilty_hop(&self) -> Option<(Option<&str>, &str)> {
-        let mut before = None;
-        for (hop, end) in self.hops.iter().zip(&self.hop_ends) {
-            if matches!(end, Some((_, ParkedEnd::Dropped(_)))) {
-                return Some((before, hop));
-            }
-            before = Some(hop.as_str());
-        }
-        None
     }
 
     /// The SSH server that a drop concerns.
-    fn hop<'a>(&'a self, drop: &Drop) -> Option<&'a str> {
-        let guilty = match drop.part? {
-            TunnelPart::Ssh => self.guilty_hop().map(|(_, hop)| hop),
-            TunnelPart::Forward | TunnelPart::Beyond => None,
-        };
-        guilty.or(self.hops.last().map(String::as_str))
+    fn hop(&self, drop: &Drop) -> Option<&str> {
+        let hop = self.tunnel.hops.get(drop.hop?);
+        drop.part.and(hop).map(String::as_str)
     }
 
     fn remedy(&self, found: &Threshold) -> Option<Finding> {
@@ -413,7 +483,22 @@ impl IdleEvidence {
             .interval;
         let every = format_duration(interval);
         let late = found.safe().is_some_and(|safe| interval >= safe);
+        let (ssh, server) = match self.tunnel.hops.is_empty() {
+            true => (None, None),
+            false => (
+                self.ssh_keepalive_helps(found),
+                self.server_keepalive_helps(found),
+            ),
+        };
         let remedy = match (keepalive, heartbeat) {
+            _ if ssh == Some(true) => format!(
+                "SSH keepalives every {every} prevent the drop, sent by the client \
+                 (ServerAliveInterval) or by the SSH server (ClientAliveInterval)."
+            ),
+            _ if server == Some(true) => format!(
+                "TCP keepalives that the database sends every {every} prevent the drop; those of \
+                 the client end at the SSH server."
+            ),
             (Some(true), _) => format!("TCP keepalives every {every} prevent the drop."),
             (Some(false), Some(true)) => {
                 format!("TCP keepalives do not prevent the drop; a query every {every} does.")
@@ -435,6 +520,8 @@ impl IdleEvidence {
             .with("remedy", remedy)
             .with("keepalive_helps", keepalive)
             .with("heartbeat_helps", heartbeat)
+            .with("ssh_keepalive_helps", ssh)
+            .with("server_keepalive_helps", server)
             .with("interval_ms", ms(interval));
         let advice = self.advice(found);
         let settings = advice.as_object().into_iter().flatten();
@@ -468,6 +555,13 @@ fn cause_of(drop: &Drop) -> &'static Cause {
         DropKind::Closed => &cause::idle::CLOSED,
         DropKind::Silent => &cause::idle::BLACK_HOLE,
     }
+}
+
+/// What in sshd's configuration ends a session that is in use and idle. A
+/// client that answers is not ended by `ClientAliveInterval`, but for one case.
+fn session_settings(drop: &Drop) -> Option<&'static str> {
+    let session = drop.kind == DropKind::Ssh && drop.part == Some(TunnelPart::Ssh);
+    session.then_some("ClientAliveCountMax 0 (before OpenSSH 8.2, it ends idle sessions)")
 }
 
 /// The server's setting that caused the timeout.
@@ -513,7 +607,7 @@ mod tests {
             in_transaction: false,
             spare: None,
         };
-        IdleEvidence::through(Vec::new(), plan)
+        IdleEvidence::through(Tunnel::default(), plan)
     }
 
     fn rung(silence: u64, end: ParkedEnd) -> Rung {
@@ -592,8 +686,9 @@ mod tests {
             let mut known = known(None);
             let mut drop = drop_at(kind, 3, true);
             if kind == DropKind::Ssh {
-                known.hops = vec!["ops@bastion:22".to_owned()];
+                known.tunnel = Tunnel::through(&["ops@bastion:22"]);
                 drop.part = Some(TunnelPart::Ssh);
+                drop.hop = Some(0);
             }
             known.rungs = vec![rung(4, ParkedEnd::Dropped(drop))];
             let (_, finding) = concluded(&known);
@@ -644,16 +739,10 @@ mod tests {
     #[test]
     fn the_guilty_hop_is_named() {
         let mut known = known(None);
-        known.hops = vec!["a@one:22".to_owned(), "b@two:22".to_owned()];
-        known.hop_ends = vec![
-            Some((s(6), ParkedEnd::Survived)),
-            Some((
-                s(6),
-                ParkedEnd::Dropped(drop_at(DropKind::Silent, 6, false)),
-            )),
-        ];
+        known.tunnel = Tunnel::through(&["a@one:22", "b@two:22"]);
         let drop = Drop {
             part: Some(TunnelPart::Ssh),
+            hop: Some(1),
             ..drop_at(DropKind::Silent, 4, false)
         };
         assert_eq!(known.place(&drop), "between a@one:22 and b@two:22");

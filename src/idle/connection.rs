@@ -14,6 +14,7 @@ use crate::stage::ssh::Bastion;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{IdleMessage, QueryError, Session};
 
+use super::advice;
 use super::ladder::{Drop, DropKind, ParkedEnd, SERVER_TIMEOUTS, TunnelPart, format_duration};
 use super::ssh_hop::HopEnd;
 
@@ -37,6 +38,12 @@ pub enum Treatment {
     Keepalive(Duration),
     /// A query at this interval.
     Heartbeat(Duration),
+    /// Through a tunnel: a keepalive in every hop's SSH session at this
+    /// interval (`ServerAliveInterval`); then a query.
+    SshKeepalive(Duration),
+    /// Through a tunnel: TCP keepalives at this interval, sent by the database
+    /// (`tcp_keepalives_idle`), since those of a client end at the first hop.
+    ServerKeepalive(Duration),
     /// An SSH session up to this hop, counted from 0, without a database
     /// connection, idle.
     Hop(usize),
@@ -82,7 +89,9 @@ impl TestConnection {
             _ => keepalives(None),
         };
         let line = match care {
-            Treatment::Hop(_) | Treatment::Keepalive(_) if way.is_shared() => {
+            Treatment::Hop(_) | Treatment::Keepalive(_) | Treatment::SshKeepalive(_)
+                if way.is_shared() =>
+            {
                 let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
                 return Err(finding.with("error", "the SSH server accepts no second login"));
             }
@@ -134,7 +143,8 @@ impl TestConnection {
                     ctx,
                 };
                 let beat = match care {
-                    Treatment::Heartbeat(interval) => Some(interval),
+                    Treatment::Heartbeat(interval) => Some(Beat::Query(interval)),
+                    Treatment::SshKeepalive(interval) => Some(Beat::Ssh(interval)),
                     _ => None,
                 };
                 let end = database.watch(beat, &mut until).await;
@@ -150,6 +160,23 @@ impl TestConnection {
     }
 }
 
+/// What is sent at an interval.
+#[derive(Clone, Copy)]
+enum Beat {
+    /// A query.
+    Query(Duration),
+    /// A keepalive to every hop.
+    Ssh(Duration),
+}
+
+impl Beat {
+    fn interval(self) -> Duration {
+        match self {
+            Beat::Query(interval) | Beat::Ssh(interval) => interval,
+        }
+    }
+}
+
 /// The SSH session that a connection goes through.
 struct Through {
     bastion: Bastion,
@@ -160,7 +187,7 @@ struct Through {
 impl Through {
     fn new(bastion: Bastion) -> Self {
         Self {
-            closed_before: bastion.closed_forwards(),
+            closed_before: bastion.closed_forwards(bastion.last_hop()),
             bastion,
         }
     }
@@ -194,16 +221,23 @@ impl<'a> Way<'a> {
         care: Treatment,
         keepalives: Keepalives,
     ) -> Verdict<(Session, Option<Through>)> {
+        let options = match care {
+            Treatment::ServerKeepalive(interval) => {
+                Some(advice::server_options(interval.as_secs().max(1)))
+            }
+            _ => None,
+        };
         let another = |own_hop| Another {
             keepalives,
             own_hop,
+            options: options.clone(),
         };
         if !self.is_shared() {
             match self.connected.again(&another(true)).await {
                 Ok((session, hop)) => return Ok((session, hop.map(Through::new))),
                 Err(finding) if finding.cause.is_of(crate::cause::family::SSH_AUTH) => {
                     self.shared.store(true, Ordering::Relaxed);
-                    if let Treatment::Keepalive(_) = care {
+                    if let Treatment::Keepalive(_) | Treatment::SshKeepalive(_) = care {
                         return Err(finding);
                     }
                 }
@@ -250,15 +284,15 @@ struct Database {
 }
 
 impl Database {
-    /// Sleeps, or sends a query every `beat`, until its time is up, listening
+    /// Sleeps, or sends something every `beat`, until its time is up, listening
     /// all the while; then asks for a last sign of life. `None` where nobody
     /// wants to know any more.
     async fn watch(
         &mut self,
-        beat: Option<Duration>,
+        beat: Option<Beat>,
         until: &mut watch::Receiver<Instant>,
     ) -> Option<ParkedEnd> {
-        let mut next_beat = beat.map(|beat| self.begun + beat);
+        let mut next_beat = beat.map(|beat| self.begun + beat.interval());
         loop {
             let end = *until.borrow_and_update();
             let wake = next_beat.map_or(end, |beat| beat.min(end));
@@ -270,13 +304,19 @@ impl Database {
                 }
                 changed = until.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(wake.into()) => {
-                    if let Some(drop) = self.wake().await {
+                    let dropped = match beat {
+                        Some(Beat::Ssh(_)) if wake < end => {
+                            ssh_keepalive(self.through.as_ref(), self.begun, self.patience).await
+                        }
+                        _ => self.wake().await,
+                    };
+                    if let Some(drop) = dropped {
                         return Some(ParkedEnd::Dropped(drop));
                     }
                     if wake >= end {
                         return Some(ParkedEnd::Survived);
                     }
-                    next_beat = beat.map(|beat| wake + beat);
+                    next_beat = beat.map(|beat| wake + beat.interval());
                 }
             }
         }
@@ -344,6 +384,23 @@ impl Database {
     }
 }
 
+/// Sends a keepalive to every hop; one that does not answer in time was
+/// dropped in silence. A session that ended is told by the connection.
+async fn ssh_keepalive(
+    through: Option<&Through>,
+    begun: Instant,
+    patience: Duration,
+) -> Option<Drop> {
+    let at = begun.elapsed();
+    let hop = through?.bastion.first_silent(patience).await?;
+    let silent = begun.elapsed() >= at + patience;
+    silent.then(|| Drop {
+        part: Some(TunnelPart::Ssh),
+        hop: Some(hop),
+        ..ended(DropKind::Silent, at, false, None)
+    })
+}
+
 /// Through a tunnel, tells the part of the way that a drop belongs to.
 async fn placed(through: Option<&Through>, patience: Duration, drop: Drop) -> Drop {
     let Some(Through {
@@ -356,41 +413,52 @@ async fn placed(through: Option<&Through>, patience: Duration, drop: Drop) -> Dr
     match drop.kind {
         DropKind::Server | DropKind::Pooler | DropKind::Ssh => drop,
         DropKind::Silent => {
-            let answer = tokio::time::timeout(patience, bastion.answers());
-            let part = match answer.await {
-                Ok(true) => TunnelPart::Beyond,
-                Ok(false) | Err(_) => TunnelPart::Ssh,
+            let (part, hop) = match bastion.first_silent(patience).await {
+                None => (TunnelPart::Beyond, bastion.last_hop()),
+                Some(hop) => (TunnelPart::Ssh, hop),
             };
             Drop {
                 part: Some(part),
+                hop: Some(hop),
                 ..drop
             }
         }
         DropKind::Closed | DropKind::Reset => {
-            let fate = tokio::time::timeout(LAG, bastion.ended()).await;
-            let (kind, message, part) = match fate {
-                Ok(fate) => (ssh_kind(&fate), Some(fate.words), TunnelPart::Ssh),
-                Err(_) if bastion.closed_forwards() > *closed_before => {
-                    let words = "it closed the forward and kept the session";
-                    (DropKind::Ssh, Some(words.to_owned()), TunnelPart::Forward)
-                }
-                Err(_) => (drop.kind, drop.message, TunnelPart::Beyond),
-            };
-            Drop {
-                kind,
-                message,
-                part: Some(part),
-                ..drop
+            let last = bastion.last_hop();
+            match tokio::time::timeout(LAG, bastion.ended()).await {
+                Ok(fate) => of_hop(fate, drop.at, drop.announced),
+                Err(_) if bastion.closed_forwards(last) > *closed_before => Drop {
+                    kind: DropKind::Ssh,
+                    message: Some("it closed the forward and kept the session".to_owned()),
+                    part: Some(TunnelPart::Forward),
+                    hop: Some(last),
+                    ..drop
+                },
+                Err(_) => Drop {
+                    part: Some(TunnelPart::Beyond),
+                    hop: Some(last),
+                    ..drop
+                },
             }
         }
     }
 }
 
-/// A reset is no SSH server's doing: something before it forgot the connection.
-fn ssh_kind(fate: &HopEnd) -> DropKind {
-    match fate.reset {
+/// A drop by the end of a hop. A reset is no SSH server's doing: something
+/// before it forgot the connection.
+fn of_hop(fate: HopEnd, at: Duration, announced: bool) -> Drop {
+    let kind = match fate.reset {
         true => DropKind::Reset,
         false => DropKind::Ssh,
+    };
+    let part = match fate.forward {
+        true => TunnelPart::Forward,
+        false => TunnelPart::Ssh,
+    };
+    Drop {
+        part: Some(part),
+        hop: Some(fate.hop),
+        ..ended(kind, at, announced, Some(fate.words))
     }
 }
 
@@ -411,21 +479,21 @@ async fn ssh_alone(
         tokio::select! {
             fate = bastion.ended() => {
                 let at = begun.elapsed();
-                let drop = ended(ssh_kind(&fate), at, true, Some(fate.words));
-                return Some(ParkedEnd::Dropped(drop));
+                return Some(ParkedEnd::Dropped(of_hop(fate, at, true)));
             }
             changed = until.changed() => changed.ok()?,
             () = tokio::time::sleep_until(end.into()) => break,
         }
     }
     let at = begun.elapsed();
-    Some(
-        match tokio::time::timeout(patience, bastion.answers()).await {
-            Ok(true) => ParkedEnd::Survived,
-            Ok(false) => ParkedEnd::Dropped(ended(DropKind::Ssh, at, false, None)),
-            Err(_) => ParkedEnd::Dropped(ended(DropKind::Silent, at, false, None)),
-        },
-    )
+    Some(match bastion.first_silent(patience).await {
+        None => ParkedEnd::Survived,
+        Some(hop) => ParkedEnd::Dropped(Drop {
+            part: Some(TunnelPart::Ssh),
+            hop: Some(hop),
+            ..ended(DropKind::Silent, at, false, None)
+        }),
+    })
 }
 
 /// A drop by somebody's words. A pooler's errors name no source file, unless
@@ -450,6 +518,7 @@ fn ended(kind: DropKind, at: Duration, announced: bool, message: Option<String>)
         message,
         sqlstate: None,
         part: None,
+        hop: None,
     }
 }
 
@@ -463,6 +532,16 @@ impl std::fmt::Display for Treatment {
             }
             Treatment::Heartbeat(interval) => {
                 write!(f, "a query every {}", format_duration(*interval))
+            }
+            Treatment::SshKeepalive(interval) => {
+                write!(f, "SSH keepalives every {}", format_duration(*interval))
+            }
+            Treatment::ServerKeepalive(interval) => {
+                write!(
+                    f,
+                    "TCP keepalives of the database every {}",
+                    format_duration(*interval)
+                )
             }
             Treatment::Hop(hop) => write!(f, "SSH only, hop {}", hop + 1),
         }

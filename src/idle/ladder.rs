@@ -57,6 +57,9 @@ pub struct Drop {
     pub sqlstate: Option<String>,
     /// Through a tunnel: on which part of the way.
     pub part: Option<TunnelPart>,
+    /// Through a tunnel: the hop that the part ends at or, beyond the last,
+    /// begins at; counted from 0.
+    pub hop: Option<usize>,
 }
 
 /// By what a drop was told.
@@ -321,6 +324,7 @@ pub(super) mod tests {
             message: None,
             sqlstate: None,
             part: None,
+            hop: None,
         }
     }
 

@@ -11,7 +11,9 @@
 //! Through a tunnel every connection has an SSH session of its own, as an
 //! application's tunnel would, so that the part of the way that dropped it
 //! can be asked for a sign of life; beside them each hop has an SSH session
-//! that carries nothing.
+//! that carries nothing. TCP keepalives of a client end at the first hop, so
+//! two more connections show what reaches further: keepalives in the SSH
+//! sessions, and TCP keepalives that the database sends.
 
 mod advice;
 mod classify;
@@ -19,6 +21,7 @@ mod connection;
 mod ladder;
 mod ssh_hop;
 mod suspects;
+mod tunnel;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -223,6 +226,12 @@ impl<'a> IdleTest<'a> {
         tell: Tell<'a>,
     ) -> Self {
         let (send, outcomes) = mpsc::channel(64);
+        // Through a tunnel two more are cared for.
+        let more = if connected.bastion.is_some() { 2 } else { 0 };
+        let plan = Plan {
+            spare: plan.spare.map(|spare| spare.saturating_sub(more)),
+            ..plan
+        };
         let known = IdleEvidence::new(connected, plan);
         known.note(record);
         Self {
@@ -272,13 +281,10 @@ impl<'a> IdleTest<'a> {
             .into_iter()
             .map(|silence| (Treatment::Parked, silence))
             .collect();
-        let cared_for = [
-            (Treatment::Keepalive(self.interval), longest),
-            (Treatment::Heartbeat(self.interval), longest),
-        ];
-        arms.splice(1..1, cared_for);
+        let cared_for = self.cared_for(self.interval);
+        arms.splice(1..1, cared_for.into_iter().map(|care| (care, longest)));
         arms.push((Treatment::Unused, longest));
-        let hops = self.known.hops.len();
+        let hops = self.known.tunnel.hops.len();
         arms.extend((0..hops).map(|hop| (Treatment::Hop(hop), longest)));
         let mut parked = 0;
         let mut opened = 0;
@@ -304,14 +310,22 @@ impl<'a> IdleTest<'a> {
                     }
                     Err(finding) if opened == 0 => return Err(finding),
                     // It could tell nothing of its own.
-                    Err(_) if self.way.is_shared() && matches!(care, Treatment::Hop(_)) => {}
+                    Err(_)
+                        if self.way.is_shared()
+                            && matches!(care, Treatment::Hop(_) | Treatment::SshKeepalive(_)) => {}
                     Err(finding) => {
                         (self.tell)(Event::Note(format!(
                             "not opened: {}: {}",
                             self.known.label(*care),
                             in_words(&finding)
                         )));
-                        let optional = matches!(care, Treatment::Hop(_) | Treatment::Keepalive(_));
+                        let optional = matches!(
+                            care,
+                            Treatment::Hop(_)
+                                | Treatment::Keepalive(_)
+                                | Treatment::SshKeepalive(_)
+                                | Treatment::ServerKeepalive(_)
+                        );
                         if !optional {
                             self.known.refused.get_or_insert(in_words(&finding));
                         }
@@ -328,6 +342,19 @@ impl<'a> IdleTest<'a> {
             self.say_fewer(parked, &why);
         }
         Ok(())
+    }
+
+    /// What is done for the connections that are not left alone.
+    fn cared_for(&self, interval: Duration) -> Vec<Treatment> {
+        let mut all = vec![
+            Treatment::Keepalive(interval),
+            Treatment::Heartbeat(interval),
+        ];
+        if !self.known.tunnel.hops.is_empty() {
+            all.push(Treatment::SshKeepalive(interval));
+            all.push(Treatment::ServerKeepalive(interval));
+        }
+        all
     }
 
     /// Opens a few connections at once.
@@ -444,6 +471,7 @@ impl<'a> IdleTest<'a> {
         let another = Another {
             keepalives: self.connected.target.keepalives,
             own_hop: !self.way.is_shared(),
+            options: None,
         };
         let (mut session, _hop) = match self.connected.again(&another).await {
             Ok(connected) => connected,
@@ -515,11 +543,21 @@ impl<'a> IdleTest<'a> {
         if self.plan.interval.is_none() && too_slow && enough < left {
             self.interval = shorter;
             self.retire(|live| {
-                matches!(live.care, Treatment::Keepalive(_) | Treatment::Heartbeat(_))
+                matches!(
+                    live.care,
+                    Treatment::Keepalive(_)
+                        | Treatment::Heartbeat(_)
+                        | Treatment::SshKeepalive(_)
+                        | Treatment::ServerKeepalive(_)
+                )
             });
             self.known.forget_cared_for();
-            for care in [Treatment::Keepalive(shorter), Treatment::Heartbeat(shorter)] {
-                if self.open(care, enough).await.is_err() {
+            for care in self.cared_for(shorter) {
+                let optional = matches!(
+                    care,
+                    Treatment::SshKeepalive(_) | Treatment::ServerKeepalive(_)
+                );
+                if self.open(care, enough).await.is_err() && !optional {
                     break;
                 }
             }

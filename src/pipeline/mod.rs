@@ -9,7 +9,7 @@
 mod outcome;
 mod session;
 
-pub use session::Another;
+pub use session::{Another, joined};
 
 use std::sync::Arc;
 use std::time::Duration;

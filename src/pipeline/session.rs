@@ -206,12 +206,14 @@ impl Run<'_> {
 }
 
 /// How one more session is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Another {
     /// The keepalives of the connection that this machine itself opens.
     pub keepalives: Keepalives,
     /// Through a tunnel: whether it gets an SSH session of its own.
     pub own_hop: bool,
+    /// Settings of the server's session, beside the target's `options`.
+    pub options: Option<String>,
 }
 
 impl Connected {
@@ -239,6 +241,7 @@ impl Connected {
         let target = Target {
             endpoints: vec![self.endpoint.clone()],
             keepalives: another.keepalives,
+            options: joined(self.target.options.as_deref(), another.options.as_deref()),
             ..self.target.clone()
         };
         let mut run = Run {
@@ -281,6 +284,12 @@ impl Connected {
         let mut record = StageRecord::new(Stage::Ssh);
         ssh::probe(stream, &plan, &self.keys, &ctx, &mut record).await
     }
+}
+
+/// The target's `options` and more of them.
+pub fn joined(own: Option<&str>, more: Option<&str>) -> Option<String> {
+    let all: Vec<&str> = [own, more].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// The passes over the host list (`target_session_attrs`, PostgreSQL

@@ -116,6 +116,11 @@ impl Session {
         info.is_some_and(|info| info.unacked == 0)
     }
 
+    /// Whether it is OpenSSH's server.
+    pub(crate) fn is_openssh(&self) -> bool {
+        self.looks_up_first
+    }
+
     /// What its callbacks saw.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch

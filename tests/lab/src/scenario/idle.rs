@@ -28,7 +28,7 @@ fn stage<'a>(report: &'a Value, name: &str) -> Result<&'a Value> {
 }
 
 /// `dbdoctor idle --for 6s`, with a second of patience for what does not answer.
-fn idle(lab: &Lab, conn: Conn) -> Case {
+pub(super) fn idle(lab: &Lab, conn: Conn) -> Case {
     let case = Case::check(conn).password(lab.password());
     case.command("idle")
         .args(&["--for", "6s", "--timeout", "2s"])
@@ -39,7 +39,7 @@ fn number(value: &Value, what: &str) -> Result<f64> {
 }
 
 /// The drop was told and timed, and is of this kind.
-fn told(kind: &'static str) -> impl Fn(&Value) -> Result<()> {
+pub(super) fn told(kind: &'static str) -> impl Fn(&Value) -> Result<()> {
     move |report| {
         let facts = facts(report)?;
         let drop = &facts["drop"];
@@ -52,7 +52,7 @@ fn told(kind: &'static str) -> impl Fn(&Value) -> Result<()> {
 }
 
 /// The drop was found at waking up, and is of this kind; the bracket contains the truth.
-fn found(kind: &'static str) -> impl Fn(&Value) -> Result<()> {
+pub(super) fn found(kind: &'static str) -> impl Fn(&Value) -> Result<()> {
     move |report| {
         let facts = facts(report)?;
         let drop = &facts["drop"];
@@ -109,7 +109,7 @@ fn advice(facts: &Value) -> Result<()> {
 }
 
 /// What helps and what does not.
-fn helps(keepalive: bool, heartbeat: bool) -> impl Fn(&Value) -> Result<()> {
+pub(super) fn helps(keepalive: bool, heartbeat: bool) -> impl Fn(&Value) -> Result<()> {
     move |report| {
         let facts = facts(report)?;
         let (found_keepalive, found_heartbeat) =
@@ -123,7 +123,7 @@ fn helps(keepalive: bool, heartbeat: bool) -> impl Fn(&Value) -> Result<()> {
 }
 
 /// Nothing was dropped in so many milliseconds.
-fn lasted(silence: f64) -> impl Fn(&Value) -> Result<()> {
+pub(super) fn lasted(silence: f64) -> impl Fn(&Value) -> Result<()> {
     move |report| {
         let facts = facts(report)?;
         let survived = number(&facts["threshold"]["survived_ms"], "survived_ms")?;
@@ -135,7 +135,7 @@ fn lasted(silence: f64) -> impl Fn(&Value) -> Result<()> {
 }
 
 /// The part of the way that the drop is put down to.
-fn part(part: &'static str) -> impl Fn(&Value) -> Result<()> {
+pub(super) fn part(part: &'static str) -> impl Fn(&Value) -> Result<()> {
     move |report| {
         let found = &facts(report)?["drop"]["part"];
         ensure!(*found == part, "the part is {found}");
@@ -144,12 +144,12 @@ fn part(part: &'static str) -> impl Fn(&Value) -> Result<()> {
 }
 
 /// A forward to `to` that ends what is idle.
-fn forgetful(to: &str, end: IdleEnd) -> Result<Peer> {
+pub(super) fn forgetful(to: &str, end: IdleEnd) -> Result<Peer> {
     Peer::forward(to, Fault::Idle(Duration::from_millis(TRUTH as u64), end))
 }
 
 /// Through a forward that stands before the SSH server.
-fn before_ssh(sshd: &Sshd, peer: &Peer, lab: &Lab) -> Result<SshRoute> {
+pub(super) fn before_ssh(sshd: &Sshd, peer: &Peer, lab: &Lab) -> Result<SshRoute> {
     let user = lab.user()?;
     let known = std::fs::read_to_string(sshd.known_hosts())?;
     let known = known.replace(
@@ -161,23 +161,15 @@ fn before_ssh(sshd: &Sshd, peer: &Peer, lab: &Lab) -> Result<SshRoute> {
         .known_hosts(lab.file("known_hosts", known, 0o644)?))
 }
 
-/// A server behind a firewall that forgets idle connections after three seconds; `verdict` is
-/// what it does with what it does not know.
-fn behind_firewall(lab: &Lab, verdict: &str, conf: &[(&str, &str)]) -> Result<(Postgres, Netns)> {
-    let ns = lab.netns()?;
-    let mut pg = lab.new_postgres().netns(&ns);
-    for (name, value) in conf {
-        pg = pg.conf(name, value);
-    }
-    let pg = pg.start()?;
+/// A firewall of the namespace that forgets idle connections to the port after three seconds.
+pub(super) fn forget(ns: &Netns, port: u16, verdict: &str) -> Result<()> {
     ns.nft(&format!(
         "add table inet lab\n\
          add chain inet lab in {{ type filter hook input priority 0; }}\n\
          add rule inet lab in iif lo accept\n\
          add rule inet lab in tcp dport {port} ct state established accept\n\
          add rule inet lab in tcp dport {port} tcp flags & (syn | ack) == syn accept\n\
-         add rule inet lab in tcp dport {port} {verdict}\n",
-        port = pg.port()
+         add rule inet lab in tcp dport {port} {verdict}\n"
     ))?;
     // What it forgot it does not pick up again; its clock is what it is.
     ns.run(&["sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0"])?;
@@ -186,6 +178,23 @@ fn behind_firewall(lab: &Lab, verdict: &str, conf: &[(&str, &str)]) -> Result<(P
         "-qw",
         "net.netfilter.nf_conntrack_tcp_timeout_established=3",
     ])?;
+    Ok(())
+}
+
+/// A server behind a firewall that forgets idle connections after three seconds; `verdict` is
+/// what it does with what it does not know.
+pub(super) fn behind_firewall(
+    lab: &Lab,
+    verdict: &str,
+    conf: &[(&str, &str)],
+) -> Result<(Postgres, Netns)> {
+    let ns = lab.netns()?;
+    let mut pg = lab.new_postgres().netns(&ns);
+    for (name, value) in conf {
+        pg = pg.conf(name, value);
+    }
+    let pg = pg.start()?;
+    forget(&ns, pg.port(), verdict)?;
     Ok((pg, ns))
 }
 

@@ -33,6 +33,7 @@ mod dns_odd;
 mod guards;
 mod healthy;
 pub mod idle;
+mod idle_ssh;
 mod key;
 mod key_mangled;
 mod key_run;
@@ -91,6 +92,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", pooler::SCENARIOS),
     ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
+    ("idle", idle_ssh::SCENARIOS),
     ("stress", stress::SCENARIOS),
     ("client", client::SCENARIOS),
     ("sockets", sockets::SCENARIOS),
