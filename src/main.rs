@@ -64,6 +64,7 @@ fn main() -> ExitCode {
     }));
     // A blocked look-up must not hold the process once the report is printed.
     runtime.shutdown_background();
+    dbdoctor::process::started::end_all();
     match exit {
         Ok(exit) if !DEFECT.load(Ordering::Relaxed) => exit.into(),
         _ => Exit::Defect.into(),

@@ -1,5 +1,7 @@
 //! Programs that are started: what they inherit, and that none outlives us.
 
+pub mod started;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -15,7 +17,35 @@ pub fn command(program: &str, environment: &Variables, inherited: Vec<OwnedFd>) 
     let mut command = Command::new(program);
     let foreign = environment.iter().filter(|(name, _)| !is_setting(name));
     command.env_clear().envs(foreign).env("LC_ALL", "C");
-    before_it_runs(&mut command, inherited);
+    before_it_runs(&mut command, inherited, false);
+    command
+}
+
+/// A line for the user's shell, which is run as ssh runs the commands of its
+/// configuration (sshconnect.c, `ssh_proxy_connect`; readconf.c,
+/// `execute_in_shell`), but for our own settings in its environment. Its
+/// session is its own, so that nothing it starts asks at the terminal that the
+/// report is for: what would have asked says so instead.
+pub fn shell(line: &str, environment: &Variables) -> Command {
+    let named = environment.get(OsStr::new("SHELL"));
+    let shell = named.filter(|shell| !shell.is_empty());
+    let mut command = users_own(
+        shell.map_or(OsStr::new("/bin/sh"), OsString::as_os_str),
+        environment,
+    );
+    command.arg("-c").arg(line);
+    command
+}
+
+/// A program that the user's configuration names, with the user's environment
+/// but for our own settings, in a session of its own.
+pub fn users_own(program: &OsStr, environment: &Variables) -> Command {
+    let mut command = Command::new(program);
+    let kept = |name: &OsStr| !is_setting(name) || name == "SSH_ASKPASS";
+    command
+        .env_clear()
+        .envs(environment.iter().filter(|(name, _)| kept(name)));
+    before_it_runs(&mut command, Vec::new(), true);
     command
 }
 
@@ -30,18 +60,21 @@ fn is_setting(name: &OsStr) -> bool {
 
 /// What the child does between fork and exec.
 #[allow(unsafe_code)]
-fn before_it_runs(command: &mut Command, inherited: Vec<OwnedFd>) {
+fn before_it_runs(command: &mut Command, inherited: Vec<OwnedFd>, own_session: bool) {
     use std::os::unix::process::CommandExt;
     let parent = nix::unistd::getpid();
     let prepare = move || {
         die_with(parent)?;
+        if own_session {
+            nix::unistd::setsid()?;
+        }
         for descriptor in &inherited {
             keep_open(descriptor)?;
         }
         Ok(())
     };
     // SAFETY: the closure makes system calls that are safe after a fork
-    // (signal-safety(7): prctl, getppid, fcntl), and neither allocates nor
+    // (signal-safety(7): prctl, getppid, setsid, fcntl), and neither allocates nor
     // takes a lock. The standard library has no other way to either.
     unsafe {
         command.pre_exec(prepare);

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::Exit;
-use crate::terminal;
+use crate::{process, terminal};
 
 /// Whether the run is over, and an interruption has nothing left to ask for.
 static OVER: AtomicBool = AtomicBool::new(false);
@@ -30,6 +30,7 @@ pub fn interruption() -> impl Future<Output = ()> + Send {
                 next(&mut signals).await;
             }
             terminal::restore();
+            process::started::end_all();
             std::process::exit(Exit::Interrupted as i32);
         });
     }

@@ -215,6 +215,7 @@ pub fn exec(command: &[OsString]) -> Exit {
     };
     crate::descriptors::restore();
     crate::core_dumps::restore();
+    crate::process::started::end_all();
     let error = std::process::Command::new(program).args(args).exec();
     usage(&format!("cannot run the command after --: {error}"))
 }

@@ -352,6 +352,18 @@ pub struct SshPlan {
     pub password: Option<Secret>,
 }
 
+/// The command that a hop is reached through (`ProxyCommand`).
+#[derive(Clone, Debug)]
+pub struct ProxyCommand {
+    /// The line for the shell, with its tokens replaced. It may hold a secret,
+    /// and is not shown.
+    pub line: String,
+    /// The file that names it.
+    pub file: String,
+    /// The line in it, from 1.
+    pub number: usize,
+}
+
 /// One SSH server on the way.
 #[derive(Clone, Debug)]
 pub struct Hop {
@@ -361,6 +373,10 @@ pub struct Hop {
     pub host: String,
     /// `Port`.
     pub port: u16,
+    /// `ProxyCommand`, where this machine does not connect to it itself.
+    pub proxy_command: Option<ProxyCommand>,
+    /// `--ssh-config`.
+    pub config: Option<PathBuf>,
     /// `User`.
     pub user: String,
     /// `AddressFamily`.
@@ -426,6 +442,20 @@ impl SshMethod {
 }
 
 impl Hop {
+    /// A call of ssh that reaches it as it is reached here, to be pasted.
+    pub fn by_ssh(&self, options: &str, command: &str) -> Option<String> {
+        let mut words = vec!["ssh".to_owned()];
+        if let Some(config) = &self.config {
+            words.push("-F".to_owned());
+            words.push(shlex::try_quote(config.to_str()?).ok()?.into_owned());
+        }
+        words.push(options.to_owned());
+        words.push(shlex::try_quote(&self.alias).ok()?.into_owned());
+        words.push(command.to_owned());
+        words.retain(|word| !word.is_empty());
+        Some(words.join(" "))
+    }
+
     /// How the hop is named in sentences: `ops@bastion:22`.
     pub fn label(&self) -> String {
         // What stands behind a colon was meant for a password.

@@ -8,7 +8,7 @@ use super::revoked_keys::RevokedKeys;
 use super::ssh_config::{
     self, ConfigRejected, Files, HostQuery, Options, STRICT, Spec, Undecided, spec,
 };
-use super::{Hop, HostKeyCheck, NamedFile, Place, SshMethod, SshPlan};
+use super::{Hop, HostKeyCheck, NamedFile, Place, ProxyCommand, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::config::request::SshRequest;
 use crate::finding::Finding;
@@ -93,6 +93,7 @@ pub fn plan(
                 .with("file", tilde(&setting.file, surroundings.home.as_deref()))
                 .with("line", setting.line)
                 .with("keyword", setting.keyword.clone())
+                .with("config_file", named_config(args))
                 .with("host", host.clone()),
         );
     }
@@ -155,6 +156,12 @@ fn files(args: &SshRequest, surroundings: &System) -> Files {
     }
 }
 
+/// `--ssh-config`, for the commands of a fix.
+fn named_config(args: &SshRequest) -> Option<String> {
+    let path = args.config.as_ref()?;
+    Some(path.display().to_string())
+}
+
 struct Planner<'a> {
     args: &'a SshRequest,
     surroundings: &'a System,
@@ -214,6 +221,7 @@ impl Planner<'_> {
                 .with("line", undecided.line)
                 .with("keyword", undecided.keyword)
                 .with("condition", undecided.condition.clone())
+                .with("config_file", named_config(self.args))
                 .with("host", spec.host.clone()));
         }
         let wrong = |problem: String| {
@@ -345,6 +353,30 @@ impl Planner<'_> {
             }
             _ => Vec::new(),
         };
+        let proxy_command = match &options.proxy_command {
+            Some(command) if !command.text.eq_ignore_ascii_case("none") => {
+                let known = |c: char| matches!(c, 'h' | 'k' | 'n' | 'p' | 'r');
+                let tokens = |c: char| tokens(c).filter(|_| known(c));
+                Some(ProxyCommand {
+                    line: expand(&command.text, tokens).map_err(&wrong)?,
+                    file: tilde(&command.file, home),
+                    number: command.line,
+                })
+            }
+            _ => None,
+        };
+        if let (Some(_), Some(Some((file, line))), true) =
+            (&proxy_command, &options.passes_descriptor, first)
+        {
+            // What it prints is no SSH: ssh takes a connection from it.
+            return Err(Finding::new(&cause::SSH_UNSUPPORTED)
+                .as_failure()
+                .with("file", tilde(file, home))
+                .with("line", *line)
+                .with("keyword", "ProxyUseFdpass")
+                .with("config_file", named_config(self.args))
+                .with("host", spec.host.clone()));
+        }
         let hop = Hop {
             alias: spec.host.clone(),
             identity_files,
@@ -361,17 +393,15 @@ impl Planner<'_> {
             algorithms: options.algorithms.clone(),
             least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),
+            proxy_command: proxy_command.filter(|_| first),
+            config: self.args.config.clone(),
             host,
             port,
             user,
             family: options.address_family.unwrap_or_default(),
         };
         for setting in options.unsupported {
-            // A hop behind another one is reached through it, whatever its
-            // ProxyCommand says.
-            if first || setting.keyword != "ProxyCommand" {
-                self.unsupported.push((spec.host.clone(), setting));
-            }
+            self.unsupported.push((spec.host.clone(), setting));
         }
         Ok((hop, jumps))
     }
@@ -710,8 +740,34 @@ StrictHostKeyChecking accept-new
             hops("", &["b:x"]).map(|_| ()).unwrap_err().cause.code,
             "config.param.invalid"
         );
-        let (_, record) = hops("ProxyCommand nc %h %p\n", &["b"]).unwrap();
-        assert_eq!(record.findings[0].cause.code, "config.ssh.unsupported");
+        let command = "ProxyCommand x %h\nProxyUseFdpass yes\n";
+        assert_eq!(hops_error(command), "config.ssh.unsupported");
+        assert_eq!(hops_error("ProxyCommand x %u\n"), "config.ssh.syntax");
+        for hostile in ["b;id", "b&id", "b$(id)", "x;y@b", "-l@b", "a -oX=y@b"] {
+            let finding = hops("", &[hostile]).map(|_| ()).unwrap_err();
+            assert_eq!(finding.cause.code, "config.param.invalid", "{hostile}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_for_the_hop_that_this_machine_reaches() {
+        let command = |config: &str, ssh: &[&str]| -> Vec<Option<String>> {
+            let (hops, record) = hops(config, ssh).unwrap();
+            assert!(record.findings.is_empty());
+            let line = |hop: Hop| hop.proxy_command.map(|command| command.line);
+            hops.into_iter().map(line).collect()
+        };
+        let config = "Host b\n HostName B.test\n Port 7\n HostKeyAlias k\n User u\n \
+                      ProxyCommand x %h %p %r %n %k %%\nHost c\n ProxyJump b\n";
+        let line = Some("x b.test 7 u b k %".to_owned());
+        assert_eq!(command(config, &["b"]), [line.clone()]);
+        assert_eq!(command(config, &["c"]), [line.clone(), None]);
+        assert_eq!(command(config, &["b", "c"]), [line, None]);
+        // A jump that was asked for comes before it.
+        assert_eq!(command(config, &["a", "b"]), [None, None]);
+        assert_eq!(command("ProxyCommand none\n", &["b"]), [None]);
+        // Only for such a command does it matter.
+        assert_eq!(command("ProxyUseFdpass yes\n", &["b"]), [None]);
     }
 
     #[test]

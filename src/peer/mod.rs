@@ -22,6 +22,8 @@ pub(crate) fn describe(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
     match route {
         Route::Direct(address) => finding.with("address", address.to_string()),
         Route::Tunnel { via, .. } => finding.with("via", via.clone()),
+        // SSH alone is carried by one.
+        Route::Command(_) => finding,
     }
 }
 

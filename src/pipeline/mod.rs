@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::cause::{Cause, family};
 use crate::config::request::{Request, TimeLimits};
-use crate::config::{Destination, Endpoint, Family, Place, SslMode, Target};
+use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::progress::Progress;
 use crate::report::{Report, Stage};
@@ -25,10 +25,10 @@ use crate::stage::dns::Resolved;
 use crate::stage::key::Keyring;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
-use crate::stage::{BackgroundCheck, Observation, config, dns, key, ssh, tcp};
+use crate::stage::{BackgroundCheck, Observation, Verdict, config, dns, key, ssh, tcp};
 use crate::system::System;
-use crate::wire::Address;
 use crate::wire::session::Session;
+use crate::wire::{Address, Stream};
 
 /// The time of a stage where nothing sets one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +79,13 @@ pub fn applicable(target: &Target, until: Stage) -> Result<(), NotApplicable> {
     if until == Stage::Tls && target.endpoints.iter().all(|e| never_tls(target, e)) {
         return Err(NotApplicable(
             "TLS is not used: sslmode is disable, or the target is a unix socket",
+        ));
+    }
+    if matches!(until, Stage::Dns | Stage::Tcp)
+        && target.ssh.as_ref().and_then(by_command).is_some()
+    {
+        return Err(NotApplicable(
+            "nothing is looked up or connected to here: the SSH configuration's ProxyCommand is",
         ));
     }
     if until == Stage::Tunnel && target.ssh.is_none() {
@@ -251,6 +258,15 @@ impl Run<'_> {
             }
         }
 
+        if let Some((plan, hop)) = target.ssh.as_ref().and_then(by_command) {
+            for stage in [Stage::Dns, Stage::Tcp] {
+                self.skip(stage, &format!("ProxyCommand connects to {}", hop.host));
+            }
+            let verdict = ssh::by_command(hop, &ctx);
+            let bastion = self.ssh(plan, verdict, &connected.keys).await?;
+            return self.arrive(connected, Ways::Tunnel(bastion)).await;
+        }
+
         let destinations = destinations(target);
         let mut record = self.begin(Stage::Dns);
         let verdict = dns::probe(
@@ -311,19 +327,39 @@ impl Run<'_> {
                     Some(stream) => stream,
                     None => return Err(Failed),
                 };
-                let mut record = self.begin(Stage::Ssh);
-                let verdict = ssh::probe(stream, plan, &connected.keys, &ctx, &mut record).await;
-                let refused = matches!(&verdict, Err(f) if f.cause.is_of(family::SSH_AUTH));
-                let verdict = self.end(record, verdict);
-                if refused {
-                    // No other key, agent or password made good for a bad key.
-                    self.report.stage(Stage::Key).fail_all();
-                }
-                let bastion = verdict?;
-                connected.bastion = Some(bastion.clone());
-                Ways::Tunnel(bastion)
+                Ways::Tunnel(self.ssh(plan, Ok(stream), &connected.keys).await?)
             }
         };
+        self.arrive(connected, ways).await
+    }
+
+    /// The SSH servers on the way, over a stream to the first.
+    async fn ssh(
+        &mut self,
+        plan: &SshPlan,
+        stream: Verdict<Stream>,
+        keys: &Keyring,
+    ) -> Result<Bastion, Failed> {
+        let ctx = self.ctx.clone();
+        let mut record = self.begin(Stage::Ssh);
+        let verdict = match stream {
+            Ok(stream) => ssh::probe(stream, plan, keys, &ctx, &mut record).await,
+            Err(finding) => Err(finding),
+        };
+        let refused = matches!(&verdict, Err(f) if f.cause.is_of(family::SSH_AUTH));
+        let verdict = self.end(record, verdict);
+        if refused {
+            // No other key, agent or password made good for a bad key.
+            self.report.stage(Stage::Key).fail_all();
+        }
+        verdict
+    }
+
+    /// From the last thing before the database to a session.
+    async fn arrive(&mut self, connected: &mut Connected, ways: Ways) -> Result<(), Failed> {
+        if let Ways::Tunnel(bastion) = &ways {
+            connected.bastion = Some(bastion.clone());
+        }
         let arrived = self.session(&connected.target, ways).await?;
         connected.session = arrived.session;
         connected.endpoint = arrived.endpoint;
@@ -402,6 +438,12 @@ fn guard_secrets(target: &Target) {
 fn never_tls(target: &Target, endpoint: &Endpoint) -> bool {
     target.tls.mode == SslMode::Disable
         || (target.ssh.is_none() && matches!(endpoint.place, Place::Unix(_)))
+}
+
+/// The first hop, where a command reaches it.
+fn by_command(plan: &SshPlan) -> Option<(&SshPlan, &Hop)> {
+    let first = plan.hops.first()?;
+    first.proxy_command.as_ref().map(|_| (plan, first))
 }
 
 /// What this machine itself dials: the database's hosts, or the first hop.

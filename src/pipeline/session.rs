@@ -274,13 +274,17 @@ impl Connected {
     /// The finding of the stage that failed.
     pub async fn hop(&self, keepalives: &Keepalives, hops: usize) -> Verdict<Bastion> {
         let ctx = self.ctx.anew();
-        let (Some(plan), Some(address)) = (&self.target.ssh, &self.address) else {
-            return Err(Finding::new(&crate::cause::ssh::UNCLASSIFIED)
-                .with("error", "the target has no SSH server"));
+        let nobody = || {
+            Finding::new(&crate::cause::ssh::UNCLASSIFIED)
+                .with("error", "the target has no SSH server")
         };
-        let mut plan = plan.clone();
+        let mut plan = self.target.ssh.clone().ok_or_else(nobody)?;
         plan.hops.truncate(hops.max(1));
-        let stream = tcp::dial(address, keepalives, &ctx).await?;
+        let stream = match (super::by_command(&plan), &self.address) {
+            (Some((_, hop)), _) => ssh::by_command(hop, &ctx)?,
+            (None, Some(address)) => tcp::dial(address, keepalives, &ctx).await?,
+            (None, None) => return Err(nobody()),
+        };
         let mut record = StageRecord::new(Stage::Ssh);
         ssh::probe(stream, &plan, &self.keys, &ctx, &mut record).await
     }

@@ -21,7 +21,7 @@ use crate::report::Stage;
 use crate::secret::Secret;
 use crate::stage::ssh::host_key::{HostKeyVerifier, Shown};
 use crate::stage::ssh::known_hosts::fingerprint;
-use crate::wire::Address;
+use crate::wire::{Address, Io};
 
 /// No more keys than this are tried: servers count attempts.
 const MOST_KEYS: usize = 5;
@@ -142,6 +142,11 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
     let Some(hop) = hops.and_then(|hops| hops.get(at)) else {
         return Err("the target names no SSH server".to_owned());
     };
+    if hop.proxy_command.is_some() {
+        let stream = crate::stage::ssh::by_command(hop, &connected.ctx.anew());
+        let stream = stream.map_err(|finding| finding.summary())?;
+        return piped(stream.io, ());
+    }
     if at == 0 {
         return match &connected.address {
             Some(address) => Ok(Link::Known(address.clone())),
@@ -157,22 +162,27 @@ async fn link(scene: &Scene<'_>, at: usize) -> Result<Link, String> {
         .await
         .map_err(|finding| jump(finding.summary()))?;
     let ctx = connected.ctx.anew();
-    let mut io = match bastion.last() {
+    let io = match bastion.last() {
         Some(session) => session
             .open(&hop.host, hop.port, &ctx, ctx.limit())
             .await
             .map_err(|_| jump("it cannot reach the next host".to_owned()))?,
         None => return Err(jump("no session".to_owned())),
     };
+    piped(io, bastion)
+}
+
+/// A pipe to what carries the bytes; what must outlive it is kept with it.
+fn piped<K: Send + 'static>(mut io: impl Io + 'static, kept: K) -> Result<Link, String> {
     let pair = || {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         Ok((tokio::net::UnixStream::from_std(ours)?, theirs))
     };
-    let (mut ours, theirs) = pair().map_err(|error: std::io::Error| jump(error.to_string()))?;
+    let (mut ours, theirs) = pair().map_err(|error: std::io::Error| error.to_string())?;
     tokio::spawn(async move {
         let _ = tokio::io::copy_bidirectional(&mut ours, &mut io).await;
-        drop(bastion);
+        drop(kept);
     });
     Ok(Link::Pipe(theirs))
 }

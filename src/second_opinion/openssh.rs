@@ -82,7 +82,8 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
 /// What rules it out beforehand: what only the run was told, by a person; and
 /// a name whose addresses would not be judged.
 fn cannot(scene: &Scene<'_>, hops: &[Hop], plan: &SshPlan) -> Option<String> {
-    let first = hops.first().map(|hop| Place::of_host(&hop.host));
+    let first = hops.first().filter(|hop| hop.proxy_command.is_none());
+    let first = first.map(|hop| Place::of_host(&hop.host));
     if let Some(why) = first.and_then(|hop| would_look_up(&scene.connected.target, &hop)) {
         return Some(why);
     }
@@ -241,6 +242,11 @@ fn section(hop: &Hop, at: usize, role: Role, plan: &SshPlan) -> Option<String> {
     line("Port", &one(&hop.port.to_string()))?;
     if at > 0 {
         line("ProxyJump", &one(&alias(at)))?;
+    }
+    if let Some(command) = &hop.proxy_command {
+        // It is the rest of its line, quotes and all.
+        let fits = !command.line.contains(['\n', '\r']);
+        fits.then(|| line(&format!("ProxyCommand {}", percent(&command.line)), &[]))??;
     }
     for (keyword, files) in [
         ("UserKnownHostsFile", &hop.known_hosts),

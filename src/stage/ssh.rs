@@ -19,6 +19,7 @@ pub mod identification;
 pub mod identities;
 pub mod known_hosts;
 mod liveness;
+mod proxy_command;
 mod signer;
 
 use std::sync::atomic::AtomicBool;
@@ -35,14 +36,15 @@ use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
-use crate::wire::{Address, Reopen, Route, Stream};
+use crate::wire::command::CommandLog;
+use crate::wire::{self, Address, Reopen, Route, Stream};
 use agent::AgentTrouble;
 use algorithms::Allowed;
 use auth::Credentials;
 use auth_log::AuthEnd;
 use client::{Client, Watch};
 use host_key::HostKeyVerifier;
-use identification::{Greeting, Resumed};
+use identification::{Greeting, Resumed, Unheard};
 use identities::Identities;
 
 /// An authenticated session on the last hop, through all the ones before it.
@@ -85,6 +87,17 @@ impl Drop for Session {
     }
 }
 
+/// Starts the command that reaches a hop; its streams are the connection.
+///
+/// # Errors
+/// Where there is none, or no shell to run it.
+pub fn by_command(hop: &Hop, ctx: &Ctx) -> Verdict<Stream> {
+    let command = hop.proxy_command.as_ref();
+    let command = command.ok_or_else(|| classify::unclassified(hop, "no command is named"))?;
+    wire::command::start(&command.line, &ctx.surroundings.vars)
+        .map_err(|error| proxy_command::no_shell(hop, &error, &ctx.surroundings))
+}
+
 /// Passes every hop: identification, algorithms, host key, authentication.
 /// A forward from one hop to the next that fails is a `tunnel.*` finding.
 pub async fn probe(
@@ -112,7 +125,16 @@ pub async fn probe(
         };
         visit.fact("hop", hop.label());
         let visited = match stream.take() {
-            Some(stream) => visit.session(stream, None).await,
+            Some(stream) => {
+                let route = stream.route.clone();
+                let visited = visit.session(stream, None).await;
+                match (&route, visited) {
+                    (Route::Command(log), Err(finding)) => {
+                        Err(proxy_command::explain(finding, hop, log).await)
+                    }
+                    (_, visited) => visited,
+                }
+            }
             None => match sessions.last() {
                 Some(before) => match visit.reach(before).await {
                     Ok(stream) => visit.session(stream, Some(before)).await,
@@ -217,6 +239,10 @@ impl Visit<'_> {
         };
         if let Route::Direct(address) = &route {
             self.fact("address", address.to_string());
+        }
+        if let Some(command) = &self.hop.proxy_command {
+            let shown = json!({"file": command.file, "line": command.number});
+            self.fact("proxy_command", shown);
         }
         let began = Instant::now();
         let (greeting, stream, replay) = self.greet(stream, before).await?;
@@ -329,6 +355,11 @@ impl Visit<'_> {
             Ok(Err(unheard)) => Some(unheard),
             Err(_) => None,
         };
+        if let Route::Command(log) = &stream.route
+            && let Some(finding) = self.by_command(log, unheard.as_ref(), &heard).await
+        {
+            return Err(finding);
+        }
         let nobody_spoke = heard.is_empty()
             && !matches!(&unheard, Some(identification::Unheard::Foreign(_)))
             && !matches!(&unheard, Some(identification::Unheard::Closed(bytes) | identification::Unheard::Broken(_, bytes)) if !bytes.is_empty());
@@ -344,6 +375,22 @@ impl Visit<'_> {
         ))
     }
 
+    /// What the command that should reach the server did instead.
+    async fn by_command(
+        &self,
+        log: &CommandLog,
+        unheard: Option<&Unheard>,
+        heard: &[u8],
+    ) -> Option<Finding> {
+        let bytes = match unheard {
+            Some(Unheard::Closed(bytes) | Unheard::Broken(_, bytes) | Unheard::Foreign(bytes)) => {
+                bytes
+            }
+            None => heard,
+        };
+        proxy_command::unheard(self.hop, log, unheard.is_some(), bytes, self.ctx).await
+    }
+
     /// Key exchange and host key.
     async fn handshake(
         &mut self,
@@ -354,7 +401,10 @@ impl Visit<'_> {
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let allowed = Allowed::by(&self.hop.algorithms);
-        let (hop, first) = (self.hop.clone(), self.first);
+        let (hop, first) = (
+            self.hop.clone(),
+            self.first && self.hop.proxy_command.is_none(),
+        );
         let address = match &stream.route {
             Route::Direct(Address::Tcp(address)) => Some(address.ip()),
             _ => None,

@@ -1,9 +1,10 @@
 //! What carries the bytes: a transport to the database, watched from below.
 //!
 //! ```text
-//! TCP, unix socket or SSH channel ─► Tee (remembers) ─► [TLS] ─► frames of the Postgres protocol
+//! TCP, unix socket, a command or SSH channel ─► Tee (remembers) ─► [TLS] ─► frames of the Postgres protocol
 //! ```
 
+pub mod command;
 pub mod dial;
 pub mod first_reply;
 pub mod frames;
@@ -72,6 +73,8 @@ pub enum Route {
         /// How to open it once more.
         again: Reopen,
     },
+    /// The standard streams of a command that the user's configuration names.
+    Command(Arc<command::CommandLog>),
 }
 
 /// A future that is boxed, as a closure returns it.
@@ -126,6 +129,8 @@ impl Route {
                 let io = again.0.as_ref()?(ctx.clone()).await?;
                 Some(Stream::new(io, self.clone(), None))
             }
+            // Its bytes are SSH, and are never asked for twice.
+            Route::Command(_) => None,
         }
     }
 }

@@ -47,15 +47,31 @@ pub fn spec(text: &str) -> Option<Spec> {
             || c.is_control()
             || matches!(
                 c,
-                '\'' | '"' | '`' | '$' | '\\' | ';' | '<' | '>' | '|' | '(' | ')' | '{' | '}'
+                '\'' | '"' | '`' | '$' | '\\' | ';' | '&' | '<' | '>' | '|' | '(' | ')' | '{' | '}'
             )
     };
-    let fine = !host.is_empty() && !host.starts_with('-') && !host.contains(odd);
+    let fine = !host.is_empty()
+        && !host.starts_with('-')
+        && !host.contains(odd)
+        && user.as_deref().is_none_or(is_user);
     fine.then(|| Spec {
         user,
         host: host.to_owned(),
         port,
     })
+}
+
+/// Whether ssh takes it for a user's name on a command line: a command may
+/// get it as a word (readconf.c, `ssh_valid_ruser`).
+fn is_user(name: &str) -> bool {
+    let odd = |c: char| c.is_control() || "'`\";&<>|(){}".contains(c);
+    let option = || {
+        let pairs = name.chars().zip(name.chars().skip(1));
+        pairs
+            .into_iter()
+            .any(|(c, next)| c.is_whitespace() && next == '-')
+    };
+    !name.starts_with('-') && !name.ends_with('\\') && !name.contains(odd) && !option()
 }
 
 /// A destination of `ProxyJump`, where an IPv6 address needs its brackets.

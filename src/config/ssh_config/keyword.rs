@@ -19,6 +19,7 @@ pub(super) enum ValueKind {
     IdentitiesOnly,
     ProxyJump,
     ProxyCommand,
+    ProxyUseFdpass,
     HostKeyAlias,
     UserKnownHostsFile,
     GlobalKnownHostsFile,
@@ -103,7 +104,7 @@ impl ValueKind {
             | "challengeresponseauthentication"
             | "skeyauthentication"
             | "tisauthentication" => KbdInteractiveAuthentication,
-            "proxyusefdpass" => Unfollowed("ProxyUseFdpass", "no false"),
+            "proxyusefdpass" => ProxyUseFdpass,
             "pubkeyauthentication" | "dsaauthentication" => PubkeyAuthentication,
             "revokedhostkeys" => RevokedHostKeys,
             "verifyhostkeydns" => Unfollowed("VerifyHostKeyDNS", "no false ask"),

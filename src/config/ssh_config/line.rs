@@ -7,6 +7,8 @@ use super::read::Problem;
 pub(super) struct Setting<'a> {
     pub(super) keyword: &'a str,
     pub(super) words: &'a [String],
+    /// All that stands behind the keyword.
+    pub(super) raw: &'a str,
     pub(super) at: usize,
 }
 

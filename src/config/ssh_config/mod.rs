@@ -48,6 +48,10 @@ pub struct Options {
     pub identities_only: Option<bool>,
     /// `ProxyJump`, unless a `ProxyCommand` came first.
     pub proxy_jump: Option<String>,
+    /// `ProxyCommand`, not expanded, unless a `ProxyJump` came first.
+    pub proxy_command: Option<CommandLine>,
+    /// Where `ProxyUseFdpass` asks for a connection in place of its bytes.
+    pub passes_descriptor: Option<Option<(PathBuf, usize)>>,
     /// `HostKeyAlias`.
     pub host_key_alias: Option<String>,
     /// `UserKnownHostsFile`, not expanded.
@@ -88,10 +92,19 @@ pub struct Options {
     canonicalizes: Option<bool>,
     /// `CanonicalDomains`.
     canonical_domains: Option<Vec<String>>,
-    /// Whether a `ProxyCommand` came first.
-    proxy_command: bool,
     /// Whether any block asks for a second reading (`Match final`).
     wants_final: bool,
+}
+
+/// A command that the configuration names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// As it is written.
+    pub text: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
 }
 
 /// A setting that is not followed here.
@@ -340,15 +353,31 @@ Host *
     }
 
     #[test]
+    fn a_command_is_the_rest_of_its_line() {
+        for (text, command) in [
+            ("ProxyCommand nc %h %p", Some("nc %h %p")),
+            ("ProxyCommand = \"a b\"  c # d ", Some("\"a b\"  c # d")),
+            ("ProxyCommand ==x", Some("x")),
+            ("ProxyCommand x\nProxyCommand y", Some("x")),
+            ("ProxyCommand nOne", Some("nOne")),
+            ("Host q\n ProxyCommand x", None),
+            ("ProxyJump a\nProxyCommand nc", None),
+            ("ProxyJump none\nProxyCommand nc", Some("nc")),
+        ] {
+            let options = read(text, "h").unwrap();
+            let read = options.proxy_command.map(|command| command.text);
+            assert_eq!(read.as_deref(), command, "{text}");
+        }
+        let options = read("ProxyCommand none\nProxyJump a", "h").unwrap();
+        assert_eq!(options.proxy_jump, None);
+    }
+
+    #[test]
     fn what_is_not_followed_is_named() {
         let named = |text: &str| -> Vec<String> {
             let options = read(text, "h").unwrap();
             options.unsupported.into_iter().map(|u| u.keyword).collect()
         };
-        assert_eq!(named("ProxyCommand nc %h %p"), ["ProxyCommand"]);
-        assert_eq!(named("ProxyCommand none"), [""; 0]);
-        assert_eq!(named("ProxyJump a\nProxyCommand nc"), [""; 0]);
-        assert_eq!(named("Host x\nProxyCommand nc"), [""; 0]);
         assert_eq!(
             named("CanonicalizePermittedCNAMEs a:b"),
             ["CanonicalizePermittedCNAMEs"]

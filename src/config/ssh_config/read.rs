@@ -187,6 +187,7 @@ impl Reader<'_> {
                 let mut setting = Setting {
                     keyword: &keyword,
                     words: &words,
+                    raw: rest,
                     at: 0,
                 };
                 self.set(kind, &mut setting, number, place, *active == Holds::Yes)

@@ -1,6 +1,5 @@
 //! What a setting means: which of its values are allowed, and where it is kept.
 
-use super::Unsupported;
 use super::destination::jump;
 use super::forward::port as port_number;
 use super::keyword::ValueKind;
@@ -8,6 +7,7 @@ use super::line::Setting;
 use super::names::AlgorithmList as Algorithms;
 use super::read::{LinePlace, Problem, Reader};
 use super::values::{self, ValueShape};
+use super::{CommandLine, Unsupported};
 use crate::config::Family;
 
 impl Reader<'_> {
@@ -76,23 +76,22 @@ impl Reader<'_> {
                 {
                     return Err("a ProxyJump that is not a list of [USER@]HOST[:PORT]".to_owned());
                 }
-                if !options.proxy_command {
+                if options.proxy_command.is_none() {
                     keep(&mut options.proxy_jump, value, active);
                 }
             }
             ValueKind::ProxyCommand => {
-                let none = setting
-                    .words
-                    .first()
-                    .is_some_and(|w| w.eq_ignore_ascii_case("none"));
+                let text = setting.raw.trim_start_matches([' ', '\t', '\r', '=']);
                 setting.rest();
-                // Whichever of the two comes first wins.
-                if active && !options.proxy_command && options.proxy_jump.is_none() {
-                    options.proxy_command = true;
-                    if !none {
-                        self.not_followed("ProxyCommand", number, place);
-                    }
-                }
+                // Whichever of the two comes first wins; none is no jump.
+                let jumps = options.proxy_jump.as_deref();
+                let jumps = jumps.is_some_and(|jumps| !jumps.eq_ignore_ascii_case("none"));
+                let command = CommandLine {
+                    text: text.to_owned(),
+                    file: place.path.to_owned(),
+                    line: number,
+                };
+                keep(&mut options.proxy_command, command, active && !jumps);
             }
             ValueKind::IgnoreUnknown => {
                 let patterns = setting.value()?;
@@ -173,6 +172,11 @@ impl Reader<'_> {
                     .ok_or("ConnectionAttempts with a value that is not a number")?;
                 keep(&mut options.connection_attempts, count, active);
             }
+            ValueKind::ProxyUseFdpass => {
+                let place = || (place.path.to_owned(), number);
+                let passes = flag(&setting.value()?)?.then(place);
+                keep(&mut options.passes_descriptor, passes, active);
+            }
             ValueKind::CheckHostIp => {
                 keep(&mut options.check_host_ip, flag(&setting.value()?)?, active);
             }
@@ -214,7 +218,6 @@ impl Reader<'_> {
                     "CanonicalizePermittedCNAMEs" => ValueShape::Fits(usize::MAX, values::aliases)
                         .problem(setting.keyword, &values),
                     "VerifyHostKeyDNS" => ValueShape::Flag("ask").problem(setting.keyword, &values),
-                    "ProxyUseFdpass" => ValueShape::Flag("").problem(setting.keyword, &values),
                     _ => None,
                 };
                 if let Some(problem) = problem {

@@ -95,7 +95,7 @@ pub fn identification(hop: &Hop, unheard: Option<Unheard>, heard: &[u8], first: 
 }
 
 /// Whether the bytes before the end are an SSH server's.
-fn is_ours(bytes: &[u8]) -> bool {
+pub(super) fn is_ours(bytes: &[u8]) -> bool {
     bytes.starts_with(b"SSH-2") || turned_away(bytes)
 }
 

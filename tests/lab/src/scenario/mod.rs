@@ -46,6 +46,7 @@ mod ssh_account;
 mod ssh_auth;
 mod ssh_config;
 mod ssh_hostkey;
+mod ssh_proxy;
 mod ssh_stranger;
 mod ssh_trust;
 pub mod stress;
@@ -74,6 +75,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_stranger::SCENARIOS),
     ("ssh", ssh_account::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
+    ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),
