@@ -454,6 +454,7 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
         .unwrap()
         .unwrap();
     let asked = HostQuery {
+        environment: None,
         host,
         user: None,
         local_user: &user.name,
@@ -962,6 +963,7 @@ fn no_parser_panics() {
             let _ = passfile::find(text.as_bytes(), &wanted);
             let _ = passfile::nearest(text.as_bytes(), &wanted);
             let asked = HostQuery {
+                environment: None,
                 host: "h",
                 user: None,
                 local_user: "me",

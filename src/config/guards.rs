@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::host_pattern::HostPattern;
-use super::{Endpoint, Hop, Place};
+use super::{Endpoint, Hop, Place, ssh_config};
 use crate::cause::server::WRONG_IDENTITY;
 use crate::finding::Finding;
 
@@ -48,6 +48,21 @@ fn socket_paths(path: &Path) -> Vec<String> {
         }
     }
     all
+}
+
+/// The same for the SSH servers that are asked for, before the configuration is
+/// read: it may name commands to be run.
+///
+/// # Errors
+/// The first that matches one.
+pub fn destinations(forbidden: &[HostPattern], ssh: &[String]) -> Result<(), Finding> {
+    let specs = ssh.iter().filter_map(|text| ssh_config::spec(text));
+    specs.into_iter().try_for_each(|spec| {
+        as_written(forbidden, &[&spec.host], |name| {
+            format!("the SSH connection goes through {name}")
+        })
+        .map_err(|finding| finding.with("endpoint", spec.host.clone()))
+    })
 }
 
 /// The same for every SSH server on the way: the name that was given, and its

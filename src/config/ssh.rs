@@ -212,6 +212,7 @@ impl Planner<'_> {
             local_user: &local_user,
             uid: surroundings.uid,
             home,
+            environment: Some(&surroundings.vars),
         };
         let options = ssh_config::lookup(&self.files, &asked)
             .map_err(|rejected| self.rejected(rejected, &spec.host))?;
@@ -577,7 +578,7 @@ pub(super) fn home_of(user: &str) -> Option<PathBuf> {
 }
 
 /// `%C` (readconf.c, `ssh_connection_hash`).
-fn connection_hash(host: &str, port: u16, user: &str) -> Option<String> {
+pub(super) fn connection_hash(host: &str, port: u16, user: &str) -> Option<String> {
     let text = format!("{}{host}{port}{user}", local_name());
     let hash = openssl::hash::hash(openssl::hash::MessageDigest::sha1(), text.as_bytes());
     Some(
@@ -589,7 +590,7 @@ fn connection_hash(host: &str, port: u16, user: &str) -> Option<String> {
 }
 
 /// Replaces `%x`; ssh stops at one that it does not know.
-fn expand(text: &str, token: impl Fn(char) -> Option<String>) -> Result<String, String> {
+pub(super) fn expand(text: &str, token: impl Fn(char) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -608,7 +609,7 @@ fn expand(text: &str, token: impl Fn(char) -> Option<String>) -> Result<String, 
     Ok(out)
 }
 
-fn local_name() -> String {
+pub(super) fn local_name() -> String {
     nix::unistd::gethostname()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
@@ -759,10 +760,10 @@ StrictHostKeyChecking accept-new
         };
         let config = "Host b\n HostName B.test\n Port 7\n HostKeyAlias k\n User u\n \
                       ProxyCommand x %h %p %r %n %k %%\nHost c\n ProxyJump b\n";
-        let line = Some("x b.test 7 u b k %".to_owned());
-        assert_eq!(command(config, &["b"]), [line.clone()]);
-        assert_eq!(command(config, &["c"]), [line.clone(), None]);
-        assert_eq!(command(config, &["b", "c"]), [line, None]);
+        let line = || Some("x b.test 7 u b k %".to_owned());
+        assert_eq!(command(config, &["b"]), [line()]);
+        assert_eq!(command(config, &["c"]), [line(), None]);
+        assert_eq!(command(config, &["b", "c"]), [line(), None]);
         // A jump that was asked for comes before it.
         assert_eq!(command(config, &["a", "b"]), [None, None]);
         assert_eq!(command("ProxyCommand none\n", &["b"]), [None]);

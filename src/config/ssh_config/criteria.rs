@@ -63,7 +63,21 @@ impl Reader<'_> {
                 "originalhost" => host_list(&value, self.asked.host),
                 "user" => pattern_list(&value, &self.user()),
                 "localuser" => pattern_list(&value, self.asked.local_user),
-                "exec" | "localnetwork" | "tagged" | "version" | "sessiontype" | "command" => {
+                // ssh does not run one either where nothing depends on it.
+                "exec" if !matched || unknown.is_some() || place.outer != Holds::Yes => {
+                    if matched && place.outer == Holds::Unknown {
+                        unknown.get_or_insert(name);
+                    }
+                    continue;
+                }
+                "exec" => match self.execute(&value)? {
+                    Some(holds) => holds,
+                    None => {
+                        unknown.get_or_insert(name);
+                        continue;
+                    }
+                },
+                "localnetwork" | "tagged" | "version" | "sessiontype" | "command" => {
                     unknown.get_or_insert(name);
                     continue;
                 }

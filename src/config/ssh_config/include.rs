@@ -165,6 +165,7 @@ mod tests {
             system: None,
         };
         let asked = |host| HostQuery {
+            environment: None,
             host,
             user: None,
             local_user: "me",

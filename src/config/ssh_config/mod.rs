@@ -4,6 +4,7 @@
 
 mod criteria;
 mod destination;
+mod execute;
 mod forward;
 mod include;
 mod keyword;
@@ -20,6 +21,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use super::files;
+use crate::process::Variables;
 use lists::AlgorithmLists;
 use read::{DEEPEST, Holds, LinePlace, MOST_FILES, Reader};
 
@@ -194,6 +196,9 @@ pub struct HostQuery<'a> {
     pub uid: u32,
     /// The home directory.
     pub home: Option<&'a Path>,
+    /// The environment that the commands of `Match exec` are run in; without
+    /// one they are not run.
+    pub environment: Option<&'a Variables>,
 }
 
 /// Reads the files for one host.
@@ -268,6 +273,7 @@ mod tests {
             local_user: "me",
             uid: 1000,
             home: None,
+            environment: None,
         };
         lookup_in(text, &asked)
     }

@@ -37,7 +37,9 @@ pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
                 return &REJECTED;
             }
             match errno {
-                libc::ECONNREFUSED if miss.accepted_ago.is_some() => &LISTENER_GONE,
+                libc::ECONNREFUSED if miss.accepted_ago.is_some() && is_unheard(*to) => {
+                    &LISTENER_GONE
+                }
                 libc::ECONNREFUSED => &REFUSED,
                 libc::ETIMEDOUT => &TIMEOUT,
                 // EINVAL is what a route of type `blackhole` gives.
@@ -57,6 +59,12 @@ pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
             }
         }
     }
+}
+
+/// Whether nothing listens at an address of this machine. Of another machine that
+/// is not known: a packet filter that limits connections refuses too.
+fn is_unheard(to: std::net::SocketAddr) -> bool {
+    listeners::is_local(to.ip()) && listeners::listener(to).is_none()
 }
 
 fn everywhere(errno: i32) -> &'static Cause {
@@ -125,9 +133,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
                 .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()));
             let local = listeners::is_local(to.ip());
             if row == &cause::tcp::LISTENER_GONE {
-                finding = finding
-                    .with("ago", miss.accepted_ago.map(seconds))
-                    .word("here", local.then(|| address.to_string()));
+                finding = finding.with("ago", miss.accepted_ago.map(seconds));
             }
             // What is on the way matters only where there is one.
             if !local {

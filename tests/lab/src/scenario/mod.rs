@@ -45,6 +45,7 @@ mod ssh;
 mod ssh_account;
 mod ssh_auth;
 mod ssh_config;
+mod ssh_exec;
 mod ssh_hostkey;
 mod ssh_proxy;
 mod ssh_stranger;
@@ -76,6 +77,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_account::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
     ("ssh", ssh_proxy::SCENARIOS),
+    ("ssh", ssh_exec::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),
