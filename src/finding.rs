@@ -211,13 +211,18 @@ impl Finding {
     /// other wording.
     fn fill(&self, template: &str, quoting: Quoting) -> Option<String> {
         expand(template, |hole| match self.value(hole.name) {
-            Some(value) => {
-                let value = shown(value);
-                match quoting {
-                    Quoting::None => Some(value),
-                    Quoting::Shell => shlex::try_quote(&value).ok().map(Cow::into_owned),
+            Some(value) => match (quoting, value) {
+                (Quoting::None, value) => Some(shown(value)),
+                // The words of a command.
+                (Quoting::Shell, Value::Array(words)) => {
+                    let words: Vec<String> = words.iter().map(shown).collect();
+                    shlex::try_join(words.iter().map(String::as_str)).ok()
                 }
-            }
+                (Quoting::Shell, value) => {
+                    let value = shown(value);
+                    shlex::try_quote(&value).ok().map(Cow::into_owned)
+                }
+            },
             None => hole
                 .general
                 .filter(|wording| !wording.pages_only)

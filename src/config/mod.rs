@@ -29,7 +29,7 @@ pub mod validate;
 pub mod values;
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::report::TargetReport;
@@ -352,6 +352,13 @@ pub struct SshPlan {
     pub password: Option<Secret>,
 }
 
+/// How ssh is called with this configuration: the words of a command to paste.
+pub fn ssh_words(config: Option<&Path>) -> Vec<String> {
+    let named = config.map(|path| ["-F".to_owned(), path.to_string_lossy().into_owned()]);
+    let ssh = ["ssh".to_owned()];
+    ssh.into_iter().chain(named.into_iter().flatten()).collect()
+}
+
 /// The command that a hop is reached through (`ProxyCommand`).
 #[derive(Clone, Debug)]
 pub struct ProxyCommand {
@@ -442,20 +449,6 @@ impl SshMethod {
 }
 
 impl Hop {
-    /// A call of ssh that reaches it as it is reached here, to be pasted.
-    pub fn by_ssh(&self, options: &str, command: &str) -> Option<String> {
-        let mut words = vec!["ssh".to_owned()];
-        if let Some(config) = &self.config {
-            words.push("-F".to_owned());
-            words.push(shlex::try_quote(config.to_str()?).ok()?.into_owned());
-        }
-        words.push(options.to_owned());
-        words.push(shlex::try_quote(&self.alias).ok()?.into_owned());
-        words.push(command.to_owned());
-        words.retain(|word| !word.is_empty());
-        Some(words.join(" "))
-    }
-
     /// How the hop is named in sentences: `ops@bastion:22`.
     pub fn label(&self) -> String {
         // What stands behind a colon was meant for a password.

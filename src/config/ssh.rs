@@ -93,7 +93,7 @@ pub fn plan(
                 .with("file", tilde(&setting.file, surroundings.home.as_deref()))
                 .with("line", setting.line)
                 .with("keyword", setting.keyword.clone())
-                .with("config_file", named_config(args))
+                .word("ssh", super::ssh_words(args.config.as_deref()))
                 .with("host", host.clone()),
         );
     }
@@ -156,12 +156,6 @@ fn files(args: &SshRequest, surroundings: &System) -> Files {
     }
 }
 
-/// `--ssh-config`, for the commands of a fix.
-fn named_config(args: &SshRequest) -> Option<String> {
-    let path = args.config.as_ref()?;
-    Some(path.display().to_string())
-}
-
 struct Planner<'a> {
     args: &'a SshRequest,
     surroundings: &'a System,
@@ -222,7 +216,7 @@ impl Planner<'_> {
                 .with("line", undecided.line)
                 .with("keyword", undecided.keyword)
                 .with("condition", undecided.condition.clone())
-                .with("config_file", named_config(self.args))
+                .word("ssh", super::ssh_words(self.args.config.as_deref()))
                 .with("host", spec.host.clone()));
         }
         let wrong = |problem: String| {
@@ -375,7 +369,7 @@ impl Planner<'_> {
                 .with("file", tilde(file, home))
                 .with("line", *line)
                 .with("keyword", "ProxyUseFdpass")
-                .with("config_file", named_config(self.args))
+                .word("ssh", super::ssh_words(self.args.config.as_deref()))
                 .with("host", spec.host.clone()));
         }
         let hop = Hop {

@@ -30,7 +30,7 @@ const KNOWN: &str = include_str!("../../../knowledge/proxy-commands.tsv");
 /// The user's shell cannot be started.
 pub fn no_shell(hop: &Hop, error: &io::Error, surroundings: &System) -> Finding {
     let shell = surroundings.var("SHELL").unwrap_or_default();
-    by_hand(named(&cause::ssh::PROXY_COMMAND_MISSING, hop), hop)
+    named(&cause::ssh::PROXY_COMMAND_MISSING, hop)
         .with("program", shell)
         .with("said", error.to_string())
         .fix(
@@ -138,21 +138,9 @@ fn worded(finding: Finding, hop: &Hop, said: &str) -> Finding {
         Some(row) => finding.fix(row.fix, None),
         None => finding,
     };
-    let finding = by_hand(finding, hop);
     match said {
         "" => finding,
         said => finding.with("said", said.to_owned()),
-    }
-}
-
-/// The same done by ssh, which shows all that the command says.
-fn by_hand(finding: Finding, hop: &Hop) -> Finding {
-    match hop.by_ssh("-v", "true") {
-        Some(command) => finding.fix(
-            "Run ssh with the same configuration and read what the command says:",
-            Some(command),
-        ),
-        None => finding,
     }
 }
 
