@@ -95,21 +95,26 @@ fn fit(bound: IpAddr, asked: IpAddr) -> Option<u8> {
     }
 }
 
+/// The processes of PostgreSQL and its poolers.
+pub const DATABASE_SERVERS: &[&str] = &["postgres", "postmaster", "pgbouncer", "pgcat", "pgpool"];
+
+/// The processes of SSH servers.
+pub const SSH_SERVERS: &[&str] = &["sshd", "dropbear", "teleport", "tailscaled"];
+
 /// What listens on this machine where somebody may have been meant who dialled
-/// an address that refuses: the same port on other addresses, and PostgreSQL
-/// and its poolers on other ports.
-pub fn alternatives(address: SocketAddr) -> Vec<Listener> {
+/// an address that refuses: the same port on other addresses, and the servers
+/// of that kind, by their processes' names, on other ports.
+pub fn alternatives(address: SocketAddr, servers: &[&str]) -> Vec<Listener> {
     const SHOWN: usize = 4;
-    const SERVERS: &[&str] = &["postgres", "postmaster", "pgbouncer", "pgcat", "pgpool"];
     let owned = sys::owners(sys::listening());
     let same_port = owned.iter().filter(|l| l.address.port() == address.port());
-    let servers = owned.iter().filter(|l| {
+    let of_kind = owned.iter().filter(|l| {
         l.address.port() != address.port()
             && l.name
                 .as_deref()
-                .is_some_and(|name| SERVERS.contains(&name))
+                .is_some_and(|name| servers.contains(&name))
     });
-    same_port.chain(servers).take(SHOWN).cloned().collect()
+    same_port.chain(of_kind).take(SHOWN).cloned().collect()
 }
 
 /// The process at the other end of a connected unix socket.

@@ -28,8 +28,10 @@ pub mod url_repair;
 pub mod validate;
 pub mod values;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::report::TargetReport;
@@ -198,7 +200,7 @@ fn inet_aton(text: &str) -> Option<std::net::Ipv4Addr> {
 }
 
 /// A place and a port: what `dns` and `tcp` look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Destination {
     /// Where.
     pub place: Place,
@@ -206,6 +208,8 @@ pub struct Destination {
     pub port: u16,
     /// The addresses that may be used.
     pub family: Family,
+    /// The SSH server that it is; `None` for the database.
+    pub hop: Option<Arc<Hop>>,
 }
 
 /// The kind of address that a name may stand for (`AddressFamily`).
@@ -384,6 +388,8 @@ pub struct Hop {
     pub proxy_command: Option<ProxyCommand>,
     /// `--ssh-config`.
     pub config: Option<PathBuf>,
+    /// Where that was set.
+    pub port_source: PortSource,
     /// `User`.
     pub user: String,
     /// `AddressFamily`.
@@ -417,6 +423,30 @@ pub struct Hop {
     pub least_rsa_bits: u32,
     /// The ways to authenticate, in the order they are tried.
     pub methods: Vec<SshMethod>,
+}
+
+/// Where the port of an SSH server was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortSource {
+    /// In `--ssh`.
+    Flag,
+    /// In the `ProxyJump` that names the server.
+    ProxyJump,
+    /// By `Port` in a configuration file, with its line.
+    File(PathBuf, usize),
+    /// Nowhere.
+    Default,
+}
+
+impl fmt::Display for PortSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PortSource::Flag => write!(f, "--ssh"),
+            PortSource::ProxyJump => write!(f, "ProxyJump in the SSH configuration"),
+            PortSource::File(path, line) => write!(f, "{} line {line}", path.display()),
+            PortSource::Default => write!(f, "the default (no port is set)"),
+        }
+    }
 }
 
 /// A way to authenticate that is known here.

@@ -8,7 +8,7 @@ use super::revoked_keys::RevokedKeys;
 use super::ssh_config::{
     self, ConfigRejected, Files, HostQuery, Options, STRICT, Spec, Undecided, spec,
 };
-use super::{Hop, HostKeyCheck, NamedFile, Place, ProxyCommand, SshMethod, SshPlan};
+use super::{Hop, HostKeyCheck, NamedFile, Place, PortSource, ProxyCommand, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::config::request::SshRequest;
 use crate::finding::Finding;
@@ -170,7 +170,10 @@ impl Planner<'_> {
     fn hops(&mut self, specs: &[Spec], trail: &mut Vec<Spec>) -> Result<Vec<Hop>, Finding> {
         let mut hops = Vec::new();
         for (at, spec) in specs.iter().enumerate() {
-            let (hop, jumps) = self.hop(spec, at == 0)?;
+            let (mut hop, jumps) = self.hop(spec, at == 0)?;
+            if !trail.is_empty() && hop.port_source == PortSource::Flag {
+                hop.port_source = PortSource::ProxyJump;
+            }
             let before = match at.checked_sub(1) {
                 Some(before) => specs.get(before),
                 None => jumps.last(),
@@ -228,6 +231,11 @@ impl Planner<'_> {
         };
 
         let port = spec.port.or(options.port).unwrap_or(22);
+        let port_source = match (spec.port, &options.port_place) {
+            (Some(_), _) => PortSource::Flag,
+            (None, Some((file, line))) => PortSource::File(file.clone(), *line),
+            (None, None) => PortSource::Default,
+        };
         let user = spec.user.clone().or_else(|| options.user.clone());
         let user = user.unwrap_or_else(|| local_user.clone());
         let host = match &options.hostname {
@@ -392,6 +400,7 @@ impl Planner<'_> {
             config: self.args.config.clone(),
             host,
             port,
+            port_source,
             user,
             family: options.address_family.unwrap_or_default(),
         };

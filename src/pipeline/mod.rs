@@ -457,6 +457,7 @@ fn destinations(target: &Target) -> Vec<Destination> {
                 place: Place::of_host(&hop.host),
                 port: hop.port,
                 family: hop.family,
+                hop: Some(Arc::new(hop.clone())),
             })
             .collect(),
         None => target
@@ -466,6 +467,7 @@ fn destinations(target: &Target) -> Vec<Destination> {
                 place: endpoint.place.clone(),
                 port: endpoint.port,
                 family: Family::Any,
+                hop: None,
             })
             .collect(),
     }

@@ -8,6 +8,7 @@
 pub mod auth;
 pub mod config;
 pub mod dns;
+pub mod hop;
 pub mod key;
 pub mod protocol;
 pub mod server;

@@ -40,6 +40,8 @@ pub struct Options {
     pub user: Option<String>,
     /// `Port`.
     pub port: Option<u16>,
+    /// The file and line that set it.
+    pub port_place: Option<(PathBuf, usize)>,
     /// Every `IdentityFile`, not expanded; `none` among them.
     pub identity_files: Vec<String>,
     /// Every `CertificateFile`, not expanded.

@@ -30,6 +30,8 @@ impl Reader<'_> {
                 let port = setting.value()?;
                 let port = port_number(&port).filter(|port| *port > 0);
                 keep(&mut options.port, port.ok_or("an invalid port")?, active);
+                let at = (place.path.to_owned(), number);
+                keep(&mut options.port_place, at, active);
             }
             ValueKind::IdentitiesOnly => {
                 let value = flag(&setting.value()?)?;

@@ -9,6 +9,7 @@ use crate::report::Environment;
 pub fn container_advice(
     finding: Finding,
     name: &str,
+    port: u16,
     inside: &Inside,
     environment: &Environment,
 ) -> Finding {
@@ -31,7 +32,7 @@ pub fn container_advice(
             "This does not run in a container: use localhost instead of the name.",
             None,
         ),
-        (Inside::Compose(file), None) => from_outside(finding, name, file),
+        (Inside::Compose(file), None) => from_outside(finding, name, port, file),
         (Inside::Containers | Inside::Compose(_), Some(kind)) => {
             let finding = finding.fix(
                 format!(
@@ -40,7 +41,7 @@ pub fn container_advice(
                 None,
             );
             match inside {
-                Inside::Compose(file) => from_outside(finding, name, file),
+                Inside::Compose(file) => from_outside(finding, name, port, file),
                 _ => finding,
             }
         }
@@ -48,7 +49,7 @@ pub fn container_advice(
             "From outside the cluster, forward the service's port and use localhost:",
             kubernetes_service(name).map(|(service, namespace)| {
                 let namespace = namespace.map(|n| format!(" -n {n}")).unwrap_or_default();
-                format!("kubectl port-forward{namespace} svc/{service} 5432:5432")
+                format!("kubectl port-forward{namespace} svc/{service} {port}:{port}")
             }),
         ),
         (Inside::Provider(provider), _) => finding.fix(
@@ -62,14 +63,14 @@ pub fn container_advice(
 }
 
 /// The way to a compose service from outside of its network.
-fn from_outside(finding: Finding, name: &str, file: &str) -> Finding {
+fn from_outside(finding: Finding, name: &str, port: u16, file: &str) -> Finding {
     finding.fix(
         format!(
             "{name} is a service in {file}; outside its network, use localhost with the port that it publishes:"
         ),
         shlex::try_quote(name)
             .ok()
-            .map(|name| format!("docker compose port {name} 5432")),
+            .map(|name| format!("docker compose port {name} {port}")),
     )
 }
 

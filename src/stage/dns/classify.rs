@@ -1,6 +1,7 @@
 //! From what the system resolver and the name servers said to a cause. Pure.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,8 +12,10 @@ use super::resolv::Resolv;
 use super::servers::{AnswerKind, Code, ServerAnswer};
 use super::system::Eai;
 use crate::cause::{self, Cause};
+use crate::config::Hop;
 use crate::finding::Finding;
 use crate::report::{Environment, ms};
+use crate::stage::hop;
 
 /// This machine's own settings for names.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Settings {
     pub services: Vec<(String, String)>,
     /// Where dbdoctor runs.
     pub environment: Environment,
+    /// The SSH server that is looked up, where it is one.
+    pub hop: Option<Arc<Hop>>,
 }
 
 /// How the system resolver failed.
@@ -169,7 +174,14 @@ impl ResolverFailure<'_> {
             .with("lacking", (!self.asks_dns()).then(|| self.lacking()))
             .with("search", self.settings.resolv.search.clone())
             .with("tried", self.tried())
-            .with("name_servers", described(self.servers));
+            .with("name_servers", described(self.servers))
+            .with("database_host", self.name.to_owned());
+        if let Some(hop) = &self.settings.hop {
+            finding = hop::dialled(finding, hop);
+            // Neither a domain nor a HostName: perhaps an alias without a block.
+            let bare = hop.alias.eq_ignore_ascii_case(&hop.host) && !hop.host.contains('.');
+            finding = finding.with("ssh_alias", bare.then(|| hop.alias.clone()));
+        }
         if row == &cause::dns::NO_ADDRESS {
             finding = finding
                 .with("queried", self.name.to_owned())
@@ -213,8 +225,9 @@ impl ResolverFailure<'_> {
             && row == &cause::dns::CONTAINER_NAME
         {
             finding = finding.with("inside", inside.place());
-            finding =
-                advice::container_advice(finding, self.name, &inside, &self.settings.environment);
+            let port = self.settings.hop.as_ref().map_or(5432, |hop| hop.port);
+            let here = &self.settings.environment;
+            finding = advice::container_advice(finding, self.name, port, &inside, here);
         } else {
             finding = advice::advice(finding, self.name, row, &self.settings.environment);
         }

@@ -197,6 +197,7 @@ pub mod fixtures {
             sources: sources.iter().map(|s| (*s).to_owned()).collect(),
             services: vec![("ledger".to_owned(), "compose.yaml".to_owned())],
             environment: Environment::default(),
+            hop: None,
         }
     }
 

@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::config::host_pattern::HostPattern;
-use crate::config::{Destination, Family, Place, guards};
+use crate::config::{Destination, Family, Hop, Place, guards};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::StageRecord;
@@ -136,7 +136,8 @@ async fn resolve(
             .collect());
     }
 
-    let settings = Arc::new(read_settings(ctx));
+    let hop = destinations.iter().find_map(|d| d.hop.clone());
+    let settings = Arc::new(read_settings(hop, ctx));
     record.fact("resolver", described_settings(&settings));
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let looks: Vec<JoinHandle<Lookup>> = names
@@ -250,7 +251,7 @@ fn conclude(
 }
 
 /// Reads the system's settings for names.
-fn read_settings(ctx: &Ctx) -> Settings {
+fn read_settings(hop: Option<Arc<Hop>>, ctx: &Ctx) -> Settings {
     let host = nix::unistd::gethostname().unwrap_or_default();
     let surroundings = &ctx.surroundings;
     let resolv = try_read("/etc/resolv.conf");
@@ -270,6 +271,7 @@ fn read_settings(ctx: &Ctx) -> Settings {
         sources: resolv::host_sources(&read("/etc/nsswitch.conf")),
         services: compose::services(&surroundings.cwd),
         environment: (*ctx.environment).clone(),
+        hop,
     }
 }
 

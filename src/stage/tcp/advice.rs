@@ -15,7 +15,12 @@ use crate::wire::Address;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Adds what is known here about an address that failed.
-pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environment) -> Finding {
+pub async fn enrich(
+    finding: Finding,
+    address: Option<&Address>,
+    is_hop: bool,
+    here: &Environment,
+) -> Finding {
     let Some(Address::Tcp(to)) = address.cloned() else {
         return finding;
     };
@@ -35,12 +40,16 @@ pub async fn enrich(finding: Finding, address: Option<&Address>, here: &Environm
     if finding.cause != &cause::tcp::REFUSED {
         return finding;
     }
-    let look = tokio::task::spawn_blocking(move || listeners::alternatives(to));
+    let servers = match is_hop {
+        true => listeners::SSH_SERVERS,
+        false => listeners::DATABASE_SERVERS,
+    };
+    let look = tokio::task::spawn_blocking(move || listeners::alternatives(to, servers));
     let others = match tokio::time::timeout(PATIENCE, look).await {
         Ok(Ok(others)) => others,
         _ => Vec::new(),
     };
-    refused_here(finding, to, &others, here)
+    refused_here(finding, to, &others, is_hop, here)
 }
 
 /// Advice where a process of this machine listens and nothing is answered: its
@@ -62,8 +71,13 @@ fn refused_here(
     finding: Finding,
     to: std::net::SocketAddr,
     others: &[Listener],
+    is_hop: bool,
     here: &Environment,
 ) -> Finding {
+    let (setting, server) = match is_hop {
+        true => ("ListenAddress in sshd_config", "SSH server"),
+        false => ("listen_addresses in postgresql.conf", "database"),
+    };
     let mut finding = finding;
     if !others.is_empty() {
         let all: Vec<Value> = others.iter().map(Listener::to_json).collect();
@@ -73,10 +87,10 @@ fn refused_here(
     if let Some(listener) = same_port {
         finding = finding.fix(
             format!(
-                "On this machine, {} listens on {} and not on {}: use that address, or configure it to listen on more addresses (listen_addresses in postgresql.conf).",
+                "On this machine, {} listens on {} and not on {}: use that address, or configure it to listen on more addresses ({setting}).",
                 listener.label(),
                 listener.address,
-                to.ip()
+                to.ip(),
             ),
             None,
         );
@@ -137,7 +151,7 @@ fn refused_here(
         (Some(kind), _, _) => finding.fix(
             format!(
                 "This runs in a container ({kind}), where {} is the container itself: use the \
-                 name of the database's container or service, or host.docker.internal for a \
+                 name of the {server}'s container or service, or host.docker.internal for a \
                  server on the machine that runs the container.",
                 to.ip()
             ),
@@ -147,7 +161,8 @@ fn refused_here(
             "This runs in WSL: connect to a server in Windows at the address of the default route, not at localhost (unless .wslconfig has networkingMode=mirrored):",
             Some("ip route show default".to_owned()),
         ),
-        (None, false, Some(ci)) => finding.fix(
+        // Nobody publishes an SSH server there.
+        (None, false, Some(ci)) if !is_hop => finding.fix(
             format!(
                 "This runs in {ci}: publish the service container's port to the job (ports: \
                  5432:5432), and wait until it is healthy. If the job runs in a container, use the service's name instead of localhost."
@@ -172,7 +187,7 @@ mod tests {
 
     fn advised(others: &[Listener], here: &Environment) -> Vec<String> {
         let to = "127.0.0.1:5432".parse().unwrap();
-        let finding = refused_here(Finding::new(&cause::tcp::REFUSED), to, others, here);
+        let finding = refused_here(Finding::new(&cause::tcp::REFUSED), to, others, false, here);
         finding.fixes().into_iter().map(|fix| fix.text).collect()
     }
 

@@ -1,16 +1,18 @@
 //! All addresses in libpq's order, what is known of each, and what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Reached, advice, classify};
 use crate::cause;
-use crate::config::{Destination, Place};
+use crate::config::{Destination, Hop, Place};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::dns::Resolved;
+use crate::stage::hop;
 use crate::wire::dial::{self, ConnectError};
 use crate::wire::{Address, Stream};
 
@@ -52,6 +54,8 @@ pub enum Winner {
 pub struct Candidates {
     /// The hosts' names in sentences, with their ports.
     names: Vec<(String, u16)>,
+    /// The SSH server that a host is, where it is one.
+    hops: Vec<Option<Arc<Hop>>>,
     turns: Vec<Candidate>,
     /// The addresses, each once.
     pub addresses: Vec<Address>,
@@ -63,6 +67,7 @@ impl Candidates {
     pub fn new(destinations: &[Destination], resolved: &[Resolved]) -> Self {
         let mut field = Self {
             names: destinations.iter().map(named).collect(),
+            hops: destinations.iter().map(|d| d.hop.clone()).collect(),
             turns: Vec::new(),
             addresses: Vec::new(),
             states: Vec::new(),
@@ -118,7 +123,15 @@ impl Candidates {
             })
             .collect();
         let (name, port) = &self.names[host];
-        classify::dead(name, *port, &misses)
+        self.about(host, classify::dead(name, *port, &misses))
+    }
+
+    /// A finding about a host, for the kind of server that was meant.
+    fn about(&self, host: usize, finding: Finding) -> Finding {
+        match &self.hops[host] {
+            Some(hop) => hop::dialled(finding, hop),
+            None => finding,
+        }
     }
 
     /// The verdict where nothing accepted: the first host's; the others' stand
@@ -139,7 +152,8 @@ impl Candidates {
     /// [`Self::dead`], with what this machine knows about the first address.
     pub async fn explained(&self, host: usize, ctx: &Ctx) -> Finding {
         let address = self.of_host(host).next().map(|at| &self.addresses[at]);
-        advice::enrich(self.dead(host), address, &ctx.environment).await
+        let is_hop = self.hops[host].is_some();
+        advice::enrich(self.dead(host), address, is_hop, &ctx.environment).await
     }
 
     /// The address to use and, after it, everything that has not failed.
@@ -232,25 +246,25 @@ impl Candidates {
                 Address::Tcp(to) => Some(to.ip().to_string()),
                 Address::Unix(_) => None,
             };
-            Some(
-                Finding::new(row)
-                    .with("host", name.clone())
-                    .with(
-                        "name",
-                        name.strip_suffix(&format!(":{port}"))
-                            .unwrap_or(name)
-                            .to_owned(),
-                    )
-                    .with("port", *port)
-                    .with("count", self.of_host(host).count())
-                    .with("dead", names)
-                    .with("first_dead", text(*first))
-                    .with("error", miss.text())
-                    .with("errno", miss.errno_name())
-                    .with("working", text(working))
-                    .with("working_ip", ip)
-                    .with("addresses", self.described_of(host)),
-            )
+            let finding = Finding::new(row)
+                .with("host", name.clone())
+                .with(
+                    "name",
+                    name.strip_suffix(&format!(":{port}"))
+                        .unwrap_or(name)
+                        .to_owned(),
+                )
+                .with("port", *port)
+                .with("count", self.of_host(host).count())
+                .with("dead", names)
+                .with("first_dead", text(*first))
+                .with("error", miss.text())
+                .with("errno", miss.errno_name())
+                .with("working", text(working))
+                .with("working_ip", ip)
+                .with("database_host", name.clone())
+                .with("addresses", self.described_of(host));
+            Some(self.about(host, finding))
         };
         // Where the IPv6 ones are all that is wrong, that is the whole story.
         [
@@ -320,6 +334,7 @@ mod tests {
                 place: Place::Name(name.to_string()),
                 port: 5432,
                 family: Default::default(),
+                hop: None,
             })
             .collect();
         let address = |text: &str| {

@@ -139,6 +139,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
             if !local {
                 finding = finding
                     .word("remote_host", machine(host, to))
+                    .word("database_host", machine(host, to))
                     .word("remote_ip", to.ip().to_string());
             }
         }
@@ -149,7 +150,11 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
                 Some("ss -lxp | grep PGSQL".to_owned()),
             );
         }
-        Address::Unix(path) => finding = finding.with("socket_path", path.display().to_string()),
+        Address::Unix(path) => {
+            finding = finding
+                .with("machine", "this machine")
+                .with("socket_path", path.display().to_string());
+        }
     }
     if row == &cause::protocol::RESET {
         let who = named(host, address, misses.len());

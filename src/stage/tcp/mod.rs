@@ -90,7 +90,7 @@ pub async fn dial(address: &Address, keepalives: &Keepalives, ctx: &Ctx) -> Verd
                 Address::Unix(_) => 0,
             };
             let finding = classify::dead(&address.to_string(), port, &[(address, &miss)]);
-            Err(advice::enrich(finding, Some(address), &ctx.environment).await)
+            Err(advice::enrich(finding, Some(address), false, &ctx.environment).await)
         }
     }
 }
