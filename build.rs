@@ -1,9 +1,12 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
-//! rows of `knowledge/texts.tsv` into those of `src/message/mod.rs`. A page or a
-//! row that is malformed ends the build, with its file and line.
+//! rows of `knowledge/texts.tsv` into those of `src/message/mod.rs`, and those of
+//! `knowledge/ssh_servers.tsv` into the products of `src/stage/ssh/product.rs`. A
+//! page or a row that is malformed ends the build, with its file and line.
 
 #[path = "build/page.rs"]
 mod page;
+#[path = "build/servers.rs"]
+mod servers;
 #[path = "build/texts.rs"]
 mod texts;
 
@@ -12,6 +15,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use page::Page;
+use servers::Server;
 use texts::TextRow;
 
 /// The pages by their family and code.
@@ -19,6 +23,9 @@ type Pages = BTreeMap<(usize, String), Page>;
 
 /// The table of texts.
 const TEXTS: &str = "knowledge/texts.tsv";
+
+/// The table of SSH servers.
+const SERVERS: &str = "knowledge/ssh_servers.tsv";
 
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
@@ -43,19 +50,21 @@ fn main() {
     println!("cargo:rerun-if-changed=causes");
     println!("cargo:rerun-if-changed=build");
     println!("cargo:rerun-if-changed={TEXTS}");
+    println!("cargo:rerun-if-changed={SERVERS}");
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let read = || {
         let pages = pages(Path::new("causes"))?;
         let rows = rows(&pages)?;
-        Ok((pages, rows))
+        Ok((pages, rows, servers()?))
     };
     match read() {
-        Ok((pages, rows)) => {
+        Ok((pages, rows, servers)) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
             };
             write("causes.rs", generated(&pages, &rows));
             write("texts.rs", generated_texts(&rows));
+            write("ssh_servers.rs", generated_servers(&servers));
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
     }
@@ -66,6 +75,12 @@ fn rows(pages: &Pages) -> Result<Vec<TextRow>, String> {
     let table = std::fs::read_to_string(TEXTS).map_err(|error| format!("{TEXTS}: {error}"))?;
     let is_code = |code: &str| pages.keys().any(|(_, known)| known == code);
     texts::parse(&table, is_code).map_err(|(line, why)| format!("{TEXTS}:{line}: {why}"))
+}
+
+/// Every product of the table of SSH servers.
+fn servers() -> Result<Vec<Server>, String> {
+    let table = std::fs::read_to_string(SERVERS).map_err(|error| format!("{SERVERS}: {error}"))?;
+    servers::parse(&table).map_err(|(line, why)| format!("{SERVERS}:{line}: {why}"))
 }
 
 /// Every page, by its family and code.
@@ -164,10 +179,32 @@ fn row(out: &mut String, name: &str, code: &str, stage: &str, page: &Page, seen_
          severity: Severity::{severity}, retryable: {retryable}, since: {since:?}, \
          title: {title:?}, summary: {summary:?}, meaning: {meaning:?}, fixes: &["
     );
-    for (text, command) in fixes {
-        let _ = writeln!(out, "FixRow {{ text: {text:?}, command: {command:?} }},");
-    }
+    out.push_str(&fix_rows(fixes));
     let _ = writeln!(out, "], seen_as: &{seen_as:?} }};");
+}
+
+/// Fixes as Rust.
+fn fix_rows(fixes: &[(String, Option<String>)]) -> String {
+    let row = |(text, command): &(String, Option<String>)| {
+        format!("FixRow {{ text: {text:?}, command: {command:?} }},\n")
+    };
+    fixes.iter().map(row).collect()
+}
+
+/// The table of SSH servers as Rust.
+fn generated_servers(servers: &[Server]) -> String {
+    let mut out = "static PRODUCTS: &[Product] = &[\n".to_owned();
+    for server in servers {
+        let Server { software, name, .. } = server;
+        let software = software.to_lowercase();
+        let _ = writeln!(out, "Product {{ software: {software:?}, name: {name:?},");
+        for (field, fixes) in server.fields() {
+            let _ = writeln!(out, "{field}: &[{}],", fix_rows(fixes));
+        }
+        out += "},\n";
+    }
+    out += "];\n";
+    out
 }
 
 /// `.cert.not-yet-valid` as `CERT_NOT_YET_VALID`.

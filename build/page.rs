@@ -221,7 +221,7 @@ fn template(lines: &mut Lines<'_>, indent: &str) -> Result<String, Wrong> {
 
 /// Whether the braces of a template name evidence: `{name}`, `{name|wording}`,
 /// `{name?wording}`; `{{` and `}}` are braces.
-fn check(template: &str) -> Result<(), String> {
+pub fn check(template: &str) -> Result<(), String> {
     let plain = template.replace("{{", "").replace("}}", "");
     let mut parts = plain.split('{');
     if parts.next().is_some_and(|before| before.contains('}')) {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cause::{Cause, Severity};
+use crate::cause::{Cause, FixRow, Severity};
 use crate::text;
 
 /// How a stage, or the whole run, ended.
@@ -53,6 +53,8 @@ pub struct Finding {
     pub status: Status,
     /// What convinced us; values are already safe to show.
     pub evidence: Map<String, Value>,
+    /// The catalogue's fixes, or those of the product that refuses.
+    rows: &'static [FixRow],
     /// Boxed, since findings are returned as errors.
     texts: Box<Texts>,
     /// Whether trying again may help; the cause's own unless overridden.
@@ -90,6 +92,7 @@ impl Finding {
             cause,
             status: cause.severity.into(),
             evidence: Map::new(),
+            rows: cause.fixes,
             texts: Box::default(),
             retryable: cause.retryable,
             onward: Onward::default(),
@@ -166,6 +169,29 @@ impl Finding {
         self
     }
 
+    /// The same finding with a product's own fixes in place of the page's.
+    pub fn with_rows(mut self, rows: &'static [FixRow]) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// Adds a product's fixes before the page's, filled from the evidence.
+    pub fn with_rows_before(mut self, rows: &[FixRow]) -> Self {
+        let fixes: Vec<Fix> = rows.iter().filter_map(|row| self.filled(row)).collect();
+        self.texts.fixes.extend(fixes);
+        self
+    }
+
+    fn filled(&self, row: &FixRow) -> Option<Fix> {
+        Some(Fix {
+            text: self.fill(row.text, Quoting::None)?,
+            command: match row.command {
+                Some(command) => Some(self.fill(command, Quoting::Shell)?),
+                None => None,
+            },
+        })
+    }
+
     /// The same finding with what another one of the same failure knows beside:
     /// its evidence where this one has none of that name, and what libpq would
     /// still try.
@@ -193,15 +219,7 @@ impl Finding {
     /// What to do, in order; fixes whose values are unknown are left out, and
     /// those that would be too many for a tired reader.
     pub fn fixes(&self) -> Vec<Fix> {
-        let rows = self.cause.fixes.iter().filter_map(|row| {
-            Some(Fix {
-                text: self.fill(row.text, Quoting::None)?,
-                command: match row.command {
-                    Some(command) => Some(self.fill(command, Quoting::Shell)?),
-                    None => None,
-                },
-            })
-        });
+        let rows = self.rows.iter().filter_map(|row| self.filled(row));
         let own = &self.texts.fixes;
         let most = MOST_FIXES.max(own.len());
         own.iter().cloned().chain(rows).take(most).collect()
@@ -229,9 +247,7 @@ impl Finding {
                 .map(|wording| wording.text.to_owned()),
         })
     }
-}
 
-impl Finding {
     /// What to do where nothing is known of the particular case. Sentences have
     /// the wording their templates give for it, and a row without one is left
     /// out; commands have capital words to replace (`HOST`).

@@ -423,6 +423,8 @@ pub struct Hop {
     pub least_rsa_bits: u32,
     /// The ways to authenticate, in the order they are tried.
     pub methods: Vec<SshMethod>,
+    /// The options that give ssh what our flags said: `-F FILE -i KEY`.
+    pub ssh_options: Vec<String>,
 }
 
 /// Where the port of an SSH server was set.
@@ -479,6 +481,12 @@ impl SshMethod {
 }
 
 impl Hop {
+    /// The arguments with which ssh goes to it as we do, but for `USER@HOST`.
+    pub fn ssh_args(&self) -> Vec<String> {
+        let port = ["-p".to_owned(), self.port.to_string()];
+        self.ssh_options.iter().cloned().chain(port).collect()
+    }
+
     /// How the hop is named in sentences: `ops@bastion:22`.
     pub fn label(&self) -> String {
         // What stands behind a colon was meant for a password.

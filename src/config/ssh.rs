@@ -398,6 +398,7 @@ impl Planner<'_> {
             methods: methods(&options),
             proxy_command: proxy_command.filter(|_| first),
             config: self.args.config.clone(),
+            ssh_options: self.ssh_options(),
             host,
             port,
             port_source,
@@ -408,6 +409,24 @@ impl Planner<'_> {
             self.unsupported.push((spec.host.clone(), setting));
         }
         Ok((hop, jumps))
+    }
+
+    /// What our flags said, in ssh's words.
+    fn ssh_options(&self) -> Vec<String> {
+        let home = self.surroundings.home.as_deref();
+        let path = |path: &PathBuf| expand_home(path, home).display().to_string();
+        let mut options = Vec::new();
+        if let Some(file) = &self.args.config {
+            options.extend(["-F".to_owned(), path(file)]);
+        }
+        for key in &self.args.keys {
+            options.extend(["-i".to_owned(), path(key)]);
+        }
+        if let Some(file) = &self.args.known_hosts {
+            let file = format!("UserKnownHostsFile={}", path(file));
+            options.extend(["-o".to_owned(), file]);
+        }
+        options
     }
 
     /// The user's configuration, where ssh goes on without it in silence.

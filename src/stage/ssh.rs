@@ -10,6 +10,7 @@ pub mod agent;
 pub mod algorithms;
 pub mod auth;
 mod auth_log;
+mod banner;
 mod classify;
 mod classify_auth;
 pub mod client;
@@ -19,6 +20,7 @@ pub mod identification;
 pub mod identities;
 pub mod known_hosts;
 mod liveness;
+mod product;
 mod proxy_command;
 mod signer;
 
@@ -60,6 +62,9 @@ pub struct Bastion {
 /// An authenticated session on one hop.
 pub(crate) struct Session {
     label: String,
+    hop: Hop,
+    /// The server's software: `OpenSSH_9.2p1 Debian-2`.
+    software: String,
     handle: Handle<Client>,
     watch: Arc<Watch>,
     /// The socket below the first hop, while it is in use.
@@ -69,6 +74,15 @@ pub(crate) struct Session {
     looks_up_first: bool,
     /// Whether a forward has been open.
     used: AtomicBool,
+}
+
+impl Session {
+    /// This machine's address as the first hop may see it: what a rule there
+    /// compares. It is not known for later hops, nor behind address translation.
+    fn client_address(&self) -> Option<String> {
+        let address = self.socket.upgrade()?.local_addr().ok()?;
+        Some(address.as_socket()?.ip().to_canonical().to_string())
+    }
 }
 
 impl Drop for Session {
@@ -204,7 +218,6 @@ impl Visit<'_> {
         let opened = before
             .open(&self.hop.host, self.hop.port, self.ctx, self.limit)
             .await;
-        let notice = before.watch.seen().notice.clone();
         self.fact("forward_ms", ms(began.elapsed()));
         let io = opened.map_err(|failure| {
             forward::finding(
@@ -212,9 +225,8 @@ impl Visit<'_> {
                 &forward::ForwardRequest {
                     host: &self.hop.host,
                     port: self.hop.port,
-                    via: &before.label,
-                    hop: Some(&self.hop.label()),
-                    notice: &notice,
+                    via: before,
+                    next: Some(self.hop),
                 },
             )
         })?;
@@ -298,6 +310,8 @@ impl Visit<'_> {
             self.summary = format!("{}, {how} accepted", self.summary);
             return Ok(Session {
                 label: self.hop.label(),
+                hop: self.hop.clone(),
+                software: greeting.software().to_owned(),
                 handle,
                 watch,
                 socket,
@@ -305,9 +319,8 @@ impl Visit<'_> {
                 used: AtomicBool::new(false),
             });
         }
-        Err(classify_auth::authentication(
-            self.hop, &story, &banner, &notice,
-        ))
+        let finding = classify_auth::authentication(self.hop, &story, &banner, &notice);
+        Err(product::advised(finding, self.hop, greeting.software()))
     }
 
     /// The identification. On failure says what is there instead.
@@ -363,16 +376,24 @@ impl Visit<'_> {
         let nobody_spoke = heard.is_empty()
             && !matches!(&unheard, Some(identification::Unheard::Foreign(_)))
             && !matches!(&unheard, Some(identification::Unheard::Closed(bytes) | identification::Unheard::Broken(_, bytes)) if !bytes.is_empty());
-        if nobody_spoke
-            && unheard.is_some()
-            && let Some(who) =
-                classify::who_closed(&stream.route, before, self.ctx, self.limit).await
-        {
-            return Err(classify::foreign(self.hop, &[], who));
+        let mut look = None;
+        if nobody_spoke && unheard.is_some() {
+            let closed = classify::who_closed(&stream.route, before, self.ctx, self.limit).await;
+            if let Some(who) = closed.who {
+                return Err(classify::foreign(self.hop, &[], who));
+            }
+            look = Some(closed);
         }
-        Err(classify::identification(
-            self.hop, unheard, &heard, self.first,
-        ))
+        let finding = classify::identification(self.hop, unheard, &heard, self.first);
+        let finding = match &stream.route {
+            // Nothing blocks a machine's connections to itself.
+            Route::Direct(Address::Tcp(address)) if address.ip().is_loopback() => finding,
+            _ => finding.with("remote_host", self.hop.host.clone()),
+        };
+        Err(match look {
+            Some(look) => look.described(finding),
+            None => finding,
+        })
     }
 
     /// What the command that should reach the server did instead.

@@ -22,14 +22,6 @@ pub async fn probe(
     record: &mut StageRecord,
 ) -> Verdict<Stream> {
     let (host, port) = seen_from_there(endpoint);
-    let notice = notice(bastion);
-    let wanted = ForwardRequest {
-        host: &host,
-        port,
-        via: &bastion.label,
-        hop: None,
-        notice: &notice,
-    };
     record.fact("target", endpoint.label());
     record.fact("host", host.clone());
     if port != 0 {
@@ -51,7 +43,7 @@ pub async fn probe(
             };
             Ok(Stream::new(io, route, None))
         }
-        Err(failure) => Err(explained(failure, &wanted, endpoint, ctx, limit).await),
+        Err(failure) => Err(explained(failure, bastion, endpoint, ctx, limit).await),
     }
 }
 
@@ -91,20 +83,16 @@ pub async fn open(
 /// The finding for a forward that did not open.
 pub fn refused(failure: &ForwardFailure, bastion: &Bastion, endpoint: &Endpoint) -> Finding {
     let (host, port) = seen_from_there(endpoint);
+    let Some(via) = bastion.last() else {
+        return Finding::new(&cause::tunnel::LOST).with("via", bastion.label.clone());
+    };
     let wanted = ForwardRequest {
         host: &host,
         port,
-        via: &bastion.label,
-        hop: None,
-        notice: &notice(bastion),
+        via,
+        next: None,
     };
     forward::finding(failure, &wanted)
-}
-
-/// What the last hop said when it let us in.
-fn notice(bastion: &Bastion) -> String {
-    let session = bastion.last();
-    session.map_or_else(String::new, |session| session.watch().seen().notice.clone())
 }
 
 /// The host and port that the last hop is told; port 0 for a socket's file.
@@ -119,12 +107,12 @@ fn seen_from_there(endpoint: &Endpoint) -> (String, u16) {
 /// The finding, with what a look from this side adds.
 async fn explained(
     failure: ForwardFailure,
-    wanted: &ForwardRequest<'_>,
+    bastion: &Bastion,
     endpoint: &Endpoint,
     ctx: &Ctx,
     limit: Instant,
 ) -> Finding {
-    let finding = forward::finding(&failure, wanted);
+    let finding = refused(&failure, bastion, endpoint);
     if !std::ptr::eq(finding.cause, &cause::tunnel::TARGET_UNRESOLVED) {
         return finding;
     }
@@ -143,7 +131,7 @@ async fn explained(
                     .fix(
                         format!(
                             "The name resolves on this machine, to {first}, but not on {}. If that address is right from there too, set hostaddr={first}.",
-                            wanted.via
+                            bastion.label
                         ),
                         None,
                     ),

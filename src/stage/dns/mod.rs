@@ -9,7 +9,7 @@ mod advice;
 mod background;
 mod classify;
 mod compare;
-mod compose;
+pub mod compose;
 mod exchange;
 mod lookup;
 pub mod name;

@@ -27,6 +27,8 @@ pub(super) fn about(cause: &'static Cause, hop: &Hop) -> Finding {
         .with("user", hop.user.clone())
         .word("ssh", ssh_words(hop.config.as_deref()))
         .word("destination", hop.alias.clone())
+        .word("ssh_args", hop.ssh_args())
+        .word("port_source", hop.port_source.to_string())
 }
 
 /// What no other cause describes.
@@ -127,7 +129,7 @@ pub async fn who_closed(
     before: Option<&Session>,
     ctx: &Ctx,
     limit: Instant,
-) -> Option<&'static str> {
+) -> SecondLook {
     let soon = limit.min(Instant::now() + LOOK);
     let look = |question: &'static [u8]| async move {
         let mut stream: BoxIo = match (route, before) {
@@ -149,14 +151,40 @@ pub async fn who_closed(
         ctx.until(soon, look(&[0, 0, 0, 8, 4, 210, 22, 47])),
         ctx.until(soon, look(CLIENT_HELLO)),
     );
+    let answers = [postgres, tls].map(|answer| answer.ok().flatten());
     // One byte alone: an SSH server that is back again begins with an S too.
-    match (
-        postgres.ok().flatten().as_deref(),
-        tls.ok().flatten().as_deref(),
-    ) {
+    let who = match (answers[0].as_deref(), answers[1].as_deref()) {
         (Some(b"S" | b"N"), _) => Some("PostgreSQL"),
         (_, Some([0x15 | 0x16, 3, ..])) => Some("a TLS server"),
         _ => None,
+    };
+    let greeted = answers.iter().flatten().filter(|a| a.starts_with(b"SSH-"));
+    SecondLook {
+        who,
+        greeted: greeted.count(),
+    }
+}
+
+/// What further connections showed after one was closed without a word.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SecondLook {
+    /// Who it is, where it is no SSH server.
+    pub who: Option<&'static str>,
+    /// How many an SSH server greeted.
+    greeted: usize,
+}
+
+impl SecondLook {
+    /// How many connections are made, with the first.
+    const CONNECTIONS: usize = 3;
+
+    /// The finding with what orders its fixes: whether all connections fail
+    /// alike, or only some.
+    pub fn described(self, finding: Finding) -> Finding {
+        match self.greeted {
+            0 => finding.with("closed", format!("all {}", Self::CONNECTIONS)),
+            greeted => finding.with("greeted", format!("{greeted} of {}", Self::CONNECTIONS)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::auth::asks_for_password;
 use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
+use super::banner;
 use super::classify::{about, disconnected};
 use super::client::SessionEnd;
 use super::host_key::moment;
@@ -54,7 +55,7 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
         finding = finding.with("passed", story.passed.clone());
     }
     if !banner.is_empty() {
-        finding = finding.with("banner", banner.to_owned());
+        finding = banner::reason(finding.with("banner", banner.to_owned()), banner);
     }
     if !notice.is_empty() {
         finding = finding.with("notice", notice.to_owned());

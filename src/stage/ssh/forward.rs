@@ -5,13 +5,20 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::Session;
 use super::client::{ForwardRefusal, SessionEnd};
 use super::liveness::SIGN_OF_LIFE;
-use crate::cause::{Cause, tunnel};
+use super::{Session, banner, product};
+use crate::cause::{Cause, family, tunnel};
+use crate::config::Hop;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::stage::dns::compose;
+use crate::stage::dns::name::{self, Inside};
+use crate::stage::hop;
 use crate::wire::BoxIo;
+
+/// `SSH_OPEN_UNKNOWN_CHANNEL_TYPE` (RFC 4254, section 5.1).
+const UNKNOWN_CHANNEL_TYPE: u32 = 3;
 
 /// Why a forward did not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +36,16 @@ pub enum ForwardFailure {
 }
 
 /// What a forward was to reach.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardRequest<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct ForwardRequest<'a> {
     /// The host, as the hop is told it; a socket's file.
     pub host: &'a str,
     /// The port; 0 for a socket's file.
     pub port: u16,
-    /// The hop that was to open it.
-    pub via: &'a str,
+    /// The session with the hop that was to open it.
+    pub via: &'a Session,
     /// The later hop that it leads to, where it does not lead to the database.
-    pub hop: Option<&'a str>,
-    /// What the hop said when it let us in; mostly nothing.
-    pub notice: &'a str,
+    pub next: Option<&'a Hop>,
 }
 
 impl Session {
@@ -105,22 +110,23 @@ impl Session {
 }
 
 /// The finding for a forward that did not open.
-pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding {
+pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding {
+    let via = wanted.via;
     let cause = classify(failure);
     let mut finding = Finding::new(cause)
         .with("target", label(wanted))
         .with("target_host", wanted.host.to_owned())
-        .with("via", wanted.via.to_owned());
+        .with("via", via.label.clone())
+        .with("via_host", via.hop.host.clone());
     // Each for its own advice.
     finding = match wanted.port {
         0 => finding.with("socket", wanted.host.to_owned()),
         port => finding.with("target_port", port),
     };
-    match wanted.hop {
-        Some(hop) => finding = finding.with("hop", hop.to_owned()),
-        // For the advice that is about a database.
-        None => finding = finding.with("database_host", wanted.host.to_owned()),
-    }
+    finding = match wanted.next {
+        Some(next) => hop::described(finding, next),
+        None => finding.with("database_host", wanted.host.to_owned()),
+    };
     match failure {
         ForwardFailure::Refused(refusal) => {
             finding = finding.with("code", refusal.code);
@@ -130,6 +136,16 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
                     .with("words", refusal.words.clone());
             } else {
                 finding = finding.with("error", format!("open failed, code {}", refusal.code));
+            }
+            // Text from there may look like a reason, and only repeats the code.
+            if refusal.code == UNKNOWN_CHANNEL_TYPE {
+                finding = finding.fix(
+                    format!(
+                        "{} does not know this kind of forward at all: it has no such feature, or it was built without it. Go through another SSH server.",
+                        via.label
+                    ),
+                    None,
+                );
             }
         }
         ForwardFailure::Late => finding = finding.with("error", "no answer to the forward in time"),
@@ -143,7 +159,7 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
                 .fix(
                     format!(
                         "The name servers of {} do not seem to answer: check /etc/resolv.conf there.",
-                        wanted.via
+                        via.label
                     ),
                     None,
                 );
@@ -152,7 +168,7 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
             finding = finding
                 .with("error", end.words())
                 .with("when", "while it was in use")
-                .with("bastion", wanted.via.to_owned());
+                .with("bastion", via.label.clone());
         }
         ForwardFailure::Aborted(end) => {
             finding = finding
@@ -164,34 +180,88 @@ pub fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding
                 );
         }
     }
-    if std::ptr::eq(cause, &tunnel::PROHIBITED) && !wanted.notice.is_empty() {
-        finding = finding.with("notice", wanted.notice.to_owned()).fix(
-            "The server showed the notice in the evidence at login. If it asks for a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator check chage -l USER.",
-            None,
-        );
-    }
-    let here = ["localhost", "127.0.0.1", "::1"].contains(&wanted.host);
-    if here
-        && (std::ptr::eq(cause, &tunnel::TARGET_REFUSED)
-            || std::ptr::eq(cause, &tunnel::TARGET_FAILED))
-    {
-        finding = finding.fix(
+    let (banner, notice) = {
+        let seen = via.watch.seen();
+        (seen.banner.clone(), seen.notice.clone())
+    };
+    let prohibited = cause == &tunnel::PROHIBITED;
+    if prohibited && !notice.is_empty() {
+        finding = finding.with("notice", notice).fix(
             format!(
-                "{} is resolved on {}, not here: name {} as that machine knows it.",
-                wanted.host,
-                wanted.via,
-                match wanted.hop {
-                    Some(_) => "the next SSH server",
-                    None => "the database's host",
-                }
+                "The server showed the notice in the evidence at login. If it asks for a new password, that is the cause (sshd forwards nothing until it is changed): log in once by hand with ssh and change it, or have an administrator check chage -l {}.",
+                via.hop.user
             ),
             None,
         );
+    }
+    if prohibited {
+        finding = banner::reason(finding, &banner).with("client_address", via.client_address());
+    }
+    finding = product::advised(finding, &via.hop, &via.software);
+    if cause.is_of(family::TUNNEL_TARGET) {
+        finding = seen_from_there(finding, wanted);
     }
     match failure {
         // No host of the list is reached through a session that is over.
         ForwardFailure::Lost(_) | ForwardFailure::Aborted(_) => finding,
         _ => finding.then_next_host(),
+    }
+}
+
+/// What the target's name means on the hop, where it means another machine
+/// than here, or none.
+fn seen_from_there(finding: Finding, wanted: &ForwardRequest<'_>) -> Finding {
+    let (host, via) = (wanted.host, &wanted.via.hop.host);
+    let what = match wanted.next {
+        Some(_) => "the next SSH server",
+        None => "the database",
+    };
+    if is_itself(host) {
+        // The advice about the target's machine is about the hop's.
+        return finding
+            .with("database_host", wanted.next.is_none().then(|| via.clone()))
+            .with("loopback_of", via.clone())
+            .fix(
+                format!(
+                    "{host} is {via} itself here, not this machine: name {what} as {via} knows it, unless it runs on {via}."
+                ),
+                None,
+            );
+    }
+    let finding = match wanted.port {
+        0 => finding,
+        _ => finding.with(
+            "remote_database",
+            wanted.next.is_none().then(|| host.to_owned()),
+        ),
+    };
+    if finding.cause != &tunnel::TARGET_UNRESOLVED {
+        return finding;
+    }
+    let services = compose::services(&std::env::current_dir().unwrap_or_default());
+    match name::inside(host, &services) {
+        Some(Inside::DockerHost) => finding.fix(
+            format!(
+                "{host} is a container's name for the machine that runs it, and {via} resolves it here: use localhost if {what} runs on {via}, else its own name."
+            ),
+            None,
+        ),
+        Some(inside) => finding.with("inside", inside.place()).fix(
+            format!(
+                "{host} is a name inside {}, and {via} resolves it here: if the container runs on {via}, use localhost with the port that it publishes; else the name or address that {via} reaches.",
+                inside.place()
+            ),
+            None,
+        ),
+        None => finding,
+    }
+}
+
+/// Whether a host means whichever machine looks at it.
+fn is_itself(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback() || ip.is_unspecified(),
+        Err(_) => host.is_empty() || name::is_localhost(host),
     }
 }
 
@@ -215,7 +285,7 @@ fn classify(failure: &ForwardFailure) -> &'static Cause {
         ForwardFailure::Refused(refusal) => refusal,
     };
     match refusal.code {
-        1 => return &tunnel::PROHIBITED,
+        1 | UNKNOWN_CHANNEL_TYPE => return &tunnel::PROHIBITED,
         4 => return &tunnel::LIMIT,
         2 => {}
         _ => return &tunnel::UNCLASSIFIED,
@@ -303,10 +373,28 @@ mod tests {
         assert_eq!(code(2, "open failed"), "tunnel.target.failed");
         assert_eq!(code(2, ""), "tunnel.target.failed");
         assert_eq!(code(4, ""), "tunnel.limit");
+        assert_eq!(code(3, "unknown channel type"), "tunnel.prohibited");
         assert_eq!(code(99, ""), "tunnel.unclassified");
         assert_eq!(
             code(2, "dial tcp: lookup db.test on 10.0.0.2:53: no such host"),
             "tunnel.target.unresolved"
         );
+    }
+    #[test]
+    fn a_loopback_target_is_the_hop_itself() {
+        for host in [
+            "127.0.0.1",
+            "127.1.2.3",
+            "::1",
+            "localhost",
+            "0.0.0.0",
+            "",
+            "db.localhost",
+        ] {
+            assert!(is_itself(host), "{host}");
+        }
+        for host in ["10.0.0.1", "db", "localhost.test", "128.0.0.1"] {
+            assert!(!is_itself(host), "{host}");
+        }
     }
 }
