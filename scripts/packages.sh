@@ -18,6 +18,8 @@ required_for_tests=(
   nft:nftables
   ip:iproute2
   puttygen:putty-tools
+  dropbear:dropbear-bin
+  sudo:sudo
   setpriv:util-linux
   python3/asyncpg:python3-asyncpg
   python3/gunicorn:gunicorn

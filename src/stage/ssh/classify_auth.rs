@@ -386,9 +386,19 @@ fn certificate_fault(key: &Candidate, user: &str) -> Option<String> {
     }
 }
 
+/// The file that the certificate is in: the named one, or what stands beside
+/// the key (ssh_config(5), `IdentityFile`).
+fn certificate_file(key: &Candidate) -> Option<String> {
+    let file = key.file.as_ref()?.display().to_string();
+    let beside = format!("{file}-cert.pub");
+    let is_there = std::fs::exists(&beside).unwrap_or(false);
+    Some(if is_there { beside } else { file })
+}
+
 fn certificate(hop: &Hop, key: &Candidate, fault: String) -> Finding {
     let finding = about(&cause::ssh::AUTH_CERTIFICATE, hop)
         .with("fault", fault)
+        .with("certificate_file", certificate_file(key))
         .with("key", key.label());
     match &key.credential {
         Credential::Certificate(certificate) => finding

@@ -71,6 +71,7 @@ pub enum Need {
     /// A firewall in a namespace; implies [`Need::Netns`].
     Nft,
     PuttyTools,
+    Dropbear,
     Python,
 }
 
@@ -96,6 +97,7 @@ impl Need {
             Need::Netns => root().or_else(|| program("ip")),
             Need::Nft => root().or_else(|| program("ip")).or_else(|| program("nft")),
             Need::PuttyTools => program("puttygen"),
+            Need::Dropbear => program("dropbear"),
             Need::Python => program("python3"),
         }
     }

@@ -12,7 +12,7 @@ use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session,
     VerifiedPublicKey, run_stream,
 };
-use russh::{Channel, ChannelOpenFailure, Disconnect, Error, MethodKind, Preferred};
+use russh::{Channel, ChannelOpenFailure, Disconnect, Error, MethodKind, Preferred, SshId};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -34,6 +34,8 @@ pub enum Behaviour {
     Repeat,
     /// Shows its first client another host key than the one it is known by, and lets nobody in.
     TwoFaced,
+    /// Takes no key of anybody's.
+    Nobody,
 }
 
 /// A question by keyboard-interactive.
@@ -64,12 +66,38 @@ pub struct FakeSshd {
 impl FakeSshd {
     /// Starts one.
     pub fn start(lab: &Lab, behaviour: Behaviour) -> Result<Self> {
+        Self::configured(lab, behaviour, Config::default(), None)
+    }
+
+    /// Starts one that identifies itself as this software, and shows this before the login.
+    pub fn like(
+        lab: &Lab,
+        behaviour: Behaviour,
+        software: &str,
+        banner: Option<&'static str>,
+    ) -> Result<Self> {
+        let config = Config {
+            server_id: SshId::Standard(format!("SSH-2.0-{software}").into()),
+            ..Config::default()
+        };
+        Self::configured(lab, behaviour, config, banner)
+    }
+
+    fn configured(
+        lab: &Lab,
+        behaviour: Behaviour,
+        config: Config,
+        banner: Option<&'static str>,
+    ) -> Result<Self> {
         let host_key = lab.ssh_key("ed25519", "")?;
         let public = fs::read_to_string(host_key.with_extension("pub"))?;
         let mut config = Config {
             keys: vec![PrivateKey::read_openssh_file(&host_key)?],
-            ..Config::default()
+            ..config
         };
+        if let Behaviour::Nobody = behaviour {
+            config.methods = [MethodKind::PublicKey][..].into();
+        }
         if let Behaviour::OnlySha1 = behaviour {
             config.preferred = Preferred {
                 key: vec![Algorithm::Ed25519, Algorithm::Rsa { hash: None }].into(),
@@ -94,7 +122,7 @@ impl FakeSshd {
         let address = listener.local_addr()?;
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let guest = Guest(behaviour.clone(), String::new(), 0, record.clone());
+                let guest = Guest(behaviour.clone(), String::new(), 0, record.clone(), banner);
                 let config = first.take().unwrap_or_else(|| Arc::clone(&config));
                 tokio::spawn(async move {
                     if let Ok(session) = run_stream(config, stream, guest).await {
@@ -140,8 +168,9 @@ impl Drop for FakeSshd {
     }
 }
 
-/// Its behaviour, the password that it was given, which question is open, and what is offered.
-struct Guest(Behaviour, String, usize, Offered);
+/// Its behaviour, the password that it was given, which question is open, what is offered, and
+/// what is shown before the login.
+struct Guest(Behaviour, String, usize, Offered, Option<&'static str>);
 
 impl Guest {
     fn note(&self, user: &str, method: &'static str) {
@@ -152,6 +181,10 @@ impl Guest {
 
 impl Handler for Guest {
     type Error = Error;
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, Error> {
+        Ok(self.4.map(str::to_owned))
+    }
 
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Error> {
         self.note(user, "none");
@@ -165,7 +198,10 @@ impl Handler for Guest {
     ) -> Result<Auth, Error> {
         self.note(user, "publickey");
         Ok(match self.0 {
-            Behaviour::Repeat | Behaviour::Asks(_) | Behaviour::TwoFaced => Auth::reject(),
+            Behaviour::Repeat
+            | Behaviour::Asks(_)
+            | Behaviour::TwoFaced
+            | Behaviour::Nobody => Auth::reject(),
             _ => Auth::Accept,
         })
     }
@@ -174,7 +210,7 @@ impl Handler for Guest {
         self.note(user, "password");
         password.clone_into(&mut self.1);
         Ok(match self.0 {
-            Behaviour::Asks(_) | Behaviour::TwoFaced => Auth::reject(),
+            Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => Auth::reject(),
             _ => Auth::Accept,
         })
     }
@@ -237,7 +273,7 @@ impl Handler for Guest {
                 session.disconnect(Disconnect::ByApplication, &words, "")?;
             }
             Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
-            Behaviour::OnlySha1 | Behaviour::Asks(_) | Behaviour::TwoFaced => {
+            Behaviour::OnlySha1 | Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => {
                 reply.accept().await;
             }
         }

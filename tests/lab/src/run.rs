@@ -121,7 +121,7 @@ pub fn oracle_agrees(scenario: &Scenario, oracle: Option<&Finished>) -> bool {
 }
 
 /// Environment, namespace, user and directory: the same for both programs.
-fn surroundings(lab: &Lab, case: &Case, mut tool: Tool) -> Result<Tool> {
+pub(crate) fn surroundings(lab: &Lab, case: &Case, mut tool: Tool) -> Result<Tool> {
     let home = match &case.home {
         Some(home) => home.clone(),
         None => lab.dir("home")?,

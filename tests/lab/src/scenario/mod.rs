@@ -50,6 +50,7 @@ mod ssh_hostkey;
 mod ssh_proxy;
 mod ssh_stranger;
 mod ssh_trust;
+mod ssh_who;
 pub mod stress;
 mod tcp;
 mod tls;
@@ -79,6 +80,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
+    ("ssh", ssh_who::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),
     ("tls", tls::session::SCENARIOS),

@@ -1,0 +1,65 @@
+//! Runs the commands that dbdoctor prints as fixes of ssh, key and tunnel causes, each on its
+//! fault (`dbdoctor_lab::FIXES`), and holds the pages to the list: each of their commands is run,
+//! or stands in `NOT_RUN` with the reason.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dbdoctor::cause;
+use dbdoctor_lab::{FIXES, FixRun, Lab, NOT_RUN, fixes, run_fix};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(4);
+    let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
+    let mut trials = vec![Trial::test("every_command_is_run_or_excused", listed)];
+    trials.extend(FIXES.iter().map(|fix| trial(fix, lab.clone())));
+    let conclusion = libtest_mimic::run(&args, trials);
+    drop(lab);
+    conclusion.exit();
+}
+
+fn trial(fix: &'static FixRun, lab: Arc<Lab>) -> Trial {
+    let word = fix.command.split_whitespace().next().unwrap_or_default();
+    let name = format!("{}::{word}", fix.cause);
+    let skipped = fixes::scenario(fix).ok().and_then(|scenario| scenario.skipped());
+    let ignored = skipped.is_some() && std::env::var_os("CI").is_none();
+    let run = move || match skipped {
+        Some(why) => Err(Failed::from(format!("skipped: {why}"))),
+        None => {
+            let bin = Path::new(env!("CARGO_BIN_EXE_dbdoctor"));
+            run_fix(&lab, fix, bin).map_err(|error| format!("{error:#}").into())
+        }
+    };
+    Trial::test(name, run).with_ignored_flag(ignored)
+}
+
+/// Every command of these pages is in one of the two lists, and every entry is a page's.
+fn listed() -> Result<(), Failed> {
+    let families = ["ssh.", "key.", "tunnel."];
+    let pages = cause::all().filter(|row| families.iter().any(|of| row.code.starts_with(of)));
+    let mut wrong = Vec::new();
+    for row in pages {
+        for command in row.fixes.iter().filter_map(|fix| fix.command) {
+            let fixed = command.split('{').next().unwrap_or_default();
+            let is = |(code, begin): (&str, &str)| code == row.code && command.starts_with(begin);
+            let run = FIXES.iter().any(|fix| is((fix.cause, fix.command)));
+            let excused = NOT_RUN.iter().any(|(code, begin, _)| is((code, begin)));
+            if run == excused {
+                wrong.push(format!("{}: {fixed}… run: {run}, excused: {excused}", row.code));
+            }
+        }
+    }
+    for (code, begin, why) in NOT_RUN {
+        let row = cause::find(code);
+        let commands = row.into_iter().flat_map(|row| row.fixes).filter_map(|fix| fix.command);
+        if !commands.into_iter().any(|command| command.starts_with(begin)) || why.len() < 12 {
+            wrong.push(format!("{code} has no command {begin}"));
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.join("\n").into()),
+    }
+}
