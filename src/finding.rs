@@ -53,8 +53,6 @@ pub struct Finding {
     pub status: Status,
     /// What convinced us; values are already safe to show.
     pub evidence: Map<String, Value>,
-    /// The catalogue's fixes, or those of the product that refuses.
-    rows: &'static [FixRow],
     /// Boxed, since findings are returned as errors.
     texts: Box<Texts>,
     /// Whether trying again may help; the cause's own unless overridden.
@@ -74,6 +72,8 @@ struct Texts {
     words: Map<String, Value>,
     /// Fixes only this sighting knows, put before the catalogue's.
     fixes: Vec<Fix>,
+    /// Whether the page's fixes are about another product.
+    off_page: bool,
 }
 
 /// What libpq would still try after a failure (interface.md, Promises).
@@ -92,7 +92,6 @@ impl Finding {
             cause,
             status: cause.severity.into(),
             evidence: Map::new(),
-            rows: cause.fixes,
             texts: Box::default(),
             retryable: cause.retryable,
             onward: Onward::default(),
@@ -169,16 +168,17 @@ impl Finding {
         self
     }
 
-    /// The same finding with a product's own fixes in place of the page's.
-    pub fn with_rows(mut self, rows: &'static [FixRow]) -> Self {
-        self.rows = rows;
+    /// Adds a product's fixes before the page's, filled from the evidence.
+    pub fn with_fixes_of(mut self, rows: &[FixRow]) -> Self {
+        let fixes: Vec<Fix> = rows.iter().filter_map(|row| self.filled(row)).collect();
+        self.extra_fixes.extend(fixes);
         self
     }
 
-    /// Adds a product's fixes before the page's, filled from the evidence.
-    pub fn with_rows_before(mut self, rows: &[FixRow]) -> Self {
-        let fixes: Vec<Fix> = rows.iter().filter_map(|row| self.filled(row)).collect();
-        self.texts.fixes.extend(fixes);
+    /// The same finding without the page's fixes, which are about another
+    /// product.
+    pub fn off_page(mut self) -> Self {
+        self.texts.off_page = true;
         self
     }
 
@@ -219,7 +219,11 @@ impl Finding {
     /// What to do, in order; fixes whose values are unknown are left out, and
     /// those that would be too many for a tired reader.
     pub fn fixes(&self) -> Vec<Fix> {
-        let rows = self.rows.iter().filter_map(|row| self.filled(row));
+        let page = match self.texts.off_page {
+            true => &[][..],
+            false => self.cause.fixes,
+        };
+        let rows = page.iter().filter_map(|row| self.filled(row));
         let own = &self.texts.fixes;
         let most = MOST_FIXES.max(own.len());
         own.iter().cloned().chain(rows).take(most).collect()

@@ -247,7 +247,10 @@ mod tests {
         assert!(found.name.is_some());
         let elsewhere = SocketAddr::from(([127, 0, 0, 2], address.port()));
         assert_eq!(listener(elsewhere), None);
-        assert_eq!(alternatives(elsewhere, DATABASE_SERVERS)[0].address, address);
+        assert_eq!(
+            alternatives(elsewhere, DATABASE_SERVERS)[0].address,
+            address
+        );
         assert_eq!(listener(([192, 0, 2, 200], 1).into()), None);
     }
 

@@ -23,7 +23,9 @@ fn main() {
 fn trial(fix: &'static FixRun, lab: Arc<Lab>) -> Trial {
     let word = fix.command.split_whitespace().next().unwrap_or_default();
     let name = format!("{}::{word}", fix.cause);
-    let skipped = fixes::scenario(fix).ok().and_then(|scenario| scenario.skipped());
+    let skipped = fixes::scenario(fix)
+        .ok()
+        .and_then(|scenario| scenario.skipped());
     let ignored = skipped.is_some() && std::env::var_os("CI").is_none();
     let run = move || match skipped {
         Some(why) => Err(Failed::from(format!("skipped: {why}"))),
@@ -47,14 +49,24 @@ fn listed() -> Result<(), Failed> {
             let run = FIXES.iter().any(|fix| is((fix.cause, fix.command)));
             let excused = NOT_RUN.iter().any(|(code, begin, _)| is((code, begin)));
             if run == excused {
-                wrong.push(format!("{}: {fixed}… run: {run}, excused: {excused}", row.code));
+                wrong.push(format!(
+                    "{}: {fixed}… run: {run}, excused: {excused}",
+                    row.code
+                ));
             }
         }
     }
     for (code, begin, why) in NOT_RUN {
         let row = cause::find(code);
-        let commands = row.into_iter().flat_map(|row| row.fixes).filter_map(|fix| fix.command);
-        if !commands.into_iter().any(|command| command.starts_with(begin)) || why.len() < 12 {
+        let commands = row
+            .into_iter()
+            .flat_map(|row| row.fixes)
+            .filter_map(|fix| fix.command);
+        if !commands
+            .into_iter()
+            .any(|command| command.starts_with(begin))
+            || why.len() < 12
+        {
             wrong.push(format!("{code} has no command {begin}"));
         }
     }

@@ -50,12 +50,12 @@ pub fn advised(finding: Finding, hop: &Hop, software: &str) -> Finding {
     };
     let finding = finding.with("server", product.name);
     let finding = match hop.user == "root" {
-        true => finding.with_rows_before(root),
+        true => finding.with_fixes_of(root),
         false => finding,
     };
     match rows {
         [] => finding,
-        rows => finding.with_rows(rows),
+        rows => finding.with_fixes_of(rows).off_page(),
     }
 }
 

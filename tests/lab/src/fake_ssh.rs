@@ -198,10 +198,9 @@ impl Handler for Guest {
     ) -> Result<Auth, Error> {
         self.note(user, "publickey");
         Ok(match self.0 {
-            Behaviour::Repeat
-            | Behaviour::Asks(_)
-            | Behaviour::TwoFaced
-            | Behaviour::Nobody => Auth::reject(),
+            Behaviour::Repeat | Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => {
+                Auth::reject()
+            }
             _ => Auth::Accept,
         })
     }

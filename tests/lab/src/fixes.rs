@@ -16,6 +16,9 @@ use crate::process::{PATH, Tool};
 use crate::run::{command, surroundings};
 use crate::scenario;
 
+/// Of the locked keys in `scenario/key.rs`.
+const PASSPHRASE: &str = "open sesame";
+
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A command of a fix, and what it does to its fault.
@@ -42,6 +45,8 @@ pub enum Then {
     Gone,
     /// It only looks, and prints this, on either stream.
     Prints(&'static str),
+    /// It only looks, and there is nothing to see.
+    PrintsNothing,
     /// It writes a key that dbdoctor finds no fault with: the file that the evidence of this
     /// name says, with this behind it.
     WritesKey(&'static str, &'static str),
@@ -54,8 +59,8 @@ pub enum Then {
 pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
     let scenario = scenario(fix)?;
     let case = (scenario.setup)(lab)?;
-    let report = report(lab, &case, bin)?;
-    let finding = find(&report, fix.cause).context("dbdoctor does not find the cause")?;
+    let before = report(lab, &case, bin)?;
+    let finding = find(&before, fix.cause).context("dbdoctor does not find the cause")?;
     let command = fixes(finding)
         .find(|command| command.starts_with(fix.command))
         .with_context(|| format!("no fix begins with {:?}: {finding:#}", fix.command))?;
@@ -63,19 +68,28 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
     let describe = || format!("after {command}\n{printed}");
     match fix.then {
         Then::Prints(text) => ensure!(printed.contains(text), "no {text:?} {}", describe()),
+        Then::PrintsNothing => ensure!(printed.trim().is_empty(), "it prints {}", describe()),
         Then::WritesKey(evidence, suffix) => {
             let path = finding["evidence"][evidence].as_str();
             let path = format!("{}{suffix}", path.context("no such evidence")?);
             let case = Case::key(path);
-            let verdict = report_of(lab, &case, bin).with_context(describe)?;
-            ensure!(verdict["verdict"]["status"] != "fail", "{verdict:#} {}", describe());
+            let verdict = report(lab, &case, bin).with_context(describe)?;
+            ensure!(
+                verdict["verdict"]["status"] != "fail",
+                "{verdict:#} {}",
+                describe()
+            );
         }
         Then::Gone => {
-            let after = self::report(lab, &case, bin)?;
-            ensure!(find(&after, fix.cause).is_none(), "still there {}", describe());
+            let after = report(lab, &case, bin)?;
+            ensure!(
+                find(&after, fix.cause).is_none(),
+                "still there {}",
+                describe()
+            );
         }
         Then::Passes | Then::Fails(_) => {
-            let after = self::report(lab, &case, bin)?;
+            let after = report(lab, &case, bin)?;
             let verdict = &after["verdict"];
             let cause = match (&fix.then, verdict["status"].as_str()) {
                 (Then::Passes, Some("pass" | "warn")) => return Ok(()),
@@ -99,10 +113,6 @@ pub fn scenario(fix: &FixRun) -> Result<&'static Scenario> {
 }
 
 fn report(lab: &Lab, case: &Case, bin: &Path) -> Result<Value> {
-    report_of(lab, case, bin)
-}
-
-fn report_of(lab: &Lab, case: &Case, bin: &Path) -> Result<Value> {
     let run = command(lab, case, bin)?.run(LIMIT)?;
     serde_json::from_str(&run.stdout).with_context(|| format!("no report: {run}"))
 }
@@ -120,10 +130,10 @@ fn fixes(finding: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// Runs a command as a person would who pastes it: in a shell, where the case runs. What ssh's
-/// programs ask is answered with the passphrase of the case.
+/// programs ask is answered with the passphrase of the lab's keys.
 fn paste(lab: &Lab, case: &Case, command: &str, bin: &Path) -> Result<String> {
     let dir = lab.dir("paste")?;
-    let ask = "#!/bin/sh\nprintf '%s\\n' \"$DBDOCTOR_SSH_PASSPHRASE\"\n";
+    let ask = format!("#!/bin/sh\necho '{PASSPHRASE}'\n");
     write_mode(&dir.join("askpass"), ask, 0o755)?;
     let folder = bin.parent().context("a program without a folder")?;
     let tool = Tool::new("bash")
@@ -141,7 +151,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "key.format",
         command: "head -c 60",
         scenario: "key-format",
-        then: Then::Prints(""),
+        then: Then::Prints("hello"),
     },
     FixRun {
         cause: "key.mangled",
@@ -159,7 +169,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "key.missing",
         command: "ls -la",
         scenario: "key-missing",
-        then: Then::Prints(""),
+        then: Then::Prints("No such file or directory"),
     },
     FixRun {
         cause: "key.pair-mismatch",
@@ -177,7 +187,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "key.passphrase.missing",
         command: "cp -p",
         scenario: "key-passphrase-missing",
-        then: Then::Prints(""),
+        then: Then::WritesKey("path", ".open"),
     },
     FixRun {
         cause: "key.permissions",
@@ -194,14 +204,14 @@ pub const FIXES: &[FixRun] = &[
     FixRun {
         cause: "key.public",
         command: "dbdoctor key",
-        scenario: "key-public",
-        then: Then::Prints(""),
+        scenario: "who-key-public-beside",
+        then: Then::WritesKey("private", ""),
     },
     FixRun {
         cause: "ssh.auth.agent-mute",
         command: "SSH_AUTH_SOCK=",
         scenario: "ssh-auth-agent-mute",
-        then: Then::Prints(""),
+        then: Then::PrintsNothing,
     },
     FixRun {
         cause: "ssh.auth.agent",
@@ -249,7 +259,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "ssh.silent",
         command: "timeout 30 ssh-keyscan",
         scenario: "ssh-silent",
-        then: Then::Prints(""),
+        then: Then::PrintsNothing,
     },
     FixRun {
         cause: "tunnel.prohibited",
@@ -267,7 +277,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "tunnel.target.unresolved",
         command: "getent ahosts",
         scenario: "tunnel-target-unresolved",
-        then: Then::Prints(""),
+        then: Then::PrintsNothing,
     },
     FixRun {
         cause: "tunnel.listen",
@@ -286,26 +296,62 @@ const NEW_KEY: &str = "writes a new key into the user's home, which then has to 
 /// Commands that are not run, by cause and beginning, and why.
 pub const NOT_RUN: &[(&str, &str, &str)] = &[
     ("key.library", "cp -p", "never a finding of a run"),
-    ("key.passphrase.missing", "ssh-add", "asks a person, and the agent outlives the test"),
-    ("key.passphrase.wrong", "ssh-keygen -y", "asks a person for the right passphrase"),
+    (
+        "key.passphrase.missing",
+        "ssh-add",
+        "asks a person, and the agent outlives the test",
+    ),
+    (
+        "key.passphrase.wrong",
+        "ssh-keygen -y",
+        "asks a person for the right passphrase",
+    ),
     ("key.type", "ssh-keygen -t", NEW_KEY),
     ("key.weak", "ssh-keygen -t", NEW_KEY),
     ("key.unreadable", "id;", "as root every file is readable"),
-    ("key.unreadable", "sudo chown", "as root every file is readable"),
+    (
+        "key.unreadable",
+        "sudo chown",
+        "as root every file is readable",
+    ),
     ("ssh.auth.algorithm", "ssh-keygen -t", NEW_KEY),
-    ("ssh.auth.certificate", "date", "prints the time, which is right"),
+    (
+        "ssh.auth.certificate",
+        "date",
+        "prints the time, which is right",
+    ),
     ("ssh.auth.password", "journalctl", SERVER),
     ("ssh.auth.publickey", "journalctl", SERVER),
     ("ssh.closed", "sudo sshd -t", SERVER),
     ("ssh.closed", "sudo fail2ban-client", SERVER),
     ("ssh.disconnected", "chage", SERVER),
     ("ssh.disconnected", "sudo sshd -t", SERVER),
-    ("ssh.hostkey.certificate", "date", "prints the time, which is right"),
-    ("ssh.hostkey.changed", "printf", "runs on the file that the first command leaves: ssh.hostkey.unknown runs it"),
+    (
+        "ssh.hostkey.certificate",
+        "date",
+        "prints the time, which is right",
+    ),
+    (
+        "ssh.hostkey.changed",
+        "printf",
+        "runs on the file that the first command leaves: ssh.hostkey.unknown runs it",
+    ),
     ("ssh.not-ssh", "ss -tlnp", SERVER),
-    ("ssh.timeout", "ping", "loopback fragments nothing, and raw sockets are not everybody's"),
-    ("ssh.unclassified", "ssh -vv", "no fault leads there; ssh.malformed runs it"),
-    ("ssh.unsupported", "ssh -N", "stays open, and the database's name is the reader's to fill in"),
+    (
+        "ssh.timeout",
+        "ping",
+        "loopback fragments nothing, and raw sockets are not everybody's",
+    ),
+    (
+        "ssh.unclassified",
+        "ssh -vv",
+        "no fault leads there; ssh.malformed runs it",
+    ),
+    (
+        "ssh.unsupported",
+        "ssh -N",
+        "stays open, and the database's name is the reader's to fill in",
+    ),
     ("tunnel.prohibited", "sudo sshd -T", SERVER),
     ("tunnel.target.failed", "ls -l", SERVER),
     ("tunnel.target.failed", "nc", SERVER),

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::ssh::case;
 use crate::{
-    Behaviour, Case, Conn, Dnsmasq, Expect, FakeSshd, Lab, Need, Oracle, Scenario, SshRoute, Tool, free_port,
+    Behaviour, Case, Conn, Dnsmasq, Expect, FakeSshd, Lab, Need, Oracle, Scenario, SshRoute, Tool,
+    free_port,
 };
 
 /// What only a database is told.
@@ -29,11 +30,20 @@ const OF_DATABASES: &[&str] = &[
 fn fixes(report: &Value) -> Vec<String> {
     let cause = &report["verdict"]["cause"];
     let stages = report["stages"].as_array().into_iter().flatten();
-    let findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-    let finding = findings.filter(|f| f["cause"] == *cause).last();
-    let fixes = finding.and_then(|f| f["fixes"].as_array()).into_iter().flatten();
+    let mut findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
+    let finding = findings.rfind(|f| f["cause"] == *cause);
+    let fixes = finding
+        .and_then(|f| f["fixes"].as_array())
+        .into_iter()
+        .flatten();
     fixes
-        .map(|fix| format!("{} {}", fix["text"].as_str().unwrap_or_default(), fix["command"]))
+        .map(|fix| {
+            format!(
+                "{} {}",
+                fix["text"].as_str().unwrap_or_default(),
+                fix["command"]
+            )
+        })
         .collect()
 }
 
@@ -55,7 +65,10 @@ fn advises(case: Case, first: &'static str, never: &'static [&'static str]) -> C
 fn mentions(case: Case, words: &'static str) -> Case {
     case.assert(move |report| {
         let fixes = fixes(report);
-        ensure!(fixes.iter().any(|fix| fix.contains(words)), "no {words:?}: {fixes:#?}");
+        ensure!(
+            fixes.iter().any(|fix| fix.contains(words)),
+            "no {words:?}: {fixes:#?}"
+        );
         Ok(())
     })
 }
@@ -121,6 +134,17 @@ fn dropbear(lab: &Lab, arguments: &[&str], known_key: bool) -> Result<Case> {
 /// Who is there.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
+        name: "who-key-public-beside",
+        about: "the public half is named, with the private one beside it",
+        expect: Expect::Fail("key.public"),
+        oracle: Oracle::SshKeygen,
+        needs: &[Need::Sshd],
+        setup: |lab| {
+            let key = lab.ssh_key("ed25519", "")?;
+            Ok(Case::key(key.with_extension("pub")))
+        },
+    },
+    Scenario {
         name: "who-hop-refused",
         about: "nothing listens on the bastion's port, named by --ssh",
         expect: Expect::Fail("tcp.refused"),
@@ -130,7 +154,10 @@ pub const SCENARIOS: &[Scenario] = &[
             let route = SshRoute::new(&format!("ops@127.0.0.1:{}", free_port()));
             let route = route.key(lab.client_key()?);
             let case = advises(case(route), "", OF_DATABASES);
-            Ok(mentions(mentions(case, "comes from --ssh"), "sudo ss -ltnp"))
+            Ok(mentions(
+                mentions(case, "comes from --ssh"),
+                "sudo ss -ltnp",
+            ))
         },
     },
     Scenario {
@@ -171,7 +198,10 @@ pub const SCENARIOS: &[Scenario] = &[
             let route = lab.sshd()?.route();
             let route = route.then(&format!("ops@127.0.0.1:{}", free_port()));
             let case = advises(case(route), "itself here", OF_DATABASES);
-            Ok(mentions(mentions(case, "comes from --ssh"), "next SSH server"))
+            Ok(mentions(
+                mentions(case, "comes from --ssh"),
+                "next SSH server",
+            ))
         },
     },
     Scenario {
@@ -182,7 +212,11 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let case = Case::check(target("127.0.0.1", free_port())).ssh(lab.sshd()?.route());
-            let case = advises(case, "127.0.0.1 is 127.0.0.1 itself here", &["listen_addresses"]);
+            let case = advises(
+                case,
+                "127.0.0.1 is 127.0.0.1 itself here",
+                &["listen_addresses"],
+            );
             Ok(case)
         },
     },
@@ -194,7 +228,10 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let cwd = lab.dir("project")?;
-            fs::write(cwd.join("compose.yaml"), "services:\n  ledger:\n    image: postgres\n")?;
+            fs::write(
+                cwd.join("compose.yaml"),
+                "services:\n  ledger:\n    image: postgres\n",
+            )?;
             let case = Case::check(target("ledger", 5432)).ssh(lab.sshd()?.route());
             Ok(advises(case.cwd(cwd), "compose.yaml", &[]))
         },
@@ -207,7 +244,11 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let case = Case::check(target("host.docker.internal", 5432));
-            Ok(advises(case.ssh(lab.sshd()?.route()), "a container's name", &[]))
+            Ok(advises(
+                case.ssh(lab.sshd()?.route()),
+                "a container's name",
+                &[],
+            ))
         },
     },
     Scenario {
@@ -225,7 +266,11 @@ pub const SCENARIOS: &[Scenario] = &[
             );
             let sshd = lab.new_sshd().authorized_keys(line).start()?;
             let case = case(sshd.route()).keep(sshd);
-            Ok(advises(case, "Cloud images put no-port-forwarding", &["USER", "ADDRESS"]))
+            Ok(advises(
+                case,
+                "Cloud images put no-port-forwarding",
+                &["USER", "ADDRESS"],
+            ))
         },
     },
     Scenario {
@@ -257,7 +302,11 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Dropbear, Need::Root],
         setup: |lab| {
             let case = dropbear(lab, &["-s"], false)?;
-            Ok(advises(case, "/etc/dropbear/authorized_keys", &["journalctl"]))
+            Ok(advises(
+                case,
+                "/etc/dropbear/authorized_keys",
+                &["journalctl"],
+            ))
         },
     },
     Scenario {
@@ -268,7 +317,11 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Sshd],
         setup: |lab| {
             let case = stranger(lab, "OpenSSH_for_Windows_9.5", None)?;
-            Ok(advises(case, "administrators_authorized_keys", &["journalctl"]))
+            Ok(advises(
+                case,
+                "administrators_authorized_keys",
+                &["journalctl"],
+            ))
         },
     },
     Scenario {
@@ -291,7 +344,11 @@ pub const SCENARIOS: &[Scenario] = &[
         setup: |lab| {
             let words = "tailscale: tailnet policy does not permit you to SSH as user \"root\"\n";
             let case = stranger(lab, "Tailscale", Some(words))?;
-            Ok(advises(case, "tailnet policy does not permit", &["journalctl"]))
+            Ok(advises(
+                case,
+                "tailnet policy does not permit",
+                &["journalctl"],
+            ))
         },
     },
     Scenario {
