@@ -41,6 +41,7 @@ const ROOMS: &[&str] = &[
     "peer",
     // The stages of a run.
     "stage",
+    "stage/hop",
     "stage/config",
     "stage/key",
     "stage/dns",

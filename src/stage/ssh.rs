@@ -386,8 +386,12 @@ impl Visit<'_> {
         }
         let finding = classify::identification(self.hop, unheard, &heard, self.first);
         let finding = match &stream.route {
-            // Nothing blocks a machine's connections to itself.
-            Route::Direct(Address::Tcp(address)) if address.ip().is_loopback() => finding,
+            // Nothing blocks a machine's connections to itself, unless sshd says so.
+            Route::Direct(Address::Tcp(address))
+                if address.ip().is_loopback() && !finding.evidence.contains_key("said") =>
+            {
+                finding
+            }
             _ => finding.with("remote_host", self.hop.host.clone()),
         };
         Err(match look {

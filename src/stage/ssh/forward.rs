@@ -197,7 +197,9 @@ pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> 
     if prohibited {
         finding = banner::reason(finding, &banner).with("client_address", via.client_address());
     }
-    finding = product::advised(finding, &via.hop, &via.software);
+    if cause.is_any(&[&tunnel::PROHIBITED, &tunnel::LIMIT, &tunnel::UNCLASSIFIED]) {
+        finding = product::advised(finding, &via.hop, &via.software);
+    }
     if cause.is_of(family::TUNNEL_TARGET) {
         finding = seen_from_there(finding, wanted);
     }
