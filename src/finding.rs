@@ -171,7 +171,7 @@ impl Finding {
     /// Adds a product's fixes before the page's, filled from the evidence.
     pub fn with_fixes_of(mut self, rows: &[FixRow]) -> Self {
         let fixes: Vec<Fix> = rows.iter().filter_map(|row| self.filled(row)).collect();
-        self.extra_fixes.extend(fixes);
+        self.texts.fixes.extend(fixes);
         self
     }
 

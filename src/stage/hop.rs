@@ -17,7 +17,7 @@ pub fn dialled(finding: Finding, hop: &Hop) -> Finding {
 pub fn described(finding: Finding, hop: &Hop) -> Finding {
     finding
         .with("hop", hop.label())
-        .with("hop_host", hop.host.clone())
-        .with("hop_port", hop.port)
-        .with("port_source", hop.port_source.to_string())
+        .word("hop_host", hop.host.clone())
+        .word("hop_port", hop.port)
+        .word("port_source", hop.port_source.to_string())
 }

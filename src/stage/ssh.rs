@@ -392,7 +392,7 @@ impl Visit<'_> {
             {
                 finding
             }
-            _ => finding.with("remote_host", self.hop.host.clone()),
+            _ => finding.word("remote_host", self.hop.host.clone()),
         };
         Err(match look {
             Some(look) => look.described(finding),

@@ -175,12 +175,12 @@ impl ResolverFailure<'_> {
             .with("search", self.settings.resolv.search.clone())
             .with("tried", self.tried())
             .with("name_servers", described(self.servers))
-            .with("database_host", self.name.to_owned());
+            .word("database_host", self.name.to_owned());
         if let Some(hop) = &self.settings.hop {
             finding = hop::dialled(finding, hop);
             // Neither a domain nor a HostName: perhaps an alias without a block.
             let bare = hop.alias.eq_ignore_ascii_case(&hop.host) && !hop.host.contains('.');
-            finding = finding.with("ssh_alias", bare.then(|| hop.alias.clone()));
+            finding = finding.word("ssh_alias", bare.then(|| hop.alias.clone()));
         }
         if row == &cause::dns::NO_ADDRESS {
             finding = finding

@@ -117,7 +117,7 @@ pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> 
         .with("target", label(wanted))
         .with("target_host", wanted.host.to_owned())
         .with("via", via.label.clone())
-        .with("via_host", via.hop.host.clone());
+        .word("via_host", via.hop.host.clone());
     // Each for its own advice.
     finding = match wanted.port {
         0 => finding.with("socket", wanted.host.to_owned()),
@@ -125,7 +125,7 @@ pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> 
     };
     finding = match wanted.next {
         Some(next) => hop::described(finding, next),
-        None => finding.with("database_host", wanted.host.to_owned()),
+        None => finding.word("database_host", wanted.host.to_owned()),
     };
     match failure {
         ForwardFailure::Refused(refusal) => {
@@ -221,7 +221,7 @@ fn seen_from_there(finding: Finding, wanted: &ForwardRequest<'_>) -> Finding {
     if is_itself(host) {
         // The advice about the target's machine is about the hop's.
         return finding
-            .with("database_host", wanted.next.is_none().then(|| via.clone()))
+            .word("database_host", wanted.next.is_none().then(|| via.clone()))
             .with("loopback_of", via.clone())
             .fix(
                 format!(

@@ -37,9 +37,9 @@ pub fn advised(finding: Finding, hop: &Hop, software: &str) -> Finding {
     let forward = finding.cause == &tunnel::PROHIBITED;
     let finding = finding
         .with("software", software.to_owned())
-        .with("server_host", hop.host.clone())
-        .with("server_user", hop.user.clone())
-        .with("ssh_args", hop.ssh_args());
+        .word("server_host", hop.host.clone())
+        .word("server_user", hop.user.clone())
+        .word("ssh_args", hop.ssh_args());
     let Some(product) = product(software) else {
         return finding;
     };

@@ -262,7 +262,7 @@ impl Candidates {
                 .with("errno", miss.errno_name())
                 .with("working", text(working))
                 .with("working_ip", ip)
-                .with("database_host", name.clone())
+                .word("database_host", name.clone())
                 .with("addresses", self.described_of(host));
             Some(self.about(host, finding))
         };

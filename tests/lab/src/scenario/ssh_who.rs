@@ -133,24 +133,23 @@ fn dropbear(lab: &Lab, arguments: &[&str], known_key: bool) -> Result<Case> {
 
 /// Who is there.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "who-key-public-beside",
-        about: "the public half is named, with the private one beside it",
-        expect: Expect::Fail("key.public"),
-        oracle: Oracle::SshKeygen,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    Scenario::new(
+        "who-key-public-beside",
+        "the public half is named, with the private one beside it",
+        Expect::Fail("key.public"),
+        &[Need::Sshd],
+        |lab| {
             let key = lab.ssh_key("ed25519", "")?;
             Ok(Case::key(key.with_extension("pub")))
         },
-    },
-    Scenario {
-        name: "who-hop-refused",
-        about: "nothing listens on the bastion's port, named by --ssh",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::SshKeygen),
+    Scenario::new(
+        "who-hop-refused",
+        "nothing listens on the bastion's port, named by --ssh",
+        Expect::Fail("tcp.refused"),
+        &[Need::Sshd],
+        |lab| {
             let route = SshRoute::new(&format!("ops@127.0.0.1:{}", free_port()));
             let route = route.key(lab.client_key()?);
             let case = advises(case(route), "", OF_DATABASES);
@@ -159,42 +158,42 @@ pub const SCENARIOS: &[Scenario] = &[
                 "sudo ss -ltnp",
             ))
         },
-    },
-    Scenario {
-        name: "who-hop-refused-config",
-        about: "the same port, set by the SSH configuration",
-        expect: Expect::Fail("tcp.refused"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-hop-refused-config",
+        "the same port, set by the SSH configuration",
+        Expect::Fail("tcp.refused"),
+        &[Need::Sshd],
+        |lab| {
             let text = format!("Host bastion\n HostName 127.0.0.1\n Port {}\n", free_port());
             let config = lab.file("config", text, 0o644)?;
             let route = SshRoute::new("ops@bastion").config(config);
             let case = advises(case(route), "", OF_DATABASES);
             Ok(mentions(case, "config line 3"))
         },
-    },
-    Scenario {
-        name: "who-hop-unknown",
-        about: "an alias that no Host block explains",
-        expect: Expect::Fail("dns.nxdomain"),
-        oracle: Oracle::None("it would ask the machine's own name servers"),
-        needs: &[Need::Sshd, Need::Netns, Need::Dnsmasq],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-hop-unknown",
+        "an alias that no Host block explains",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Sshd, Need::Netns, Need::Dnsmasq],
+        |lab| {
             let ns = lab.netns()?;
             let dns = Dnsmasq::start(lab, &ns, "127.0.0.1", &[])?;
             let route = SshRoute::new("ops@jumpbox").key(lab.client_key()?);
             let case = advises(case(route), "HostName", OF_DATABASES);
             Ok(case.netns(ns).keep(dns))
         },
-    },
-    Scenario {
-        name: "who-jump-refused",
-        about: "the second of two SSH servers refuses",
-        expect: Expect::Fail("tunnel.target.refused"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::None("it would ask the machine's own name servers")),
+    Scenario::new(
+        "who-jump-refused",
+        "the second of two SSH servers refuses",
+        Expect::Fail("tunnel.target.refused"),
+        &[Need::Sshd],
+        |lab| {
             let route = lab.sshd()?.route();
             let route = route.then(&format!("ops@127.0.0.1:{}", free_port()));
             let case = advises(case(route), "itself here", OF_DATABASES);
@@ -203,14 +202,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 "next SSH server",
             ))
         },
-    },
-    Scenario {
-        name: "who-target-itself",
-        about: "a database at 127.0.0.1, which is the bastion there",
-        expect: Expect::Fail("tunnel.target.refused"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-target-itself",
+        "a database at 127.0.0.1, which is the bastion there",
+        Expect::Fail("tunnel.target.refused"),
+        &[Need::Sshd],
+        |lab| {
             let case = Case::check(target("127.0.0.1", free_port())).ssh(lab.sshd()?.route());
             let case = advises(
                 case,
@@ -219,14 +218,14 @@ pub const SCENARIOS: &[Scenario] = &[
             );
             Ok(case)
         },
-    },
-    Scenario {
-        name: "who-target-container",
-        about: "a compose service's name, which the bastion does not know",
-        expect: Expect::Fail("tunnel.target.unresolved"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-target-container",
+        "a compose service's name, which the bastion does not know",
+        Expect::Fail("tunnel.target.unresolved"),
+        &[Need::Sshd],
+        |lab| {
             let cwd = lab.dir("project")?;
             fs::write(
                 cwd.join("compose.yaml"),
@@ -235,14 +234,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(target("ledger", 5432)).ssh(lab.sshd()?.route());
             Ok(advises(case.cwd(cwd), "compose.yaml", &[]))
         },
-    },
-    Scenario {
-        name: "who-target-docker-host",
-        about: "host.docker.internal, through a bastion",
-        expect: Expect::Fail("tunnel.target.unresolved"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-target-docker-host",
+        "host.docker.internal, through a bastion",
+        Expect::Fail("tunnel.target.unresolved"),
+        &[Need::Sshd],
+        |lab| {
             let case = Case::check(target("host.docker.internal", 5432));
             Ok(advises(
                 case.ssh(lab.sshd()?.route()),
@@ -250,14 +249,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 &[],
             ))
         },
-    },
-    Scenario {
-        name: "who-root-image",
-        about: "root of a cloud image, whose key may only print a sentence",
-        expect: Expect::Fail("tunnel.prohibited"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-root-image",
+        "root of a cloud image, whose key may only print a sentence",
+        Expect::Fail("tunnel.prohibited"),
+        &[Need::Sshd, Need::Root],
+        |lab| {
             let key = fs::read_to_string(lab.client_key()?.with_extension("pub"))?;
             let line = format!(
                 "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command=\"echo \
@@ -272,35 +271,35 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["USER", "ADDRESS"],
             ))
         },
-    },
-    Scenario {
-        name: "who-children",
-        about: "sshd listens, and its children cannot read their host key",
-        expect: Expect::Fail("ssh.closed"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-children",
+        "sshd listens, and its children cannot read their host key",
+        Expect::Fail("ssh.closed"),
+        &[Need::Sshd, Need::Root],
+        |lab| {
             let sshd = lab.new_sshd().start()?;
             fs::set_permissions(sshd.host_key(), fs::Permissions::from_mode(0o644))?;
             let case = case(sshd.route()).keep(sshd);
             Ok(advises(case, "sudo sshd -t", &["fail2ban"]))
         },
-    },
-    Scenario {
-        name: "who-dropbear-forward",
-        about: "a real Dropbear that forwards nothing",
-        expect: Expect::Fail("tunnel.prohibited"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Dropbear, Need::Root],
-        setup: |lab| Ok(advises(dropbear(lab, &["-j"], true)?, "-j", &["sshd -T"])),
-    },
-    Scenario {
-        name: "who-dropbear-login",
-        about: "a real Dropbear that does not know the key",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Dropbear, Need::Root],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-dropbear-forward",
+        "a real Dropbear that forwards nothing",
+        Expect::Fail("tunnel.prohibited"),
+        &[Need::Dropbear, Need::Root],
+        |lab| Ok(advises(dropbear(lab, &["-j"], true)?, "-j", &["sshd -T"])),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-dropbear-login",
+        "a real Dropbear that does not know the key",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Dropbear, Need::Root],
+        |lab| {
             let case = dropbear(lab, &["-s"], false)?;
             Ok(advises(
                 case,
@@ -308,14 +307,14 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["journalctl"],
             ))
         },
-    },
-    Scenario {
-        name: "who-windows",
-        about: "OpenSSH for Windows, which reads an administrator's keys elsewhere",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-windows",
+        "OpenSSH for Windows, which reads an administrator's keys elsewhere",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Sshd],
+        |lab| {
             let case = stranger(lab, "OpenSSH_for_Windows_9.5", None)?;
             Ok(advises(
                 case,
@@ -323,25 +322,25 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["journalctl"],
             ))
         },
-    },
-    Scenario {
-        name: "who-git",
-        about: "a git host in place of the bastion",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-git",
+        "a git host in place of the bastion",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Sshd],
+        |lab| {
             let case = stranger(lab, "GitLab-SSHD", None)?;
             Ok(advises(case, "is a git host (GitLab)", &["journalctl"]))
         },
-    },
-    Scenario {
-        name: "who-banner",
-        about: "a policy that denies, in the words before the login",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-banner",
+        "a policy that denies, in the words before the login",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Sshd],
+        |lab| {
             let words = "tailscale: tailnet policy does not permit you to SSH as user \"root\"\n";
             let case = stranger(lab, "Tailscale", Some(words))?;
             Ok(advises(
@@ -350,41 +349,42 @@ pub const SCENARIOS: &[Scenario] = &[
                 &["journalctl"],
             ))
         },
-    },
-    Scenario {
-        name: "who-banner-legal",
-        about: "the usual legal notice, which is no reason",
-        expect: Expect::Fail("ssh.auth.publickey"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-banner-legal",
+        "the usual legal notice, which is no reason",
+        Expect::Fail("ssh.auth.publickey"),
+        &[Need::Sshd],
+        |lab| {
             let words = "Authorized use only. Activity may be monitored.\n";
             let case = stranger(lab, "OpenSSH_9.2p1 Debian-2", Some(words))?;
             Ok(advises(case, "", &["before the login"]))
         },
-    },
-    Scenario {
-        name: "who-go-forward",
-        about: "a server written in Go that knows no forwards",
-        expect: Expect::Fail("tunnel.prohibited"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-go-forward",
+        "a server written in Go that knows no forwards",
+        Expect::Fail("tunnel.prohibited"),
+        &[Need::Sshd],
+        |lab| {
             let case = closed_stranger(lab, "Go", ChannelOpenFailure::UnknownChannelType)?;
             let case = advises(case, "does not know this kind of forward", &["sshd -T"]);
             Ok(mentions(case, "written in Go"))
         },
-    },
-    Scenario {
-        name: "who-router-forward",
-        about: "a router that forwards nothing as delivered",
-        expect: Expect::Fail("tunnel.prohibited"),
-        oracle: Oracle::Ssh,
-        needs: &[Need::Sshd],
-        setup: |lab| {
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "who-router-forward",
+        "a router that forwards nothing as delivered",
+        Expect::Fail("tunnel.prohibited"),
+        &[Need::Sshd],
+        |lab| {
             let reason = ChannelOpenFailure::AdministrativelyProhibited;
             let case = closed_stranger(lab, "ROSSSH", reason)?;
             Ok(advises(case, "forwarding-enabled=local", &["sshd -T"]))
         },
-    },
+    )
+    .oracle(Oracle::Ssh),
 ];
