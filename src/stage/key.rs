@@ -118,9 +118,27 @@ pub enum KeyRefusal {
 }
 
 /// Reads SSH's encoding of a key pair; `None` where it contradicts itself.
-fn keypair(mut encoded: &[u8], comment: &str) -> Option<PrivateKey> {
+fn keypair(encoded: &[u8], comment: &str) -> Option<PrivateKey> {
+    let padded = with_whole_scalar(encoded);
+    let mut encoded = padded.as_deref().unwrap_or(encoded);
     let data = KeypairData::decode(&mut encoded).ok()?;
     PrivateKey::new(data, comment).ok()
+}
+
+/// An ECDSA pair with its private number as long as the curve's: an `mpint`
+/// drops leading zeros, and the library takes no number below 32 bytes.
+fn with_whole_scalar(encoded: &[u8]) -> Option<Vec<u8>> {
+    let mut blob = blob::Blob(encoded);
+    let kind = blob.text().filter(|kind| kind.starts_with("ecdsa-sha2-"))?;
+    let (curve, point, number) = (blob.string()?, blob.string()?, blob.number()?);
+    let length = point.len().checked_sub(1)? / 2;
+    let mut scalar = vec![0; length.checked_sub(number.len())?];
+    scalar.extend(number);
+    let mut whole = Vec::new();
+    for part in [kind.as_bytes(), curve, point, &scalar] {
+        blob::put_string(&mut whole, part);
+    }
+    Some(whole)
 }
 
 /// Reads every key that the plan names. Whatever is wrong with one is

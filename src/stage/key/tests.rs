@@ -368,3 +368,53 @@ proptest! {
         }
     }
 }
+
+/// Private numbers with leading zero bytes and bits, of each curve, in each
+/// form; `ssh-keygen -y` is the judge.
+#[test]
+fn private_numbers_with_leading_zeros_are_read_in_every_form() {
+    use openssl::bn::{BigNum, BigNumContext};
+    use openssl::ec::{EcGroup, EcKey, EcPoint};
+    use openssl::nid::Nid;
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    for nid in [Nid::X9_62_PRIME256V1, Nid::SECP384R1, Nid::SECP521R1] {
+        let group = EcGroup::from_curve_name(nid).unwrap();
+        let mut context = BigNumContext::new().unwrap();
+        let mut order = BigNum::new().unwrap();
+        group.order(&mut order, &mut context).unwrap();
+        let mut scalars = Vec::new();
+        for shift in [1, 7, 8, 9, 16] {
+            let mut short = BigNum::new().unwrap();
+            short.rshift(&order, shift).unwrap();
+            scalars.push(short);
+        }
+        for scalar in scalars {
+            let mut point = EcPoint::new(&group).unwrap();
+            point.mul_generator2(&group, &scalar, &mut context).unwrap();
+            let key = EcKey::from_private_components(&group, &scalar, &point).unwrap();
+            let sec1 = key.private_key_to_pem().unwrap();
+            let pkcs8 = PKey::from_ec_key(key).unwrap();
+            let pkcs8 = pkcs8.private_key_to_pem_pkcs8().unwrap();
+            for text in [sec1, pkcs8] {
+                std::fs::write(&file, &text).unwrap();
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+                let keygen = |args: &[&str]| {
+                    let mut keygen = std::process::Command::new("ssh-keygen");
+                    keygen.args(args).arg("-f").arg(&file).output().unwrap()
+                };
+                let judge = keygen(&["-y"]);
+                let ours = open(&text, "");
+                assert_eq!(judge.status.success(), ours.is_ok(), "{nid:?} {scalar}");
+                let Ok(ours) = ours else { continue };
+                let public = ours.public.to_openssh().unwrap();
+                assert!(String::from_utf8_lossy(&judge.stdout).starts_with(public.trim()));
+                // The same in OpenSSH's own form.
+                assert!(keygen(&["-p", "-q", "-N", ""]).status.success());
+                let own = open(&std::fs::read(&file).unwrap(), "").unwrap();
+                assert_eq!(own.public.key_data(), ours.public.key_data());
+            }
+        }
+    }
+}
