@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the process stands in.
 #[derive(Clone, Debug, Default)]
@@ -17,10 +17,22 @@ pub struct System {
     /// The operating-system user's name, from the effective user id as libpq
     /// and OpenSSH take it, not from `USER`.
     pub os_user: Option<String>,
+    /// The user whom OpenSSH takes: that of the real user id in the user
+    /// database. `None` where it has no such entry.
+    pub account: Option<Account>,
     /// The effective user id.
     pub uid: u32,
     /// Whether a person can be asked: standard input and error are terminals.
     pub interactive: bool,
+}
+
+/// An entry of the user database.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The user's name.
+    pub name: String,
+    /// The home directory, whatever `HOME` says.
+    pub home: PathBuf,
 }
 
 impl System {
@@ -29,6 +41,11 @@ impl System {
         use std::io::IsTerminal;
         let uid = nix::unistd::geteuid();
         let user = nix::unistd::User::from_uid(uid).ok().flatten();
+        let account = nix::unistd::User::from_uid(nix::unistd::getuid());
+        let account = account.ok().flatten().map(|user| Account {
+            name: user.name,
+            home: user.dir,
+        });
         let vars: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let home = vars
             .get(&OsString::from("HOME"))
@@ -40,9 +57,16 @@ impl System {
             home,
             cwd: std::env::current_dir().unwrap_or_default(),
             os_user: user.map(|user| user.name),
+            account,
             uid: uid.as_raw(),
             interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
         }
+    }
+
+    /// The home directory of OpenSSH's files (ssh.c, `main`; misc.c,
+    /// `tilde_expand`): it does not look at `HOME`.
+    pub fn ssh_home(&self) -> Option<&Path> {
+        self.account.as_ref().map(|account| account.home.as_path())
     }
 
     /// A variable that is set, as text. One that is not UTF-8 is read lossily.

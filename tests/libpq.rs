@@ -540,6 +540,7 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
         home: Some(home.path().to_owned()),
         cwd: home.path().to_owned(),
         os_user: user.ok().flatten().map(|user| user.name),
+        account: None,
         uid: nix::unistd::geteuid().as_raw(),
         interactive: false,
     };

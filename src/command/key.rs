@@ -76,12 +76,9 @@ pub async fn run(
         }
     }
     if examined.iter().all(|e| e.absent_default) {
-        let folder = surroundings
-            .home
-            .as_ref()
-            .map_or("~/.ssh".to_owned(), |home| {
-                home.join(".ssh").display().to_string()
-            });
+        let folder = surroundings.ssh_home().map_or("~/.ssh".to_owned(), |home| {
+            home.join(".ssh").display().to_string()
+        });
         record.provisional(Finding::new(&cause::MISSING).with("path", folder));
     }
     // Nothing comes after this stage that could make good for a bad key.
@@ -154,7 +151,9 @@ fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<
 }
 
 fn defaults(surroundings: &System) -> Vec<NamedFile> {
-    let home = surroundings.home.clone().unwrap_or_default();
+    let Some(home) = surroundings.ssh_home() else {
+        return Vec::new();
+    };
     DEFAULTS
         .iter()
         .map(|name| NamedFile {

@@ -23,6 +23,7 @@ pub mod revoked_keys;
 pub mod service;
 pub mod ssh;
 pub mod ssh_config;
+mod ssh_home;
 pub mod uri;
 pub mod url_repair;
 pub mod validate;

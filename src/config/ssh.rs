@@ -8,13 +8,14 @@ use super::revoked_keys::RevokedKeys;
 use super::ssh_config::{
     self, ConfigRejected, Files, HostQuery, Options, STRICT, Spec, Undecided, spec,
 };
+use super::ssh_home;
 use super::{Hop, HostKeyCheck, NamedFile, Place, PortSource, ProxyCommand, SshMethod, SshPlan};
 use crate::cause::config as cause;
 use crate::config::request::SshRequest;
 use crate::finding::Finding;
 use crate::report::StageRecord;
 use crate::secret::Secret;
-use crate::system::System;
+use crate::system::{Account, System};
 
 /// More hops than any way has.
 const MOST_HOPS: usize = 16;
@@ -47,8 +48,16 @@ pub fn plan(
     if args.hops.is_empty() {
         return Ok(None);
     }
+    let account = surroundings
+        .account
+        .as_ref()
+        .ok_or_else(|| Finding::new(&cause::SSH_NO_USER).with("uid", surroundings.uid))?;
+    if let Some(finding) = ssh_home::unread(account, args, surroundings) {
+        record.warn(finding);
+    }
     let mut planner = Planner {
         args,
+        account,
         surroundings,
         files: files(args, surroundings),
         unsupported: Vec::new(),
@@ -73,7 +82,7 @@ pub fn plan(
     }
     let hops = planner.hops(&specs, &mut Vec::new())?;
     if let Some(path) = &args.known_hosts {
-        let path = expand_home(path, surroundings.home.as_deref());
+        let path = expand_home(path, surroundings.ssh_home());
         if let Err(why) = super::files::readable(&path) {
             record.warn(
                 Finding::new(&cause::FILE_MISSING)
@@ -141,15 +150,12 @@ fn files(args: &SshRequest, surroundings: &System) -> Files {
     match &args.config {
         Some(path) if path.as_os_str().eq_ignore_ascii_case("none") => Files::default(),
         Some(path) => Files {
-            user: Some(expand_home(path, surroundings.home.as_deref())),
+            user: Some(expand_home(path, surroundings.ssh_home())),
             named: true,
             system: None,
         },
         None => Files {
-            user: surroundings
-                .home
-                .as_ref()
-                .map(|home| home.join(".ssh/config")),
+            user: surroundings.ssh_home().map(|home| home.join(".ssh/config")),
             named: false,
             system: Some(PathBuf::from("/etc/ssh/ssh_config")),
         },
@@ -158,6 +164,8 @@ fn files(args: &SshRequest, surroundings: &System) -> Files {
 
 struct Planner<'a> {
     args: &'a SshRequest,
+    /// Whose name and home ssh goes by.
+    account: &'a Account,
     surroundings: &'a System,
     files: Files,
     /// Settings that are not followed, with the host they are for.
@@ -201,8 +209,8 @@ impl Planner<'_> {
     /// One hop and the jump hosts before it.
     fn hop(&mut self, spec: &Spec, first: bool) -> Result<(Hop, Vec<Spec>), Finding> {
         let surroundings = self.surroundings;
-        let home = surroundings.home.as_deref();
-        let local_user = surroundings.os_user.clone().unwrap_or_default();
+        let home = Some(self.account.home.as_path());
+        let local_user = self.account.name.clone();
         let asked = HostQuery {
             host: &spec.host,
             user: spec.user.as_deref(),
@@ -654,8 +662,10 @@ mod tests {
             ..SshRequest::default()
         };
         let surroundings = System {
-            home: Some(PathBuf::from("/home/me")),
-            os_user: Some("me".to_owned()),
+            account: Some(Account {
+                name: "me".to_owned(),
+                home: PathBuf::from("/home/me"),
+            }),
             uid: 1000,
             ..System::default()
         };

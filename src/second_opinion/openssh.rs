@@ -512,7 +512,14 @@ mod tests {
             ..Default::default()
         };
         let mut record = crate::report::StageRecord::new(crate::report::Stage::Config);
-        let plan = crate::config::ssh::plan(&args, &Default::default(), &mut record);
+        let surroundings = crate::system::System {
+            account: Some(crate::system::Account {
+                name: "me".to_owned(),
+                home: folder.path().to_owned(),
+            }),
+            ..Default::default()
+        };
+        let plan = crate::config::ssh::plan(&args, &surroundings, &mut record);
         let plan = plan.unwrap().unwrap();
         let section = section(&plan.hops[0], 0, Role::Last, &plan).unwrap();
         for line in [

@@ -229,6 +229,8 @@ pub struct Case {
     pub cwd: Option<PathBuf>,
     /// The home directory of both; an empty one otherwise.
     pub home: Option<PathBuf>,
+    /// The home in the user database, where it is not the same.
+    pub database_home: Option<PathBuf>,
     /// The operating-system user both run as.
     pub run_as: Option<String>,
     /// What dbdoctor reads on standard input.
@@ -263,6 +265,7 @@ impl Case {
             netns: None,
             cwd: None,
             home: None,
+            database_home: None,
             run_as: None,
             stdin: None,
             oracle: None,
@@ -363,6 +366,12 @@ impl Case {
     /// Runs with this home directory.
     pub fn home(mut self, dir: impl Into<PathBuf>) -> Self {
         self.home = Some(dir.into());
+        self
+    }
+
+    /// The user database has this home directory, whatever `HOME` says; needs root.
+    pub fn database_home(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.database_home = Some(dir.into());
         self
     }
 

@@ -32,6 +32,8 @@ pub struct Tool {
     pub netns: Option<String>,
     /// The operating-system user to run as; needs root.
     pub user: Option<String>,
+    /// The user database that it sees, in a mount namespace of its own; needs root.
+    pub passwd: Option<PathBuf>,
     /// The working directory.
     pub cwd: Option<PathBuf>,
     /// What it reads on standard input; nothing by default.
@@ -47,6 +49,7 @@ impl Tool {
             env: Vec::new(),
             netns: None,
             user: None,
+            passwd: None,
             cwd: None,
             stdin: None,
         }
@@ -158,6 +161,11 @@ impl Tool {
         let mut add = |more: &[&str]| words.extend(more.iter().map(|w| w.to_string()));
         if let Some(netns) = &self.netns {
             add(&["ip", "netns", "exec", netns]);
+        }
+        if let Some(passwd) = &self.passwd {
+            let script = "mount --bind \"$0\" /etc/passwd && exec \"$@\"";
+            add(&["unshare", "--mount", "--propagation=private"]);
+            add(&["sh", "-c", script, &passwd.to_string_lossy()]);
         }
         if let Some(user) = &self.user {
             let group = primary_group(user);

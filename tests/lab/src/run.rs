@@ -13,7 +13,7 @@ use crate::case::{Case, Expect, Oracle, Scenario, SshRoute};
 use crate::certs::write_mode;
 use crate::conn::percent;
 use crate::lab::Lab;
-use crate::process::{Finished, Service, Tool};
+use crate::process::{Finished, Service, Tool, current_user, is_root};
 use crate::proxy::free_port;
 
 const DBDOCTOR_LIMIT: Duration = Duration::from_secs(60);
@@ -139,13 +139,39 @@ pub(crate) fn surroundings(lab: &Lab, case: &Case, mut tool: Tool) -> Result<Too
     ];
     env.extend(case.env.iter().cloned());
     env.append(&mut tool.env);
+    let over_ssh =
+        case.command == "key" || case.ssh.is_some() || case.args.iter().any(|arg| arg == "--ssh");
+    let database_home = case.database_home.as_ref().unwrap_or(&home);
+    let passwd = match over_ssh && is_root() {
+        true => Some(passwd(lab, case, database_home)?),
+        false => None,
+    };
     Ok(Tool {
+        passwd,
         env,
         cwd: Some(cwd),
         netns: case.netns.clone(),
         user: case.run_as.clone(),
         ..tool
     })
+}
+
+/// A user database in which the case's user has this home: ssh does not look at `HOME`, and
+/// must not find the files of whoever runs the lab.
+fn passwd(lab: &Lab, case: &Case, home: &Path) -> Result<PathBuf> {
+    let user = case.run_as.clone().unwrap_or_else(current_user);
+    let mut text = String::new();
+    for line in std::fs::read_to_string("/etc/passwd")?.lines() {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        let home = home.to_string_lossy();
+        if fields.len() == 7 && fields[0] == user {
+            fields[5] = &home;
+        }
+        writeln!(text, "{}", fields.join(":"))?;
+    }
+    let file = lab.dir("passwd")?.join("passwd");
+    write_mode(&file, text, 0o644)?;
+    Ok(file)
 }
 
 fn psql(target: Option<&str>) -> Tool {
@@ -208,7 +234,12 @@ fn ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<(Tool, String)> {
         config += &std::fs::read_to_string(file).unwrap_or_default();
         config += "\nHost *\n"; // what the file does not say
     }
-    let home_file = |name: &str| case.home.as_ref().map(|home| home.join(".ssh").join(name));
+    let home_file = |name: &str| {
+        case.database_home
+            .as_ref()
+            .or(case.home.as_ref())
+            .map(|home| home.join(".ssh").join(name))
+    };
     let defaults = ["id_rsa", "id_ecdsa", "id_ed25519"];
     let defaults: Vec<PathBuf> = defaults.iter().filter_map(|name| home_file(name)).collect();
     if route.key.is_none() && route.config.is_none() {

@@ -46,6 +46,7 @@ mod ssh_account;
 mod ssh_auth;
 mod ssh_config;
 mod ssh_exec;
+mod ssh_home;
 mod ssh_hostkey;
 mod ssh_proxy;
 mod ssh_stranger;
@@ -79,6 +80,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_config::SCENARIOS),
     ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
+    ("ssh", ssh_home::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
     ("ssh", ssh_who::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
