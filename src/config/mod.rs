@@ -31,7 +31,7 @@ pub mod values;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -357,13 +357,6 @@ pub struct SshPlan {
     pub password: Option<Secret>,
 }
 
-/// How ssh is called with this configuration: the words of a command to paste.
-pub fn ssh_words(config: Option<&Path>) -> Vec<String> {
-    let named = config.map(|path| ["-F".to_owned(), path.to_string_lossy().into_owned()]);
-    let ssh = ["ssh".to_owned()];
-    ssh.into_iter().chain(named.into_iter().flatten()).collect()
-}
-
 /// The command that a hop is reached through (`ProxyCommand`).
 #[derive(Clone, Debug)]
 pub struct ProxyCommand {
@@ -387,8 +380,6 @@ pub struct Hop {
     pub port: u16,
     /// `ProxyCommand`, where this machine does not connect to it itself.
     pub proxy_command: Option<ProxyCommand>,
-    /// `--ssh-config`.
-    pub config: Option<PathBuf>,
     /// Where that was set.
     pub port_source: PortSource,
     /// `User`.
@@ -482,6 +473,13 @@ impl SshMethod {
 }
 
 impl Hop {
+    /// How ssh is called to go to it as we do, but for port, user and host: the
+    /// words of a command to paste.
+    pub fn ssh_words(&self) -> Vec<String> {
+        let ssh = ["ssh".to_owned()];
+        ssh.into_iter().chain(self.ssh_options.clone()).collect()
+    }
+
     /// The arguments with which ssh goes to it as we do, but for `USER@HOST`.
     pub fn ssh_args(&self) -> Vec<String> {
         let port = ["-p".to_owned(), self.port.to_string()];

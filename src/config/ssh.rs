@@ -102,7 +102,7 @@ pub fn plan(
                 .with("file", tilde(&setting.file, surroundings.home.as_deref()))
                 .with("line", setting.line)
                 .with("keyword", setting.keyword.clone())
-                .word("ssh", super::ssh_words(args.config.as_deref()))
+                .word("ssh", ssh_words(args, surroundings))
                 .with("host", host.clone()),
         );
     }
@@ -160,6 +160,34 @@ fn files(args: &SshRequest, surroundings: &System) -> Files {
             system: Some(PathBuf::from("/etc/ssh/ssh_config")),
         },
     }
+}
+
+/// What our flags said, in ssh's words.
+fn ssh_options(args: &SshRequest, surroundings: &System) -> Vec<String> {
+    let path = |path: &PathBuf| {
+        let path = expand_home(path, surroundings.ssh_home());
+        path.display().to_string()
+    };
+    let mut options = Vec::new();
+    if let Some(file) = &args.config {
+        options.extend(["-F".to_owned(), path(file)]);
+    }
+    for key in &args.keys {
+        options.extend(["-i".to_owned(), path(key)]);
+    }
+    if let Some(file) = &args.known_hosts {
+        let file = format!("UserKnownHostsFile={}", path(file));
+        options.extend(["-o".to_owned(), file]);
+    }
+    options
+}
+
+/// How ssh is called with these flags: the words of a command to paste.
+fn ssh_words(args: &SshRequest, surroundings: &System) -> Vec<String> {
+    let ssh = ["ssh".to_owned()];
+    ssh.into_iter()
+        .chain(ssh_options(args, surroundings))
+        .collect()
 }
 
 struct Planner<'a> {
@@ -227,7 +255,7 @@ impl Planner<'_> {
                 .with("line", undecided.line)
                 .with("keyword", undecided.keyword)
                 .with("condition", undecided.condition.clone())
-                .word("ssh", super::ssh_words(self.args.config.as_deref()))
+                .word("ssh", ssh_words(self.args, self.surroundings))
                 .with("host", spec.host.clone()));
         }
         let wrong = |problem: String| {
@@ -385,7 +413,7 @@ impl Planner<'_> {
                 .with("file", tilde(file, home))
                 .with("line", *line)
                 .with("keyword", "ProxyUseFdpass")
-                .word("ssh", super::ssh_words(self.args.config.as_deref()))
+                .word("ssh", ssh_words(self.args, self.surroundings))
                 .with("host", spec.host.clone()));
         }
         let hop = Hop {
@@ -405,8 +433,7 @@ impl Planner<'_> {
             least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),
             proxy_command: proxy_command.filter(|_| first),
-            config: self.args.config.clone(),
-            ssh_options: self.ssh_options(),
+            ssh_options: ssh_options(self.args, self.surroundings),
             host,
             port,
             port_source,
@@ -417,24 +444,6 @@ impl Planner<'_> {
             self.unsupported.push((spec.host.clone(), setting));
         }
         Ok((hop, jumps))
-    }
-
-    /// What our flags said, in ssh's words.
-    fn ssh_options(&self) -> Vec<String> {
-        let home = self.surroundings.home.as_deref();
-        let path = |path: &PathBuf| expand_home(path, home).display().to_string();
-        let mut options = Vec::new();
-        if let Some(file) = &self.args.config {
-            options.extend(["-F".to_owned(), path(file)]);
-        }
-        for key in &self.args.keys {
-            options.extend(["-i".to_owned(), path(key)]);
-        }
-        if let Some(file) = &self.args.known_hosts {
-            let file = format!("UserKnownHostsFile={}", path(file));
-            options.extend(["-o".to_owned(), file]);
-        }
-        options
     }
 
     /// The user's configuration, where ssh goes on without it in silence.

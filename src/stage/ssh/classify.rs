@@ -12,7 +12,7 @@ use super::algorithms::{Allowed, ServerOffer};
 use super::client::SessionEnd;
 use super::identification::{Unheard, turned_away, who};
 use crate::cause::{self, Cause};
-use crate::config::{Hop, ssh_words};
+use crate::config::Hop;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::text;
@@ -25,7 +25,7 @@ pub(super) fn about(cause: &'static Cause, hop: &Hop) -> Finding {
         .with("host", hop.host.clone())
         .with("port", hop.port)
         .with("user", hop.user.clone())
-        .word("ssh", ssh_words(hop.config.as_deref()))
+        .word("ssh", hop.ssh_words())
         .word("destination", hop.alias.clone())
         .word("ssh_args", hop.ssh_args())
         .word("port_source", hop.port_source.to_string())
