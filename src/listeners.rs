@@ -80,6 +80,24 @@ pub fn listener(address: SocketAddr) -> Option<Listener> {
     sys::owners(vec![best]).pop()
 }
 
+/// What a listener of this machine has not accepted yet, and whom it serves meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptQueue {
+    /// The connections that wait to be accepted.
+    pub waiting: u32,
+    /// The clients of the connections that the listening process itself holds open, as
+    /// far as they are of this machine: `psql (pid 812)`.
+    pub served: Vec<String>,
+}
+
+/// The accept queue of the process that listens at an address of this machine;
+/// `None` where nothing waits in it. A server that serves each connection in a
+/// process of its own serves nobody by this account.
+pub fn accept_queue(address: SocketAddr) -> Option<AcceptQueue> {
+    let listener = listener(address)?;
+    sys::accept_queue(listener.address, listener.pid?).filter(|queue| queue.waiting > 0)
+}
+
 /// How well a bound address takes connections to another, 0 being exactly; as
 /// the kernel ranks them.
 fn fit(bound: IpAddr, asked: IpAddr) -> Option<u8> {
@@ -153,6 +171,50 @@ mod sys {
             .collect()
     }
 
+    pub fn accept_queue(listening: SocketAddr, pid: i32) -> Option<AcceptQueue> {
+        const SHOWN: usize = 4;
+        let v4 = procfs::net::tcp().unwrap_or_default();
+        let v6 = procfs::net::tcp6().unwrap_or_default();
+        let all: Vec<TcpNetEntry> = v4.into_iter().chain(v6).collect();
+        let socket = all
+            .iter()
+            .find(|entry| entry.state == TcpState::Listen && entry.local_address == listening)?;
+        // A connection that waits to be accepted has no inode yet.
+        let accepted: Vec<&TcpNetEntry> = all
+            .iter()
+            .filter(|entry| {
+                entry.state == TcpState::Established
+                    && entry.inode != 0
+                    && entry.local_address.port() == listening.port()
+                    && entry.remote_address.port() != 0
+            })
+            .collect();
+        let named = |entries: &[&TcpNetEntry]| {
+            let socket = |entry: &&TcpNetEntry| Socket {
+                address: entry.local_address,
+                inode: entry.inode,
+            };
+            owners(entries.iter().map(socket).collect())
+        };
+        let own: Vec<SocketAddr> = accepted
+            .iter()
+            .zip(named(&accepted))
+            .filter(|(_, owner)| owner.pid == Some(pid))
+            .map(|(entry, _)| entry.remote_address)
+            .take(SHOWN)
+            .collect();
+        let clients: Vec<&TcpNetEntry> = all
+            .iter()
+            .filter(|entry| own.contains(&entry.local_address) && entry.inode != 0)
+            .collect();
+        let mut served: Vec<String> = named(&clients).iter().map(Listener::label).collect();
+        served.extend(own.iter().skip(served.len()).map(ToString::to_string));
+        Some(AcceptQueue {
+            waiting: socket.rx_queue,
+            served,
+        })
+    }
+
     /// The processes that own the sockets, in the same order; of several the
     /// one with the lowest number, which is the parent as a rule.
     pub fn owners(sockets: Vec<Socket>) -> Vec<Listener> {
@@ -215,6 +277,10 @@ mod sys {
 
     pub fn owners(_: Vec<Socket>) -> Vec<Listener> {
         Vec::new()
+    }
+
+    pub fn accept_queue(_: SocketAddr, _: i32) -> Option<AcceptQueue> {
+        None
     }
 
     pub fn peer(_: &socket2::Socket) -> Option<(i32, Option<String>)> {

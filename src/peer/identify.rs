@@ -2,6 +2,7 @@
 //! is more asked than a client would ask, since the run has failed already: a
 //! line break on a silent connection, and a short look on a second one.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -110,6 +111,12 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         return finding.word("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
+    let finding = match route {
+        Route::Direct(Address::Tcp(address)) if finding.cause == &cause::SILENT => {
+            with_accept_queue(finding, *address, &listener.label()).await
+        }
+        _ => finding,
+    };
     // A forward is at fault only if it sends nothing itself.
     let mute = finding
         .cause
@@ -122,6 +129,29 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         (Some(_), None) => finding.word("who", format!("{}, listening on {at},", listener.label())),
         (None, _) => finding.word("who", at),
     }
+}
+
+/// Adds what waits to be accepted at a silent address of this machine: a forward
+/// that serves one connection at a time leaves the next one there.
+pub async fn with_accept_queue(finding: Finding, address: SocketAddr, who: &str) -> Finding {
+    let look = tokio::task::spawn_blocking(move || listeners::accept_queue(address));
+    let Some(queue) = look.await.ok().flatten() else {
+        return finding;
+    };
+    let finding = finding.with("not_accepted", queue.waiting);
+    if queue.served.is_empty() {
+        return finding.fix(
+            format!("{who} does not accept connections: it hangs or is stopped. Restart it."),
+            None,
+        );
+    }
+    let served = queue.served.join(", ");
+    finding.with("serves", queue.served).fix(
+        format!(
+            "{who} serves one connection at a time, and now that of {served}: close that client, or use a forward that serves several at once (socat: add fork to its TCP-LISTEN; SSM: update the agent)."
+        ),
+        None,
+    )
 }
 
 /// What to do about a local forward or proxy whose target fails.

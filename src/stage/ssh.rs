@@ -394,6 +394,13 @@ impl Visit<'_> {
             }
             _ => finding.word("remote_host", self.hop.host.clone()),
         };
+        let finding = match &stream.route {
+            Route::Direct(Address::Tcp(address)) if finding.cause == &crate::cause::ssh::SILENT => {
+                let who = format!("The process that listens on {address}");
+                crate::peer::identify::with_accept_queue(finding, *address, &who).await
+            }
+            _ => finding,
+        };
         Err(match look {
             Some(look) => look.described(finding),
             None => finding,

@@ -37,6 +37,7 @@ mod idle_ssh;
 mod key;
 mod key_mangled;
 mod key_run;
+mod one_at_a_time;
 mod pooler;
 mod protocol;
 mod server;
@@ -72,6 +73,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
+    ("protocol", one_at_a_time::SCENARIOS),
+    ("ssh", one_at_a_time::SSH),
     ("ssh", ssh::SCENARIOS),
     ("ssh", ssh_hostkey::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
