@@ -1,10 +1,12 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
-//! rows of `knowledge/texts.tsv` into those of `src/message/mod.rs`, and those of
-//! `knowledge/ssh_servers.tsv` into the products of `src/stage/ssh/product.rs`. A
+//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/provider.rs` and
+//! `src/stage/ssh/product.rs`. A
 //! page or a row that is malformed ends the build, with its file and line.
 
 #[path = "build/page.rs"]
 mod page;
+#[path = "build/providers.rs"]
+mod providers;
 #[path = "build/servers.rs"]
 mod servers;
 #[path = "build/texts.rs"]
@@ -15,6 +17,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use page::Page;
+use providers::{Condition, FixRow, ProviderRow};
 use servers::Server;
 use texts::TextRow;
 
@@ -26,6 +29,9 @@ const TEXTS: &str = "knowledge/texts.tsv";
 
 /// The table of SSH servers.
 const SERVERS: &str = "knowledge/ssh_servers.tsv";
+/// The tables of providers, and of what to do at them.
+const PROVIDERS: &str = "knowledge/providers.tsv";
+const PROVIDER_FIXES: &str = "knowledge/provider_fixes.tsv";
 
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
@@ -49,22 +55,25 @@ const FAMILIES: [(&str, Option<&str>); 13] = [
 fn main() {
     println!("cargo:rerun-if-changed=causes");
     println!("cargo:rerun-if-changed=build");
-    println!("cargo:rerun-if-changed={TEXTS}");
-    println!("cargo:rerun-if-changed={SERVERS}");
+    for table in [TEXTS, SERVERS, PROVIDERS, PROVIDER_FIXES] {
+        println!("cargo:rerun-if-changed={table}");
+    }
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let read = || {
         let pages = pages(Path::new("causes"))?;
         let rows = rows(&pages)?;
-        Ok((pages, rows, servers()?))
+        let providers = provider_rows(&pages, &rows)?;
+        Ok((pages, rows, servers()?, providers))
     };
     match read() {
-        Ok((pages, rows, servers)) => {
+        Ok((pages, rows, servers, (providers, fixes))) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
             };
             write("causes.rs", generated(&pages, &rows));
             write("texts.rs", generated_texts(&rows));
             write("ssh_servers.rs", generated_servers(&servers));
+            write("providers.rs", generated_providers(&providers, &fixes));
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
     }
@@ -81,6 +90,22 @@ fn rows(pages: &Pages) -> Result<Vec<TextRow>, String> {
 fn servers() -> Result<Vec<Server>, String> {
     let table = std::fs::read_to_string(SERVERS).map_err(|error| format!("{SERVERS}: {error}"))?;
     servers::parse(&table).map_err(|(line, why)| format!("{SERVERS}:{line}: {why}"))
+}
+
+/// Every provider, and what to do there.
+fn provider_rows(
+    pages: &Pages,
+    texts: &[TextRow],
+) -> Result<(Vec<ProviderRow>, Vec<FixRow>), String> {
+    let read =
+        |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let is_speaker = |name: &str| texts.iter().any(|row| row.live.as_deref() == Some(name));
+    let providers = providers::providers(&read(PROVIDERS)?, is_speaker)
+        .map_err(|(line, why)| format!("{PROVIDERS}:{line}: {why}"))?;
+    let is_code = |code: &str| pages.keys().any(|(_, known)| known == code);
+    let fixes = providers::fixes(&read(PROVIDER_FIXES)?, &providers, is_code)
+        .map_err(|(line, why)| format!("{PROVIDER_FIXES}:{line}: {why}"))?;
+    Ok((providers, fixes))
 }
 
 /// Every page, by its family and code.
@@ -245,6 +270,53 @@ fn generated_texts(rows: &[TextRow]) -> String {
     }
     out += "];\n";
     out
+}
+
+/// The tables of providers as Rust.
+fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
+    let mut out = format!("static PROVIDERS: [Provider; {}] = [\n", providers.len());
+    for row in providers {
+        let ProviderRow {
+            name,
+            hosts,
+            certificates,
+            speaks,
+            when,
+            documentation,
+        } = row;
+        let when = generated_conditions(when);
+        let _ = writeln!(
+            out,
+            "Provider {{ name: {name:?}, hosts: &{hosts:?}, certificates: &{certificates:?}, \
+             speaks: &{speaks:?}, when: &[{when}], documentation: {documentation:?} }},"
+        );
+    }
+    let _ = writeln!(out, "];\nstatic FIXES: [ProviderFix; {}] = [", fixes.len());
+    for row in fixes {
+        let FixRow {
+            providers,
+            causes,
+            when,
+            text,
+            command,
+        } = row;
+        let _ = writeln!(
+            out,
+            "ProviderFix {{ providers: &{providers:?}, causes: &[{}], when: &[{}], \
+             fix: FixRow {{ text: {text:?}, command: {command:?} }} }},",
+            paths(causes),
+            generated_conditions(when)
+        );
+    }
+    out += "];\n";
+    out
+}
+
+fn generated_conditions(conditions: &[Condition]) -> String {
+    let one = |Condition { name, is, pattern }: &Condition| {
+        format!("Condition {{ name: {name:?}, is: {is}, pattern: {pattern:?} }}")
+    };
+    conditions.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// `tls.cert.expired` as `&cause::tls::CERT_EXPIRED`.

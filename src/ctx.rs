@@ -14,6 +14,9 @@ pub struct Ctx {
     pub started: Instant,
     /// The bound of one stage, per address.
     pub timeout: Duration,
+    /// Whether nobody set that bound, so that a stage may listen on for the
+    /// reason of a failure.
+    pub patient: bool,
     /// The end of the whole run.
     pub deadline: Instant,
     /// The outside world.

@@ -74,6 +74,8 @@ struct Texts {
     fixes: Vec<Fix>,
     /// Whether the page's fixes are about another product.
     off_page: bool,
+    /// Fixes in place of all others.
+    instead: Vec<&'static FixRow>,
 }
 
 /// What libpq would still try after a failure (interface.md, Promises).
@@ -192,6 +194,12 @@ impl Finding {
         })
     }
 
+    /// Puts these fixes in place of all others.
+    pub fn fix_instead(mut self, rows: impl IntoIterator<Item = &'static FixRow>) -> Self {
+        self.texts.instead = rows.into_iter().collect();
+        self
+    }
+
     /// The same finding with what another one of the same failure knows beside:
     /// its evidence where this one has none of that name, and what libpq would
     /// still try.
@@ -219,6 +227,14 @@ impl Finding {
     /// What to do, in order; fixes whose values are unknown are left out, and
     /// those that would be too many for a tired reader.
     pub fn fixes(&self) -> Vec<Fix> {
+        let instead = &self.texts.instead;
+        if !instead.is_empty() {
+            let rows = instead.iter().filter_map(|row| self.filled(row));
+            let rows: Vec<Fix> = rows.take(MOST_FIXES).collect();
+            if !rows.is_empty() {
+                return rows;
+            }
+        }
         let page = match self.texts.off_page {
             true => &[][..],
             false => self.cause.fixes,
@@ -442,7 +458,6 @@ numbers!(bool, i32, i64, u8, u16, u32, u64, usize, f64);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cause::FixRow;
 
     const fn fix(text: &'static str) -> FixRow {
         FixRow {

@@ -22,6 +22,7 @@
 //! - [`host_kind`], [`listeners`]: the kind of machine this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`message`]: the table of error texts, and the one way to look for them
+//! - [`provider`]: the tables of providers and poolers, and what to do at them
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`render`]: reports as bytes
 //! - [`progress`], [`terminal`]: what a run tells while it goes on; asking a person
@@ -69,6 +70,7 @@ pub mod peer;
 pub mod pipeline;
 pub mod process;
 pub mod progress;
+pub mod provider;
 pub mod render;
 pub mod report;
 pub mod second_opinion;

@@ -35,6 +35,8 @@ const ROOMS: &[&str] = &[
     "message",
     // What is asked for.
     "config",
+    // What is known of who runs it.
+    "provider",
     "ctx",
     // What carries the bytes, and who answers.
     "wire",

@@ -41,6 +41,7 @@ pub async fn run(
     let ctx = Ctx {
         started: report.started,
         timeout: args.time.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        patient: false,
         deadline: report.started + args.time.deadline,
         surroundings: surroundings.clone(),
         environment: Arc::new(report.environment.clone()),

@@ -18,7 +18,9 @@ use crate::cause::{Cause, family};
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
+use crate::finding::{Finding, shown};
 use crate::progress::Progress;
+use crate::provider;
 use crate::report::{Report, Stage};
 use crate::secret;
 use crate::stage::dns::Resolved;
@@ -105,6 +107,7 @@ pub async fn settings(
     let ctx = Ctx {
         started: report.started,
         timeout: time.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        patient: false,
         deadline: report.started + time.deadline,
         surroundings,
         environment: Arc::new(report.environment.clone()),
@@ -123,6 +126,7 @@ pub async fn settings(
         .timeout
         .or(target.connect_timeout)
         .unwrap_or(DEFAULT_TIMEOUT);
+    run.ctx.patient = time.timeout.or(target.connect_timeout).is_none();
     Some((target, run.ctx))
 }
 
@@ -234,6 +238,7 @@ impl Run<'_> {
         connected.failures = std::mem::take(&mut self.failures);
         self.recheck_tcp(&connected);
         self.collect_background().await;
+        self.advise(&connected.target);
         match outcome {
             Ok(()) => Ended::Passed(connected),
             Err(Failed) => Ended::Failed(connected),
@@ -367,6 +372,29 @@ impl Run<'_> {
             connected.address = Some(address);
         }
         Ok(())
+    }
+
+    /// Adds to each finding about a database what its provider advises.
+    fn advise(&mut self, target: &Target) {
+        let tunnel = target.ssh.is_some();
+        for record in &mut self.report.stages {
+            let dialled = matches!(record.stage, Stage::Dns | Stage::Tcp) && !tunnel;
+            if !dialled && record.stage < Stage::Tunnel {
+                continue;
+            }
+            for finding in &mut record.findings {
+                let endpoint = finding.evidence.get("endpoint").map(shown);
+                let of_it = |e: &&Endpoint| Some(e.label()) == endpoint;
+                let endpoint = match target.endpoints.as_slice() {
+                    [only] => Some(only),
+                    several => several.iter().find(of_it),
+                };
+                if let Some(endpoint) = endpoint {
+                    let taken = std::mem::replace(finding, Finding::new(finding.cause));
+                    *finding = provider::advise(taken, &endpoint.host);
+                }
+            }
+        }
     }
 
     /// Asks the kernel once more about the connection that is open: packets may

@@ -255,6 +255,7 @@ async fn attempt(
     // Nobody is asked anything in the middle of many attempts.
     let ctx = Ctx {
         started: start,
+        patient: false,
         deadline: start + deadline,
         ..ctx.anew()
     };

@@ -11,7 +11,7 @@ mod keyword;
 mod line;
 pub mod lists;
 mod names;
-mod pattern;
+pub mod pattern;
 mod permissions;
 mod read;
 mod settings;

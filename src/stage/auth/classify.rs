@@ -92,15 +92,33 @@ fn scram(error: &ScramError, s: &LoginContext<'_>) -> Finding {
         ScramError::Nonce => s
             .finding(&auth::SERVER_UNPROVEN)
             .with("error", "its SCRAM nonce does not extend the client's"),
-        // RFC 5802, section 7, server-error-value.
-        ScramError::Server(word) => match word.as_str() {
-            "channel-bindings-dont-match" | "server-does-support-channel-binding" => intercepted(s),
-            "invalid-proof" | "unknown-user" => s.finding(&auth::PASSWORD_WRONG),
-            _ => s.finding(&auth::UNCLASSIFIED),
+        ScramError::Server(word) => {
+            refused_in_scram(word, s).with("error", format!("SCRAM error {word}"))
         }
-        .with("error", format!("SCRAM error {word}")),
         ScramError::Malformed(what) => malformed(what, s),
         ScramError::Local(what) => s.finding(&auth::UNCLASSIFIED).with("error", what.clone()),
+    }
+}
+
+/// A refusal inside SCRAM: a word of RFC 5802, section 7, or one of the peer's own.
+fn refused_in_scram(word: &str, s: &LoginContext<'_>) -> Finding {
+    match word {
+        "channel-bindings-dont-match" | "server-does-support-channel-binding" => intercepted(s),
+        "channel-binding-not-supported" | "unsupported-channel-binding-type" => {
+            channel_binding(format!("the server rejects it ({word})"), s)
+        }
+        "invalid-proof" | "unknown-user" => s.finding(&auth::PASSWORD_WRONG),
+        "no-resources" => s.finding(&server::RESOURCES),
+        _ => {
+            let message = Message::of(word);
+            match (message.of_pooler(), message.relayed()) {
+                (Some((make, cause)), _) => dress(cause, &message, s)
+                    .with("pooler", make)
+                    .with("refuses", "does not know"),
+                (None, Some(cause)) => dress(cause, &message, s),
+                (None, None) => s.finding(&auth::UNCLASSIFIED),
+            }
+        }
     }
 }
 
@@ -141,6 +159,10 @@ fn unbindable(why: Unbindable, s: &LoginContext<'_>) -> Finding {
             "the signature of the server's certificate uses no digest".to_owned()
         }
     };
+    channel_binding(reason, s)
+}
+
+fn channel_binding(reason: String, s: &LoginContext<'_>) -> Finding {
     let wanted = match s.target.channel_binding {
         ChannelBinding::Require => "require",
         ChannelBinding::Prefer => "prefer",

@@ -37,9 +37,13 @@ use crate::wire::startup::{AuthRequest, Exchange, Login, Rules, StartupEnd};
 use crate::wire::{Address, Route};
 
 use context::LoginContext;
+use server_or_pooler::Speaker;
 
 /// How long a second connection is looked at after the first was cut.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// PgBouncer's default of `server_login_retry`, and the time for one login.
+const LOGIN_RETRY: Duration = Duration::from_secs(16);
 
 /// Logs in, up to ReadyForQuery.
 pub async fn probe(
@@ -71,7 +75,7 @@ pub async fn probe(
             Err(_) => break Some(None),
         }
     };
-    let elapsed = begun.elapsed();
+    let mut elapsed = begun.elapsed();
     let password_source = match &endpoint.password {
         _ if prompted => Some("the terminal".to_owned()),
         Some(password) => Some(password.source.clone()),
@@ -93,6 +97,15 @@ pub async fn probe(
         return Ok(session);
     };
     let in_vain = login.wire().has_unacked_data();
+    let mut speaker = None;
+    let mut stop = stop;
+    if stop.is_none() {
+        speaker = server_or_pooler::ask(&route, tls.is_some(), target, endpoint, ctx).await;
+        if speaker == Some(Speaker::Pooler) && ctx.patient && !in_vain {
+            stop = reason_of_pooler(&mut login, begun, ctx).await;
+            elapsed = begun.elapsed();
+        }
+    }
     let exchange = login.into_exchange();
     let os_user = ctx.surroundings.os_user.as_deref();
     let situation = LoginContext {
@@ -109,14 +122,9 @@ pub async fn probe(
     };
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
-        None => {
-            let look = server_or_pooler::ask(&route, tls.is_some(), target, endpoint, ctx).await;
-            // Something short of another connection got through.
-            match in_vain && look.is_some() {
-                true => classify::stalled(&situation),
-                false => classify::late(&situation, look),
-            }
-        }
+        // Something short of another connection got through.
+        None if in_vain && speaker.is_some() => classify::stalled(&situation),
+        None => classify::late(&situation, speaker),
     };
     let finding = match finding.cause == &cause::auth::PASSWORD_MISSING {
         true => with_ignored_passfile(finding, target, ctx),
@@ -129,6 +137,17 @@ pub async fn probe(
     };
     let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
     Err(weigh_encryption(finding, &situation, ctx).await)
+}
+
+/// Listens on to a pooler that has not said why it has no server connection.
+/// PgBouncer repeats a failed login to its server no sooner than after
+/// `server_login_retry`, lets clients wait until then, and tells them the reason.
+async fn reason_of_pooler(login: &mut Login, begun: Instant, ctx: &Ctx) -> Option<StartupEnd> {
+    let limit = (begun + LOGIN_RETRY).min(ctx.deadline - LOOK);
+    match ctx.until(limit, login.run()).await {
+        Ok(Err(stop @ StartupEnd::Server(_))) => Some(stop),
+        _ => None,
+    }
 }
 
 /// `requirepeer`: who runs the server at the other end of a unix socket, asked

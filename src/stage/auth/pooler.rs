@@ -22,13 +22,25 @@ pub fn cause(error: &ServerError, s: &LoginContext<'_>) -> Option<Finding> {
     if error.is_from_postgres() {
         return None;
     }
+    // DETAIL and HINT name the cause where the message only says that something failed.
+    let further = [&error.detail, &error.hint].into_iter().flatten();
+    for text in further {
+        let message = Message::of(text);
+        if let Some((make, cause)) = message.of_pooler() {
+            let finding = of_pooler(cause, &message, s).with("error", text.clone());
+            return Some(finding.with("pooler", make));
+        }
+    }
     let quoted = quoted(&error.message);
     let message = Message::of(quoted.unwrap_or(&error.message));
+    let said = message.of_pooler();
     if quoted.is_some() {
-        // The server's words without its codes.
-        let finding = match message.relayed() {
-            Some(cause) => of_backend(cause, &message, s),
-            None => s.finding(&pooler::BACKEND),
+        let finding = match (said, message.relayed()) {
+            // What the pooler itself could not do about its login.
+            (Some((_, cause)), _) if cause.is_of(family::POOLER) => of_pooler(cause, &message, s),
+            // The server's words without its codes.
+            (_, Some(cause)) => of_backend(cause, &message, s),
+            (_, None) => s.finding(&pooler::BACKEND),
         };
         return Some(
             finding
@@ -38,7 +50,6 @@ pub fn cause(error: &ServerError, s: &LoginContext<'_>) -> Option<Finding> {
                 .with("error", quoted.map(str::to_owned)),
         );
     }
-    let said = message.of_pooler();
     let known = message.relayed();
     let passed_on = match is_of_a_server(&error.code) {
         true => "a pooler that passes on the server's error",
@@ -146,6 +157,15 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) ->
     }
 }
 
+/// A command on PgBouncer's console.
+fn console(s: &LoginContext<'_>, command: &str) -> Option<String> {
+    let host = shlex::try_quote(&s.endpoint.host).ok()?;
+    let port = s.endpoint.port;
+    Some(format!(
+        "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c '{command}'"
+    ))
+}
+
 /// PgBouncer's DISABLE, in the words of its versions.
 fn is_switched_off(message: &Message) -> bool {
     message.shape.contains("disabled") || message.shape.contains("does not allow")
@@ -188,6 +208,22 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
             "Add the user to admin_users or stats_users of PgBouncer, or connect to another \
              database than pgbouncer.",
             None,
+        )
+    } else if *cause == pooler::USER && message.shape == "bouncer config error" {
+        finding.with("refuses", "cannot look up").fix(
+            format!(
+                "Run PgBouncer's auth_query by hand as its auth_user, with {} for $1, in auth_dbname (or, \
+                 without that setting, in the database of the entry for {}): the error it gives is the \
+                 cause. Usually the function or table is missing there, auth_user has no right to it, or \
+                 it does not return the two columns user name and secret.",
+                s.target.user,
+                s.database()
+            ),
+            None,
+        )
+        .fix(
+            "As an administrator of PgBouncer, show its auth_query, auth_user and auth_dbname:",
+            console(s, "show config"),
         )
     } else if cause.is_any(&[&pooler::DATABASE, &pooler::USER]) {
         finding.with("refuses", "does not know")

@@ -64,6 +64,7 @@ pub enum Need {
     Postgres,
     Sshd,
     PgBouncer,
+    Pgpool,
     HaProxy,
     Dnsmasq,
     /// Network namespaces; implies root.
@@ -92,6 +93,7 @@ impl Need {
             },
             Need::Sshd => program("sshd").or_else(|| program("ssh")),
             Need::PgBouncer => program("pgbouncer"),
+            Need::Pgpool => program("pgpool"),
             Need::HaProxy => program("haproxy"),
             Need::Dnsmasq => program("dnsmasq"),
             Need::Netns => root().or_else(|| program("ip")),

@@ -6,7 +6,7 @@
 //!
 //! * [`Lab`]: the temporary directory, shared servers, and makers of everything else
 //! * [`scenario`]: the scenarios, one file for each stage
-//! * [`Postgres`], [`Sshd`], [`PgBouncer`], [`HaProxy`], [`Dnsmasq`]: real servers
+//! * [`Postgres`], [`Sshd`], [`PgBouncer`], [`Pgpool`], [`HaProxy`], [`Dnsmasq`]: real servers
 //! * [`Peer`]: ends that misbehave, and forwards that spoil what passes through them
 //! * [`impostor`]: ends that speak the protocol and are no PostgreSQL server
 //! * [`RecordingServer`]: what clients show to a TLS server
@@ -24,6 +24,7 @@ pub mod impostor;
 mod lab;
 mod netns;
 mod pgbouncer;
+mod pgpool;
 mod postgres;
 pub mod process;
 mod proxy;
@@ -42,6 +43,7 @@ pub use haproxy::HaProxy;
 pub use lab::Lab;
 pub use netns::Netns;
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
+pub use pgpool::Pgpool;
 pub use postgres::{Postgres, PostgresBuilder};
 pub use process::Tool;
 pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, Then, free_port};

@@ -39,7 +39,9 @@ mod key_mangled;
 mod key_run;
 mod one_at_a_time;
 mod pooler;
+mod pooler_secret;
 mod protocol;
+mod provider;
 mod server;
 mod sockets;
 mod ssh;
@@ -101,6 +103,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),
     ("pooler", pooler::SCENARIOS),
+    ("pooler", pooler_secret::SCENARIOS),
+    ("pooler", provider::SCENARIOS),
     ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("idle", idle_ssh::SCENARIOS),
