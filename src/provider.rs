@@ -102,3 +102,85 @@ pub fn advise(finding: Finding, host: &str) -> Finding {
         false => finding.fix_instead(fixes),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::{auth, pooler, tls};
+
+    fn told(host: &str, evidence: &[(&str, &str)]) -> Option<&'static str> {
+        let finding = evidence.iter().fold(
+            Finding::new(&auth::HBA_NO_ENTRY),
+            |finding, (name, value)| finding.with(name, (*value).to_owned()),
+        );
+        of(host, &finding).map(|provider| provider.name)
+    }
+
+    #[test]
+    fn providers_are_told_by_name_words_and_certificate() {
+        for (host, name) in [
+            ("aws-1-eu-west-3.pooler.supabase.com", "Supabase pooler"),
+            ("DB.abc.supabase.co.", "Supabase"),
+            ("ep-a-1-pooler.eu-central-1.aws.neon.tech", "Neon"),
+            (
+                "x.proxy-abc.eu-west-1.rds.amazonaws.com",
+                "Amazon RDS Proxy",
+            ),
+            ("x.abc.eu-west-1.rds.amazonaws.com", "Amazon RDS"),
+            ("/cloudsql/p:r:i", "Google Cloud SQL"),
+            ("postgres.railway.internal", "Railway"),
+        ] {
+            assert_eq!(told(host, &[]), Some(name), "{host}");
+        }
+        for host in [
+            "db.corp.internal",
+            "neon.tech.corp.test",
+            "10.0.0.1",
+            "",
+            "localhost",
+        ] {
+            assert_eq!(told(host, &[]), None, "{host}");
+        }
+        // An EC2 machine is Heroku's only with a database of Heroku's.
+        let ec2 = "ec2-203-0-113-7.compute-1.amazonaws.com";
+        assert_eq!(told(ec2, &[("database", "orders")]), None);
+        let heroku = [("database", "d1a2b3c4d5e6f7")];
+        assert_eq!(told(ec2, &heroku), Some("Heroku Postgres"));
+        let supavisor = [("pooler", "Supavisor")];
+        assert_eq!(told("localhost", &supavisor), Some("Supabase pooler"));
+        let issuer = [("issuer", "CN=Amazon RDS eu-west-1 Root CA RSA2048 G1")];
+        assert_eq!(told("localhost", &issuer), Some("Amazon RDS"));
+    }
+
+    #[test]
+    fn nobody_edits_pg_hba_conf_at_a_provider() {
+        for provider in PROVIDERS.iter().filter(|row| !row.hosts.is_empty()) {
+            for cause in [&auth::HBA_NO_ENTRY, &auth::HBA_REJECT] {
+                let fixes: Vec<_> = FIXES
+                    .iter()
+                    .filter(|row| row.providers.contains(&provider.name))
+                    .filter(|row| row.causes.contains(&cause) && row.when.is_empty())
+                    .collect();
+                assert!(!fixes.is_empty(), "{}: {cause:?}", provider.name);
+                assert!(fixes.iter().all(|row| row.fix.command.is_none()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stranger_has_the_fixes_of_the_page() {
+        let finding = || Finding::new(&pooler::ADDRESS).with("endpoint", "db.test:5432".to_owned());
+        let texts = |finding: &Finding| {
+            let fixes = finding.fixes().into_iter();
+            fixes.map(|fix| fix.text).collect::<Vec<_>>()
+        };
+        let stranger = advise(finding(), "db.test");
+        assert_eq!(texts(&stranger), texts(&finding()));
+        assert!(!stranger.evidence.contains_key("provider"));
+        let neon = advise(finding(), "ep-a.neon.tech");
+        assert!(texts(&neon)[0].contains("IP Allow"));
+        // Where nothing is known for a cause, the page's own stay.
+        let other = advise(Finding::new(&tls::VERSION), "ep-a.neon.tech");
+        assert_eq!(texts(&other), texts(&Finding::new(&tls::VERSION)));
+    }
+}
