@@ -263,6 +263,44 @@ async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// A TLS server instead of PostgreSQL.
 fn tls_server(look: &TlsProbe) -> Finding {
+    let authorities: Vec<String> = look.authorities.iter().take(10).cloned().collect();
+    let authorities = (!authorities.is_empty()).then_some(authorities);
+    if look.demands_certificate && look.alpn.as_deref() == Some("postgresql") {
+        return Finding::new(&tls_cause::DIRECT_ONLY)
+            .with("alpn", "postgresql")
+            .with("tls_version", look.version.clone())
+            .with("client_certificate", "required")
+            .with("authorities", authorities)
+            .fix(
+                "It also requires a client certificate: with libpq 17 or later, set \
+                 sslnegotiation=direct, sslmode=require, and sslcert and sslkey to a certificate \
+                 that it accepts.",
+                None,
+            );
+    }
+    if look.demands_certificate {
+        return Finding::new(&tls_cause::CLIENT_REQUIRED)
+            .with(
+                "why",
+                "it speaks TLS from the first byte and requires the certificate before it shows \
+                 what is behind it",
+            )
+            .with("tls_version", look.version.clone())
+            .with("authorities", authorities)
+            .fix(
+                "If this is a port of a service mesh (Istio, Linkerd, Consul), connect from a \
+                 workload that has a sidecar, or let the mesh accept unencrypted connections on \
+                 that port (Istio: PeerAuthentication with mode PERMISSIVE).",
+                None,
+            )
+            .fix(
+                "If it is stunnel, HAProxy or nginx, connect through a TLS client on this machine \
+                 (such as stunnel with client = yes) that has the certificate: libpq itself starts \
+                 TLS this way only from version 17 on, with sslnegotiation=direct, and only if the \
+                 proxy agrees to the protocol name \"postgresql\".",
+                None,
+            );
+    }
     if look.alpn.as_deref() == Some("postgresql") {
         return Finding::new(&tls_cause::DIRECT_ONLY)
             .with("alpn", "postgresql")

@@ -28,6 +28,11 @@ pub struct TlsProbe {
     pub http: bool,
     /// Whether PostgreSQL is, though it agreed to no protocol name.
     pub postgres: bool,
+    /// Whether it wants a client certificate before it says anything of what
+    /// is inside.
+    pub demands_certificate: bool,
+    /// The authorities that it names for one.
+    pub authorities: Vec<String>,
 }
 
 /// Keepalives of a connection that lasts a second.
@@ -60,17 +65,23 @@ async fn greet(route: &Route, endpoint: &Endpoint, ctx: &Ctx) -> Option<TlsProbe
     if sends_server_name(&endpoint.host) {
         ssl.set_hostname(&endpoint.host).ok()?;
     }
+    let tap = HandshakeLog::attach(&mut ssl).ok()?;
     let stream = again(route, ctx).await?;
     let mut stream = SslStream::new(ssl, stream.io).ok()?;
-    match Pin::new(&mut stream).connect().await {
-        Ok(()) => {}
-        Err(error) => {
-            // A TLS server that knows other protocol names only (RFC 7301, 3.2).
-            return match received_alert(&error)? {
-                Alert::NO_APPLICATION_PROTOCOL => Some(TlsProbe::default()),
-                _ => None,
-            };
-        }
+    if let Err(error) = Pin::new(&mut stream).connect().await {
+        // A TLS server that knows other protocol names only (RFC 7301, 3.2).
+        let named = received_alert(&error) == Some(Alert::NO_APPLICATION_PROTOCOL);
+        let authorities = tap.seen().certificate_request.clone();
+        return match authorities {
+            // Before TLS 1.3 the handshake itself fails for want of a certificate.
+            Some(authorities) if !named => Some(TlsProbe {
+                version: Some(stream.ssl().version_str().to_owned()),
+                demands_certificate: true,
+                authorities,
+                ..TlsProbe::default()
+            }),
+            _ => named.then(TlsProbe::default),
+        };
     }
     let alpn = stream
         .ssl()
@@ -82,10 +93,18 @@ async fn greet(route: &Route, endpoint: &Endpoint, ctx: &Ctx) -> Option<TlsProbe
         version: Some(version),
         ..TlsProbe::default()
     };
-    if look.alpn.is_none() {
+    let asked = tap.seen().certificate_request.clone();
+    if look.alpn.is_none() || asked.is_some() {
         // PostgreSQL answers by one byte; a web server complains, or waits
         // for the end of a line.
-        let answer = answer_to(&mut stream, &SSL_REQUEST).await;
+        let (answer, ended) = exchange(&mut stream, &SSL_REQUEST).await;
+        // Under TLS 1.3 the want of a certificate shows only now: as an alert,
+        // or as an end where the server looks at it by itself (nginx does).
+        if let Some(authorities) = asked.filter(|_| answer.is_empty() && ended) {
+            look.demands_certificate = true;
+            look.authorities = authorities;
+            return Some(look);
+        }
         look.postgres = matches!(answer.as_slice(), b"S" | b"N");
         look.http = is_http(&answer) || (answer.is_empty() && speaks_http(&mut stream).await);
     }
@@ -103,6 +122,14 @@ fn is_http(bytes: &[u8]) -> bool {
 
 /// What is said to a question, in a moment; nothing where nothing is.
 async fn answer_to<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, question: &[u8]) -> Vec<u8> {
+    exchange(io, question).await.0
+}
+
+/// [`answer_to`], and whether the connection ended with it or failed.
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut S,
+    question: &[u8],
+) -> (Vec<u8>, bool) {
     let exchange = async {
         io.write_all(question).await?;
         io.flush().await?;
@@ -111,8 +138,14 @@ async fn answer_to<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, question: &[u8
         bytes.truncate(n);
         Ok::<_, std::io::Error>(bytes)
     };
-    let answer = tokio::time::timeout(Duration::from_millis(300), exchange).await;
-    answer.ok().and_then(Result::ok).unwrap_or_default()
+    match tokio::time::timeout(Duration::from_millis(300), exchange).await {
+        Ok(Ok(bytes)) => {
+            let ended = bytes.is_empty();
+            (bytes, ended)
+        }
+        Ok(Err(_)) => (Vec::new(), true),
+        Err(_) => (Vec::new(), false),
+    }
 }
 
 /// What a second connection answers to a line of text; a web server's request,

@@ -314,6 +314,13 @@ fn not_for_servers(cert: &X509Ref) -> &'static str {
     }
 }
 
+/// Whether a certificate's name can be a host at all: Cloud SQL's
+/// `project:instance` and a company's name cannot.
+fn is_host_name(name: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    super::names::is_ip_address(name) || (!name.is_empty() && name.bytes().all(letter))
+}
+
 /// The server's certificate does not cover the host.
 pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
     const MOST: usize = 20;
@@ -328,7 +335,10 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
         "" => "an address without a host name (only hostaddr is set)",
         host => host,
     };
-    let plain = shown.iter().find(|name| !name.contains('*'));
+    let plain = shown.iter().find(|name| is_host_name(name));
+    let usable = shown
+        .iter()
+        .any(|name| is_host_name(name.strip_prefix("*.").unwrap_or(name)));
     let broken = names.cover(host) == NameMatch::Broken;
     Finding::new(&cause::CERT_HOSTNAME)
         .with(
@@ -338,7 +348,7 @@ pub fn hostname(cert: &X509Ref, host: &str) -> Finding {
                 false => shown.join(", "),
             },
         )
-        .with("carried", (!shown.is_empty()).then(|| shown.clone()))
+        .with("carried", usable.then(|| shown.clone()))
         .with("asked", asked.to_owned())
         .with("missing_name", (!host.is_empty()).then(|| host.to_owned()))
         .with("name", plain.cloned())

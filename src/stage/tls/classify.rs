@@ -116,7 +116,7 @@ impl HandshakeEvidence<'_> {
         };
         let mut faults = trial.faults(refusal).into_iter().map(|finding| {
             let finding = finding.with("connect", self.connect());
-            let finding = finding.word("address_only", self.address_only());
+            let finding = self.with_commands(finding);
             describe(finding, self.endpoint, self.route)
         });
         let first = faults.next();
@@ -132,6 +132,67 @@ impl HandshakeEvidence<'_> {
             Route::Direct(crate::wire::Address::Tcp(address)) => address.to_string(),
             _ => format!("{}:{}", self.endpoint.host, self.endpoint.port),
         }
+    }
+
+    /// The commands for a certificate of another name: the target's own
+    /// settings, with what has to change.
+    fn with_commands(&self, finding: Finding) -> Finding {
+        if finding.cause != &cause::CERT_HOSTNAME {
+            return finding;
+        }
+        let name = finding.evidence.get("name").and_then(|name| name.as_str());
+        let address = self.address_only();
+        match (name, address) {
+            (Some(name), Some(address)) => {
+                let by_name = self.conninfo(&[("host", name), ("hostaddr", &address)]);
+                finding.word("by_name", by_name)
+            }
+            // None of its names can be written as host.
+            (None, _) if !finding.evidence.contains_key("carried") => {
+                let quoted = shlex::try_quote(&self.conninfo(&[("sslmode", "verify-ca")]))
+                    .map(|conninfo| format!("psql {conninfo}"));
+                finding.fix(
+                    "None of the certificate's names is a host name, so verify its authority alone \
+                     (sslmode=verify-ca), with an sslrootcert that signs only this server's \
+                     certificates:",
+                    quoted.ok(),
+                )
+            }
+            _ => finding,
+        }
+    }
+
+    /// The target's settings as a connection string without its secrets, some
+    /// of them replaced.
+    fn conninfo(&self, replaced: &[(&str, &str)]) -> String {
+        let port = self.endpoint.port.to_string();
+        let host = self.endpoint.host.as_str();
+        let mut settings: Vec<(&str, &str)> = vec![("host", host), ("port", &port)];
+        for (name, given) in &self.target.report.parameters {
+            let kept = !matches!(
+                name.as_str(),
+                "host" | "hostaddr" | "port" | "password" | "sslpassword" | "service" | "passfile"
+            ) && given.origin.kind != "default"
+                && given.value != crate::secret::HIDDEN;
+            if kept || matches!(name.as_str(), "user" | "dbname") {
+                settings.push((name, &given.value));
+            }
+        }
+        for &(name, value) in replaced {
+            match settings.iter_mut().find(|(known, _)| *known == name) {
+                Some(setting) => setting.1 = value,
+                None => settings.push((name, value)),
+            }
+        }
+        let quoted = |value: &str| match value.contains([' ', '\'', '\\']) || value.is_empty() {
+            true => format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'")),
+            false => value.to_owned(),
+        };
+        let words = settings
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", quoted(value)));
+        words.collect::<Vec<_>>().join(" ")
     }
 
     fn address_only(&self) -> Option<String> {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use openssl::error::ErrorStack;
@@ -42,7 +42,11 @@ pub fn load(
         Err(error) if absent(&error) => return Ok(None),
         Err(error) => {
             let reason = format!("{} cannot be accessed", path.display());
-            return Err(unusable(path, reason).with("error", error.to_string()));
+            let finding = match (file.named, closed_by_another(path)) {
+                (false, Some(closed)) => closed.finding(path),
+                _ => unusable(path, reason),
+            };
+            return Err(finding.with("error", error.to_string()));
         }
     }
     let pem = PemFile::read(path, limit)
@@ -90,6 +94,74 @@ pub fn load(
         key_file: key_file.clone(),
         cert,
     }))
+}
+
+/// A directory on the way to the default certificate that another user closed
+/// to this one: a service that runs with root's `HOME`, or a `~/.postgresql`
+/// that `sudo` made.
+struct ClosedDirectory {
+    directory: PathBuf,
+    owner: String,
+    user: String,
+    /// The home directory of the account that this process runs as.
+    home: Option<PathBuf>,
+}
+
+/// The directory that keeps this process from `path`: the deepest one that can
+/// be looked at, where it is another user's.
+fn closed_by_another(path: &Path) -> Option<ClosedDirectory> {
+    let mut above = path.ancestors().skip(1);
+    let (directory, meta) = above.find_map(|dir| Some((dir, fs::metadata(dir).ok()?)))?;
+    let me = nix::unistd::geteuid();
+    if meta.uid() == me.as_raw() {
+        return None;
+    }
+    let account = |uid| nix::unistd::User::from_uid(uid).ok().flatten();
+    let mine = account(me);
+    Some(ClosedDirectory {
+        directory: directory.to_owned(),
+        owner: account(meta.uid().into())
+            .map_or_else(|| format!("user {}", meta.uid()), |u| u.name),
+        user: mine
+            .as_ref()
+            .map_or_else(|| format!("user {me}"), |u| u.name.clone()),
+        home: mine.map(|user| user.dir),
+    })
+}
+
+impl ClosedDirectory {
+    fn finding(self, path: &Path) -> Finding {
+        let reason = format!(
+            "{} cannot be accessed, since {} belongs to {} and this process runs as {}",
+            path.display(),
+            self.directory.display(),
+            self.owner,
+            self.user
+        );
+        // Where HOME is right, only the directory in it is not.
+        let other = self.home.filter(|home| !path.starts_with(home));
+        let other = other.and_then(|home| {
+            shlex::try_quote(home.to_str()?)
+                .ok()
+                .map(|q| q.into_owned())
+        });
+        let finding = unusable(path, reason)
+            .with("directory", self.directory.display().to_string())
+            .with("owner", self.owner)
+            .with("runs_as", self.user.clone());
+        let finding = match other {
+            Some(home) => finding.fix(
+                format!("Set HOME to the home directory of {}:", self.user),
+                Some(format!("export HOME={home}")),
+            ),
+            None => finding,
+        };
+        finding.fix(
+            "Or name a certificate file that does not exist: every version of libpq then does \
+             without one:",
+            Some("export PGSSLCERT=/nonexistent".to_owned()),
+        )
+    }
 }
 
 /// What libpq takes for "not there".

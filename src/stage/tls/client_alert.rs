@@ -92,8 +92,12 @@ pub(super) fn required(at_hand: bool, target: &Target, tap: &HandshakeLog) -> Fi
     };
     Finding::new(&cause::CLIENT_REQUIRED)
         .with("why", why)
+        .word("default_files", DEFAULT_FILES)
         .with("authorities", authorities(tap))
 }
+
+/// Where libpq looks for a certificate and its key by itself.
+const DEFAULT_FILES: &str = "~/.postgresql/postgresql.crt and postgresql.key";
 
 fn authorities(tap: &HandshakeLog) -> Option<Vec<String>> {
     let seen = tap.seen();
@@ -143,9 +147,9 @@ pub fn client_required(
 ) -> Finding {
     let finding = match tls {
         Some(tls) => required(tls.client.is_some(), target, &tls.tap),
-        None => {
-            Finding::new(&cause::CLIENT_REQUIRED).with("why", "the connection is not encrypted")
-        }
+        None => Finding::new(&cause::CLIENT_REQUIRED)
+            .with("why", "the connection is not encrypted")
+            .word("default_files", DEFAULT_FILES),
     };
     describe(finding, endpoint, route)
 }

@@ -3,6 +3,8 @@
 pub mod certificate;
 pub mod chain;
 pub mod client;
+pub mod demanding;
+pub mod foreign_home;
 pub mod session;
 
 use std::fs;
