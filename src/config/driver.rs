@@ -47,6 +47,10 @@ const SCHEMES: &[(&str, &str)] = &[
     ("pdo-pgsql", "PHP"),
     ("pdo_pgsql", "PHP"),
     ("ecto", "Ecto"),
+    ("r2dbc:postgresql", "R2DBC"),
+    ("r2dbc:pool:postgresql", "R2DBC"),
+    ("cockroachdb", "SQLAlchemy's dialect for CockroachDB"),
+    ("cockroach", "golang-migrate"),
     ("pg", "other drivers"),
 ];
 
@@ -62,6 +66,34 @@ const DIALECTS: &[&str] = &[
     "pygresql",
     "pypostgresql",
     "auroradataapi",
+];
+
+/// Those of them that hand every parameter to libpq.
+const OVER_LIBPQ: &[&str] = &["psycopg2", "psycopg2cffi", "psycopg", "psycopg_async"];
+
+/// What `asyncpg.connect` (0.32) and SQLAlchemy's dialect for it take by name,
+/// as which SQLAlchemy hands over the parameters of a URL.
+const ASYNCPG: &[&str] = &[
+    "host",
+    "port",
+    "user",
+    "password",
+    "passfile",
+    "service",
+    "servicefile",
+    "database",
+    "timeout",
+    "statement_cache_size",
+    "max_cached_statement_lifetime",
+    "max_cacheable_statement_size",
+    "command_timeout",
+    "ssl",
+    "direct_tls",
+    "target_session_attrs",
+    "krbsrvname",
+    "gsslib",
+    "prepared_statement_cache_size",
+    "async_fallback",
 ];
 
 /// The scheme of a URL, and what is behind `://`.
@@ -123,6 +155,26 @@ pub struct Translated {
     pub no_verify: bool,
 }
 
+/// libpq reads `ssl=true` in a URL alone (`conninfo_uri_parse_params`), and
+/// SQLAlchemy hands the parameters over one by one.
+///
+/// # Errors
+/// It is there, and the scheme names a driver over libpq.
+pub fn refuse_jdbc_ssl(url: &str, dialect: Dialect, source: &str) -> Result<(), Finding> {
+    let Dialect::Of(driver) = dialect else {
+        return Ok(());
+    };
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    match OVER_LIBPQ.contains(&driver) && query.split('&').any(|pair| pair == "ssl=true") {
+        true => Err(unknown("ssl", source, "pgjdbc")
+            .with("meaning", "TLS")
+            .with("meant", "sslmode")
+            .with("reader", format!("{driver} (libpq)"))
+            .as_failure()),
+        false => Ok(()),
+    }
+}
+
 /// Puts libpq's parameters in the place of other drivers'.
 ///
 /// # Errors
@@ -136,7 +188,26 @@ pub fn translate(
 ) -> Result<Translated, Finding> {
     let mut out = Translated::default();
     let explicit_mode = read.iter().any(|a| a.name == "sslmode");
+    let placed = ["host", "port", "user", "password", "dbname"];
     for (at, assignment) in read.into_iter().enumerate() {
+        if dialect == Dialect::Of("asyncpg")
+            && !ASYNCPG.contains(&assignment.name.as_str())
+            && !placed.contains(&assignment.name.as_str())
+            && (catalog::find(&assignment.name).is_some()
+                || catalog::foreign_of(&assignment.name).is_some())
+        {
+            let meant = (assignment.name == "sslmode").then_some("ssl");
+            out.warnings.push(
+                Finding::new(&cause::PARAM_UNKNOWN)
+                    .with("parameter", assignment.name.clone())
+                    .with("parameter_name", assignment.name.clone())
+                    .with("source", source.to_owned())
+                    .with("reader", "asyncpg")
+                    .with("meant", meant)
+                    .word("known", "")
+                    .as_warning(),
+            );
+        }
         if assignment.name == "sslmode" && is_no_verify(&assignment.text()) {
             out.no_verify("sslmode=no-verify");
             if dialect == Dialect::Libpq {
@@ -154,12 +225,20 @@ pub fn translate(
         let Some(foreign) = catalog::foreign_of(&assignment.name) else {
             return Err(not_known(&assignment.name, source, hides(at)));
         };
-        if dialect == Dialect::Libpq {
-            out.warnings.push(
-                unknown(&assignment.name, source, foreign.driver)
-                    .with("meaning", foreign.meaning)
-                    .with("meant", equivalent(foreign.name)),
-            );
+        let refused = || {
+            unknown(&assignment.name, source, foreign.driver)
+                .with("meaning", foreign.meaning)
+                .with("meant", equivalent(foreign.name))
+        };
+        match dialect {
+            Dialect::Libpq => out.warnings.push(refused()),
+            // The scheme says who reads it, and that one does not connect.
+            Dialect::Of(driver) if OVER_LIBPQ.contains(&driver) => {
+                return Err(refused()
+                    .with("reader", format!("{driver} (libpq)"))
+                    .as_failure());
+            }
+            Dialect::Of(_) => {}
         }
         out.foreign(&assignment, foreign, explicit_mode);
     }

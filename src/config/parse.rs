@@ -302,6 +302,7 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
         .split_once('?')
         .is_some_and(|(_, query)| query.contains('@'));
     let hides = |at: usize| at_sign || (at > 0 && secrets.get(at - 1).copied().unwrap_or(true));
+    driver::refuse_jdbc_ssl(body, dialect, source)?;
     reading.fill(driver::translate(read, dialect, source, hides)?);
     Ok(reading)
 }

@@ -30,6 +30,7 @@ mod config;
 mod demo;
 mod dns;
 mod dns_odd;
+mod driver_scheme;
 mod guards;
 mod healthy;
 pub mod idle;
@@ -67,6 +68,7 @@ use crate::case::Scenario;
 pub const STAGES: &[(&str, &[Scenario])] = &[
     ("healthy", healthy::SCENARIOS),
     ("config", config::SCENARIOS),
+    ("config", driver_scheme::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
     ("key", key_run::SCENARIOS),
@@ -94,6 +96,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tls", tls::certificate::SCENARIOS),
     ("tls", tls::chain::SCENARIOS),
     ("tls", tls::client::SCENARIOS),
+    ("tls", tls::demanding::SCENARIOS),
+    ("tls", tls::foreign_home::SCENARIOS),
     ("auth", auth::SCENARIOS),
     ("auth-spoken", auth::spoken::SPOKEN),
     ("auth-german", auth::spoken::GERMAN),
