@@ -44,6 +44,7 @@ fn listed() -> Result<(), Failed> {
     let mut wrong = Vec::new();
     for row in pages {
         for command in row.fixes.iter().filter_map(|fix| fix.command) {
+            let command = command.replace("{ssh|ssh}", "ssh");
             let fixed = command.split('{').next().unwrap_or_default();
             let is = |(code, begin): (&str, &str)| code == row.code && command.starts_with(begin);
             let run = FIXES.iter().any(|fix| is((fix.cause, fix.command)));
@@ -61,7 +62,8 @@ fn listed() -> Result<(), Failed> {
         let commands = row
             .into_iter()
             .flat_map(|row| row.fixes)
-            .filter_map(|fix| fix.command);
+            .filter_map(|fix| fix.command)
+            .map(|command| command.replace("{ssh|ssh}", "ssh"));
         if !commands
             .into_iter()
             .any(|command| command.starts_with(begin))

@@ -248,9 +248,13 @@ impl Account {
                     false => &cause::tcp::PARTIAL,
                 };
                 let tried = tries.missed.len() + tries.ended.len();
+                let name = host(why).unwrap_or_else(|| "The name".to_owned());
+                let machine = name.rsplit_once(':').map(|(host, _)| host.to_owned());
                 Some(
                     Finding::new(row)
-                        .with("host", host(why).unwrap_or_else(|| "The name".to_owned()))
+                        .word("name", machine.clone())
+                        .word("database_host", machine)
+                        .with("host", name)
                         .with("count", groups.len())
                         .with("dead", (*address).to_owned())
                         .with(

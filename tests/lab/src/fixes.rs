@@ -47,9 +47,9 @@ pub enum Then {
     Prints(&'static str),
     /// It only looks, and there is nothing to see.
     PrintsNothing,
-    /// It writes a key that dbdoctor finds no fault with: the file that the evidence of this
-    /// name says, with this behind it.
-    WritesKey(&'static str, &'static str),
+    /// It writes a key that dbdoctor finds no fault with: the last word of the command, or the
+    /// file that the evidence of this name says, with this behind it.
+    WritesKey(Option<&'static str>, &'static str),
 }
 
 /// Runs the command on its fault.
@@ -70,7 +70,10 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
         Then::Prints(text) => ensure!(printed.contains(text), "no {text:?} {}", describe()),
         Then::PrintsNothing => ensure!(printed.trim().is_empty(), "it prints {}", describe()),
         Then::WritesKey(evidence, suffix) => {
-            let path = finding["evidence"][evidence].as_str();
+            let path = match evidence {
+                Some(name) => finding["evidence"][name].as_str(),
+                None => command.split_whitespace().last(),
+            };
             let path = format!("{}{suffix}", path.context("no such evidence")?);
             let case = Case::key(path);
             let verdict = report(lab, &case, bin).with_context(describe)?;
@@ -157,7 +160,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "key.mangled",
         command: "dbdoctor key",
         scenario: "key-escaped-newlines",
-        then: Then::WritesKey("repaired_file", ""),
+        then: Then::WritesKey(None, ""),
     },
     FixRun {
         cause: "key.not-a-file",
@@ -187,7 +190,7 @@ pub const FIXES: &[FixRun] = &[
         cause: "key.passphrase.missing",
         command: "cp -p",
         scenario: "key-passphrase-missing",
-        then: Then::WritesKey("path", ".open"),
+        then: Then::WritesKey(Some("path"), ".open"),
     },
     FixRun {
         cause: "key.permissions",
@@ -199,13 +202,13 @@ pub const FIXES: &[FixRun] = &[
         cause: "key.ppk",
         command: "puttygen",
         scenario: "key-ppk",
-        then: Then::WritesKey("converted", ""),
+        then: Then::WritesKey(Some("converted"), ""),
     },
     FixRun {
         cause: "key.public",
         command: "dbdoctor key",
         scenario: "who-key-public-beside",
-        then: Then::WritesKey("private", ""),
+        then: Then::WritesKey(Some("private"), ""),
     },
     FixRun {
         cause: "ssh.auth.agent-mute",
@@ -251,9 +254,21 @@ pub const FIXES: &[FixRun] = &[
     },
     FixRun {
         cause: "ssh.malformed",
-        command: "ssh -vv",
+        command: "ssh ",
         scenario: "ssh-malformed",
         then: Then::Prints("debug1: "),
+    },
+    FixRun {
+        cause: "ssh.proxy-command.missing",
+        command: "ssh ",
+        scenario: "ssh-proxy-command-missing",
+        then: Then::Prints("not found"),
+    },
+    FixRun {
+        cause: "ssh.proxy-command.exit",
+        command: "ssh ",
+        scenario: "ssh-proxy-command-exit",
+        then: Then::Prints("TargetNotConnected"),
     },
     FixRun {
         cause: "ssh.silent",
@@ -343,13 +358,28 @@ pub const NOT_RUN: &[(&str, &str, &str)] = &[
         "loopback fragments nothing, and raw sockets are not everybody's",
     ),
     (
+        "ssh.proxy-command.missing",
+        "command -v",
+        "prints nothing where the program is missing, which the report says already",
+    ),
+    (
+        "ssh.proxy-command.output",
+        "ssh ",
+        "the same command as for ssh.proxy-command.exit",
+    ),
+    (
+        "ssh.proxy-command.silent",
+        "ssh ",
+        "stays open as long as the command is silent",
+    ),
+    (
         "ssh.unclassified",
-        "ssh -vv",
+        "ssh ",
         "no fault leads there; ssh.malformed runs it",
     ),
     (
         "ssh.unsupported",
-        "ssh -N",
+        "ssh ",
         "stays open, and the database's name is the reader's to fill in",
     ),
     ("tunnel.prohibited", "sudo sshd -T", SERVER),
