@@ -19,6 +19,8 @@ pub mod host_key;
 pub mod identification;
 pub mod identities;
 pub mod known_hosts;
+mod known_hosts_damage;
+mod known_hosts_repair;
 mod liveness;
 mod product;
 mod proxy_command;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::algorithms::{KnownKeyTypes, key_type, signs_certificates};
 use super::known_hosts::{Book, KnownHostsLine, Marker, fingerprint, host_port};
+use super::known_hosts_damage::Wanted;
+use super::known_hosts_repair::{Added, added, repair};
 use crate::cause;
 use crate::config::{Hop, HostKeyCheck};
 use crate::finding::Finding;
@@ -494,8 +496,55 @@ impl HostKeyVerifier {
             .files()
             .map(|file| file.display().to_string())
             .collect();
-        self.finding(&cause::ssh::HOSTKEY_UNKNOWN, shown)
-            .with("files_read", read)
+        let finding = self
+            .finding(&cause::ssh::HOSTKEY_UNKNOWN, shown)
+            .with("files_read", read);
+        self.with_repair(finding, shown)
+    }
+
+    /// How the key gets into the file: by a line behind the last one, unless
+    /// the file or a line of it for this host must be repaired first.
+    fn with_repair(&self, finding: Finding, shown: &Shown) -> Finding {
+        let (Ok(key), Some(file)) = (shown.key.to_openssh(), self.hop.known_hosts.first()) else {
+            return finding;
+        };
+        let name = self.name();
+        let wanted = Wanted {
+            name: &name,
+            bare: match self.hop.host_key_alias {
+                Some(_) => None,
+                None => Some((&self.hop.host, self.hop.port)),
+            },
+            key: &shown.key,
+        };
+        let entry = format!("{name} {key}");
+        if let Some(repair) = repair(&self.book, &wanted, &entry, file) {
+            let kept = format!("the old file is kept as {}", repair.kept.display());
+            let text = match repair.same_key {
+                true => format!(
+                    "{} has this key, but OpenSSH cannot read it: {}. Repair it ({kept}):",
+                    repair.place, repair.what
+                ),
+                false => format!(
+                    "OpenSSH cannot read {}: {}. {} repair it ({kept}):",
+                    repair.place,
+                    repair.what,
+                    compare(shown)
+                ),
+            };
+            return finding
+                .without(&["entry"])
+                .with("damaged_line", repair.place)
+                .with("damage", repair.what)
+                .fix(text, Some(repair.command));
+        }
+        match added(&self.book, file, &entry) {
+            Some(Added::Plainly) => finding,
+            Some(Added::By(what, command)) => finding
+                .without(&["entry"])
+                .fix(format!("{} {what}", compare(shown)), Some(command)),
+            Some(Added::Nowhere) | None => finding.without(&["entry"]),
+        }
     }
 
     fn changed(&self, shown: &Shown, lines: &[KnownHostsLine]) -> Finding {
@@ -537,6 +586,15 @@ impl HostKeyVerifier {
             None => finding,
         }
     }
+}
+
+/// What comes before a key is trusted.
+fn compare(shown: &Shown) -> String {
+    format!(
+        "Ask the server administrator for the fingerprint (on the server: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub). If it is {},",
+        short_type(&shown.key.algorithm()),
+        fingerprint(&shown.key)
+    )
 }
 
 /// How the lines that apply to a host see what it shows (hostfile.c,

@@ -1,6 +1,7 @@
 //! `known_hosts`, read as OpenSSH reads it (sshd(8), "SSH_KNOWN_HOSTS FILE
 //! FORMAT"; hostfile.c). Never written.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ impl KnownHostsLine {
 /// The content of the files that may know a host.
 #[derive(Clone, Debug, Default)]
 pub struct Book {
-    pages: Vec<(PathBuf, String)>,
+    pages: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl Book {
@@ -72,17 +73,24 @@ impl Book {
         self.pages.iter().map(|(path, _)| path.as_path())
     }
 
+    /// The files that were read, with their content.
+    pub fn pages(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.pages
+            .iter()
+            .map(|(path, content)| (path.as_path(), content.as_slice()))
+    }
+
     /// The lines that apply to a name, in order. Malformed ones are skipped.
     pub fn lines(&self, name: &str) -> Vec<KnownHostsLine> {
         let name = name.to_lowercase();
         let mut lines = Vec::new();
-        for (file, content) in &self.pages {
-            for (at, text) in content.lines().enumerate() {
-                if let Some((marker, public)) = applies(text, &name)
+        for (file, content) in self.pages() {
+            for (at, text) in content.split(|byte| *byte == b'\n').enumerate() {
+                if let Some((marker, public)) = applies(&line(text), &name)
                     && let Ok(key) = public.to_bytes()
                 {
                     lines.push(KnownHostsLine {
-                        file: file.clone(),
+                        file: file.to_owned(),
                         number: at + 1,
                         marker,
                         key_type: super::algorithms::key_type(&public.algorithm()),
@@ -110,7 +118,7 @@ pub fn host_port(host: &str, port: u16) -> String {
     }
 }
 
-fn content(path: &Path) -> Option<String> {
+fn content(path: &Path) -> Option<Vec<u8>> {
     let metadata = std::fs::metadata(path).ok()?;
     if !metadata.is_file() {
         return None;
@@ -118,11 +126,17 @@ fn content(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).ok()?;
     file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(bytes)
+}
+
+/// A line as OpenSSH reads it: as far as the first NUL byte.
+pub fn line(bytes: &[u8]) -> Cow<'_, str> {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text)
 }
 
 /// The marker and key of a line, if it is well formed and names the host.
-fn applies(line: &str, host: &str) -> Option<(Marker, PublicKey)> {
+pub fn applies(line: &str, host: &str) -> Option<(Marker, PublicKey)> {
     const BLANK: [char; 2] = [' ', '\t'];
     let mut rest = line.trim_start_matches(BLANK);
     if rest.is_empty() || rest.starts_with('#') {
@@ -146,17 +160,27 @@ fn applies(line: &str, host: &str) -> Option<(Marker, PublicKey)> {
         return None;
     }
     let mut words = rest.split(BLANK).filter(|word| !word.is_empty());
-    let (key_type, key) = (words.next()?, words.next()?);
-    let key = key.trim_end_matches('\r');
+    Some((marker, public_key(words.next()?, words.next()?)?))
+}
+
+/// The key of a line. Its base64 may have white space other than blanks in it,
+/// and the name of a signature stands for the type `ssh-rsa` (sshkey.c,
+/// `sshkey_read`).
+pub fn public_key(key_type: &str, key: &str) -> Option<PublicKey> {
+    let key_type = match key_type {
+        "rsa-sha2-256" | "rsa-sha2-512" => "ssh-rsa",
+        other => other,
+    };
+    let key: String = key.split(['\r', '\x0b', '\x0c']).collect();
     let public = PublicKey::from_openssh(&format!("{key_type} {key}")).ok()?;
     match public.key_data() {
         KeyData::Other(_) | KeyData::Certificate(_) => None,
-        _ => Some((marker, public)),
+        _ => Some(public),
     }
 }
 
 /// Whether a line's first field names the host, hashed or as patterns.
-fn names(field: &str, host: &str) -> bool {
+pub fn names(field: &str, host: &str) -> bool {
     match field.strip_prefix('|') {
         Some(hashed) => matches_hash(hashed, host).unwrap_or(false),
         None => pattern_list(&field.to_lowercase(), host),
@@ -204,6 +228,25 @@ mod tests {
             "db.test"
         ));
         assert!(found(&format!("@revoked * {KEY}"), "db.test"));
+    }
+
+    #[test]
+    fn white_space_within_a_key_and_what_follows_a_nul_do_not_count() {
+        let (begin, end) = KEY.split_at(40);
+        for space in ['\r', '\x0b', '\x0c'] {
+            assert!(found(
+                &format!("db.test {begin}{space}{end}{space}"),
+                "db.test"
+            ));
+        }
+        assert!(found(
+            &line(format!("db.test {KEY}\0?").as_bytes()),
+            "db.test"
+        ));
+        assert!(!found(
+            &line(format!("db.test\0 {KEY}").as_bytes()),
+            "db.test"
+        ));
     }
 
     #[test]
