@@ -22,7 +22,7 @@ fn main() {
 
 fn trial(fix: &'static FixRun, lab: Arc<Lab>) -> Trial {
     let word = fix.command.split_whitespace().next().unwrap_or_default();
-    let name = format!("{}::{word}", fix.cause);
+    let name = format!("{}::{word}::{}", fix.cause, fix.scenario);
     let skipped = fixes::scenario(fix)
         .ok()
         .and_then(|scenario| scenario.skipped());

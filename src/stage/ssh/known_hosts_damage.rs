@@ -139,6 +139,13 @@ impl Wanted<'_> {
             return None;
         }
         let fields = &all[usize::from(marker.is_some())..];
+        // OpenSSH takes it for a pattern of every host.
+        if let [word] = fields
+            && word.len() > 2
+            && word.chars().all(|char| char == '*')
+        {
+            return damage(MASKED.into(), false, drop);
+        }
         let Some((place, rest)) = self.entry(fields) else {
             if let Some((last, same)) = self.wrapped(lines, at) {
                 return damage(wrapped(at, last), same, Mend::Drop(at + 1, last + 1));
@@ -229,12 +236,6 @@ impl Wanted<'_> {
     /// What is wrong with a line that names no host, if it is this one's.
     fn nameless(&self, fields: &[&str]) -> Option<(What, bool)> {
         let key = encoded(self.key);
-        if let [word] = fields
-            && word.len() > 2
-            && word.chars().all(|char| char == '*')
-        {
-            return Some((MASKED.into(), false));
-        }
         if fields
             .iter()
             .any(|word| word.contains(&fingerprint(self.key)))
@@ -268,6 +269,7 @@ impl Wanted<'_> {
         {
             return "it has a fingerprint instead of the key".into();
         }
+        let shown = encoded(self.key);
         match rest {
             [] => "it ends after the name of the host".into(),
             [key, ..] if key.starts_with("AAAA") => "the type of the key is missing".into(),
@@ -276,7 +278,7 @@ impl Wanted<'_> {
             }
             [_] => "the key is missing".into(),
             [key_type, key, ..] => match inner_type(key) {
-                _ if encoded(self.key).starts_with(key) => CUT.into(),
+                _ if shown.len() > key.len() && shown.starts_with(key) => CUT.into(),
                 Some(inner) if inner != *key_type && public_key(&inner, key).is_some() => {
                     format!("it says {key_type}, and the key is of the type {inner}").into()
                 }
@@ -355,15 +357,15 @@ fn is_cut(key: &str) -> bool {
         return false;
     };
     let mut rest = bytes.as_slice();
+    let mut parts = 0;
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        match usize::try_from(u32::from_be_bytes(*length))
-            .ok()
-            .and_then(|length| after.get(length..))
-        {
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok();
+        match length.and_then(|length| after.get(length..)) {
             Some(after) => rest = after,
             None => return true,
         }
+        parts += 1;
     }
-    // Too few parts, too.
-    !rest.is_empty() || bytes.len() < 40
+    // Every key has a part behind its type.
+    !rest.is_empty() || parts < 2
 }

@@ -43,6 +43,8 @@ pub enum Then {
     Fails(&'static str),
     /// The cause is no longer found, whatever the rest of the run.
     Gone,
+    /// The cause is no longer found, and ssh-keygen finds this host in the file of known hosts.
+    GoneAndKnown(&'static str),
     /// It only looks, and prints this, on either stream.
     Prints(&'static str),
     /// It only looks, and there is nothing to see.
@@ -83,13 +85,13 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
                 describe()
             );
         }
-        Then::Gone => {
-            let after = report(lab, &case, bin)?;
-            ensure!(
-                find(&after, fix.cause).is_none(),
-                "still there {}",
-                describe()
-            );
+        Then::Gone => gone(lab, &case, fix, bin).with_context(describe)?,
+        Then::GoneAndKnown(host) => {
+            gone(lab, &case, fix, bin).with_context(describe)?;
+            let route = case.ssh.as_ref().context("no route")?;
+            let file = route.known_hosts.as_ref().context("no known hosts")?;
+            let find = Tool::new("ssh-keygen").args(["-F", host, "-f"]);
+            find.arg(file.display()).succeed().with_context(describe)?;
         }
         Then::Passes | Then::Fails(_) => {
             let after = report(lab, &case, bin)?;
@@ -103,6 +105,23 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn gone(lab: &Lab, case: &Case, fix: &FixRun, bin: &Path) -> Result<()> {
+    let after = report(lab, case, bin)?;
+    ensure!(find(&after, fix.cause).is_none(), "still there");
+    Ok(())
+}
+
+/// A repair of known_hosts, or an addition to it, on the fault of this scenario, whose file has a
+/// line of another host.
+const fn known_hosts(command: &'static str, scenario: &'static str) -> FixRun {
+    FixRun {
+        cause: "ssh.hostkey.unknown",
+        command,
+        scenario,
+        then: Then::GoneAndKnown("other.test"),
+    }
 }
 
 /// The scenario that has the fault.
@@ -244,6 +263,36 @@ pub const FIXES: &[FixRun] = &[
         cause: "ssh.hostkey.unknown",
         command: "printf",
         scenario: "ssh-hostkey-unknown",
+        then: Then::Gone,
+    },
+    known_hosts("cp ", "ssh-known-hosts-cut"),
+    known_hosts("cp ", "ssh-known-hosts-cut-last"),
+    known_hosts("cp ", "ssh-known-hosts-wrapped"),
+    known_hosts("cp ", "ssh-known-hosts-wrapped-blank"),
+    known_hosts("cp ", "ssh-known-hosts-escaped"),
+    known_hosts("cp ", "ssh-known-hosts-escaped-behind"),
+    known_hosts("cp ", "ssh-known-hosts-utf16"),
+    known_hosts("cp ", "ssh-known-hosts-utf16-big"),
+    known_hosts("cp ", "ssh-known-hosts-utf16-other"),
+    known_hosts("cp ", "ssh-known-hosts-mark"),
+    known_hosts("cp ", "ssh-known-hosts-quoted"),
+    known_hosts("cp ", "ssh-known-hosts-nameless"),
+    known_hosts("cp ", "ssh-known-hosts-port"),
+    known_hosts("cp ", "ssh-known-hosts-base64"),
+    known_hosts("cp ", "ssh-known-hosts-masked"),
+    known_hosts("cp ", "ssh-known-hosts-masked-whole"),
+    known_hosts("cp ", "ssh-known-hosts-glued"),
+    known_hosts("printf", "ssh-known-hosts-no-end"),
+    FixRun {
+        cause: "ssh.hostkey.unknown",
+        command: "cp ",
+        scenario: "ssh-known-hosts-utf16-plain",
+        then: Then::Gone,
+    },
+    FixRun {
+        cause: "ssh.hostkey.unknown",
+        command: "mkdir -p",
+        scenario: "ssh-known-hosts-no-folder",
         then: Then::Gone,
     },
     FixRun {

@@ -52,6 +52,7 @@ mod ssh_config;
 mod ssh_exec;
 mod ssh_home;
 mod ssh_hostkey;
+mod ssh_known_hosts;
 mod ssh_proxy;
 mod ssh_stranger;
 mod ssh_trust;
@@ -88,6 +89,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
     ("ssh", ssh_home::SCENARIOS),
+    ("ssh", ssh_known_hosts::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
     ("ssh", ssh_who::SCENARIOS),
     ("tunnel", tunnel::SCENARIOS),
