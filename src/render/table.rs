@@ -288,7 +288,8 @@ fn findings(page: &mut Page, report: &Report, style: &Style) -> bool {
         .iter()
         .flat_map(|record| record.all_findings().map(|finding| (record.stage, finding)))
         .collect();
-    // What counts stands where the reader looks first: at the end.
+    // What counts stands where the reader looks first: at the end. Other
+    // failures come after it, so that none of them leads the verdict's.
     let at = all.iter().position(|(stage, finding)| {
         Some(*stage) == verdict.stage
             && Some(finding.cause) == verdict.cause
@@ -296,13 +297,20 @@ fn findings(page: &mut Page, report: &Report, style: &Style) -> bool {
     });
     if let Some(at) = at {
         let own = all.remove(at);
+        let (failures, warnings): (Vec<_>, Vec<_>) = (all.into_iter())
+            .partition(|(_, finding)| finding.status == Status::Fail);
+        all = warnings;
         all.push(own);
+        all.extend(failures);
     }
     for (_, one) in &all {
         page.gap();
         finding(page, one, &subject, style);
     }
-    at.is_some()
+    let last = all.last();
+    last.is_some_and(|(stage, finding)| {
+        Some(*stage) == verdict.stage && Some(finding.cause) == verdict.cause
+    })
 }
 
 fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {

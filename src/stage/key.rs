@@ -33,6 +33,7 @@ mod version;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use russh::keys::agent::client::AgentClient;
 use russh::keys::ssh_key::encoding::Decode;
@@ -40,11 +41,13 @@ use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{Certificate, PrivateKey, PublicKey};
 use serde_json::{Map, Value};
 
+use crate::cause::key as cause;
 use crate::config::{NamedFile, SshPlan};
 use crate::ctx::Ctx;
 use crate::finding::Status;
 use crate::report::StageRecord;
 use crate::secret::Secret;
+use crate::stage::ssh::identities::AGENT_PATIENCE;
 use crate::terminal::{self, Echo};
 pub use describe::bits;
 pub use examine::{Examined, shown_path};
@@ -79,6 +82,9 @@ pub struct LoadedKey {
     /// The private half, unless it is locked (encrypted, no passphrase) or
     /// not there (only the public half is): then only an agent can sign.
     pub private: Option<PrivateKey>,
+    /// Whether the file is a public key without a private one beside it: it
+    /// names a key that only an agent has.
+    pub names_agent_key: bool,
     /// The public key that OpenSSH offers for this file: what the `.pub`
     /// beside it says, even where it belongs to another key (then OpenSSH
     /// refuses to sign with the file and only an agent could), else `public`.
@@ -169,6 +175,8 @@ pub async fn probe(plan: &SshPlan, ctx: &Ctx, record: &mut StageRecord) -> Keyri
             // to offer, what is wrong with it is not worth a word.
             match finding.status {
                 _ if !file.named && others => {}
+                // What the file is for; `ssh` says what became of it.
+                _ if finding.cause == &cause::PUBLIC && examined.names_agent_key() => {}
                 Status::Fail => record.provisional(finding.clone()),
                 _ if examined.offers_another(finding) => record.provisional(finding.clone()),
                 _ => record.warn(finding.clone()),
@@ -273,7 +281,9 @@ pub async fn agent_keys(socket: &Path, ctx: &Ctx) -> Vec<PublicKey> {
         let mut agent = AgentClient::connect_uds(socket).await.ok()?;
         agent.request_identities().await.ok()
     };
-    let identities = ctx.within(asked).await.ok().flatten().unwrap_or_default();
+    let limit = ctx.limit().min(Instant::now() + AGENT_PATIENCE);
+    let identities = ctx.until(limit, asked).await.ok().flatten();
+    let identities = identities.unwrap_or_default();
     identities
         .iter()
         .map(|identity| identity.public_key().into_owned())

@@ -12,6 +12,7 @@ pub mod auth;
 mod auth_log;
 mod banner;
 mod classify;
+mod classify_agent;
 mod classify_auth;
 pub mod client;
 pub mod forward;
@@ -284,6 +285,8 @@ impl Visit<'_> {
             password: self.plan.password.as_ref(),
             person_until: (self.ctx.surroundings.interactive).then_some(self.ctx.deadline),
             keys_only,
+            agent_patience: self.ctx.timeout,
+            deadline: self.ctx.deadline,
             below,
             announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),
         };

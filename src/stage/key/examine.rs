@@ -56,6 +56,11 @@ impl Examined {
         finding.cause == &cause::PAIR_MISMATCH && self.key.as_ref().is_some_and(differs)
     }
 
+    /// Whether the file names a key that only an agent has.
+    pub fn names_agent_key(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.names_agent_key)
+    }
+
     /// Nothing is known but an error.
     pub fn unclassified(file: &NamedFile, error: &str) -> Self {
         let path = shown_path(&file.path);
@@ -314,6 +319,7 @@ pub fn locked(path: &Path, public: PublicKey) -> LoadedKey {
         offered: public.clone(),
         public,
         private: None,
+        names_agent_key: false,
         certificate: companions::certificate(path).map(|(_, certificate)| certificate),
     }
 }
@@ -321,11 +327,6 @@ pub fn locked(path: &Path, public: PublicKey) -> LoadedKey {
 fn public_half(found: &mut Examined, file: &NamedFile, read: &KeyFile, what: &str) {
     found.summary = format!("{what}, not a private key");
     found.fact("format", what.to_owned());
-    let text = String::from_utf8_lossy(&read.content);
-    if let Some(public) = format::read_public(&text) {
-        describe_public(found, &public);
-        found.key = Some(locked(&file.path, public));
-    }
     // The private half usually has the same name without the ending.
     let sibling = file
         .path
@@ -333,6 +334,14 @@ fn public_half(found: &mut Examined, file: &NamedFile, read: &KeyFile, what: &st
         .and_then(|path| path.strip_suffix("-cert.pub").or(path.strip_suffix(".pub")))
         .filter(|path| Path::new(path).is_file())
         .map(str::to_owned);
+    let text = String::from_utf8_lossy(&read.content);
+    if let Some(public) = format::read_public(&text) {
+        describe_public(found, &public);
+        found.key = Some(LoadedKey {
+            names_agent_key: sibling.is_none(),
+            ..locked(&file.path, public)
+        });
+    }
     found.found(
         Finding::new(&cause::PUBLIC)
             .with("path", shown_path(&file.path))

@@ -161,6 +161,7 @@ fn accept(found: &mut Examined, file: &NamedFile, opened: OpenedKey, readable: b
             path: file.path.clone(),
             public: opened.public,
             private: opened.private.filter(|_| found.is_usable()),
+            names_agent_key: false,
             offered,
             certificate: companions::certificate(&file.path).map(|(_, certificate)| certificate),
         });

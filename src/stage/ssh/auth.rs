@@ -2,13 +2,14 @@
 //! then keys, keyboard-interactive and password, as often as the server lets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt};
 use russh::keys::{Algorithm, HashAlg};
 use russh::{MethodKind, MethodSet};
 
-use super::agent::Agent;
+use super::agent::{Agent, AgentTrouble};
 use super::algorithms::Allowed;
 use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
 use super::client::{Client, SessionEnd, Watch};
@@ -22,6 +23,8 @@ use crate::wire::TeeLog;
 
 /// A server may ask for several methods in turn, not for ever.
 const MOST_STEPS: usize = 8;
+/// How long the server may take for its answer to a signature that came late.
+const ANSWER: Duration = Duration::from_secs(2);
 /// Rounds of questions in keyboard-interactive.
 const MOST_ROUNDS: usize = 8;
 
@@ -35,6 +38,10 @@ pub struct Credentials<'a> {
     pub person_until: Option<Instant>,
     /// Whether a wrong host key rules passwords out.
     pub keys_only: bool,
+    /// How long an agent may take to sign where nobody is there to confirm it.
+    pub agent_patience: Duration,
+    /// When the whole run ends.
+    pub deadline: Instant,
     /// What passes below the session.
     pub below: Arc<TeeLog>,
     /// Whether the server is an OpenSSH that announces too few algorithms
@@ -304,9 +311,17 @@ impl AuthRun<'_> {
         hash: Option<HashAlg>,
     ) -> Result<KeyOutcome, AuthEnd> {
         let user = self.means.hop.user.clone();
+        // The agent's time is not the server's: a person may have to confirm.
+        let patience = Instant::now() + self.means.agent_patience;
+        let agent_until = self.means.person_until.unwrap_or(patience);
+        let agent_until = agent_until.min(self.means.deadline);
+        let signing = Arc::new(AtomicBool::new(false));
         let mut pen = KeySigner {
             hand: &candidate.hand,
             agent: self.agent.as_mut(),
+            agent_until,
+            signing: Arc::clone(&signing),
+            waited: Duration::ZERO,
         };
         let handle = &mut *self.handle;
         let asking = async {
@@ -324,9 +339,26 @@ impl AuthRun<'_> {
                 }
             }
         };
-        let reply = match tokio::time::timeout_at(self.limit.into(), asking).await {
+        let reply = {
+            tokio::pin!(asking);
+            match tokio::time::timeout_at(self.limit.into(), &mut asking).await {
+                Err(_) if signing.load(Ordering::Relaxed) => {
+                    tokio::time::timeout_at((agent_until + ANSWER).into(), asking).await
+                }
+                reply => reply,
+            }
+        };
+        self.limit += pen.waited;
+        let reply = match reply {
             Err(_) => return Err(AuthEnd::Late),
-            Ok(Err(SignError::Trouble(trouble))) => return Ok(KeyOutcome::Unsigned(trouble)),
+            Ok(Err(SignError::Trouble(trouble))) => {
+                if trouble == AgentTrouble::Mute {
+                    // A late answer would be taken for the next one's.
+                    self.agent = None;
+                    self.story.trouble = Some(AgentTrouble::Mute);
+                }
+                return Ok(KeyOutcome::Unsigned(trouble));
+            }
             Ok(Err(SignError::Nobody)) => return Ok(KeyOutcome::Locked),
             Ok(Err(SignError::Gone)) => return Err(AuthEnd::Ended(self.watch.end().await)),
             Ok(Ok(reply)) => reply,

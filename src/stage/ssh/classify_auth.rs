@@ -4,6 +4,7 @@ use super::auth::asks_for_password;
 use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
 use super::banner;
 use super::classify::{about, disconnected};
+use super::classify_agent;
 use super::client::SessionEnd;
 use super::host_key::moment;
 use super::identities::{Candidate, Credential, SigningKey};
@@ -74,7 +75,11 @@ pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &
         let lent = |key: &Candidate| matches!(key.hand, SigningKey::Agent(_));
         let used = story.keys.iter().filter(|(key, _)| lent(key)).count();
         let left_out = count.saturating_sub(used);
-        if hop.identities_only && left_out > 0 && story.methods.contains(&"publickey") {
+        if hop.identities_only
+            && left_out > 0
+            && story.methods.contains(&"publickey")
+            && finding.cause != &cause::ssh::AUTH_AGENT
+        {
             finding = finding.with("agent_keys_left_out", left_out).fix(
                 "IdentitiesOnly in the SSH configuration excludes keys that the agent has: name the right key's file with IdentityFile or --ssh-key (its public key file is enough).",
                 None,
@@ -174,17 +179,17 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     if !story.questions.is_empty() {
         return method(hop, story);
     }
+    if let Some(finding) = classify_agent::unsigned(hop, story) {
+        return finding;
+    }
     if let Some((key, KeyOutcome::Unsigned(trouble))) = story
         .keys
         .iter()
         .find(|(_, outcome)| matches!(outcome, KeyOutcome::Unsigned(_)))
     {
-        return about(&cause::ssh::AUTH_AGENT, hop)
-            .with("key", key.label())
-            .with(
-                "problem",
-                format!("did not sign with the key that the server accepts: {trouble}"),
-            );
+        return about(&cause::ssh::AUTH_PUBLICKEY, hop)
+            .with("why", format!("it would accept a key, but {trouble}"))
+            .with("key", key.label());
     }
     if let Some((key, _)) = story
         .keys
@@ -210,6 +215,10 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
                 "reason",
                 format!("knows this key, but accepts only {algorithm} signatures from it"),
             );
+    }
+    let takes_keys = story.methods.contains(&"publickey");
+    if takes_keys && let Some(finding) = classify_agent::mute(hop, story) {
+        return finding;
     }
     let tried = any(|outcome| *outcome == KeyOutcome::Refused);
     if !tried && any(|outcome| *outcome == KeyOutcome::NoAlgorithm) {
@@ -258,13 +267,8 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
         }
         return method(hop, story);
     }
-    let takes_keys = story.methods.contains(&"publickey");
-    if takes_keys && let Some(trouble) = &story.trouble {
-        return about(&cause::ssh::AUTH_AGENT, hop)
-            .with("problem", format!("cannot be used: {trouble}"));
-    }
-    if takes_keys && story.agent_keys == Some(0) {
-        return about(&cause::ssh::AUTH_AGENT, hop).with("problem", "has no keys or is locked");
+    if takes_keys && let Some(finding) = classify_agent::absent(hop, story) {
+        return finding;
     }
     method(hop, story)
 }

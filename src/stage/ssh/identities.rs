@@ -16,7 +16,7 @@ use crate::config::Hop;
 use crate::stage::key::Keyring;
 
 /// An agent answers at once or not at all (a confirmation by its user aside).
-const AGENT_PATIENCE: Duration = Duration::from_secs(2);
+pub const AGENT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is offered.
 #[derive(Clone, Debug)]
@@ -60,6 +60,16 @@ pub enum SigningKey {
     Agent(Vec<u8>),
     /// Nobody: the private half is locked or elsewhere.
     Nobody,
+    /// Nobody: the file is a public key, its private half belongs in an agent,
+    /// and the agent does not have it or is not there.
+    AgentAlone,
+}
+
+impl SigningKey {
+    /// Whether there is somebody to ask for a signature.
+    fn signs(&self) -> bool {
+        matches!(self, SigningKey::Key(_) | SigningKey::Agent(_))
+    }
 }
 
 /// A key to be offered.
@@ -85,7 +95,9 @@ impl Candidate {
         places.extend(self.file.as_ref().map(|file| file.display().to_string()));
         match self.hand {
             SigningKey::Agent(_) => places.push("in the agent".to_owned()),
-            SigningKey::Nobody => places.push("private key not available".to_owned()),
+            SigningKey::Nobody | SigningKey::AgentAlone => {
+                places.push("private key not available".to_owned());
+            }
             SigningKey::Key(_) => {}
         }
         format!(
@@ -173,6 +185,7 @@ fn arrange(
                     Some(private) if key.offered.key_data() == key.public.key_data() => {
                         SigningKey::Key(Arc::new(private.clone()))
                     }
+                    _ if key.names_agent_key => SigningKey::AgentAlone,
                     _ => SigningKey::Nobody,
                 },
                 file: Some(key.path.clone()),
@@ -239,7 +252,7 @@ fn once_each(files: Vec<Candidate>) -> Vec<Candidate> {
             .iter_mut()
             .find(|known| known.credential.blob() == blob)
         {
-            Some(known) if matches!(known.hand, SigningKey::Nobody) => *known = candidate,
+            Some(known) if !known.hand.signs() => *known = candidate,
             Some(_) => {}
             None => unique.push(candidate),
         }

@@ -1,6 +1,8 @@
 //! Who signs for a key: its private half, the agent, or nobody.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::error::ErrorStack;
@@ -43,6 +45,12 @@ pub struct KeySigner<'a> {
     pub hand: &'a SigningKey,
     /// The agent, where there is one.
     pub agent: Option<&'a mut Agent>,
+    /// Until when the agent may take to sign.
+    pub agent_until: Instant,
+    /// Whether it was asked.
+    pub signing: Arc<AtomicBool>,
+    /// How long it took.
+    pub waited: Duration,
 }
 
 impl Signer for KeySigner<'_> {
@@ -56,11 +64,18 @@ impl Signer for KeySigner<'_> {
     ) -> Result<Vec<u8>, SignError> {
         let signature = match (self.hand, &mut self.agent) {
             (SigningKey::Key(key), _) => sign(Arc::clone(key), hash, &data),
-            (SigningKey::Agent(blob), Some(agent)) => agent.sign(blob, hash, &data).await,
+            (SigningKey::Agent(blob), Some(agent)) => {
+                self.signing.store(true, Ordering::Relaxed);
+                let began = Instant::now();
+                let signing = agent.sign(blob, hash, &data);
+                let signed = tokio::time::timeout_at(self.agent_until.into(), signing).await;
+                self.waited = began.elapsed();
+                signed.unwrap_or(Err(AgentTrouble::Mute))
+            }
             (SigningKey::Agent(_), None) => {
                 Err(AgentTrouble::Broken("it is no longer available".to_owned()))
             }
-            (SigningKey::Nobody, _) => return Err(SignError::Nobody),
+            (SigningKey::Nobody | SigningKey::AgentAlone, _) => return Err(SignError::Nobody),
         };
         put_string(&mut data, &signature.map_err(SignError::Trouble)?);
         Ok(data)
