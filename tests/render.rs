@@ -294,3 +294,31 @@ fn the_json_has_the_same_verdict() {
     assert_eq!(object["verdict"]["cause"], "tls.cert.expired");
     assert_eq!(object["stages"][8]["reason"], "not run: tls failed");
 }
+
+/// Every failure that the table shows stands after the verdict's own, which
+/// also ends the page.
+#[test]
+fn the_table_leads_with_the_verdict_of_the_json() {
+    use dbdoctor::cause::{key, ssh};
+    let mut report = Report::new("check", &[Stage::Key, Stage::Ssh], Environment::default());
+    for (stage, cause) in [
+        (Stage::Key, &key::PUBLIC),
+        (Stage::Ssh, &ssh::AUTH_PUBLICKEY),
+    ] {
+        let record = report.stage(stage);
+        record.begin();
+        record.end(Some(Finding::new(cause)));
+    }
+    report
+        .stage(Stage::Ssh)
+        .warn(Finding::new(&ssh::HOSTKEY_UNKNOWN));
+    report.finish(false);
+    let cause = report.verdict().cause.unwrap().code;
+    assert_eq!(cause, "key.public");
+    let page = table::render(&report, &plain(80));
+    let failing: Vec<&str> = page.lines().filter(|line| line.starts_with('✗')).collect();
+    assert_eq!(failing.len(), 3, "{page}");
+    assert!(failing[0].contains(cause), "{page}");
+    assert!(failing[1].contains("ssh.auth.publickey"), "{page}");
+    assert!(failing[2].contains(cause), "{page}");
+}

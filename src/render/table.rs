@@ -297,8 +297,8 @@ fn findings(page: &mut Page, report: &Report, style: &Style) -> bool {
     });
     if let Some(at) = at {
         let own = all.remove(at);
-        let (failures, warnings): (Vec<_>, Vec<_>) = (all.into_iter())
-            .partition(|(_, finding)| finding.status == Status::Fail);
+        let (failures, warnings): (Vec<_>, Vec<_>) =
+            (all.into_iter()).partition(|(_, finding)| finding.status == Status::Fail);
         all = warnings;
         all.push(own);
         all.extend(failures);

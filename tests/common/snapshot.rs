@@ -22,8 +22,10 @@ pub fn path(stage: &str, scenario: &str) -> PathBuf {
     PathBuf::from(format!("tests/snapshots/{stage}/{scenario}.txt"))
 }
 
-/// Holds the table of a report to its committed file, where there is one.
+/// Holds the table of a report to its verdict, and to its committed file,
+/// where there is one.
 pub fn check(stage: &str, scenario: &str, report: &Value) -> Result<(), String> {
+    leads_with_the_verdict(report)?;
     let path = path(stage, scenario);
     // Advice differs by the kind of machine, and names by who runs the lab.
     let recorded_here =
@@ -33,6 +35,27 @@ pub fn check(stage: &str, scenario: &str, report: &Value) -> Result<(), String> 
     }
     let table = table(report)?;
     super::difference(path, table.as_bytes()).map_or(Ok(()), Err)
+}
+
+/// What the table shows first of all failures, and what it ends with, is the
+/// verdict's cause.
+fn leads_with_the_verdict(report: &Value) -> Result<(), String> {
+    let verdict = &report["verdict"];
+    let (Some("fail"), Some(cause)) = (verdict["status"].as_str(), verdict["cause"].as_str())
+    else {
+        return Ok(());
+    };
+    let table = table(report)?;
+    let failing: Vec<&str> = (table.lines())
+        .filter_map(|line| line.strip_prefix("✗ "))
+        .collect();
+    let is_its = |line: Option<&&str>| line.is_some_and(|line| line.starts_with(cause));
+    match is_its(failing.first()) && is_its(failing.last()) {
+        true => Ok(()),
+        false => Err(format!(
+            "the verdict is {cause}, the table says {failing:?}"
+        )),
+    }
 }
 
 /// The table of a JSON report.

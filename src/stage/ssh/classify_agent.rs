@@ -78,7 +78,10 @@ fn empty(hop: &Hop, key: Option<&Candidate>) -> Finding {
 
 /// The socket under the name of what is wrong with it chooses the fixes.
 fn fault(hop: &Hop, key: Option<&Candidate>, problem: String, word: &str) -> Finding {
-    let socket = hop.agent.as_ref().map(|socket| socket.display().to_string());
+    let socket = hop
+        .agent
+        .as_ref()
+        .map(|socket| socket.display().to_string());
     let finding = about(&cause::ssh::AUTH_AGENT, hop).with("problem", problem);
     let finding = match socket {
         Some(socket) => finding.with("agent", socket.clone()).word(word, socket),

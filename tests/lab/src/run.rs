@@ -350,6 +350,12 @@ fn problems(
         problems.push(format!("cause {:?}, not {cause:?}", said("cause")));
     }
     let found = findings(report);
+    let first = found.iter().find(|(_, status)| *status == "fail");
+    if let Some((first, _)) = first
+        && said("cause") != Some(first)
+    {
+        problems.push(format!("{first} fails first, and is not the verdict"));
+    }
     for cause in &case.warns {
         if !found.contains(&(cause, "warn")) {
             problems.push(format!("no warning {cause}"));

@@ -47,6 +47,7 @@ mod server;
 mod sockets;
 mod ssh;
 mod ssh_account;
+mod ssh_agent;
 mod ssh_auth;
 mod ssh_config;
 mod ssh_exec;
@@ -85,6 +86,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_auth::SCENARIOS),
     ("ssh", ssh_stranger::SCENARIOS),
     ("ssh", ssh_account::SCENARIOS),
+    ("ssh", ssh_agent::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
     ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
