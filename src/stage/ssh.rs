@@ -50,7 +50,7 @@ use auth_log::AuthEnd;
 use client::{Client, Watch};
 use host_key::HostKeyVerifier;
 use identification::{Greeting, Resumed, Unheard};
-use identities::Identities;
+use identities::{Candidate, Identities};
 
 /// An authenticated session on the last hop, through all the ones before it.
 /// Cheap to clone; the session ends when the last clone is dropped, and with
@@ -66,6 +66,8 @@ pub struct Bastion {
 pub(crate) struct Session {
     label: String,
     hop: Hop,
+    /// The certificate that let us in, where it was one.
+    certificate: Option<Candidate>,
     /// The server's software: `OpenSSH_9.2p1 Debian-2`.
     software: String,
     handle: Handle<Client>,
@@ -316,6 +318,7 @@ impl Visit<'_> {
             return Ok(Session {
                 label: self.hop.label(),
                 hop: self.hop.clone(),
+                certificate: story.certificate().cloned(),
                 software: greeting.software().to_owned(),
                 handle,
                 watch,

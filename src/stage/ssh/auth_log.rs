@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::agent::AgentTrouble;
 use super::client::SessionEnd;
-use super::identities::Candidate;
+use super::identities::{Candidate, Credential};
 
 /// What became of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,16 @@ impl AuthTranscript {
             "agent_keys": self.agent_keys,
             "agent_trouble": self.trouble.as_ref().map(AgentTrouble::to_string),
         })
+    }
+
+    /// The certificate that the server accepted, where it was one.
+    pub fn certificate(&self) -> Option<&Candidate> {
+        let accepted = [KeyOutcome::Accepted, KeyOutcome::Partial];
+        self.keys
+            .iter()
+            .find(|(_, outcome)| accepted.contains(outcome))
+            .map(|(key, _)| key)
+            .filter(|key| matches!(key.credential, Credential::Certificate(_)))
     }
 
     /// The keys with this outcome, as people call them.

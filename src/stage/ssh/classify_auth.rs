@@ -392,7 +392,7 @@ fn certificate_fault(key: &Candidate, user: &str) -> Option<String> {
 
 /// The file that the certificate is in: the named one, or what stands beside
 /// the key (ssh_config(5), `IdentityFile`).
-fn certificate_file(key: &Candidate) -> Option<String> {
+pub fn certificate_file(key: &Candidate) -> Option<String> {
     let file = key.file.as_ref()?.display().to_string();
     let beside = format!("{file}-cert.pub");
     let is_there = std::fs::exists(&beside).unwrap_or(false);

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::classify_auth::certificate_file;
 use super::client::{ForwardRefusal, SessionEnd};
+use super::identities::{Candidate, Credential};
 use super::liveness::SIGN_OF_LIFE;
 use super::{Session, banner, product};
 use crate::cause::{Cause, family, tunnel};
@@ -194,6 +196,9 @@ pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> 
             None,
         );
     }
+    if prohibited && let Some(key) = &via.certificate {
+        finding = withheld_by(finding, key);
+    }
     if prohibited {
         finding = banner::reason(finding, &banner).with("client_address", via.client_address());
     }
@@ -208,6 +213,31 @@ pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> 
         ForwardFailure::Lost(_) | ForwardFailure::Aborted(_) => finding,
         _ => finding.then_next_host(),
     }
+}
+
+/// The certificate of the login may be what forbids the forward: without
+/// `permit-port-forwarding` there is none (PROTOCOL.certkeys).
+fn withheld_by(finding: Finding, key: &Candidate) -> Finding {
+    let Credential::Certificate(certificate) = &key.credential else {
+        return finding;
+    };
+    let extensions = certificate.extensions();
+    if extensions
+        .iter()
+        .any(|(name, _)| name == "permit-port-forwarding")
+    {
+        return finding;
+    }
+    let file = certificate_file(key);
+    let command = file.as_deref().and_then(|file| shlex::try_quote(file).ok());
+    finding
+        .with("certificate_lacks", "permit-port-forwarding")
+        .with("certificate_id", certificate.key_id().to_owned())
+        .with("certificate_file", file.clone())
+        .fix(
+            "The certificate of this login does not permit port forwarding: have one issued with the extension permit-port-forwarding (ssh-keygen -s sets it unless -O clear or -O no-port-forwarding is given). Its extensions are shown by:",
+            command.map(|file| format!("ssh-keygen -L -f {file}")),
+        )
 }
 
 /// What the target's name means on the hop, where it means another machine

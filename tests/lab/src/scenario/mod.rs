@@ -49,6 +49,7 @@ mod ssh;
 mod ssh_account;
 mod ssh_agent;
 mod ssh_auth;
+mod ssh_certificate;
 mod ssh_config;
 mod ssh_exec;
 mod ssh_home;
@@ -87,6 +88,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_stranger::SCENARIOS),
     ("ssh", ssh_account::SCENARIOS),
     ("ssh", ssh_agent::SCENARIOS),
+    ("ssh", ssh_certificate::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
     ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
