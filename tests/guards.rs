@@ -123,7 +123,7 @@ fn every_command(lab: &Lab) -> Result<()> {
             args.extend(["-o", &file]);
             args.extend(unmet(flag)?);
             if name == "tunnel" {
-                args.extend(["--ssh", "ops@127.0.0.1:1"]);
+                args.extend(["--ssh", "ops@127.0.0.1:1", "--ssh-config", "/dev/null"]);
             }
             if has("attempts") {
                 args.extend(["--attempts", "2"]);
@@ -391,12 +391,21 @@ fn spellings(lab: &Lab) -> Result<()> {
             .env("PGPORT", &port),
         way(&[]).env("DATABASE_URL", format!("postgres://127.1:{port}/x")),
         way(&["--env-file", &dotenv]),
-        way(&["-h", "db.invalid", "--ssh", &format!("ops@127.1:{port}")]),
+        way(&[
+            "-h",
+            "db.invalid",
+            "--ssh",
+            &format!("ops@127.1:{port}"),
+            "--ssh-config",
+            "/dev/null",
+        ]),
         way(&[
             "-h",
             "db.invalid",
             "--ssh",
             &format!("ops@localhost:{port}"),
+            "--ssh-config",
+            "/dev/null",
         ]),
         way(&["-h", "db.invalid", "--ssh", "jump", "--ssh-config", &config]),
         way(&["-h", "db.invalid", "--ssh", "inner", "--ssh-config", &jumps]),
@@ -413,10 +422,12 @@ fn spellings(lab: &Lab) -> Result<()> {
     for (pattern, host) in [("10.0.0.0/8", "10.1"), ("*.prod.test", "DB.prod.test.")] {
         let hop = format!("ops@127.0.0.1:{port}");
         let before = peer.connections();
-        let output = way(&["-h", host, "--ssh", &hop]).run(lab, "tcp", pattern)?;
+        let output = way(&["-h", host, "--ssh", &hop, "--ssh-config", "/dev/null"])
+            .run(lab, "tcp", pattern)?;
         ensure!(cause(&output)?.as_deref() == Some("server.wrong-identity"));
         let jump = format!("{hop},ops@{host}");
-        let output = way(&["-h", "db", "--ssh", &jump]).run(lab, "tcp", pattern)?;
+        let output = way(&["-h", "db", "--ssh", &jump, "--ssh-config", "/dev/null"])
+            .run(lab, "tcp", pattern)?;
         ensure!(cause(&output)?.as_deref() == Some("server.wrong-identity"));
         ensure!(peer.connections() == before, "{host}");
     }
@@ -479,7 +490,16 @@ fn commands(lab: &Lab) -> Result<()> {
     let port = peer.port().to_string();
     let direct = ["-h", "localhost", "-p", &port, "-U", "app"];
     let hop = format!("ops@localhost:{port}");
-    let over_ssh = ["-h", "db.invalid", "-U", "app", "--ssh", &hop];
+    let over_ssh = [
+        "-h",
+        "db.invalid",
+        "-U",
+        "app",
+        "--ssh",
+        &hop,
+        "--ssh-config",
+        "/dev/null",
+    ];
     for (command, target, more) in [
         ("dns", &direct[..], &[][..]),
         ("tcp", &direct, &[]),

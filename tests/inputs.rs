@@ -147,6 +147,9 @@ impl World {
         let route = self.sshd()?.route();
         let mut command = dbdoctor(&["check", &self.database()?.conn().to_string()]);
         command.arg("--ssh").arg(route.hops.join(","));
+        if flag != "--ssh-config" {
+            command.args(["--ssh-config", "/dev/null"]);
+        }
         if flag != "--ssh-known-hosts" {
             command
                 .arg("--ssh-known-hosts")

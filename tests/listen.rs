@@ -40,6 +40,7 @@ impl Held {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
         command
             .args(["tunnel", target, "--json", "--listen", "0"])
+            .args(["--ssh-config", "/dev/null"])
             .arg("--ssh")
             .arg(route.hops.join(","))
             .arg("--ssh-key")

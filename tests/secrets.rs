@@ -124,7 +124,15 @@ fn a_target_that_cannot_be_read_gives_nothing_away() {
                 dbdoctor(&["config", "-h", target]),
                 dbdoctor(&["config", "-h", "127.0.0.1", "-U", target]),
                 dbdoctor(&["config", "-h", "127.0.0.1", "-p", target]),
-                dbdoctor(&["config", "-h", "127.0.0.1", "--ssh", target]),
+                dbdoctor(&[
+                    "config",
+                    "-h",
+                    "127.0.0.1",
+                    "--ssh-config",
+                    "/dev/null",
+                    "--ssh",
+                    target,
+                ]),
                 dbdoctor(&["key", target]),
             ]);
         }

@@ -51,7 +51,7 @@ pub fn plan(
     let account = surroundings
         .account
         .as_ref()
-        .ok_or_else(|| Finding::new(&cause::SSH_NO_USER).with("uid", surroundings.uid))?;
+        .ok_or_else(|| ssh_home::no_user(surroundings))?;
     if let Some(finding) = ssh_home::unread(account, args, surroundings) {
         record.warn(finding);
     }

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use nix::unistd::{AccessFlags, access};
+
 use super::ssh::DEFAULT_KEYS;
 use crate::cause::config as cause;
 use crate::config::request::SshRequest;
@@ -49,4 +51,12 @@ pub(super) fn unread(account: &Account, args: &SshRequest, system: &System) -> O
             .with("read", read.display().to_string())
             .with("user", account.name.clone())
     })
+}
+
+/// No entry for the user ID. That it can be added is said only where it can.
+pub(super) fn no_user(system: &System) -> Finding {
+    let writable = access("/etc/passwd", AccessFlags::W_OK).is_ok();
+    Finding::new(&cause::SSH_NO_USER)
+        .with("uid", system.uid)
+        .word("passwd", writable.then_some("/etc/passwd"))
 }

@@ -37,6 +37,8 @@ pub fn replay(replay: &Replay) -> Result<()> {
     let report = replay.report(&[
         "check",
         "--second-opinion",
+        "--ssh-config",
+        "/dev/null",
         "--ssh",
         &route.hops[0],
         "--ssh-key",

@@ -69,6 +69,8 @@ pub fn replay(replay: &Replay) -> Result<()> {
         "tunnel",
         "--listen",
         &port.to_string(),
+        "--ssh-config",
+        "/dev/null",
         "--ssh",
         &sshd.destination(),
         "--ssh-key",

@@ -233,6 +233,8 @@ pub struct Case {
     pub home: Option<PathBuf>,
     /// The home in the user database, where it is not the same.
     pub database_home: Option<PathBuf>,
+    /// The user database itself, where it is not made from the machine's.
+    pub passwd: Option<PathBuf>,
     /// The operating-system user both run as.
     pub run_as: Option<String>,
     /// What dbdoctor reads on standard input.
@@ -268,6 +270,7 @@ impl Case {
             cwd: None,
             home: None,
             database_home: None,
+            passwd: None,
             run_as: None,
             stdin: None,
             oracle: None,

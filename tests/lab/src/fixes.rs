@@ -170,6 +170,24 @@ fn paste(lab: &Lab, case: &Case, command: &str, bin: &Path) -> Result<String> {
 /// Every command that is run.
 pub const FIXES: &[FixRun] = &[
     FixRun {
+        cause: "config.ssh.home",
+        command: "mkdir -p",
+        scenario: "ssh-home-variable",
+        then: Then::Passes,
+    },
+    FixRun {
+        cause: "config.ssh.home",
+        command: "mkdir -p",
+        scenario: "ssh-home-both",
+        then: Then::Passes,
+    },
+    FixRun {
+        cause: "config.ssh.no-user",
+        command: "echo",
+        scenario: "ssh-home-no-user-writable",
+        then: Then::Gone,
+    },
+    FixRun {
         cause: "key.format",
         command: "head -c 60",
         scenario: "key-format",

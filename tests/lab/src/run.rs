@@ -159,6 +159,9 @@ pub(crate) fn surroundings(lab: &Lab, case: &Case, mut tool: Tool) -> Result<Too
 /// A user database in which the case's user has this home: ssh does not look at `HOME`, and
 /// must not find the files of whoever runs the lab.
 fn passwd(lab: &Lab, case: &Case, home: &Path) -> Result<PathBuf> {
+    if let Some(file) = &case.passwd {
+        return Ok(file.clone());
+    }
     let user = case.run_as.clone().unwrap_or_else(current_user);
     let mut text = String::new();
     for line in std::fs::read_to_string("/etc/passwd")?.lines() {

@@ -79,6 +79,35 @@ fn alias(lab: &Lab, in_variable: bool) -> Result<Case> {
     Ok(case)
 }
 
+/// Files in both homes: the key is in `HOME` alone, and what the other home has of its own is
+/// better than what `HOME` has under the same names.
+fn in_both(lab: &Lab) -> Result<Case> {
+    let case = through(lab, false)?;
+    let (variable, database) = (&case.home, &case.database_home);
+    let [variable, database] = [variable, database].map(|home| home.as_deref());
+    let (variable, database) = (variable.context("no home")?, database.context("no home")?);
+    let key = ".ssh/id_ed25519";
+    fs::rename(database.join(key), variable.join(key))?;
+    write_mode(&database.join(".ssh/config"), "# My own\n", 0o600)?;
+    let misleading = "Host *\n HostName nowhere.invalid\n";
+    write_mode(&variable.join(".ssh/config"), misleading, 0o600)?;
+    write_mode(&variable.join(".ssh/known_hosts"), "", 0o600)?;
+    Ok(case)
+}
+
+/// A user ID without an entry, which may add one.
+fn may_be_added(lab: &Lab) -> Result<Case> {
+    let mut case = through(lab, true)?.run_as("54321");
+    let file = lab.dir("passwd")?.join("passwd");
+    write_mode(&file, fs::read_to_string("/etc/passwd")?, 0o666)?;
+    case.passwd = Some(file);
+    Ok(case.assert(|report| {
+        let text = report.to_string();
+        ensure!(text.contains(">> /etc/passwd"), "no line to add: {text}");
+        Ok(())
+    }))
+}
+
 fn says_both(case: Case) -> Result<Case> {
     let homes = [case.home.clone(), case.database_home.clone()];
     Ok(case.warns("config.ssh.home").assert(move |report| {
@@ -132,7 +161,30 @@ pub const SCENARIOS: &[Scenario] = &[
         "the user ID has no entry in the user database",
         Expect::Fail("config.ssh.no-user"),
         NEEDS,
-        |lab| Ok(through(lab, false)?.run_as("54321")),
+        |lab| {
+            let case = through(lab, false)?.run_as("54321");
+            Ok(case.assert(|report| {
+                let text = report.to_string();
+                ensure!(!text.contains(">> /etc/passwd"), "it cannot: {text}");
+                Ok(())
+            }))
+        },
+    )
+    .oracle(Oracle::Own),
+    Scenario::new(
+        "ssh-home-no-user-writable",
+        "the user ID has no entry in the user database, and may add one",
+        Expect::Fail("config.ssh.no-user"),
+        NEEDS,
+        may_be_added,
+    )
+    .oracle(Oracle::Own),
+    Scenario::new(
+        "ssh-home-both",
+        "the key lies in HOME, known_hosts and config in both homes",
+        Expect::Fail("ssh.auth.method"),
+        NEEDS,
+        |lab| says_both(in_both(lab)?),
     )
     .oracle(Oracle::Own),
     Scenario::new(
