@@ -20,12 +20,13 @@ use crate::system::System;
 
 /// The files that ssh looks for where none is named (ssh_config(5),
 /// `IdentityFile`), in its order.
-const DEFAULTS: [&str; 6] = [
+const DEFAULTS: [&str; 7] = [
     "id_rsa",
     "id_ecdsa",
     "id_ecdsa_sk",
     "id_ed25519",
     "id_ed25519_sk",
+    "id_xmss",
     "id_dsa",
 ];
 

@@ -25,12 +25,13 @@ const MOST_HOPS: usize = 16;
 pub const LEAST_RSA_BITS: u32 = 1024;
 
 /// The files that ssh looks for where none is named (`IdentityFile`).
-pub const DEFAULT_KEYS: [&str; 6] = [
+pub const DEFAULT_KEYS: [&str; 7] = [
     "id_rsa",
     "id_ecdsa",
     "id_ecdsa_sk",
     "id_ed25519",
     "id_ed25519_sk",
+    "id_xmss",
     "id_dsa",
 ];
 

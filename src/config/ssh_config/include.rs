@@ -1,5 +1,6 @@
 //! `Include`: the files that a pattern names.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::config::ssh::home_of;
@@ -24,7 +25,7 @@ impl Reader<'_> {
                 Some(rest) => {
                     let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
                     let home = match user {
-                        "" => self.asked.home.map(Path::to_owned),
+                        "" => self.pattern_home(),
                         user => home_of(user),
                     };
                     // The file of a user who is not there is not there.
@@ -34,7 +35,7 @@ impl Reader<'_> {
                     }
                 }
                 None if word.starts_with('/') => PathBuf::from(word),
-                _ => match (place.user, self.asked.home) {
+                _ => match (place.user, self.pattern_home()) {
                     (true, Some(home)) => home.join(".ssh").join(word),
                     (true, None) => continue,
                     (false, _) => Path::new("/etc/ssh").join(word),
@@ -59,6 +60,17 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The home that a pattern begins in: ssh leaves it to glob(3), which goes
+    /// by `HOME`, and by the user database only without it.
+    fn pattern_home(&self) -> Option<PathBuf> {
+        let variables = self.asked.environment;
+        let variable = variables.and_then(|variables| variables.get(OsStr::new("HOME")));
+        match variable.filter(|home| !home.is_empty()) {
+            Some(home) => Some(PathBuf::from(home)),
+            None => self.asked.home.map(Path::to_owned),
+        }
     }
 }
 
@@ -145,7 +157,45 @@ fn in_class(class: &[char], c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::{ConfigRejected, Files, HostQuery, Options, lookup};
+    use crate::process::Variables;
+
+    #[test]
+    fn patterns_begin_in_the_home_of_the_environment() {
+        let (database, variable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (home, port) in [(&database, "Port 1\n"), (&variable, "Port 2\n")] {
+            std::fs::create_dir(home.path().join(".ssh")).unwrap();
+            std::fs::write(home.path().join(".ssh/more"), port).unwrap();
+        }
+        let config = database.path().join(".ssh/config");
+        let files = Files {
+            user: Some(config.clone()),
+            ..Files::default()
+        };
+        for (pattern, home, port) in [
+            ("more", Some(variable.path()), 2),
+            ("~/.ssh/more", Some(variable.path()), 2),
+            ("~/.ssh/mor*", Some(variable.path()), 2),
+            ("more", Some(Path::new("")), 1),
+            ("more", None, 1),
+        ] {
+            std::fs::write(&config, format!("Include {pattern}\n")).unwrap();
+            let home = home.map(|home| ("HOME".into(), home.into()));
+            let environment: Variables = home.into_iter().collect();
+            let asked = HostQuery {
+                environment: Some(&environment),
+                host: "h",
+                user: None,
+                local_user: "me",
+                uid: nix::unistd::getuid().as_raw(),
+                home: Some(database.path()),
+            };
+            let options = lookup(&files, &asked).unwrap();
+            assert_eq!(options.port, Some(port), "{pattern} {environment:?}");
+        }
+    }
 
     #[test]
     fn includes_and_globs() {

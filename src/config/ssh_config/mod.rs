@@ -381,6 +381,31 @@ Host *
     }
 
     #[test]
+    fn quotes_and_comments_of_jumps() {
+        for (text, jump) in [
+            ("ProxyJump none", Some("none")),
+            ("ProxyJump \"a\"", Some("a")),
+            ("ProxyJump=a # said", Some("a")),
+            ("ProxyJump a,b # said", Some("a,b")),
+            ("ProxyJump \"none\"", None),
+            ("ProxyJump none # said", None),
+            ("ProxyJump \"a,b\"", None),
+            ("ProxyJump \"a,b\" # said", None),
+        ] {
+            let read = read(text, "h").ok().and_then(|options| options.proxy_jump);
+            assert_eq!(read.as_deref(), jump, "{text}");
+        }
+        // Where it does not count, it does not matter.
+        for text in [
+            "Host q\n ProxyJump \"none\"",
+            "ProxyJump a\nProxyJump \"none\"",
+            "ProxyCommand x\nProxyJump \"a,b\"",
+        ] {
+            assert!(read(text, "h").is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_followed_is_named() {
         let named = |text: &str| -> Vec<String> {
             let options = read(text, "h").unwrap();

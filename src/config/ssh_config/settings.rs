@@ -78,8 +78,14 @@ impl Reader<'_> {
                 {
                     return Err("a ProxyJump that is not a list of [USER@]HOST[:PORT]".to_owned());
                 }
-                if options.proxy_command.is_none() {
-                    keep(&mut options.proxy_jump, value, active);
+                let first = options.proxy_command.is_none() && options.proxy_jump.is_none();
+                if active && first {
+                    if cut_apart(setting.raw, &value) {
+                        return Err(format!(
+                            "ProxyJump {value} with quotes or a comment, which ssh takes for a part of it"
+                        ));
+                    }
+                    options.proxy_jump = Some(value);
                 }
             }
             ValueKind::ProxyCommand => {
@@ -253,6 +259,16 @@ impl Reader<'_> {
             });
         }
     }
+}
+
+/// Whether quotes or a comment would end up in the name of a jump host: ssh
+/// looks for `none` and for commas in the line as it is written (readconf.c,
+/// `parse_jump`). About a single host the shell takes them off again.
+fn cut_apart(raw: &str, value: &str) -> bool {
+    let line = raw.trim_start_matches([' ', '\t', '\r', '=']).trim_end();
+    let several = line.contains(',');
+    let quoted = line.contains(['"', '\'']);
+    line != value && (value.eq_ignore_ascii_case("none") || (several && quoted))
 }
 
 /// The first value wins.

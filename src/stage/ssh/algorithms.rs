@@ -91,8 +91,9 @@ pub struct KnownKeyTypes {
     pub types: Vec<String>,
     /// Whether a `@cert-authority` line applies to it.
     pub authority: bool,
-    /// Whether its certificate is wanted all the same: it may be revoked.
-    pub revocations: bool,
+    /// Whether its certificate is wanted all the same: it may be revoked, or
+    /// lines for the bare name know the key, which come before the plain key's.
+    pub prefers_certificates: bool,
 }
 
 /// What OpenSSH would offer to a host, by name, before known_hosts has its say.
@@ -190,9 +191,10 @@ pub fn preferred(allowed: &Allowed, known: &KnownKeyTypes) -> Preferred {
     let in_order = !allowed.by_known_hosts || best_is_known || known.types.is_empty();
     let certificates = certificates
         .iter()
+        .filter(|name| allowed.by_known_hosts || before_plain_keys(&allowed.host_key, name))
         .filter_map(|name| signature(&plain_name(name)?))
         .filter(|algorithm| {
-            known.authority || (known.revocations && (in_order || is_known(algorithm)))
+            known.authority || (known.prefers_certificates && (in_order || is_known(algorithm)))
         })
         .collect();
     let mut kex: Vec<kex::Name> = having(&allowed.kex, KEX);
@@ -206,6 +208,14 @@ pub fn preferred(allowed: &Allowed, known: &KnownKeyTypes) -> Preferred {
         mac: Cow::Owned(having(&allowed.mac, MACS)),
         compression: Cow::Borrowed(&[compression::NONE, compression::ZLIB_LEGACY]),
     }
+}
+
+/// Whether a certificate's algorithm stands before those of plain keys. The
+/// SSH library asks for certificates first; in an order that known_hosts does
+/// not change, those behind would be asked for too early.
+fn before_plain_keys(order: &[String], name: &str) -> bool {
+    let mut leading = order.iter().take_while(|name| name.ends_with(CERTIFICATE));
+    leading.any(|leading| leading == name)
 }
 
 /// Whether an authority's signature by this algorithm counts

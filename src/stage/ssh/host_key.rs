@@ -171,11 +171,9 @@ impl HostKeyVerifier {
                 .iter()
                 .chain(&bare)
                 .any(|line| line.marker == Marker::Authority),
-            revocations: !self.hop.revoked_host_keys.is_empty()
-                || lines
-                    .iter()
-                    .chain(&bare)
-                    .any(|line| line.marker == Marker::Revoked),
+            prefers_certificates: !self.hop.revoked_host_keys.is_empty()
+                || !bare.is_empty()
+                || lines.iter().any(|line| line.marker == Marker::Revoked),
         }
     }
 
