@@ -4,6 +4,7 @@
 //!   `VerifyHostKeyDNS`, `CanonicalizeHostname yes`: `config.ssh.unsupported`;
 //! * `Match localnetwork`, `tagged`, `version`, `sessiontype` and `command`: the same;
 //! * `ControlPath` of a running master: ssh would not log in at all;
+//! * `ForwardAgent` with a socket that is not there, at which ssh stops: dbdoctor forwards none;
 //! * passphrases and passwords: ssh has nobody to ask here, nor has dbdoctor.
 
 use anyhow::Result;
@@ -900,7 +901,7 @@ fn line(draft: &mut Draft, dice: &mut Dice, _: &Bench) -> Result<()> {
         "Compression perhaps",
         "TCPKeepAlive yes",
         "ForwardAgent yes",
-        "ForwardAgent $NOT_SET",
+        "ForwardAgent no",
         "RequestTTY force",
         "RequestTTY maybe",
         "RemoteCommand echo words",

@@ -390,6 +390,8 @@ Host *
             ("ProxyJump \"none\"", None),
             ("ProxyJump none # said", None),
             ("ProxyJump \"a,b\"", None),
+            ("ProxyJump \"a:22\"", None),
+            ("ProxyJump \"u@a\"", None),
             ("ProxyJump \"a,b\" # said", None),
         ] {
             let read = read(text, "h").ok().and_then(|options| options.proxy_jump);

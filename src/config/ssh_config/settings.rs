@@ -262,13 +262,13 @@ impl Reader<'_> {
 }
 
 /// Whether quotes or a comment would end up in the name of a jump host: ssh
-/// looks for `none` and for commas in the line as it is written (readconf.c,
-/// `parse_jump`). About a single host the shell takes them off again.
+/// looks for `none`, commas, users and ports in the line as it is written
+/// (readconf.c, `parse_jump`). About a bare name the shell takes them off again.
 fn cut_apart(raw: &str, value: &str) -> bool {
     let line = raw.trim_start_matches([' ', '\t', '\r', '=']).trim_end();
-    let several = line.contains(',');
+    let parts = value.contains([',', ':', '@', '[']);
     let quoted = line.contains(['"', '\'']);
-    line != value && (value.eq_ignore_ascii_case("none") || (several && quoted))
+    line != value && (value.eq_ignore_ascii_case("none") || (parts && quoted))
 }
 
 /// The first value wins.
