@@ -200,7 +200,7 @@ pub fn translate(
             out.warnings.push(
                 Finding::new(&cause::PARAM_UNKNOWN)
                     .with("parameter", assignment.name.clone())
-                    .with("parameter_name", assignment.name.clone())
+                    .word("parameter_name", assignment.name.clone())
                     .with("source", source.to_owned())
                     .with("reader", "asyncpg")
                     .with("meant", meant)
