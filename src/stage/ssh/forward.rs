@@ -249,13 +249,18 @@ fn seen_from_there(finding: Finding, wanted: &ForwardRequest<'_>) -> Finding {
         None => "the database",
     };
     if is_itself(host) {
+        // A hop that is reached through a forward has a loopback address too.
+        let named = match is_itself(via) {
+            true => "the SSH server",
+            false => via.as_str(),
+        };
         // The advice about the target's machine is about the hop's.
         return finding
             .word("database_host", wanted.next.is_none().then(|| via.clone()))
             .with("loopback_of", via.clone())
             .fix(
                 format!(
-                    "{host} is {via} itself here, not this machine: name {what} as {via} knows it, unless it runs on {via}."
+                    "{host} is {named} itself here, not this machine: name {what} as {named} knows it, unless it runs on {named}."
                 ),
                 None,
             );
