@@ -530,10 +530,14 @@ impl HostKeyVerifier {
                     compare(shown)
                 ),
             };
+            // What proves it stands first.
+            let read = finding.evidence.get("files_read").cloned();
             return finding
-                .without(&["entry"])
+                .without(&["entry", "known_hosts", "files_read"])
                 .with("damaged_line", repair.place)
                 .with("damage", repair.what)
+                .with("known_hosts", file.display().to_string())
+                .with("files_read", read)
                 .fix(text, Some(repair.command));
         }
         match added(&self.book, file, &entry) {
