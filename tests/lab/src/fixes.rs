@@ -255,7 +255,7 @@ pub const FIXES: &[FixRun] = &[
     },
     FixRun {
         cause: "ssh.auth.agent",
-        command: "ssh-add -l",
+        command: "SSH_AUTH_SOCK=",
         scenario: "ssh-auth-agent-empty",
         then: Then::Prints("The agent has no identities."),
     },
