@@ -213,7 +213,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let case = Case::check(target("127.0.0.1", free_port())).ssh(lab.sshd()?.route());
             let case = advises(
                 case,
-                "127.0.0.1 is 127.0.0.1 itself here",
+                "127.0.0.1 is the SSH server itself here",
                 &["listen_addresses"],
             );
             Ok(case)
