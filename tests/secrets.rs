@@ -642,7 +642,7 @@ fn reports_on(name: &'static str, dir: &Path) -> Vec<Value> {
 
 #[test]
 fn commands_to_paste_run_nothing_that_a_name_says() {
-    let stubs = tempfile::tempdir().unwrap();
+    let decoys = tempfile::tempdir().unwrap();
     let programs = [
         "psql",
         "ssh",
@@ -674,20 +674,20 @@ fn commands_to_paste_run_nothing_that_a_name_says() {
         "python3",
     ];
     for program in programs {
-        stub(
-            stubs.path(),
+        decoy(
+            decoys.path(),
             program,
             "printf '%s\\n' \"${0##*/}\" \"$@\" >> \"$LOG\"",
         );
     }
-    stub(stubs.path(), "touch", ": > \"$MARK\"");
-    let (log, mark) = (stubs.path().join("log"), stubs.path().join("mark"));
+    decoy(decoys.path(), "touch", ": > \"$MARK\"");
+    let (log, mark) = (decoys.path().join("log"), decoys.path().join("mark"));
     let shell = |args: &[&str], command: &str, dir: &Path| {
         Command::new("/bin/sh")
             .args(args)
             .arg(command)
             .env_clear()
-            .env("PATH", stubs.path())
+            .env("PATH", decoys.path())
             .env("LOG", &log)
             .env("MARK", &mark)
             .current_dir(dir)
@@ -696,7 +696,7 @@ fn commands_to_paste_run_nothing_that_a_name_says() {
             .unwrap()
     };
     // What is to be noticed is noticed.
-    shell(&["-c"], "psql \"$(touch pwned)\"", stubs.path());
+    shell(&["-c"], "psql \"$(touch pwned)\"", decoys.path());
     assert!(mark.exists() && log.exists());
     std::fs::remove_file(&mark).unwrap();
     let mut run = 0;
@@ -724,7 +724,7 @@ fn commands_to_paste_run_nothing_that_a_name_says() {
     assert!(run > 100, "{run} commands");
 }
 
-fn stub(dir: &Path, name: &str, script: &str) {
+fn decoy(dir: &Path, name: &str, script: &str) {
     let path = dir.join(name);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
