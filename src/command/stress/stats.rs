@@ -1,6 +1,7 @@
 //! Statistics over many attempts: rates, causes, percentiles. No I/O.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -250,6 +251,8 @@ impl Account {
                 let tried = tries.missed.len() + tries.ended.len();
                 let name = host(why).unwrap_or_else(|| "The name".to_owned());
                 let machine = name.rsplit_once(':').map(|(host, _)| host.to_owned());
+                let working = working.first().copied();
+                let ip = working.and_then(|address| address.parse::<SocketAddr>().ok());
                 Some(
                     Finding::new(row)
                         .word("name", machine.clone())
@@ -265,7 +268,8 @@ impl Account {
                                 why.cause.code
                             ),
                         )
-                        .with("working", working.first().map(|&first| first.to_owned())),
+                        .with("working", working.map(str::to_owned))
+                        .with("working_ip", ip.map(|to| to.ip().to_string())),
                 )
             })
             .collect()
