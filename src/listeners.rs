@@ -90,11 +90,10 @@ pub struct AcceptQueue {
     pub served: Vec<String>,
 }
 
-/// The accept queue of the process that listens at an address of this machine;
-/// `None` where nothing waits in it. A server that serves each connection in a
-/// process of its own serves nobody by this account.
-pub fn accept_queue(address: SocketAddr) -> Option<AcceptQueue> {
-    let listener = listener(address)?;
+/// The accept queue of a listener; `None` where nothing waits in it, or its
+/// process may not be seen. A server that serves each connection in a process of
+/// its own serves nobody by this account. It reads files, as [`listener`] does.
+pub fn accept_queue(listener: &Listener) -> Option<AcceptQueue> {
     sys::accept_queue(listener.address, listener.pid?).filter(|queue| queue.waiting > 0)
 }
 
@@ -156,26 +155,34 @@ mod sys {
         inode: u64,
     }
 
-    pub fn listening() -> Vec<Socket> {
-        const MOST: usize = 4_096;
-        let v4 = procfs::net::tcp().unwrap_or_default();
-        let v6 = procfs::net::tcp6().unwrap_or_default();
-        v4.into_iter()
-            .chain(v6)
-            .filter(|entry: &TcpNetEntry| entry.state == TcpState::Listen)
-            .map(|entry| Socket {
+    impl Socket {
+        fn of(entry: &TcpNetEntry) -> Self {
+            Self {
                 address: entry.local_address,
                 inode: entry.inode,
-            })
+            }
+        }
+    }
+
+    pub fn listening() -> Vec<Socket> {
+        const MOST: usize = 4_096;
+        entries()
+            .filter(|entry| entry.state == TcpState::Listen)
+            .map(|entry| Socket::of(&entry))
             .take(MOST)
             .collect()
     }
 
-    pub fn accept_queue(listening: SocketAddr, pid: i32) -> Option<AcceptQueue> {
-        const SHOWN: usize = 4;
+    /// Every TCP socket of the network namespace.
+    fn entries() -> impl Iterator<Item = TcpNetEntry> {
         let v4 = procfs::net::tcp().unwrap_or_default();
         let v6 = procfs::net::tcp6().unwrap_or_default();
-        let all: Vec<TcpNetEntry> = v4.into_iter().chain(v6).collect();
+        v4.into_iter().chain(v6)
+    }
+
+    pub fn accept_queue(listening: SocketAddr, pid: i32) -> Option<AcceptQueue> {
+        const SHOWN: usize = 4;
+        let all: Vec<TcpNetEntry> = entries().collect();
         let socket = all
             .iter()
             .find(|entry| entry.state == TcpState::Listen && entry.local_address == listening)?;
@@ -190,11 +197,7 @@ mod sys {
             })
             .collect();
         let named = |entries: &[&TcpNetEntry]| {
-            let socket = |entry: &&TcpNetEntry| Socket {
-                address: entry.local_address,
-                inode: entry.inode,
-            };
-            owners(entries.iter().map(socket).collect())
+            owners(entries.iter().map(|entry| Socket::of(entry)).collect())
         };
         let own: Vec<SocketAddr> = accepted
             .iter()

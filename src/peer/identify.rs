@@ -11,7 +11,7 @@ use crate::cause::{protocol as cause, tls as tls_cause};
 use crate::config::Endpoint;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::listeners;
+use crate::listeners::{self, Listener};
 use crate::peer::tls_probe::{self, TlsProbe};
 use crate::wire::first_reply::{self, Answer, Ending, Heard};
 use crate::wire::stranger::{self, PeerProtocol, Stranger};
@@ -98,24 +98,16 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
 async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> Finding {
     let at = endpoint.label();
     let listener = match route {
-        Route::Direct(Address::Tcp(address)) => {
-            let address = *address;
-            tokio::task::spawn_blocking(move || listeners::listener(address))
-                .await
-                .ok()
-                .flatten()
-        }
+        Route::Direct(Address::Tcp(address)) => listener(*address).await,
         _ => None,
     };
     let Some(listener) = listener else {
         return finding.word("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
-    let finding = match route {
-        Route::Direct(Address::Tcp(address)) if finding.cause == &cause::SILENT => {
-            with_accept_queue(finding, *address, &listener.label()).await
-        }
-        _ => finding,
+    let finding = match finding.cause == &cause::SILENT {
+        true => with_accept_queue(finding, &listener).await,
+        false => finding,
     };
     // A forward is at fault only if it sends nothing itself.
     let mute = finding
@@ -131,10 +123,18 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
     }
 }
 
-/// Adds what waits to be accepted at a silent address of this machine: a forward
-/// that serves one connection at a time leaves the next one there.
-pub async fn with_accept_queue(finding: Finding, address: SocketAddr, who: &str) -> Finding {
-    let look = tokio::task::spawn_blocking(move || listeners::accept_queue(address));
+/// The process that listens at an address of this machine.
+pub async fn listener(address: SocketAddr) -> Option<Listener> {
+    let look = tokio::task::spawn_blocking(move || listeners::listener(address));
+    look.await.ok().flatten()
+}
+
+/// Adds what waits to be accepted by a silent listener: a forward that serves one
+/// connection at a time leaves the next one there.
+pub async fn with_accept_queue(finding: Finding, listener: &Listener) -> Finding {
+    let who = listener.label();
+    let listener = listener.clone();
+    let look = tokio::task::spawn_blocking(move || listeners::accept_queue(&listener));
     let Some(queue) = look.await.ok().flatten() else {
         return finding;
     };

@@ -35,9 +35,11 @@ use russh::client::{Config, GexParams, Handle};
 use russh::{Disconnect, SshId};
 use serde_json::{Map, Value, json};
 
+use crate::cause::ssh::SILENT;
 use crate::config::{Hop, SshPlan};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::identify;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
@@ -403,9 +405,11 @@ impl Visit<'_> {
             _ => finding.word("remote_host", self.hop.host.clone()),
         };
         let finding = match &stream.route {
-            Route::Direct(Address::Tcp(address)) if finding.cause == &crate::cause::ssh::SILENT => {
-                let who = format!("The process that listens on {address}");
-                crate::peer::identify::with_accept_queue(finding, *address, &who).await
+            Route::Direct(Address::Tcp(address)) if finding.cause == &SILENT => {
+                match identify::listener(*address).await {
+                    Some(listener) => identify::with_accept_queue(finding, &listener).await,
+                    None => finding,
+                }
             }
             _ => finding,
         };
