@@ -72,6 +72,20 @@ fn cut(mut text: String, longest: usize) -> String {
     text
 }
 
+/// Text in UTF-16 without its byte-order mark; an odd byte at the end is white
+/// space.
+pub fn from_utf16(body: &[u8], little: bool) -> String {
+    let units: Vec<u16> = body
+        .chunks(2)
+        .map(|pair| match (pair, little) {
+            ([a, b], true) => u16::from_le_bytes([*a, *b]),
+            ([a, b], false) => u16::from_be_bytes([*a, *b]),
+            _ => 0x20,
+        })
+        .collect();
+    String::from_utf16_lossy(&units)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::known_hosts::{Book, applies, line};
 use super::known_hosts_damage::{Damage, Mend, Wanted, find};
+use crate::text;
 
 /// No file has more kinds of damage at once.
 const MOST_MENDS: usize = 4;
@@ -233,17 +234,9 @@ fn apply(mend: &Mend, content: &[u8]) -> Vec<u8> {
 }
 
 fn decode(form: &str, content: &[u8]) -> String {
-    let (big, content) = match (form, content) {
-        (_, [0xfe, 0xff, rest @ ..]) => (true, rest),
-        (_, [0xff, 0xfe, rest @ ..]) => (false, rest),
-        (form, all) => (form == "UTF-16BE", all),
-    };
-    let units: Vec<u16> = content
-        .chunks_exact(2)
-        .map(|pair| match big {
-            true => u16::from_be_bytes([pair[0], pair[1]]),
-            false => u16::from_le_bytes([pair[0], pair[1]]),
-        })
-        .collect();
-    String::from_utf16_lossy(&units)
+    match (form, content) {
+        (_, [0xff, 0xfe, rest @ ..]) => text::from_utf16(rest, true),
+        (_, [0xfe, 0xff, rest @ ..]) => text::from_utf16(rest, false),
+        (form, all) => text::from_utf16(all, form != "UTF-16BE"),
+    }
 }

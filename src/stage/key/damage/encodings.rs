@@ -67,15 +67,7 @@ fn utf16(content: &[u8]) -> Option<(DamageStep, String)> {
     let body = content
         .get(if marked { 2 } else { 0 }..)
         .unwrap_or_default();
-    let units: Vec<u16> = body
-        .chunks(2)
-        .map(|pair| match (pair, little) {
-            ([a, b], true) => u16::from_le_bytes([*a, *b]),
-            ([a, b], false) => u16::from_be_bytes([*a, *b]),
-            _ => 0x20,
-        })
-        .collect();
-    let text = String::from_utf16_lossy(&units);
+    let text = crate::text::from_utf16(body, little);
     let what = "the text is UTF-16, as Windows PowerShell writes it, not ASCII";
     Some((DamageStep::new("utf-16", what, place("", 0)), text))
 }
