@@ -99,6 +99,19 @@ impl<'a> ConninfoReader<'a> {
     }
 }
 
+/// A setting as it stands in a connection string, quoted where it has to be
+/// (PostgreSQL documentation, "Keyword/Value Connection Strings").
+pub fn setting(name: &str, value: &str) -> String {
+    let special = |c: char| c.is_whitespace() || matches!(c, '\'' | '\\');
+    match value.is_empty() || value.contains(special) {
+        true => format!(
+            "{name}='{}'",
+            value.replace('\\', "\\\\").replace('\'', "\\'")
+        ),
+        false => format!("{name}={value}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +122,25 @@ mod tests {
             .into_iter()
             .map(|a| (a.name, String::from_utf8(a.value).unwrap()))
             .collect()
+    }
+
+    #[test]
+    fn settings_are_read_as_they_were_written() {
+        for value in [
+            "a",
+            "",
+            "it's me",
+            "a\\b",
+            "a\tb\nc",
+            "-c x='y z'",
+            "'",
+            "\\",
+        ] {
+            let text = [setting("user", value), setting("dbname", "x")].join(" ");
+            let read = read(&text);
+            assert_eq!(read[0], ("user".to_owned(), value.to_owned()), "{text}");
+            assert_eq!(read.len(), 2, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::Hop;
+use crate::config::{Hop, conninfo};
 use crate::finding::Finding;
 use crate::pipeline::{Connected, joined};
 
@@ -141,8 +141,7 @@ impl Tunnel {
     /// A connection that has the server send TCP keepalives.
     fn connection_string(&self, seconds: u64) -> Option<String> {
         let options = joined(self.options.as_deref(), Some(&server_options(seconds)))?;
-        let escaped = options.replace('\\', "\\\\").replace('\'', "\\'");
-        shlex::try_join(["psql", &format!("options='{escaped}'")]).ok()
+        shlex::try_join(["psql", &conninfo::setting("options", &options)]).ok()
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_openssl::SslStream;
 
 use crate::cause::{protocol as protocol_cause, tls as cause};
-use crate::config::{Endpoint, SslMode, Target, TlsVersion};
+use crate::config::{Endpoint, SslMode, Target, TlsVersion, conninfo};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::identify::PendingRequest;
@@ -184,14 +184,10 @@ impl HandshakeEvidence<'_> {
                 None => settings.push((name, value)),
             }
         }
-        let quoted = |value: &str| match value.contains([' ', '\'', '\\']) || value.is_empty() {
-            true => format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'")),
-            false => value.to_owned(),
-        };
         let words = settings
             .iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", quoted(value)));
+            .map(|(name, value)| conninfo::setting(name, value));
         words.collect::<Vec<_>>().join(" ")
     }
 
