@@ -72,7 +72,7 @@ pub fn destinations(forbidden: &[HostPattern], ssh: &[String]) -> Result<(), Fin
 /// The first that matches one.
 pub fn hops(forbidden: &[HostPattern], hops: &[Hop]) -> Result<(), Finding> {
     hops.iter().try_for_each(|hop| {
-        as_written(forbidden, &[&hop.alias, &hop.host], |name| {
+        as_written(forbidden, &[&hop.written.host, &hop.host], |name| {
             format!("the SSH connection goes through {name}")
         })
         .map_err(|finding| finding.with("endpoint", hop.label()))

@@ -43,6 +43,7 @@ pub use enums::{
 };
 use host_pattern::HostPattern;
 use revoked_keys::RevokedKeys;
+use ssh_config::Spec;
 use ssh_config::lists::AlgorithmLists;
 
 /// The resolved target: the input of every stage after `config`.
@@ -355,6 +356,19 @@ pub struct SshPlan {
     pub passphrase: Option<Secret>,
     /// `DBDOCTOR_SSH_PASSWORD`.
     pub password: Option<Secret>,
+    /// The files that flags and defaults name.
+    pub given: SshFiles,
+}
+
+/// The files that ssh is to read, whatever stands in them.
+#[derive(Clone, Debug, Default)]
+pub struct SshFiles {
+    /// The configuration, in the order it is read.
+    pub config: Vec<PathBuf>,
+    /// `--ssh-key`.
+    pub keys: Vec<PathBuf>,
+    /// `--ssh-known-hosts`.
+    pub known_hosts: Option<PathBuf>,
 }
 
 /// The command that a hop is reached through (`ProxyCommand`).
@@ -372,8 +386,11 @@ pub struct ProxyCommand {
 /// One SSH server on the way.
 #[derive(Clone, Debug)]
 pub struct Hop {
-    /// As it was written: what `Host` patterns matched.
-    pub alias: String,
+    /// As it was written in `--ssh` or ProxyJump; `Host` patterns match its host.
+    pub written: Spec,
+    /// It is reached through the hop before it in the list of `--ssh` or ProxyJump that names
+    /// both, whatever its own ProxyJump says.
+    pub follows: bool,
     /// `HostName`: what is resolved and dialled.
     pub host: String,
     /// `Port`.

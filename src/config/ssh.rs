@@ -9,7 +9,9 @@ use super::ssh_config::{
     self, ConfigRejected, Files, HostQuery, Options, STRICT, Spec, Undecided, spec,
 };
 use super::ssh_home;
-use super::{Hop, HostKeyCheck, NamedFile, Place, PortSource, ProxyCommand, SshMethod, SshPlan};
+use super::{
+    Hop, HostKeyCheck, NamedFile, Place, PortSource, ProxyCommand, SshFiles, SshMethod, SshPlan,
+};
 use crate::cause::config as cause;
 use crate::config::request::SshRequest;
 use crate::finding::Finding;
@@ -114,6 +116,7 @@ pub fn plan(
             .var("DBDOCTOR_SSH_PASSWORD")
             .filter(|password| !password.is_empty())
             .map(Secret::new),
+        given: given(args, surroundings, &planner.files),
     }))
 }
 
@@ -160,6 +163,16 @@ fn files(args: &SshRequest, surroundings: &System) -> Files {
             named: false,
             system: Some(PathBuf::from("/etc/ssh/ssh_config")),
         },
+    }
+}
+
+/// The files that flags and defaults name.
+fn given(args: &SshRequest, surroundings: &System, files: &Files) -> SshFiles {
+    let path = |path: &PathBuf| expand_home(path, surroundings.ssh_home());
+    SshFiles {
+        config: files.user.iter().chain(&files.system).cloned().collect(),
+        keys: args.keys.iter().map(path).collect(),
+        known_hosts: args.known_hosts.as_ref().map(path),
     }
 }
 
@@ -418,7 +431,8 @@ impl Planner<'_> {
                 .with("host", spec.host.clone()));
         }
         let hop = Hop {
-            alias: spec.host.clone(),
+            written: spec.clone(),
+            follows: !first,
             identity_files,
             certificate_files: paths(&options.certificate_files)?,
             identities_only: options.identities_only.unwrap_or(false),

@@ -1,14 +1,14 @@
-//! The installed `ssh`, run as `ssh -W` with the same hops, keys and target, up to
-//! the last hop of the main run. dbdoctor writes its configuration, so the user's own
-//! does not apply. The promises of interface.md hold: no shared connection, no change
-//! to known_hosts, no unknown host key, no local command, and never a secret in an
-//! argument or a file. A passphrase or password reaches `ssh` through `SSH_ASKPASS`
-//! and the environment. (The configuration has to be a file, because `ssh` closes the
-//! descriptors it inherits.)
+//! The installed `ssh`, run as `ssh -W` to the last hop that the main run reached, with the
+//! user's own configuration: what ssh makes of it is the opinion that is asked for, so no
+//! setting as dbdoctor reads it is passed on. A file that includes the user's says first what
+//! the promises of interface.md demand: no shared connection, no change to known_hosts or the
+//! agent, no unknown host key, no local command. Never is a secret in an argument or a file: a
+//! passphrase or password reaches `ssh` through `SSH_ASKPASS` and the environment. (The
+//! configuration has to be a file, because `ssh` closes the descriptors it inherits.)
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -19,8 +19,7 @@ use super::earned::Earned;
 use super::libssh2::{self, ForwardTarget};
 use super::subprocess::{self, SpawnError};
 use super::{Outcome, Scene, Step, late, would_look_up};
-use crate::config::ssh::LEAST_RSA_BITS;
-use crate::config::{Hop, HostKeyCheck, Place, SshMethod, SshPlan};
+use crate::config::{Hop, HostKeyCheck, Place, SshPlan};
 use crate::process;
 use crate::secret;
 use crate::temporary::Folder;
@@ -57,7 +56,9 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         }
     };
     let mut command = prepared.command(scene, plan);
-    command.args(["-W", &wanted, &alias(hops.len())]);
+    command
+        .args(["-W", &wanted])
+        .args(destination(hops, earned));
     let mut child = match subprocess::start(command.stdin(Stdio::piped())) {
         Ok(child) => child,
         Err(SpawnError::Absent) => return Outcome::Skipped("ssh is not installed".to_owned()),
@@ -109,10 +110,6 @@ fn unfair(plan: &SshPlan, log: &Log) -> Option<String> {
     })
 }
 
-fn alias(hop: usize) -> String {
-    format!("dbdoctor-hop-{hop}")
-}
-
 /// The files that ssh is given; they go away with it.
 struct SshFiles {
     _folder: Folder,
@@ -135,38 +132,21 @@ impl SshFiles {
         let asked = hops.len() > only_verified;
         let passphrase = asked && plan.passphrase.as_ref().is_some_and(|p| !p.is_empty());
         let asks = passphrase || (asked && plan.password.is_some());
-        let mut config = String::new();
-        for (at, hop) in hops.iter().enumerate() {
-            let role = match at + 1 == hops.len() {
-                false => Role::Jump,
-                true if earned.only_verification() => Role::Verified,
-                true => Role::Last,
-            };
-            match section(hop, at, role, plan) {
-                Some(text) => config += &text,
-                None => {
-                    return Ok(Err(format!(
-                        "a setting of {} cannot be expressed in an ssh configuration file",
-                        hop.label()
-                    )));
-                }
-            }
-        }
         let timeout = scene.connected.ctx.timeout.as_secs().max(1);
-        let _ = write!(
-            config,
-            "Host *\nControlMaster no\nControlPath none\nUpdateHostKeys no\n\
-             StrictHostKeyChecking yes\nPermitLocalCommand no\nForwardAgent no\nForwardX11 no\n\
-             VerifyHostKeyDNS no\nCheckHostIP no\nHashKnownHosts no\nNumberOfPasswordPrompts 1\n\
-             ConnectionAttempts 1\nConnectTimeout {timeout}\nRequestTTY no\n\
-             GSSAPIAuthentication no\nHostbasedAuthentication no\n",
+        let mut before = format!(
+            "{KEEPS_PROMISES}ConnectTimeout {timeout}\n{}",
+            // In batch mode ssh asks for no passphrase either.
+            match (asks, passphrase) {
+                (false, _) => "BatchMode yes\n",
+                // What a server asks for must not look like ssh's own question.
+                (true, true) => "KbdInteractiveAuthentication no\n",
+                (true, false) => "",
+            }
         );
-        // In batch mode ssh asks for no passphrase either.
-        config += match (asks, passphrase) {
-            (false, _) => "BatchMode yes\n",
-            // What a server asks for must not look like ssh's own question.
-            (true, true) => "KbdInteractiveAuthentication no\n",
-            (true, false) => "",
+        let Some(config) = configuration(&mut before, hops, plan) else {
+            return Ok(Err(
+                "a file name cannot be expressed in an ssh configuration file".to_owned(),
+            ));
         };
         let config = folder.write("config", &config)?;
         let askpass = match asks {
@@ -215,156 +195,107 @@ case \"$1\" in
 esac
 ";
 
-/// What a hop is to ssh.
-#[derive(Clone, Copy, PartialEq)]
-enum Role {
-    /// On the way.
-    Jump,
-    /// Where the forward begins.
-    Last,
-    /// The last, whose host key is looked at, and which is offered nothing.
-    Verified,
-}
-
-/// One hop's section; `None` where a value cannot be written down.
-fn section(hop: &Hop, at: usize, role: Role, plan: &SshPlan) -> Option<String> {
-    let mut text = format!("Host {}\n", alias(at + 1));
-    let mut line = |keyword: &str, values: &[String]| -> Option<()> {
-        text += keyword;
-        for value in values {
-            text += &format!(" {}", quoted(value)?);
-        }
-        text.push('\n');
-        Some(())
-    };
-    let one = |value: &str| [value.to_owned()];
-    line("HostName", &one(&percent(&hop.host)))?;
-    line("Port", &one(&hop.port.to_string()))?;
-    if at > 0 {
-        line("ProxyJump", &one(&alias(at)))?;
-    }
-    if let Some(command) = &hop.proxy_command {
-        // It is the rest of its line, quotes and all.
-        let fits = !command.line.contains(['\n', '\r']);
-        fits.then(|| line(&format!("ProxyCommand {}", percent(&command.line)), &[]))??;
-    }
-    for (keyword, files) in [
-        ("UserKnownHostsFile", &hop.known_hosts),
-        ("GlobalKnownHostsFile", &hop.global_known_hosts),
-    ] {
-        let mut paths: Vec<String> = files.iter().map(|p| file(p)).collect::<Option<_>>()?;
-        if paths.is_empty() {
-            paths.push("/dev/null".to_owned());
-        }
-        line(keyword, &paths)?;
-    }
-    if !hop.revoked_host_keys.is_empty() {
-        let lists = hop.revoked_host_keys.iter();
-        let paths: Vec<String> = lists.map(|list| file(&list.file)).collect::<Option<_>>()?;
-        line("RevokedHostKeys", &paths)?;
-    }
-    // Versions before 9.1 do not know the keyword.
-    if hop.least_rsa_bits > LEAST_RSA_BITS {
-        line("RequiredRSASize", &one(&hop.least_rsa_bits.to_string()))?;
-    }
-    if let Some(alias) = &hop.host_key_alias {
-        line("HostKeyAlias", &one(alias))?;
-    }
-    let lists = &hop.algorithms;
-    for (keyword, list) in [
-        ("KexAlgorithms", &lists.kex),
-        ("HostKeyAlgorithms", &lists.host_key),
-        ("Ciphers", &lists.cipher),
-        ("MACs", &lists.mac),
-        ("PubkeyAcceptedAlgorithms", &lists.pubkey),
-        ("CASignatureAlgorithms", &lists.ca_signature),
-    ] {
-        if let Some(list) = list {
-            line(keyword, &one(list))?;
-        }
-    }
-    if hop.trusts_loopback {
-        line("NoHostAuthenticationForLocalhost", &one("yes"))?;
-    }
-    match role {
-        Role::Verified => text += OFFERS_NOTHING,
-        Role::Jump | Role::Last => text += &means(hop, plan)?,
-    }
-    // Only the last hop's story is told, so that a jump's is not taken for it.
-    text += match role {
-        Role::Jump => "LogLevel ERROR\n",
-        Role::Last | Role::Verified => "LogLevel DEBUG2\n",
-    };
-    Some(text)
-}
+/// What is so for every hop, whatever the user's configuration says: the first value counts.
+const KEEPS_PROMISES: &str = "ControlMaster no
+ControlPath none
+ControlPersist no
+UpdateHostKeys no
+AddKeysToAgent no
+StrictHostKeyChecking yes
+PermitLocalCommand no
+RemoteCommand none
+RequestTTY no
+ForwardAgent no
+ForwardX11 no
+Tunnel no
+NumberOfPasswordPrompts 1
+ConnectionAttempts 1
+LogLevel ERROR
+";
 
 /// For a server that the run refused: not even the user's name. ssh ends by
 /// itself once it has found no way to authenticate.
-const OFFERS_NOTHING: &str = "User dbdoctor
-IdentityFile none
-IdentityAgent none
-PubkeyAuthentication no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-";
+const OFFERS_NOTHING: [&str; 7] = [
+    "User=dbdoctor",
+    "IdentityFile=none",
+    "IdentityAgent=none",
+    "PubkeyAuthentication=no",
+    "PasswordAuthentication=no",
+    "KbdInteractiveAuthentication=no",
+    "GSSAPIAuthentication=no",
+];
 
-/// Who logs in at a hop, and with what.
-fn means(hop: &Hop, plan: &SshPlan) -> Option<String> {
-    let mut text = String::new();
-    let mut line = |keyword: &str, value: &str| -> Option<()> {
-        writeln!(text, "{keyword} {}", quoted(value)?).ok()
-    };
-    line("User", &hop.user)?;
-    let existing: Vec<&PathBuf> = hop
-        .identity_files
-        .iter()
-        .filter(|file| file.named || file.path.exists())
-        .map(|file| &file.path)
-        .collect();
-    for path in &existing {
-        line("IdentityFile", &file(path)?)?;
+/// The configuration: what comes before the user's files, these, and what our flags and
+/// interface.md put in the place of ssh's defaults. `None` where a name cannot be written down.
+fn configuration(before: &mut String, hops: &[Hop], plan: &SshPlan) -> Option<String> {
+    let text = before;
+    for key in &plan.given.keys {
+        writeln!(text, "IdentityFile {}", quoted(&percent(key.to_str()?))?).ok()?;
     }
-    if existing.is_empty() {
-        line("IdentityFile", "none")?;
+    if let Some(known) = &plan.given.known_hosts {
+        let known = quoted(&percent(known.to_str()?))?;
+        writeln!(text, "UserKnownHostsFile {known}").ok()?;
+        text.push_str("GlobalKnownHostsFile /dev/null\n");
     }
-    for path in &hop.certificate_files {
-        line("CertificateFile", &file(path)?)?;
+    for file in &plan.given.config {
+        let file = std::path::absolute(file).ok()?;
+        writeln!(text, "Include {}", quoted(literal(file.to_str()?)?)?).ok()?;
     }
-    let yes = |yes: bool| if yes { "yes" } else { "no" };
-    line("IdentitiesOnly", yes(hop.identities_only))?;
-    let agent = match &hop.agent {
-        Some(socket) => file(socket)?,
-        None => "none".to_owned(),
-    };
-    line("IdentityAgent", &agent)?;
-    let password = plan.password.is_some();
-    let methods: Vec<&str> = hop
-        .methods
-        .iter()
-        .filter(|method| password || **method == SshMethod::PublicKey)
-        .map(|method| method.name())
-        .collect();
-    match methods.as_slice() {
-        [] => line("PubkeyAuthentication", "no")?,
-        methods => line("PreferredAuthentications", &methods.join(","))?,
+    if hops.iter().all(|hop| hop.global_known_hosts.is_empty()) {
+        text.push_str("GlobalKnownHostsFile /dev/null\n");
     }
-    Some(text)
+    Some(std::mem::take(text))
 }
 
-/// A file's name as the configuration takes it: `%` and `${}` are expanded there.
-fn file(path: &Path) -> Option<String> {
-    let text = path.to_str()?;
-    (!text.contains("${") && !text.starts_with('~')).then(|| percent(text))
+/// The arguments that name the server and the jump hosts of our flags. Only the last hop's story
+/// is told, so that a jump's is not taken for it.
+fn destination(hops: &[Hop], earned: Earned) -> Vec<String> {
+    let mut args = vec!["-o".to_owned(), "LogLevel=DEBUG2".to_owned()];
+    let Some((last, before)) = hops.split_last() else {
+        return args;
+    };
+    let nothing = earned.only_verification();
+    if nothing {
+        args.extend(
+            OFFERS_NOTHING
+                .iter()
+                .flat_map(|option| ["-o", option])
+                .map(str::to_owned),
+        );
+    }
+    if let Some(user) = last.written.user.as_ref().filter(|_| !nothing) {
+        args.extend(["-l".to_owned(), user.clone()]);
+    }
+    if let Some(port) = last.written.port {
+        args.extend(["-p".to_owned(), port.to_string()]);
+    }
+    if last.follows {
+        // The first that its own configuration leads to ends the list.
+        let start = before.iter().rposition(|hop| !hop.follows).unwrap_or(0);
+        let jumps: Vec<String> = before[start..]
+            .iter()
+            .map(|hop| hop.written.to_string())
+            .collect();
+        args.extend(["-J".to_owned(), jumps.join(",")]);
+    }
+    args.extend(["--".to_owned(), last.written.host.clone()]);
+    args
+}
+
+/// A name without the characters that `Include` takes for a pattern.
+fn literal(path: &str) -> Option<&str> {
+    (!path.contains(['*', '?', '[', '{'])).then_some(path)
 }
 
 fn percent(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// In quotes, where it can be.
+/// In quotes, where it can be. `~` and `${}` are expanded even there.
 fn quoted(value: &str) -> Option<String> {
     let bad = |c: char| c == '"' || c == '\\' || c.is_control();
-    (!value.is_empty() && !value.contains(bad)).then(|| format!("\"{value}\""))
+    let plain = !value.is_empty() && !value.contains(bad) && !value.contains("${");
+    (plain && !value.starts_with('~')).then(|| format!("\"{value}\""))
 }
 
 /// Reads what ssh says until the forward is proved or ssh ends.
@@ -493,22 +424,22 @@ mod tests {
     #[test]
     fn values_cannot_end_their_line() {
         assert_eq!(quoted("a b").as_deref(), Some("\"a b\""));
-        assert!(quoted("a\nProxyCommand x").is_none());
-        assert!(quoted("a\"b").is_none());
-        assert_eq!(file(Path::new("/k/100%")).as_deref(), Some("/k/100%%"));
-        assert!(file(Path::new("/k/${HOME}")).is_none());
+        for bad in ["", "a\nProxyCommand x", "a\"b", "~x", "/k/${HOME}"] {
+            assert!(quoted(bad).is_none(), "{bad:?}");
+        }
+        assert_eq!(percent("/k/100%"), "/k/100%%");
+        assert!(literal("/k/[a]").is_none());
     }
 
-    #[test]
-    fn what_narrows_trust_is_passed_on() {
+    /// The hops of this configuration, reached by `--ssh`.
+    fn plan(config: &str, hops: &[&str]) -> SshPlan {
         let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("config");
-        let text =
-            "RevokedHostKeys /dev/null\nCASignatureAlgorithms -rsa-*\nRequiredRSASize 3072\n";
-        std::fs::write(&config, text).unwrap();
+        let file = folder.path().join("config");
+        std::fs::write(&file, config).unwrap();
         let args = crate::config::request::SshRequest {
-            hops: vec!["ops@bastion".to_owned()],
-            config: Some(config),
+            hops: hops.iter().map(|hop| hop.to_string()).collect(),
+            config: Some(file),
+            keys: vec!["/k/100%".into()],
             ..Default::default()
         };
         let mut record = crate::report::StageRecord::new(crate::report::Stage::Config);
@@ -520,14 +451,32 @@ mod tests {
             ..Default::default()
         };
         let plan = crate::config::ssh::plan(&args, &surroundings, &mut record);
-        let plan = plan.unwrap().unwrap();
-        let section = section(&plan.hops[0], 0, Role::Last, &plan).unwrap();
-        for line in [
-            "RevokedHostKeys \"/dev/null\"",
-            "CASignatureAlgorithms \"-rsa-*\"",
-            "RequiredRSASize \"3072\"",
-        ] {
-            assert!(section.contains(line), "{section}");
-        }
+        plan.unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_users_own_configuration_decides() {
+        let plan = plan("Host b\n User u\n Port 7\n", &["b"]);
+        let text = configuration(&mut String::new(), &plan.hops, &plan).unwrap();
+        let file = plan.given.config[0].display();
+        let wanted = format!(
+            "IdentityFile \"/k/100%%\"\nInclude \"{file}\"\nGlobalKnownHostsFile /dev/null\n"
+        );
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn the_way_is_named_as_it_was_written() {
+        let way = |config: &str, hops: &[&str], reached: usize| {
+            let plan = plan(config, hops);
+            let args = destination(&plan.hops[..reached], Earned::Everything);
+            args[2..].join(" ")
+        };
+        let config = "Host b\n User u\n Port 7\n ProxyJump j,k@l:3\n";
+        assert_eq!(way(config, &["b"], 3), "-- b");
+        assert_eq!(way(config, &["b"], 1), "-- j");
+        assert_eq!(way(config, &["b"], 2), "-l k -p 3 -J j -- l");
+        assert_eq!(way(config, &["b", "x@c:9"], 4), "-l x -p 9 -J b -- c");
+        assert_eq!(way("", &["u@a", "[::1]:5", "c"], 3), "-J u@a,[::1]:5 -- c");
     }
 }

@@ -1,5 +1,7 @@
 //! Destinations: where `--ssh`, `ProxyJump` and ssh itself are told to go.
 
+use std::fmt;
+
 use super::forward::port as port_number;
 
 /// `[USER@]HOST[:PORT]`, also `ssh://…` and `[IPv6]:PORT`.
@@ -11,6 +13,19 @@ pub struct Spec {
     pub host: String,
     /// The port, if one is named.
     pub port: Option<u16>,
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => write!(f, "{}", self.host)?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
 }
 
 /// Reads a destination as ssh does; `None` if it is none.

@@ -179,8 +179,8 @@ impl ResolverFailure<'_> {
         if let Some(hop) = &self.settings.hop {
             finding = hop::dialled(finding, hop);
             // Neither a domain nor a HostName: perhaps an alias without a block.
-            let bare = hop.alias.eq_ignore_ascii_case(&hop.host) && !hop.host.contains('.');
-            finding = finding.word("ssh_alias", bare.then(|| hop.alias.clone()));
+            let bare = hop.written.host.eq_ignore_ascii_case(&hop.host) && !hop.host.contains('.');
+            finding = finding.word("ssh_alias", bare.then(|| hop.written.host.clone()));
         }
         if row == &cause::dns::NO_ADDRESS {
             finding = finding

@@ -337,7 +337,7 @@ fn agree(case: Case, rows: &'static [(&str, &str)]) -> Case {
 }
 
 /// What a stack said.
-fn opinion<'a>(report: &'a Value, stack: &str) -> &'a Value {
+pub(super) fn opinion<'a>(report: &'a Value, stack: &str) -> &'a Value {
     let stages = report["stages"].as_array().into_iter().flatten();
     stages
         .filter_map(|stage| stage["facts"]["second_opinion"].as_array())

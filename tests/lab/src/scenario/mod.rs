@@ -56,6 +56,7 @@ mod ssh_home;
 mod ssh_hostkey;
 mod ssh_known_hosts;
 mod ssh_proxy;
+mod ssh_second_opinion;
 mod ssh_stranger;
 mod ssh_trust;
 mod ssh_who;
@@ -91,6 +92,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_certificate::SCENARIOS),
     ("ssh", ssh_config::SCENARIOS),
     ("ssh", ssh_proxy::SCENARIOS),
+    ("ssh", ssh_second_opinion::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
     ("ssh", ssh_home::SCENARIOS),
     ("ssh", ssh_known_hosts::SCENARIOS),
