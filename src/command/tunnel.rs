@@ -155,10 +155,7 @@ async fn watch(bastion: &Bastion, ctx: &Ctx) -> Finding {
     loop {
         tokio::select! {
             _ = bastion.ended() => {
-                return match bastion.wait_for_disconnect().await {
-                    Some(fate) => fate,
-                    None => Finding::new(&cause::tunnel::LOST).with("via", bastion.label.clone()),
-                };
+                return bastion.after_disconnect().await;
             }
             () = tokio::time::sleep(KEEPALIVE) => {}
         }

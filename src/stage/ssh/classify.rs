@@ -37,10 +37,13 @@ pub fn unclassified(hop: &Hop, error: &str) -> Finding {
 }
 
 /// A session that ended while something went through it.
-pub fn lost(label: &str, end: &SessionEnd) -> Finding {
+pub fn lost(hop: &Hop, end: &SessionEnd) -> Finding {
+    if end.is_explained() {
+        return disconnected(hop, end, "the connection through it");
+    }
     Finding::new(&cause::tunnel::LOST)
-        .with("via", label.to_owned())
-        .with("bastion", label.to_owned())
+        .with("via", hop.label())
+        .with("bastion", hop.label())
         .with("when", "while it was in use")
         .with("error", end.words())
 }
@@ -361,7 +364,7 @@ fn algorithms(
         .with("theirs", theirs)
 }
 
-/// The session ended before anybody was logged in.
+/// The session ended before anybody was logged in, or with the server's reason.
 pub(super) fn disconnected(hop: &Hop, end: &SessionEnd, during: &str) -> Finding {
     let finding = match end {
         SessionEnd::Violated(error) => {

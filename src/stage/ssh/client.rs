@@ -57,6 +57,11 @@ impl SessionEnd {
         }
     }
 
+    /// Whether the server gave its reason.
+    pub fn is_explained(&self) -> bool {
+        matches!(self, SessionEnd::Disconnected { words, .. } if !words.trim().is_empty())
+    }
+
     /// As it stands in a sentence.
     pub fn words(&self) -> String {
         match self {

@@ -9,7 +9,7 @@ use super::classify_auth::certificate_file;
 use super::client::{ForwardRefusal, SessionEnd};
 use super::identities::{Candidate, Credential};
 use super::liveness::SIGN_OF_LIFE;
-use super::{Session, banner, product};
+use super::{Session, banner, classify, product};
 use crate::cause::{Cause, family, tunnel};
 use crate::config::Hop;
 use crate::ctx::Ctx;
@@ -114,7 +114,13 @@ impl Session {
 /// The finding for a forward that did not open.
 pub(crate) fn finding(failure: &ForwardFailure, wanted: &ForwardRequest<'_>) -> Finding {
     let via = wanted.via;
-    let cause = classify(failure);
+    if let ForwardFailure::Lost(end) | ForwardFailure::Aborted(end) = failure
+        && end.is_explained()
+    {
+        let during = format!("the opening of the forward to {}", label(wanted));
+        return classify::disconnected(&via.hop, end, &during);
+    }
+    let cause = cause_of(failure);
     let mut finding = Finding::new(cause)
         .with("target", label(wanted))
         .with("target_host", wanted.host.to_owned())
@@ -314,7 +320,7 @@ fn label(wanted: &ForwardRequest<'_>) -> String {
 /// failed` needs the server's words, which are the C library's own (servers
 /// do not translate them) or, for some servers, Go's, or Python's with Linux's
 /// number.
-fn classify(failure: &ForwardFailure) -> &'static Cause {
+fn cause_of(failure: &ForwardFailure) -> &'static Cause {
     let refusal = match failure {
         ForwardFailure::Late => return &tunnel::TARGET_TIMEOUT,
         ForwardFailure::LookingUp => return &tunnel::TARGET_UNRESOLVED,
@@ -382,7 +388,7 @@ mod tests {
             code: number,
             words: words.to_owned(),
         };
-        classify(&ForwardFailure::Refused(refusal)).code
+        cause_of(&ForwardFailure::Refused(refusal)).code
     }
 
     #[test]

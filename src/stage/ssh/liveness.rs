@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{SessionEnd, Watch};
 use super::{Bastion, Session, classify};
-use crate::cause::{Cause, auth, protocol, server, tls};
+use crate::cause::{Cause, auth, protocol, server, tls, tunnel};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::stage::Verdict;
@@ -35,12 +35,11 @@ static LIKE_A_DEAD_TUNNEL: &[&Cause] = &[
 ];
 
 impl Bastion {
-    /// How a session on the way ended, if one has: a finding of `tunnel.lost`
-    /// that explains why everything through it broke.
+    /// How a session on the way ended, if one has: a finding that explains why everything through it broke.
     pub fn fate(&self) -> Option<Finding> {
         self.sessions
             .iter()
-            .find_map(|session| Some(classify::lost(&session.label, &session.end()?)))
+            .find_map(|session| Some(classify::lost(&session.hop, &session.end()?)))
     }
 
     /// The same, with a moment's patience for the news to arrive.
@@ -52,6 +51,21 @@ impl Bastion {
             tokio::time::sleep(NEWS).await;
         }
         None
+    }
+
+    /// The finding for a session that has ended.
+    pub async fn after_disconnect(&self) -> Finding {
+        match self.wait_for_disconnect().await {
+            Some(fate) => fate,
+            None => self.lost(&SessionEnd::Closed),
+        }
+    }
+
+    fn lost(&self, end: &SessionEnd) -> Finding {
+        match self.last() {
+            Some(session) => classify::lost(&session.hop, end),
+            None => Finding::new(&tunnel::LOST).with("via", self.label.clone()),
+        }
     }
 
     /// Asks the last hop for a sign of life.
@@ -66,11 +80,8 @@ impl Bastion {
         };
         match answered {
             Ok(true) => Ok(began.elapsed()),
-            Ok(false) => Err(match self.wait_for_disconnect().await {
-                Some(fate) => fate,
-                None => classify::lost(&self.label, &SessionEnd::Closed),
-            }),
-            Err(_) => Err(classify::lost(&self.label, &SessionEnd::Dead)),
+            Ok(false) => Err(self.after_disconnect().await),
+            Err(_) => Err(self.lost(&SessionEnd::Dead)),
         }
     }
 

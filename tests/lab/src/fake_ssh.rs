@@ -32,6 +32,8 @@ pub enum Behaviour {
     /// Takes any password, and ends the session with it as the reason once a
     /// forward is asked for.
     Repeat,
+    /// Ends the session with this reason once a forward is asked for.
+    Ends(&'static str),
     /// Shows its first client another host key than the one it is known by, and lets nobody in.
     TwoFaced,
     /// Takes no key of anybody's.
@@ -271,6 +273,7 @@ impl Handler for Guest {
                 let words = format!("no more of {}", self.1);
                 session.disconnect(Disconnect::ByApplication, &words, "")?;
             }
+            Behaviour::Ends(words) => session.disconnect(Disconnect::ByApplication, words, "")?,
             Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
             Behaviour::OnlySha1 | Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => {
                 reply.accept().await;

@@ -202,7 +202,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "tunnel-password-repeated",
         "a server ends the session and repeats the SSH password as the reason",
-        Expect::Fail("tunnel.lost"),
+        Expect::Fail("ssh.disconnected"),
         &[],
         |lab| {
             let sshd = FakeSshd::start(lab, Behaviour::Repeat)?;

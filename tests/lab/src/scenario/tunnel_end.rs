@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Result, ensure};
 
 use crate::{
-    Case, Conn, Expect, Fault, Lab, Need, Netns, Oracle, Peer, Scenario, SshRoute, Then, Tool,
+    Behaviour, Case, Conn, Expect, FakeSshd, Fault, Lab, Need, Netns, Oracle, Peer, Scenario,
+    SshRoute, Then, Tool,
 };
 
 /// Which word of the client belongs to which step, on a healthy way in.
@@ -223,4 +224,34 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| unplugged(lab, lab.netns()?),
     )
     .oracle(Oracle::None("psql would wait for ever")),
+    Scenario::new(
+        "tunnel-end-with-reason",
+        "a server takes the key and ends the session with a reason as a forward is asked for",
+        Expect::Fail("ssh.disconnected"),
+        &[],
+        |lab| {
+            let words = "Session quota of this account is used up";
+            Ok(ended(lab, words)?.assert(move |report| {
+                let summary = report["verdict"]["summary"].to_string();
+                ensure!(summary.contains(words), "{summary}");
+                Ok(())
+            }))
+        },
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
+        "tunnel-end-without-reason",
+        "the same with an empty reason",
+        Expect::Fail("tunnel.lost"),
+        &[],
+        |lab| ended(lab, ""),
+    )
+    .oracle(Oracle::Ssh),
 ];
+
+/// A server that ends the session with this reason once a forward is asked for.
+fn ended(lab: &Lab, words: &'static str) -> Result<Case> {
+    let sshd = FakeSshd::start(lab, Behaviour::Ends(words))?;
+    let conn = Conn::new().set("host", "db.test").set("user", "app");
+    Ok(Case::check(conn).ssh(sshd.route()).keep(sshd))
+}
