@@ -17,6 +17,7 @@
 
 mod blob;
 mod companions;
+mod curve;
 mod damage;
 mod decrypt;
 mod describe;

@@ -7,6 +7,7 @@ use russh::keys::PublicKey;
 use russh::keys::ssh_key::{self, Cipher as SshCipher, Kdf};
 
 use super::blob::{Blob, bits, put_number, put_string};
+use super::curve;
 use super::{KeyRefusal, OpenedKey, keypair};
 
 /// The header line with its line break: nothing may stand in between.
@@ -166,7 +167,7 @@ impl Container {
 
     /// The public key, where its type is one that SSH knows.
     pub fn public_key(&self) -> Option<PublicKey> {
-        PublicKey::from_bytes(&self.public).ok()
+        PublicKey::from_bytes(&normal(&self.public)?).ok()
     }
 
     /// The public key's type, by its own name.
@@ -243,12 +244,10 @@ impl Container {
                 false => KeyRefusal::Format,
             });
         }
-        let start = blob.0;
-        let inside = walk(&mut blob)?;
+        let (inside, pair) = walk(&mut blob)?;
         if public.to_bytes().ok() != Some(inside) {
             return Err(KeyRefusal::Format);
         }
-        let pair = start.get(..start.len() - blob.0.len()).unwrap_or_default();
         let comment = blob.string().ok_or(KeyRefusal::Format)?;
         if comment.contains(&0) {
             return Err(KeyRefusal::Format);
@@ -262,7 +261,7 @@ impl Container {
             return Err(KeyRefusal::Format);
         }
         let comment = String::from_utf8_lossy(comment).into_owned();
-        let private = keypair(pair, &comment);
+        let private = keypair(&pair, &comment);
         Ok(OpenedKey {
             private,
             public,
@@ -286,31 +285,48 @@ fn is_known(kind: &str) -> bool {
     )
 }
 
-/// Steps over the private fields of a key as `sshkey_private_deserialize`
-/// does, with the checks that it makes; returns the public half that they
-/// contain.
-fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, KeyRefusal> {
-    let format = || KeyRefusal::Format;
-    let kind = blob.text().ok_or_else(format)?;
+/// The fields of a key pair as they are read, its numbers without leading zeros: the form that
+/// everything but OpenSSH insists on.
+struct Fields<'b, 'a> {
+    blob: &'b mut Blob<'a>,
+    pair: Vec<u8>,
+}
+
+impl<'a> Fields<'_, 'a> {
+    fn string(&mut self) -> Result<&'a [u8], KeyRefusal> {
+        let content = self.blob.string().ok_or(KeyRefusal::Format)?;
+        put_string(&mut self.pair, content);
+        Ok(content)
+    }
+
+    fn number(&mut self) -> Result<&'a [u8], KeyRefusal> {
+        let number = self.blob.number().ok_or(KeyRefusal::Format)?;
+        put_number(&mut self.pair, number);
+        Ok(number)
+    }
+
+    fn byte(&mut self) -> Result<(), KeyRefusal> {
+        let byte = self.blob.bytes(1).ok_or(KeyRefusal::Format)?;
+        self.pair.extend(byte);
+        Ok(())
+    }
+}
+
+/// Reads the private fields of a key as `sshkey_private_deserialize` does, with the checks that
+/// it makes; returns the public half that they contain, and both halves.
+fn walk(blob: &mut Blob<'_>) -> Result<(Vec<u8>, Vec<u8>), KeyRefusal> {
+    let pair = Vec::new();
+    let mut fields = Fields { blob, pair };
+    let kind = std::str::from_utf8(fields.string()?).map_err(|_| KeyRefusal::Format)?;
     let mut public = Vec::new();
     put_string(&mut public, kind.as_bytes());
-    let string = |blob: &mut Blob<'_>, public: &mut Vec<u8>| {
-        let content = blob.string().ok_or_else(format)?;
-        put_string(public, content);
-        Ok(content.len())
-    };
-    let number = |blob: &mut Blob<'_>, public: &mut Vec<u8>| {
-        put_number(public, blob.number().ok_or_else(format)?);
-        Ok(())
-    };
-    let mut private = Vec::new();
     match kind {
         "ssh-rsa" => {
-            let modulus = blob.number().ok_or_else(format)?;
-            number(blob, &mut public)?;
+            let modulus = fields.number()?;
+            put_number(&mut public, fields.number()?);
             put_number(&mut public, modulus);
             for _ in ["d", "iqmp", "p", "q"] {
-                number(blob, &mut private)?;
+                fields.number()?;
             }
             let length = bits(modulus);
             if length < super::RSA_MINIMUM {
@@ -319,38 +335,57 @@ fn walk(blob: &mut Blob<'_>) -> Result<Vec<u8>, KeyRefusal> {
         }
         "ssh-dss" => {
             for _ in ["p", "q", "g", "y"] {
-                number(blob, &mut public)?;
+                put_number(&mut public, fields.number()?);
             }
-            number(blob, &mut private)?;
+            fields.number()?;
         }
         "ssh-ed25519" => {
-            let lengths = (string(blob, &mut public)?, string(blob, &mut private)?);
-            if lengths != (32, 64) {
+            let own = fields.string()?;
+            put_string(&mut public, own);
+            if (own.len(), fields.string()?.len()) != (32, 64) {
                 return Err(KeyRefusal::Format);
             }
         }
         "sk-ssh-ed25519@openssh.com" | "sk-ecdsa-sha2-nistp256@openssh.com" => {
             if kind.starts_with("sk-ecdsa") {
-                string(blob, &mut public)?;
+                put_string(&mut public, fields.string()?);
             }
-            string(blob, &mut public)?;
-            string(blob, &mut public)?;
-            blob.bytes(1).ok_or_else(format)?;
-            string(blob, &mut private)?;
-            string(blob, &mut private)?;
+            put_string(&mut public, fields.string()?);
+            put_string(&mut public, fields.string()?);
+            fields.byte()?;
+            fields.string()?;
+            fields.string()?;
         }
         "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
-            let mut ahead = *blob;
-            if !ahead.text().is_some_and(|curve| kind.ends_with(curve)) {
+            let curve = fields.string()?;
+            let name = kind.trim_start_matches("ecdsa-sha2-");
+            if curve != name.as_bytes() {
                 return Err(KeyRefusal::Format);
             }
-            string(blob, &mut public)?;
-            string(blob, &mut public)?;
-            number(blob, &mut private)?;
+            let point = fields.string()?;
+            put_string(&mut public, curve);
+            put_string(&mut public, point);
+            let number = fields.number()?;
+            curve::bounded(name, point, number).ok_or(KeyRefusal::Format)?;
         }
         other => return Err(KeyRefusal::Type(other.to_owned())),
     }
-    Ok(public)
+    Ok((public, fields.pair))
+}
+
+/// The clear public half, its numbers without leading zeros.
+fn normal(public: &[u8]) -> Option<Vec<u8>> {
+    let mut blob = Blob(public);
+    let kind = blob.text()?;
+    let mut out = Vec::new();
+    put_string(&mut out, kind.as_bytes());
+    while !blob.0.is_empty() {
+        match kind {
+            "ssh-rsa" | "ssh-dss" => put_number(&mut out, blob.number()?),
+            _ => put_string(&mut out, blob.string()?),
+        }
+    }
+    Some(out)
 }
 
 /// A cipher of OpenSSH's, with its sizes in bytes.

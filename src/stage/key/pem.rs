@@ -140,12 +140,8 @@ fn ec(key: &PKey<Private>, pair: &mut Vec<u8>) -> Converted {
 }
 
 fn ec_fields(ec: &EcKey<Private>, curve: &str, pair: &mut Vec<u8>) -> Option<()> {
-    // As OpenSSH: the point is on its curve, or OpenSSL had not read it, and
-    // the number is in range; whether they belong together is not looked at.
-    let mut order = BigNum::new().ok()?;
+    super::curve::within(ec.group(), ec.public_key(), ec.private_key())?;
     let mut context = BigNumContext::new().ok()?;
-    ec.group().order(&mut order, &mut context).ok()?;
-    (*ec.private_key() < *order).then_some(())?;
     let form = PointConversionForm::UNCOMPRESSED;
     let point = ec.public_key().to_bytes(ec.group(), form, &mut context);
     put_string(pair, format!("ecdsa-sha2-{curve}").as_bytes());

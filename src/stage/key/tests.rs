@@ -369,52 +369,167 @@ proptest! {
     }
 }
 
-/// Private numbers with leading zero bytes and bits, of each curve, in each
-/// form; `ssh-keygen -y` is the judge.
-#[test]
-fn private_numbers_with_leading_zeros_are_read_in_every_form() {
-    use openssl::bn::{BigNum, BigNumContext};
-    use openssl::ec::{EcGroup, EcKey, EcPoint};
-    use openssl::nid::Nid;
+/// Whether ssh-keygen reads this file and dbdoctor does too, and then the same key.
+fn agree_with_ssh_keygen(text: &[u8], what: &str) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
-    for nid in [Nid::X9_62_PRIME256V1, Nid::SECP384R1, Nid::SECP521R1] {
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let keygen = |args: &[&str]| {
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        keygen.args(args).arg("-f").arg(&file).output().unwrap()
+    };
+    let judge = keygen(&["-y"]);
+    let ours = open(text, "");
+    assert_eq!(judge.status.success(), ours.is_ok(), "{what}: {judge:?}");
+    let Ok(ours) = ours else { return false };
+    assert!(ours.private.is_some(), "{what}: cannot sign");
+    let public = ours.public.to_openssh().unwrap();
+    assert!(
+        String::from_utf8_lossy(&judge.stdout).starts_with(public.trim()),
+        "{what}"
+    );
+    // The same in OpenSSH's own form.
+    assert!(keygen(&["-p", "-q", "-N", ""]).status.success());
+    let own = open(&std::fs::read(&file).unwrap(), "").unwrap();
+    assert_eq!(own.public.key_data(), ours.public.key_data(), "{what}");
+    true
+}
+
+/// OpenSSH's own form of a key, unencrypted, from the fields of both halves.
+fn container(public: &[&[u8]], pair: &[&[u8]]) -> Vec<u8> {
+    use super::blob::put_string;
+    let fields = |fields: &[&[u8]]| {
+        let mut out = Vec::new();
+        fields.iter().for_each(|field| put_string(&mut out, field));
+        out
+    };
+    let mut private = [[7u8; 8].as_slice(), &fields(pair), &[0; 4]].concat();
+    private.extend((1..).take((8 - private.len() % 8) % 8));
+    let mut all = b"openssh-key-v1\0".to_vec();
+    all.extend(fields(&[b"none", b"none", b""]));
+    all.extend([0, 0, 0, 1]);
+    all.extend(fields(&[&fields(public), &private]));
+    let body = openssl::base64::encode_block(&all);
+    format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n")
+        .into()
+}
+
+/// A number as an `mpint`, with this many more zero bytes than it needs.
+fn mpint(number: &openssl::bn::BigNumRef, zeros: usize) -> Vec<u8> {
+    let digits = number.to_vec();
+    let sign = digits.first().is_some_and(|first| first & 0x80 != 0);
+    [vec![0; zeros + usize::from(sign)], digits].concat()
+}
+
+/// The smallest and largest private numbers of each curve, with leading zero bytes and bits,
+/// and beyond, in each form; `ssh-keygen -y` is the judge.
+#[test]
+fn private_numbers_of_curves_are_bounded_as_openssh_bounds_them() {
+    use openssl::bn::{BigNum, BigNumContext};
+    use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
+    use openssl::nid::Nid;
+    for (nid, name) in [
+        (Nid::X9_62_PRIME256V1, "nistp256"),
+        (Nid::SECP384R1, "nistp384"),
+        (Nid::SECP521R1, "nistp521"),
+    ] {
         let group = EcGroup::from_curve_name(nid).unwrap();
         let mut context = BigNumContext::new().unwrap();
         let mut order = BigNum::new().unwrap();
         group.order(&mut order, &mut context).unwrap();
-        let mut scalars = Vec::new();
+        let number = |from: u32| BigNum::from_u32(from).unwrap();
+        let mut scalars = vec![number(1), number(2)];
         for shift in [1, 7, 8, 9, 16] {
             let mut short = BigNum::new().unwrap();
             short.rshift(&order, shift).unwrap();
             scalars.push(short);
         }
+        for less in 1..4 {
+            scalars.push(&*order - &*number(less));
+        }
+        // Half the order's bits, one less and one more.
+        for bit in [-2, -1, 0, 1] {
+            let mut half = BigNum::new().unwrap();
+            half.set_bit(order.num_bits() / 2 + bit).unwrap();
+            scalars.push(half);
+        }
+        let mut taken = 0;
         for scalar in scalars {
+            let what = format!("{name} {scalar}");
             let mut point = EcPoint::new(&group).unwrap();
             point.mul_generator2(&group, &scalar, &mut context).unwrap();
             let key = EcKey::from_private_components(&group, &scalar, &point).unwrap();
             let sec1 = key.private_key_to_pem().unwrap();
             let pkcs8 = PKey::from_ec_key(key).unwrap();
             let pkcs8 = pkcs8.private_key_to_pem_pkcs8().unwrap();
-            for text in [sec1, pkcs8] {
-                std::fs::write(&file, &text).unwrap();
-                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-                let keygen = |args: &[&str]| {
-                    let mut keygen = std::process::Command::new("ssh-keygen");
-                    keygen.args(args).arg("-f").arg(&file).output().unwrap()
-                };
-                let judge = keygen(&["-y"]);
-                let ours = open(&text, "");
-                assert_eq!(judge.status.success(), ours.is_ok(), "{nid:?} {scalar}");
-                let Ok(ours) = ours else { continue };
-                let public = ours.public.to_openssh().unwrap();
-                assert!(String::from_utf8_lossy(&judge.stdout).starts_with(public.trim()));
-                // The same in OpenSSH's own form.
-                assert!(keygen(&["-p", "-q", "-N", ""]).status.success());
-                let own = open(&std::fs::read(&file).unwrap(), "").unwrap();
-                assert_eq!(own.public.key_data(), ours.public.key_data());
+            taken += usize::from(agree_with_ssh_keygen(&sec1, &what));
+            taken += usize::from(agree_with_ssh_keygen(&pkcs8, &what));
+            let form = PointConversionForm::UNCOMPRESSED;
+            let point = point.to_bytes(&group, form, &mut context).unwrap();
+            let kind = format!("ecdsa-sha2-{name}");
+            let public = [kind.as_bytes(), name.as_bytes(), &point];
+            for zeros in [0, 1, 3] {
+                let private = mpint(&scalar, zeros);
+                let pair = [&public[..], &[&private]].concat();
+                let own = container(&public, &pair);
+                taken += usize::from(agree_with_ssh_keygen(&own, &what));
             }
         }
+        assert!(taken > 30, "{name}: {taken}");
+    }
+}
+
+/// RSA keys of unusual sizes and exponents, and Ed25519 keys of unusual seeds.
+#[test]
+fn numbers_of_other_keys_are_bounded_as_openssh_bounds_them() {
+    use openssl::bn::BigNum;
+    use openssl::pkey::Id;
+    use openssl::rsa::Rsa;
+    for (bits, exponent) in [
+        (1016, "65537"),
+        (1023, "65537"),
+        (1024, "65537"),
+        (1025, "65537"),
+        (2047, "65537"),
+        (2049, "65537"),
+        (2048, "3"),
+        (2048, "4294967297"),
+        (2048, "36893488147419103233"),
+    ] {
+        let what = format!("RSA {bits} {exponent}");
+        let exponent = BigNum::from_dec_str(exponent).unwrap();
+        let rsa = Rsa::generate_with_e(bits, &exponent).unwrap();
+        let pkcs8 = PKey::from_rsa(rsa.clone()).unwrap();
+        let pkcs8 = pkcs8.private_key_to_pem_pkcs8().unwrap();
+        agree_with_ssh_keygen(&rsa.private_key_to_pem().unwrap(), &what);
+        agree_with_ssh_keygen(&pkcs8, &what);
+        for zeros in [0, 1, 2] {
+            let parts = [
+                rsa.e(),
+                rsa.n(),
+                rsa.d(),
+                rsa.iqmp().unwrap(),
+                rsa.p().unwrap(),
+                rsa.q().unwrap(),
+            ];
+            let [e, n, d, iqmp, p, q] = parts.map(|part| mpint(part, zeros));
+            let public: [&[u8]; 3] = [b"ssh-rsa", &e, &n];
+            let pair: [&[u8]; 7] = [b"ssh-rsa", &n, &e, &d, &iqmp, &p, &q];
+            agree_with_ssh_keygen(&container(&public, &pair), &what);
+        }
+    }
+    for seed in [[0u8; 32], [0xff; 32], [0x80; 32], [1; 32]] {
+        let key = PKey::private_key_from_raw_bytes(&seed, Id::ED25519).unwrap();
+        let public = key.raw_public_key().unwrap();
+        let both = [&seed[..], &public].concat();
+        let own = container(
+            &[b"ssh-ed25519", &public],
+            &[b"ssh-ed25519", &public, &both],
+        );
+        assert!(agree_with_ssh_keygen(&own, "Ed25519"));
+        let pkcs8 = key.private_key_to_pem_pkcs8().unwrap();
+        agree_with_ssh_keygen(&pkcs8, "Ed25519 in PKCS#8");
     }
 }
