@@ -20,7 +20,7 @@ mod companions;
 mod curve;
 mod damage;
 mod decrypt;
-mod describe;
+pub(super) mod describe;
 mod examine;
 mod file;
 mod format;

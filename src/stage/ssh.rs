@@ -8,6 +8,7 @@
 
 pub mod agent;
 pub mod algorithms;
+mod announced;
 pub mod auth;
 mod auth_log;
 mod banner;
@@ -293,6 +294,9 @@ impl Visit<'_> {
             deadline: self.ctx.deadline,
             below,
             announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),
+            lists_only_rsa: ["OpenSSH_7.2", "OpenSSH_7.3", "OpenSSH_7.4"]
+                .iter()
+                .any(|version| greeting.software().starts_with(version)),
         };
         let story = auth::authenticate(&mut handle, &watch, &means, offer, self.limit).await;
         self.fact("auth", story.fact());
@@ -465,6 +469,7 @@ impl Visit<'_> {
         };
         let watch = Arc::new(Watch::default());
         let (io, clear) = Resumed::new(stream.io, stream.socket, replay);
+        announced::listen();
         let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
         let connected = self.ctx.until(self.limit, connecting).await;

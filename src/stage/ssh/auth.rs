@@ -11,6 +11,7 @@ use russh::{MethodKind, MethodSet};
 
 use super::agent::{Agent, AgentTrouble};
 use super::algorithms::Allowed;
+use super::announced;
 use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
 use super::client::{Client, SessionEnd, Watch};
 use super::host_key::too_short;
@@ -47,6 +48,9 @@ pub struct Credentials<'a> {
     /// Whether the server is an OpenSSH that announces too few algorithms
     /// (compat.c, `SSH_BUG_SIGTYPE74`).
     pub announces_too_few: bool,
+    /// Whether the server announces signatures for RSA keys alone, whatever it takes
+    /// (OpenSSH 7.2 to 7.4).
+    pub lists_only_rsa: bool,
 }
 
 /// Authenticates until the limit, or later by the time a person was asked.
@@ -80,6 +84,7 @@ pub async fn authenticate(
             said: Vec::new(),
             trouble: offer.trouble,
             agent_keys: offer.agent_keys,
+            announced: None,
             keys_only: means.keys_only,
             asked: Duration::ZERO,
         },
@@ -91,6 +96,10 @@ pub async fn authenticate(
         Err(ending) => ending,
         Ok(()) => AuthEnd::Exhausted,
     };
+    let task = watch.seen().task;
+    run.story.announced = task
+        .filter(|_| !means.lists_only_rsa)
+        .and_then(announced::by);
     if run.story.ending == AuthEnd::Exhausted {
         run.ask_about_algorithms().await;
     }

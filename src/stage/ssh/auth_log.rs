@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use russh::keys::Algorithm;
 use serde_json::{Value, json};
 
 use super::agent::AgentTrouble;
@@ -92,6 +93,9 @@ pub struct AuthTranscript {
     pub trouble: Option<AgentTrouble>,
     /// How many keys the agent has.
     pub agent_keys: Option<usize>,
+    /// The signature algorithms that the server announces (`server-sig-algs`), where it does and
+    /// the list is complete.
+    pub announced: Option<Vec<Algorithm>>,
     /// Whether password methods were ruled out by a changed host key.
     pub keys_only: bool,
     /// How long a person was asked.
@@ -107,6 +111,9 @@ impl AuthTranscript {
             "server_accepts": self.methods,
             "said": self.said,
             "keys": self.keys.iter().map(|(key, outcome)| key.fact(outcome.name())).collect::<Vec<_>>(),
+            "server_sig_algs": self.announced.as_ref().map(|list| {
+                list.iter().map(ToString::to_string).collect::<Vec<_>>()
+            }),
             "agent_keys": self.agent_keys,
             "agent_trouble": self.trouble.as_ref().map(AgentTrouble::to_string),
         })

@@ -1,5 +1,7 @@
 //! From what authentication showed to the cause.
 
+use russh::keys::Algorithm;
+
 use super::auth::asks_for_password;
 use super::auth_log::{AuthEnd, AuthTranscript, KeyOutcome};
 use super::banner;
@@ -11,6 +13,7 @@ use super::identities::{Candidate, Credential, SigningKey};
 use crate::cause;
 use crate::config::{Hop, SshMethod};
 use crate::finding::Finding;
+use crate::stage::key::describe::type_name;
 
 /// Nobody was let in.
 pub fn authentication(hop: &Hop, story: &AuthTranscript, banner: &str, notice: &str) -> Finding {
@@ -220,6 +223,9 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     if takes_keys && let Some(finding) = classify_agent::mute(hop, story) {
         return finding;
     }
+    if let Some(finding) = left_out(hop, story) {
+        return finding;
+    }
     let tried = any(|outcome| *outcome == KeyOutcome::Refused);
     if !tried && any(|outcome| *outcome == KeyOutcome::NoAlgorithm) {
         let keys = story.labels(|outcome| *outcome == KeyOutcome::NoAlgorithm);
@@ -272,6 +278,61 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     }
     method(hop, story)
 }
+
+/// Every key that was refused is of a type that the server does not announce.
+fn left_out(hop: &Hop, story: &AuthTranscript) -> Option<Finding> {
+    let announced = story.announced.as_ref().filter(|list| !list.is_empty())?;
+    let takes = |key: &Candidate| {
+        let wanted = key.credential.public().algorithm();
+        let same = |algorithm: &Algorithm| match algorithm {
+            Algorithm::Rsa { .. } => key.credential.is_rsa(),
+            other => *other == wanted,
+        };
+        announced.iter().any(same)
+    };
+    let refused: Vec<&Candidate> = story
+        .keys
+        .iter()
+        .filter(|(_, outcome)| matches!(outcome, KeyOutcome::Refused | KeyOutcome::NoAlgorithm))
+        .map(|(key, _)| key)
+        .collect();
+    // A certificate's algorithm is another one, and is not told here.
+    let plain = |key: &&Candidate| matches!(key.credential, Credential::Key(_));
+    if refused.is_empty() || !refused.iter().all(plain) || refused.iter().any(|key| takes(key)) {
+        return None;
+    }
+    let mut types: Vec<String> = Vec::new();
+    for key in &refused {
+        let name = type_name(&key.credential.public());
+        if !types.contains(&name) {
+            types.push(name);
+        }
+    }
+    let labels: Vec<String> = refused.iter().map(|key| key.label()).collect();
+    let names: Vec<String> = announced.iter().map(ToString::to_string).collect();
+    let new_type = NEW_TYPES
+        .into_iter()
+        .find(|(_, prefix)| names.iter().any(|name| name.starts_with(prefix)))
+        .map(|(new_type, _)| new_type);
+    Some(
+        about(&cause::ssh::AUTH_ALGORITHM, hop)
+            .with("key", labels.join(", "))
+            .with("takes", names)
+            .with("reason", format!("accepts no {} keys", types.join(" or ")))
+            .word("new_type", new_type)
+            .word(
+                "lacking",
+                refused[0].credential.public().algorithm().to_string(),
+            ),
+    )
+}
+
+/// What `ssh-keygen -t` makes, best first, with what its signatures are called.
+const NEW_TYPES: [(&str, &str); 3] = [
+    ("ed25519", "ssh-ed25519"),
+    ("ecdsa", "ecdsa-sha2-nistp256"),
+    ("rsa", "rsa-sha2-"),
+];
 
 fn method(hop: &Hop, story: &AuthTranscript) -> Finding {
     let quoted: Vec<String> = story

@@ -95,6 +95,8 @@ pub struct ForwardRefusal {
 pub struct SshTranscript {
     /// The verdict on the host key.
     pub host_key: Option<Judgement>,
+    /// The task that runs the session.
+    pub task: Option<tokio::task::Id>,
     /// The algorithms agreed on: key exchange, host key, cipher, MAC.
     pub agreed: Option<[String; 4]>,
     /// What the server shows before authentication, at most 2,000 characters.
@@ -239,7 +241,10 @@ impl Handler for Client {
             names.cipher.as_ref().to_owned(),
             names.server_mac.as_ref().to_owned(),
         ];
-        self.watch.change(|seen| seen.agreed = Some(agreed));
+        self.watch.change(|seen| {
+            seen.agreed = Some(agreed);
+            seen.task = tokio::task::try_id();
+        });
         Ok(())
     }
 

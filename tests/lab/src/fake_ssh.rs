@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use russh::keys::{Algorithm, PrivateKey};
+use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session,
     VerifiedPublicKey, run_stream,
@@ -38,6 +38,9 @@ pub enum Behaviour {
     TwoFaced,
     /// Takes no key of anybody's.
     Nobody,
+    /// The same, and announces signatures of this type of key alone, which is also its host
+    /// key's: `ed25519`, `ecdsa` or `rsa`.
+    Announces(&'static str),
 }
 
 /// A question by keyboard-interactive.
@@ -91,14 +94,24 @@ impl FakeSshd {
         config: Config,
         banner: Option<&'static str>,
     ) -> Result<Self> {
-        let host_key = lab.ssh_key("ed25519", "")?;
+        let kind = match behaviour {
+            Behaviour::Announces(kind) => kind,
+            _ => "ed25519",
+        };
+        let host_key = lab.ssh_key(kind, "")?;
         let public = fs::read_to_string(host_key.with_extension("pub"))?;
         let mut config = Config {
             keys: vec![PrivateKey::read_openssh_file(&host_key)?],
             ..config
         };
-        if let Behaviour::Nobody = behaviour {
+        if let Behaviour::Nobody | Behaviour::Announces(_) = behaviour {
             config.methods = [MethodKind::PublicKey][..].into();
+        }
+        if let Behaviour::Announces(_) = behaviour {
+            config.preferred = Preferred {
+                key: config.keys.iter().map(signs_as).collect(),
+                ..Preferred::DEFAULT
+            };
         }
         if let Behaviour::OnlySha1 = behaviour {
             config.preferred = Preferred {
@@ -200,9 +213,11 @@ impl Handler for Guest {
     ) -> Result<Auth, Error> {
         self.note(user, "publickey");
         Ok(match self.0 {
-            Behaviour::Repeat | Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => {
-                Auth::reject()
-            }
+            Behaviour::Repeat
+            | Behaviour::Asks(_)
+            | Behaviour::TwoFaced
+            | Behaviour::Nobody
+            | Behaviour::Announces(_) => Auth::reject(),
             _ => Auth::Accept,
         })
     }
@@ -211,7 +226,10 @@ impl Handler for Guest {
         self.note(user, "password");
         password.clone_into(&mut self.1);
         Ok(match self.0 {
-            Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => Auth::reject(),
+            Behaviour::Asks(_)
+            | Behaviour::TwoFaced
+            | Behaviour::Nobody
+            | Behaviour::Announces(_) => Auth::reject(),
             _ => Auth::Accept,
         })
     }
@@ -275,10 +293,24 @@ impl Handler for Guest {
             }
             Behaviour::Ends(words) => session.disconnect(Disconnect::ByApplication, words, "")?,
             Behaviour::Refuse(reason) => reply.reject(reason.clone()).await,
-            Behaviour::OnlySha1 | Behaviour::Asks(_) | Behaviour::TwoFaced | Behaviour::Nobody => {
+            Behaviour::OnlySha1
+            | Behaviour::Asks(_)
+            | Behaviour::TwoFaced
+            | Behaviour::Nobody
+            | Behaviour::Announces(_) => {
                 reply.accept().await;
             }
         }
         Ok(())
+    }
+}
+
+/// What signatures of a host key are called; of RSA keys the best.
+fn signs_as(key: &PrivateKey) -> Algorithm {
+    match key.algorithm() {
+        Algorithm::Rsa { .. } => Algorithm::Rsa {
+            hash: Some(HashAlg::Sha512),
+        },
+        other => other,
     }
 }

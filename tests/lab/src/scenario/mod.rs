@@ -48,6 +48,7 @@ mod sockets;
 mod ssh;
 mod ssh_account;
 mod ssh_agent;
+mod ssh_announced;
 mod ssh_auth;
 mod ssh_certificate;
 mod ssh_config;
@@ -85,6 +86,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", one_at_a_time::SSH),
     ("ssh", ssh::SCENARIOS),
     ("ssh", ssh_hostkey::SCENARIOS),
+    ("ssh", ssh_announced::SCENARIOS),
     ("ssh", ssh_auth::SCENARIOS),
     ("ssh", ssh_stranger::SCENARIOS),
     ("ssh", ssh_account::SCENARIOS),
