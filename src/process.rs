@@ -1,5 +1,6 @@
 //! Programs that are started: what they inherit, and that none outlives us.
 
+pub mod output;
 pub mod started;
 
 use std::collections::BTreeMap;

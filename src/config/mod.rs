@@ -12,7 +12,9 @@ pub mod enums;
 pub mod files;
 pub mod guards;
 pub mod host_pattern;
+pub mod known_hosts_command;
 mod lint;
+pub mod local_end;
 pub mod origin;
 pub mod parse;
 pub mod passfile;
@@ -42,6 +44,8 @@ pub use enums::{
     SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use host_pattern::HostPattern;
+use known_hosts_command::KnownHostsCommand;
+use local_end::LocalEnd;
 use revoked_keys::RevokedKeys;
 use ssh_config::Spec;
 use ssh_config::lists::AlgorithmLists;
@@ -319,6 +323,17 @@ pub struct Keepalives {
     pub user_timeout: u32,
 }
 
+impl Keepalives {
+    /// None at all: for a connection that lasts a second.
+    pub const OFF: Self = Self {
+        enabled: false,
+        idle: 0,
+        interval: 0,
+        count: 0,
+        user_timeout: 0,
+    };
+}
+
 /// The guards for CI.
 #[derive(Clone, Debug, Default)]
 pub struct Guards {
@@ -397,6 +412,8 @@ pub struct Hop {
     pub port: u16,
     /// `ProxyCommand`, where this machine does not connect to it itself.
     pub proxy_command: Option<ProxyCommand>,
+    /// `BindAddress` or `BindInterface`, where this machine connects to it.
+    pub local_end: Option<LocalEnd>,
     /// Where that was set.
     pub port_source: PortSource,
     /// `User`.
@@ -416,6 +433,8 @@ pub struct Hop {
     pub known_hosts: Vec<PathBuf>,
     /// `GlobalKnownHostsFile`.
     pub global_known_hosts: Vec<PathBuf>,
+    /// `KnownHostsCommand`.
+    pub known_hosts_command: Option<KnownHostsCommand>,
     /// `RevokedHostKeys`, as it was read when the run began.
     pub revoked_host_keys: Vec<RevokedKeys>,
     /// `HostKeyAlias`.

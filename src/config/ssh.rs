@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::known_hosts_command::KnownHostsCommand;
+use super::local_end::LocalEnd;
 use super::origin::tilde;
 use super::revoked_keys::RevokedKeys;
 use super::ssh_config::{
@@ -418,6 +420,17 @@ impl Planner<'_> {
             }
             _ => None,
         };
+        let local_end = LocalEnd::of(&options, home)
+            .filter(|_| first && jumps.is_empty() && proxy_command.is_none());
+        let known_hosts_command = match &options.known_hosts_command {
+            Some(command) if !command.text.eq_ignore_ascii_case("none") => {
+                let place = (tilde(&command.file, home), command.line);
+                let variable = |name: &str| self.surroundings.var(name);
+                let command = KnownHostsCommand::new(&command.text, place, tokens, variable);
+                Some(command.map_err(|problem| wrong(format!("KnownHostsCommand: {problem}")))?)
+            }
+            _ => None,
+        };
         if let (Some(_), Some(Some((file, line))), true) =
             (&proxy_command, &options.passes_descriptor, first)
         {
@@ -439,6 +452,7 @@ impl Planner<'_> {
             agent: self.agent(&options, path)?,
             known_hosts,
             global_known_hosts,
+            known_hosts_command,
             revoked_host_keys,
             host_key_alias: alias,
             host_key_check: self.host_key_check(&options),
@@ -448,6 +462,7 @@ impl Planner<'_> {
             least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),
             proxy_command: proxy_command.filter(|_| first),
+            local_end,
             ssh_options: ssh_options(self.args, self.surroundings),
             host,
             port,

@@ -35,18 +35,9 @@ pub struct TlsProbe {
     pub authorities: Vec<String>,
 }
 
-/// Keepalives of a connection that lasts a second.
-const BRIEF: Keepalives = Keepalives {
-    enabled: false,
-    idle: 0,
-    interval: 0,
-    count: 0,
-    user_timeout: 0,
-};
-
 /// Opens the same way again.
 async fn again(route: &Route, ctx: &Ctx) -> Option<Stream> {
-    route.again(&BRIEF, ctx).await
+    route.again(&Keepalives::OFF, ctx).await
 }
 
 /// Speaks TLS to the end from the first byte; none where it does not answer in TLS.

@@ -185,7 +185,7 @@ impl Run<'_> {
     ) -> Result<Stream, (Stage, Finding)> {
         match reached.stream.take() {
             Some(stream) => Ok(stream),
-            None => tcp::dial(&reached.address, &target.keepalives, &self.ctx)
+            None => tcp::dial(&reached.address, &target.keepalives, None, &self.ctx)
                 .await
                 .map_err(|finding| (Stage::Tcp, finding.then_next_host())),
         }
@@ -282,7 +282,10 @@ impl Connected {
         plan.hops.truncate(hops.max(1));
         let stream = match (super::by_command(&plan), &self.address) {
             (Some((_, hop)), _) => ssh::by_command(hop, &ctx)?,
-            (None, Some(address)) => tcp::dial(address, keepalives, &ctx).await?,
+            (None, Some(address)) => {
+                let local_end = plan.hops.first().and_then(|hop| hop.local_end.as_ref());
+                tcp::dial(address, keepalives, local_end, &ctx).await?
+            }
             (None, None) => return Err(nobody()),
         };
         let mut record = StageRecord::new(Stage::Ssh);

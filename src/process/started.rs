@@ -61,6 +61,16 @@ impl Started {
         state.ended
     }
 
+    /// How it ended, where that happens before the limit. Blocks until then.
+    pub fn wait(&self, limit: Instant) -> Option<ExitStatus> {
+        loop {
+            match self.ended() {
+                None if Instant::now() < limit => std::thread::sleep(LOOK),
+                ended => return ended,
+            }
+        }
+    }
+
     /// Ends it and what it started: it gets a moment, then SIGHUP as ssh sends
     /// it (sshconnect.c, `ssh_kill_proxy_command`), then SIGKILL.
     pub fn end(&self) {

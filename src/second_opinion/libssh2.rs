@@ -4,10 +4,11 @@
 //! libssh2 has no host-key policy of its own, so dbdoctor judges the key that
 //! libssh2 received before anything else is sent.
 
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use russh::keys::PublicKey;
@@ -21,7 +22,8 @@ use crate::report::Stage;
 use crate::secret::Secret;
 use crate::stage::ssh::host_key::{HostKeyVerifier, Shown};
 use crate::stage::ssh::known_hosts::fingerprint;
-use crate::wire::{Address, Io};
+use crate::system::System;
+use crate::wire::{Address, Io, local_end};
 
 /// No more keys than this are tried: servers count attempts.
 const MOST_KEYS: usize = 5;
@@ -59,6 +61,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         means,
         wanted: wanted(scene, plan, at),
         reachable: at == 0,
+        surroundings: Arc::clone(&scene.connected.ctx.surroundings),
         limit,
         hop,
         link,
@@ -266,6 +269,7 @@ struct Libssh2Attempt {
     means: Option<Means>,
     wanted: ForwardTarget,
     reachable: bool,
+    surroundings: Arc<System>,
     limit: Instant,
 }
 
@@ -301,7 +305,11 @@ impl Libssh2Attempt {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let judge = HostKeyVerifier::new(&self.hop, now, self.reachable);
+        let judge = HostKeyVerifier::new(&self.hop, now, self.reachable)
+            .asking(&self.surroundings, self.limit);
+        if let Some(finding) = judge.stopped() {
+            return failed(Step::HostKey, finding.summary());
+        }
         prefer_known(&session, &judge);
         self.pace(&session);
         if let Err(error) = session.handshake() {
@@ -340,9 +348,8 @@ impl Libssh2Attempt {
         };
         let mut last = None;
         for address in addresses {
-            let left = self.left().max(Duration::from_millis(1));
-            match TcpStream::connect_timeout(&address, left) {
-                Ok(stream) => return Ok(Some(stream.into())),
+            match self.connect(address) {
+                Ok(socket) => return Ok(Some(socket)),
                 Err(error) => last = Some(error),
             }
         }
@@ -350,6 +357,21 @@ impl Libssh2Attempt {
             Some(error) => Err(error),
             None => Ok(None),
         }
+    }
+
+    fn connect(&self, address: SocketAddr) -> std::io::Result<OwnedFd> {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            None,
+        )?;
+        if let Some(end) = &self.hop.local_end {
+            local_end::bind(&socket, end, address)
+                .map_err(|why| std::io::Error::other(why.text()))?;
+        }
+        let left = self.left().max(Duration::from_millis(1));
+        socket.connect_timeout(&address.into(), left)?;
+        Ok(socket.into())
     }
 
     /// Whether the key is one that the target's files know. Tells whether
@@ -377,9 +399,13 @@ impl Libssh2Attempt {
                     .to_owned(),
             ));
         }
-        let revoked = judgement.finding.is_some_and(|finding| {
-            std::ptr::eq(finding.cause, &crate::cause::ssh::HOSTKEY_REVOKED)
-        });
+        let is = |cause| judgement.finding.as_ref().is_some_and(|f| f.cause == cause);
+        if let Some(finding) = &judgement.finding
+            && is(&crate::cause::ssh::KNOWN_HOSTS_COMMAND)
+        {
+            return Err(Outcome::Failed(Step::HostKey, finding.summary()));
+        }
+        let revoked = is(&crate::cause::ssh::HOSTKEY_REVOKED);
         let known_as = match self.hop.host_key_check {
             _ if revoked => "is revoked",
             HostKeyCheck::Yes => "does not match known_hosts",

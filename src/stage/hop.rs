@@ -20,4 +20,6 @@ pub fn described(finding: Finding, hop: &Hop) -> Finding {
         .word("hop_host", hop.host.clone())
         .word("hop_port", hop.port)
         .word("port_source", hop.port_source.to_string())
+        .word("ssh_args", hop.ssh_args())
+        .word("login", format!("{}@{}", hop.user, hop.written.host))
 }

@@ -21,6 +21,7 @@ pub mod host_key;
 pub mod identification;
 pub mod identities;
 pub mod known_hosts;
+mod known_hosts_command;
 mod known_hosts_damage;
 mod known_hosts_repair;
 mod liveness;
@@ -30,7 +31,7 @@ mod signer;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use russh::client::{Config, GexParams, Handle};
 use russh::{Disconnect, SshId};
@@ -54,6 +55,10 @@ use client::{Client, Watch};
 use host_key::HostKeyVerifier;
 use identification::{Greeting, Resumed, Unheard};
 use identities::{Candidate, Identities};
+
+/// How long a verdict on the host key may come behind the limit of the command
+/// that it waited for.
+const AFTERWORD: Duration = Duration::from_millis(1500);
 
 /// An authenticated session on the last hop, through all the ones before it.
 /// Cheap to clone; the session ends when the last clone is dropped, and with
@@ -392,7 +397,8 @@ impl Visit<'_> {
             && !matches!(&unheard, Some(identification::Unheard::Closed(bytes) | identification::Unheard::Broken(_, bytes)) if !bytes.is_empty());
         let mut look = None;
         if nobody_spoke && unheard.is_some() {
-            let closed = classify::who_closed(&stream.route, before, self.ctx, self.limit).await;
+            let closed =
+                classify::who_closed(&stream.route, (self.hop, before), self.ctx, self.limit).await;
             if let Some(who) = closed.who {
                 return Err(classify::foreign(self.hop, &[], who));
             }
@@ -457,10 +463,22 @@ impl Visit<'_> {
             Route::Direct(Address::Tcp(address)) => Some(address.ip()),
             _ => None,
         };
-        let judge =
-            tokio::task::spawn_blocking(move || HostKeyVerifier::new(&hop, now, first).at(address))
-                .await
-                .map_err(|error| classify::unclassified(self.hop, &error.to_string()))?;
+        let (surroundings, limit) = (Arc::clone(&self.ctx.surroundings), self.limit);
+        let judge = tokio::task::spawn_blocking(move || {
+            HostKeyVerifier::new(&hop, now, first)
+                .at(address)
+                .asking(&surroundings, limit)
+        });
+        let judge = judge
+            .await
+            .map_err(|error| classify::unclassified(self.hop, &error.to_string()))?;
+        if let Some(command) = &self.hop.known_hosts_command {
+            let shown = json!({"file": command.file, "line": command.line});
+            self.fact("known_hosts_command", shown);
+        }
+        if let Some(finding) = judge.stopped() {
+            return Err(finding);
+        }
         let config = Config {
             client_id: SshId::Standard(identification::OURS.into()),
             preferred: algorithms::preferred(&allowed, &judge.known()),
@@ -472,7 +490,12 @@ impl Visit<'_> {
         announced::listen();
         let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
-        let connected = self.ctx.until(self.limit, connecting).await;
+        // A command that is ended at the limit is what took the time.
+        let limit = match self.hop.known_hosts_command {
+            Some(_) => self.limit + AFTERWORD,
+            None => self.limit,
+        };
+        let connected = self.ctx.until(limit, connecting).await;
 
         let offer = algorithms::server_offer(&clear.bytes());
         let judgement = watch.seen().host_key.clone();

@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, UnixStream};
 
 use crate::config::Keepalives;
+use crate::config::local_end::LocalEnd;
+use crate::listeners;
+use crate::wire::local_end::{self, BindFault, Unbound};
 use crate::wire::tcp_info::{self, Icmp};
 use crate::wire::{Address, Route, Stream};
 
@@ -60,6 +63,8 @@ pub enum Why {
     Late,
     /// The path of the unix socket does not fit; its length in bytes.
     PathTooLong(usize),
+    /// The local end that was asked for cannot be used.
+    Unbound(Box<Unbound>),
     /// An error without a number.
     Other(String),
 }
@@ -73,27 +78,48 @@ impl Why {
     }
 }
 
+impl Why {
+    /// The error in the system's words, where nothing is known of how it came.
+    pub fn text(&self) -> String {
+        match self {
+            Why::Errno(libc::EAGAIN) => {
+                "its queue of pending connections is full (EAGAIN)".to_owned()
+            }
+            Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
+            Why::Late => "nothing came back in time".to_owned(),
+            Why::PathTooLong(length) => {
+                format!("the path has {length} bytes, but at most {LONGEST_SOCKET_PATH} fit")
+            }
+            Why::Unbound(unbound) => unbound.to_string(),
+            Why::Other(text) => text.clone(),
+        }
+    }
+}
+
 impl ConnectError {
     /// The error number's name, `ECONNREFUSED`.
     pub fn errno_name(&self) -> Option<String> {
         match self.why {
             Why::Errno(errno) => Some(format!("{:?}", Errno::from_raw(errno))),
+            Why::Unbound(ref unbound) => match unbound.fault {
+                BindFault::Refused(_, errno) => Some(format!("{:?}", Errno::from_raw(errno))),
+                _ => None,
+            },
             _ => None,
         }
+    }
+
+    /// Whether the local end rules this address out, and not those of the other
+    /// family: ssh goes on to them.
+    pub fn other_family(&self) -> bool {
+        matches!(&self.why, Why::Unbound(unbound) if unbound.fault == BindFault::Family)
     }
 
     /// The error in the system's words.
     pub fn text(&self) -> String {
         let text = match &self.why {
-            Why::Errno(libc::EAGAIN) => {
-                "its queue of pending connections is full (EAGAIN)".to_owned()
-            }
-            Why::Errno(errno) => io::Error::from_raw_os_error(*errno).to_string(),
             Why::Late => format!("nothing came back within {}", seconds(self.took)),
-            Why::PathTooLong(length) => {
-                format!("the path has {length} bytes, but at most {LONGEST_SOCKET_PATH} fit")
-            }
-            Why::Other(text) => text.clone(),
+            why => why.text(),
         };
         match &self.icmp {
             Some(icmp) => format!("{text}; {}", icmp.name()),
@@ -123,11 +149,16 @@ pub fn seconds(time: Duration) -> String {
     }
 }
 
-/// Dials an address until `limit`.
-pub async fn knock(address: &Address, keepalives: &Keepalives, limit: Instant) -> ConnectAttempt {
+/// Dials an address until `limit`, from a local end where one is set.
+pub async fn knock(
+    address: &Address,
+    keepalives: &Keepalives,
+    local_end: Option<&LocalEnd>,
+    limit: Instant,
+) -> ConnectAttempt {
     let started = Instant::now();
     let result = match address {
-        Address::Tcp(to) => tcp(*to, keepalives, limit).await,
+        Address::Tcp(to) => tcp(*to, keepalives, local_end, limit).await,
         Address::Unix(path) => unix(path, limit).await,
     };
     let took = started.elapsed();
@@ -173,7 +204,12 @@ fn last_accepted(address: &Address) -> Option<Duration> {
 
 type Opened = Result<(crate::wire::BoxIo, Socket), (Why, Option<Icmp>)>;
 
-async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened {
+async fn tcp(
+    to: SocketAddr,
+    keepalives: &Keepalives,
+    local_end: Option<&LocalEnd>,
+    limit: Instant,
+) -> Opened {
     let plain = |error: io::Error| (Why::of(&error), None);
     let socket = open(Domain::for_address(to), limit).await.map_err(plain)?;
     socket.set_tcp_nodelay(true).map_err(plain)?;
@@ -182,6 +218,23 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
     // The second descriptor outlives a failed connect, so that the kernel can
     // still be asked about it.
     let watched = socket.try_clone().map_err(plain)?;
+    if let Some(end) = local_end {
+        let from = bound(&watched, end, to, limit).await;
+        let from = from.map_err(|why| (why, None))?.ip();
+        let opened = connect(socket, watched, to, limit).await;
+        // The kernel calls it an invalid argument (EINVAL), or sends a packet
+        // that nobody can answer.
+        let lost = from.is_loopback() && !listeners::is_local(to.ip());
+        return opened.map_err(|error| match lost {
+            true => (Unbound::of(end, BindFault::Loopback(from)), None),
+            false => error,
+        });
+    }
+    connect(socket, watched, to, limit).await
+}
+
+/// The socket's connection; `watched` is a second descriptor of it.
+async fn connect(socket: Socket, watched: Socket, to: SocketAddr, limit: Instant) -> Opened {
     let connect = TcpSocket::from_std_stream(socket.into()).connect(to);
     match tokio::time::timeout_at(limit.into(), connect).await {
         Ok(Ok(stream)) => Ok((Box::new(stream), watched)),
@@ -195,6 +248,22 @@ async fn tcp(to: SocketAddr, keepalives: &Keepalives, limit: Instant) -> Opened 
             Some(icmp) => Err((Why::Errno(errno_of(&icmp)), Some(icmp))),
             None => Err((Why::Late, None)),
         },
+    }
+}
+
+/// Binds the socket elsewhere, since a name may be looked up for it.
+async fn bound(
+    socket: &Socket,
+    end: &LocalEnd,
+    to: SocketAddr,
+    limit: Instant,
+) -> Result<SocketAddr, Why> {
+    let (socket, end) = (socket.try_clone().map_err(|e| Why::of(&e))?, end.clone());
+    let bound = tokio::task::spawn_blocking(move || local_end::bind(&socket, &end, to));
+    match tokio::time::timeout_at(limit.into(), bound).await {
+        Ok(Ok(bound)) => bound,
+        Ok(Err(error)) => Err(Why::Other(error.to_string())),
+        Err(_) => Err(Why::Late),
     }
 }
 
@@ -367,7 +436,7 @@ mod tests {
     async fn the_socket_is_set_up_as_libpq_does() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let to = Address::Tcp(listener.local_addr().unwrap());
-        let stream = knock(&to, &keepalives(), limit())
+        let stream = knock(&to, &keepalives(), None, limit())
             .await
             .result
             .ok()
@@ -383,7 +452,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let to = Address::Tcp(listener.local_addr().unwrap());
         drop(listener);
-        let miss = knock(&to, &keepalives(), limit())
+        let miss = knock(&to, &keepalives(), None, limit())
             .await
             .result
             .err()
@@ -397,21 +466,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".s.PGSQL.5432");
         let to = Address::Unix(path.clone());
-        let miss = knock(&to, &keepalives(), limit())
+        let miss = knock(&to, &keepalives(), None, limit())
             .await
             .result
             .err()
             .unwrap();
         assert_eq!(miss.why, Why::Errno(libc::ENOENT));
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let miss = knock(&to, &keepalives(), limit())
+        let miss = knock(&to, &keepalives(), None, limit())
             .await
             .result
             .err()
             .unwrap();
         assert_eq!(miss.why, Why::Errno(libc::ECONNREFUSED));
         let long = Address::Unix(dir.path().join("x".repeat(120)));
-        let miss = knock(&long, &keepalives(), limit())
+        let miss = knock(&long, &keepalives(), None, limit())
             .await
             .result
             .err()
@@ -427,7 +496,7 @@ mod tests {
         listener.bind(&SockAddr::unix(&path).unwrap()).unwrap();
         listener.listen(0).unwrap();
         let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
-        let miss = knock(&Address::Unix(path), &keepalives(), limit()).await;
+        let miss = knock(&Address::Unix(path), &keepalives(), None, limit()).await;
         let miss = miss.result.err().unwrap();
         assert_eq!(miss.why, Why::Errno(libc::EAGAIN));
         assert!(miss.text().contains("queue"));
@@ -440,6 +509,11 @@ mod tests {
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
         let _listener = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
         let to = Address::Unix(format!("@{name}").into());
-        assert!(knock(&to, &keepalives(), limit()).await.result.is_ok());
+        assert!(
+            knock(&to, &keepalives(), None, limit())
+                .await
+                .result
+                .is_ok()
+        );
     }
 }

@@ -10,6 +10,7 @@ pub mod first_reply;
 pub mod frames;
 pub mod handshake_log;
 pub mod linger;
+pub mod local_end;
 pub mod scram;
 pub mod secured;
 pub mod server_error;
@@ -123,7 +124,10 @@ impl Route {
         match self {
             Route::Direct(address) => {
                 let limit = ctx.limit();
-                dial::knock(address, keepalives, limit).await.result.ok()
+                dial::knock(address, keepalives, None, limit)
+                    .await
+                    .result
+                    .ok()
             }
             Route::Tunnel { again, .. } => {
                 let io = again.0.as_ref()?(ctx.clone()).await?;

@@ -1,7 +1,7 @@
 //! What is changed on a configuration that gets through. What dbdoctor says that it does not
 //! follow is not among it, and a scenario of its own says what becomes of it:
-//! * `ProxyUseFdpass`, `KnownHostsCommand`, `PKCS11Provider`, `BindAddress`, `BindInterface`,
-//!   `VerifyHostKeyDNS`, `CanonicalizeHostname yes`: `config.ssh.unsupported`;
+//! * `ProxyUseFdpass`, `PKCS11Provider`, `VerifyHostKeyDNS`, `CanonicalizeHostname yes`:
+//!   `config.ssh.unsupported`;
 //! * `Match localnetwork`, `tagged`, `version`, `sessiontype` and `command`: the same;
 //! * `ControlPath` of a running master: ssh would not log in at all;
 //! * `ForwardAgent` with a socket that is not there, at which ssh stops: dbdoctor forwards none;
@@ -31,6 +31,8 @@ pub const ALL: &[(&str, Change)] = &[
     ("known_hosts lines", known_lines),
     ("known_hosts lines", known_lines),
     ("known_hosts files", known_files),
+    ("known_hosts command", known_hosts_command),
+    ("bind", bind),
     ("strict", strict),
     ("alias", host_key_alias),
     ("host key algorithms", host_key_algorithms),
@@ -430,6 +432,84 @@ fn known_files(draft: &mut Draft, dice: &mut Dice, bench: &Bench) -> Result<()> 
         }
         12 => draft.set("UserKnownHostsFile", "%d/%k-known"),
         _ => draft.set("UserKnownHostsFile", "${NOT_SET}/known"),
+    }
+    Ok(())
+}
+
+fn known_hosts_command(draft: &mut Draft, dice: &mut Dice, bench: &Bench) -> Result<()> {
+    let keys: Vec<String> = (0..3)
+        .map(|which| bench.host_key(which))
+        .collect::<Result<_>>()?;
+    let wrong = public(&bench.stranger)?;
+    let (name, which) = (bench.name("127.0.0.1"), dice.below(3));
+    let script = dice
+        .of(&[
+            "#!/bin/sh\necho \"$2 KEY\"\n",
+            "#!/bin/sh\necho \"$2 KEY\"\n",
+            "#!/bin/sh\necho 'NAME KEY'\n",
+            "#!/bin/sh\necho \"$2 WRONG\"\n",
+            "#!/bin/sh\necho \"@revoked $2 KEY\"\n",
+            "#!/bin/sh\n[ $3 = NONE ] || echo \"$2 $3 $4\"\n",
+            "#!/bin/sh\n[ $1 = ORDER ] && echo \"$2 KEY\"\n",
+            "#!/bin/sh\n[ $1 = ORDER ] || echo \"$2 KEY\"\n",
+            "#!/bin/sh\necho \"$2 KEY\"\nexit 1\n",
+            "#!/bin/sh\nkill -KILL $$\n",
+            "#!/bin/sh\n",
+            "echo \"$2 KEY\"\n",
+            "#!/nowhere/sh\n",
+        ])
+        .replace("KEY", &keys[which])
+        .replace("NAME", &name)
+        .replace("WRONG", &wrong);
+    let mode = if dice.once_in(10) { 0o644 } else { 0o755 };
+    let script = draft.file("lookup", script, mode)?;
+    let command = dice
+        .of(&[
+            "SCRIPT %I %H %t %K",
+            "SCRIPT %I %H %t %K",
+            "SCRIPT %I %H %t %K",
+            "SCRIPT \"%I\" '%H' %t %K # %z",
+            "SCRIPT %I %H",
+            "SCRIPT",
+            "lookup %I %H %t %K",
+            "/nowhere/lookup %I %H",
+            "SCRIPT %I %H %t '%K",
+            "SCRIPT %I %H %U",
+            "SCRIPT %I ${NOT_SET}",
+            "none",
+            "/bin/cat KNOWN",
+            "~/lookup %I %H %t %K",
+        ])
+        .replace("SCRIPT", &shown(&script))
+        .replace("KNOWN", &shown(&draft.home.join("known")));
+    draft.set("KnownHostsCommand", command);
+    // Often nothing else knows the server.
+    if dice.once_in(2) {
+        draft.set("UserKnownHostsFile", "none");
+    }
+    Ok(())
+}
+
+fn bind(draft: &mut Draft, dice: &mut Dice, _: &Bench) -> Result<()> {
+    let address = dice.of(&[
+        "127.0.0.1",
+        "127.0.0.9",
+        "localhost",
+        "0.0.0.0",
+        "127.1",
+        "::1",
+        "198.51.100.7",
+        "nobody.invalid",
+        "*",
+    ]);
+    let interface = dice.of(&["lo", "lo", "tun9", "none"]);
+    match dice.below(3) {
+        0 => draft.set("BindInterface", interface),
+        1 => {
+            draft.set("BindAddress", address);
+            draft.set("BindInterface", interface);
+        }
+        _ => draft.set("BindAddress", address),
     }
     Ok(())
 }

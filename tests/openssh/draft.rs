@@ -216,7 +216,9 @@ pub fn spelled(key: &str, value: &str, dice: &mut Dice) -> String {
     };
     // These take the line as it is, or quote for themselves.
     let plain = value.contains([' ', '"', '\'', '\\', '#']);
-    let command = key.eq_ignore_ascii_case("ProxyCommand");
+    let command = ["ProxyCommand", "KnownHostsCommand"]
+        .iter()
+        .any(|command| key.eq_ignore_ascii_case(command));
     match dice.below(8) {
         0 => format!("  {key}={value}"),
         1 => format!("\t{key} = {value}"),

@@ -10,8 +10,6 @@ use crate::process::{self, Variables};
 
 /// How long a command may take. ssh waits for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked at.
-const LOOK: Duration = Duration::from_millis(2);
 
 impl Reader<'_> {
     /// Whether a command succeeds; none where it is not run, or does not end.
@@ -60,13 +58,7 @@ fn succeeds(
         .stderr(Stdio::null());
     let (started, _) = Started::begin(&mut command)
         .map_err(|error| format!("Match exec: the shell cannot be started: {error}"))?;
-    let limit = Instant::now() + patience;
-    let ended = loop {
-        match started.ended() {
-            None if Instant::now() < limit => std::thread::sleep(LOOK),
-            ended => break ended,
-        }
-    };
+    let ended = started.wait(Instant::now() + patience);
     started.end();
     match ended {
         Some(status) if status.code().is_none() => {

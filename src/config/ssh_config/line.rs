@@ -30,6 +30,13 @@ impl Setting<'_> {
         }
     }
 
+    /// A command, which is the rest of the line as it is written (readconf.c,
+    /// `parse_command`).
+    pub(super) fn command(&mut self) -> &str {
+        self.at = self.words.len();
+        self.raw.trim_start_matches([' ', '\t', '\r', '='])
+    }
+
     pub(super) fn rest(&mut self) -> Vec<String> {
         let rest = self.words.get(self.at..).unwrap_or_default().to_vec();
         self.at = self.words.len();
@@ -81,12 +88,24 @@ pub(super) fn delimited(rest: &mut Option<&str>) -> Option<String> {
 /// Words with quotes and backslashes, up to a comment; `None` where a quote is
 /// not closed.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {
+    split(text, true)
+}
+
+/// The words of a command that no shell reads; `None` where a quote is not
+/// closed. There are no comments in it.
+pub fn argv(text: &str) -> Option<Vec<String>> {
+    split(text, false)
+}
+
+/// misc.c, `argv_split`.
+fn split(text: &str, comments: bool) -> Option<Vec<String>> {
     let mut out = Vec::new();
     let mut chars = text.chars().peekable();
     loop {
         while chars.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}
         match chars.peek() {
-            None | Some('#') => return Some(out),
+            None => return Some(out),
+            Some('#') if comments => return Some(out),
             Some(_) => {}
         }
         let mut word = String::new();

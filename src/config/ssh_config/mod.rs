@@ -26,6 +26,7 @@ use lists::AlgorithmLists;
 use read::{DEEPEST, Holds, LinePlace, MOST_FILES, Reader};
 
 pub use destination::{Spec, jump, spec};
+pub use line::argv;
 pub use names::AlgorithmList;
 pub use pattern::{pattern, pattern_list};
 pub use undecided::STRICT;
@@ -53,7 +54,7 @@ pub struct Options {
     /// `ProxyJump`, unless a `ProxyCommand` came first.
     pub proxy_jump: Option<String>,
     /// `ProxyCommand`, not expanded, unless a `ProxyJump` came first.
-    pub proxy_command: Option<CommandLine>,
+    pub proxy_command: Option<Written>,
     /// Where `ProxyUseFdpass` asks for a connection in place of its bytes.
     pub passes_descriptor: Option<Option<(PathBuf, usize)>>,
     /// `HostKeyAlias`.
@@ -62,12 +63,18 @@ pub struct Options {
     pub user_known_hosts: Option<Vec<String>>,
     /// `GlobalKnownHostsFile`, not expanded.
     pub global_known_hosts: Option<Vec<String>>,
+    /// `KnownHostsCommand`, not expanded.
+    pub known_hosts_command: Option<Written>,
     /// `RevokedHostKeys`, not expanded.
     pub revoked_host_keys: Option<Vec<String>>,
     /// `StrictHostKeyChecking`, in lower case.
     pub strict: Option<String>,
     /// `AddressFamily`.
     pub address_family: Option<super::Family>,
+    /// `BindAddress`.
+    pub bind_address: Option<Written>,
+    /// `BindInterface`.
+    pub bind_interface: Option<Written>,
     /// `NoHostAuthenticationForLocalhost`.
     pub trusts_loopback: Option<bool>,
     /// `KexAlgorithms` and its like.
@@ -100,10 +107,10 @@ pub struct Options {
     wants_final: bool,
 }
 
-/// A command that the configuration names.
+/// A value and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandLine {
-    /// As it is written.
+pub struct Written {
+    /// The value: of a command the rest of its line.
     pub text: String,
     /// The file.
     pub file: PathBuf,
@@ -418,6 +425,9 @@ Host *
             ["CanonicalizePermittedCNAMEs"]
         );
         assert_eq!(named("CanonicalizePermittedCNAMEs none"), [""; 0]);
-        assert_eq!(named("AddressFamily any\nBindAddress ::1"), ["BindAddress"]);
+        assert_eq!(
+            named("AddressFamily any\nVerifyHostKeyDNS yes"),
+            ["VerifyHostKeyDNS"]
+        );
     }
 }

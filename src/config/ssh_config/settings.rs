@@ -7,7 +7,7 @@ use super::line::Setting;
 use super::names::AlgorithmList as Algorithms;
 use super::read::{LinePlace, Problem, Reader};
 use super::values::{self, ValueShape};
-use super::{CommandLine, Unsupported};
+use super::{Unsupported, Written};
 use crate::config::Family;
 
 impl Reader<'_> {
@@ -21,6 +21,11 @@ impl Reader<'_> {
         active: bool,
     ) -> Result<(), Problem> {
         let options = &mut self.options;
+        let written = |text: String| Written {
+            text,
+            file: place.path.to_owned(),
+            line: number,
+        };
         match kind {
             ValueKind::HostName => keep(&mut options.hostname, setting.value()?, active),
             ValueKind::User => keep(&mut options.user, setting.value()?, active),
@@ -89,17 +94,25 @@ impl Reader<'_> {
                 }
             }
             ValueKind::ProxyCommand => {
-                let text = setting.raw.trim_start_matches([' ', '\t', '\r', '=']);
-                setting.rest();
                 // Whichever of the two comes first wins; none is no jump.
                 let jumps = options.proxy_jump.as_deref();
                 let jumps = jumps.is_some_and(|jumps| !jumps.eq_ignore_ascii_case("none"));
-                let command = CommandLine {
-                    text: text.to_owned(),
-                    file: place.path.to_owned(),
-                    line: number,
-                };
+                let command = written(setting.command().to_owned());
                 keep(&mut options.proxy_command, command, active && !jumps);
+            }
+            ValueKind::KnownHostsCommand => {
+                let command = written(setting.command().to_owned());
+                keep(&mut options.known_hosts_command, command, active);
+            }
+            ValueKind::BindAddress => {
+                keep(&mut options.bind_address, written(setting.value()?), active);
+            }
+            ValueKind::BindInterface => {
+                keep(
+                    &mut options.bind_interface,
+                    written(setting.value()?),
+                    active,
+                );
             }
             ValueKind::IgnoreUnknown => {
                 let patterns = setting.value()?;

@@ -96,6 +96,13 @@ pub struct KnownKeyTypes {
     pub prefers_certificates: bool,
 }
 
+/// Whether known_hosts may change the order of host keys (sshconnect2.c,
+/// `ssh_kex2`).
+pub fn ordered_by_known_hosts(lists: &AlgorithmLists) -> bool {
+    let list = lists.host_key.as_deref();
+    list.is_none_or(|list| list.starts_with(['+', '-']))
+}
+
 /// What OpenSSH would offer to a host, by name, before known_hosts has its say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
@@ -127,7 +134,7 @@ impl Allowed {
                 SIGNATURES,
                 lists.pubkey.as_deref(),
             ),
-            by_known_hosts: host_key.is_none_or(|list| list.starts_with(['+', '-'])),
+            by_known_hosts: ordered_by_known_hosts(lists),
         }
     }
 

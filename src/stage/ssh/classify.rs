@@ -5,18 +5,17 @@ use std::time::{Duration, Instant};
 
 use russh::{AlgorithmKind, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::Session;
 use super::algorithms::{Allowed, ServerOffer};
 use super::client::SessionEnd;
 use super::identification::{Unheard, turned_away, who};
 use crate::cause::{self, Cause};
-use crate::config::Hop;
+use crate::config::{Hop, Keepalives};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::text;
-use crate::wire::{Address, BoxIo, Route};
+use crate::wire::{BoxIo, Route, dial};
 
 /// A finding about a hop.
 pub(super) fn about(cause: &'static Cause, hop: &Hop) -> Finding {
@@ -129,15 +128,17 @@ const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x6c\x01\x00\x00\x68\x03\x03\
 /// reached through the session `before`.
 pub async fn who_closed(
     route: &Route,
-    before: Option<&Session>,
+    (hop, before): (&Hop, Option<&Session>),
     ctx: &Ctx,
     limit: Instant,
 ) -> SecondLook {
     let soon = limit.min(Instant::now() + LOOK);
     let look = |question: &'static [u8]| async move {
         let mut stream: BoxIo = match (route, before) {
-            (Route::Direct(Address::Tcp(address)), _) => {
-                Box::new(TcpStream::connect(address).await.ok()?)
+            (Route::Direct(address), _) => {
+                let local_end = hop.local_end.as_ref();
+                let knock = dial::knock(address, &Keepalives::OFF, local_end, soon);
+                Box::new(knock.await.result.ok()?.io)
             }
             (Route::Tunnel { host, port, .. }, Some(before)) => {
                 before.open(host, *port, ctx, soon).await.ok()?

@@ -190,7 +190,9 @@ impl Watch {
 /// The callbacks of one session.
 pub struct Client {
     watch: Arc<Watch>,
-    judge: HostKeyVerifier,
+    judge: Arc<HostKeyVerifier>,
+    /// What was accepted: the next key exchange shows the same again.
+    accepted: Option<Shown>,
     below: Arc<TeeLog>,
 }
 
@@ -210,7 +212,8 @@ impl Client {
     pub fn new(watch: Arc<Watch>, judge: HostKeyVerifier, below: Arc<TeeLog>) -> Self {
         Self {
             watch,
-            judge,
+            judge: Arc::new(judge),
+            accepted: None,
             below,
         }
     }
@@ -223,8 +226,15 @@ impl Handler for Client {
         &mut self,
         shown: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
-        let judgement = self.judge.judge(&Shown::from(shown));
+        let shown = Shown::from(shown);
+        if self.accepted.as_ref() == Some(&shown) {
+            return Ok(true);
+        }
+        let (judge, key) = (Arc::clone(&self.judge), shown.clone());
+        let judged = tokio::task::spawn_blocking(move || judge.judge(&key)).await;
+        let judgement = judged.map_err(io::Error::other)?;
         let accepted = judgement.accepted;
+        self.accepted = accepted.then_some(shown);
         self.watch.change(|seen| seen.host_key = Some(judgement));
         Ok(accepted)
     }

@@ -2,22 +2,26 @@
 //! (sshconnect.c, `check_host_key`).
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyOrCertificate};
 use serde_json::{Value, json};
 
-use super::algorithms::{KnownKeyTypes, key_type, signs_certificates};
+use super::algorithms::{KnownKeyTypes, key_type, ordered_by_known_hosts, signs_certificates};
 use super::known_hosts::{Book, KnownHostsLine, Marker, fingerprint, host_port};
+use super::known_hosts_command::{Purpose, Run, Runner};
 use super::known_hosts_damage::Wanted;
-use super::known_hosts_repair::{Added, added, repair};
+use super::known_hosts_repair::{Added, PLAIN, added, append, repair};
 use crate::cause;
 use crate::config::{Hop, HostKeyCheck};
 use crate::finding::Finding;
 use crate::stage::key::bits;
+use crate::system::System;
 
 /// What the server showed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// Its key, out of the certificate where it showed one.
     pub key: PublicKey,
@@ -100,6 +104,10 @@ pub struct HostKeyVerifier {
     /// The server's address as known_hosts names it, where that is looked up
     /// too (`CheckHostIP`).
     address: Option<String>,
+    /// What runs `KnownHostsCommand`.
+    runner: Option<Runner>,
+    /// Its run for the order of algorithms.
+    order: Option<Run>,
 }
 
 impl HostKeyVerifier {
@@ -113,7 +121,26 @@ impl HostKeyVerifier {
             reachable,
             trusted: false,
             address: None,
+            runner: None,
+            order: None,
         }
+    }
+
+    /// The same with what `KnownHostsCommand` prints, which is run until the
+    /// limit: now for the order of algorithms, unless the configuration sets
+    /// that, and for each name once a key is shown. Blocks.
+    pub fn asking(mut self, surroundings: &Arc<System>, limit: Instant) -> Self {
+        self.runner = Runner::new(&self.hop, surroundings, limit);
+        let runner = self.runner.as_ref();
+        self.order = runner
+            .filter(|_| ordered_by_known_hosts(&self.hop.algorithms))
+            .map(|runner| runner.order(&self.hop, &self.name()));
+        self
+    }
+
+    /// Why ssh would end the session before a key is shown.
+    pub fn stopped(&self) -> Option<Finding> {
+        self.order.as_ref()?.failure(&self.hop)
     }
 
     /// The same where the server is reached straight at this address. On
@@ -149,7 +176,8 @@ impl HostKeyVerifier {
     /// each type the first key counts, unless it is revoked (hostfile.c,
     /// `check_hostkeys_by_key_or_type`).
     pub fn known(&self) -> KnownKeyTypes {
-        let lines = self.book.lines(&self.name());
+        let mut lines = self.book.lines(&self.name());
+        lines.extend(self.order.iter().flat_map(|run| run.lines.clone()));
         let bare = self.bare_lines().unwrap_or_default();
         let plain = || lines.iter().filter(|line| line.marker == Marker::Plain);
         let first = |of: &&KnownHostsLine| {
@@ -171,13 +199,29 @@ impl HostKeyVerifier {
                 .iter()
                 .chain(&bare)
                 .any(|line| line.marker == Marker::Authority),
-            prefers_certificates: !self.hop.revoked_host_keys.is_empty()
+            prefers_certificates: self.runner.is_some()
+                || !self.hop.revoked_host_keys.is_empty()
                 || !bare.is_empty()
                 || lines.iter().any(|line| line.marker == Marker::Revoked),
         }
     }
 
-    /// The verdict on what the server shows.
+    /// The lines for a name, and the run of the command that printed some of
+    /// them, where there is one.
+    fn lines(
+        &self,
+        purpose: Purpose,
+        name: &str,
+        shown: &Shown,
+    ) -> (Vec<KnownHostsLine>, Option<Run>) {
+        let mut lines = self.book.lines(name);
+        let runner = self.runner.as_ref();
+        let run = runner.map(|runner| runner.run(purpose, name, Some(shown)));
+        lines.extend(run.iter().flat_map(|run| run.lines.clone()));
+        (lines, run)
+    }
+
+    /// The verdict on what the server shows. May run a command, and block.
     pub fn judge(&self, shown: &Shown) -> Judgement {
         let by_name = self.judge_by_name(shown);
         match &self.address {
@@ -193,7 +237,17 @@ impl HostKeyVerifier {
     /// certificate OpenSSH looks for authorities alone, and finds none new.
     fn judge_by_address(&self, shown: &Shown, by_name: Judgement, address: &str) -> Judgement {
         let known_by_authority = by_name.fact["known_hosts"] == "known by its authority";
-        match standing(&self.book.lines(address), &shown.plain()) {
+        let lines = match shown.certificate {
+            Some(_) => self.book.lines(address),
+            None => {
+                let (lines, run) = self.lines(Purpose::Address, address, shown);
+                if let Some(failure) = run.and_then(|run| run.failure(&self.hop)) {
+                    return self.refuse(shown, failure, "not looked up", None);
+                }
+                lines
+            }
+        };
+        match standing(&lines, &shown.plain()) {
             Standing::Changed(lines) if !known_by_authority => {
                 let finding = self
                     .changed(shown, &lines)
@@ -236,7 +290,10 @@ impl HostKeyVerifier {
         if self.trusted {
             return self.accept(shown, "not looked up on loopback", None);
         }
-        let lines = self.book.lines(&self.name());
+        let (lines, run) = self.lines(Purpose::Hostname, &self.name(), shown);
+        if let Some(failure) = run.as_ref().and_then(|run| run.failure(&self.hop)) {
+            return self.refuse(shown, failure, "not looked up", None);
+        }
         let mut doubts = Doubts::default();
         for form in shown.forms() {
             match standing(&lines, &form) {
@@ -281,7 +338,10 @@ impl HostKeyVerifier {
                 let finding = self.certificate(shown, fault, &line);
                 self.refuse(shown, finding, "not known", None)
             }
-            (None, None) => self.refuse(shown, self.unknown(shown), "not known", None),
+            (None, None) => {
+                let unknown = self.unknown(shown, run.as_ref());
+                self.refuse(shown, unknown, "not known", None)
+            }
         }
     }
 
@@ -440,7 +500,7 @@ impl HostKeyVerifier {
                 "authority": authority(certificate),
             })),
             "known_hosts": known,
-            "file": line.map(|line| line.file.display().to_string()),
+            "file": line.map(|line| line.source.to_string()),
             "line": line.map(|line| line.number),
         })
     }
@@ -488,7 +548,7 @@ impl HostKeyVerifier {
             )
     }
 
-    fn unknown(&self, shown: &Shown) -> Finding {
+    fn unknown(&self, shown: &Shown, run: Option<&Run>) -> Finding {
         let read: Vec<String> = self
             .book
             .files()
@@ -497,6 +557,10 @@ impl HostKeyVerifier {
         let finding = self
             .finding(&cause::ssh::HOSTKEY_UNKNOWN, shown)
             .with("files_read", read);
+        let finding = match run {
+            Some(run) => run.explain_unknown(finding, &self.hop, &self.name()),
+            None => finding,
+        };
         self.with_repair(finding, shown)
     }
 
@@ -562,10 +626,48 @@ impl HostKeyVerifier {
             .with("expected", prints)
             .with("lines", places)
             .with("other_type_only", other_types.then_some(true));
+        if let Some(file) = lines.iter().find_map(KnownHostsLine::file) {
+            return finding.with("file", file.display().to_string());
+        }
         if let Some(line) = lines.first() {
-            finding = finding.with("file", line.file.display().to_string());
+            finding = self.changed_by_command(finding, shown, line);
         }
         finding
+    }
+
+    /// A key that only `KnownHostsCommand` has: there is no line to remove.
+    fn changed_by_command(
+        &self,
+        finding: Finding,
+        shown: &Shown,
+        line: &KnownHostsLine,
+    ) -> Finding {
+        let finding = finding.fix(
+            format!(
+                "{} correct the key that {} prints for {}.",
+                compare(shown),
+                line.source,
+                self.name()
+            ),
+            None,
+        );
+        let entry = shown.key.to_openssh().ok();
+        let entry = entry.map(|key| format!("{} {key}", self.name()));
+        let known_hosts = self.hop.known_hosts.first();
+        let add = entry.zip(known_hosts).and_then(|(entry, file)| {
+            match added(&self.book, file, &entry)? {
+                Added::Plainly => append(PLAIN, &entry, file),
+                Added::By(_, command) => Some(command),
+                Added::Nowhere => None,
+            }
+        });
+        match add {
+            Some(add) => finding.fix(
+                "Until then, add the key to known_hosts, which counts beside what the command prints:",
+                Some(add),
+            ),
+            None => finding,
+        }
     }
 
     fn revoked(&self, shown: &Shown, line: &KnownHostsLine) -> Finding {

@@ -2,6 +2,7 @@
 //! FORMAT"; hostfile.c). Never written.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -31,9 +32,9 @@ pub enum Marker {
 /// A line that applies to the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownHostsLine {
-    /// The file.
-    pub file: PathBuf,
-    /// The line in it, from 1.
+    /// Where it stands.
+    pub source: Source,
+    /// The line there, from 1.
     pub number: usize,
     /// What it is for.
     pub marker: Marker,
@@ -48,7 +49,41 @@ pub struct KnownHostsLine {
 impl KnownHostsLine {
     /// `FILE:LINE`.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.file.display(), self.number)
+        match &self.source {
+            Source::File(file) => format!("{}:{}", file.display(), self.number),
+            printed => format!("{printed}, line {} of its output", self.number),
+        }
+    }
+
+    /// The file that it stands in.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::File(file) => Some(file),
+            Source::Command { .. } => None,
+        }
+    }
+}
+
+/// Where lines of known_hosts come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// What `KnownHostsCommand` prints, by where the configuration names it.
+    Command {
+        /// The configuration's file.
+        file: String,
+        /// The line in it, from 1.
+        line: usize,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => path.display().fmt(f),
+            Source::Command { file, line } => write!(f, "KnownHostsCommand ({file}, line {line})"),
+        }
     }
 }
 
@@ -82,26 +117,32 @@ impl Book {
 
     /// The lines that apply to a name, in order. Malformed ones are skipped.
     pub fn lines(&self, name: &str) -> Vec<KnownHostsLine> {
-        let name = name.to_lowercase();
-        let mut lines = Vec::new();
-        for (file, content) in self.pages() {
-            for (at, text) in content.split(|byte| *byte == b'\n').enumerate() {
-                if let Some((marker, public)) = applies(&line(text), &name)
-                    && let Ok(key) = public.to_bytes()
-                {
-                    lines.push(KnownHostsLine {
-                        file: file.to_owned(),
-                        number: at + 1,
-                        marker,
-                        key_type: super::algorithms::key_type(&public.algorithm()),
-                        key,
-                        fingerprint: fingerprint(&public),
-                    });
-                }
-            }
-        }
-        lines
+        let of = |(path, content): (&Path, &[u8])| {
+            lines_of(&Source::File(path.to_owned()), content, name)
+        };
+        self.pages().flat_map(of).collect()
     }
+}
+
+/// The lines of a text that apply to a name.
+pub fn lines_of(source: &Source, content: &[u8], name: &str) -> Vec<KnownHostsLine> {
+    let name = name.to_lowercase();
+    let mut lines = Vec::new();
+    for (at, text) in content.split(|byte| *byte == b'\n').enumerate() {
+        if let Some((marker, public)) = applies(&line(text), &name)
+            && let Ok(key) = public.to_bytes()
+        {
+            lines.push(KnownHostsLine {
+                source: source.clone(),
+                number: at + 1,
+                marker,
+                key_type: super::algorithms::key_type(&public.algorithm()),
+                key,
+                fingerprint: fingerprint(&public),
+            });
+        }
+    }
+    lines
 }
 
 /// A key's fingerprint as OpenSSH prints it: `SHA256:…`.

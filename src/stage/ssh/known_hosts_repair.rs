@@ -53,7 +53,7 @@ pub fn added(book: &Book, file: &Path, entry: &str) -> Option<Added> {
 }
 
 /// The format of printf for an entry.
-const PLAIN: &str = r"'%s\n'";
+pub const PLAIN: &str = r"'%s\n'";
 
 /// The same, on a new line whatever the file ends with.
 fn format(content: &[u8]) -> &'static str {
@@ -63,7 +63,8 @@ fn format(content: &[u8]) -> &'static str {
     }
 }
 
-fn append(format: &str, entry: &str, file: &Path) -> Option<String> {
+/// The command that appends an entry in this format.
+pub fn append(format: &str, entry: &str, file: &Path) -> Option<String> {
     let entry = shlex::try_quote(entry).ok()?;
     Some(format!("printf {format} {entry} >> {}", quoted(file)?))
 }

@@ -111,15 +111,21 @@ fn named(cause: &'static cause::Cause, hop: &Hop) -> Finding {
 }
 
 fn ended_with(finding: Finding, status: ExitStatus) -> Finding {
-    let ending = match (status.code(), status.signal()) {
+    finding
+        .with("ending", ending(status))
+        .with("status", status.code())
+}
+
+/// How a program ended: `status 3`, `SIGTERM`.
+pub fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
         (Some(code), _) => format!("status {code}"),
         (None, Some(signal)) => match Signal::try_from(signal) {
             Ok(signal) => signal.as_str().to_owned(),
             Err(_) => format!("signal {signal}"),
         },
         (None, None) => "unknown status".to_owned(),
-    };
-    finding.with("ending", ending).with("status", status.code())
+    }
 }
 
 /// Its words, and what they mean.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::config::Keepalives;
+use crate::config::local_end::LocalEnd;
 use crate::ctx::Ctx;
 use crate::wire::dial::{ConnectAttempt, ConnectError, close_socket, knock};
 use crate::wire::{Address, Stream};
@@ -20,6 +21,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The dials that are out, and the connections that came of them.
 pub struct Dials {
     keepalives: Keepalives,
+    local_end: Option<LocalEnd>,
     ctx: Ctx,
     /// How many addresses have been dialled.
     begun: usize,
@@ -31,9 +33,10 @@ pub struct Dials {
 }
 
 impl Dials {
-    pub fn new(keepalives: Keepalives, ctx: Ctx) -> Self {
+    pub fn new(keepalives: Keepalives, local_end: Option<LocalEnd>, ctx: Ctx) -> Self {
         Self {
             keepalives,
+            local_end,
             ctx,
             begun: 0,
             addresses: Arc::default(),
@@ -54,8 +57,14 @@ impl Dials {
         let limit = self.ctx.limit();
         for at in (self.begun..self.addresses.len()).take(AT_ONCE) {
             let (addresses, keepalives) = (Arc::clone(&self.addresses), self.keepalives);
-            self.tasks
-                .spawn(async move { (at, knock(&addresses[at], &keepalives, limit).await) });
+            let local_end = self.local_end.clone();
+            self.tasks.spawn(async move {
+                let local_end = local_end.as_ref();
+                (
+                    at,
+                    knock(&addresses[at], &keepalives, local_end, limit).await,
+                )
+            });
             self.begun = at + 1;
         }
     }
@@ -82,7 +91,9 @@ impl Dials {
             }
             close_socket(stream);
         }
-        knock(&self.addresses[at], &self.keepalives, self.ctx.limit())
+        let local_end = self.local_end.as_ref();
+        let (address, limit) = (&self.addresses[at], self.ctx.limit());
+        knock(address, &self.keepalives, local_end, limit)
             .await
             .result
     }

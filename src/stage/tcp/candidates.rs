@@ -1,20 +1,25 @@
 //! All addresses in libpq's order, what is known of each, and what follows.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{Reached, advice, classify};
 use crate::cause;
-use crate::config::{Destination, Hop, Place};
+use crate::config::{Destination, Hop, Keepalives, Place};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::dns::Resolved;
 use crate::stage::hop;
 use crate::wire::dial::{self, ConnectError};
+use crate::wire::local_end::{BindFault, Unbound};
 use crate::wire::{Address, Stream};
+
+/// How long an address is waited for that did not accept from a local end of the
+/// configuration's choice.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many addresses are dialled in all; names with more exist to make trouble.
 const MOST: usize = 64;
@@ -113,17 +118,19 @@ impl Candidates {
             .map(|turn| turn.at)
     }
 
-    /// The finding for a host of which every address failed.
-    pub fn dead(&self, host: usize) -> Finding {
-        let misses: Vec<(&Address, &ConnectError)> = self
-            .of_host(host)
+    fn misses(&self, host: usize) -> Vec<(&Address, &ConnectError)> {
+        self.of_host(host)
             .filter_map(|at| match &self.states[at] {
                 CandidateState::Missed(miss) => Some((&self.addresses[at], miss)),
                 _ => None,
             })
-            .collect();
+            .collect()
+    }
+
+    /// The finding for a host of which every address failed.
+    pub fn dead(&self, host: usize) -> Finding {
         let (name, port) = &self.names[host];
-        self.about(host, classify::dead(name, *port, &misses))
+        self.about(host, classify::dead(name, *port, &self.misses(host)))
     }
 
     /// A finding about a host, for the kind of server that was meant.
@@ -151,9 +158,43 @@ impl Candidates {
 
     /// [`Self::dead`], with what this machine knows about the first address.
     pub async fn explained(&self, host: usize, ctx: &Ctx) -> Finding {
-        let address = self.of_host(host).next().map(|at| &self.addresses[at]);
+        let decisive = classify::decisive(&self.misses(host));
+        let address = decisive.map(|(address, _)| address);
+        if let Some((address, miss)) = decisive
+            && let Some(finding) = self.only_from_there(host, address, miss, ctx).await
+        {
+            return finding;
+        }
         let is_hop = self.hops[host].is_some();
         advice::enrich(self.dead(host), address, is_hop, &ctx.environment).await
+    }
+
+    /// The finding where the address accepts, and not from the local end that the
+    /// configuration sets.
+    async fn only_from_there(
+        &self,
+        host: usize,
+        address: &Address,
+        miss: &ConnectError,
+        ctx: &Ctx,
+    ) -> Option<Finding> {
+        let end = self.hops[host].as_ref()?.local_end.as_ref()?;
+        if matches!(miss.why, dial::Why::Unbound(_)) {
+            return None;
+        }
+        let limit = ctx.deadline.min(Instant::now() + LOOK);
+        let stream = dial::knock(address, &Keepalives::OFF, None, limit)
+            .await
+            .result
+            .ok()?;
+        dial::close_socket(stream);
+        let refused = ConnectError {
+            why: Unbound::of(end, BindFault::Unanswered),
+            ..miss.clone()
+        };
+        let (name, port) = &self.names[host];
+        let finding = classify::dead(name, *port, &[(address, &refused)]);
+        Some(self.about(host, finding.with("from_there", miss.text())))
     }
 
     /// The address to use and, after it, everything that has not failed.
@@ -228,7 +269,7 @@ impl Candidates {
             let (this, that) = (&self.addresses[at], &self.addresses[working]);
             // An address that this machine has no means to reach comes last in
             // getaddrinfo's order (RFC 6724, rule 1) and hurts nobody.
-            if !before && no_such_family(this, that, miss) {
+            if miss.other_family() || (!before && no_such_family(this, that, miss)) {
                 continue;
             }
             if before && is_ipv6(this) && miss.why == dial::Why::Errno(libc::ECONNREFUSED) {

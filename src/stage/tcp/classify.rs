@@ -1,5 +1,6 @@
 //! From what the kernel said about an address to a cause.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::listeners;
 use crate::report::ms;
 use crate::wire::Address;
 use crate::wire::dial::{ConnectError, LONGEST_SOCKET_PATH, Why, seconds};
+use crate::wire::local_end::Unbound;
 
 /// The cause behind a miss.
 pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
@@ -17,6 +19,7 @@ pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
     let errno = match &miss.why {
         Why::Late => return &TIMEOUT,
         Why::PathTooLong(_) => return &SOCKET_PATH,
+        Why::Unbound(_) => return &BIND,
         Why::Other(_) => return &UNCLASSIFIED,
         Why::Errno(errno) => *errno,
     };
@@ -63,7 +66,7 @@ pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
 
 /// Whether nothing listens at an address of this machine. Of another machine that
 /// is not known: a packet filter that limits connections refuses too.
-fn is_unheard(to: std::net::SocketAddr) -> bool {
+fn is_unheard(to: SocketAddr) -> bool {
     listeners::is_local(to.ip()) && listeners::listener(to).is_none()
 }
 
@@ -83,7 +86,7 @@ fn everywhere(errno: i32) -> &'static Cause {
 
 /// Whether this machine has an IPv6 address that could reach the given one:
 /// a loopback one for `::1`, any other for the rest.
-fn has_source(to: &std::net::SocketAddr) -> bool {
+fn has_source(to: &SocketAddr) -> bool {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
         return true;
     };
@@ -103,10 +106,19 @@ pub fn described(address: &Address, miss: &ConnectError) -> Value {
     })
 }
 
-/// The finding for a host of which no address works. The first address in
-/// libpq's order decides the cause; the others are in the evidence.
+/// The miss that decides the cause: the first in libpq's order that a local end
+/// does not rule out by its family alone.
+pub fn decisive<'m>(
+    misses: &[(&'m Address, &'m ConnectError)],
+) -> Option<(&'m Address, &'m ConnectError)> {
+    let other = misses.iter().find(|(_, miss)| !miss.other_family());
+    other.or(misses.first()).copied()
+}
+
+/// The finding for a host of which no address works. One address decides the
+/// cause ([`decisive`]); the others are in the evidence.
 pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Finding {
-    let Some((address, miss)) = misses.first() else {
+    let Some((address, miss)) = decisive(misses) else {
         return Finding::new(&cause::tcp::UNCLASSIFIED)
             .with("host", host.to_owned())
             .with("error", "no address was tried");
@@ -173,6 +185,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
         (Why::Errno(errno), Address::Tcp(_)) if row == &cause::tcp::LOCAL => {
             finding.with("resource", resource(*errno))
         }
+        (Why::Unbound(unbound), Address::Tcp(to)) => not_from_there(finding, unbound, to),
         (Why::Errno(errno), Address::Unix(path)) => match row {
             row if row == &cause::tcp::LOCAL => finding.with("resource", resource(*errno)),
             row if row == &cause::tcp::TIMEOUT => finding.fix(
@@ -195,6 +208,21 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
     }
 }
 
+/// What the SSH configuration says about the local end, and how ssh is called
+/// without it: any address is as good as none.
+fn not_from_there(finding: Finding, unbound: &Unbound, to: &SocketAddr) -> Finding {
+    let any = match to {
+        SocketAddr::V4(_) => "0.0.0.0",
+        SocketAddr::V6(_) => "::",
+    };
+    finding
+        .with("keyword", unbound.end.by.keyword())
+        .with("value", unbound.end.value.clone())
+        .with("file", unbound.end.file.clone())
+        .with("line", unbound.end.line)
+        .word("any_address", any)
+}
+
 /// The address with the name that led to it.
 fn named(host: &str, address: &Address, count: usize) -> String {
     let address = address.to_string();
@@ -206,7 +234,7 @@ fn named(host: &str, address: &Address, count: usize) -> String {
 }
 
 /// The machine behind an address, as people call it.
-fn machine(host: &str, to: &std::net::SocketAddr) -> String {
+fn machine(host: &str, to: &SocketAddr) -> String {
     match to.ip().is_loopback() {
         true => "this machine".to_owned(),
         false => host

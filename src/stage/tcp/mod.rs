@@ -13,6 +13,7 @@ mod classify;
 use serde_json::json;
 
 use crate::cause;
+use crate::config::local_end::LocalEnd;
 use crate::config::{Destination, Keepalives};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -53,7 +54,10 @@ pub async fn probe(
     asides: &mut Vec<BackgroundCheck>,
 ) -> Verdict<Vec<Reached>> {
     let mut field = Candidates::new(destinations, resolved);
-    let mut dials = Dials::new(*keepalives, ctx.clone());
+    // An SSH server is alone in its list.
+    let hop = destinations.first().and_then(|first| first.hop.as_ref());
+    let local_end = hop.and_then(|hop| hop.local_end.clone());
+    let mut dials = Dials::new(*keepalives, local_end, ctx.clone());
     let (first, stream) = loop {
         dials.begin(&field.addresses);
         match field.leader() {
@@ -81,8 +85,14 @@ pub async fn probe(
 }
 
 /// Dials one address once more: for a retry, or when its turn comes.
-pub async fn dial(address: &Address, keepalives: &Keepalives, ctx: &Ctx) -> Verdict<Stream> {
-    match knock(address, keepalives, ctx.limit()).await.result {
+pub async fn dial(
+    address: &Address,
+    keepalives: &Keepalives,
+    local_end: Option<&LocalEnd>,
+    ctx: &Ctx,
+) -> Verdict<Stream> {
+    let limit = ctx.limit();
+    match knock(address, keepalives, local_end, limit).await.result {
         Ok(stream) => Ok(stream),
         Err(miss) => {
             let port = match address {

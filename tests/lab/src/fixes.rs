@@ -320,6 +320,54 @@ pub const FIXES: &[FixRun] = &[
         then: Then::Prints("SHA256:"),
     },
     FixRun {
+        cause: "ssh.known-hosts-command",
+        command: "chmod +x",
+        scenario: "ssh-known-hosts-command-not-executable",
+        then: Then::Passes,
+    },
+    FixRun {
+        cause: "ssh.known-hosts-command",
+        command: "ssh -o BatchMode=yes",
+        scenario: "ssh-known-hosts-command-exit",
+        then: Then::Prints("token expired"),
+    },
+    FixRun {
+        cause: "ssh.known-hosts-command",
+        command: "ssh -o KnownHostsCommand=none",
+        scenario: "ssh-known-hosts-command-exit",
+        then: Then::PrintsNothing,
+    },
+    FixRun {
+        cause: "ssh.hostkey.unknown",
+        command: "command -v",
+        scenario: "ssh-known-hosts-command-relative",
+        then: Then::Prints("/cat"),
+    },
+    FixRun {
+        cause: "ssh.hostkey.unknown",
+        command: "printf",
+        scenario: "ssh-known-hosts-command-silent",
+        then: Then::Passes,
+    },
+    FixRun {
+        cause: "ssh.hostkey.changed",
+        command: "printf",
+        scenario: "ssh-known-hosts-command-changed",
+        then: Then::Passes,
+    },
+    FixRun {
+        cause: "tcp.bind",
+        command: "ip -brief",
+        scenario: "ssh-bind-foreign",
+        then: Then::Prints("127.0.0.1"),
+    },
+    FixRun {
+        cause: "tcp.bind",
+        command: "ssh -o BindAddress=",
+        scenario: "ssh-bind-foreign",
+        then: Then::PrintsNothing,
+    },
+    FixRun {
         cause: "ssh.malformed",
         command: "ssh ",
         scenario: "ssh-malformed",
@@ -412,11 +460,6 @@ pub const NOT_RUN: &[(&str, &str, &str)] = &[
         "ssh.hostkey.certificate",
         "date",
         "prints the time, which is right",
-    ),
-    (
-        "ssh.hostkey.changed",
-        "printf",
-        "runs on the file that the first command leaves: ssh.hostkey.unknown runs it",
     ),
     ("ssh.not-ssh", "ss -tlnp", SERVER),
     (

@@ -50,12 +50,14 @@ mod ssh_account;
 mod ssh_agent;
 mod ssh_announced;
 mod ssh_auth;
+mod ssh_bind;
 mod ssh_certificate;
 mod ssh_config;
 mod ssh_exec;
 mod ssh_home;
 mod ssh_hostkey;
 mod ssh_known_hosts;
+mod ssh_known_hosts_command;
 mod ssh_proxy;
 mod ssh_second_opinion;
 mod ssh_stranger;
@@ -96,6 +98,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_proxy::SCENARIOS),
     ("ssh", ssh_second_opinion::SCENARIOS),
     ("ssh", ssh_exec::SCENARIOS),
+    ("ssh", ssh_bind::SCENARIOS),
+    ("ssh", ssh_known_hosts_command::SCENARIOS),
     ("ssh", ssh_home::SCENARIOS),
     ("ssh", ssh_known_hosts::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
