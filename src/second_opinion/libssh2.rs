@@ -8,7 +8,6 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use russh::keys::PublicKey;
@@ -18,11 +17,11 @@ use ssh2::{KeyboardInteractivePrompt, MethodType, Prompt, Session};
 use super::earned::Earned;
 use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::config::{Hop, HostKeyCheck, Place, SshPlan};
+use crate::ctx::Ctx;
 use crate::report::Stage;
 use crate::secret::Secret;
 use crate::stage::ssh::host_key::{HostKeyVerifier, Shown};
 use crate::stage::ssh::known_hosts::fingerprint;
-use crate::system::System;
 use crate::wire::{Address, Io, local_end};
 
 /// No more keys than this are tried: servers count attempts.
@@ -61,7 +60,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         means,
         wanted: wanted(scene, plan, at),
         reachable: at == 0,
-        surroundings: Arc::clone(&scene.connected.ctx.surroundings),
+        ctx: scene.connected.ctx.clone(),
         limit,
         hop,
         link,
@@ -269,7 +268,7 @@ struct Libssh2Attempt {
     means: Option<Means>,
     wanted: ForwardTarget,
     reachable: bool,
-    surroundings: Arc<System>,
+    ctx: Ctx,
     limit: Instant,
 }
 
@@ -305,8 +304,8 @@ impl Libssh2Attempt {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let judge = HostKeyVerifier::new(&self.hop, now, self.reachable)
-            .asking(&self.surroundings, self.limit);
+        let judge =
+            HostKeyVerifier::new(&self.hop, now, self.reachable).asking(&self.ctx, self.limit);
         if let Some(finding) = judge.stopped() {
             return failed(Step::HostKey, finding.summary());
         }

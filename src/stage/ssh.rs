@@ -52,13 +52,9 @@ use algorithms::Allowed;
 use auth::Credentials;
 use auth_log::AuthEnd;
 use client::{Client, Watch};
-use host_key::HostKeyVerifier;
+use host_key::{HostKeyVerifier, Judgement};
 use identification::{Greeting, Resumed, Unheard};
 use identities::{Candidate, Identities};
-
-/// How long a verdict on the host key may come behind the limit of the command
-/// that it waited for.
-const AFTERWORD: Duration = Duration::from_millis(1500);
 
 /// An authenticated session on the last hop, through all the ones before it.
 /// Cheap to clone; the session ends when the last clone is dropped, and with
@@ -223,6 +219,11 @@ struct Visit<'a> {
 impl Visit<'_> {
     fn fact(&mut self, name: &str, value: impl crate::finding::Observed) {
         self.facts.insert(name.to_owned(), value.into_shown());
+    }
+
+    /// Adds time that passed without the server.
+    fn pause(&mut self, time: Duration) {
+        self.limit = (self.limit + time).min(self.ctx.deadline);
     }
 
     /// The forward from the hop before to this one.
@@ -463,15 +464,16 @@ impl Visit<'_> {
             Route::Direct(Address::Tcp(address)) => Some(address.ip()),
             _ => None,
         };
-        let (surroundings, limit) = (Arc::clone(&self.ctx.surroundings), self.limit);
+        let (ctx, began) = (self.ctx.clone(), Instant::now());
         let judge = tokio::task::spawn_blocking(move || {
             HostKeyVerifier::new(&hop, now, first)
                 .at(address)
-                .asking(&surroundings, limit)
+                .asking(&ctx, ctx.deadline)
         });
         let judge = judge
             .await
             .map_err(|error| classify::unclassified(self.hop, &error.to_string()))?;
+        self.pause(began.elapsed());
         if let Some(command) = &self.hop.known_hosts_command {
             let shown = json!({"file": command.file, "line": command.line});
             self.fact("known_hosts_command", shown);
@@ -490,12 +492,16 @@ impl Visit<'_> {
         announced::listen();
         let client = Client::new(Arc::clone(&watch), judge, stream.log);
         let connecting = russh::client::connect_stream(Arc::new(config), io, client);
-        // A command that is ended at the limit is what took the time.
-        let limit = match self.hop.known_hosts_command {
-            Some(_) => self.limit + AFTERWORD,
-            None => self.limit,
+        let mut connecting = std::pin::pin!(connecting);
+        let connected = loop {
+            let connected = self.ctx.until(self.limit, &mut connecting).await;
+            // The server is not to blame for the time that the verdict takes.
+            let judged = watch.time_of_verdict().await;
+            self.pause(judged);
+            if connected.is_ok() || judged.is_zero() {
+                break connected;
+            }
         };
-        let connected = self.ctx.until(limit, connecting).await;
 
         let offer = algorithms::server_offer(&clear.bytes());
         let judgement = watch.seen().host_key.clone();
@@ -534,7 +540,14 @@ impl Visit<'_> {
                     &clear.bytes(),
                 ))
             }
-            Err(_) => Err(classify::stalled(self.hop, "the key exchange", self.ctx)),
+            // The refusal came too late to end the session in time.
+            Err(_) => match judgement.filter(|judgement| !judgement.accepted) {
+                Some(Judgement {
+                    finding: Some(finding),
+                    ..
+                }) => Err(finding),
+                _ => Err(classify::stalled(self.hop, "the key exchange", self.ctx)),
+            },
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use russh::client::{DisconnectReason, Handler, Session};
 use russh::keys::PublicKeyOrCertificate;
@@ -97,6 +97,10 @@ pub struct SshTranscript {
     pub host_key: Option<Judgement>,
     /// The task that runs the session.
     pub task: Option<tokio::task::Id>,
+    /// Whether it is being reached.
+    judging: bool,
+    /// How long that took.
+    time_of_verdict: Duration,
     /// The algorithms agreed on: key exchange, host key, cipher, MAC.
     pub agreed: Option<[String; 4]>,
     /// What the server shows before authentication, at most 2,000 characters.
@@ -144,6 +148,16 @@ impl Watch {
     /// Notes that the server has answered the first request.
     pub fn note_answer(&self) {
         self.change(|seen| seen.answered = true);
+    }
+
+    /// How long the verdict on the host key took, once; zero where there was none
+    /// since. Waits for one that is being reached.
+    pub async fn time_of_verdict(&self) -> Duration {
+        let reached = |seen: &mut SshTranscript| {
+            let time = std::mem::take(&mut seen.time_of_verdict);
+            (!seen.judging).then_some(time)
+        };
+        self.until(reached).await
     }
 
     /// How the session ended; the callback may come a little after the error.
@@ -230,12 +244,16 @@ impl Handler for Client {
         if self.accepted.as_ref() == Some(&shown) {
             return Ok(true);
         }
-        let (judge, key) = (Arc::clone(&self.judge), shown.clone());
+        let (judge, key, began) = (Arc::clone(&self.judge), shown.clone(), Instant::now());
+        self.watch.change(|seen| seen.judging = true);
         let judged = tokio::task::spawn_blocking(move || judge.judge(&key)).await;
-        let judgement = judged.map_err(io::Error::other)?;
-        let accepted = judgement.accepted;
+        let accepted = judged.as_ref().is_ok_and(|judgement| judgement.accepted);
         self.accepted = accepted.then_some(shown);
-        self.watch.change(|seen| seen.host_key = Some(judgement));
+        self.watch.change(|seen| {
+            seen.judging = false;
+            seen.time_of_verdict = began.elapsed();
+            seen.host_key = judged.ok();
+        });
         Ok(accepted)
     }
 

@@ -2,7 +2,6 @@
 //! (sshconnect.c, `check_host_key`).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use russh::keys::ssh_key::certificate::CertType;
@@ -16,9 +15,9 @@ use super::known_hosts_damage::Wanted;
 use super::known_hosts_repair::{Added, PLAIN, added, append, repair};
 use crate::cause;
 use crate::config::{Hop, HostKeyCheck};
+use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::stage::key::bits;
-use crate::system::System;
 
 /// What the server showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,11 +125,11 @@ impl HostKeyVerifier {
         }
     }
 
-    /// The same with what `KnownHostsCommand` prints, which is run until the
-    /// limit: now for the order of algorithms, unless the configuration sets
+    /// The same with what `KnownHostsCommand` prints, which is run before the
+    /// deadline: now for the order of algorithms, unless the configuration sets
     /// that, and for each name once a key is shown. Blocks.
-    pub fn asking(mut self, surroundings: &Arc<System>, limit: Instant) -> Self {
-        self.runner = Runner::new(&self.hop, surroundings, limit);
+    pub fn asking(mut self, ctx: &Ctx, deadline: Instant) -> Self {
+        self.runner = Runner::new(&self.hop, ctx, deadline);
         let runner = self.runner.as_ref();
         self.order = runner
             .filter(|_| ordered_by_known_hosts(&self.hop.algorithms))

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use openssl::base64;
 
@@ -18,12 +18,15 @@ use super::proxy_command::ending;
 use crate::cause;
 use crate::config::Hop;
 use crate::config::known_hosts_command::KnownHostsCommand;
+use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::process::{self, output};
 use crate::system::System;
 use crate::text;
 use crate::wire::dial::seconds;
 
+/// How long a run may take where no time is set. ssh waits for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// No more is read of what it prints, in bytes.
 const MOST_PRINTED: usize = 16 << 20;
 /// No more is kept of what it says, in bytes.
@@ -56,7 +59,8 @@ impl Purpose {
 pub struct Runner {
     command: KnownHostsCommand,
     surroundings: Arc<System>,
-    limit: Instant,
+    patience: Duration,
+    deadline: Instant,
 }
 
 /// One run of it.
@@ -92,17 +96,26 @@ enum Failure {
     NotExecuted(String, Option<i32>),
     Ended(ExitStatus),
     /// It was ended at the limit, after this.
-    Late(std::time::Duration),
+    Late(Duration),
 }
 
 impl Runner {
-    /// For the command of a hop, to be run in these surroundings until a limit.
-    pub fn new(hop: &Hop, surroundings: &Arc<System>, limit: Instant) -> Option<Self> {
+    /// For the command of a hop, with what every run of it has.
+    pub fn new(hop: &Hop, ctx: &Ctx, deadline: Instant) -> Option<Self> {
         Some(Self {
             command: hop.known_hosts_command.clone()?,
-            surroundings: Arc::clone(surroundings),
-            limit,
+            surroundings: Arc::clone(&ctx.surroundings),
+            patience: match ctx.patient {
+                true => PATIENCE,
+                false => ctx.timeout,
+            },
+            deadline,
         })
+    }
+
+    /// When a run that begins now is ended.
+    fn limit(&self) -> Instant {
+        self.deadline.min(Instant::now() + self.patience)
     }
 
     /// Runs it for the order of algorithms. Blocks.
@@ -121,7 +134,7 @@ impl Runner {
     fn asks_about_bare_name(&self) -> bool {
         const WHOLE_NAME_SINCE: (u32, u32) = (9, 6);
         let mut ssh = process::users_own(OsStr::new("ssh"), &self.surroundings.vars);
-        let said = output::run(ssh.arg("-V"), (0, 256), self.limit);
+        let said = output::run(ssh.arg("-V"), (0, 256), self.limit());
         let version = said
             .ok()
             .and_then(|said| version(&String::from_utf8_lossy(&said.said)));
@@ -146,7 +159,7 @@ impl Runner {
         };
         let mut command = process::users_own(OsStr::new(program), &self.surroundings.vars);
         command.args(arguments);
-        match output::run(&mut command, (MOST_PRINTED, MOST_SAID), self.limit) {
+        match output::run(&mut command, (MOST_PRINTED, MOST_SAID), self.limit()) {
             Err(error) => Run::without(not_executed(&error)),
             Ok(output) => Run {
                 lines: lines_of(&self.source(), &output.printed, name),

@@ -266,7 +266,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 "<host> <key>\n"
             )?,
             "\"said\":\"token expired\"",
-            "KnownHostsCommand"
+            "Correct what the command reports"
         ))
     ),
     scenario!(
@@ -292,7 +292,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 "<host> <key>\n"
             )?,
             "\"ending\":\"SIGTERM\"",
-            "KnownHostsCommand"
+            "Correct what the command reports"
         ))
     ),
     scenario!(
@@ -404,6 +404,27 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(says(case, "did not end within", "--timeout"))
         }
     ),
+    scenario!(
+        "ssh-known-hosts-command-slow",
+        "a command that takes its time, twice, which is not the server's",
+        Expect::Pass,
+        |lab| by(lab, RUN, "#!/bin/sh\nsleep 2.6\necho \"$1 <key>\"\n", "")
+    ),
+    Scenario::new(
+        "ssh-known-hosts-command-address",
+        "CheckHostIP, and the command prints another key for the address",
+        Expect::Fail("ssh.hostkey.changed"),
+        &[Need::Postgres, Need::Sshd, Need::Netns],
+        |lab| {
+            let ns = lab.netns()?;
+            let sshd = lab.new_sshd().netns(&ns).start()?;
+            let line = "CheckHostIP yes\nHostKeyAlias name\nKnownHostsCommand <cmd> %I";
+            let script = "#!/bin/sh\n[ $1 != ADDRESS ] || echo '<host> <other>'\n";
+            let case = to(lab, &sshd, line, script, "name <key>\n")?;
+            Ok(case.keep((sshd, ns)))
+        },
+    )
+    .oracle(Oracle::Ssh),
     scenario!(
         "ssh-known-hosts-command-second-opinion",
         "other SSH clients know what the command prints",
