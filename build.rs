@@ -1,6 +1,6 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
-//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/provider.rs` and
-//! `src/stage/ssh/product.rs`. A
+//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/provider.rs`,
+//! `src/token/mod.rs` and `src/stage/ssh/product.rs`. A
 //! page or a row that is malformed ends the build, with its file and line.
 
 #[path = "build/page.rs"]
@@ -11,6 +11,8 @@ mod providers;
 mod servers;
 #[path = "build/texts.rs"]
 mod texts;
+#[path = "build/tokens.rs"]
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,6 +22,7 @@ use page::Page;
 use providers::{Condition, FixRow, ProviderRow};
 use servers::Server;
 use texts::TextRow;
+use tokens::TokenRow;
 
 /// The pages by their family and code.
 type Pages = BTreeMap<(usize, String), Page>;
@@ -32,6 +35,8 @@ const SERVERS: &str = "knowledge/ssh_servers.tsv";
 /// The tables of providers, and of what to do at them.
 const PROVIDERS: &str = "knowledge/providers.tsv";
 const PROVIDER_FIXES: &str = "knowledge/provider_fixes.tsv";
+/// The table of tokens.
+const TOKENS: &str = "knowledge/tokens.tsv";
 
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
@@ -55,7 +60,7 @@ const FAMILIES: [(&str, Option<&str>); 13] = [
 fn main() {
     println!("cargo:rerun-if-changed=causes");
     println!("cargo:rerun-if-changed=build");
-    for table in [TEXTS, SERVERS, PROVIDERS, PROVIDER_FIXES] {
+    for table in [TEXTS, SERVERS, PROVIDERS, PROVIDER_FIXES, TOKENS] {
         println!("cargo:rerun-if-changed={table}");
     }
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
@@ -63,10 +68,11 @@ fn main() {
         let pages = pages(Path::new("causes"))?;
         let rows = rows(&pages)?;
         let providers = provider_rows(&pages, &rows)?;
-        Ok((pages, rows, servers()?, providers))
+        let tokens = token_rows(&providers.0)?;
+        Ok((pages, rows, servers()?, providers, tokens))
     };
     match read() {
-        Ok((pages, rows, servers, (providers, fixes))) => {
+        Ok((pages, rows, servers, (providers, fixes), tokens)) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
             };
@@ -74,6 +80,7 @@ fn main() {
             write("texts.rs", generated_texts(&rows));
             write("ssh_servers.rs", generated_servers(&servers));
             write("providers.rs", generated_providers(&providers, &fixes));
+            write("tokens.rs", generated_tokens(&tokens));
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
     }
@@ -106,6 +113,12 @@ fn provider_rows(
     let fixes = providers::fixes(&read(PROVIDER_FIXES)?, &providers, is_code)
         .map_err(|(line, why)| format!("{PROVIDER_FIXES}:{line}: {why}"))?;
     Ok((providers, fixes))
+}
+
+/// Every kind of token.
+fn token_rows(providers: &[ProviderRow]) -> Result<Vec<TokenRow>, String> {
+    let table = std::fs::read_to_string(TOKENS).map_err(|error| format!("{TOKENS}: {error}"))?;
+    tokens::tokens(&table, providers).map_err(|(line, why)| format!("{TOKENS}:{line}: {why}"))
 }
 
 /// Every page, by its family and code.
@@ -281,6 +294,7 @@ fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
             hosts,
             certificates,
             speaks,
+            token,
             when,
             documentation,
         } = row;
@@ -288,7 +302,7 @@ fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
         let _ = writeln!(
             out,
             "Provider {{ name: {name:?}, hosts: &{hosts:?}, certificates: &{certificates:?}, \
-             speaks: &{speaks:?}, when: &[{when}], documentation: {documentation:?} }},"
+             speaks: &{speaks:?}, token: {token:?}, when: &[{when}], documentation: {documentation:?} }},"
         );
     }
     let _ = writeln!(out, "];\nstatic FIXES: [ProviderFix; {}] = [", fixes.len());
@@ -306,6 +320,32 @@ fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
              fix: FixRow {{ text: {text:?}, command: {command:?} }} }},",
             paths(causes),
             generated_conditions(when)
+        );
+    }
+    out += "];\n";
+    out
+}
+
+/// The table of tokens as Rust.
+fn generated_tokens(tokens: &[TokenRow]) -> String {
+    let mut out = format!("static KINDS: [Kind; {}] = [\n", tokens.len());
+    for row in tokens {
+        let TokenRow {
+            name,
+            form,
+            matches,
+            audiences,
+            users,
+            providers,
+        } = row;
+        let providers = match providers {
+            Some(names) => format!("Some(&{names:?})"),
+            None => "None".to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "Kind {{ called: {name:?}, form: Form::{form}, matches: &{matches:?}, \
+             audiences: &{audiences:?}, users: &{users:?}, providers: {providers} }},"
         );
     }
     out += "];\n";

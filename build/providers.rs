@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// What an absent value is written as.
-const NONE: &str = "-";
+pub const NONE: &str = "-";
 
 /// Who runs a server or a pooler.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct ProviderRow {
     pub hosts: Vec<String>,
     pub certificates: Vec<String>,
     pub speaks: Vec<String>,
+    pub token: Option<String>,
     pub when: Vec<Condition>,
     pub documentation: String,
 }
@@ -36,7 +37,7 @@ pub struct Condition {
 }
 
 /// A line that is wrong, and why.
-type Wrong = (usize, String);
+pub type Wrong = (usize, String);
 
 /// The providers. `is_speaker` knows the poolers of the table of texts.
 pub fn providers(
@@ -46,7 +47,15 @@ pub fn providers(
     let mut known = BTreeSet::new();
     rows(
         table,
-        |[name, hosts, certificates, speaks, when, documentation]| {
+        |[
+            name,
+            hosts,
+            certificates,
+            speaks,
+            token,
+            when,
+            documentation,
+        ]| {
             if !known.insert(name.to_owned()) {
                 return Err(format!("{name} is there already"));
             }
@@ -63,6 +72,7 @@ pub fn providers(
                 hosts,
                 certificates,
                 speaks,
+                token: (token != NONE).then(|| token.to_owned()),
                 when: conditions(when)?,
                 documentation: address(documentation)?,
             })
@@ -97,7 +107,7 @@ pub fn fixes(
 }
 
 /// The rows of a table with `N` columns.
-fn rows<const N: usize, T>(
+pub fn rows<const N: usize, T>(
     table: &str,
     mut read: impl FnMut([&str; N]) -> Result<T, String>,
 ) -> Result<Vec<T>, Wrong> {
@@ -123,7 +133,7 @@ fn rows<const N: usize, T>(
 }
 
 /// Values with `, ` between them.
-fn list(column: &str) -> Vec<String> {
+pub fn list(column: &str) -> Vec<String> {
     match column {
         NONE => Vec::new(),
         _ => column.split(", ").map(str::to_owned).collect(),
@@ -147,7 +157,7 @@ fn conditions(column: &str) -> Result<Vec<Condition>, String> {
 }
 
 /// Where it can be read up.
-fn address(column: &str) -> Result<String, String> {
+pub fn address(column: &str) -> Result<String, String> {
     match column.starts_with("https://") {
         true => Ok(column.to_owned()),
         false => Err(format!("{column:?} is no address of a documentation")),

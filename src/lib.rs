@@ -22,6 +22,7 @@
 //! - [`host_kind`], [`listeners`]: the kind of machine this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`message`]: the table of error texts, and the one way to look for them
+//! - [`token`]: tokens that are passed as a password, read without asking anyone
 //! - [`provider`]: the tables of providers and poolers, and what to do at them
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`render`]: reports as bytes
@@ -82,6 +83,7 @@ pub mod temporary;
 pub mod terminal;
 pub mod text;
 pub mod threads;
+pub mod token;
 pub mod usage;
 pub mod visible;
 pub mod wire;

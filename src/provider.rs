@@ -20,6 +20,8 @@ pub struct Provider {
     certificates: &'static [&'static str],
     /// As what it is known to the table of texts.
     speaks: &'static [&'static str],
+    /// The token that only its servers accept as a password.
+    token: Option<&'static str>,
     /// What else must be so.
     when: &'static [Condition],
     /// Where its connections are described.
@@ -49,7 +51,8 @@ impl Condition {
     }
 }
 
-/// Who runs this host, by its name, by the words it said, or by its certificate.
+/// Who runs this host, by its name, by the words it said, by its certificate, or by
+/// the token that is the password for it.
 fn of(host: &str, finding: &Finding) -> Option<&'static Provider> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let value = |name: &str| finding.evidence.get(name).map(shown);
@@ -69,6 +72,17 @@ fn of(host: &str, finding: &Finding) -> Option<&'static Provider> {
             let names = certificate.iter().flatten();
             find(&|row| names.clone().any(|name| matches(row.certificates, name)))
         })
+        .or_else(|| {
+            let token = value("token")?;
+            find(&|row| row.token == Some(token.as_str()))
+        })
+}
+
+/// The provider of the server that the finding is about, where that is known; a pooler
+/// that anyone may run is none.
+pub fn named(host: &str, finding: &Finding) -> Option<&'static str> {
+    let provider = of(host, finding)?;
+    (!provider.hosts.is_empty()).then_some(provider.name)
 }
 
 /// The finding about this host, with its provider and with the fixes that are known
@@ -150,6 +164,8 @@ mod tests {
         assert_eq!(told("localhost", &supavisor), Some("Supabase pooler"));
         let issuer = [("issuer", "CN=Amazon RDS eu-west-1 Root CA RSA2048 G1")];
         assert_eq!(told("localhost", &issuer), Some("Amazon RDS"));
+        let token = [("token", "RDS IAM token")];
+        assert_eq!(told("localhost", &token), Some("Amazon RDS"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! characters. A peer may send terminal escapes or direction overrides.
 
 mod assigned;
+pub mod moment;
 mod userinfo;
 
 use crate::secret;

@@ -35,6 +35,7 @@ const ROOMS: &[&str] = &[
     "message",
     // What is asked for.
     "config",
+    "token",
     // What is known of who runs it.
     "provider",
     "ctx",

@@ -29,6 +29,7 @@ use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
 use crate::stage::{BackgroundCheck, Observation, Verdict, config, dns, key, ssh, tcp, tunnel};
 use crate::system::System;
+use crate::token;
 use crate::wire::session::Session;
 use crate::wire::{Address, Stream};
 
@@ -250,6 +251,12 @@ impl Run<'_> {
         let ctx = self.ctx.clone();
         let target = &connected.target;
         if self.until == Stage::Config {
+            // What goes on to connect learns more: whether anyone asks for it.
+            let now = time::OffsetDateTime::now_utc();
+            let mut passwords = target.endpoints.iter().filter_map(|e| e.password.as_ref());
+            if let Some(finding) = passwords.find_map(|password| token::doubt(password, now)) {
+                self.report.stage(Stage::Config).warn(finding);
+            }
             return Ok(());
         }
 
@@ -467,6 +474,10 @@ fn guard_secrets(target: &Target) {
         .chain(&target.tls.key_password)
         .chain(ssh.flat_map(|plan| plan.passphrase.iter().chain(&plan.password)))
         .for_each(secret::guard);
+    let tokens = target.endpoints.iter().filter_map(|e| e.password.as_ref());
+    tokens
+        .flat_map(|password| token::parts(&password.secret))
+        .for_each(|part| secret::guard(&part));
 }
 
 /// Whether nothing about this host can ever use TLS.

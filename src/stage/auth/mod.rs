@@ -12,6 +12,7 @@ mod hba;
 mod pooler;
 mod refusal;
 pub mod server_or_pooler;
+mod token;
 
 use std::time::{Duration, Instant};
 
@@ -106,6 +107,7 @@ pub async fn probe(
             elapsed = begun.elapsed();
         }
     }
+    let password = login.password.clone();
     let exchange = login.into_exchange();
     let os_user = ctx.surroundings.os_user.as_deref();
     let situation = LoginContext {
@@ -126,6 +128,8 @@ pub async fn probe(
         None if in_vain && speaker.is_some() => classify::stalled(&situation),
         None => classify::late(&situation, speaker),
     };
+    let now = time::OffsetDateTime::now_utc();
+    let finding = token::weigh(finding, password.as_ref(), &situation, now);
     let finding = match finding.cause == &cause::auth::PASSWORD_MISSING {
         true => with_ignored_passfile(finding, target, ctx),
         false => finding,
@@ -423,7 +427,11 @@ fn protocols(target: &Target) -> (u32, u32) {
 /// Asks the person at the terminal.
 async fn ask(user: &str, ctx: &Ctx) -> Option<Secret> {
     let prompt = format!("Password for role {}: ", crate::text::clean(user));
-    terminal::ask(prompt, Echo::Off, ctx.deadline).await.ok()
+    let typed = terminal::ask(prompt, Echo::Off, ctx.deadline).await.ok()?;
+    for part in crate::token::parts(&typed) {
+        crate::secret::guard(&part);
+    }
+    Some(typed)
 }
 
 /// The sources of a password that another one won over.

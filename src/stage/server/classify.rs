@@ -8,7 +8,7 @@ use crate::cause::server;
 use crate::config::{Guards, ServerRole};
 use crate::report::StageRecord;
 use crate::stage::Verdict;
-use crate::stage::tls::facts::span;
+use crate::text::moment::span;
 
 use super::facts::Facts;
 use super::{Looked, versions};

@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 
 use crate::cause::tls as cause;
 use crate::finding::Finding;
+use crate::text::moment::{date, span};
 
 use super::codes::{self, VerifyFault, VerifyRefusal, kind};
 use super::context::Trusted;
 use crate::wire::tls::name_text;
 
-use super::facts::{called, date, key_text, moment, serial, signature_text, span};
+use super::facts::{called, key_text, moment, serial, signature_text};
 use super::issuer::{is_self_issued, same};
 use super::names::{NameMatch, Names};
 

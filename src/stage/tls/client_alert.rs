@@ -7,6 +7,7 @@ use crate::cause::tls as cause;
 use crate::config::{Endpoint, SslCertMode, Target};
 use crate::finding::Finding;
 use crate::peer::describe;
+use crate::text::moment::date;
 use crate::wire::Route;
 use crate::wire::tls::name_text;
 
@@ -63,7 +64,7 @@ pub(super) fn rejected(
             .with("file", client.file.display().to_string())
             .with(
                 "not_after",
-                facts::moment(client.cert.not_after()).map(facts::date),
+                facts::moment(client.cert.not_after()).map(date),
             ),
         None => finding,
     }
@@ -74,9 +75,9 @@ fn out_of_date(client: &ClientCertificate, now: OffsetDateTime) -> Option<String
     let (from, to) = (client.cert.not_before(), client.cert.not_after());
     let (from, to) = (facts::moment(from)?, facts::moment(to)?);
     if to < now {
-        Some(format!("it expired on {}", facts::date(to)))
+        Some(format!("it expired on {}", date(to)))
     } else if now < from {
-        Some(format!("it is not valid until {}", facts::date(from)))
+        Some(format!("it is not valid until {}", date(from)))
     } else {
         None
     }

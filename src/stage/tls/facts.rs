@@ -9,6 +9,7 @@ use openssl::x509::X509Ref;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::text::moment::date;
 use crate::wire::tls::name_text;
 
 use super::names::Names;
@@ -54,34 +55,6 @@ pub fn moment(at: &Asn1TimeRef) -> Option<OffsetDateTime> {
     let diff = epoch.diff(at).ok()?;
     let seconds = i64::from(diff.days) * 86_400 + i64::from(diff.secs);
     OffsetDateTime::from_unix_timestamp(seconds).ok()
-}
-
-/// A point in time as people read it: `2026-11-18 09:12 UTC`.
-pub fn date(at: OffsetDateTime) -> String {
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02} UTC",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute()
-    )
-}
-
-/// A length of time in words, by its largest unit: `3 days`, `5 hours`.
-pub fn span(length: time::Duration) -> String {
-    let seconds = length.whole_seconds().abs();
-    let (n, unit) = match seconds {
-        ..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..172_800 => (seconds / 3_600, "hour"),
-        172_800..63_072_000 => (seconds / 86_400, "day"),
-        _ => (seconds / 31_536_000, "year"),
-    };
-    match n {
-        1 => format!("1 {unit}"),
-        n => format!("{n} {unit}s"),
-    }
 }
 
 /// A key as people call it: `RSA 2048`, `EC prime256v1`, `Ed25519`.
@@ -205,17 +178,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_in_words() {
-        assert_eq!(span(time::Duration::days(3)), "3 days");
-        assert_eq!(span(time::Duration::hours(30)), "30 hours");
-        assert_eq!(span(time::Duration::minutes(-1)), "1 minute");
-        assert_eq!(span(time::Duration::days(365 * 3)), "3 years");
-    }
-
-    #[test]
-    fn dates_in_words() {
+    fn a_date_is_a_moment() {
         let at = OffsetDateTime::from_unix_timestamp(1_795_000_320).unwrap();
-        assert!(date(at).ends_with(" UTC"));
         let asn1 = Asn1Time::from_unix(1_795_000_320).unwrap();
         assert_eq!(moment(&asn1), Some(at));
     }

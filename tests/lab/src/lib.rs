@@ -11,6 +11,7 @@
 //! * [`impostor`]: ends that speak the protocol and are no PostgreSQL server
 //! * [`RecordingServer`]: what clients show to a TLS server
 //! * [`Netns`]: hosts of one's own
+//! * [`token`]: tokens that are passed as a password
 //! * [`Ca`] and [`CertSpec`]: certificates
 
 mod case;
@@ -32,6 +33,7 @@ mod recording;
 mod run;
 pub mod scenario;
 mod sshd;
+pub mod token;
 
 pub use case::{Case, Expect, Need, Oracle, Scenario, SshRoute};
 pub use certs::{Ca, CertSpec, Issued, KeyKind, Usage, write_mode};

@@ -113,6 +113,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tls", tls::demanding::SCENARIOS),
     ("tls", tls::foreign_home::SCENARIOS),
     ("auth", auth::SCENARIOS),
+    ("auth", auth::token::SCENARIOS),
     ("auth-spoken", auth::spoken::SPOKEN),
     ("auth-german", auth::spoken::GERMAN),
     ("auth-french", auth::spoken::FRENCH),

@@ -1,6 +1,7 @@
 //! Servers that do not let us in.
 
 pub mod spoken;
+pub mod token;
 
 use std::path::PathBuf;
 use std::sync::Arc;
