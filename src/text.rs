@@ -3,6 +3,7 @@
 
 mod assigned;
 pub mod moment;
+mod tokens;
 mod userinfo;
 
 use crate::secret;
@@ -17,21 +18,24 @@ pub const LONGEST: usize = 2_000;
 /// exceeds [`LONGEST`] characters is cut with an ellipsis.
 pub fn clean(text: &str) -> String {
     let hidden = assigned::hide(userinfo::hide(secret::hide_text(visible(text))));
-    cut(hidden, LONGEST)
+    cut(tokens::hide(hidden), LONGEST)
 }
 
 /// A sentence of ours as one line. Its own words are kept whatever the secrets
 /// of the run are; what a peer said is put into it by [`clean`].
 pub fn clean_ours(text: &str) -> String {
     let hidden = secret::hide_in_ours(visible(text));
-    cut(assigned::hide(userinfo::hide(hidden)), LONGEST)
+    cut(
+        tokens::hide(assigned::hide(userinfo::hide(hidden))),
+        LONGEST,
+    )
 }
 
 /// [`clean`] for text that was cut off before it came here, because no more was
 /// read: a secret may begin at its end, or end at its beginning.
 pub fn clean_part(text: &str) -> String {
     let hidden = userinfo::hide_part(secret::hide_part_text(visible(text)));
-    let hidden = assigned::hide(hidden);
+    let hidden = tokens::hide(assigned::hide(hidden));
     cut(hidden, LONGEST)
 }
 
@@ -51,7 +55,7 @@ pub fn clean_first_bytes(bytes: &[u8], longest: usize) -> String {
         .map(char::from)
         .collect();
     let mut escaped = String::new();
-    let hidden = assigned::hide(userinfo::hide_part(hidden));
+    let hidden = tokens::hide(assigned::hide(userinfo::hide_part(hidden)));
     for c in hidden.chars().take(longest) {
         match c {
             '\r' => escaped.push_str("\\r"),

@@ -78,7 +78,8 @@ pub fn read(text: &str, length: usize) -> Option<SignedUrl> {
         .iter()
         .any(|(name, _)| name.trim().starts_with("X-Amz-"));
     let acts = raw("Action").is_some_and(|action| {
-        ACTIONS.contains(&action) || RdsName::of(host).is_some() || is_dsql(host)
+        let of_aws = RdsName::of(host).is_some() || is_dsql(host);
+        of_aws || (!place.is_empty() && ACTIONS.contains(&action))
     });
     if !signed && !acts {
         return None;

@@ -216,7 +216,7 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     // One character left over holds no byte.
     let whole = text.len() - usize::from(text.len() % 4 == 1);
     let mut text = text[..whole].replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     openssl::base64::decode_block(&text).ok()

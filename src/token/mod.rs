@@ -27,15 +27,9 @@ include!(concat!(env!("OUT_DIR"), "/tokens.rs"));
 /// are not looked at.
 const LENGTHS: std::ops::RangeInclusive<usize> = 20..=65_535;
 
-/// What of a signed URL says something that nobody else may know.
-const SECRET_PARAMETERS: [&str; 3] = [
-    "X-Amz-Credential=",
-    "X-Amz-Security-Token=",
-    "X-Amz-Signature=",
-];
-
-/// The shortest part that is no word of everyday.
-const SHORTEST_PART: usize = 16;
+/// The shortest part that is secret: an access key. Dates and the names of algorithms are
+/// shorter.
+const SHORTEST_PART: usize = 20;
 
 /// How often one token may be encoded over another.
 const LAYERS: usize = 4;
@@ -180,22 +174,31 @@ fn of(text: &str, length: usize) -> Option<Token> {
 }
 
 /// The parts of a password that is a token, each as secret as the whole: a peer may
-/// repeat one of them alone.
+/// repeat one of them alone. What it says of itself is not among them.
 pub fn parts(password: &Secret) -> Vec<Secret> {
-    let text = password.expose();
-    let parts: Vec<&str> = match read(password).map(|token| token.kind.form) {
-        None | Some(Form::Text) => Vec::new(),
-        Some(Form::Jwt) => text.split('.').collect(),
-        Some(Form::Aws) => SECRET_PARAMETERS
-            .iter()
-            .filter_map(|name| {
-                let (_, rest) = text.split_once(name)?;
-                rest.split(['&', ' ', '\n']).next()
-            })
-            .collect(),
+    let Some(token) = read(password) else {
+        return Vec::new();
     };
-    let long = parts.into_iter().filter(|part| part.len() >= SHORTEST_PART);
-    long.map(Secret::new).collect()
+    let claims = &token.claims;
+    let names = claims.host.iter().chain(&claims.issuer);
+    let names = names.chain(&claims.users).chain(&claims.audiences);
+    let shown = |part: &str| {
+        let mut names = names.clone();
+        part.starts_with("X-Amz-") || names.any(|name| name.contains(part))
+    };
+    let mut parts = std::collections::BTreeSet::new();
+    let mut text = password.expose().to_owned();
+    for _ in 0..LAYERS {
+        let of_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let all = text.split(|c| !of_part(c));
+        let long = all.filter(|part| part.len() >= SHORTEST_PART && !shown(part));
+        parts.extend(long.map(str::to_owned));
+        let Some((inner, _)) = given::inner(&text) else {
+            break;
+        };
+        text = inner;
+    }
+    parts.into_iter().map(Secret::new).collect()
 }
 
 /// What the token is and what is wrong with it: `a JWT that expired 5 minutes ago`.

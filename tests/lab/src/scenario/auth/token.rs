@@ -393,6 +393,22 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "auth-token-rds-alias-of-both",
+        "an IAM token for the alias that the connection goes to",
+        Expect::Fail("auth.password.token"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = cleartext(lab)?;
+            let token = SignedUrl {
+                endpoint: format!("db.corp.test:{}", pg.port()),
+                ..iam(0)
+            };
+            let conn = named(&pg, "db.corp.test");
+            let summary = "which is not the name of an RDS endpoint";
+            Ok(told(conn, &token.text(), summary, "Find the endpoint's own name").keep(pg))
+        },
+    ),
+    Scenario::new(
         "auth-token-rds-env-file",
         "an IAM token that has expired, in an environment file",
         Expect::Fail("auth.password.token"),
