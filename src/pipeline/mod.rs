@@ -311,6 +311,7 @@ impl Run<'_> {
             &destinations,
             &resolved,
             &target.keepalives,
+            target.connect_timeout,
             &ctx,
             &mut record,
             &mut self.background,

@@ -28,6 +28,7 @@ mod liveness;
 mod product;
 mod proxy_command;
 mod signer;
+mod slow;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
@@ -46,7 +47,8 @@ use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::key::Keyring;
 use crate::wire::command::CommandLog;
-use crate::wire::{self, Address, Reopen, Route, Stream};
+use crate::wire::waits::Awaited;
+use crate::wire::{self, Address, Reopen, Route, Stream, TeeLog};
 use agent::AgentTrouble;
 use algorithms::Allowed;
 use auth::Credentials;
@@ -76,6 +78,8 @@ pub(crate) struct Session {
     software: String,
     handle: Handle<Client>,
     watch: Arc<Watch>,
+    /// What passes below.
+    below: Arc<TeeLog>,
     /// The socket below the first hop, while it is in use.
     socket: Weak<socket2::Socket>,
     /// Whether it is OpenSSH's server, which looks the name of a forward's
@@ -232,7 +236,8 @@ impl Visit<'_> {
         let opened = before
             .open(&self.hop.host, self.hop.port, self.ctx, self.limit)
             .await;
-        self.fact("forward_ms", ms(began.elapsed()));
+        let took = began.elapsed();
+        self.fact("forward_ms", ms(took));
         let io = opened.map_err(|failure| {
             forward::finding(
                 &failure,
@@ -244,6 +249,8 @@ impl Visit<'_> {
                 },
             )
         })?;
+        self.warnings
+            .extend(before.slow_forward(&self.hop.host, self.hop.port, took, true));
         let route = Route::Tunnel {
             host: self.hop.host.clone(),
             port: self.hop.port,
@@ -272,6 +279,7 @@ impl Visit<'_> {
         }
         let began = Instant::now();
         let (greeting, stream, replay) = self.greet(stream, before).await?;
+        stream.log.note_wait(Awaited::Identification);
         self.fact("identification", greeting.identification.clone());
         if !greeting.before.is_empty() {
             self.fact("before_identification", greeting.before.clone());
@@ -282,6 +290,7 @@ impl Visit<'_> {
 
         let below = Arc::clone(&stream.log);
         let (mut handle, watch) = self.handshake(stream, replay).await?;
+        below.note_wait(Awaited::KeyExchange);
         let shaken = Instant::now();
         self.fact("handshake_ms", ms(shaken - greeted));
 
@@ -298,7 +307,7 @@ impl Visit<'_> {
             keys_only,
             agent_patience: self.ctx.timeout,
             deadline: self.ctx.deadline,
-            below,
+            below: Arc::clone(&below),
             announces_too_few: greeting.software().starts_with("OpenSSH_7.4"),
             lists_only_rsa: ["OpenSSH_7.2", "OpenSSH_7.3", "OpenSSH_7.4"]
                 .iter()
@@ -322,6 +331,11 @@ impl Visit<'_> {
             if story.trouble == Some(AgentTrouble::Mute) {
                 self.warnings.push(classify::mute_agent(self.hop));
             }
+            // The log is that of this hop's own transport; below a forward there
+            // is no socket to ask.
+            let own = before.is_none().then(|| socket.upgrade()).flatten();
+            self.warnings
+                .extend(slow::login(self.hop, &below, own.as_deref()));
             let how = match story.passed.as_slice() {
                 [] => story.method.to_owned(),
                 passed => format!("{} and {}", passed.join(", "), story.method),
@@ -334,6 +348,7 @@ impl Visit<'_> {
                 software: greeting.software().to_owned(),
                 handle,
                 watch,
+                below,
                 socket,
                 looks_up_first: greeting.software().starts_with("OpenSSH"),
                 used: AtomicBool::new(false),

@@ -8,8 +8,8 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
-use crate::stage::ssh::Bastion;
 use crate::stage::ssh::forward::{self, ForwardFailure, ForwardRequest};
+use crate::stage::ssh::{Bastion, Session};
 use crate::wire::{BoxIo, Reopen, Route, Stream};
 
 /// Opens a `direct-tcpip` channel to the endpoint (to its `hostaddr` where it
@@ -28,12 +28,18 @@ pub async fn probe(
         record.fact("port", port);
     }
     record.fact("via", bastion.label.clone());
+    let first = bastion.last().is_some_and(Session::is_unused);
     let began = Instant::now();
     let limit = ctx.limit();
     let opened = open(bastion, endpoint, ctx, limit).await;
-    record.fact("open_ms", ms(began.elapsed()));
+    let took = began.elapsed();
+    record.fact("open_ms", ms(took));
     match opened {
         Ok(io) => {
+            let via = bastion.last();
+            if let Some(slow) = via.and_then(|via| via.slow_forward(&host, port, took, first)) {
+                record.warn(slow);
+            }
             record.summary = format!("{} reaches {}", bastion.label, endpoint.label());
             let route = Route::Tunnel {
                 host: host.clone(),

@@ -21,6 +21,7 @@ use crate::wire::scram::{
 use crate::wire::secured::Wire;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::Session;
+use crate::wire::waits::Awaited;
 
 /// How many parameters a server may report.
 const MOST_PARAMETERS: usize = 256;
@@ -255,6 +256,7 @@ impl Login {
                     .map_err(StartupEnd::Read)?,
             };
             self.exchange.replied = true;
+            self.note_wait();
             self.request(frame).await?;
         }
         loop {
@@ -264,9 +266,22 @@ impl Login {
                 .await
                 .map_err(StartupEnd::Read)?;
             if self.settle(frame)? {
+                // PostgreSQL sends AuthenticationOk along with what follows it;
+                // others may not.
+                self.wire().log.note_wait(Awaited::Session);
                 return Ok(());
             }
         }
+    }
+
+    /// Notes how long the message that is here was waited for.
+    fn note_wait(&self) {
+        let awaited = match (&self.sasl, self.exchange.answered) {
+            (_, false) => Awaited::AuthRequest,
+            (Sasl::First(_), true) => Awaited::Challenge,
+            (_, true) => Awaited::Login,
+        };
+        self.wire().log.note_wait(awaited);
     }
 
     /// The session, and what was seen on the way to it.

@@ -5,14 +5,18 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::waits::{Awaited, Wait};
 use super::{BoxIo, linger};
 
 /// How many of the peer's first bytes are kept.
 const KEPT: usize = 4096;
+
+/// How many waits are kept; a login has a few, and each key one.
+const MOST_WAITS: usize = 64;
 
 /// What a [`Tee`] saw.
 #[derive(Debug, Default)]
@@ -27,6 +31,16 @@ pub struct TeeSnapshot {
     pub first_byte_at: Option<Instant>,
     /// When the peer's last byte came.
     pub last_byte_at: Option<Instant>,
+    /// When this side last sent something.
+    last_write_at: Option<Instant>,
+    /// The longest pause before bytes of the peer since a wait was last noted:
+    /// from what was sent or received before them. What this side computes
+    /// before it sends is no part of one.
+    longest_pause: Duration,
+    /// How many bytes had been received when it began.
+    pub received_before_pause: u64,
+    /// The waits of the steps that are over, in order.
+    pub waits: Vec<Wait>,
     /// Whether the peer closed its side in order (FIN).
     pub closed: bool,
     /// The error that ended reading.
@@ -47,6 +61,15 @@ impl TeeLog {
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Notes that a step is over, and how long it had to wait for the peer.
+    pub fn note_wait(&self, awaited: Awaited) {
+        let mut seen = self.seen();
+        let took = std::mem::take(&mut seen.longest_pause);
+        if seen.waits.len() < MOST_WAITS {
+            seen.waits.push(Wait { awaited, took });
+        }
     }
 }
 
@@ -126,6 +149,13 @@ impl AsyncRead for Tee {
                     seen.closed |= room > 0;
                 } else {
                     let now = Instant::now();
+                    if let Some(before) = seen.last_write_at.max(seen.last_byte_at) {
+                        let pause = now.saturating_duration_since(before);
+                        if pause > seen.longest_pause {
+                            seen.longest_pause = pause;
+                            seen.received_before_pause = seen.received;
+                        }
+                    }
                     seen.first_byte_at.get_or_insert(now);
                     seen.last_byte_at = Some(now);
                     seen.received += new.len() as u64;
@@ -152,6 +182,7 @@ impl AsyncWrite for Tee {
         let mut seen = self.log.seen();
         Poll::Ready(Ok(match result {
             Ok(written) => {
+                seen.last_write_at = Some(Instant::now());
                 seen.sent += written as u64;
                 written
             }
@@ -203,6 +234,31 @@ mod tests {
         tee.write_all(b"x").await.unwrap();
         tee.flush().await.unwrap();
         assert_eq!(log.seen().write_error, Some(io::ErrorKind::BrokenPipe));
+    }
+
+    #[tokio::test]
+    async fn a_wait_is_the_peers_time_alone() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let (mut tee, log) = Tee::new(Box::new(ours));
+        let pause = Duration::from_millis(60);
+        let mut buffer = [0; 1];
+        // This side takes its time before it sends.
+        theirs.write_all(b"x").await.unwrap();
+        tee.read_exact(&mut buffer).await.unwrap();
+        tokio::time::sleep(pause).await;
+        tee.write_all(b"x").await.unwrap();
+        theirs.write_all(b"x").await.unwrap();
+        tee.read_exact(&mut buffer).await.unwrap();
+        log.note_wait(Awaited::AuthRequest);
+        // The peer does.
+        tee.write_all(b"x").await.unwrap();
+        tokio::time::sleep(pause).await;
+        theirs.write_all(b"x").await.unwrap();
+        tee.read_exact(&mut buffer).await.unwrap();
+        log.note_wait(Awaited::Login);
+        let waits = &log.seen().waits;
+        assert_eq!(waits[0].awaited, Awaited::AuthRequest);
+        assert!(waits[0].took < pause && waits[1].took >= pause, "{waits:?}");
     }
 
     /// A socket whose write is told of a reset: its read then ends.

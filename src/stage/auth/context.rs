@@ -89,20 +89,9 @@ impl<'a> LoginContext<'a> {
     /// A finding with everything that templates and readers need, whatever
     /// the cause.
     pub fn finding(&self, cause: &'static crate::cause::Cause) -> Finding {
-        let host = match &self.route {
-            Route::Direct(Address::Unix(path)) => path
-                .parent()
-                .map(|dir| dir.display().to_string())
-                .unwrap_or_default(),
-            _ if self.endpoint.host.is_empty() => match &self.endpoint.place {
-                crate::config::Place::Ip(ip, _) => ip.to_string(),
-                _ => self.endpoint.label(),
-            },
-            _ => self.endpoint.host.clone(),
-        };
         Finding::new(cause)
             .with("endpoint", self.endpoint.label())
-            .with("host", host)
+            .with("host", self.host())
             .with("port", self.endpoint.port)
             .with("user", self.target.user.clone())
             .with("database", self.database().to_owned())
@@ -119,6 +108,21 @@ impl<'a> LoginContext<'a> {
                 self.exchange.asked.as_ref().map(|asked| asked.name()),
             )
             .with("encryption", self.encryption())
+    }
+
+    /// The host by itself: as it is named, its address, or a socket's directory.
+    pub fn host(&self) -> String {
+        match &self.route {
+            Route::Direct(Address::Unix(path)) => path
+                .parent()
+                .map(|dir| dir.display().to_string())
+                .unwrap_or_default(),
+            _ if self.endpoint.host.is_empty() => match &self.endpoint.place {
+                crate::config::Place::Ip(ip, _) => ip.to_string(),
+                _ => self.endpoint.label(),
+            },
+            _ => self.endpoint.host.clone(),
+        }
     }
 
     /// The database that is asked for: the server takes the role's name where

@@ -12,6 +12,7 @@ mod hba;
 mod pooler;
 mod refusal;
 pub mod server_or_pooler;
+mod slow;
 mod token;
 
 use std::time::{Duration, Instant};
@@ -94,6 +95,11 @@ pub async fn probe(
             target,
             endpoint,
         );
+        let situation = LoginContext::of_words(target, endpoint, &route, tls.as_ref(), &exchange);
+        let pooler = server_or_pooler::pooler_by_key(&session);
+        if let Some(slow) = slow::warning(session.wire(), &situation, pooler) {
+            record.warn(slow);
+        }
         record.summary = summary(target, &exchange);
         return Ok(session);
     };

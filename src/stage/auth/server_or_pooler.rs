@@ -12,9 +12,13 @@ use crate::stage::protocol::Attempt;
 use crate::wire::Route;
 use crate::wire::frames::{BoundsPhase, Frames, PROTOCOL_3_0, startup_message};
 use crate::wire::server_error::ServerError;
+use crate::wire::session::Session;
 
 /// The longest look; it comes on top of a time that was used up already.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// Linux gives no process a higher number than this (`PID_MAX_LIMIT`).
+const HIGHEST_PID: i32 = 1 << 22;
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,4 +61,27 @@ pub async fn ask(
         })
     };
     ctx.until(limit, look).await.ok().flatten()
+}
+
+/// Whether this is PgBouncer's console, which takes no SQL.
+pub fn is_console(session: &Session) -> bool {
+    session
+        .parameters
+        .get("server_version")
+        .is_some_and(|version| version.contains("bouncer"))
+}
+
+/// The weakest sign of a pooler; a stranger server may lack the key as well.
+pub const NO_PROCESS_ID: &str = "the session has no process ID";
+
+/// A pooler makes up the number that it gives as process id.
+pub fn pooler_by_key(session: &Session) -> Option<&'static str> {
+    if is_console(session) {
+        return Some("PgBouncer's console");
+    }
+    match session.backend_pid {
+        Some(pid) if (1..=HIGHEST_PID).contains(&pid) => None,
+        Some(_) => Some("the session's process ID is not that of a real process"),
+        None => Some(NO_PROCESS_ID),
+    }
 }

@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::classify::Settings;
 use super::compare::{self, Oddity};
-use super::lookup::{Asking, Lookup, SLOW};
+use super::lookup::{Asking, Lookup};
 use super::servers::{AnswerKind, ServerAnswer};
+use super::slow::{self, SLOW};
 use super::system::{self, SystemAnswer};
 use crate::ctx::Ctx;
 use crate::report::Stage;
@@ -51,14 +52,20 @@ pub fn compare_aside(looks: Vec<Lookup>, settings: Arc<Settings>, ctx: &Ctx) -> 
             let mut notes = Vec::new();
             let mut lookups = Vec::new();
             let mut lines = Vec::new();
+            let mut late = Vec::new();
             for task in tasks {
                 if let Ok((look, more)) = task.await {
                     lookups.push(look.described());
+                    if look.is_slow() {
+                        late.push(Observation::Warn(slow::finding(&look, &settings)));
+                    }
                     let odd = more.iter().any(|note| matches!(note, Observation::Warn(_)));
                     lines.push(look.line(!odd));
                     notes.extend(more);
                 }
             }
+            // A name that is slow still works: what is wrong with one comes first.
+            notes.extend(late);
             notes.push(Observation::Fact("lookups", lookups.into()));
             notes.push(Observation::Summary(lines.join("; ")));
             notes

@@ -4,14 +4,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::classify::{Settings, described, seconds, sentences};
+use super::classify::{Settings, described, sentences};
 use super::name;
 use super::servers::{AnswerKind, ServerAnswer};
 use crate::cause;
 use crate::finding::Finding;
-use crate::report::ms;
 
 /// Something about the answers that deserves a word although the name resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,38 +128,6 @@ pub fn odd_finding(
             match servers.iter().any(|s| s.outcome.is_answer()) {
                 true => "do not know it",
                 false => "return an error for it",
-            },
-        )
-        .with("name_servers", described(servers))
-}
-
-/// The warning for a look-up that took too long; `took` is a lower bound where
-/// the system resolver is not back yet.
-pub fn slow(name: &str, took: Duration, back: bool, servers: &[ServerAnswer]) -> Finding {
-    let silent: Vec<String> = servers
-        .iter()
-        .filter(|s| s.outcome == AnswerKind::Silent || s.half_silent)
-        .map(|s| s.server.ip().to_string())
-        .collect();
-    let slowest = servers.iter().max_by_key(|s| s.took);
-    let server = silent
-        .first()
-        .cloned()
-        .or_else(|| slowest.map(|s| s.server.ip().to_string()));
-    let text = match back {
-        true => seconds(took),
-        false => format!("more than {}", seconds(took)),
-    };
-    Finding::new(&cause::dns::SLOW)
-        .with("name", name.to_owned())
-        .with("took", text)
-        .with("ms", ms(took))
-        .with("server", server)
-        .with(
-            "silent",
-            match silent.is_empty() {
-                true => Value::Null,
-                false => silent.into(),
             },
         )
         .with("name_servers", described(servers))
@@ -311,7 +276,5 @@ mod tests {
             let finding = odd_finding(oddity, "db.test", &system, &servers, &settings);
             assert_ne!(finding.summary(), format!("{}.", finding.cause.title));
         }
-        let finding = slow("db.test", Duration::from_secs(5), true, &servers);
-        assert_eq!(finding.summary(), "Resolving db.test took 5.0 s.");
     }
 }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::classify::{self, ResolverFailure, ResolverRefusal, Settings};
 use super::servers::{self, AnswerKind, Answers, ServerAnswer};
+use super::slow::SLOW;
 use super::system::{self, SystemAnswer};
 use super::{compare, name};
 use crate::ctx::Ctx;
@@ -29,9 +30,6 @@ const AFTER_FAILURE: Duration = Duration::from_millis(800);
 /// How long the others are waited for once one of them has told why.
 const ENOUGH: Duration = Duration::from_millis(250);
 
-/// From when on a look-up is slow.
-pub const SLOW: Duration = Duration::from_secs(1);
-
 /// What became of one name.
 pub struct Lookup {
     /// The name.
@@ -42,8 +40,8 @@ pub struct Lookup {
     pub canonical: Option<String>,
     /// Why there are none.
     pub failure: Option<Finding>,
-    /// What is wrong although there are some.
-    pub warning: Option<Finding>,
+    /// Whether the system resolver came back.
+    pub back: bool,
     /// How long the system resolver took, or was waited for.
     pub took: Duration,
     /// Its error.
@@ -104,7 +102,7 @@ impl Lookup {
             addresses: Vec::new(),
             canonical: None,
             failure: Some(failure),
-            warning: None,
+            back: true,
             took: Duration::ZERO,
             error: Some(error.to_owned()),
             servers: None,
@@ -113,6 +111,11 @@ impl Lookup {
 
     pub fn ips(&self) -> Vec<IpAddr> {
         self.addresses.iter().map(SocketAddr::ip).collect()
+    }
+
+    /// Whether it resolves, and takes its time.
+    pub fn is_slow(&self) -> bool {
+        !self.addresses.is_empty() && (!self.back || self.took > SLOW)
     }
 
     pub fn answers(&self) -> Vec<ServerAnswer> {
@@ -195,7 +198,7 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
             addresses: vec![address],
             canonical: None,
             failure: None,
-            warning: None,
+            back: true,
             took: started.elapsed(),
             error: None,
             servers: None,
@@ -227,7 +230,7 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
         addresses: Vec::new(),
         canonical: None,
         failure: None,
-        warning: None,
+        back: answer.is_some(),
         took: answer
             .as_ref()
             .map_or_else(|| started.elapsed(), |a| a.took),
@@ -238,13 +241,10 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
         Some(SystemAnswer {
             result: Ok(addresses),
             canonical,
-            took,
+            ..
         }) if !addresses.is_empty() => {
             look.addresses = addresses;
             look.canonical = canonical;
-            if took > SLOW {
-                look.warning = Some(compare::slow(&look.name, took, true, &look.answers()));
-            }
         }
         Some(SystemAnswer { result: Ok(_), .. }) => {
             look.failure =
@@ -277,7 +277,6 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
                 // The system resolver will come to the server that has the
                 // answer; the servers before it account for the wait.
                 look.addresses = preferred(&answers).await;
-                look.warning = Some(compare::slow(&look.name, look.took, false, &answers));
                 look.error = Some("not back yet".to_owned());
             } else {
                 look.error = Some("no answer in time".to_owned());

@@ -15,6 +15,7 @@ mod lookup;
 pub mod name;
 mod resolv;
 mod servers;
+mod slow;
 mod system;
 
 use std::io;
@@ -217,9 +218,6 @@ fn conclude(
         })
         .collect();
 
-    for warning in looks.iter().filter_map(|look| look.warning.clone()) {
-        record.warn(warning);
-    }
     let first_good = resolved.iter().position(|addresses| !addresses.is_empty());
     let mut verdict = None;
     let mut told: Vec<&str> = Vec::new();

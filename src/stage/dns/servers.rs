@@ -237,6 +237,11 @@ async fn ask_one(
             continue;
         };
         tried.push(candidate.clone());
+        // Should no answer come, this is the question that has none.
+        publish(ServerAnswer {
+            tried: tried.clone(),
+            ..ServerAnswer::silent(server, candidate)
+        });
         let early = |replies: &[Reply]| {
             let mut answer = judge(server, candidate, &name, replies);
             if answer.outcome == AnswerKind::Addresses {

@@ -16,6 +16,7 @@ use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::wire::Stream;
+use crate::wire::waits::Awaited;
 
 use crate::peer::describe;
 use crate::peer::identify::{PendingRequest, identify};
@@ -90,6 +91,7 @@ pub async fn probe(
         Ok(()) => Heard::listen(&mut stream.io, ctx, limit).await,
         Err(_) => Heard::nothing(Ending::Silent),
     };
+    stream.log.note_wait(Awaited::TlsOffer);
     note(&stream, &heard, begun, record);
     match first_reply::classify(&heard) {
         Answer::Tls { injected } => {

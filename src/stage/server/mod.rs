@@ -22,16 +22,13 @@ use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::auth::{
     self,
-    server_or_pooler::{self, Speaker},
+    server_or_pooler::{self, NO_PROCESS_ID, Speaker, is_console, pooler_by_key},
 };
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
 
 use attrs::Nature;
 use facts::Facts;
-
-/// Linux gives no process a higher number than this (`PID_MAX_LIMIT`).
-const HIGHEST_PID: i32 = 1 << 22;
 
 /// Asks for the server's facts in one query, and checks
 /// `target_session_attrs` and the guards on them.
@@ -243,29 +240,6 @@ fn ends_session(error: &ServerError) -> bool {
 /// Whether the server lacks something it needs to work.
 fn is_lack(error: &ServerError) -> bool {
     error.code.starts_with("53") || error.code.starts_with("58")
-}
-
-/// Whether this is PgBouncer's console, which takes no SQL.
-fn is_console(session: &Session) -> bool {
-    session
-        .parameters
-        .get("server_version")
-        .is_some_and(|version| version.contains("bouncer"))
-}
-
-/// The weakest sign of a pooler; a stranger server may lack the key as well.
-const NO_PROCESS_ID: &str = "the session has no process ID";
-
-/// A pooler makes up the number that it gives as process id.
-fn pooler_by_key(session: &Session) -> Option<&'static str> {
-    if is_console(session) {
-        return Some("PgBouncer's console");
-    }
-    match session.backend_pid {
-        Some(pid) if (1..=HIGHEST_PID).contains(&pid) => None,
-        Some(_) => Some("the session's process ID is not that of a real process"),
-        None => Some(NO_PROCESS_ID),
-    }
 }
 
 fn ms(duration: Duration) -> u64 {

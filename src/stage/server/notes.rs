@@ -11,7 +11,7 @@ use crate::wire::session::Session;
 use super::attrs::Nature;
 use super::classify::usable_slots;
 use super::facts::Facts;
-use super::pooler_by_key;
+use crate::stage::auth::server_or_pooler::pooler_by_key;
 
 /// Writes down what was seen.
 pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, nature: Nature) {

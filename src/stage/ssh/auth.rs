@@ -21,6 +21,7 @@ use crate::config::{Hop, SshMethod};
 use crate::secret::Secret;
 use crate::terminal::{self, Echo};
 use crate::wire::TeeLog;
+use crate::wire::waits::Awaited;
 
 /// A server may ask for several methods in turn, not for ever.
 const MOST_STEPS: usize = 8;
@@ -394,7 +395,11 @@ impl AuthRun<'_> {
         let mut asked_on = false;
         for _ in 0..MOST_ROUNDS {
             let (name, instructions, prompts) = match reply {
-                KeyboardInteractiveAuthResponse::Success => return Err(AuthEnd::In),
+                KeyboardInteractiveAuthResponse::Success => {
+                    let method = Awaited::SshAuth("keyboard-interactive");
+                    self.means.below.note_wait(method);
+                    return Err(AuthEnd::In);
+                }
                 KeyboardInteractiveAuthResponse::Failure {
                     remaining_methods,
                     partial_success,
@@ -543,6 +548,7 @@ impl AuthRun<'_> {
 
     /// Takes note of the server's answer.
     async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<AuthStep, AuthEnd> {
+        self.means.below.note_wait(Awaited::SshAuth(method));
         match reply {
             AuthResult::Success => {
                 self.story.method = method;

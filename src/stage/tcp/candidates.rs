@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Reached, advice, classify};
+use super::{Reached, advice, classify, slow};
 use crate::cause;
 use crate::config::{Destination, Hop, Keepalives, Place};
 use crate::ctx::Ctx;
@@ -61,6 +61,8 @@ pub struct Candidates {
     names: Vec<(String, u16)>,
     /// The SSH server that a host is, where it is one.
     hops: Vec<Option<Arc<Hop>>>,
+    /// `connect_timeout`, where it is set.
+    connect_timeout: Option<Duration>,
     turns: Vec<Candidate>,
     /// The addresses, each once.
     pub addresses: Vec<Address>,
@@ -69,10 +71,15 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    pub fn new(destinations: &[Destination], resolved: &[Resolved]) -> Self {
+    pub fn new(
+        destinations: &[Destination],
+        resolved: &[Resolved],
+        connect_timeout: Option<Duration>,
+    ) -> Self {
         let mut field = Self {
             names: destinations.iter().map(named).collect(),
             hops: destinations.iter().map(|d| d.hop.clone()).collect(),
+            connect_timeout,
             turns: Vec::new(),
             addresses: Vec::new(),
             states: Vec::new(),
@@ -260,6 +267,7 @@ impl Candidates {
     fn mixed(&self, host: usize, working: usize) -> Vec<Finding> {
         let mut before = true;
         let mut ipv6_refused = Vec::new();
+        let mut silent = Vec::new();
         let mut dead = Vec::new();
         for at in self.of_host(host) {
             before &= at != working;
@@ -274,6 +282,8 @@ impl Candidates {
             }
             if before && is_ipv6(this) && miss.why == dial::Why::Errno(libc::ECONNREFUSED) {
                 ipv6_refused.push((at, miss));
+            } else if before && slow::is_slow(miss) {
+                silent.push((at, miss));
             } else {
                 dead.push((at, miss));
             }
@@ -307,14 +317,53 @@ impl Candidates {
                 .with("addresses", self.described_of(host));
             Some(self.about(host, finding))
         };
+        let cost = self.cost(host, silent.iter().map(|(_, miss)| *miss));
+        let (client, bound) = match self.hops[host] {
+            Some(_) => ("ssh", "ConnectTimeout 3 in the SSH configuration"),
+            None => ("libpq", "connect_timeout=3 in the target"),
+        };
+        const BOUND: Duration = Duration::from_secs(3);
+        let limit = self.connect_timeout.filter(|_| self.hops[host].is_none());
+        let unbounded = cost > BOUND && limit.is_none_or(|limit| limit > BOUND);
+        let slow = finding(&cause::tcp::SLOW, &silent).map(|finding| {
+            finding
+                .with("took", slow::about(cost))
+                .with("ms", ms(cost))
+                .word("client", client)
+                .word("bound", unbounded.then_some(bound))
+        });
         // Where the IPv6 ones are all that is wrong, that is the whole story.
         [
             finding(&cause::tcp::IPV6_FIRST, &ipv6_refused),
             finding(&cause::tcp::PARTIAL, &dead),
+            slow,
         ]
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// How long a client waits for addresses of a host that do not answer.
+    /// `connect_timeout` is libpq's, not that of ssh.
+    fn cost<'a>(&self, host: usize, misses: impl Iterator<Item = &'a ConnectError>) -> Duration {
+        let limit = self.connect_timeout.filter(|_| self.hops[host].is_none());
+        misses.map(|miss| slow::cost(miss, limit)).sum()
+    }
+
+    /// The finding for a dead host before the one that works, with the time that
+    /// it costs where it does not answer.
+    pub fn with_cost(&self, finding: Finding, host: usize, first: Candidate) -> Finding {
+        let misses = self.of_host(host).filter_map(|at| match &self.states[at] {
+            CandidateState::Missed(miss) if slow::is_slow(miss) => Some(miss),
+            _ => None,
+        });
+        let cost = self.cost(host, misses);
+        if cost.is_zero() {
+            return finding;
+        }
+        finding
+            .with("cost", slow::about(cost))
+            .with("next_host", self.names[first.destination].0.clone())
     }
 
     fn described_of(&self, host: usize) -> Value {
@@ -386,7 +435,7 @@ mod tests {
             .iter()
             .map(|host| host.iter().map(|(ip, _)| address(ip)).collect())
             .collect();
-        let mut field = Candidates::new(&destinations, &resolved);
+        let mut field = Candidates::new(&destinations, &resolved, Some(Duration::from_secs(3)));
         for (ip, state) in hosts.iter().copied().flatten() {
             let at = field.addresses.iter().position(|a| *a == address(ip));
             field.states[at.unwrap()] = state.clone();
@@ -461,6 +510,27 @@ mod tests {
         assert_eq!(
             warned(&[&[("::1", refused()), ("10.0.0.1", OPEN), ("10.0.0.2", none())]]),
             ["tcp.ipv6-first", "tcp.partial"]
+        );
+        // One that does not answer costs time where it comes first.
+        let late = || {
+            CandidateState::Missed(ConnectError {
+                why: dial::Why::Late,
+                icmp: None,
+                took: Duration::from_secs(3),
+                accepted_ago: None,
+            })
+        };
+        assert_eq!(
+            warned(&[&[("::1", late()), ("10.0.0.1", OPEN), ("10.0.0.2", late())]]),
+            ["tcp.partial", "tcp.slow"]
+        );
+        assert_eq!(
+            warned(&[&[
+                ("10.0.0.1", refused()),
+                ("10.0.0.2", late()),
+                ("10.0.0.3", OPEN)
+            ]]),
+            ["tcp.partial", "tcp.slow"]
         );
         // What is not known is not told.
         assert_eq!(

@@ -9,6 +9,9 @@ mod advice;
 mod attempts;
 mod candidates;
 mod classify;
+mod slow;
+
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -44,16 +47,18 @@ pub struct Reached {
 ///
 /// The result lists, in libpq's order, the address to use first and after it
 /// every address that has not failed. Hosts before it that failed are
-/// provisional findings. Fails where nothing accepted.
+/// provisional findings. Fails where nothing accepted. `connect_timeout` is what
+/// bounds libpq's own attempts, where it is set.
 pub async fn probe(
     destinations: &[Destination],
     resolved: &[Resolved],
     keepalives: &Keepalives,
+    connect_timeout: Option<Duration>,
     ctx: &Ctx,
     record: &mut StageRecord,
     asides: &mut Vec<BackgroundCheck>,
 ) -> Verdict<Vec<Reached>> {
-    let mut field = Candidates::new(destinations, resolved);
+    let mut field = Candidates::new(destinations, resolved, connect_timeout);
     // An SSH server is alone in its list.
     let hop = destinations.first().and_then(|first| first.hop.as_ref());
     let local_end = hop.and_then(|hop| hop.local_end.clone());
@@ -76,7 +81,8 @@ pub async fn probe(
 
     let before: Vec<usize> = field.hosts().filter(|d| *d < first.destination).collect();
     for host in before {
-        record.provisional(field.explained(host, ctx).await);
+        let finding = field.explained(host, ctx).await;
+        record.provisional(field.with_cost(finding, host, first));
     }
     describe(&field, &field.addresses[first.at], &stream, record);
     let reached = field.from(first, stream);
@@ -233,8 +239,6 @@ fn aside(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn info(retransmits: u32, spurious: u32, sack: bool) -> tcp_info::TcpInfo {

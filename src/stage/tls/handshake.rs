@@ -30,6 +30,7 @@ use super::names::{NameMatch, Names};
 use super::{facts, failure};
 use crate::wire::handshake_log::HandshakeLog;
 use crate::wire::secured::{Encryption, Wire};
+use crate::wire::waits::Awaited;
 
 /// A certificate that ends within this time is worth a word.
 const SOON: time::Duration = time::Duration::days(30);
@@ -84,6 +85,7 @@ pub(super) async fn shake(
         .map_err(|error| describe(classify::unclassified(&error), endpoint, &route))?;
     let outcome = ctx.until(limit, Pin::new(&mut tls).connect()).await;
     record.fact("handshake_ms", ms(begun.elapsed()));
+    log.note_wait(Awaited::TlsHandshake);
     record.fact("server_name", server_name);
 
     let failure = match outcome {

@@ -392,6 +392,12 @@ pub const FIXES: &[FixRun] = &[
         then: Then::PrintsNothing,
     },
     FixRun {
+        cause: "ssh.slow",
+        command: "getent passwd",
+        scenario: "ssh-slow-usedns",
+        then: Then::Prints("root:"),
+    },
+    FixRun {
         cause: "tunnel.prohibited",
         command: "ssh ",
         scenario: "who-root-image",
@@ -462,6 +468,11 @@ pub const NOT_RUN: &[(&str, &str, &str)] = &[
         "prints the time, which is right",
     ),
     ("ssh.not-ssh", "ss -tlnp", SERVER),
+    (
+        "ssh.slow",
+        "getent ahosts",
+        "for the server: the scenario ssh-slow-forward-name runs it where that is",
+    ),
     (
         "ssh.timeout",
         "ping",

@@ -341,6 +341,18 @@ impl Postgres {
         Ok(sessions)
     }
 
+    /// A session of the superuser that runs this until dropped. It is there once it has printed
+    /// `sign`.
+    pub fn superuser_session(&self, sql: &str, sign: &str) -> Result<Service> {
+        let log = tempfile::NamedTempFile::new_in(&self.dir)?
+            .into_temp_path()
+            .keep()?;
+        let tool = self.psql("appdb").args(["-c", sql]);
+        let session = tool.serve(log, "TERM")?;
+        session.wait_ready(|| session.log().contains(sign))?;
+        Ok(session)
+    }
+
     fn start_session(&self, sql: &str) -> Result<Service> {
         let conn = self.conn().set("password", &self.password);
         let tool = Tool::new("psql")

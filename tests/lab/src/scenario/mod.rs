@@ -44,6 +44,7 @@ mod pooler_secret;
 mod protocol;
 mod provider;
 mod server;
+mod slow;
 mod sockets;
 mod ssh;
 mod ssh_account;
@@ -81,8 +82,10 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("key", key_run::SCENARIOS),
     ("dns", dns::SCENARIOS),
     ("dns", dns_odd::SCENARIOS),
+    ("dns", slow::DNS),
     ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
+    ("tcp", slow::TCP),
     ("protocol", protocol::SCENARIOS),
     ("protocol", one_at_a_time::SCENARIOS),
     ("ssh", one_at_a_time::SSH),
@@ -104,6 +107,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_known_hosts::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
     ("ssh", ssh_who::SCENARIOS),
+    ("ssh", slow::SSH),
     ("tunnel", tunnel::SCENARIOS),
     ("tunnel", tunnel_end::SCENARIOS),
     ("tls", tls::session::SCENARIOS),
@@ -114,6 +118,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tls", tls::foreign_home::SCENARIOS),
     ("auth", auth::SCENARIOS),
     ("auth", auth::token::SCENARIOS),
+    ("auth", slow::AUTH),
     ("auth-spoken", auth::spoken::SPOKEN),
     ("auth-german", auth::spoken::GERMAN),
     ("auth-french", auth::spoken::FRENCH),

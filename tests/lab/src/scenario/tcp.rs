@@ -379,7 +379,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "tcp-partial-first-silent",
         "the first of two addresses is a black hole",
-        Expect::Warn("tcp.partial"),
+        Expect::Warn("tcp.slow"),
         &[Need::Postgres, Need::Nft],
         |lab| {
             let (pg, ns, conn) = named(lab, "*", &["127.0.0.1", "127.0.0.2"])?;
@@ -394,7 +394,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "tcp-partial-ipv6-silent",
         "the IPv6 address comes first and is a black hole",
-        Expect::Warn("tcp.partial"),
+        Expect::Warn("tcp.slow"),
         &[Need::Postgres, Need::Nft],
         |lab| {
             let (pg, ns, conn) = named(lab, "*", &["::1", "127.0.0.1"])?;

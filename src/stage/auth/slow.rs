@@ -1,0 +1,136 @@
+//! A login that works, and keeps the client waiting: which answer was late, and
+//! what delays that one.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cause;
+use crate::finding::Finding;
+use crate::report::ms;
+use crate::wire::secured::Wire;
+use crate::wire::startup::AuthRequest;
+use crate::wire::waits::{Awaited, Wait, is_delay};
+use crate::wire::{dial, tcp_info};
+
+use super::context::LoginContext;
+
+/// The warning for a login with an answer that came late; `pooler` is the sign
+/// of a pooler, where there is one.
+pub fn warning(
+    wire: &Wire,
+    situation: &LoginContext<'_>,
+    pooler: Option<&'static str>,
+) -> Option<Finding> {
+    let waits = wire.log.seen().waits.clone();
+    let socket = wire.socket.as_deref();
+    let late: Vec<Wait> = waits
+        .iter()
+        .filter(|wait| is_delay(wait.took, socket))
+        .copied()
+        .collect();
+    let longest = late.iter().max_by_key(|wait| wait.took)?;
+    let rtt = socket.and_then(tcp_info::tcp_info).map(|info| ms(info.rtt));
+    let finding = situation
+        .finding(&cause::auth::SLOW)
+        .with("took", dial::seconds(longest.took))
+        .with(
+            "ms",
+            ms(late.iter().map(|wait| wait.took).sum::<Duration>()),
+        )
+        .with("awaited", longest.awaited.name())
+        .with(
+            "waits",
+            late.iter()
+                .map(|wait| wait.described())
+                .collect::<Vec<Value>>(),
+        )
+        .with("rtt_ms", rtt)
+        .with("pooler", pooler)
+        .word("doing", doing(longest.awaited, situation));
+    Some(suspects(
+        finding,
+        longest.awaited,
+        &waits,
+        wire,
+        situation,
+        pooler.is_some(),
+    ))
+}
+
+/// What the server did with the time, as it stands in the summary.
+fn doing(awaited: Awaited, situation: &LoginContext<'_>) -> String {
+    let asked = situation.exchange.asked.as_ref();
+    match (awaited, asked) {
+        (Awaited::TlsOffer, _) => "to answer the request for TLS".to_owned(),
+        (Awaited::TlsHandshake, _) => "in the TLS handshake".to_owned(),
+        (Awaited::AuthRequest, None | Some(AuthRequest::Nothing)) => format!(
+            "to answer the start-up message and open the session of role {}",
+            situation.target.user
+        ),
+        (Awaited::AuthRequest, Some(asked)) => {
+            format!("to request authentication ({})", asked.name())
+        }
+        (Awaited::Challenge, _) => "to begin SCRAM authentication".to_owned(),
+        (Awaited::Session, _) => "to open the session after the login".to_owned(),
+        (_, Some(AuthRequest::Cleartext)) => format!(
+            "to check the password of role {} and open the session",
+            situation.target.user
+        ),
+        _ => format!(
+            "to open the session after the password of role {} was sent",
+            situation.target.user
+        ),
+    }
+}
+
+/// Names the server in the fixes that this wait calls for.
+fn suspects(
+    finding: Finding,
+    awaited: Awaited,
+    waits: &[Wait],
+    wire: &Wire,
+    situation: &LoginContext<'_>,
+    pooler: bool,
+) -> Finding {
+    let asked = situation.exchange.asked.as_ref();
+    let no_request = matches!(asked, None | Some(AuthRequest::Nothing));
+    let tcp = !situation.is_unix();
+    let first = waits.first().map(|wait| wait.awaited);
+    // PostgreSQL looks up names for its log before it reads the first message
+    // (backend_startup.c, `BackendInitialize`), and those of pg_hba.conf once it
+    // has the start-up message (hba.c, `check_hostname`).
+    let logs_names = tcp && !pooler && first == Some(awaited);
+    let names_in_hba = tcp && !pooler && awaited == Awaited::AuthRequest;
+    let asks = awaited == Awaited::Login && matches!(asked, Some(AuthRequest::Cleartext));
+    let opens = match awaited {
+        Awaited::AuthRequest => no_request,
+        Awaited::Login | Awaited::Session => true,
+        _ => false,
+    };
+    let queues = tcp && (opens || awaited == Awaited::AuthRequest);
+    let host = match situation.is_unix() {
+        true => "this machine".to_owned(),
+        false => situation.host(),
+    };
+    let name = |applies: bool| applies.then(|| host.clone());
+    let endpoint = queues.then(|| situation.endpoint.label());
+    let client = (logs_names || names_in_hba)
+        .then(|| local_ip(wire))
+        .flatten();
+    finding
+        .word("logs_names", name(logs_names))
+        .word("names_in_hba", name(names_in_hba))
+        .word("looks_up", name(client.is_some()))
+        .with("client_ip", client)
+        .word("asks", name(asks))
+        .word("opens", name(opens && !pooler))
+        .word("queues", endpoint)
+        .word("works", name(!queues && !opens))
+}
+
+/// The client's address on the connection.
+fn local_ip(wire: &Wire) -> Option<String> {
+    let address = wire.socket.as_ref()?.local_addr().ok()?.as_socket()?;
+    Some(address.ip().to_canonical().to_string())
+}
