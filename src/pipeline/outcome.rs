@@ -5,8 +5,8 @@ use crate::cause::{self, family};
 use crate::config::{Endpoint, SslMode};
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord};
-use crate::stage::Verdict;
 use crate::stage::protocol::Attempt;
+use crate::stage::{Verdict, auth};
 
 use super::{Failed, Failure, Run};
 
@@ -122,6 +122,10 @@ impl Run<'_> {
             let refused = failure.finding.cause.is_of(family::AUTH_HBA);
             if refused && failure.endpoint == arrived.label() {
                 if mode == SslMode::Allow {
+                    let took = failure.records.iter().map(StageRecord::duration).sum();
+                    if let Some(slow) = auth::slow::refused_first(&failure.endpoint, took) {
+                        self.report.stage(Stage::Auth).warn(slow);
+                    }
                     continue;
                 }
                 failure.finding.cause = &cause::auth::HBA_NEEDS_PLAIN;

@@ -174,6 +174,7 @@ impl Run<'_> {
 
         let mut record = self.begin(Stage::Server);
         let verdict = server::probe(&mut session, target, endpoint, &ctx, &mut record).await;
+        auth::slow::confirm(self.report.stage(Stage::Auth), &record.facts);
         self.step(record, verdict, in_clear)?;
         Ok(Some(session))
     }

@@ -45,6 +45,8 @@ pub enum Awaited {
     KeyExchange,
     /// The answer to an SSH authentication request of this method.
     SshAuth(&'static str),
+    /// A person who confirms the login on another device.
+    Person,
 }
 
 impl Awaited {
@@ -60,6 +62,7 @@ impl Awaited {
             Awaited::Identification => "identification",
             Awaited::KeyExchange => "key exchange",
             Awaited::SshAuth(method) => method,
+            Awaited::Person => "confirmation",
         }
     }
 }

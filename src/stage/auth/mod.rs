@@ -12,7 +12,7 @@ mod hba;
 mod pooler;
 mod refusal;
 pub mod server_or_pooler;
-mod slow;
+pub mod slow;
 mod token;
 
 use std::time::{Duration, Instant};

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cause;
 use crate::finding::Finding;
-use crate::report::ms;
+use crate::report::{StageRecord, ms};
+use crate::stage::protocol::Attempt;
 use crate::wire::secured::Wire;
 use crate::wire::startup::AuthRequest;
-use crate::wire::waits::{Awaited, Wait, is_delay};
+use crate::wire::waits::{Awaited, LEAST_DELAY, Wait, is_delay};
 use crate::wire::{dial, tcp_info};
 
 use super::context::LoginContext;
@@ -58,6 +59,48 @@ pub fn warning(
     ))
 }
 
+/// Takes suspects back that the server's own answer rules out: it does not log
+/// host names, or a pooler stands before it.
+pub fn confirm(record: &mut StageRecord, server: &Map<String, Value>) {
+    let is = |name: &str, value: bool| server.get(name).is_some_and(|fact| *fact == value);
+    let (logs_no_names, pooler) = (is("log_hostname", false), is("pooler", true));
+    for finding in &mut record.findings {
+        if finding.cause != &cause::auth::SLOW {
+            continue;
+        }
+        let mut known = std::mem::replace(finding, Finding::new(finding.cause));
+        if logs_no_names {
+            known = known.without(&["logs_names"]);
+        }
+        if pooler {
+            known = known
+                .without(&["logs_names", "names_in_hba", "looks_up", "opens"])
+                .with(
+                    "pooler",
+                    server.get("pooler_seen_by").cloned().unwrap_or_default(),
+                );
+        }
+        *finding = known;
+    }
+}
+
+/// The warning for `sslmode=allow` where the attempt without TLS cost time, only
+/// to be refused.
+pub fn refused_first(endpoint: &str, took: Duration) -> Option<Finding> {
+    (took >= LEAST_DELAY).then(|| {
+        Finding::new(&cause::auth::SLOW)
+            .with("endpoint", endpoint.to_owned())
+            .with("took", dial::seconds(took))
+            .with("ms", ms(took))
+            .with("attempt", Attempt::Plain.name())
+            .word(
+                "doing",
+                "to refuse a login without TLS, which sslmode=allow tries first",
+            )
+            .word("mode", "require")
+    })
+}
+
 /// What the server did with the time, as it stands in the summary.
 fn doing(awaited: Awaited, situation: &LoginContext<'_>) -> String {
     let asked = situation.exchange.asked.as_ref();
@@ -102,7 +145,13 @@ fn suspects(
     // has the start-up message (hba.c, `check_hostname`).
     let logs_names = tcp && !pooler && first == Some(awaited);
     let names_in_hba = tcp && !pooler && awaited == Awaited::AuthRequest;
-    let asks = awaited == Awaited::Login && matches!(asked, Some(AuthRequest::Cleartext));
+    // Where nothing is requested, an ident server may be asked, or modules of PAM
+    // that need no password.
+    let asks = match awaited {
+        Awaited::Login => matches!(asked, Some(AuthRequest::Cleartext)),
+        Awaited::AuthRequest => tcp && !pooler && no_request,
+        _ => false,
+    };
     let opens = match awaited {
         Awaited::AuthRequest => no_request,
         Awaited::Login | Awaited::Session => true,

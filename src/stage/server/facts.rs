@@ -128,6 +128,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("authentication_timeout", setting!("authentication_timeout")),
     ("tcp_keepalives_idle", setting!("tcp_keepalives_idle")),
     ("cluster_name", setting!("cluster_name")),
+    ("log_hostname", setting!("log_hostname")),
     ("tls", tls!("s.ssl")),
     ("tls_version", tls!("s.version")),
     ("tls_cipher", tls!("s.cipher")),

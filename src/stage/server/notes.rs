@@ -36,6 +36,7 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
         record.fact(name, text(name));
     }
     record.fact("superuser", facts.truth("superuser"));
+    record.fact("log_hostname", facts.truth("log_hostname"));
     for (name, port) in [
         ("server_address", "server_port"),
         ("client_address", "client_port"),

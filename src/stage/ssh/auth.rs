@@ -396,8 +396,7 @@ impl AuthRun<'_> {
         for _ in 0..MOST_ROUNDS {
             let (name, instructions, prompts) = match reply {
                 KeyboardInteractiveAuthResponse::Success => {
-                    let method = Awaited::SshAuth("keyboard-interactive");
-                    self.means.below.note_wait(method);
+                    self.note_wait("keyboard-interactive");
                     return Err(AuthEnd::In);
                 }
                 KeyboardInteractiveAuthResponse::Failure {
@@ -546,9 +545,19 @@ impl AuthRun<'_> {
         }
     }
 
+    /// Notes how long an answer took. What a server says beside its questions is
+    /// for a person, whom it may be waiting for ("approve the request on your phone").
+    fn note_wait(&self, method: &'static str) {
+        let awaited = match method == "keyboard-interactive" && !self.story.said.is_empty() {
+            true => Awaited::Person,
+            false => Awaited::SshAuth(method),
+        };
+        self.means.below.note_wait(awaited);
+    }
+
     /// Takes note of the server's answer.
     async fn step(&mut self, reply: AuthResult, method: &'static str) -> Result<AuthStep, AuthEnd> {
-        self.means.below.note_wait(Awaited::SshAuth(method));
+        self.note_wait(method);
         match reply {
             AuthResult::Success => {
                 self.story.method = method;

@@ -28,7 +28,7 @@ pub fn login(hop: &Hop, log: &Arc<TeeLog>, socket: Option<&socket2::Socket>) -> 
         .seen()
         .waits
         .iter()
-        .filter(|wait| is_delay(wait.took, socket))
+        .filter(|wait| wait.awaited != Awaited::Person && is_delay(wait.took, socket))
         .copied()
         .collect();
     let longest = late.iter().max_by_key(|wait| wait.took)?;

@@ -2,6 +2,8 @@
 //! removes it. And what takes its time for good reasons, which is not told.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -363,7 +365,7 @@ pub const TCP: &[Scenario] = &[
         |lab| {
             let (pg, ns, conn) = named(lab, &["127.0.0.1", "127.0.0.2"])?;
             ns.input(&format!("ip daddr 127.0.0.1 tcp dport {} drop", pg.port()))?;
-            let case = Case::check(conn).args(&["--timeout", "1s"]);
+            let case = Case::check(conn).args(&["--timeout", "1500ms"]);
             Ok(costs(case, 2_900.0..3_100.0, "libpq waits 3.0 s")
                 .password(lab.password())
                 .forbids("tcp.partial")
@@ -414,7 +416,7 @@ pub const TCP: &[Scenario] = &[
         |lab| {
             let (pg, ns, conn) = named(lab, &["127.0.0.1", "127.0.0.2"])?;
             ns.input(&format!("ip daddr 127.0.0.2 tcp dport {} drop", pg.port()))?;
-            let case = Case::check(conn).args(&["--timeout", "1s"]);
+            let case = Case::check(conn).args(&["--timeout", "1500ms"]);
             Ok(brisk(case).password(lab.password()).keep(pg).netns(ns))
         },
     ),
@@ -428,7 +430,7 @@ pub const TCP: &[Scenario] = &[
             ns.input(&format!("ip daddr 127.0.0.2 tcp dport {} drop", pg.port()))?;
             let conn = conn.set("host", "127.0.0.2,127.0.0.1");
             let case = Case::check(conn)
-                .args(&["--timeout", "1s"])
+                .args(&["--timeout", "1500ms"])
                 .assert(|report| {
                     let (finding, _) = finding(report, "tcp.timeout")?;
                     ensure!(finding["evidence"]["cost"] == "3.0 s", "{finding}");
@@ -470,7 +472,9 @@ pub const TCP: &[Scenario] = &[
             let ssh = ssh.arg(format!("UserKnownHostsFile={}", known.display()));
             let ssh = ssh.arg("-p").arg(sshd.port());
             let ssh = ssh.arg(format!("{}@bastion.test", lab.user()?)).arg("true");
-            let case = Case::check(pg.conn()).args(&["--timeout", "1s"]).ssh(route);
+            let case = Case::check(pg.conn())
+                .args(&["--timeout", "1500ms"])
+                .ssh(route);
             let case = case.asks(ssh);
             Ok(costs(case, 2_900.0..3_100.0, "ssh waits 3.0 s")
                 .password(lab.password())
@@ -561,6 +565,44 @@ pub const SSH: &[Scenario] = &[
             let route = case.ssh.clone().context("no way")?.without_key();
             let case = case.ssh(route).ssh_password("right-canary");
             Ok(told(case, "ssh.slow", "password", "/etc/pam.d/sshd"))
+        },
+    ),
+    Scenario::new(
+        "ssh-slow-questions",
+        "PAM asks for the password itself, and takes two seconds to check it",
+        Expect::Warn("ssh.slow"),
+        &[Need::Postgres, Need::Sshd, Need::Root],
+        |lab| {
+            let wait = "auth required pam_exec.so quiet /bin/sleep 2\n";
+            let sshd = pam(lab, "", "")?;
+            let modules = format!(
+                "auth required pam_unix.so\n{wait}account required pam_permit.so\n\
+                 session required pam_permit.so\n"
+            );
+            let sshd = sshd
+                .etc("pam.d/sshd", modules)
+                .config("KbdInteractiveAuthentication yes")
+                .start()?;
+            let case = through(lab, sshd)?;
+            let route = case.ssh.clone().context("no way")?.without_key();
+            let case = case.ssh(route).ssh_password("right-canary");
+            Ok(told(
+                case,
+                "ssh.slow",
+                "keyboard-interactive",
+                "/etc/pam.d/sshd",
+            ))
+        },
+    ),
+    Scenario::new(
+        "ssh-slow-proxy-command",
+        "the ProxyCommand takes two seconds before it connects",
+        Expect::Warn("ssh.slow"),
+        &[Need::Postgres, Need::Sshd, Need::Python],
+        |lab| {
+            let config = "Host far\n  ProxyCommand sh -c 'sleep 2; exec <fwd> <host> <port>'\n";
+            let case = super::ssh_proxy::through(lab, "far", config)?;
+            Ok(told(case, "ssh.slow", "identification", "ProxyCommand"))
         },
     ),
     Scenario::new(
@@ -776,7 +818,7 @@ pub const AUTH: &[Scenario] = &[
                 .hba("host all all all pam pamservice=dbdoctor-lab")
                 .start()?;
             let case = Case::check(pg.conn()).password(lab.password());
-            Ok(told(case, "auth.slow", "password", "ldap, radius or pam").keep((pg, ns)))
+            Ok(told(case, "auth.slow", "password", "ldap, radius, pam").keep((pg, ns)))
         },
     ),
     Scenario::new(
@@ -824,6 +866,104 @@ pub const AUTH: &[Scenario] = &[
                 Ok(())
             });
             Ok(case.keep((pooler, pg, ns)))
+        },
+    ),
+    Scenario::new(
+        "auth-slow-ldap",
+        "an LDAP server takes two seconds to check the password",
+        Expect::Warn("auth.method.weak"),
+        &[Need::Postgres],
+        |lab| {
+            let directory = Peer::script(|mut client| {
+                client.receive()?;
+                std::thread::sleep(Duration::from_secs(2));
+                // BindResponse of the first message: success (RFC 4511, 4.2.2).
+                let bound = [0x30, 12, 2, 1, 1, 0x61, 7, 10, 1, 0, 4, 0, 4, 0];
+                client.write_all(&bound)?;
+                client.ignore()
+            })?;
+            let line = format!(
+                "host all all all ldap ldapserver=127.0.0.1 ldapport={} \
+                 ldapprefix=\"cn=\" ldapsuffix=\", dc=lab\"",
+                directory.port()
+            );
+            let pg = lab.new_postgres().hba(&line).start()?;
+            let case = Case::check(pg.conn()).password(lab.password());
+            Ok(told(case, "auth.slow", "password", "ldap, radius, pam").keep((directory, pg)))
+        },
+    ),
+    Scenario::new(
+        "auth-slow-ident",
+        "an ident server on the client's machine takes two seconds",
+        Expect::Warn("auth.slow"),
+        &[Need::Postgres, Need::Netns],
+        |lab| {
+            let ns = lab.netns()?;
+            let listener = TcpListener::bind((ns.host_ip(), 113))?;
+            std::thread::spawn(move || {
+                for mut client in listener.incoming().flatten().take(2) {
+                    let mut asked = [0; 64];
+                    let read = client.read(&mut asked).unwrap_or_default();
+                    let ports = String::from_utf8_lossy(&asked[..read]);
+                    std::thread::sleep(Duration::from_secs(2));
+                    let _ = write!(client, "{} : USERID : UNIX : app\r\n", ports.trim());
+                }
+            });
+            let pg = lab
+                .new_postgres()
+                .netns(&ns)
+                .hba("host all all all ident")
+                .start()?;
+            let case = Case::check(pg.conn()).assert(|report| {
+                let (finding, _) = finding(report, "auth.slow")?;
+                let fixes = finding["fixes"].to_string();
+                ensure!(fixes.contains("ident"), "{fixes}");
+                Ok(())
+            });
+            Ok(case.keep((pg, ns)))
+        },
+    ),
+    Scenario::new(
+        "auth-slow-allow",
+        "sslmode=allow waits for a login without TLS that is refused, and then for one with it",
+        Expect::Warn("auth.slow"),
+        &[Need::Postgres, Need::Nft],
+        |lab| {
+            let (ns, pg) = far(lab)?;
+            let pg = pg
+                .tls(lab.issue(lab.cert())?)
+                .conf("log_hostname", "on")
+                .hba("hostssl all all all scram-sha-256")
+                .start()?;
+            let conn = pg.conn().set("sslmode", "allow");
+            let case = Case::check(conn).password(lab.password()).assert(|report| {
+                let all = report["stages"].to_string();
+                ensure!(all.contains("Set sslmode=require"), "{all}");
+                Ok(())
+            });
+            Ok(told(case, "auth.slow", "SSLRequest", "log_hostname = off").keep((pg, ns)))
+        },
+    ),
+    Scenario::new(
+        "auth-slow-not-our-own-work",
+        "a password hashed two million times: the server waits, not the client",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
+            let verifier =
+                super::auth::scram_verifier(lab.password(), b"saltsaltsaltsalt", 2_000_000)?;
+            let sql = format!("alter role app password '{verifier}'");
+            let pg = lab.new_postgres().sql(&sql).start()?;
+            let case = Case::check(pg.conn())
+                .password(lab.password())
+                .assert(|report| {
+                    let stages = report["stages"].as_array().context("no stages")?;
+                    let auth = stages.iter().find(|stage| stage["stage"] == "auth");
+                    let took = auth.and_then(|auth| auth["duration_ms"].as_f64());
+                    ensure!(took > Some(1_000.0), "no time for hashing: {took:?}");
+                    Ok(())
+                });
+            Ok(brisk(case.args(&["--timeout", "15s"])).keep(pg))
         },
     ),
     Scenario::new(

@@ -30,7 +30,7 @@ fn forwarder(lab: &Lab) -> Result<PathBuf> {
 
 /// To the shared database through the shared server under that name, by this
 /// configuration, in which `<fwd>`, `<host>` and `<port>` are replaced.
-fn through(lab: &Lab, name: &str, config: &str) -> Result<Case> {
+pub(super) fn through(lab: &Lab, name: &str, config: &str) -> Result<Case> {
     let sshd = lab.sshd()?;
     let case = to(lab, &sshd, name, config)?;
     Ok(case.keep(sshd))

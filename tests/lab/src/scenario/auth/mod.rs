@@ -811,7 +811,7 @@ fn silent_ldap(lab: &Lab, patience: &str) -> Result<(Peer, crate::Postgres)> {
 }
 
 /// What PostgreSQL stores for a password under SCRAM (RFC 5803).
-fn scram_verifier(password: &str, salt: &[u8], iterations: usize) -> Result<String> {
+pub(super) fn scram_verifier(password: &str, salt: &[u8], iterations: usize) -> Result<String> {
     use openssl::base64::encode_block;
     use openssl::hash::{MessageDigest, hash};
     use openssl::{pkcs5, pkey, sign};
