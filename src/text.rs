@@ -8,7 +8,7 @@ mod userinfo;
 
 use crate::secret;
 
-pub use crate::visible::visible;
+pub use crate::visible::{escaped, visible};
 
 /// The longest piece of foreign text that is kept, in characters.
 pub const LONGEST: usize = 2_000;
@@ -29,6 +29,16 @@ pub fn clean_ours(text: &str) -> String {
         tokens::hide(assigned::hide(userinfo::hide(hidden))),
         LONGEST,
     )
+}
+
+/// A value of the user's own as it is, line ends and blanks included, for those
+/// that escape what they show; where it holds a secret, as [`clean_ours`] has it.
+pub fn own(text: &str) -> String {
+    let shown = clean_ours(text);
+    match shown == cut(visible(text), LONGEST) {
+        true => cut(text.to_owned(), LONGEST),
+        false => shown,
+    }
 }
 
 /// [`clean`] for text that was cut off before it came here, because no more was
@@ -104,6 +114,16 @@ mod tests {
     fn length_is_bounded() {
         assert_eq!(clean(&"x".repeat(LONGEST * 2)).chars().count(), LONGEST + 1);
         assert_eq!(clean_bytes(&[0; LONGEST]).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn a_value_of_ours_is_kept_but_for_its_secrets() {
+        for value in ["abc ", "  a  ", "two\nlines\n", "\x1b[2J\u{202e}", ""] {
+            assert_eq!(own(value), value);
+        }
+        let shown = own("\n-c x=postgres://app:tiger-tiger@db/x \n");
+        assert!(!shown.contains("tiger"), "{shown}");
+        assert_eq!(own(&"x\n".repeat(LONGEST)).chars().count(), LONGEST + 1);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What can be seen of a text: no control or formatting characters, and none of
 //! a terminal's escape sequences. What that is, Unicode says, not a list here.
 
+use std::borrow::Cow;
+
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{
     CodePointMapData, CodePointMapDataBorrowed, CodePointSetData, CodePointSetDataBorrowed,
@@ -22,6 +24,35 @@ pub fn visible(text: &str) -> String {
     out.extend(characters(text).map(|(_, c)| c));
     out.truncate(out.trim_end().len());
     out
+}
+
+/// A text as it is where all of it can be seen; else in double quotes, with
+/// what cannot be seen written as an escape: blanks are that where a line would
+/// not keep them.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let unseen = |c: char| is_invisible(c) || (c.is_whitespace() && c != ' ');
+    if !text.chars().any(unseen) && text.trim() == text && !text.contains("  ") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::from("\"");
+    let mut rest = text.chars().peekable();
+    let mut last = None;
+    while let Some(c) = rest.next() {
+        let run = c == ' ' && (last == Some(' ') || rest.peek() == Some(&' '));
+        last = Some(c);
+        match c {
+            ' ' if run => out.push_str("\\x20"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if unseen(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    Cow::Owned(out)
 }
 
 /// The characters of a text that can be seen, each with its place. Line breaks
@@ -48,7 +79,7 @@ pub(crate) fn characters(text: &str) -> impl Iterator<Item = (usize, char)> {
 /// Whether a character shows as nothing, or changes how the text around it is
 /// read: control, format and separator characters, and what is ignored where
 /// it is not supported (Unicode, `Default_Ignorable_Code_Point`).
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
@@ -172,6 +203,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_escaped_can_be_told_apart() {
+        for (given, shown) in [
+            ("app", "app"),
+            ("a b", "a b"),
+            ("C:\\x \"y\"", "C:\\x \"y\""),
+            ("", ""),
+            ("abc ", "\"abc \""),
+            ("  padded ", "\"\\x20\\x20padded \""),
+            ("a   b", "\"a\\x20\\x20\\x20b\""),
+            ("two\nlines", "\"two\\nlines\""),
+            ("\"a\\\t", "\"\\\"a\\\\\\t\""),
+            ("a\x1b[2Jb\x7f", "\"a\\x1b[2Jb\\x7f\""),
+            ("a\u{202e}b\u{85}", "\"a\\u{202e}b\\u{85}\""),
+            ("a\u{a0}b", "\"a\\u{a0}b\""),
+        ] {
+            assert_eq!(escaped(given), shown, "{given:?}");
+        }
+    }
+
+    #[test]
     fn sequences_without_an_end_take_no_longer() {
         let long = "\x1b]".repeat(2_000_000);
         let begun = std::time::Instant::now();
@@ -185,6 +236,8 @@ mod tests {
             let shown = visible(&text);
             proptest::prop_assert!(!shown.chars().any(is_invisible), "{shown:?}");
             proptest::prop_assert_eq!(visible(&shown), shown.as_str());
+            let shown = escaped(&text);
+            proptest::prop_assert!(!shown.chars().any(is_invisible), "{shown:?}");
         }
     }
 }

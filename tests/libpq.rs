@@ -440,6 +440,7 @@ fn conninfo_text() -> impl Strategy<Value = String> {
         1 => "'[a-z\\\\' ]{0,6}'?",
         1 => "[a-z\\\\' =]{0,6}",
         1 => Just("é".to_owned()),
+        1 => "('[a-z \n\t]{0,4}'|[a-z]{0,3}\\\\[ \n\t])",
     ];
     let pair = (
         name,
@@ -574,7 +575,13 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
         port => port.trim(),
     };
     let password = last.password.as_ref().map_or("", |p| p.secret.expose());
-    let same = host == held.host
+    let reported = |name: &str| {
+        let parameter = ours.report.parameters.get(name);
+        parameter.map_or("", |it| it.value.as_str())
+    };
+    let same = reported("user") == held.user
+        && reported("dbname") == held.dbname
+        && host == held.host
         && last.port.to_string() == port.trim_start_matches('+')
         && ours.user == held.user
         && ours.dbname == held.dbname
@@ -827,6 +834,23 @@ fn situations() {
     ] {
         add(&format!("{LOCAL} {target}"), &[], 180000);
     }
+    // Blanks and line ends that belong to a value.
+    for target in [
+        "user=abc\\ ",
+        "user='  padded  '",
+        "user='two\nlines\n' dbname=' '",
+        "user='\t' dbname=a\\\n",
+        "user='a\u{200b}' dbname='\u{1b}[2Jx'",
+    ] {
+        add(&format!("{LOCAL} {target}"), &[], 0);
+    }
+    for target in [
+        "postgresql://user%20@127.0.0.1:1/d%0a",
+        "postgresql://127.0.0.1:1/%20%09?user=%0d%0a",
+    ] {
+        add(target, &[], 0);
+    }
+    add(LOCAL, &[("PGUSER", " u "), ("PGDATABASE", "d\n")], 0);
     // Hosts, addresses and ports.
     for target in [
         "host=127.0.0.1 port=0",

@@ -149,7 +149,7 @@ impl Parameters {
             }
             _ => text,
         };
-        crate::text::clean_ours(&shown)
+        crate::text::own(&shown)
     }
 
     /// The value that counts, as it may be shown.

@@ -4,18 +4,20 @@
 use super::layout::{Ink, Page, pad, plain, width};
 use super::options::{Style, Verbosity};
 use crate::report::{OriginReport, ParameterReport, TargetReport};
+use crate::text::escaped;
 
 /// `orders at db.corp.test:5432 as app, through ops@bastion`, as far as it is known.
 pub fn subject(target: &TargetReport) -> Option<String> {
     let value = |name: &str| {
         let parameter = target.parameters.get(name)?;
-        Some(parameter.value.as_str()).filter(|value| !value.is_empty())
+        Some(escaped(&parameter.value)).filter(|value| !value.is_empty())
     };
     let hosts = value("host").or_else(|| value("hostaddr"));
     let Some(hosts) = hosts else {
         return target.url.clone();
     };
-    let ports: Vec<&str> = value("port").unwrap_or_default().split(',').collect();
+    let ports = value("port").unwrap_or_default();
+    let ports: Vec<&str> = ports.split(',').collect();
     let ends: Vec<String> = hosts
         .split(',')
         .enumerate()
@@ -31,7 +33,7 @@ pub fn subject(target: &TargetReport) -> Option<String> {
         .collect();
     let mut line = format!(
         "{} at {}",
-        value("dbname").unwrap_or("the default database"),
+        value("dbname").unwrap_or("the default database".into()),
         ends.join(", ")
     );
     if let Some(user) = value("user") {
@@ -88,8 +90,8 @@ pub fn write(page: &mut Page, target: &TargetReport, style: &Style) {
 /// `6432 from PGPORT; shadows 5432 (default)`
 fn sentence(parameter: &ParameterReport) -> String {
     let value = match parameter.value.as_str() {
-        "" => "(empty)",
-        value => value,
+        "" => "(empty)".into(),
+        value => escaped(value),
     };
     let mut text = match parameter.origin.kind.as_str() {
         "default" => format!("{value} (default)"),
@@ -97,9 +99,9 @@ fn sentence(parameter: &ParameterReport) -> String {
     };
     for (n, shadow) in parameter.shadows.iter().enumerate() {
         text += if n == 0 { "; shadows " } else { ", " };
-        text += match shadow.value.as_str() {
-            "" => "(empty)",
-            value => value,
+        text += &match shadow.value.as_str() {
+            "" => "(empty)".into(),
+            value => escaped(value),
         };
         text += &format!(" ({})", origin(&shadow.origin));
     }
