@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use dbdoctor::config::request::Request;
-use dbdoctor::config::{Target, catalog, conninfo, uri};
+use dbdoctor::config::{Place, Target, catalog, conninfo, uri};
 use dbdoctor::report::{Stage, StageRecord, TargetReport};
 use dbdoctor::stage::config;
 use dbdoctor::system::System;
@@ -901,6 +901,89 @@ fn situations() {
             })
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// The ends that libpq's error tells of, in the order they were tried.
+fn tried(error: &str) -> Vec<String> {
+    let end = |line: &str| {
+        let place = line.strip_prefix("connection to server ")?;
+        let quoted: Vec<&str> = place.split('"').collect();
+        Some(match quoted.as_slice() {
+            ["on socket ", path, ..] => (*path).to_owned(),
+            ["at ", host, port] => {
+                let port = port.trim_start_matches(", port");
+                let number = port.split_whitespace().next();
+                format!("{host}:{}", number.unwrap_or_default())
+            }
+            _ => line.to_owned(),
+        })
+    };
+    error.lines().filter_map(end).collect()
+}
+
+/// Lists of hosts, addresses and ports with entries of every kind: the same
+/// ends are tried in the same order, and what libpq finds no address for is
+/// no reason to stop.
+#[test]
+fn lists_lead_to_the_same_ends() {
+    let lists = [
+        "postgresql://?host=127.0.0.1,/tmp,[x]&port=1",
+        "postgresql://?host=[x],/tmp,127.0.0.1&port=1",
+        "postgresql://?host=[::1],127.0.0.1&port=1",
+        "postgresql://?host=127.0.0.1:2,127.0.0.1&port=1",
+        "postgresql://127.0.0.1:1,u%40x:1/d",
+        "postgresql://127.0.0.1:1,${HOST}:1/d",
+        "postgresql:///d?host=${HOST},127.0.0.1&port=1",
+        "postgresql://127.0.0.1,[::1]/d?port=1",
+        "postgresql:///d?host=,127.0.0.1&port=1",
+        "host=127.0.0.1,/tmp,[x] port=1",
+        "host=[x],a/b,127.0.0.1 port=1,2,3",
+        "host=127.0.0.1,<host> port=1",
+        "host=/tmp,@none,127.0.0.1 port=1",
+        "host=127.0.0.1,[::1]:1,u:p@h,postgres://h port=1",
+        "host=[x] port=1",
+        "host=[x],a/b port=1",
+        "host=,, port=1",
+        "hostaddr=,127.0.0.1 port=1",
+        "hostaddr=127.0.0.1, port=1",
+        "hostaddr=,127.0.0.1 host=[x],y port=1",
+        "hostaddr=127.0.0.1, host=[x],/tmp port=1",
+        "hostaddr=127.0.0.1 host=[x] port=1",
+        "hostaddr=, host=127.0.0.1,127.0.0.2 port=1",
+        "hostaddr=[::1],127.0.0.1 port=1",
+        "host=127.0.0.1,127.0.0.2 port=,1",
+        "host=127.0.0.1,127.0.0.2 port=1,",
+        "host=127.0.0.1,127.0.0.2 port=,",
+        "host=127.0.0.1 port=,",
+        "host=127.0.0.1,127.0.0.2 port=' 1 , 2'",
+        "host=127.0.0.1,127.0.0.2 port=1,0",
+        "host=[x],127.0.0.1 port=x,1",
+    ];
+    let home = tempfile::tempdir().unwrap();
+    let surroundings = System {
+        vars: BTreeMap::new(),
+        home: Some(home.path().to_owned()),
+        cwd: home.path().to_owned(),
+        os_user: Some("app".to_owned()),
+        account: None,
+        uid: nix::unistd::geteuid().as_raw(),
+        interactive: false,
+    };
+    for libpq in &mut libraries() {
+        for list in lists {
+            let held = libpq.connect(list);
+            let (target, said) = probe(list, &surroundings);
+            let ours: Vec<String> = target
+                .iter()
+                .flat_map(|target| &target.endpoints)
+                .map(|end| match &end.place {
+                    Place::Ip(ip, _) => format!("{ip}:{}", end.port),
+                    _ => end.label(),
+                })
+                .collect();
+            assert_eq!(ours, tried(&held.error), "{list}\n{held:?}\n{said}");
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use super::files;
 use super::origin::Origin;
 use super::resolve::{Resolver, socket_folder};
 use super::validate::{Checked, Entry, integer};
-use super::{Endpoint, Keepalives, NamedFile, Place, Roots, Target, TlsSettings, guards, ssh};
+use super::{
+    Endpoint, Keepalives, NamedFile, Place, Roots, Target, TlsSettings, guards, lint, ssh,
+};
 use crate::cause::config as cause;
 use crate::finding::Finding;
 use crate::report::TargetReport;
@@ -106,7 +108,8 @@ impl Resolver<'_> {
     }
 
     /// Where each entry of the host list leads. libpq passes over a port out
-    /// of range and an address that is none, and tries the next entry.
+    /// of range, an address that is none and a host that cannot be one, and
+    /// tries the next entry.
     fn endpoints(&mut self, entries: Vec<Entry>) -> Result<(Vec<Endpoint>, Vec<Entry>), Finding> {
         let mut usable = (Vec::new(), Vec::new());
         let mut passed_over = Vec::new();
@@ -147,7 +150,11 @@ impl Resolver<'_> {
         let place = match (entry.hostaddr.as_str(), entry.host.as_str()) {
             ("", "") => socket(socket_folder(), port),
             ("", host) if host.starts_with(['/', '@']) => socket(host, port),
-            ("", host) => Place::of_host(host),
+            ("", host) => {
+                let source = self.parameters.source("host", self.home());
+                lint::no_host(host, &source).map_err(|finding| (finding, false))?;
+                Place::of_host(host)
+            }
             (address, _) => match Place::address(address) {
                 Some((ip, zone)) => Place::Ip(ip, zone),
                 None => {

@@ -5,7 +5,7 @@ use super::driver;
 use super::origin::Origin;
 use super::parse::{self, around};
 use super::resolve::Resolver;
-use super::url_repair;
+use super::url_repair::{self, Placeholder};
 use crate::cause::config as cause;
 use crate::finding::Finding;
 
@@ -52,15 +52,11 @@ impl Resolver<'_> {
                 }
                 continue;
             }
-            let placed = *name == "host" && self.parameters.text("hostaddr").is_some();
-            let template = url_repair::placeholders(&text);
-            if let Some(found) = template.first().filter(|_| !placed) {
+            // The entries of a host list are looked at one by one later on.
+            let apart = |found: &Placeholder| *name == "host" && !found.text.contains(',');
+            let templates = url_repair::placeholders(&text);
+            if let Some(found) = templates.iter().find(|found| !apart(found)) {
                 return Err(parse::placeholder(called, &found.text, &source));
-            }
-            if *name == "host" && !placed {
-                for item in text.split(',') {
-                    in_host(item, &source)?;
-                }
             }
             if *name == "dbname" && driver::scheme(&text).is_some() {
                 return Err(Finding::new(&cause::PARAM_INVALID)
@@ -129,6 +125,15 @@ fn of_line_end(text: &str, source: &str) -> Option<Finding> {
         parse::whitespace("password", source, text, effect)
             .with("found", around(text).unwrap_or("a trailing newline"))
     })
+}
+
+/// What is no host name where one belongs: a template, or more than a name.
+/// libpq finds no address for it, and tries the next entry of the list.
+pub fn no_host(host: &str, source: &str) -> Result<(), Finding> {
+    match url_repair::placeholders(host).first() {
+        Some(found) => Err(parse::placeholder("host", &found.text, source)),
+        None => in_host(host, source),
+    }
 }
 
 /// More than a host name where one belongs.

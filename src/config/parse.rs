@@ -314,8 +314,12 @@ fn is_secret(assignment: &Assignment) -> bool {
 /// A template where one cannot be meant literally.
 fn wrong_template<'a>(plain: &str, templates: &'a [Placeholder]) -> Option<&'a Placeholder> {
     templates.iter().find(|template| {
-        let part = url_repair::part_of(plain, template.range.start);
-        part != "password" && part != "options"
+        match url_repair::part_of(plain, template.range.start) {
+            "password" | "options" => false,
+            // libpq may find another host in the list.
+            "host" => !plain.contains(',') || template.text.contains([',', ':', '@', '/', '?']),
+            _ => true,
+        }
     })
 }
 

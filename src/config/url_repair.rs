@@ -459,6 +459,7 @@ pub fn part_of(body: &str, at: usize) -> &'static str {
             match name {
                 "password=" => "password",
                 "options=" => "options",
+                name if name.starts_with("host=") => "host",
                 _ => "parameter",
             }
         }

@@ -33,6 +33,7 @@ mod dns_odd;
 mod driver_scheme;
 mod guards;
 mod healthy;
+mod host_list;
 pub mod idle;
 mod idle_ssh;
 mod key;
@@ -77,6 +78,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("healthy", healthy::SCENARIOS),
     ("config", config::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
+    ("config", host_list::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
     ("key", key_run::SCENARIOS),
