@@ -102,6 +102,16 @@ pub struct Target {
     pub guards: Guards,
 }
 
+impl Target {
+    /// Whether any connection may be encrypted: one through a unix socket is
+    /// not, unless SSH leads to it.
+    pub fn uses_tls(&self) -> bool {
+        let local = |endpoint: &Endpoint| matches!(endpoint.place, Place::Unix(_));
+        self.tls.mode != SslMode::Disable
+            && (self.ssh.is_some() || !self.endpoints.iter().all(local))
+    }
+}
+
 /// One entry of libpq's host list.
 #[derive(Clone, Debug)]
 pub struct Endpoint {

@@ -27,7 +27,9 @@ use crate::stage::dns::Resolved;
 use crate::stage::key::Keyring;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
-use crate::stage::{BackgroundCheck, Observation, Verdict, config, dns, key, ssh, tcp, tunnel};
+use crate::stage::{
+    BackgroundCheck, Observation, Verdict, config, dns, key, ssh, tcp, tls, tunnel,
+};
 use crate::system::System;
 use crate::token;
 use crate::wire::session::Session;
@@ -256,6 +258,13 @@ impl Run<'_> {
             let mut passwords = target.endpoints.iter().filter_map(|e| e.password.as_ref());
             if let Some(finding) = passwords.find_map(|password| token::doubt(password, now)) {
                 self.report.stage(Stage::Config).warn(finding);
+            }
+            // Of the files that `tls` will want, nothing later will tell.
+            if target.uses_tls() {
+                let record = self.report.stage(Stage::Config);
+                for warning in tls::foresee(target, &ctx).await {
+                    record.warn(warning);
+                }
             }
             return Ok(());
         }

@@ -141,6 +141,18 @@ pub(super) async fn shake(
     })
 }
 
+/// What the files of the settings would do to a handshake, as warnings: nothing
+/// is connected to.
+pub async fn foresee(target: &Target, ctx: &Ctx) -> Vec<Finding> {
+    let findings = match ready(&target.tls, ctx.limit()).await {
+        Ok(prepared) => prepared.warnings,
+        Err(finding) => vec![finding],
+    };
+    let source = source_of_roots(target);
+    let about = |finding: Finding| finding.with("source", source.clone()).as_warning();
+    findings.into_iter().map(about).collect()
+}
+
 /// Loads the files, beside everything else: a pipe among them may have a slow
 /// writer. It is given up early enough to say so.
 async fn ready(settings: &TlsSettings, limit: Instant) -> Verdict<TlsContext> {

@@ -32,6 +32,7 @@ use crate::wire::Stream;
 use crate::wire::secured::Wire;
 
 pub use client_alert::{client_required, late_alert};
+pub use handshake::foresee;
 
 /// Shakes hands where the peer said yes, decides what a refusal means where it
 /// said no.

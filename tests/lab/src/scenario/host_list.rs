@@ -10,7 +10,9 @@ use crate::{Case, Expect, Lab, Need, Scenario};
 fn list(lab: &Lab, hosts: &str) -> Result<Case> {
     let pg = lab.postgres()?;
     let socket = pg.socket_dir().display().to_string();
-    let hosts = hosts.replace("SOCKET", &socket).replace("HOST", "127.0.0.1");
+    let hosts = hosts
+        .replace("SOCKET", &socket)
+        .replace("HOST", "127.0.0.1");
     let conn = pg.conn().set("host", &hosts);
     let case = Case::check(conn).password(lab.password());
     Ok(case.assert(move |report| holds(report, "host", &hosts)))

@@ -27,6 +27,7 @@ mod across;
 mod auth;
 mod client;
 mod config;
+mod config_files;
 mod demo;
 mod dns;
 mod dns_odd;
@@ -78,6 +79,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("healthy", healthy::SCENARIOS),
     ("config", config::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
+    ("config", config_files::SCENARIOS),
     ("config", host_list::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
