@@ -49,7 +49,7 @@ pub struct Fix {
 pub struct Finding {
     /// The catalogue's row.
     pub cause: &'static Cause,
-    /// `Warn` or `Fail`.
+    /// `Warn` or `Fail`; `Pass` where it says why something works.
     pub status: Status,
     /// What convinced us; values are already safe to show.
     pub evidence: Map<String, Value>,
@@ -132,6 +132,12 @@ impl Finding {
     /// The same finding as a warning.
     pub fn as_warning(mut self) -> Self {
         self.status = Status::Warn;
+        self
+    }
+
+    /// The same finding as a word about what works.
+    pub fn as_note(mut self) -> Self {
+        self.status = Status::Pass;
         self
     }
 

@@ -67,6 +67,11 @@ impl StageRecord {
         self.findings.push(finding.as_warning());
     }
 
+    /// Says why something works.
+    pub fn tell(&mut self, finding: Finding) {
+        self.findings.push(finding.as_note());
+    }
+
     /// Notes a failure that something later may still make good.
     pub fn provisional(&mut self, finding: Finding) {
         self.provisional.push(finding);
@@ -466,7 +471,7 @@ pub struct FindingJson {
     /// The code.
     #[schemars(with = "String")]
     pub cause: &'static Cause,
-    /// `warn` or `fail`.
+    /// `warn` or `fail`; `pass` where it says why something works.
     pub status: Status,
     /// One sentence.
     pub summary: String,

@@ -489,6 +489,17 @@ fn ssh_agrees(text: &str, host: &str) -> Result<(), String> {
     if first("port") != Some(options.port.unwrap_or(22).to_string()) {
         return wrong("Port");
     }
+    let alive = options.server_alive_interval.unwrap_or_default();
+    if first("serveraliveinterval") != Some(alive.as_secs().to_string()) {
+        return wrong("ServerAliveInterval");
+    }
+    let keepalive = match options.tcp_keepalive {
+        Some(false) => "no",
+        _ => "yes",
+    };
+    if first("tcpkeepalive").as_deref() != Some(keepalive) {
+        return wrong("TCPKeepAlive");
+    }
     let keys = theirs.get("identityfile").cloned().unwrap_or_default();
     if !options.identity_files.is_empty() && keys != options.identity_files {
         return wrong("IdentityFile");
@@ -539,6 +550,14 @@ fn ssh_configurations_are_read_as_ssh_reads_them() {
         return;
     }
     let cases = [
+        "ServerAliveInterval 30\nServerAliveInterval 40\n",
+        "ServerAliveInterval none\nServerAliveInterval 1m30\n",
+        "ServerAliveInterval 0\nServerAliveInterval 5\n",
+        "Host other\nServerAliveInterval 5\nHost *\nServerAliveInterval 1H\n",
+        "ServerAliveInterval soon\n",
+        "ServerAliveInterval 3551w\n",
+        "TCPKeepAlive no\n",
+        "KeepAlive no\nTCPKeepAlive yes\n",
         "MACs foo\n",
         "MACs +foo\n",
         "MACs -foo\n",

@@ -459,6 +459,10 @@ pub struct Hop {
     pub algorithms: AlgorithmLists,
     /// `RequiredRSASize`: RSA keys of fewer bits are neither taken nor offered.
     pub least_rsa_bits: u32,
+    /// `ServerAliveInterval`; zero for none.
+    pub alive_interval: Duration,
+    /// `TCPKeepAlive`.
+    pub tcp_keepalive: bool,
     /// The ways to authenticate, in the order they are tried.
     pub methods: Vec<SshMethod>,
     /// The options that give ssh what our flags said: `-F FILE -i KEY`.

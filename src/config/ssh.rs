@@ -459,6 +459,8 @@ impl Planner<'_> {
             trusts_loopback: options.trusts_loopback.unwrap_or(false),
             checks_address: options.check_host_ip.unwrap_or(false),
             algorithms: options.algorithms.clone(),
+            alive_interval: options.server_alive_interval.unwrap_or_default(),
+            tcp_keepalive: options.tcp_keepalive.unwrap_or(true),
             least_rsa_bits: options.required_rsa_size.unwrap_or(0).max(LEAST_RSA_BITS),
             methods: methods(&options),
             proxy_command: proxy_command.filter(|_| first),

@@ -15,6 +15,7 @@ use super::connection::{TestOutcome, Treatment};
 use super::ladder::{
     self, Drop, DropKind, ParkedEnd, Rung, Threshold, TunnelPart, format_duration, told,
 };
+use super::own::OwnKeepalives;
 use super::tunnel::{Reach, Tunnel};
 use super::{Plan, suspects, unclassified};
 
@@ -42,6 +43,8 @@ pub struct IdleEvidence {
     /// goodbye was dropped in silence too. They stay until its own keepalives
     /// find them dead.
     pub left_behind: usize,
+    own: OwnKeepalives,
+    configured: Option<Cared>,
     unused: Option<ParkedEnd>,
     keepalive: Option<Cared>,
     heartbeat: Option<Cared>,
@@ -53,7 +56,10 @@ pub struct IdleEvidence {
 impl IdleEvidence {
     /// Nothing yet.
     pub fn new(connected: &Connected, plan: Plan) -> Self {
-        Self::through(Tunnel::of(connected), plan)
+        Self {
+            own: OwnKeepalives::of(connected),
+            ..Self::through(Tunnel::of(connected), plan)
+        }
     }
 
     fn through(tunnel: Tunnel, plan: Plan) -> Self {
@@ -62,6 +68,8 @@ impl IdleEvidence {
             rungs: Vec::new(),
             refused: None,
             left_behind: 0,
+            own: OwnKeepalives::default(),
+            configured: None,
             unused: None,
             keepalive: None,
             heartbeat: None,
@@ -72,6 +80,13 @@ impl IdleEvidence {
         }
     }
 
+    /// Whether the target's own keepalives come within the longest silence;
+    /// else its connections are like those without any.
+    pub fn has_own(&self) -> bool {
+        let first = self.own.first();
+        first.is_some_and(|first| first < self.plan.longest)
+    }
+
     /// What is done for an arm, for people.
     pub fn label(&self, care: Treatment) -> String {
         match care {
@@ -79,6 +94,7 @@ impl IdleEvidence {
                 Some(label) => format!("SSH only, to {label}"),
                 None => care.to_string(),
             },
+            Treatment::Configured => format!("{care}: {}", self.own.settings()),
             _ => care.to_string(),
         }
     }
@@ -93,6 +109,9 @@ impl IdleEvidence {
             })
         };
         match care {
+            Treatment::Configured => {
+                self.configured = self.own.interval().and_then(cared);
+            }
             Treatment::Keepalive(interval) => self.keepalive = cared(interval),
             Treatment::Heartbeat(interval) => self.heartbeat = cared(interval),
             Treatment::SshKeepalive(interval) => self.ssh_keepalive = cared(interval),
@@ -171,6 +190,7 @@ impl IdleEvidence {
                 }),
             },
         );
+        record.fact("configured", self.own_fact(&found));
         record.fact("keepalive_helps", self.keepalive_helps(&found));
         record.fact("heartbeat_helps", self.heartbeat_helps(&found));
         record.fact("advice", self.advice(&found));
@@ -183,12 +203,34 @@ impl IdleEvidence {
             record.fact("hops", self.hop_facts());
         }
         record.summary = match (&found.dropped, found.survived) {
+            (Some(drop), _) if self.own_helps(&found) == Some(true) => format!(
+                "alive with the target's own keepalives; without any, {}",
+                described(drop)
+            ),
             (Some(drop), _) => described(drop),
             (None, Some(survived)) => {
                 format!("alive after {} of idle time", format_duration(survived))
             }
             (None, None) => "no result yet".to_owned(),
         };
+    }
+
+    /// The target's own keepalives, and what became of the connection with
+    /// them; nothing where they come too late to make a difference.
+    fn own_fact(&self, found: &Threshold) -> serde_json::Value {
+        let cared = self.configured.as_ref();
+        let end = cared.map(|cared| told(&cared.end));
+        json!({
+            "keepalives": self.own.settings(),
+            "interval_ms": self.own.interval().map(ms),
+            "silence_ms": cared.map(|cared| ms(cared.life)),
+            "outcome": end.as_ref().map(|(outcome, _)| outcome),
+            "detail": end.as_ref().and_then(|(_, detail)| detail.clone()),
+            "prevents_drop": match self.has_own() {
+                true => self.own_helps(found),
+                false => found.dropped.as_ref().map(|_| false),
+            },
+        })
     }
 
     fn hop_facts(&self) -> serde_json::Value {
@@ -217,16 +259,31 @@ impl IdleEvidence {
         self.reaches(self.keepalive.as_ref(), found, TunnelPart::Ssh)
     }
 
+    /// Whether the target's own keepalives prevent the drop.
+    fn own_helps(&self, found: &Threshold) -> Option<bool> {
+        let cared = self.configured.as_ref();
+        match cared.map(|cared| &cared.end) {
+            _ if !found.is_of_silence() => None,
+            // However late they come, they are what the target has.
+            Some(ParkedEnd::Dropped(_)) => Some(false),
+            _ => self.over_ssh(cared, found),
+        }
+    }
+
+    fn ssh_keepalive_helps(&self, found: &Threshold) -> Option<bool> {
+        self.over_ssh(self.ssh_keepalive.as_ref(), found)
+    }
+
     /// Keepalives in an SSH session go no further than the SSH servers. Those
     /// of a later hop are data in the forward of the one before.
-    fn ssh_keepalive_helps(&self, found: &Threshold) -> Option<bool> {
+    fn over_ssh(&self, cared: Option<&Cared>, found: &Threshold) -> Option<bool> {
         let drop = found.dropped.as_ref()?;
         let later = drop.hop.is_some_and(|hop| hop + 1 < self.tunnel.hops.len());
         let part = match drop.part {
             Some(TunnelPart::Forward) if later => TunnelPart::Forward,
             _ => TunnelPart::Ssh,
         };
-        self.reaches(self.ssh_keepalive.as_ref(), found, part)
+        self.reaches(cared, found, part)
     }
 
     /// TCP keepalives of the database end at the last SSH server.
@@ -300,11 +357,15 @@ impl IdleEvidence {
             record.warn(unused);
         }
         let Some(drop) = &found.dropped else {
-            return match self.unclear() {
+            return match self.unclear().or_else(|| self.own_dropped()) {
                 Some(error) => Err(unclassified(&error)),
                 None => Ok(()),
             };
         };
+        if self.own_helps(&found) == Some(true) {
+            record.tell(self.kept(&found, drop));
+            return Ok(());
+        }
         if let Some(remedy) = self.remedy(&found) {
             record.warn(remedy);
         }
@@ -319,6 +380,40 @@ impl IdleEvidence {
             }
             _ => None,
         })
+    }
+
+    /// That the target's own connection was dropped, where those without
+    /// keepalives were not.
+    fn own_dropped(&self) -> Option<String> {
+        let ParkedEnd::Dropped(drop) = &self.configured.as_ref()?.end else {
+            return None;
+        };
+        Some(format!(
+            "the connection with the target's own keepalives ({}) was dropped ({}), those without \
+             any were not",
+            self.own.settings(),
+            described(drop)
+        ))
+    }
+
+    /// Why a target is fine whose connections would be dropped without its
+    /// own keepalives.
+    fn kept(&self, found: &Threshold, drop: &Drop) -> Finding {
+        let after = self.after(found, drop);
+        let settings = self.own.settings();
+        let remedy = format!(
+            "Without keepalives, an idle connection is dropped {after} of idle time; the target's \
+             own keepalives ({settings}) prevent it."
+        );
+        let finding = Finding::new(&cause::idle::KEEPALIVE)
+            .with("remedy", remedy)
+            .with("kind", drop.kind.name())
+            .with("after", after)
+            .with("dropped_ms", ms(drop.at))
+            .with("survived_ms", found.survived.map(ms))
+            .with("where", self.place(drop))
+            .with("own_keepalives", settings);
+        self.for_drivers(finding, found)
     }
 
     fn finding(&self, found: &Threshold, drop: &Drop) -> Finding {
@@ -389,6 +484,7 @@ impl IdleEvidence {
                 "left_behind",
                 (self.left_behind > 0).then_some(self.left_behind),
             )
+            .with("own_keepalives", self.own.settings())
             .with("intermittent", found.by_chance.then_some(true))
             .with("session_settings", session_settings(drop));
         match (drop.part.zip(drop.hop), numbers) {
@@ -523,12 +619,17 @@ impl IdleEvidence {
             .with("ssh_keepalive_helps", ssh)
             .with("server_keepalive_helps", server)
             .with("interval_ms", ms(interval));
+        Some(self.for_drivers(finding, found))
+    }
+
+    /// Adds the settings of each driver.
+    fn for_drivers(&self, finding: Finding, found: &Threshold) -> Finding {
         let advice = self.advice(found);
         let settings = advice.as_object().into_iter().flatten();
-        Some(settings.fold(finding, |finding, (driver, setting)| {
+        settings.fold(finding, |finding, (driver, setting)| {
             let setting = crate::finding::shown(setting);
             finding.fix(format!("{driver}: {setting}"), None)
-        }))
+        })
     }
 }
 

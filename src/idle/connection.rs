@@ -16,6 +16,7 @@ use crate::wire::session::{IdleMessage, QueryError, Session};
 
 use super::advice;
 use super::ladder::{Drop, DropKind, ParkedEnd, SERVER_TIMEOUTS, TunnelPart, format_duration};
+use super::own::OwnKeepalives;
 use super::ssh_hop::HopEnd;
 
 /// What a heartbeat and a wake-up send.
@@ -34,6 +35,8 @@ pub enum Treatment {
     Parked,
     /// The same, and it has never been used: a pooler may treat it otherwise.
     Unused,
+    /// What the target's own settings send, and nothing else; then a query.
+    Configured,
     /// TCP keepalives at this interval; then a query.
     Keepalive(Duration),
     /// A query at this interval.
@@ -60,7 +63,7 @@ pub struct TestOutcome {
 
 /// An open connection.
 pub struct TestConnection {
-    care: Treatment,
+    beats: Vec<Beat>,
     line: ParkedLine,
     begun: Instant,
     patience: Duration,
@@ -86,10 +89,14 @@ impl TestConnection {
         let ctx = connected.ctx.clone();
         let keepalives = match care {
             Treatment::Keepalive(interval) => keepalives(Some(interval)),
+            Treatment::Configured => way.own.tcp.unwrap_or(keepalives(None)),
             _ => keepalives(None),
         };
         let line = match care {
-            Treatment::Hop(_) | Treatment::Keepalive(_) | Treatment::SshKeepalive(_)
+            Treatment::Hop(_)
+            | Treatment::Configured
+            | Treatment::Keepalive(_)
+            | Treatment::SshKeepalive(_)
                 if way.is_shared() =>
             {
                 let finding = Finding::new(&crate::cause::idle::UNCLASSIFIED);
@@ -108,7 +115,7 @@ impl TestConnection {
             }
         };
         Ok(Self {
-            care,
+            beats: beats(care, &way.own),
             line,
             begun: Instant::now(),
             patience: ctx.timeout,
@@ -126,7 +133,7 @@ impl TestConnection {
     /// closed and there is no outcome.
     pub async fn live(self, mut until: watch::Receiver<Instant>) -> Option<TestOutcome> {
         let Self {
-            care,
+            beats,
             line,
             begun,
             patience,
@@ -142,12 +149,7 @@ impl TestConnection {
                     patience,
                     ctx,
                 };
-                let beat = match care {
-                    Treatment::Heartbeat(interval) => Some(Beat::Query(interval)),
-                    Treatment::SshKeepalive(interval) => Some(Beat::Ssh(interval)),
-                    _ => None,
-                };
-                let end = database.watch(beat, &mut until).await;
+                let end = database.watch(&beats, &mut until).await;
                 if !matches!(end, Some(ParkedEnd::Dropped(_))) {
                     // A farewell that cannot be sent must not hold the test up.
                     let _ = tokio::time::timeout(patience, database.session.close()).await;
@@ -160,20 +162,33 @@ impl TestConnection {
     }
 }
 
-/// What is sent at an interval.
+/// Something that is sent at an interval.
 #[derive(Clone, Copy)]
-enum Beat {
-    /// A query.
-    Query(Duration),
-    /// A keepalive to every hop.
-    Ssh(Duration),
+struct Beat {
+    interval: Duration,
+    sent: Sent,
 }
 
-impl Beat {
-    fn interval(self) -> Duration {
-        match self {
-            Beat::Query(interval) | Beat::Ssh(interval) => interval,
-        }
+/// What is sent.
+#[derive(Clone, Copy)]
+enum Sent {
+    /// A query.
+    Query,
+    /// A keepalive to one hop, or to every one.
+    Ssh(Option<usize>),
+}
+
+/// What this program sends; TCP's keepalives the system sends.
+fn beats(care: Treatment, own: &OwnKeepalives) -> Vec<Beat> {
+    let beat = |interval, sent| Beat { interval, sent };
+    match care {
+        Treatment::Heartbeat(interval) => vec![beat(interval, Sent::Query)],
+        Treatment::SshKeepalive(interval) => vec![beat(interval, Sent::Ssh(None))],
+        Treatment::Configured => own
+            .hops()
+            .map(|(hop, interval)| beat(interval, Sent::Ssh(Some(hop))))
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -196,6 +211,7 @@ impl Through {
 /// The way to the database.
 pub struct Way<'a> {
     connected: &'a Connected,
+    own: OwnKeepalives,
     shared: AtomicBool,
 }
 
@@ -204,6 +220,7 @@ impl<'a> Way<'a> {
     pub fn new(connected: &'a Connected) -> Self {
         Self {
             connected,
+            own: OwnKeepalives::of(connected),
             shared: AtomicBool::new(false),
         }
     }
@@ -237,7 +254,10 @@ impl<'a> Way<'a> {
                 Ok((session, hop)) => return Ok((session, hop.map(Through::new))),
                 Err(finding) if finding.cause.is_of(crate::cause::family::SSH_AUTH) => {
                     self.shared.store(true, Ordering::Relaxed);
-                    if let Treatment::Keepalive(_) | Treatment::SshKeepalive(_) = care {
+                    if let Treatment::Configured
+                    | Treatment::Keepalive(_)
+                    | Treatment::SshKeepalive(_) = care
+                    {
                         return Err(finding);
                     }
                 }
@@ -284,18 +304,21 @@ struct Database {
 }
 
 impl Database {
-    /// Sleeps, or sends something every `beat`, until its time is up, listening
-    /// all the while; then asks for a last sign of life. `None` where nobody
-    /// wants to know any more.
+    /// Sleeps, or sends what is to be sent, until its time is up, listening all
+    /// the while; then asks for a last sign of life. `None` where nobody wants
+    /// to know any more.
     async fn watch(
         &mut self,
-        beat: Option<Beat>,
+        beats: &[Beat],
         until: &mut watch::Receiver<Instant>,
     ) -> Option<ParkedEnd> {
-        let mut next_beat = beat.map(|beat| self.begun + beat.interval());
+        let due = |beat: &Beat| (self.begun + beat.interval, *beat);
+        let mut schedule: Vec<(Instant, Beat)> = beats.iter().map(due).collect();
         loop {
             let end = *until.borrow_and_update();
-            let wake = next_beat.map_or(end, |beat| beat.min(end));
+            let next = schedule.iter_mut().min_by_key(|(at, _)| *at);
+            let next = next.filter(|(at, _)| *at < end);
+            let wake = next.as_ref().map_or(end, |(at, _)| *at);
             tokio::select! {
                 event = self.session.next_event() => {
                     if let Some(drop) = self.told(event).await {
@@ -304,19 +327,20 @@ impl Database {
                 }
                 changed = until.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(wake.into()) => {
-                    let dropped = match beat {
-                        Some(Beat::Ssh(_)) if wake < end => {
-                            ssh_keepalive(self.through.as_ref(), self.begun, self.patience).await
+                    let through = self.through.as_ref();
+                    let dropped = match &next {
+                        Some((_, Beat { sent: Sent::Ssh(hop), .. })) => {
+                            ssh_keepalive(through, *hop, self.begun, self.patience).await
                         }
                         _ => self.wake().await,
                     };
                     if let Some(drop) = dropped {
                         return Some(ParkedEnd::Dropped(drop));
                     }
-                    if wake >= end {
+                    let Some((at, beat)) = next else {
                         return Some(ParkedEnd::Survived);
-                    }
-                    next_beat = beat.map(|beat| wake + beat.interval());
+                    };
+                    *at += beat.interval;
                 }
             }
         }
@@ -384,15 +408,22 @@ impl Database {
     }
 }
 
-/// Sends a keepalive to every hop; one that does not answer in time was
-/// dropped in silence. A session that ended is told by the connection.
+/// Sends a keepalive to one hop, or to every one; one that does not answer in
+/// time was dropped in silence. A session that ended is told by the connection.
 async fn ssh_keepalive(
     through: Option<&Through>,
+    only: Option<usize>,
     begun: Instant,
     patience: Duration,
 ) -> Option<Drop> {
     let at = begun.elapsed();
-    let hop = through?.bastion.first_silent(patience).await?;
+    let bastion = &through?.bastion;
+    if let Some(only) = only
+        && bastion.is_alive(only, patience).await
+    {
+        return None;
+    }
+    let hop = bastion.first_silent(patience).await?;
     let silent = begun.elapsed() >= at + patience;
     silent.then(|| Drop {
         part: Some(TunnelPart::Ssh),
@@ -526,6 +557,7 @@ impl std::fmt::Display for Treatment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Treatment::Parked => f.write_str("idle"),
+            Treatment::Configured => f.write_str("as configured"),
             Treatment::Unused => f.write_str("idle, never used"),
             Treatment::Keepalive(interval) => {
                 write!(f, "TCP keepalives every {}", format_duration(*interval))

@@ -4,7 +4,9 @@
 //! Up to eight connections are parked at once, TCP keepalives off, each to be
 //! woken after another silence, so that a threshold is bracketed in the time
 //! of the longest rung. Beside them one has TCP keepalives and one sends a
-//! query now and then: what they outlive, they prevent. A drop that is told
+//! query now and then: what they outlive, they prevent. Where the target's own
+//! keepalives come within the longest silence, one has those, is left alone for
+//! all of it and decides the verdict. A drop that is told
 //! while parked is timed as it comes; one that is only found at waking up is
 //! looked at once more, with rungs inside its bracket.
 //!
@@ -19,6 +21,7 @@ mod advice;
 mod classify;
 mod connection;
 mod ladder;
+mod own;
 mod ssh_hop;
 mod suspects;
 mod tunnel;
@@ -226,13 +229,14 @@ impl<'a> IdleTest<'a> {
         tell: Tell<'a>,
     ) -> Self {
         let (send, outcomes) = mpsc::channel(64);
+        let known = IdleEvidence::new(connected, plan);
         // Through a tunnel two more are cared for.
         let more = if connected.bastion.is_some() { 2 } else { 0 };
+        let more = more + u64::from(known.has_own());
         let plan = Plan {
             spare: plan.spare.map(|spare| spare.saturating_sub(more)),
             ..plan
         };
-        let known = IdleEvidence::new(connected, plan);
         known.note(record);
         Self {
             connected,
@@ -282,7 +286,9 @@ impl<'a> IdleTest<'a> {
             .map(|silence| (Treatment::Parked, silence))
             .collect();
         let cared_for = self.cared_for(self.interval);
-        arms.splice(1..1, cared_for.into_iter().map(|care| (care, longest)));
+        let own = self.known.has_own().then_some(Treatment::Configured);
+        let cared_for = own.into_iter().chain(cared_for);
+        arms.splice(1..1, cared_for.map(|care| (care, longest)));
         arms.push((Treatment::Unused, longest));
         let hops = self.known.tunnel.hops.len();
         arms.extend((0..hops).map(|hop| (Treatment::Hop(hop), longest)));
@@ -312,7 +318,12 @@ impl<'a> IdleTest<'a> {
                     // It could tell nothing of its own.
                     Err(_)
                         if self.way.is_shared()
-                            && matches!(care, Treatment::Hop(_) | Treatment::SshKeepalive(_)) => {}
+                            && matches!(
+                                care,
+                                Treatment::Hop(_)
+                                    | Treatment::SshKeepalive(_)
+                                    | Treatment::Configured
+                            ) => {}
                     Err(finding) => {
                         (self.tell)(Event::Note(format!(
                             "not opened: {}: {}",
@@ -427,7 +438,8 @@ impl<'a> IdleTest<'a> {
             return;
         };
         // No answer, or a pooler's refusal, may have nothing to do with silence.
-        if let (ParkedEnd::Dropped(drop), Treatment::Parked) = (&outcome.end, live.care)
+        if let (ParkedEnd::Dropped(drop), Treatment::Parked | Treatment::Configured) =
+            (&outcome.end, live.care)
             && !drop.announced
             && matches!(drop.kind, DropKind::Silent | DropKind::Pooler)
             && let Err(finding) = self.fresh().await
@@ -570,7 +582,7 @@ impl<'a> IdleTest<'a> {
     fn hurry(&mut self, enough: Duration, dropped: Duration) {
         let longest = self.plan.longest.max(dropped + LEAST_INTERVAL);
         for (id, live) in &mut self.live {
-            if live.care == Treatment::Parked {
+            if matches!(live.care, Treatment::Parked | Treatment::Configured) {
                 continue;
             }
             let until = live.begun + enough.min(longest);

@@ -55,15 +55,23 @@ impl Bastion {
     /// Asks every hop for a sign of life, the nearest first; any answer is
     /// one. The first hop that gives none in time, if any.
     pub async fn first_silent(&self, patience: Duration) -> Option<usize> {
-        for (hop, session) in self.sessions().iter().enumerate() {
-            if !matches!(
-                tokio::time::timeout(patience, session.answers()).await,
-                Ok(true)
-            ) {
+        for hop in 0..self.sessions().len() {
+            if !self.is_alive(hop, patience).await {
                 return Some(hop);
             }
         }
         None
+    }
+
+    /// Asks one hop for a sign of life.
+    pub async fn is_alive(&self, hop: usize, patience: Duration) -> bool {
+        match self.sessions().get(hop) {
+            Some(session) => matches!(
+                tokio::time::timeout(patience, session.answers()).await,
+                Ok(true)
+            ),
+            None => false,
+        }
     }
 
     /// How many forwards this hop closed of its own accord. A database that

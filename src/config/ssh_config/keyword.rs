@@ -40,6 +40,8 @@ pub(super) enum ValueKind {
     BindInterface,
     KnownHostsCommand,
     RequiredRsaSize,
+    ServerAliveInterval,
+    TcpKeepAlive,
     RevokedHostKeys,
     CaSignatureAlgorithms,
     RefuseConnection,
@@ -88,6 +90,8 @@ impl ValueKind {
             "ignoreunknown" => IgnoreUnknown,
             "addressfamily" => AddressFamily,
             "requiredrsasize" => RequiredRsaSize,
+            "serveraliveinterval" => ServerAliveInterval,
+            "tcpkeepalive" | "keepalive" => TcpKeepAlive,
             "checkhostip" => CheckHostIp,
             "bindaddress" => BindAddress,
             "bindinterface" => BindInterface,
@@ -133,8 +137,6 @@ impl ValueKind {
             | "permitlocalcommand"
             | "stdinnull"
             | "streamlocalbindunlink"
-            | "tcpkeepalive"
-            | "keepalive"
             | "visualhostkey" => Shaped(ValueShape::Flag("")),
             "canonicalizemaxdots" | "numberofpasswordprompts" | "serveralivecountmax" => {
                 Shaped(ValueShape::Number)
@@ -152,7 +154,7 @@ impl ValueKind {
             | "warnweakcrypto"
             | "versionaddendum"
             | "xauthlocation" => One,
-            "connecttimeout" | "serveraliveinterval" => Shaped(ValueShape::Time("none")),
+            "connecttimeout" => Shaped(ValueShape::Time("none")),
             "forwardx11timeout" => Shaped(ValueShape::Time("none")),
             "controlpersist" => Shaped(ValueShape::Time("yes no true false")),
             "controlmaster" => Shaped(ValueShape::Flag("auto ask autoask")),

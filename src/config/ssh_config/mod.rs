@@ -19,6 +19,7 @@ mod undecided;
 mod values;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::files;
 use crate::process::Variables;
@@ -83,6 +84,10 @@ pub struct Options {
     pub check_host_ip: Option<bool>,
     /// `RequiredRSASize`, in bits.
     pub required_rsa_size: Option<u32>,
+    /// `ServerAliveInterval`; `none` counts as not set.
+    pub server_alive_interval: Option<Duration>,
+    /// `TCPKeepAlive`.
+    pub tcp_keepalive: Option<bool>,
     /// `PubkeyAuthentication`.
     pub pubkey: Option<bool>,
     /// `PasswordAuthentication`.

@@ -1,5 +1,7 @@
 //! What a setting means: which of its values are allowed, and where it is kept.
 
+use std::time::Duration;
+
 use super::destination::jump;
 use super::forward::port as port_number;
 use super::keyword::ValueKind;
@@ -205,6 +207,19 @@ impl Reader<'_> {
                 let bits = values::number(&setting.value()?)
                     .ok_or("RequiredRSASize with a value that is not a number")?;
                 keep(&mut options.required_rsa_size, bits, active);
+            }
+            ValueKind::ServerAliveInterval => {
+                let value = setting.value()?;
+                // A later line counts where this one says none.
+                if !value.eq_ignore_ascii_case("none") {
+                    let seconds = values::seconds(&value)
+                        .ok_or("ServerAliveInterval with a value that ssh does not know")?;
+                    let interval = Duration::from_secs(seconds);
+                    keep(&mut options.server_alive_interval, interval, active);
+                }
+            }
+            ValueKind::TcpKeepAlive => {
+                keep(&mut options.tcp_keepalive, flag(&setting.value()?)?, active);
             }
             ValueKind::Shaped(shape) => {
                 let values = setting.rest();

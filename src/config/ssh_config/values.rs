@@ -57,24 +57,31 @@ pub(super) fn number(text: &str) -> Option<u32> {
     number.parse::<i32>().ok()?.try_into().ok()
 }
 
-/// `90`, `1h30m` (misc.c, `convtime`).
-fn is_time(text: &str) -> bool {
-    let mut rest = text;
+/// `90`, `1h30m` (misc.c, `convtime`), in seconds.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let mut rest = Some(text).filter(|text| !text.is_empty())?;
+    let mut sum = 0u64;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, behind) = rest.split_at(digits);
-        if number.parse::<i32>().is_err() {
-            return false;
-        }
+        let number = number.parse::<i32>().ok()?;
         let mut unit = behind.chars();
-        match unit.next() {
-            None => return true,
-            Some('s' | 'S' | 'm' | 'M' | 'h' | 'H' | 'd' | 'D' | 'w' | 'W') => {}
-            Some(_) => return false,
-        }
+        let length = match unit.next().map(|c| c.to_ascii_lowercase()) {
+            None | Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3_600,
+            Some('d') => 86_400,
+            Some('w') => 604_800,
+            Some(_) => return None,
+        };
+        sum += u64::from(number.unsigned_abs()) * length;
         rest = unit.as_str();
     }
-    !text.is_empty()
+    (sum <= i32::MAX.unsigned_abs().into()).then_some(sum)
+}
+
+fn is_time(text: &str) -> bool {
+    seconds(text).is_some()
 }
 
 fn is_one_of(list: &str, word: &str) -> bool {
@@ -207,11 +214,17 @@ mod tests {
 
     #[test]
     fn times() {
-        for fine in ["0", "90", "1h30", "1h30m", "2W"] {
-            assert!(is_time(fine), "{fine}");
+        for (fine, sum) in [
+            ("0", 0),
+            ("90", 90),
+            ("1h30", 3_630),
+            ("1h30m", 5_400),
+            ("2W", 1_209_600),
+        ] {
+            assert_eq!(seconds(fine), Some(sum), "{fine}");
         }
-        for bad in ["", "soon", "1x", "-1", "1 h", "99999999999"] {
-            assert!(!is_time(bad), "{bad}");
+        for bad in ["", "soon", "1x", "-1", "1 h", "99999999999", "3551w"] {
+            assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 }

@@ -36,6 +36,7 @@ mod guards;
 mod healthy;
 mod host_list;
 pub mod idle;
+mod idle_own;
 mod idle_ssh;
 mod key;
 mod key_mangled;
@@ -135,6 +136,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", provider::SCENARIOS),
     ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
+    ("idle", idle_own::SCENARIOS),
     ("idle", idle_ssh::SCENARIOS),
     ("stress", stress::SCENARIOS),
     ("client", client::SCENARIOS),
