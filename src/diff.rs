@@ -487,8 +487,10 @@ fn push(
     }
 }
 
-/// Whether a difference may explain why the run ended otherwise: it is felt
-/// no later than in the stage that failed first.
+/// Whether a difference may explain why the run ended otherwise: a setting or a
+/// finding that is felt no later than in the stage that failed first, a fact of
+/// that stage, or another end that was spoken to before. What an earlier stage
+/// observed of an end that it was content with, explains nothing.
 fn explains(one: &Difference, until: Option<usize>) -> bool {
     let Some(until) = until else {
         return one.part == Part::Finding;
@@ -497,7 +499,11 @@ fn explains(one: &Difference, until: Option<usize>) -> bool {
     match one.part {
         // What only one of them came to see is a consequence.
         Part::Fact if one.a.is_null() || one.b.is_null() => false,
-        Part::Target | Part::Fact | Part::Finding => stage.is_some_and(|stage| stage <= until),
+        Part::Fact => stage.is_some_and(|stage| match stage == until {
+            true => !is_reported(one),
+            false => stage < until && identity(one),
+        }),
+        Part::Target | Part::Finding => stage.is_some_and(|stage| stage <= until),
         Part::Origin => false,
         Part::Environment => matches!(one.name.as_str(), "container" | "wsl" | "ci"),
     }
@@ -553,8 +559,19 @@ static DECISIVE: &[(Causes, &[&str])] = {
         ),
         (AllOf(family::KEY), &["mode", "path"]),
         (AllOf(family::DNS), &["host"]),
-        (These(&[&server::OPTION]), &["options"]),
-        (These(&[&server::READ_ONLY]), &["target_session_attrs"]),
+        (These(&[&server::OPTION]), &["options", "server version"]),
+        (
+            These(&[&server::READ_ONLY]),
+            &[
+                "target_session_attrs",
+                "in recovery",
+                "read only",
+                "read only by default",
+                "parameters, in hot standby",
+                "parameters, default transaction read only",
+            ],
+        ),
+        (These(&[&tls::TIMEOUT]), &["path mtu", "mss"]),
     ]
 };
 
@@ -575,19 +592,15 @@ fn decides(one: &Difference, cause: Option<&Cause>) -> Option<usize> {
 
 /// Whether a fact says who is spoken to rather than how.
 fn identity(one: &Difference) -> bool {
+    let signs = ["address", "chain", "certificate", "host key", "hop"];
+    !is_reported(one) && signs.iter().any(|sign| one.name.contains(sign))
+}
+
+/// Whether it is what a server tells every client that it has let in: its
+/// version and the settings of the session.
+fn is_reported(one: &Difference) -> bool {
     let name = one.name.as_str();
-    [
-        "address",
-        "chain",
-        "certificate",
-        "host key",
-        "server",
-        "version",
-        "path mtu",
-        "hop",
-    ]
-    .iter()
-    .any(|sign| name.contains(sign))
+    name.starts_with("parameters, ") || matches!(name, "notices" | "server version")
 }
 
 #[cfg(test)]
@@ -682,6 +695,59 @@ mod tests {
             "dbname"
         );
         assert_eq!(first("tcp.refused", both("1", "a"), both("2", "b")), "port");
+    }
+
+    #[test]
+    fn what_cannot_explain_it_comes_after_what_can() {
+        let facts = |n: u32| {
+            json!({
+                "dns": {"addresses": [format!("10.0.0.{n}")], "resolver": format!("r{n}")},
+                "tcp": {"mss": 1400 + n, "path_mtu": 1440 + n, "link": format!("eth{n}")},
+                "tls": {"cipher": format!("c{n}"), "version": format!("TLSv1.{n}"),
+                    "chain": [{"subject": format!("CN={n}"), "fingerprint": format!("{n}")}]},
+                "auth": {"method": format!("m{n}"), "parameters": {
+                    "server_version": format!("1{n}"), "TimeZone": format!("UTC{n}"),
+                    "application_name": format!("dbdoctor{n}"),
+                    "default_transaction_read_only": format!("{n}")}},
+                "server": {"server_version": format!("1{n}"), "read_only": n == 3},
+            })
+        };
+        let explaining = |stage: &str, cause: &str| {
+            let parameters = |n: u32| {
+                json!({"user": set(&format!("u{n}"), "PGUSER"),
+                    "application_name": set(&format!("a{n}"), "PGAPPNAME")})
+            };
+            let a = report("pass", "", "", parameters(2), facts(2));
+            let b = report("fail", stage, cause, parameters(3), facts(3));
+            let diff = Diff::of(&a, &b).unwrap();
+            let explains = diff.differences.iter().take_while(|one| one.explains);
+            let facts = explains.filter(|one| one.part != Part::Finding);
+            let names: Vec<String> = facts.map(|one| one.name.clone()).collect();
+            assert!(diff.differences.len() > names.len() + 5);
+            names
+        };
+        let who = ["addresses", "chain"];
+        assert_eq!(
+            explaining("auth", "auth.password.wrong"),
+            [["user"].as_slice(), &who, &["method"]].concat()
+        );
+        assert_eq!(
+            explaining("server", "server.read-only"),
+            [
+                [
+                    "read only",
+                    "parameters, default transaction read only",
+                    "user"
+                ]
+                .as_slice(),
+                &who
+            ]
+            .concat()
+        );
+        assert_eq!(
+            explaining("tls", "tls.timeout"),
+            [["path mtu", "mss"].as_slice(), &who, &["cipher", "version"]].concat()
+        );
     }
 
     #[test]
