@@ -54,6 +54,13 @@ const SCHEMES: &[(&str, &str)] = &[
     ("pg", "other drivers"),
 ];
 
+/// Those that read libpq's schemes in capitals too.
+const ANY_CASE: &str = "drivers that ignore upper and lower case";
+
+/// What PDO begins with; every semicolon behind it counts as a space
+/// (php-src, `pdo_pgsql_handle_factory`).
+const PDO: &str = "pgsql:";
+
 /// Drivers that SQLAlchemy names behind a plus sign.
 const DIALECTS: &[&str] = &[
     "psycopg2",
@@ -121,7 +128,7 @@ pub fn normalised(scheme: &str, rest: &str) -> Option<(String, Dialect, Option<T
     };
     let lower = scheme.to_ascii_lowercase();
     if matches!(lower.as_str(), "postgresql" | "postgres") {
-        let said = said("other drivers", "libpq requires the scheme in lower case");
+        let said = said(ANY_CASE, "libpq requires the scheme in lower case");
         return Some((url, Dialect::Libpq, said));
     }
     if let Some((base, driver)) = lower.split_once('+')
@@ -133,6 +140,27 @@ pub fn normalised(scheme: &str, rest: &str) -> Option<(String, Dialect, Option<T
     }
     let driver = known_scheme(&lower)?;
     Some((url, Dialect::Of(driver), said(driver, "PostgreSQL")))
+}
+
+/// The connection string in a DSN of PDO, as PDO hands it to libpq.
+pub fn pdo(text: &str) -> Option<String> {
+    let rest = text.strip_prefix(PDO).filter(|rest| rest.contains('='))?;
+    Some(rest.replace(';', " "))
+}
+
+/// What is to be known of a string that libpq does not read as its driver
+/// does: what it begins with, and whose it is. A URL that names its driver
+/// behind a plus sign, or JDBC, is known not to be for libpq.
+pub fn foreign_form(text: &str) -> Option<(String, &'static str)> {
+    if pdo(text).is_some() {
+        return Some((PDO.to_owned(), "PHP's PDO"));
+    }
+    let (scheme, rest) = self::scheme(text)?;
+    let reader = match normalised(scheme, rest)? {
+        (_, Dialect::Libpq, said) => said.map(|_| ANY_CASE),
+        (_, Dialect::Of(_), _) => known_scheme(&scheme.to_ascii_lowercase()),
+    };
+    Some((format!("{scheme}://"), reader?))
 }
 
 fn known_scheme(scheme: &str) -> Option<&'static str> {

@@ -49,12 +49,18 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
     if core.starts_with("jdbc:") {
         return read_jdbc(core, source);
     }
+    if let Some(settings) = driver::pdo(text) {
+        let mut reading = read_conninfo(&settings, source)?;
+        warn_of_form(&mut reading, text, source);
+        return Ok(reading);
+    }
     if let Some((scheme, rest)) = driver::scheme(text) {
         return match driver::normalised(scheme, rest) {
             Some((url, dialect, said)) => {
                 let mut reading = read_uri(&url, dialect, source)?;
                 reading.translations.splice(0..0, said);
                 warn_of_trailing(&mut reading, text, source);
+                warn_of_form(&mut reading, text, source);
                 Ok(reading)
             }
             None => Err(foreign_scheme(scheme, source)),
@@ -149,6 +155,33 @@ fn warn_of_trailing(reading: &mut Reading, text: &str, source: &str) {
         false => "libpq takes it as part of the last value",
     };
     let finding = whitespace("connection URL", source, trailing, effect).with("found", found);
+    reading.warnings.push(finding);
+}
+
+/// That libpq reads something else in it than its driver does, and what libpq
+/// would have to be told.
+fn warn_of_form(reading: &mut Reading, text: &str, source: &str) {
+    let Some((scheme, reader)) = driver::foreign_form(text) else {
+        return;
+    };
+    // Where something else is doubtful, a value may hold a piece of a password.
+    let certain = reading.warnings.is_empty();
+    let settings = reading.assignments.iter().filter(|one| !is_secret(one));
+    let settings: Vec<String> = settings
+        .map(|one| conninfo::setting(&one.name, &one.text()))
+        .collect();
+    let finding = Finding::new(&cause::URL_SCHEME)
+        .with("source", source.to_owned())
+        .with("scheme", scheme)
+        .with("reader", reader)
+        .with(
+            "effect",
+            match text.contains('=') {
+                true => "rejects it",
+                false => "takes all of it for the name of a database",
+            },
+        )
+        .word("settings", certain.then(|| settings.join(" ")));
     reading.warnings.push(finding);
 }
 
@@ -572,6 +605,18 @@ mod tests {
             ("\"host=db\"", "config.whitespace"),
             ("postgresql://db/app?sslmod=require", "config.param.unknown"),
             ("postgresql://db/app?schema=public", "config.param.unknown"),
+            ("postgis://app@db/app", "config.url.scheme"),
+            ("POSTGRES://app@db/app", "config.url.scheme"),
+            (
+                "PostgreSQL://app@db/app?sslmode=require",
+                "config.url.scheme",
+            ),
+            ("r2dbc:postgresql://app@db/app", "config.url.scheme"),
+            ("cockroachdb://app@db/app", "config.url.scheme"),
+            ("pgsql://app@db/app", "config.url.scheme"),
+            ("pgsql:host=db;port=5432;dbname=app", "config.url.scheme"),
+            ("pgsql:host=db dbname=app;user=x", "config.url.scheme"),
+            ("pgsql:host=db;charset=utf8", "config.param.unknown"),
             (
                 "postgresql://db/app?sslmode=no-verify",
                 "config.param.unknown",
@@ -596,7 +641,6 @@ mod tests {
             "\n host = db\n user = app\n",
             "jdbc:postgresql://db/app?user=app&password=x&currentSchema=y",
             "postgresql+asyncpg://app:pw@db/app?prepared_statement_cache_size=0",
-            "postgis://app@db/app",
             "postgresql://app@db/app?ssl=true",
             "postgresql://db/app?options=-c%20search_path%3D%22$user%22",
             "postgresql://app:a$(1)@db/app?application_name=http://x",
@@ -637,6 +681,13 @@ mod tests {
             "host=db password=x canary=y",
             "host=db password=x canary",
             "Host=db;Password=canary",
+            "pgsql:host=db;user=app;password=canary",
+            "pgsql:host=db;user=app;password=x;canary",
+            "pgsql:host=db;password=x canary=y",
+            "r2dbc:postgresql://app:canary@db/app",
+            "POSTGRESQL://app:canary@db/app?password=canary",
+            "cockroachdb://app:canary/pass@db/app",
+            "pgsql://app:canary@pass@db/app",
             "jdbc:postgresql://app:canary@db/app",
             "\"postgresql://app:canary@db/app\"",
             "postgresql://app:canary@db/app\n",

@@ -28,6 +28,7 @@ mod auth;
 mod client;
 mod config;
 mod config_files;
+mod config_scheme;
 mod demo;
 mod dns;
 mod dns_odd;
@@ -81,6 +82,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", config::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
     ("config", config_files::SCENARIOS),
+    ("config", config_scheme::SCENARIOS),
     ("config", host_list::SCENARIOS),
     ("key", key::SCENARIOS),
     ("key", key_mangled::SCENARIOS),
