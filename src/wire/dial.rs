@@ -258,12 +258,16 @@ async fn bound(
     to: SocketAddr,
     limit: Instant,
 ) -> Result<SocketAddr, Why> {
-    let (socket, end) = (socket.try_clone().map_err(|e| Why::of(&e))?, end.clone());
-    let bound = tokio::task::spawn_blocking(move || local_end::bind(&socket, &end, to));
+    let socket = socket.try_clone().map_err(|error| Why::of(&error))?;
+    let this = end.clone();
+    let bound = tokio::task::spawn_blocking(move || local_end::bind(&socket, &this, to));
     match tokio::time::timeout_at(limit.into(), bound).await {
         Ok(Ok(bound)) => bound,
         Ok(Err(error)) => Err(Why::Other(error.to_string())),
-        Err(_) => Err(Why::Late),
+        Err(_) => {
+            let silent = BindFault::Unresolved("no answer from the name servers".to_owned());
+            Err(Unbound::of(end, silent))
+        }
     }
 }
 

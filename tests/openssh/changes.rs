@@ -2,7 +2,8 @@
 //! follow is not among it, and a scenario of its own says what becomes of it:
 //! * `ProxyUseFdpass`, `PKCS11Provider`, `VerifyHostKeyDNS`, `CanonicalizeHostname yes`:
 //!   `config.ssh.unsupported`;
-//! * `Match localnetwork`, `tagged`, `version`, `sessiontype` and `command`: the same;
+//! * `Match version`: the same; `localnetwork`, `tagged`, `sessiontype` and `command`: the ssh
+//!   that is installed may not know them;
 //! * `ControlPath` of a running master: ssh would not log in at all;
 //! * `ForwardAgent` with a socket that is not there, at which ssh stops: dbdoctor forwards none;
 //! * passphrases and passwords: ssh has nobody to ask here, nor has dbdoctor.

@@ -38,6 +38,7 @@ pub(super) enum ValueKind {
     AddressFamily,
     BindAddress,
     BindInterface,
+    Tag,
     KnownHostsCommand,
     RequiredRsaSize,
     ServerAliveInterval,
@@ -94,6 +95,7 @@ impl ValueKind {
             "tcpkeepalive" | "keepalive" => TcpKeepAlive,
             "checkhostip" => CheckHostIp,
             "bindaddress" => BindAddress,
+            "tag" => Tag,
             "bindinterface" => BindInterface,
             "canonicalizehostname" => Unfollowed("CanonicalizeHostname", "no false"),
             "casignaturealgorithms" => CaSignatureAlgorithms,
@@ -150,7 +152,6 @@ impl ValueKind {
             | "kbdinteractivedevices"
             | "obscurekeystroketiming"
             | "securitykeyprovider"
-            | "tag"
             | "warnweakcrypto"
             | "versionaddendum"
             | "xauthlocation" => One,

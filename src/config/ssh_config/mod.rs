@@ -104,6 +104,8 @@ pub struct Options {
     pub unsupported: Vec<Unsupported>,
     /// Restrictions that may be meant for this host: whether they are, is not known here.
     pub undecided: Vec<Undecided>,
+    /// `Tag`, for `Match tagged`.
+    tag: Option<String>,
     /// `CanonicalizeHostname`.
     canonicalizes: Option<bool>,
     /// `CanonicalDomains`.

@@ -106,6 +106,7 @@ impl Reader<'_> {
                 let command = written(setting.command().to_owned());
                 keep(&mut options.known_hosts_command, command, active);
             }
+            ValueKind::Tag => keep(&mut options.tag, setting.value()?, active),
             ValueKind::BindAddress => {
                 keep(&mut options.bind_address, written(setting.value()?), active);
             }

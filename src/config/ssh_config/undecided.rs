@@ -100,8 +100,8 @@ mod tests {
                 one("RevokedHostKeys", "Match exec"),
             ),
             (
-                "Match host h localnetwork 10.0.0.0/8\n RefuseConnection no",
-                one("RefuseConnection", "Match localnetwork"),
+                "Match host h version OpenSSH_10*\n RefuseConnection no",
+                one("RefuseConnection", "Match version"),
             ),
             (
                 "Match !exec x\n RequiredRSASize 3072",

@@ -404,6 +404,7 @@ fn no_such_family(address: &Address, working: &Address, miss: &ConnectError) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::local_end::{BoundBy, LocalEnd};
 
     fn miss(errno: i32) -> CandidateState {
         CandidateState::Missed(ConnectError {
@@ -537,6 +538,43 @@ mod tests {
             warned(&[&[("10.0.0.1", OPEN), ("10.0.0.2", CandidateState::Unknown)]]),
             [""; 0]
         );
+    }
+
+    /// An address that BindAddress cannot be used for, by its family or at all.
+    fn unbound(fault: BindFault) -> CandidateState {
+        let end = LocalEnd {
+            by: BoundBy::Address,
+            value: "10.0.0.9".to_owned(),
+            file: "~/.ssh/config".to_owned(),
+            line: 3,
+        };
+        let CandidateState::Missed(miss) = miss(0) else {
+            unreachable!()
+        };
+        CandidateState::Missed(ConnectError {
+            why: Unbound::of(&end, fault),
+            ..miss
+        })
+    }
+
+    #[test]
+    fn a_local_end_rules_out_the_other_family_and_says_nothing_about_the_rest() {
+        let family = || unbound(BindFault::Family);
+        let warned = |hosts: &[&[(&str, CandidateState)]]| codes(&field(hosts));
+        assert_eq!(warned(&[&[("::1", family()), ("10.0.0.1", OPEN)]]), [""; 0]);
+        let dead = |states: &[(&str, CandidateState)]| field(&[states]).dead(0);
+        let refused = || miss(libc::ECONNREFUSED);
+        let finding = dead(&[("::1", family()), ("10.0.0.1", refused())]);
+        assert_eq!(finding.cause.code, "tcp.refused");
+        let finding = dead(&[("::1", family())]);
+        assert_eq!(finding.cause.code, "tcp.bind");
+        assert!(finding.summary().contains("~/.ssh/config, line 3"));
+        let foreign = unbound(BindFault::Refused(
+            [10, 0, 0, 9].into(),
+            libc::EADDRNOTAVAIL,
+        ));
+        let finding = dead(&[("::1", family()), ("10.0.0.1", foreign)]);
+        assert_eq!(finding.evidence["errno"], "EADDRNOTAVAIL");
     }
 
     #[test]

@@ -444,14 +444,14 @@ pub const SCENARIOS: &[Scenario] = &[
     .oracle(Oracle::None("the installed ssh may not know the keyword")),
     Scenario::new(
         "ssh-trust-undecided",
-        "revoked host keys under Match localnetwork, which is not evaluated",
+        "revoked host keys under Match version, which is not evaluated",
         Expect::Fail("config.ssh.undecided"),
         BOTH,
         |lab| {
             let sshd = lab.sshd()?;
             let list = lab.file("revoked", public(sshd.host_key())?, 0o644)?;
             let lines = format!(
-                "Match originalhost bastion localnetwork 127.0.0.0/8\n  RevokedHostKeys {}",
+                "Match originalhost bastion version OpenSSH_*\n  RevokedHostKeys {}",
                 list.display()
             );
             let mut case = with_lines(lab, &lines)?;
@@ -461,13 +461,49 @@ pub const SCENARIOS: &[Scenario] = &[
     )
     .oracle(Oracle::None("the installed ssh may not know the criterion")),
     Scenario::new(
+        "ssh-trust-localnetwork",
+        "revoked host keys on a network that this machine is on",
+        Expect::Fail("ssh.hostkey.revoked"),
+        BOTH,
+        |lab| {
+            let list = lab.file("revoked", public(lab.sshd()?.host_key())?, 0o644)?;
+            let lines = format!(
+                "Match localnetwork 198.51.100.0/24,127.0.0.0/8\n  RevokedHostKeys {}",
+                list.display()
+            );
+            Ok(with_lines(lab, &lines)?.forbids("config.ssh.undecided"))
+        },
+    )
+    .oracle(Oracle::None("the installed ssh may not know the criterion")),
+    Scenario::new(
+        "ssh-trust-match-elsewhere",
+        "revoked host keys on another network, for another tag, for a command and for a shell",
+        Expect::Pass,
+        BOTH,
+        |lab| {
+            let list = lab.file("revoked", public(lab.sshd()?.host_key())?, 0o644)?;
+            let revoked = format!("\n  RevokedHostKeys {}\n", list.display());
+            let lines: String = [
+                "localnetwork 198.51.100.0/24",
+                "tagged home",
+                "command *",
+                "sessiontype shell,exec",
+            ]
+            .map(|criterion| format!("Match {criterion}{revoked}"))
+            .concat();
+            let case = with_lines(lab, &format!("Tag work\n{lines}"))?;
+            Ok(case.forbids("config.ssh.unsupported"))
+        },
+    )
+    .oracle(Oracle::None("the installed ssh may not know the criterion")),
+    Scenario::new(
         "ssh-trust-undecided-nothing",
-        "settings under Match localnetwork that restrict no trust, and another host's list",
+        "settings under Match version that restrict no trust, and another host's list",
         Expect::Warn("config.ssh.unsupported"),
         BOTH,
         |lab| {
-            let lines = "Match localnetwork 127.0.0.0/8\n  ConnectTimeout 10\n\
-                         Match originalhost other localnetwork 127.0.0.0/8\n  \
+            let lines = "Match version OpenSSH_*\n  ConnectTimeout 10\n\
+                         Match originalhost other version OpenSSH_*\n  \
                          RevokedHostKeys /nowhere";
             let mut case = with_lines(lab, lines)?;
             case.forbids.clear();
