@@ -2,6 +2,8 @@
 //! Connection Strings").
 
 use super::dsn::{Assignment, Rejected};
+use super::{Endpoint, Place, Target};
+use crate::secret;
 
 /// Reads a connection string. Which keywords exist is not judged here.
 ///
@@ -110,6 +112,49 @@ pub fn setting(name: &str, value: &str) -> String {
         ),
         false => format!("{name}={value}"),
     }
+}
+
+/// The target's settings as a connection string without its secrets, with this
+/// one of its hosts, some of them replaced.
+pub fn of(target: &Target, endpoint: &Endpoint, replaced: &[(&str, &str)]) -> String {
+    let port = endpoint.port.to_string();
+    let address = match &endpoint.place {
+        Place::Ip(ip, 0) if ip.to_string() != endpoint.host => ip.to_string(),
+        _ => String::new(),
+    };
+    let mut settings: Vec<(&str, &str)> = vec![
+        ("host", &endpoint.host),
+        ("hostaddr", &address),
+        ("port", &port),
+    ];
+    for (name, given) in &target.report.parameters {
+        let kept = !matches!(
+            name.as_str(),
+            "host" | "hostaddr" | "port" | "password" | "sslpassword" | "service" | "passfile"
+        ) && given.origin.kind != "default"
+            && given.value != secret::HIDDEN;
+        if kept || matches!(name.as_str(), "user" | "dbname") {
+            settings.push((name, &given.value));
+        }
+    }
+    for &(name, value) in replaced {
+        match settings.iter_mut().find(|(known, _)| *known == name) {
+            Some(setting) => setting.1 = value,
+            None => settings.push((name, value)),
+        }
+    }
+    let words = settings
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| setting(name, value));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The psql command with the settings of [`of`]; `None` where a shell cannot
+/// be told them.
+pub fn psql(target: &Target, endpoint: &Endpoint, replaced: &[(&str, &str)]) -> Option<String> {
+    let conninfo = of(target, endpoint, replaced);
+    Some(format!("psql {}", shlex::try_quote(&conninfo).ok()?))
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ impl Normal {
                     .collect::<Map<_, _>>();
             }
             Value::Number(number) => {
-                if name.ends_with("_ms") || name == "ms" {
+                if name.ends_with("_ms") || matches!(name, "ms" | "oldest_s") {
                     *value = 1.into();
                 } else if name.contains("pid") || name == "process" {
                     *value = 4242.into();
@@ -223,6 +223,10 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9]+(?:\.[0-9]+)? s\b", "2 s"),
         (r"\b[0-9]+\.[0-9]+ ?(ms|s)\b", "0.1 $1"),
         (r"\b[0-9]+ ms\b", "1 ms"),
+        (
+            r"\b(longest (?:idle )?for) [0-9]+ seconds?\b",
+            "$1 2 seconds",
+        ),
         (r"(?i)\b(pid|process|backend) \(?[0-9]+\b", "$1 4242"),
         (r"\((?:pid|process) [0-9]+\)", "(process 4242)"),
         (r"\b10\.200\.[0-9]+\.", "10.200.1."),

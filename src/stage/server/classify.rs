@@ -6,11 +6,14 @@ use time::OffsetDateTime;
 
 use crate::cause::server;
 use crate::config::{Guards, ServerRole};
+use crate::ctx::Ctx;
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::text::moment::span;
+use crate::wire::session::Session;
 
 use super::facts::Facts;
+use super::slots::{self, Limit};
 use super::{Looked, versions};
 
 /// The share of the slots over which we warn.
@@ -19,39 +22,61 @@ const NEARLY_ALL: f64 = 0.9;
 const CLOCKS_APART: f64 = 30.0;
 
 impl Looked<'_> {
-    /// Every limit that a new session of this role would meet.
-    pub(super) fn warn_of_limits(&self, record: &mut StageRecord, facts: &Facts) {
+    /// Every limit that a new session of this role would meet, and who holds the
+    /// sessions. A role that may use reserved slots is told of those of the others
+    /// too: it may be the only one that still gets in.
+    pub(super) async fn warn_of_limits(
+        &self,
+        session: &mut Session,
+        facts: &Facts,
+        ctx: &Ctx,
+        record: &mut StageRecord,
+    ) {
         let superuser = facts.truth("superuser") == Some(true);
+        let used = facts.integer("used");
+        let (usable, ordinary) = (usable_slots(facts), ordinary_slots(facts));
+        let is_near = |used: Option<i64>, limit: Option<i64>| {
+            let (used, limit) = (used?, limit?);
+            // Our own session alone is no crowd.
+            let near = limit > 0 && used > 1 && used as f64 > limit as f64 * NEARLY_ALL;
+            near.then_some((used, limit))
+        };
+        let others = ordinary.filter(|_| ordinary < usable && is_near(used, usable).is_none());
         let limits = [
             (
-                facts.integer("used"),
-                usable_slots(facts),
+                Limit::Server,
+                used,
+                usable,
                 "available to this role on the server",
             ),
             (
+                Limit::Server,
+                used.min(others),
+                others,
+                "open to ordinary roles (this role is allowed to use reserved ones)",
+            ),
+            (
+                Limit::Role,
                 facts.integer("used_by_role"),
                 // Superusers are exempt from the limits of roles and databases.
                 facts.integer("role_limit").filter(|_| !superuser),
                 "of this role",
             ),
             (
+                Limit::Database,
                 facts.integer("used_by_database"),
                 facts.integer("database_limit").filter(|_| !superuser),
                 "of this database",
             ),
         ];
-        for (used, limit, of) in limits {
-            let (Some(used), Some(limit)) = (used, limit) else {
-                continue;
-            };
-            // Our own session alone is no crowd.
-            if limit > 0 && used > 1 && used as f64 > limit as f64 * NEARLY_ALL {
-                record.warn(
-                    self.finding(&server::CONNECTIONS_NEAR_LIMIT)
-                        .with("used", used)
-                        .with("limit", limit)
-                        .with("of", of),
-                );
+        for (kind, used, limit, of) in limits {
+            if let Some((used, limit)) = is_near(used, limit) {
+                let finding = self
+                    .finding(&server::CONNECTIONS_NEAR_LIMIT)
+                    .with("used", used)
+                    .with("limit", limit)
+                    .with("of", of);
+                record.warn(slots::explain(finding, kind, self, session, ctx).await);
             }
         }
     }
@@ -213,19 +238,26 @@ fn writability(facts: &Facts) -> Option<&'static str> {
     })
 }
 
-/// The slots that a session of this role may take. From 16 on some are kept
-/// for members of a role, and always some for superusers.
+/// The slots that a session of this role may take.
 pub(super) fn usable_slots(facts: &Facts) -> Option<i64> {
-    let all = facts.integer("max_connections")?;
     if facts.truth("superuser") == Some(true) {
-        return Some(all);
+        return facts.integer("max_connections");
     }
-    let for_superusers = facts.integer("superuser_reserved_connections").unwrap_or(0);
-    let kept = match facts.truth("may_use_reserved") {
-        Some(true) => 0,
-        _ => facts.integer("reserved_connections").unwrap_or(0),
-    };
-    Some(all - for_superusers - kept)
+    let ordinary = ordinary_slots(facts)?;
+    Some(match facts.truth("may_use_reserved") {
+        Some(true) => ordinary.saturating_add(facts.integer("reserved_connections").unwrap_or(0)),
+        _ => ordinary,
+    })
+}
+
+/// The slots that a session of any role may take. From 16 on some are kept for
+/// members of a role, and always some for superusers.
+fn ordinary_slots(facts: &Facts) -> Option<i64> {
+    let kept = |name| facts.integer(name).unwrap_or(0);
+    let all = facts.integer("max_connections")?;
+    let reserved =
+        kept("superuser_reserved_connections").saturating_add(kept("reserved_connections"));
+    Some(all.saturating_sub(reserved))
 }
 
 /// Whether `version()` is that of PostgreSQL itself and not of a relative.

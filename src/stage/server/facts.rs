@@ -28,14 +28,25 @@ macro_rules! epoch {
     };
 }
 
-/// How many clients' sessions there are. What other roles' sessions are is
-/// hidden from a role without privileges, that they are is not; a server's own
-/// processes belong to no role.
+/// Which rows `a` of pg_stat_activity are clients' sessions. What other roles'
+/// sessions are is hidden from a role without privileges, that they are is not;
+/// a server's own processes belong to no role.
+macro_rules! clients {
+    () => {
+        "(a.backend_type IS NULL OR a.backend_type OPERATOR(pg_catalog.=) 'client backend') AND a.datid IS NOT NULL AND a.usesysid IS NOT NULL"
+    };
+}
+
+/// The same for other queries.
+pub const CLIENTS: &str = clients!();
+
+/// How many clients' sessions there are.
 macro_rules! count {
     ($condition:literal) => {
         concat!(
-            "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a \
-             WHERE (a.backend_type IS NULL OR a.backend_type OPERATOR(pg_catalog.=) 'client backend') AND a.datid IS NOT NULL AND a.usesysid IS NOT NULL AND ",
+            "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE ",
+            clients!(),
+            " AND ",
             $condition,
             ")"
         )

@@ -8,6 +8,7 @@ mod attrs;
 mod classify;
 mod facts;
 mod notes;
+mod slots;
 mod stall;
 mod versions;
 
@@ -58,7 +59,7 @@ pub async fn probe(
     let nature = looked.nature(session, &facts, ctx).await?;
 
     notes::note(record, session, &facts, nature);
-    looked.warn_of_limits(record, &facts);
+    looked.warn_of_limits(session, &facts, ctx, record).await;
     looked.warn_of_age(record, &facts);
     looked.warn_of_clock(record, &facts, asked, answered);
     looked.guard(&facts)?;

@@ -144,51 +144,25 @@ impl HandshakeEvidence<'_> {
         let address = self.address_only();
         match (name, address) {
             (Some(name), Some(address)) => {
-                let by_name = self.conninfo(&[("host", name), ("hostaddr", &address)]);
+                let by_name = conninfo::of(
+                    self.target,
+                    self.endpoint,
+                    &[("host", name), ("hostaddr", &address)],
+                );
                 finding.word("by_name", by_name)
             }
             // None of its names can be written as host.
             (None, _) if !finding.evidence.contains_key("carried") => {
-                let quoted = shlex::try_quote(&self.conninfo(&[("sslmode", "verify-ca")]))
-                    .map(|conninfo| format!("psql {conninfo}"));
+                let psql = conninfo::psql(self.target, self.endpoint, &[("sslmode", "verify-ca")]);
                 finding.fix(
                     "None of the certificate's names is a host name, so verify its authority alone \
                      (sslmode=verify-ca), with an sslrootcert that signs only this server's \
                      certificates:",
-                    quoted.ok(),
+                    psql,
                 )
             }
             _ => finding,
         }
-    }
-
-    /// The target's settings as a connection string without its secrets, some
-    /// of them replaced.
-    fn conninfo(&self, replaced: &[(&str, &str)]) -> String {
-        let port = self.endpoint.port.to_string();
-        let host = self.endpoint.host.as_str();
-        let mut settings: Vec<(&str, &str)> = vec![("host", host), ("port", &port)];
-        for (name, given) in &self.target.report.parameters {
-            let kept = !matches!(
-                name.as_str(),
-                "host" | "hostaddr" | "port" | "password" | "sslpassword" | "service" | "passfile"
-            ) && given.origin.kind != "default"
-                && given.value != crate::secret::HIDDEN;
-            if kept || matches!(name.as_str(), "user" | "dbname") {
-                settings.push((name, &given.value));
-            }
-        }
-        for &(name, value) in replaced {
-            match settings.iter_mut().find(|(known, _)| *known == name) {
-                Some(setting) => setting.1 = value,
-                None => settings.push((name, value)),
-            }
-        }
-        let words = settings
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| conninfo::setting(name, value));
-        words.collect::<Vec<_>>().join(" ")
     }
 
     fn address_only(&self) -> Option<String> {

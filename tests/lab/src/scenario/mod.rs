@@ -130,6 +130,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth-german", auth::spoken::GERMAN),
     ("auth-french", auth::spoken::FRENCH),
     ("server", server::SCENARIOS),
+    ("server", server::slots::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),

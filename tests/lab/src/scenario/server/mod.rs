@@ -1,5 +1,6 @@
 //! Servers that take no sessions now, or are of the wrong kind.
 
+pub mod slots;
 pub mod spoken;
 
 use std::time::Duration;
