@@ -59,6 +59,12 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// Whether an address is of the IPv6 Internet (2000::/3, RFC 4291, section 2.4),
+/// and not of this machine or a private network.
+pub fn is_public_ipv6(ip: &std::net::IpAddr) -> bool {
+    matches!(ip, std::net::IpAddr::V6(ip) if ip.segments()[0] & 0xe000 == 0x2000)
+}
+
 /// How a transport reaches its peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {

@@ -80,8 +80,18 @@ async fn oddities(look: &Lookup, settings: &Settings) -> Vec<Observation> {
     }
     let (mut system, first) = (look.ips(), look.answers());
     let odd = compare::compare(&look.name, &system, &first, settings);
-    if odd.is_empty() {
-        return Vec::new();
+    let warn = |oddity, servers: &[ServerAnswer]| {
+        Observation::Warn(compare::odd_finding(
+            oddity,
+            &look.name,
+            &look.ips(),
+            servers,
+            settings,
+        ))
+    };
+    // A name's kinds of addresses do not change from one look to the next.
+    if odd.iter().all(|oddity| *oddity == Oddity::Ipv6Only) {
+        return odd.into_iter().map(|oddity| warn(oddity, &first)).collect();
     }
     tokio::time::sleep(SECOND_LOOK).await;
     let until = Instant::now() + AFTER_SUCCESS.0;
@@ -134,6 +144,9 @@ fn united(first: Vec<ServerAnswer>, second: Vec<ServerAnswer>) -> Vec<ServerAnsw
             }
             if two.outcome == AnswerKind::Addresses {
                 one.outcome = AnswerKind::Addresses;
+            }
+            if two.half_error().is_none() {
+                (one.ipv4, one.ipv6) = (two.ipv4, two.ipv6);
             }
             one
         })

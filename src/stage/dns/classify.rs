@@ -327,6 +327,16 @@ pub fn described(servers: &[ServerAnswer]) -> Vec<Value> {
         .collect()
 }
 
+/// The same, with what each kind of addresses comes to.
+pub fn described_by_kind(servers: &[ServerAnswer]) -> Vec<Value> {
+    let mut all = described(servers);
+    for (described, server) in all.iter_mut().zip(servers) {
+        described["ipv4"] = server.ipv4.name().into();
+        described["ipv6"] = server.ipv6.map(AnswerKind::name).into();
+    }
+    all
+}
+
 /// A duration as people say it.
 pub fn seconds(time: Duration) -> String {
     match time.as_millis() {

@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::classify::{Settings, described, sentences};
+use super::classify::{Settings, described, described_by_kind, sentences};
 use super::name;
-use super::servers::{AnswerKind, ServerAnswer};
+use super::servers::{AnswerKind, HalfError, ServerAnswer};
 use crate::cause;
 use crate::finding::Finding;
+use crate::wire;
 
 /// Something about the answers that deserves a word although the name resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub enum Oddity {
     SystemOnly,
     /// The name servers differ.
     Disagree,
+    /// One of them returns an error for one kind of addresses alone.
+    HalfError,
+    /// It has public IPv6 addresses, and no IPv4 address.
+    Ipv6Only,
 }
 
 /// Compares the answers for a name. `system` is what the system resolver
@@ -56,7 +61,36 @@ pub fn compare(
     } else if denied {
         odd.push(Oddity::SystemOnly);
     }
+    if !local && half_error(servers).is_some() {
+        odd.push(Oddity::HalfError);
+    } else if !local && is_ipv6_only(system, servers) {
+        odd.push(Oddity::Ipv6Only);
+    }
     odd
+}
+
+/// The first server with an error for one kind of addresses that musl takes for
+/// the whole name's. It asks all servers and waits for the first that says
+/// something of the name: a failure matters where none does.
+fn half_error(servers: &[ServerAnswer]) -> Option<(&ServerAnswer, HalfError)> {
+    let kind = |server: &ServerAnswer, family| match family {
+        "IPv6" => server.ipv6,
+        _ => Some(server.ipv4),
+    };
+    servers
+        .iter()
+        .filter_map(|server| Some((server, server.half_error()?)))
+        .find(|(_, error)| {
+            let told = |s: &ServerAnswer| kind(s, error.family).is_some_and(AnswerKind::is_answer);
+            error.kind == AnswerKind::NxDomain || !servers.iter().any(told)
+        })
+}
+
+/// Whether a name is for clients anywhere, and for those with IPv6 alone.
+fn is_ipv6_only(system: &[IpAddr], servers: &[ServerAnswer]) -> bool {
+    system.iter().all(wire::is_public_ipv6)
+        && servers.iter().any(|s| s.ipv4 == AnswerKind::NoData)
+        && !servers.iter().any(|s| s.ipv4 == AnswerKind::Addresses)
 }
 
 /// Whether name servers that answered have nothing in common.
@@ -115,6 +149,8 @@ pub fn odd_finding(
         Oddity::Override => &HOSTS_OVERRIDE,
         Oddity::SystemOnly => &SYSTEM_ONLY,
         Oddity::Disagree => &DISAGREE,
+        Oddity::HalfError => return half_error_finding(name, servers),
+        Oddity::Ipv6Only => return ipv6_only_finding(name, &texts(system), servers),
     };
     let disagree = matches!(oddity, Oddity::Disagree);
     Finding::new(row)
@@ -131,6 +167,28 @@ pub fn odd_finding(
             },
         )
         .with("name_servers", described(servers))
+}
+
+fn half_error_finding(name: &str, servers: &[ServerAnswer]) -> Finding {
+    let finding = Finding::new(&cause::dns::HALF_ERROR).with("name", name.to_owned());
+    let Some((server, error)) = half_error(servers) else {
+        return finding;
+    };
+    finding
+        .with("server", server.server.ip().to_string())
+        .with("asked", server.asked.clone())
+        .with("records", error.records)
+        .with("family", error.family)
+        .with("code", error.kind.name())
+        .with("answers", sentences(servers))
+        .with("name_servers", described_by_kind(servers))
+}
+
+fn ipv6_only_finding(name: &str, addresses: &[String], servers: &[ServerAnswer]) -> Finding {
+    Finding::new(&cause::dns::IPV6_ONLY)
+        .with("name", name.to_owned())
+        .with("addresses", addresses.to_vec())
+        .with("name_servers", described_by_kind(servers))
 }
 
 /// Whether the servers' own slowness accounts for a system resolver that is
@@ -175,6 +233,11 @@ pub mod fixtures {
             addresses: addresses.iter().map(|ip| IpAddr::from(*ip)).collect(),
             chain: Vec::new(),
             ttl: None,
+            ipv4: outcome,
+            ipv6: Some(match outcome {
+                AnswerKind::Addresses => AnswerKind::NoData,
+                other => other,
+            }),
             half_silent: false,
             no_ipv4_answer: false,
             took: Duration::from_millis(2),
@@ -192,7 +255,7 @@ mod tests {
 
     const SERVFAIL: AnswerKind = AnswerKind::Failed(Code::Rcode(ResponseCode::ServFail));
     const SHUT: AnswerKind = AnswerKind::Unusable(libc::ECONNREFUSED);
-    use AnswerKind::{Addresses, NxDomain, Silent};
+    use AnswerKind::{Addresses, NoData, NxDomain, Silent};
 
     fn odd(
         system: &[[u8; 4]],
@@ -265,6 +328,66 @@ mod tests {
     }
 
     #[test]
+    fn an_error_for_one_kind_of_addresses_is_odd() {
+        let half = |n, ipv4, ipv6| ServerAnswer {
+            ipv4,
+            ipv6: Some(ipv6),
+            ..server(n, Addresses, &[[10, 0, 0, 7]])
+        };
+        let usual = ["files", "dns"];
+        let system = [[10, 0, 0, 7]];
+        const REFUSED: AnswerKind = AnswerKind::Failed(Code::Rcode(ResponseCode::Refused));
+        let fine = || half(2, Addresses, NoData);
+        for (servers, is_odd) in [
+            (vec![half(1, Addresses, NxDomain)], true),
+            (vec![half(1, Addresses, SERVFAIL)], true),
+            (vec![half(1, Addresses, REFUSED)], true),
+            (vec![half(1, NxDomain, Addresses)], true),
+            (vec![half(1, Addresses, NxDomain), fine()], true),
+            // Another server's answer is used in place of a failure.
+            (vec![half(1, Addresses, SERVFAIL), fine()], false),
+            (vec![fine()], false),
+            (vec![half(1, Addresses, Addresses)], false),
+            (vec![half(1, Addresses, Silent)], false),
+            (vec![half(1, NoData, Addresses)], false),
+        ] {
+            let odd = odd(&system, &servers, "", &usual);
+            assert_eq!(odd.contains(&Oddity::HalfError), is_odd, "{servers:?}");
+        }
+        let local = odd(
+            &system,
+            &[half(1, Addresses, NxDomain)],
+            "10.0.0.7 db.test\n",
+            &usual,
+        );
+        assert_eq!(local, []);
+    }
+
+    #[test]
+    fn public_ipv6_addresses_alone_are_odd() {
+        let only = |n| ServerAnswer {
+            addresses: vec!["2a05:d014::7".parse().unwrap()],
+            ipv4: NoData,
+            ipv6: Some(Addresses),
+            ..server(n, Addresses, &[])
+        };
+        let settings = settings("", &["files", "dns"]);
+        let odd = |system: &[&str], servers: &[ServerAnswer]| {
+            let system: Vec<IpAddr> = system.iter().map(|ip| ip.parse().unwrap()).collect();
+            compare("db.test", &system, servers, &settings)
+        };
+        let public = "2a05:d014::7";
+        assert_eq!(odd(&[public], &[only(1)]), [Oddity::Ipv6Only]);
+        assert_eq!(odd(&[public, "10.0.0.7"], &[only(1)]), []);
+        assert_eq!(odd(&["fd00::7"], &[only(1)]), []);
+        let unknown = ServerAnswer {
+            ipv4: Silent,
+            ..only(1)
+        };
+        assert_eq!(odd(&[public], &[unknown]), []);
+    }
+
+    #[test]
     fn warnings_have_their_sentences() {
         let settings = settings("10.0.0.7 db.test\n", &["files", "dns"]);
         let servers = [
@@ -272,7 +395,20 @@ mod tests {
             server(2, NxDomain, &[]),
         ];
         let system = [IpAddr::from([10, 0, 0, 7])];
-        for oddity in [Oddity::Override, Oddity::SystemOnly, Oddity::Disagree] {
+        let servers = [
+            ServerAnswer {
+                ipv6: Some(NxDomain),
+                ..servers[0].clone()
+            },
+            servers[1].clone(),
+        ];
+        for oddity in [
+            Oddity::Override,
+            Oddity::SystemOnly,
+            Oddity::Disagree,
+            Oddity::HalfError,
+            Oddity::Ipv6Only,
+        ] {
             let finding = odd_finding(oddity, "db.test", &system, &servers, &settings);
             assert_ne!(finding.summary(), format!("{}.", finding.cause.title));
         }

@@ -183,7 +183,7 @@ impl Lookup {
             "canonical_name": self.canonical,
             "ms": ms(self.took),
             "error": self.error,
-            "name_servers": classify::described(&self.answers()),
+            "name_servers": classify::described_by_kind(&self.answers()),
         })
     }
 }

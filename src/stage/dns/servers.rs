@@ -33,6 +33,10 @@ pub struct ServerAnswer {
     pub chain: Vec<String>,
     /// The least time to live of the records used, in seconds.
     pub ttl: Option<u32>,
+    /// What the question for IPv4 addresses comes to by itself.
+    pub ipv4: AnswerKind,
+    /// What the one for IPv6 addresses does; none where it is not asked.
+    pub ipv6: Option<AnswerKind>,
     /// Whether one of the questions for addresses got no answer at all.
     pub half_silent: bool,
     /// Whether that is the one for IPv4 addresses, without which the C library
@@ -40,6 +44,17 @@ pub struct ServerAnswer {
     pub no_ipv4_answer: bool,
     /// Until the outcome was certain.
     pub took: Duration,
+}
+
+/// An error for one kind of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HalfError {
+    /// `IPv4` or `IPv6`.
+    pub family: &'static str,
+    /// `A` or `AAAA`.
+    pub records: &'static str,
+    /// The error: NXDOMAIN, or a failure.
+    pub kind: AnswerKind,
 }
 
 /// What a name server's answer comes to.
@@ -126,9 +141,30 @@ impl ServerAnswer {
             addresses: Vec::new(),
             chain: Vec::new(),
             ttl: None,
+            ipv4: AnswerKind::Silent,
+            ipv6: None,
             half_silent: false,
             no_ipv4_answer: false,
             took: Duration::ZERO,
+        }
+    }
+
+    /// The kind of records for which it returns an error although it has
+    /// addresses of the other kind.
+    pub fn half_error(&self) -> Option<HalfError> {
+        let is_error = |kind| matches!(kind, AnswerKind::NxDomain | AnswerKind::Failed(_));
+        match (self.ipv4, self.ipv6?) {
+            (AnswerKind::Addresses, kind) if is_error(kind) => Some(HalfError {
+                family: "IPv6",
+                records: "AAAA",
+                kind,
+            }),
+            (kind, AnswerKind::Addresses) if is_error(kind) => Some(HalfError {
+                family: "IPv4",
+                records: "A",
+                kind,
+            }),
+            _ => None,
         }
     }
 
@@ -139,11 +175,16 @@ impl ServerAnswer {
             AnswerKind::Addresses => {
                 let all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
                 let all = all.join(", ");
-                match self.no_ipv4_answer {
-                    true => format!(
+                match self.half_error() {
+                    _ if self.no_ipv4_answer => format!(
                         "{server} returns {all} for IPv6, but does not answer the query for IPv4 addresses"
                     ),
-                    false => format!("{server} returns {all}"),
+                    Some(error) => format!(
+                        "{server} returns {all}, but {} for {} addresses",
+                        error.kind.name(),
+                        error.family
+                    ),
+                    None => format!("{server} returns {all}"),
                 }
             }
             AnswerKind::NoData => format!("{server} knows the name but has no address for it"),
@@ -320,8 +361,24 @@ async fn ask_name(
     replies
 }
 
-/// What the replies to both questions come to.
+/// What the replies to both questions come to, and each by itself.
 fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) -> ServerAnswer {
+    let mut answer = judge_together(server, candidate, name, replies);
+    let alone = |reply| {
+        let answer = judge_together(server, candidate, name, std::slice::from_ref(reply));
+        answer.outcome
+    };
+    answer.ipv4 = replies.first().map_or(AnswerKind::Silent, alone);
+    answer.ipv6 = replies.get(1).map(alone);
+    answer
+}
+
+fn judge_together(
+    server: SocketAddr,
+    candidate: &str,
+    name: &Name,
+    replies: &[Reply],
+) -> ServerAnswer {
     let mut answer = ServerAnswer::silent(server, candidate);
     let mut codes = Vec::new();
     let (mut referred, mut answered) = (false, false);

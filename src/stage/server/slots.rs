@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::config::conninfo;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::stage::tls::facts::span;
+use crate::text::moment::span;
 use crate::wire::Route;
 use crate::wire::session::{Row, Session};
 

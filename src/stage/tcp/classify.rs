@@ -9,9 +9,9 @@ use crate::cause::{self, Cause};
 use crate::finding::Finding;
 use crate::listeners;
 use crate::report::ms;
-use crate::wire::Address;
 use crate::wire::dial::{ConnectError, LONGEST_SOCKET_PATH, Why, seconds};
 use crate::wire::local_end::Unbound;
+use crate::wire::{self, Address};
 
 /// The cause behind a miss.
 pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
@@ -142,7 +142,11 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
                 .with("ip", to.ip().to_string())
                 .with("port", port)
                 .with("machine", machine(host, to))
-                .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()));
+                .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()))
+                .word(
+                    "public_ipv6",
+                    wire::is_public_ipv6(&to.ip()).then(|| to.ip().to_string()),
+                );
             let local = listeners::is_local(to.ip());
             if row == &cause::tcp::LISTENER_GONE {
                 finding = finding.with("ago", miss.accepted_ago.map(seconds));

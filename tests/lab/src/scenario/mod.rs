@@ -31,6 +31,7 @@ mod config_files;
 mod config_scheme;
 mod demo;
 mod dns;
+mod dns_families;
 mod dns_odd;
 mod driver_scheme;
 mod guards;
@@ -90,6 +91,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("dns", dns::SCENARIOS),
     ("dns", dns_odd::SCENARIOS),
     ("dns", slow::DNS),
+    ("dns", dns_families::SCENARIOS),
     ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("tcp", slow::TCP),
