@@ -115,6 +115,19 @@ pub fn parse(
     }
 }
 
+/// A text with its variables put in (Docker documentation, "Interpolation");
+/// `None` where one of them has no value.
+pub fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let mut room = LONGEST;
+    let mut expander = Expander {
+        lookup,
+        unset: Vec::new(),
+        room: &mut room,
+    };
+    let text = expander.expand(text, 0);
+    expander.unset.is_empty().then_some(text)
+}
+
 /// A blank that does not end the line.
 fn blank(c: char) -> bool {
     c.is_whitespace() && c != '\n'

@@ -195,7 +195,7 @@ fn of_host(host: &str) -> Option<&'static Cause> {
         _ if port.is_some_and(|port| port.parse::<u16>().is_ok()) && !host.contains("::") => {
             Some(&config::URL_IN_HOST)
         }
-        _ if name::inside(host, &[]).is_some() => Some(&dns::CONTAINER_NAME),
+        _ if name::inside(host, None).is_some() => Some(&dns::CONTAINER_NAME),
         _ => None,
     }
 }

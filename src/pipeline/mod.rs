@@ -415,6 +415,7 @@ impl Run<'_> {
                 };
                 if let Some(endpoint) = endpoint {
                     let taken = std::mem::replace(finding, Finding::new(finding.cause));
+                    let taken = dns::with_command(taken, target, endpoint);
                     *finding = provider::advise(taken, &endpoint.host);
                 }
             }

@@ -1,77 +1,195 @@
 //! The advice that depends on where dbdoctor runs. None of it changes the cause.
 
+use std::net::Ipv4Addr;
+
+use super::compose::{Compose, Reach, Service};
 use super::name::{self, Inside};
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
+use crate::listeners;
 use crate::report::Environment;
 
-/// Advice for a name that exists only elsewhere.
-pub fn container_advice(
-    finding: Finding,
-    name: &str,
-    port: u16,
-    inside: &Inside,
-    environment: &Environment,
-) -> Finding {
-    if let Some(ci) = &environment.ci {
-        return finding.fix(
-            format!(
-                "This runs in {ci}: the name of a service container resolves only if the job itself runs in a container on the same network. Otherwise, publish the service's port and use localhost."
-            ),
-            None,
-        );
-    }
-    match (inside, &environment.container) {
-        (Inside::DockerHost, Some(_)) => finding.fix(
-            format!(
-                "On Linux, add the name when you start the container: --add-host={name}:host-gateway (extra_hosts in a compose file)."
-            ),
-            None,
-        ),
-        (Inside::DockerHost, None) => finding.fix(
-            "This does not run in a container: use localhost instead of the name.",
-            None,
-        ),
-        (Inside::Compose(file), None) => from_outside(finding, name, port, file),
-        (Inside::Containers | Inside::Compose(_), Some(kind)) => {
+/// A name that exists only elsewhere.
+pub struct Unreached<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The port that was to be reached.
+    pub port: u16,
+    /// Whether it is an SSH server's, and not the database's.
+    pub is_hop: bool,
+    /// Where it exists.
+    pub inside: &'a Inside,
+    /// The compose project here.
+    pub compose: &'a Compose,
+    /// Where dbdoctor runs.
+    pub environment: &'a Environment,
+}
+
+impl Unreached<'_> {
+    /// Adds the ways to what has the name.
+    pub fn advise(&self, finding: Finding) -> Finding {
+        let service = self.compose.service(self.name, self.port);
+        if let Some(ci) = &self.environment.ci {
             let finding = finding.fix(
                 format!(
-                    "This runs in a container ({kind}) that is not on the network of {name}: put both on the same network, and check that {name} is up, because a stopped container has no name there."
+                    "This runs in {ci}: the name of a service container resolves only if the job itself runs in a container on the same network. Otherwise, publish the service's port and use localhost."
                 ),
                 None,
             );
-            match inside {
-                Inside::Compose(file) => from_outside(finding, name, port, file),
+            return match (service, &self.environment.container) {
+                (Some(service), None) => self.on_machine(finding, service),
                 _ => finding,
+            };
+        }
+        let name = self.name;
+        match (self.inside, &self.environment.container) {
+            (Inside::DockerHost, Some(_)) => finding.fix(
+                format!(
+                    "On Linux, add the name when you start the container: --add-host={name}:host-gateway (extra_hosts in a compose file)."
+                ),
+                None,
+            ),
+            (Inside::DockerHost, None) => finding.fix(
+                "This does not run in a container: use localhost instead of the name.",
+                None,
+            ),
+            (Inside::Compose(_), None) => match service {
+                Some(service) => self.on_machine(finding, service),
+                None => finding,
+            },
+            (Inside::Containers | Inside::Compose(_), Some(kind)) => {
+                let finding = finding.fix(
+                    format!(
+                        "This runs in a container ({kind}) that is not on the network of {name}: put both on the same network, and check that {name} is up, because a stopped container has no name there."
+                    ),
+                    None,
+                );
+                match service {
+                    Some(service) => self.in_container(finding, service),
+                    None => finding,
+                }
+            }
+            (Inside::Cluster, None) => finding.fix(
+                "From outside the cluster, forward the service's port and use localhost:",
+                kubernetes_service(name).map(|(service, namespace)| {
+                    let namespace = namespace.map(|n| format!(" -n {n}")).unwrap_or_default();
+                    let port = self.port;
+                    format!("kubectl port-forward{namespace} svc/{service} {port}:{port}")
+                }),
+            ),
+            (Inside::Provider(provider), _) => finding.fix(
+                format!(
+                    "Outside {provider}'s network, use the public host name from its console, or its own tunnel or proxy."
+                ),
+                None,
+            ),
+            _ => finding,
+        }
+    }
+
+    /// The way to a compose service from the machine that runs it.
+    fn on_machine(&self, finding: Finding, service: &Service) -> Finding {
+        let finding = finding
+            .with("service", service.name.clone())
+            .with("compose_file", service.file.clone());
+        match self.compose.reach(service, self.port) {
+            Reach::At { host, port, .. } => {
+                let published = endpoint(&host, port);
+                let finding = finding
+                    .with("published", published.clone())
+                    .word("compose", compose_command(service));
+                match self.is_hop {
+                    true => finding.fix(
+                        format!(
+                            "{} is a service in {}; outside its network, use {published}.",
+                            service.name, service.file
+                        ),
+                        None,
+                    ),
+                    false => finding,
+                }
+            }
+            Reach::Unknown => self.ask_docker(finding, service),
+            Reach::Unpublished => {
+                let (published, target) = (free_port(self.port), self.port);
+                finding.fix(
+                    format!(
+                        "{} publishes no port {target}. Add ports: [\"127.0.0.1:{published}:{target}\"] to service {} in {}, apply it, and use localhost:{published}:",
+                        service.name, service.name, service.file
+                    ),
+                    up(service),
+                )
             }
         }
-        (Inside::Cluster, None) => finding.fix(
-            "From outside the cluster, forward the service's port and use localhost:",
-            kubernetes_service(name).map(|(service, namespace)| {
-                let namespace = namespace.map(|n| format!(" -n {n}")).unwrap_or_default();
-                format!("kubectl port-forward{namespace} svc/{service} {port}:{port}")
-            }),
-        ),
-        (Inside::Provider(provider), _) => finding.fix(
-            format!(
-                "Outside {provider}'s network, use the public host name from its console, or its own tunnel or proxy."
+    }
+
+    /// The way to a compose service from a container on another network.
+    fn in_container(&self, finding: Finding, service: &Service) -> Finding {
+        match self.compose.reach(service, self.port) {
+            Reach::At { host, port, by_all: true } if host == "localhost" => finding.fix(
+                format!(
+                    "Or use the port that {} publishes on the machine that runs both ({}): host.docker.internal:{port}. On Linux, start this container with --add-host=host.docker.internal:host-gateway.",
+                    service.name, service.file
+                ),
+                None,
             ),
-            None,
-        ),
-        _ => finding,
+            Reach::At { host, port, by_all: true } => finding.fix(
+                format!(
+                    "Or use the port that {} publishes ({}): {}.",
+                    service.name,
+                    service.file,
+                    endpoint(&host, port)
+                ),
+                None,
+            ),
+            Reach::Unknown => self.ask_docker(finding, service),
+            _ => finding,
+        }
+    }
+
+    fn ask_docker(&self, finding: Finding, service: &Service) -> Finding {
+        let mut words = compose_command(service);
+        words.extend([
+            "port".to_owned(),
+            service.name.clone(),
+            self.port.to_string(),
+        ]);
+        finding.fix(
+            format!(
+                "{} is a service in {}; outside its network, use localhost with the port that it publishes:",
+                service.name, service.file
+            ),
+            shlex::try_join(words.iter().map(String::as_str)).ok(),
+        )
     }
 }
 
-/// The way to a compose service from outside of its network.
-fn from_outside(finding: Finding, name: &str, port: u16, file: &str) -> Finding {
-    finding.fix(
-        format!(
-            "{name} is a service in {file}; outside its network, use localhost with the port that it publishes:"
-        ),
-        shlex::try_quote(name)
-            .ok()
-            .map(|name| format!("docker compose port {name} {port}")),
-    )
+/// `docker compose`, with the files that it does not read unasked.
+fn compose_command(service: &Service) -> Vec<String> {
+    let files = service.asked_for.iter();
+    let files = files.flat_map(|file| ["-f", file.as_str()]);
+    let words = ["docker", "compose"].into_iter().chain(files);
+    words.map(str::to_owned).collect()
+}
+
+/// The command that starts a service, or starts it anew after a change.
+fn up(service: &Service) -> Option<String> {
+    let mut words = compose_command(service);
+    words.extend(["up".to_owned(), "-d".to_owned(), service.name.clone()]);
+    shlex::try_join(words.iter().map(String::as_str)).ok()
+}
+
+fn endpoint(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
+/// The first port from this one on that nothing listens on here.
+fn free_port(port: u16) -> u16 {
+    let taken = |port: &u16| listeners::listener((Ipv4Addr::LOCALHOST, *port).into()).is_some();
+    (port..=u16::MAX).find(|port| !taken(port)).unwrap_or(port)
 }
 
 /// The service and namespace in a cluster's name, if they are safe to paste.

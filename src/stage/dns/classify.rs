@@ -1,12 +1,14 @@
 //! From what the system resolver and the name servers said to a cause. Pure.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::advice;
+use super::compose::Compose;
 use super::name::{self, Inside};
 use super::resolv::Resolv;
 use super::servers::{AnswerKind, Code, ServerAnswer};
@@ -16,6 +18,7 @@ use crate::config::Hop;
 use crate::finding::Finding;
 use crate::report::{Environment, ms};
 use crate::stage::hop;
+use crate::system::System;
 
 /// This machine's own settings for names.
 #[derive(Clone, Debug)]
@@ -28,11 +31,14 @@ pub struct Settings {
     pub hosts: String,
     /// The sources in `nsswitch.conf`.
     pub sources: Vec<String>,
-    /// What compose files in the current directory call their containers, and
-    /// the file that does.
-    pub services: Vec<(String, String)>,
+    /// The outside world.
+    pub surroundings: Arc<System>,
+    /// The compose project here; read where a name does not resolve.
+    pub compose: OnceLock<Compose>,
     /// Where dbdoctor runs.
     pub environment: Environment,
+    /// The ports that the names are looked up for.
+    pub ports: BTreeMap<String, u16>,
     /// The SSH server that is looked up, where it is one.
     pub hop: Option<Arc<Hop>>,
 }
@@ -144,7 +150,22 @@ impl ResolverFailure<'_> {
     }
 
     fn inside(&self) -> Option<Inside> {
-        name::inside(self.name, &self.settings.services)
+        let service = self.compose().service(self.name, self.port());
+        name::inside(self.name, service.map(|service| service.file.as_str()))
+    }
+
+    fn compose(&self) -> &Compose {
+        let surroundings = &self.settings.surroundings;
+        let compose = &self.settings.compose;
+        compose.get_or_init(|| Compose::read(surroundings))
+    }
+
+    /// The port that was to be reached.
+    fn port(&self) -> u16 {
+        match &self.settings.hop {
+            Some(hop) => hop.port,
+            None => self.settings.ports.get(self.name).copied().unwrap_or(5432),
+        }
     }
 
     /// The finding, with everything that convinced us.
@@ -225,9 +246,15 @@ impl ResolverFailure<'_> {
             && row == &cause::dns::CONTAINER_NAME
         {
             finding = finding.with("inside", inside.place());
-            let port = self.settings.hop.as_ref().map_or(5432, |hop| hop.port);
-            let here = &self.settings.environment;
-            finding = advice::container_advice(finding, self.name, port, &inside, here);
+            let unreached = advice::Unreached {
+                name: self.name,
+                port: self.port(),
+                is_hop: self.settings.hop.is_some(),
+                inside: &inside,
+                compose: self.compose(),
+                environment: &self.settings.environment,
+            };
+            finding = unreached.advise(finding);
         } else {
             finding = advice::advice(finding, self.name, row, &self.settings.environment);
         }

@@ -201,8 +201,11 @@ pub fn explains_delay(servers: &[ServerAnswer]) -> bool {
 
 #[cfg(test)]
 pub mod fixtures {
+    use std::collections::BTreeMap;
     use std::net::SocketAddr;
+    use std::sync::Arc;
 
+    use super::super::compose;
     use super::super::resolv::Resolv;
     use super::*;
     use crate::report::Environment;
@@ -218,8 +221,10 @@ pub mod fixtures {
             unreadable: None,
             hosts: hosts.to_owned(),
             sources: sources.iter().map(|s| (*s).to_owned()).collect(),
-            services: vec![("ledger".to_owned(), "compose.yaml".to_owned())],
+            surroundings: Arc::default(),
+            compose: compose::with(&[("ledger", "compose.yaml")]).into(),
             environment: Environment::default(),
+            ports: BTreeMap::new(),
             hop: None,
         }
     }

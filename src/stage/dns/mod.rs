@@ -18,19 +18,20 @@ mod servers;
 mod slow;
 mod system;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::config::host_pattern::HostPattern;
-use crate::config::{Destination, Family, Hop, Place, guards};
+use crate::config::{Destination, Endpoint, Family, Hop, Place, Target, conninfo, guards};
 use crate::ctx::Ctx;
-use crate::finding::Finding;
+use crate::finding::{Finding, shown};
 use crate::report::StageRecord;
 use crate::stage::{BackgroundCheck, Verdict};
 use crate::wire::Address;
@@ -138,7 +139,11 @@ async fn resolve(
     }
 
     let hop = destinations.iter().find_map(|d| d.hop.clone());
-    let settings = Arc::new(read_settings(hop, ctx));
+    let ports = destinations.iter().rev().filter_map(|d| match &d.place {
+        Place::Name(name) => Some((name.clone(), d.port)),
+        _ => None,
+    });
+    let settings = Arc::new(read_settings(ports.collect(), hop, ctx));
     record.fact("resolver", described_settings(&settings));
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let looks: Vec<JoinHandle<Lookup>> = names
@@ -180,6 +185,19 @@ async fn judge(looks: &mut [Lookup], forbidden: &[HostPattern], ctx: &Ctx) -> Ve
         guards::looked_up(forbidden, &look.name, &names, &look.ips())?;
     }
     Ok(())
+}
+
+/// Adds the command that reaches a published port with the target's other
+/// settings.
+pub fn with_command(finding: Finding, target: &Target, endpoint: &Endpoint) -> Finding {
+    let published = finding.evidence.get("published").map(shown);
+    let Some((host, port)) = published.as_ref().and_then(|it| it.rsplit_once(':')) else {
+        return finding;
+    };
+    let host = host.trim_matches(['[', ']']);
+    let replaced = [("host", host), ("hostaddr", ""), ("port", port)];
+    let conninfo = conninfo::of(target, endpoint, &replaced);
+    finding.word("published_conninfo", conninfo)
 }
 
 /// One destination without a name: nothing to resolve.
@@ -249,7 +267,7 @@ fn conclude(
 }
 
 /// Reads the system's settings for names.
-fn read_settings(hop: Option<Arc<Hop>>, ctx: &Ctx) -> Settings {
+fn read_settings(ports: BTreeMap<String, u16>, hop: Option<Arc<Hop>>, ctx: &Ctx) -> Settings {
     let host = nix::unistd::gethostname().unwrap_or_default();
     let surroundings = &ctx.surroundings;
     let resolv = try_read("/etc/resolv.conf");
@@ -267,8 +285,10 @@ fn read_settings(hop: Option<Arc<Hop>>, ctx: &Ctx) -> Settings {
         ),
         hosts: read("/etc/hosts"),
         sources: resolv::host_sources(&read("/etc/nsswitch.conf")),
-        services: compose::services(&surroundings.cwd),
+        surroundings: Arc::clone(surroundings),
+        compose: OnceLock::new(),
         environment: (*ctx.environment).clone(),
+        ports,
         hop,
     }
 }

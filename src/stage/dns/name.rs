@@ -179,15 +179,14 @@ const PRODUCTS: &[&str] = &[
     "pgvector",
 ];
 
-/// Recognises a name that only resolves inside some network. `services` are
-/// the names that compose files in the current directory give, each with its
-/// file. To be asked only about names that do not resolve.
-pub fn inside(name: &str, services: &[(String, String)]) -> Option<Inside> {
-    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let service = services.iter().find(|(s, _)| s.eq_ignore_ascii_case(&name));
-    if let Some((_, file)) = service {
-        return Some(Inside::Compose(file.clone()));
+/// Recognises a name that only resolves inside some network. `service` is the
+/// file that defines a service of that name, if there is one. To be asked only
+/// about names that do not resolve.
+pub fn inside(name: &str, service: Option<&str>) -> Option<Inside> {
+    if let Some(file) = service {
+        return Some(Inside::Compose(file.to_owned()));
     }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let suffix = SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix));
     if let Some((_, place)) = suffix {
         return Some(place.clone());
@@ -292,7 +291,7 @@ mod tests {
             "db.",
             "dpg-cabcdefghijklmnopqrs-a",
         ] {
-            assert!(inside(name, &[]).is_some(), "{name}");
+            assert!(inside(name, None).is_some(), "{name}");
         }
     }
 
@@ -310,11 +309,10 @@ mod tests {
             "proxy",
             "x.local",
         ] {
-            assert_eq!(inside(name, &[]), None, "{name}");
+            assert_eq!(inside(name, None), None, "{name}");
         }
-        let services = [("ledger".to_owned(), "compose.yaml".to_owned())];
         assert_eq!(
-            inside("ledger", &services),
+            inside("ledger", Some("compose.yaml")),
             Some(Inside::Compose("compose.yaml".to_owned()))
         );
     }

@@ -14,9 +14,10 @@ use crate::cause::{Cause, family, tunnel};
 use crate::config::Hop;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::stage::dns::compose;
+use crate::stage::dns::compose::Compose;
 use crate::stage::dns::name::{self, Inside};
 use crate::stage::hop;
+use crate::system::System;
 use crate::wire::BoxIo;
 
 /// `SSH_OPEN_UNKNOWN_CHANNEL_TYPE` (RFC 4254, section 5.1).
@@ -281,8 +282,9 @@ fn seen_from_there(finding: Finding, wanted: &ForwardRequest<'_>) -> Finding {
     if finding.cause != &tunnel::TARGET_UNRESOLVED {
         return finding;
     }
-    let services = compose::services(&std::env::current_dir().unwrap_or_default());
-    match name::inside(host, &services) {
+    let compose = Compose::read(&System::of_process());
+    let service = compose.service(host, wanted.port);
+    match name::inside(host, service.map(|service| service.file.as_str())) {
         Some(Inside::DockerHost) => finding.fix(
             format!(
                 "{host} is a container's name for the machine that runs it, and {via} resolves it here: use localhost if {what} runs on {via}, else its own name."

@@ -315,7 +315,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let dir = lab.dir("project")?;
             std::fs::write(
                 dir.join("compose.yaml"),
-                "services:\n  ledger:\n    image: postgres:15\n",
+                "services:\n  ledger:\n    image: postgres:15\n    ports: [5432]\n",
             )?;
             Ok(unknown(lab, "ledger")?.cwd(dir).assert(|report| {
                 let fixes = report["verdict"]["fixes"].to_string();

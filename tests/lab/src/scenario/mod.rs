@@ -31,6 +31,7 @@ mod config_files;
 mod config_scheme;
 mod demo;
 mod dns;
+mod dns_compose;
 mod dns_families;
 mod dns_odd;
 mod driver_scheme;
@@ -92,6 +93,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("dns", dns_odd::SCENARIOS),
     ("dns", slow::DNS),
     ("dns", dns_families::SCENARIOS),
+    ("dns", dns_compose::SCENARIOS),
     ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("tcp", slow::TCP),
