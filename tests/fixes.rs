@@ -1,12 +1,12 @@
-//! Runs the commands that dbdoctor prints as fixes of ssh, key and tunnel causes, each on its
-//! fault (`dbdoctor_lab::FIXES`), and holds the pages to the list: each of their commands is run,
-//! or stands in `NOT_RUN` with the reason.
+//! Runs the commands that dbdoctor prints as fixes each on its fault
+//! (`dbdoctor_lab::fixes`), and holds the pages to the list: each of their commands is run, or is
+//! listed with the reason why not.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use dbdoctor::cause;
-use dbdoctor_lab::{FIXES, FixRun, Lab, NOT_RUN, fixes, run_fix};
+use dbdoctor_lab::{FixRun, Lab, fixes, run_fix};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
@@ -14,7 +14,7 @@ fn main() {
     args.test_threads.get_or_insert(4);
     let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
     let mut trials = vec![Trial::test("every_command_is_run_or_excused", listed)];
-    trials.extend(FIXES.iter().map(|fix| trial(fix, lab.clone())));
+    trials.extend(fixes::runs().map(|fix| trial(fix, lab.clone())));
     let conclusion = libtest_mimic::run(&args, trials);
     drop(lab);
     conclusion.exit();
@@ -43,6 +43,7 @@ fn listed() -> Result<(), Failed> {
         "ssh.",
         "key.",
         "tunnel.",
+        "tls.",
         "config.ssh.home",
         "config.ssh.no-user",
     ];
@@ -53,8 +54,8 @@ fn listed() -> Result<(), Failed> {
             let command = command.replace("{ssh|ssh}", "ssh");
             let fixed = command.split('{').next().unwrap_or_default();
             let is = |(code, begin): (&str, &str)| code == row.code && command.starts_with(begin);
-            let run = FIXES.iter().any(|fix| is((fix.cause, fix.command)));
-            let excused = NOT_RUN.iter().any(|(code, begin, _)| is((code, begin)));
+            let run = fixes::runs().any(|fix| is((fix.cause, fix.command)));
+            let excused = fixes::excuses().any(|(code, begin, _)| is((code, begin)));
             if run == excused {
                 wrong.push(format!(
                     "{}: {fixed}… run: {run}, excused: {excused}",
@@ -63,7 +64,7 @@ fn listed() -> Result<(), Failed> {
             }
         }
     }
-    for (code, begin, why) in NOT_RUN {
+    for (code, begin, why) in fixes::excuses() {
         let row = cause::find(code);
         let commands = row
             .into_iter()

@@ -119,7 +119,8 @@ pub fn setting(name: &str, value: &str) -> String {
 pub fn of(target: &Target, endpoint: &Endpoint, replaced: &[(&str, &str)]) -> String {
     let port = endpoint.port.to_string();
     let address = match &endpoint.place {
-        Place::Ip(ip, 0) if ip.to_string() != endpoint.host => ip.to_string(),
+        // An address that was given; a name is looked up again.
+        place @ Place::Ip(ip, _) if *place != Place::of_host(&endpoint.host) => ip.to_string(),
         _ => String::new(),
     };
     let mut settings: Vec<(&str, &str)> = vec![
@@ -130,7 +131,7 @@ pub fn of(target: &Target, endpoint: &Endpoint, replaced: &[(&str, &str)]) -> St
     for (name, given) in &target.report.parameters {
         let kept = !matches!(
             name.as_str(),
-            "host" | "hostaddr" | "port" | "password" | "sslpassword" | "service" | "passfile"
+            "host" | "hostaddr" | "port" | "password" | "sslpassword" | "service"
         ) && given.origin.kind != "default"
             && given.value != secret::HIDDEN;
         if kept || matches!(name.as_str(), "user" | "dbname") {

@@ -1,6 +1,7 @@
 //! Who answers, where it is not PostgreSQL as asked: named from its first
 //! bytes, and by a short second connection.
 
+pub mod commands;
 pub mod identify;
 pub mod tls_probe;
 

@@ -6,7 +6,7 @@ use openssl::nid::Nid;
 use crate::cause::{Cause, auth, idle, server, tls};
 use crate::finding::{Composed, Finding};
 use crate::message::Message;
-use crate::peer::in_words;
+use crate::peer::{commands, in_words};
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::AuthRequest;
 
@@ -216,5 +216,8 @@ pub fn intercepted(s: &LoginContext<'_>) -> Finding {
     };
     s.finding(&tls::INTERCEPTED)
         .with("subject", subject.to_owned())
-        .with("connect", s.endpoint.label())
+        .word(
+            "s_client",
+            commands::s_client(s.target, s.endpoint, s.route),
+        )
 }

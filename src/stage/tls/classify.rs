@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_openssl::SslStream;
 
 use crate::cause::{protocol as protocol_cause, tls as cause};
-use crate::config::{Endpoint, SslMode, Target, TlsVersion, conninfo};
+use crate::config::{Endpoint, SslMode, Target, TlsVersion};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::commands;
 use crate::peer::identify::PendingRequest;
 use crate::peer::identify::unmask_on;
 use crate::peer::tls_probe;
@@ -18,7 +19,7 @@ use crate::peer::{describe, in_words};
 use crate::report::StageRecord;
 use crate::stage::protocol::Attempt;
 use crate::wire::first_reply::{Answer, Ending, Heard};
-use crate::wire::{Route, Tee, TeeLog, stranger, tcp_info};
+use crate::wire::{Address, Route, Tee, TeeLog, stranger, tcp_info};
 
 use super::chain::ChainCheck;
 use super::client_alert::{about_client, rejected, required};
@@ -115,8 +116,7 @@ impl HandshakeEvidence<'_> {
             host: full.then_some(self.endpoint.host.as_str()),
         };
         let mut faults = trial.faults(refusal).into_iter().map(|finding| {
-            let finding = finding.with("connect", self.connect());
-            let finding = self.with_commands(finding);
+            let finding = self.with_commands(finding.with("connect", self.connect()));
             describe(finding, self.endpoint, self.route)
         });
         let first = faults.next();
@@ -129,47 +129,46 @@ impl HandshakeEvidence<'_> {
     /// Host and port as `openssl s_client -connect` takes them.
     fn connect(&self) -> String {
         match self.route {
-            Route::Direct(crate::wire::Address::Tcp(address)) => address.to_string(),
+            Route::Direct(Address::Tcp(address)) => address.to_string(),
             _ => format!("{}:{}", self.endpoint.host, self.endpoint.port),
         }
     }
 
-    /// The commands for a certificate of another name: the target's own
-    /// settings, with what has to change.
+    /// The commands that go to the same server: to look at its certificate and,
+    /// where that is of another name, to connect by it.
     fn with_commands(&self, finding: Finding) -> Finding {
+        let finding = finding.word("s_client", self.s_client());
         if finding.cause != &cause::CERT_HOSTNAME {
             return finding;
         }
+        let conninfo = |replaced: &[(&str, &str)]| {
+            commands::conninfo(self.target, self.endpoint, self.route, replaced)
+        };
         let name = finding.evidence.get("name").and_then(|name| name.as_str());
-        let address = self.address_only();
-        match (name, address) {
-            (Some(name), Some(address)) => {
-                let by_name = conninfo::of(
-                    self.target,
-                    self.endpoint,
-                    &[("host", name), ("hostaddr", &address)],
-                );
+        match (name, self.route) {
+            (Some(name), Route::Direct(Address::Tcp(address))) => {
+                let address = address.ip().to_string();
+                let by_name = conninfo(&[("host", name), ("hostaddr", &address)]);
                 finding.word("by_name", by_name)
             }
             // None of its names can be written as host.
             (None, _) if !finding.evidence.contains_key("carried") => {
-                let psql = conninfo::psql(self.target, self.endpoint, &[("sslmode", "verify-ca")]);
+                let without_name = conninfo(&[("sslmode", "verify-ca")]);
+                let words =
+                    without_name.and_then(|conninfo| shlex::try_join(["psql", &conninfo]).ok());
                 finding.fix(
                     "None of the certificate's names is a host name, so verify its authority alone \
                      (sslmode=verify-ca), with an sslrootcert that signs only this server's \
                      certificates:",
-                    psql,
+                    words,
                 )
             }
             _ => finding,
         }
     }
 
-    fn address_only(&self) -> Option<String> {
-        match self.route {
-            Route::Direct(crate::wire::Address::Tcp(address)) => Some(address.ip().to_string()),
-            _ => None,
-        }
+    fn s_client(&self) -> Option<Vec<String>> {
+        commands::s_client(self.target, self.endpoint, self.route)
     }
 
     /// The server ended the handshake and said why.
@@ -275,6 +274,7 @@ impl HandshakeEvidence<'_> {
             .with("theirs", theirs)
             .with("server_versions", allows.versions)
             .with("connect", self.connect())
+            .word("s_client", self.s_client())
     }
 
     fn our_versions(&self) -> String {

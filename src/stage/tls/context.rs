@@ -23,7 +23,7 @@ use crate::wire::tls::ALPN;
 
 use super::client;
 use super::failure::error_text;
-use super::pem::{PemFile, certificates, what_it_is};
+use super::pem::{PemFile, certificates, is_der, what_it_is};
 
 /// Everything a handshake needs.
 pub struct TlsContext {
@@ -150,7 +150,12 @@ fn trust(
     }
     let pem = PemFile::read(&file.path, limit).map_err(|why| unread_roots(file, why))?;
     if let Err(error) = builder.load_verify_locations(Some(pem.name()), None) {
-        return Err(bad_roots(file, what_it_is(&pem.bytes)).with("error", error_text(&error)));
+        let path = || file.path.display().to_string();
+        let der = is_der(&pem.bytes).then(path);
+        return Err(bad_roots(file, what_it_is(&pem.bytes))
+            .with("error", error_text(&error))
+            .word("readable", path())
+            .word("der", der));
     }
     if let Some(dir) = &settings.crl_dir
         && let Some(entry) = files::unfit_for_openssl(dir)

@@ -14,12 +14,12 @@ use crate::cause::tls as cause;
 use crate::config::{Endpoint, SslMode, Target, TlsSettings};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::peer::describe;
+use crate::peer::{commands, describe};
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
 use crate::wire::tls::{name_text, sends_server_name};
-use crate::wire::{Stream, Tee, stranger};
+use crate::wire::{Route, Stream, Tee, stranger};
 
 use super::chain::ChainCheck;
 use super::classify::{self, HandshakeEvidence, data_after_ssl_response};
@@ -131,7 +131,7 @@ pub(super) async fn shake(
     {
         return Err(describe(finding, endpoint, &route));
     }
-    let encryption = observe(&tls, &tap, &prepared, target, endpoint, record);
+    let encryption = observe(&tls, &tap, &prepared, target, (endpoint, &route), record);
     Ok(Wire {
         io: Box::new(tls),
         log,
@@ -256,7 +256,7 @@ fn observe(
     tap: &Arc<HandshakeLog>,
     prepared: &TlsContext,
     target: &Target,
-    endpoint: &Endpoint,
+    (endpoint, route): (&Endpoint, &Route),
     record: &mut StageRecord,
 ) -> Encryption {
     let ssl = tls.ssl();
@@ -328,7 +328,8 @@ fn observe(
             now,
             host: verified_name.then_some(endpoint.host.as_str()),
         };
-        for finding in check.portability(verified, &endpoint.label()) {
+        let s_client = commands::s_client(target, endpoint, route);
+        for finding in check.portability(verified, s_client.as_deref()) {
             record.warn(finding);
         }
     }

@@ -54,6 +54,11 @@ pub fn certificates(pem: &[u8]) -> Vec<X509> {
     X509::stack_from_pem(pem).unwrap_or_default()
 }
 
+/// Whether it is a certificate, but not in PEM.
+pub fn is_der(bytes: &[u8]) -> bool {
+    X509::from_der(bytes).is_ok()
+}
+
 /// What a file is that is no PEM certificate.
 pub fn what_it_is(bytes: &[u8]) -> String {
     if bytes.is_empty() {
@@ -62,7 +67,7 @@ pub fn what_it_is(bytes: &[u8]) -> String {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return "it contains only whitespace".to_owned();
     }
-    if X509::from_der(bytes).is_ok() {
+    if is_der(bytes) {
         return "it is a DER certificate, and PEM is required".to_owned();
     }
     let text = String::from_utf8_lossy(bytes);

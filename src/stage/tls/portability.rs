@@ -91,7 +91,11 @@ impl Rule {
 impl ChainCheck<'_> {
     /// A warning for each certificate of a verified chain that another stack
     /// refuses, the server's own first.
-    pub(super) fn portability(&self, verified: &StackRef<X509>, connect: &str) -> Vec<Finding> {
+    pub(super) fn portability(
+        &self,
+        verified: &StackRef<X509>,
+        s_client: Option<&[String]>,
+    ) -> Vec<Finding> {
         let Some(own) = verified.iter().next() else {
             return Vec::new();
         };
@@ -118,13 +122,13 @@ impl ChainCheck<'_> {
             flaws.push((Flaw::Strict, refusal.text.to_owned()));
         }
         if !flaws.is_empty() {
-            out.push(self.refused_elsewhere(own, 0, &flaws, connect));
+            out.push(self.refused_elsewhere(own, 0, &flaws, s_client));
         }
         if let Some(refusal) = of_upper
             && let Some(cert) = &refusal.cert
         {
             let flaw = (Flaw::Strict, refusal.text.to_owned());
-            out.push(self.refused_elsewhere(cert, refusal.depth, &[flaw], connect));
+            out.push(self.refused_elsewhere(cert, refusal.depth, &[flaw], s_client));
         }
         out
     }
@@ -134,7 +138,7 @@ impl ChainCheck<'_> {
         cert: &X509Ref,
         depth: usize,
         flaws: &[(Flaw, String)],
-        connect: &str,
+        s_client: Option<&[String]>,
     ) -> Finding {
         let has = |flaw: Flaw| flaws.iter().find(|(known, _)| *known == flaw);
         let sentence = flaws.iter().map(|(flaw, words)| {
@@ -164,13 +168,14 @@ impl ChainCheck<'_> {
             return finding;
         };
         let root_file = self.trusted.root_file.as_ref();
+        let root_file = root_file.map(|path| path.display().to_string());
+        // Without a file it is verified against the system's.
+        let root = root_file.iter().flat_map(|file| ["-CAfile", file]);
+        let root: Vec<String> = root.map(str::to_owned).collect();
         finding
             .with("strict_error", error.clone())
-            .with(
-                "root_file",
-                root_file.map(|path| path.display().to_string()),
-            )
-            .with("connect", connect.to_owned())
+            .with("root_file", root_file)
+            .word("s_client", s_client.map(|words| [words, &root].concat()))
     }
 
     /// What is missing where libpq reads the common name, or would.

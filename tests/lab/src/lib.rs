@@ -40,7 +40,7 @@ pub use certs::{Ca, CertSpec, Issued, KeyKind, Usage, write_mode};
 pub use conn::Conn;
 pub use dnsmasq::Dnsmasq;
 pub use fake_ssh::{Behaviour, FakeSshd, Question};
-pub use fixes::{FIXES, FixRun, NOT_RUN, run_fix};
+pub use fixes::{FixRun, run_fix};
 pub use haproxy::HaProxy;
 pub use lab::Lab;
 pub use netns::Netns;

@@ -382,6 +382,12 @@ impl Postgres {
         self.service.log()
     }
 
+    /// Puts another certificate in the place of its own, to be read with the configuration.
+    pub fn install(&self, issued: &Issued) -> Result<()> {
+        issued.write(&self.data_dir(), "server")?;
+        give_to_owner(&self.data_dir())
+    }
+
     /// Reads the configuration again.
     pub fn reload(&self) -> Result<()> {
         self.service.signal("HUP")

@@ -127,6 +127,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tls", tls::client::SCENARIOS),
     ("tls", tls::demanding::SCENARIOS),
     ("tls", tls::foreign_home::SCENARIOS),
+    ("tls", tls::other_clients::SCENARIOS),
     ("auth", auth::SCENARIOS),
     ("auth", auth::token::SCENARIOS),
     ("auth", slow::AUTH),

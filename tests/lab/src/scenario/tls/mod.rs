@@ -5,6 +5,7 @@ pub mod chain;
 pub mod client;
 pub mod demanding;
 pub mod foreign_home;
+pub mod other_clients;
 pub mod session;
 
 use std::fs;
