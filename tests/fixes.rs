@@ -44,6 +44,7 @@ fn listed() -> Result<(), Failed> {
         "key.",
         "tunnel.",
         "tls.",
+        "auth.",
         "config.ssh.home",
         "config.ssh.no-user",
     ];

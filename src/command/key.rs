@@ -120,7 +120,12 @@ fn wanted(report: &mut Report, args: &KeyArgs, surroundings: &System) -> Option<
     }
     let mut record = StageRecord::new(Stage::Config);
     record.begin();
-    let plan = ssh::plan(&SshRequest::from(&args.ssh), surroundings, &mut record);
+    let plan = ssh::plan(
+        &SshRequest::from(&args.ssh),
+        surroundings,
+        None,
+        &mut record,
+    );
     let (plan, failure) = match plan {
         Ok(plan) => (plan, None),
         Err(finding) => (None, Some(finding)),

@@ -69,7 +69,12 @@ impl Resolver<'_> {
         let tls = self.tls(&checked);
         self.look_at_tls_files(&tls, &endpoints)?;
         guards::destinations(&guards.not_host, &self.args.ssh.hops)?;
-        let ssh = ssh::plan(&self.args.ssh, self.surroundings, self.record)?;
+        let ssh = ssh::plan(
+            &self.args.ssh,
+            self.surroundings,
+            endpoints.first(),
+            self.record,
+        )?;
         let hops = ssh.as_ref().map_or(&[][..], |plan| &plan.hops);
         guards::hops(&guards.not_host, hops)?;
         if checked.load_balance == LoadBalance::Random {

@@ -467,6 +467,8 @@ pub struct Hop {
     pub methods: Vec<SshMethod>,
     /// The options that give ssh what our flags said: `-F FILE -i KEY`.
     pub ssh_options: Vec<String>,
+    /// What `ssh -L` is told for a tunnel to the target's first database.
+    pub forward: Option<String>,
 }
 
 /// Where the port of an SSH server was set.

@@ -12,7 +12,8 @@ use super::ssh_config::{
 };
 use super::ssh_home;
 use super::{
-    Hop, HostKeyCheck, NamedFile, Place, PortSource, ProxyCommand, SshFiles, SshMethod, SshPlan,
+    Endpoint, Hop, HostKeyCheck, NamedFile, Place, PortSource, ProxyCommand, SshFiles, SshMethod,
+    SshPlan,
 };
 use crate::cause::config as cause;
 use crate::config::request::SshRequest;
@@ -48,6 +49,7 @@ pub const DEFAULT_KEYS: [&str; 7] = [
 pub fn plan(
     args: &SshRequest,
     surroundings: &System,
+    database: Option<&Endpoint>,
     record: &mut StageRecord,
 ) -> Result<Option<SshPlan>, Finding> {
     if args.hops.is_empty() {
@@ -65,6 +67,7 @@ pub fn plan(
         account,
         surroundings,
         files: files(args, surroundings),
+        forward: database.map(|endpoint| format!("127.0.0.1:15432:{}", endpoint.label())),
         unsupported: Vec::new(),
     };
     let mut specs = Vec::new();
@@ -108,6 +111,7 @@ pub fn plan(
                 .with("line", setting.line)
                 .with("keyword", setting.keyword.clone())
                 .word("ssh", ssh_words(args, surroundings))
+                .word("forward", planner.forward.clone())
                 .with("host", host.clone()),
         );
     }
@@ -131,7 +135,7 @@ pub fn ssh_plan(
     surroundings: &System,
     record: &mut StageRecord,
 ) -> Result<Option<SshPlan>, Finding> {
-    plan(args, surroundings, record)
+    plan(args, surroundings, None, record)
 }
 
 /// The ways to authenticate that are not switched off, in their order.
@@ -212,6 +216,8 @@ struct Planner<'a> {
     account: &'a Account,
     surroundings: &'a System,
     files: Files,
+    /// What `ssh -L` is told for a tunnel to the database.
+    forward: Option<String>,
     /// Settings that are not followed, with the host they are for.
     unsupported: Vec<(String, ssh_config::Unsupported)>,
 }
@@ -441,6 +447,7 @@ impl Planner<'_> {
                 .with("line", *line)
                 .with("keyword", "ProxyUseFdpass")
                 .word("ssh", ssh_words(self.args, self.surroundings))
+                .word("forward", self.forward.clone())
                 .with("host", spec.host.clone()));
         }
         let hop = Hop {
@@ -466,6 +473,7 @@ impl Planner<'_> {
             proxy_command: proxy_command.filter(|_| first),
             local_end,
             ssh_options: ssh_options(self.args, self.surroundings),
+            forward: self.forward.clone(),
             host,
             port,
             port_source,
@@ -711,7 +719,7 @@ mod tests {
             ..System::default()
         };
         let mut record = StageRecord::new(Stage::Config);
-        let plan = plan(&args, &surroundings, &mut record)?.unwrap();
+        let plan = plan(&args, &surroundings, None, &mut record)?.unwrap();
         Ok((plan.hops, record))
     }
 

@@ -14,7 +14,7 @@ pub use session::{Another, joined};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cause::{self, Cause, family};
+use crate::cause::{Cause, family};
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
@@ -27,9 +27,7 @@ use crate::stage::dns::Resolved;
 use crate::stage::key::Keyring;
 use crate::stage::ssh::Bastion;
 use crate::stage::tcp::Reached;
-use crate::stage::{
-    BackgroundCheck, Observation, Verdict, config, dns, key, ssh, tcp, tls, tunnel,
-};
+use crate::stage::{BackgroundCheck, Observation, Verdict, config, dns, key, ssh, tcp, tls};
 use crate::system::System;
 use crate::token;
 use crate::wire::session::Session;
@@ -284,7 +282,7 @@ impl Run<'_> {
                 self.skip(stage, &format!("ProxyCommand connects to {}", hop.host));
             }
             let verdict = ssh::by_command(hop, &ctx);
-            let bastion = self.ssh(target, plan, verdict, &connected.keys).await?;
+            let bastion = self.ssh(plan, verdict, &connected.keys).await?;
             return self.arrive(connected, Ways::Tunnel(bastion)).await;
         }
 
@@ -349,7 +347,7 @@ impl Run<'_> {
                     Some(stream) => stream,
                     None => return Err(Failed),
                 };
-                Ways::Tunnel(self.ssh(target, plan, Ok(stream), &connected.keys).await?)
+                Ways::Tunnel(self.ssh(plan, Ok(stream), &connected.keys).await?)
             }
         };
         self.arrive(connected, ways).await
@@ -358,7 +356,6 @@ impl Run<'_> {
     /// The SSH servers on the way, over a stream to the first.
     async fn ssh(
         &mut self,
-        target: &Target,
         plan: &SshPlan,
         stream: Verdict<Stream>,
         keys: &Keyring,
@@ -369,12 +366,6 @@ impl Run<'_> {
             Ok(stream) => ssh::probe(stream, plan, keys, &ctx, &mut record).await,
             Err(finding) => Err(finding),
         };
-        let verdict = verdict.map_err(|finding| match target.endpoints.first() {
-            Some(end) if finding.cause == &cause::ssh::UNSUPPORTED => {
-                finding.word("forward_target", tunnel::forward_target(end))
-            }
-            _ => finding,
-        });
         let refused = matches!(&verdict, Err(f) if f.cause.is_of(family::SSH_AUTH));
         let verdict = self.end(record, verdict);
         if refused {

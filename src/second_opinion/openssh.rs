@@ -450,7 +450,7 @@ mod tests {
             }),
             ..Default::default()
         };
-        let plan = crate::config::ssh::plan(&args, &surroundings, &mut record);
+        let plan = crate::config::ssh::plan(&args, &surroundings, None, &mut record);
         plan.unwrap().unwrap()
     }
 

@@ -110,15 +110,6 @@ fn seen_from_there(endpoint: &Endpoint) -> (String, u16) {
     }
 }
 
-/// What `ssh -L` is told to forward to.
-pub fn forward_target(endpoint: &Endpoint) -> String {
-    match seen_from_there(endpoint) {
-        (path, 0) => path,
-        (host, port) if host.contains(':') => format!("[{host}]:{port}"),
-        (host, port) => format!("{host}:{port}"),
-    }
-}
-
 /// The finding, with what a look from this side adds.
 async fn explained(
     failure: ForwardFailure,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Endpoint, Target};
 use crate::finding::Finding;
+use crate::peer::commands;
 use crate::wire::secured::Encryption;
 use crate::wire::startup::Exchange;
 use crate::wire::{Address, Route};
@@ -89,7 +90,7 @@ impl<'a> LoginContext<'a> {
     /// A finding with everything that templates and readers need, whatever
     /// the cause.
     pub fn finding(&self, cause: &'static crate::cause::Cause) -> Finding {
-        Finding::new(cause)
+        let finding = Finding::new(cause)
             .with("endpoint", self.endpoint.label())
             .with("host", self.host())
             .with("port", self.endpoint.port)
@@ -107,7 +108,8 @@ impl<'a> LoginContext<'a> {
                 "method",
                 self.exchange.asked.as_ref().map(|asked| asked.name()),
             )
-            .with("encryption", self.encryption())
+            .with("encryption", self.encryption());
+        commands::with_conninfo(finding, self.target, self.endpoint, self.route)
     }
 
     /// The host by itself: as it is named, its address, or a socket's directory.

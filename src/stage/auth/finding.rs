@@ -132,6 +132,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
             .finding(cause)
             .with("socket", "this unix socket")
             .with("os_user", s.os_user.map(str::to_owned))
+            .word("system_user", system_user(&s.target.user))
             .word("hba_line", hba::line(s, None).map(Composed)),
         _ if cause.is_any(&[&auth::IDENT, &auth::METHOD_UNSUPPORTED]) => s
             .finding(cause)
@@ -185,6 +186,12 @@ fn common_name(s: &LoginContext<'_>) -> Option<String> {
     let client = s.tls?.client.as_ref()?;
     let mut names = client.cert.subject_name().entries_by_nid(Nid::COMMONNAME);
     names.next()?.data().to_string().ok()
+}
+
+/// The name, where it is a user's of this machine.
+fn system_user(name: &str) -> Option<String> {
+    let user = nix::unistd::User::from_name(name).ok()??;
+    Some(user.name)
 }
 
 /// Kerberos, and why it does not go on.

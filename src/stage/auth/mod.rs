@@ -137,7 +137,7 @@ pub async fn probe(
     let now = time::OffsetDateTime::now_utc();
     let finding = token::weigh(finding, password.as_ref(), &situation, now);
     let finding = match finding.cause == &cause::auth::PASSWORD_MISSING {
-        true => with_ignored_passfile(finding, target, ctx),
+        true => with_passfile(finding, target, ctx),
         false => finding,
     };
     // What a pooler was told happened on its way to the server, and not on ours.
@@ -475,9 +475,10 @@ fn ignored_mode(file: &str) -> Option<String> {
     (meta.is_file() && mode & 0o077 != 0).then(|| format!("{mode:04o}"))
 }
 
-/// Says so where the password file is there and ignored.
-fn with_ignored_passfile(finding: Finding, target: &Target, ctx: &Ctx) -> Finding {
+/// Adds the password file, and whether it is there and ignored.
+fn with_passfile(finding: Finding, target: &Target, ctx: &Ctx) -> Finding {
     let file = passfile(target, ctx);
+    let finding = finding.word("passfile", file.clone());
     match file.as_deref().and_then(ignored_mode) {
         Some(mode) => finding
             .with("ignored_mode", mode)

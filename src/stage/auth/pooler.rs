@@ -7,7 +7,7 @@
 use crate::cause::{Cause, auth, family, pooler, server, tls};
 use crate::finding::Finding;
 use crate::message::Message;
-use crate::peer::in_words;
+use crate::peer::{commands, in_words};
 use crate::wire::server_error::ServerError;
 
 use super::context::LoginContext;
@@ -141,6 +141,7 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) ->
             (*cause == tls::CLIENT_REQUIRED).then_some("the pooler has none to send"),
         )
         .without(&["host", "port"])
+        .without(&commands::WORDS)
         .fix(
             format!(
                 "The pooler logs in to the server with its own settings: first check its entry for \
@@ -155,15 +156,6 @@ fn of_backend(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) ->
     } else {
         finding
     }
-}
-
-/// A command on PgBouncer's console.
-fn console(s: &LoginContext<'_>, command: &str) -> Option<String> {
-    let host = shlex::try_quote(&s.endpoint.host).ok()?;
-    let port = s.endpoint.port;
-    Some(format!(
-        "psql -h {host} -p {port} -U pgbouncer -d pgbouncer -c '{command}'"
-    ))
 }
 
 /// PgBouncer's DISABLE, in the words of its versions.
@@ -210,6 +202,9 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
             None,
         )
     } else if *cause == pooler::USER && message.shape == "bouncer config error" {
+        let console = commands::console(s.target, s.endpoint, s.route);
+        let show = console
+            .and_then(|conninfo| shlex::try_join(["psql", &conninfo, "-c", "show config"]).ok());
         finding.with("refuses", "cannot look up").fix(
             format!(
                 "Run PgBouncer's auth_query by hand as its auth_user, with {} for $1, in auth_dbname (or, \
@@ -223,7 +218,7 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
         )
         .fix(
             "As an administrator of PgBouncer, show its auth_query, auth_user and auth_dbname:",
-            console(s, "show config"),
+            show,
         )
     } else if cause.is_any(&[&pooler::DATABASE, &pooler::USER]) {
         finding.with("refuses", "does not know")

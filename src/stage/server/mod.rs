@@ -18,13 +18,14 @@ use crate::cause::{pooler, protocol, server};
 use crate::config::{Endpoint, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
-use crate::peer::in_words;
+use crate::peer::{commands, in_words};
 use crate::report::StageRecord;
 use crate::stage::Verdict;
 use crate::stage::auth::{
     self,
     server_or_pooler::{self, NO_PROCESS_ID, Speaker, is_console, pooler_by_key},
 };
+use crate::wire::Route;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
 
@@ -43,14 +44,15 @@ pub async fn probe(
     let looked = Looked {
         target,
         endpoint,
+        route: session.wire().route.clone(),
         pooler: pooler_by_key(session),
     };
     let asked = SystemTime::now();
-    let route = session.wire().route.clone();
     let encrypted = session.wire().tls.is_some();
     let facts = match looked.facts(session, ctx, record).await {
         Err(finding) => {
-            let known = auth::after_the_end(finding, &route, encrypted, target, endpoint, ctx);
+            let known =
+                auth::after_the_end(finding, &looked.route, encrypted, target, endpoint, ctx);
             return Err(known.await);
         }
         Ok(facts) => facts,
@@ -71,6 +73,7 @@ pub async fn probe(
 struct Looked<'a> {
     target: &'a Target,
     endpoint: &'a Endpoint,
+    route: Route,
     pooler: Option<&'static str>,
 }
 
@@ -80,13 +83,14 @@ impl Looked<'_> {
             "" => self.endpoint.label(),
             host => host.to_owned(),
         };
-        Finding::new(cause)
+        let finding = Finding::new(cause)
             .with("endpoint", self.endpoint.label())
             .with("host", host)
             .with("port", self.endpoint.port)
             .with("user", self.target.user.clone())
             .with("database", self.target.dbname.clone())
-            .with("pooler", self.pooler)
+            .with("pooler", self.pooler);
+        commands::with_conninfo(finding, self.target, self.endpoint, &self.route)
     }
 
     /// Sends the query. An error that does not end the session is a fact: the
@@ -131,9 +135,8 @@ impl Looked<'_> {
             }
             // A missing process id alone does not make a pooler: it is asked.
             QueryError::Late if self.pooler.is_none() || self.pooler == Some(NO_PROCESS_ID) => {
-                let route = session.wire().route.clone();
                 let encrypted = session.wire().tls.is_some();
-                match stall::look(&route, encrypted, self.target, self.endpoint, ctx).await {
+                match stall::look(&self.route, encrypted, self.target, self.endpoint, ctx).await {
                     // Only this query is slow here.
                     stall::SecondSession::Works => Ok(Facts::default()),
                     stall::SecondSession::Stalls => Err(self
@@ -148,7 +151,7 @@ impl Looked<'_> {
                         .then_next_host()),
                     stall::SecondSession::Unknown => {
                         let speaker = server_or_pooler::ask(
-                            &route,
+                            &self.route,
                             encrypted,
                             self.target,
                             self.endpoint,
@@ -157,7 +160,11 @@ impl Looked<'_> {
                         .await;
                         let pooler = (speaker == Some(Speaker::Pooler))
                             .then_some("its reply to a start-up message without a role");
-                        let looked = Looked { pooler, ..*self };
+                        let looked = Looked {
+                            pooler,
+                            route: self.route.clone(),
+                            ..*self
+                        };
                         Err(looked.unanswered(QueryError::Late, session, waited))
                     }
                 }

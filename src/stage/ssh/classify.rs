@@ -25,6 +25,7 @@ pub(super) fn about(cause: &'static Cause, hop: &Hop) -> Finding {
         .with("port", hop.port)
         .with("user", hop.user.clone())
         .word("ssh", hop.ssh_words())
+        .word("forward", hop.forward.clone())
         .word("destination", hop.written.host.clone())
         .word("ssh_args", hop.ssh_args())
         .word("port_source", hop.port_source.to_string())

@@ -3,6 +3,7 @@
 //! A [`FixRun`] takes a scenario, has dbdoctor find its cause, runs the command that the report
 //! prints, as it stands, in a shell, and looks at what is so afterwards.
 
+mod auth;
 mod ssh;
 mod tls;
 
@@ -92,6 +93,14 @@ impl FixRun {
             ..self
         }
     }
+
+    /// Pasted with the password in place of this word.
+    const fn with_password(self, word: &'static str) -> Self {
+        FixRun {
+            password: Some(word),
+            ..self
+        }
+    }
 }
 
 /// A command that is not run: cause, how the command begins, and why.
@@ -125,12 +134,14 @@ enum Then {
 
 /// Every command that is run.
 pub fn runs() -> impl Iterator<Item = &'static FixRun> {
-    [ssh::RUN, tls::RUN].into_iter().flatten()
+    [ssh::RUN, tls::RUN, auth::RUN].into_iter().flatten()
 }
 
 /// Every command that is not.
 pub fn excuses() -> impl Iterator<Item = &'static Excuse> {
-    [ssh::NOT_RUN, tls::NOT_RUN].into_iter().flatten()
+    [ssh::NOT_RUN, tls::NOT_RUN, auth::NOT_RUN]
+        .into_iter()
+        .flatten()
 }
 
 /// Runs the command on its fault.
@@ -139,7 +150,9 @@ pub fn excuses() -> impl Iterator<Item = &'static Excuse> {
 /// Why it is no fix.
 pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
     let scenario = scenario(fix)?;
-    let case = (scenario.setup)(lab)?;
+    let mut case = (scenario.setup)(lab)?;
+    // What a command leaves there must be found afterwards.
+    case.home = case.home.map_or_else(|| lab.dir("home"), Ok).map(Some)?;
     let before = report(lab, &case, bin)?;
     let finding = find(&before, fix.cause).context("dbdoctor does not find the cause")?;
     let command = fixes(finding)
@@ -192,7 +205,6 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
             find.arg(file.display()).succeed().with_context(describe)?;
         }
         Then::PassesWith(from, to) => {
-            let mut case = case;
             for arg in &mut case.args {
                 *arg = arg.replace(from, to);
             }
@@ -260,7 +272,8 @@ fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Res
         Some(word) => command.replace(word, lab.password()),
         None => command.to_owned(),
     };
-    let mut tool = Tool::new("bash").arg("-c").arg(command);
+    // Without the terminal of whoever runs the test, on which programs would ask.
+    let mut tool = Tool::new("setsid").args(["-w", "bash", "-c"]).arg(command);
     if let Some(typed) = fix.typed {
         tool = tool.stdin(typed);
     }

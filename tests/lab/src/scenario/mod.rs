@@ -131,6 +131,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth", auth::SCENARIOS),
     ("auth", auth::token::SCENARIOS),
     ("auth", slow::AUTH),
+    ("auth", auth::pasted::SCENARIOS),
     ("auth-spoken", auth::spoken::SPOKEN),
     ("auth-german", auth::spoken::GERMAN),
     ("auth-french", auth::spoken::FRENCH),

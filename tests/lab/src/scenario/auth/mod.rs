@@ -1,5 +1,6 @@
 //! Servers that do not let us in.
 
+pub mod pasted;
 pub mod spoken;
 pub mod token;
 
