@@ -17,8 +17,28 @@ struct SourceNames {
     host: Option<String>,
     port: Option<String>,
     dbname: Option<String>,
+    user: Option<String>,
     /// The source, as people say it.
     source: String,
+    /// Whether libpq, or `--env-file`, knows a variable of that name.
+    is_read: bool,
+}
+
+impl SourceNames {
+    /// The same as flags.
+    fn flags(&self) -> Vec<String> {
+        let flags = [
+            ("-h", &self.host),
+            ("-p", &self.port),
+            ("-U", &self.user),
+            ("-d", &self.dbname),
+        ];
+        let given = flags.iter().filter_map(|(flag, value)| {
+            let value = value.as_ref().filter(|value| !value.is_empty())?;
+            Some([(*flag).to_owned(), value.clone()])
+        });
+        given.flatten().collect()
+    }
 }
 
 impl Resolver<'_> {
@@ -169,7 +189,16 @@ impl Resolver<'_> {
                     .with("used", used)
                     .with("loser", other.source.clone())
                     .with("unused", said(name, &unused))
-                    .with("file", file.map(|file| file.display().to_string())),
+                    .with("file", file.map(|file| file.display().to_string()))
+                    .word(
+                        "env_file",
+                        file.filter(|_| other.is_read)
+                            .map(|file| file.display().to_string()),
+                    )
+                    .word(
+                        "flags",
+                        file.filter(|_| !other.is_read).map(|_| other.flags()),
+                    ),
             ),
             origin if from_variable(&origin) => Some(conflict(
                 &self.spoken(&origin),
@@ -253,7 +282,9 @@ fn names_of_url(url: &str, source: &str) -> Option<SourceNames> {
         port: value("port").or_else(|| host.is_some().then(|| "5432".to_owned())),
         host,
         dbname: value("dbname"),
+        user: value("user"),
         source: source.to_owned(),
+        is_read: true,
     })
 }
 
@@ -264,7 +295,9 @@ fn names_of_dotenv(read: &[dotenv::Set]) -> Option<SourceNames> {
         names.iter().find_map(|name| {
             let set = read.iter().rev().find(|set| set.name == *name)?;
             let value = set.value.clone().filter(|value| !value.is_empty())?;
-            Some((value, format!("{} in .env line {}", set.name, set.line)))
+            let source = format!("{} in .env line {}", set.name, set.line);
+            let is_read = set.name.starts_with("PG") || set.name == "DATABASE_URL";
+            Some((value, source, is_read))
         })
     };
     let url = find(&[
@@ -273,8 +306,10 @@ fn names_of_dotenv(read: &[dotenv::Set]) -> Option<SourceNames> {
         "DB_URL",
         "SQLALCHEMY_DATABASE_URI",
     ]);
-    if let Some(names) = url.and_then(|(url, source)| names_of_url(&url, &source)) {
-        return Some(names);
+    if let Some((url, source, is_read)) = url
+        && let Some(names) = names_of_url(&url, &source)
+    {
+        return Some(SourceNames { is_read, ..names });
     }
     let host = find(&[
         "PGHOST",
@@ -293,14 +328,25 @@ fn names_of_dotenv(read: &[dotenv::Set]) -> Option<SourceNames> {
         "DB_DATABASE",
         "DATABASE_NAME",
     ]);
-    let source = [&host, &port, &dbname]
+    let user = find(&[
+        "PGUSER",
+        "POSTGRES_USER",
+        "DB_USER",
+        "DB_USERNAME",
+        "DATABASE_USER",
+    ]);
+    let places = [&host, &port, &dbname];
+    let source = places
         .into_iter()
-        .find_map(|found| found.as_ref().map(|(_, source)| source.clone()))?;
-    let value = |found: Option<(String, String)>| found.map(|(value, _)| value);
+        .find_map(|found| found.as_ref().map(|(_, source, _)| source.clone()))?;
+    let is_read = places.into_iter().flatten().all(|(_, _, is_read)| *is_read);
+    let value = |found: Option<(String, String, bool)>| found.map(|(value, ..)| value);
     Some(SourceNames {
         host: value(host),
         port: value(port),
         dbname: value(dbname),
+        user: value(user),
         source,
+        is_read,
     })
 }

@@ -4,6 +4,7 @@
 //! prints, as it stands, in a shell, and looks at what is so afterwards.
 
 mod auth;
+mod config;
 mod ssh;
 mod tls;
 
@@ -125,6 +126,8 @@ enum Then {
     PrintsEvidence(&'static str),
     /// It only looks, and prints two lines that differ.
     PrintsTwoLines,
+    /// It prints this and no more, not even the end of the line.
+    PrintsOnly(&'static str),
     /// It only looks, and there is nothing to see.
     PrintsNothing,
     /// It writes a key that dbdoctor finds no fault with: the last word of the command, or the
@@ -132,16 +135,22 @@ enum Then {
     WritesKey(Option<&'static str>, &'static str),
 }
 
+/// What is run and what is not, of each family.
+const TABLES: &[(&[FixRun], &[Excuse])] = &[
+    (ssh::RUN, ssh::NOT_RUN),
+    (tls::RUN, tls::NOT_RUN),
+    (auth::RUN, auth::NOT_RUN),
+    (config::RUN, config::NOT_RUN),
+];
+
 /// Every command that is run.
 pub fn runs() -> impl Iterator<Item = &'static FixRun> {
-    [ssh::RUN, tls::RUN, auth::RUN].into_iter().flatten()
+    TABLES.iter().flat_map(|(runs, _)| *runs)
 }
 
 /// Every command that is not.
 pub fn excuses() -> impl Iterator<Item = &'static Excuse> {
-    [ssh::NOT_RUN, tls::NOT_RUN, auth::NOT_RUN]
-        .into_iter()
-        .flatten()
+    TABLES.iter().flat_map(|(_, excuses)| *excuses)
 }
 
 /// Runs the command on its fault.
@@ -153,6 +162,7 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
     let mut case = (scenario.setup)(lab)?;
     // What a command leaves there must be found afterwards.
     case.home = case.home.map_or_else(|| lab.dir("home"), Ok).map(Some)?;
+    case.cwd = case.cwd.map_or_else(|| lab.dir("cwd"), Ok).map(Some)?;
     let before = report(lab, &case, bin)?;
     let finding = find(&before, fix.cause).context("dbdoctor does not find the cause")?;
     let command = fixes(finding)
@@ -181,6 +191,7 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
             let text = text.with_context(|| format!("no evidence {name}: {finding:#}"))?;
             ensure!(printed.contains(text), "no {text:?} {}", describe());
         }
+        Then::PrintsOnly(text) => ensure!(printed == text, "it prints {printed:?}"),
         Then::PrintsNothing => ensure!(printed.trim().is_empty(), "it prints {}", describe()),
         Then::WritesKey(evidence, suffix) => {
             let path = match evidence {

@@ -29,6 +29,7 @@ mod client;
 mod config;
 mod config_files;
 mod config_scheme;
+mod config_pasted;
 mod demo;
 mod dns;
 mod dns_compose;
@@ -82,6 +83,7 @@ use crate::case::Scenario;
 pub const STAGES: &[(&str, &[Scenario])] = &[
     ("healthy", healthy::SCENARIOS),
     ("config", config::SCENARIOS),
+    ("config", config_pasted::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
     ("config", config_files::SCENARIOS),
     ("config", config_scheme::SCENARIOS),
