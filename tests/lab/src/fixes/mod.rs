@@ -5,7 +5,9 @@
 
 mod auth;
 mod config;
+mod dns;
 mod ssh;
+mod tcp;
 mod tls;
 
 use std::path::Path;
@@ -19,7 +21,7 @@ use crate::case::{Case, Scenario};
 use crate::certs::write_mode;
 use crate::lab::Lab;
 use crate::postgres::{Postgres, bin_dir};
-use crate::process::{PATH, Tool};
+use crate::process::{Finished, PATH, Tool};
 use crate::run::{command, surroundings};
 use crate::scenario;
 
@@ -122,14 +124,16 @@ enum Then {
     Prints(&'static str),
     /// The fault is gone where this word of dbdoctor's arguments is replaced by that one.
     PassesWith(&'static str, &'static str),
+    /// The fault is gone where the target has this host.
+    PassesAt(&'static str),
     /// It only looks, and prints what the evidence of this name says.
     PrintsEvidence(&'static str),
     /// It only looks, and prints two lines that differ.
     PrintsTwoLines,
     /// It prints this and no more, not even the end of the line.
     PrintsOnly(&'static str),
-    /// It only looks, and there is nothing to see.
-    PrintsNothing,
+    /// It only looks, there is nothing to see, and its exit status says so.
+    FindsNothing,
     /// It writes a key that dbdoctor finds no fault with: the last word of the command, or the
     /// file that the evidence of this name says, with this behind it.
     WritesKey(Option<&'static str>, &'static str),
@@ -141,6 +145,8 @@ const TABLES: &[(&[FixRun], &[Excuse])] = &[
     (tls::RUN, tls::NOT_RUN),
     (auth::RUN, auth::NOT_RUN),
     (config::RUN, config::NOT_RUN),
+    (dns::RUN, dns::NOT_RUN),
+    (tcp::RUN, tcp::NOT_RUN),
 ];
 
 /// Every command that is run.
@@ -171,7 +177,8 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
     if let Some(first) = fix.first {
         first(lab, &case).context("cannot do what comes before")?;
     }
-    let printed = paste(lab, &case, fix, command, bin)?;
+    let done = paste(lab, &case, fix, command, bin)?;
+    let printed = format!("{}{}", done.stdout, done.stderr);
     let describe = || format!("after {command}\n{printed}");
     match fix.then {
         Then::Prints(text) => {
@@ -192,7 +199,12 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
             ensure!(printed.contains(text), "no {text:?} {}", describe());
         }
         Then::PrintsOnly(text) => ensure!(printed == text, "it prints {printed:?}"),
-        Then::PrintsNothing => ensure!(printed.trim().is_empty(), "it prints {}", describe()),
+        Then::FindsNothing => ensure!(
+            printed.trim().is_empty() && done.status != Some(0),
+            "status {:?} {}",
+            done.status,
+            describe()
+        ),
         Then::WritesKey(evidence, suffix) => {
             let path = match evidence {
                 Some(name) => finding["evidence"][name].as_str(),
@@ -221,6 +233,14 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
             }
             mended(lab, &case, fix, bin).with_context(describe)?;
         }
+        Then::PassesAt(host) => {
+            let conn = case.conn.clone().context("the target is not in parts")?;
+            let (before, after) = (conn.to_string(), conn.set("host", host).to_string());
+            for arg in &mut case.args {
+                *arg = arg.replace(&before, &after);
+            }
+            mended(lab, &case, fix, bin).with_context(describe)?;
+        }
         Then::Passes | Then::Fails(_) => mended(lab, &case, fix, bin).with_context(describe)?,
     }
     Ok(())
@@ -234,7 +254,9 @@ fn mended(lab: &Lab, case: &Case, fix: &FixRun, bin: &Path) -> Result<()> {
         let verdict = &after["verdict"];
         let status = verdict["status"].as_str();
         let mended = match fix.then {
-            Then::Passes | Then::PassesWith(..) => matches!(status, Some("pass" | "warn")),
+            Then::Passes | Then::PassesWith(..) | Then::PassesAt(_) => {
+                matches!(status, Some("pass" | "warn"))
+            }
             Then::Fails(cause) => status == Some("fail") && verdict["cause"] == cause,
             _ => find(&after, fix.cause).is_none(),
         };
@@ -278,7 +300,7 @@ fn fixes(finding: &Value) -> impl Iterator<Item = &str> {
 /// Runs a command as a person would who pastes it: in a shell, where the case runs or, for a
 /// command for the server, on a machine whose PostgreSQL is the case's. What ssh's programs ask
 /// is answered with the passphrase of the lab's keys.
-fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Result<String> {
+fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Result<Finished> {
     let command = match fix.password {
         Some(word) => command.replace(word, lab.password()),
         None => command.to_owned(),
@@ -288,7 +310,7 @@ fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Res
     if let Some(typed) = fix.typed {
         tool = tool.stdin(typed);
     }
-    let done = if fix.on_server {
+    let tool = if fix.on_server {
         let server = server(case)?;
         let programs = bin_dir().context("no PostgreSQL server is installed")?;
         tool.env("PATH", format!("{PATH}:{}", programs.display()))
@@ -306,8 +328,7 @@ fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Res
             .env("SSH_ASKPASS_REQUIRE", "force");
         surroundings(lab, case, tool)?
     };
-    let done = done.run(LIMIT)?;
-    Ok(format!("{}{}", done.stdout, done.stderr))
+    tool.run(LIMIT)
 }
 
 /// The PostgreSQL server that the case keeps.

@@ -87,7 +87,7 @@ pub(super) const RUN: &[FixRun] = &[
         "ssh.auth.agent-mute",
         "SSH_AUTH_SOCK=",
         "ssh-auth-agent-mute",
-        Then::PrintsNothing,
+        Then::FindsNothing,
     ),
     FixRun::new(
         "ssh.auth.agent",
@@ -177,7 +177,7 @@ pub(super) const RUN: &[FixRun] = &[
         "ssh.silent",
         "timeout 30 ssh-keyscan",
         "ssh-silent",
-        Then::PrintsNothing,
+        Then::FindsNothing,
     ),
     FixRun::new(
         "tunnel.prohibited",
@@ -195,7 +195,7 @@ pub(super) const RUN: &[FixRun] = &[
         "tunnel.target.unresolved",
         "getent ahosts",
         "tunnel-target-unresolved",
-        Then::PrintsNothing,
+        Then::FindsNothing,
     ),
     FixRun::new(
         "tunnel.listen",

@@ -73,6 +73,7 @@ mod ssh_trust;
 mod ssh_who;
 pub mod stress;
 mod tcp;
+mod tcp_pasted;
 mod tls;
 mod tunnel;
 mod tunnel_end;
@@ -99,6 +100,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("tcp", slow::TCP),
+    ("tcp", tcp_pasted::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("protocol", one_at_a_time::SCENARIOS),
     ("ssh", one_at_a_time::SSH),

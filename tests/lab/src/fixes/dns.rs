@@ -1,0 +1,45 @@
+//! Of the dns pages.
+
+use super::{Excuse, FixRun, Then};
+
+pub(super) const RUN: &[FixRun] = &[
+    FixRun::new(
+        "dns.hosts-override",
+        "grep",
+        "dns-hosts-override",
+        Then::Prints("2:10.200."),
+    ),
+    FixRun::new(
+        "dns.no-resolver",
+        "cat",
+        "dns-no-resolver",
+        Then::Prints("nameserver 127.0.0.1"),
+    ),
+    FixRun::new("dns.nxdomain", "getent", "dns-nxdomain", Then::FindsNothing),
+    FixRun::new(
+        "dns.server-only",
+        "grep",
+        "dns-server-only",
+        Then::Prints("hosts: files"),
+    ),
+];
+
+/// The lab's resolvers are real, but its tools are those of a small machine.
+const DIG: &str = "dig is not among the programs that the tests install";
+
+pub(super) const NOT_RUN: &[Excuse] = &[
+    (
+        "dns.container-name",
+        "docker ps",
+        "needs Docker, which the tests do not start",
+    ),
+    ("dns.no-address", "dig", DIG),
+    ("dns.server-failure", "dig", DIG),
+    (
+        "dns.server-only",
+        "resolvectl",
+        "clears the machine's caches, and the tests' machines have none",
+    ),
+    ("dns.slow", "dig", DIG),
+    ("dns.timeout", "dig", DIG),
+];
