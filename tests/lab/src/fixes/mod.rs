@@ -6,6 +6,9 @@
 mod auth;
 mod config;
 mod dns;
+mod pooler;
+mod protocol;
+mod server;
 mod ssh;
 mod tcp;
 mod tls;
@@ -147,6 +150,9 @@ const TABLES: &[(&[FixRun], &[Excuse])] = &[
     (config::RUN, config::NOT_RUN),
     (dns::RUN, dns::NOT_RUN),
     (tcp::RUN, tcp::NOT_RUN),
+    (server::RUN, server::NOT_RUN),
+    (pooler::RUN, pooler::NOT_RUN),
+    (protocol::RUN, protocol::NOT_RUN),
 ];
 
 /// Every command that is run.
@@ -311,7 +317,7 @@ fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Res
         tool = tool.stdin(typed);
     }
     let tool = if fix.on_server {
-        let server = server(case)?;
+        let server = kept_server(case)?;
         let programs = bin_dir().context("no PostgreSQL server is installed")?;
         tool.env("PATH", format!("{PATH}:{}", programs.display()))
             .env("PGHOST", server.socket_dir().display())
@@ -332,7 +338,7 @@ fn paste(lab: &Lab, case: &Case, fix: &FixRun, command: &str, bin: &Path) -> Res
 }
 
 /// The PostgreSQL server that the case keeps.
-fn server(case: &Case) -> Result<&Postgres> {
+fn kept_server(case: &Case) -> Result<&Postgres> {
     let mut kept = case.guard.iter();
     let server = kept.find_map(|thing| match thing.downcast_ref::<Arc<Postgres>>() {
         Some(shared) => Some(shared.as_ref()),

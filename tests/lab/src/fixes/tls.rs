@@ -2,13 +2,13 @@
 
 use anyhow::{Context, Result};
 
-use super::{Excuse, FixRun, Then, server};
+use super::{Excuse, FixRun, Then, kept_server};
 use crate::case::Case;
 use crate::lab::Lab;
 
 /// A good certificate, in place of the server's own.
 fn renew(lab: &Lab, case: &Case) -> Result<()> {
-    server(case)?.install(&lab.issue(lab.cert())?)
+    kept_server(case)?.install(&lab.issue(lab.cert())?)
 }
 
 /// A current list, without its hash link, in the directory of `sslcrldir`.

@@ -47,6 +47,7 @@ mod key_mangled;
 mod key_run;
 mod one_at_a_time;
 mod pooler;
+mod pooler_pasted;
 mod pooler_secret;
 mod protocol;
 mod provider;
@@ -141,10 +142,12 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("auth-french", auth::spoken::FRENCH),
     ("server", server::SCENARIOS),
     ("server", server::slots::SCENARIOS),
+    ("server", server::pasted::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),
     ("pooler", pooler::SCENARIOS),
+    ("pooler", pooler_pasted::SCENARIOS),
     ("pooler", pooler_secret::SCENARIOS),
     ("pooler", provider::SCENARIOS),
     ("across", across::SCENARIOS),

@@ -86,7 +86,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let pg = lab.postgres()?;
             let case = storing(lab, &pg, "md5", &md5_secret(lab, &pg)?, 1)?;
-            Ok(first_fix(case, &["userlist.txt", "SCRAM"]))
+            Ok(first_fix(case, &["userlist.txt", "SCRAM"]).keep(pg))
         },
     ),
     Scenario::new(

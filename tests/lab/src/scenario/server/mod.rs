@@ -1,6 +1,7 @@
 //! Servers that take no sessions now, or are of the wrong kind.
 
 pub mod slots;
+pub mod pasted;
 pub mod spoken;
 
 use std::time::Duration;
@@ -83,7 +84,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = lab.new_postgres().conf("max_connections", 30);
             let pg = pg.conf("superuser_reserved_connections", 0).start()?;
             let busy = pg.sessions(28)?;
-            Ok(case(lab, pg.conn()).keep((busy, pg)))
+            Ok(case(lab, pg.conn()).keep(busy).keep(pg))
         },
     ),
     Scenario::new(
@@ -95,7 +96,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = lab.new_postgres().sql("alter role app connection limit 4");
             let pg = pg.start()?;
             let busy = pg.sessions(3)?;
-            Ok(case(lab, pg.conn()).keep((busy, pg)))
+            Ok(case(lab, pg.conn()).keep(busy).keep(pg))
         },
     ),
     Scenario::new(
@@ -131,7 +132,8 @@ pub const SCENARIOS: &[Scenario] = &[
             });
             Ok(case
                 .forbids("server.connections.near-limit")
-                .keep((busy, pg)))
+                .keep(busy)
+                .keep(pg))
         },
     ),
     Scenario::new(

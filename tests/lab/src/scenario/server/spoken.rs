@@ -77,7 +77,7 @@ macro_rules! spoken {
                     let busy = pg.session("select 1")?;
                     signal("TERM", pg.pid())?;
                     std::thread::sleep(Duration::from_millis(300));
-                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                    Ok(case(lab, pg.conn()).keep(busy).keep(pg))
                 },
             ),
             Scenario::new(
@@ -115,7 +115,7 @@ macro_rules! spoken {
                     signal("STOP", helper)?;
                     signal("KILL", session)?;
                     std::thread::sleep(Duration::from_millis(200));
-                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                    Ok(case(lab, pg.conn()).keep(busy).keep(pg))
                 },
             ),
             Scenario::new(
@@ -144,7 +144,7 @@ macro_rules! spoken {
                         .conf("superuser_reserved_connections", 0)
                         .start()?;
                     let busy = pg.sessions(4)?;
-                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                    Ok(case(lab, pg.conn()).keep(busy).keep(pg))
                 },
             ),
             Scenario::new(
@@ -158,7 +158,7 @@ macro_rules! spoken {
                         .conf("superuser_reserved_connections", 3)
                         .start()?;
                     let busy = pg.sessions(3)?;
-                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                    Ok(case(lab, pg.conn()).keep(busy).keep(pg))
                 },
             ),
             Scenario::new(
@@ -171,7 +171,7 @@ macro_rules! spoken {
                         .sql("alter role app connection limit 1")
                         .start()?;
                     let busy = pg.sessions(1)?;
-                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                    Ok(case(lab, pg.conn()).keep(busy).keep(pg))
                 },
             ),
             Scenario::new(
@@ -184,7 +184,7 @@ macro_rules! spoken {
                         .sql("alter database appdb connection limit 1")
                         .start()?;
                     let busy = pg.sessions(1)?;
-                    Ok(case(lab, pg.conn()).keep((busy, pg)))
+                    Ok(case(lab, pg.conn()).keep(busy).keep(pg))
                 },
             ),
             Scenario::new(

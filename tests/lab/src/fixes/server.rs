@@ -1,0 +1,135 @@
+//! Of the server pages.
+
+use anyhow::{Context, Result};
+
+use super::{Excuse, FixRun, Then};
+use crate::case::Case;
+use crate::lab::Lab;
+use crate::process::Service;
+
+/// One of the sessions that fill the server ends.
+fn end_one(_: &Lab, case: &Case) -> Result<()> {
+    let mut kept = case.guard.iter();
+    let busy = kept.find_map(|thing| thing.downcast_ref::<Vec<Service>>());
+    let one = busy.and_then(|busy| busy.first());
+    let one = one.context("the case keeps no sessions")?;
+    // psql cancels its query, and ends; the server would not learn of a client that is gone.
+    one.signal("INT")?;
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    Ok(())
+}
+
+const fn server(
+    cause: &'static str,
+    command: &'static str,
+    scenario: &'static str,
+    then: Then,
+) -> FixRun {
+    FixRun::new(cause, command, scenario, then).on_server()
+}
+
+pub(super) const RUN: &[FixRun] = &[
+    server(
+        "server.config",
+        "psql",
+        "server-config",
+        Then::Prints("ssl_ca_file ------------- (1 row)"),
+    ),
+    server(
+        "server.connections.database",
+        "echo \"select",
+        "server-connections-database",
+        Then::Prints("app | psql | 127.0.0.1 | active"),
+    ),
+    server(
+        "server.connections.database",
+        "echo 'alter",
+        "server-connections-database",
+        Then::Passes,
+    ),
+    server(
+        "server.connections.full",
+        "psql",
+        "server-connections-full",
+        Then::Prints("app | psql | 127.0.0.1 | active | 3"),
+    )
+    .after(end_one),
+    server(
+        "server.connections.full",
+        "psql",
+        "server-wal-senders",
+        Then::Prints("max_wal_senders ----------------- 0"),
+    ),
+    server(
+        "server.connections.near-limit",
+        "psql",
+        "server-connections-near-limit",
+        Then::Prints("app | psql | 127.0.0.1 | active | 28"),
+    ),
+    server(
+        "server.connections.reserved",
+        "psql",
+        "server-connections-reserved",
+        Then::Prints("app | psql | 127.0.0.1 | active | 3"),
+    ),
+    server(
+        "server.connections.role",
+        "echo \"select",
+        "server-connections-role",
+        Then::Prints("psql | 127.0.0.1 | active"),
+    ),
+    server(
+        "server.connections.role",
+        "echo 'alter",
+        "server-connections-role",
+        Then::Passes,
+    ),
+    server(
+        "server.damaged",
+        "df -h",
+        "server-damaged",
+        Then::Prints("drwx------"),
+    ),
+    server(
+        "server.library",
+        "psql",
+        "server-library",
+        Then::Prints("app | | session_preload_libraries=not_installed"),
+    ),
+    server(
+        "server.option",
+        "echo",
+        "server-option-value",
+        Then::Prints("statement_timeout | 0 | user"),
+    ),
+    server(
+        "server.option",
+        "psql",
+        "server-option-of-role",
+        Then::Prints("app | | statement_timeout=7s"),
+    ),
+    FixRun::new(
+        "server.read-only",
+        "psql",
+        "server-read-only-particular",
+        Then::Prints("t | off"),
+    ),
+    FixRun::new(
+        "server.resources",
+        "df -h",
+        "server-resources",
+        Then::Prints("max user processes"),
+    ),
+    server(
+        "server.stopping",
+        "sudo kill",
+        "server-stopping",
+        Then::Fails("tcp.refused"),
+    ),
+];
+
+pub(super) const NOT_RUN: &[Excuse] = &[(
+    "server.clock",
+    "timedatectl",
+    "needs systemd, which the tests' machines may not have",
+)];
