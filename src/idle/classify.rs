@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cause::{self, Cause};
-use crate::finding::{Composed, Finding};
+use crate::config::{Endpoint, Target};
+use crate::finding::Finding;
+use crate::peer::commands;
 use crate::pipeline::Connected;
 use crate::report::{StageRecord, ms};
 use crate::stage::Verdict;
+use crate::wire::Route;
 
 use super::advice::{self, Circumstances, Numbers};
 use super::connection::{TestOutcome, Treatment};
@@ -33,6 +36,8 @@ struct Cared {
 /// What the arms have said so far.
 pub struct IdleEvidence {
     plan: Plan,
+    /// Where another client connects to, if this machine can go there itself.
+    direct: Option<(Target, Endpoint, Route)>,
     /// The way through SSH servers; without hops where there is none.
     pub tunnel: Tunnel,
     /// The parked connections that came to their end.
@@ -56,7 +61,12 @@ pub struct IdleEvidence {
 impl IdleEvidence {
     /// Nothing yet.
     pub fn new(connected: &Connected, plan: Plan) -> Self {
+        let address = connected.address.clone();
+        let address = address.filter(|_| connected.bastion.is_none());
+        let route = address.map(Route::Direct);
         Self {
+            direct: route
+                .map(|route| (connected.target.clone(), connected.endpoint.clone(), route)),
             own: OwnKeepalives::of(connected),
             ..Self::through(Tunnel::of(connected), plan)
         }
@@ -65,6 +75,7 @@ impl IdleEvidence {
     fn through(tunnel: Tunnel, plan: Plan) -> Self {
         Self {
             plan,
+            direct: None,
             rungs: Vec::new(),
             refused: None,
             left_behind: 0,
@@ -434,13 +445,9 @@ impl IdleEvidence {
             }
             false => None,
         };
-        let settings = numbers.filter(|_| keep).map(|n| {
-            format!(
-                "keepalives_idle={0} keepalives_interval={0} keepalives_count=3 tcp_user_timeout={1}",
-                n.keepalive,
-                (n.retire * 1000).min(30_000)
-            )
-        });
+        let settings = numbers
+            .filter(|_| keep)
+            .and_then(|numbers| self.keepalive_settings(numbers));
         let survivor = self
             .rungs
             .iter()
@@ -464,7 +471,7 @@ impl IdleEvidence {
                 numbers.map(|numbers| (numbers.retire * 1000).min(30_000)),
             )
             .word("heartbeat", heartbeat)
-            .word("keepalive_settings", settings.map(Composed))
+            .word("keepalive_settings", settings)
             .with("sqlstate", drop.sqlstate.clone())
             .with("error", drop.message.clone())
             .with("silences", ladder::line(&self.rungs))
@@ -487,6 +494,12 @@ impl IdleEvidence {
             .with("own_keepalives", self.own.settings())
             .with("intermittent", found.by_chance.then_some(true))
             .with("session_settings", session_settings(drop));
+        let finding = match &self.direct {
+            Some((target, endpoint, route)) => {
+                commands::with_conninfo(finding, target, endpoint, route)
+            }
+            None => finding,
+        };
         match (drop.part.zip(drop.hop), numbers) {
             (Some(place), Some(numbers)) => {
                 let reach = Reach {
@@ -497,6 +510,22 @@ impl IdleEvidence {
             }
             _ => finding,
         }
+    }
+
+    /// The target's settings with keepalives that find a dead connection in
+    /// time, as a connection string.
+    fn keepalive_settings(&self, numbers: Numbers) -> Option<String> {
+        let (target, endpoint, route) = self.direct.as_ref()?;
+        let keepalive = numbers.keepalive.to_string();
+        let user_timeout = (numbers.retire * 1000).min(30_000).to_string();
+        let settings = [
+            ("keepalives", ""),
+            ("keepalives_idle", &keepalive),
+            ("keepalives_interval", &keepalive),
+            ("keepalives_count", "3"),
+            ("tcp_user_timeout", &user_timeout),
+        ];
+        commands::conninfo(target, endpoint, route, &settings)
     }
 
     /// An SSH session that carried nothing, and was closed while those that

@@ -4,8 +4,10 @@
 //! prints, as it stands, in a shell, and looks at what is so afterwards.
 
 mod auth;
+mod client;
 mod config;
 mod dns;
+mod idle;
 mod pooler;
 mod protocol;
 mod server;
@@ -142,8 +144,9 @@ enum Then {
     WritesKey(Option<&'static str>, &'static str),
 }
 
-/// What is run and what is not, of each family.
+/// What is run and what is not, of each family; those that wait longest come first.
 const TABLES: &[(&[FixRun], &[Excuse])] = &[
+    (idle::RUN, idle::NOT_RUN),
     (ssh::RUN, ssh::NOT_RUN),
     (tls::RUN, tls::NOT_RUN),
     (auth::RUN, auth::NOT_RUN),
@@ -153,6 +156,7 @@ const TABLES: &[(&[FixRun], &[Excuse])] = &[
     (server::RUN, server::NOT_RUN),
     (pooler::RUN, pooler::NOT_RUN),
     (protocol::RUN, protocol::NOT_RUN),
+    (client::RUN, client::NOT_RUN),
 ];
 
 /// Every command that is run.

@@ -1,0 +1,22 @@
+//! Of the client pages, which are `explain`'s: it is given an error message, and no target.
+
+use super::{Excuse, FixRun};
+
+const NO_TARGET: &str = "explain knows no target: TARGET is the reader's to fill in";
+const NO_FAULT: &str = "found in an error message alone: there is nothing to run it on";
+
+pub(super) const RUN: &[FixRun] = &[];
+
+pub(super) const NOT_RUN: &[Excuse] = &[
+    ("client.cached-settings", "dbdoctor config", NO_FAULT),
+    ("client.fork-tls", "dbdoctor sockets", NO_FAULT),
+    ("client.key-library", "dbdoctor key", NO_FAULT),
+    ("client.key-library", "cp", NO_FAULT),
+    ("client.loop-closed", "dbdoctor idle", NO_TARGET),
+    ("client.pool-exhausted", "dbdoctor check", NO_TARGET),
+    ("client.pool-exhausted", "dbdoctor stress", NO_TARGET),
+    ("client.portproxy", "dbdoctor idle", NO_TARGET),
+    ("client.portproxy", "netsh", "a command of Windows"),
+    ("client.scram-unsupported", "dbdoctor auth", NO_TARGET),
+    ("client.tunnel-library", "dbdoctor check", NO_TARGET),
+];
