@@ -1,6 +1,5 @@
 //! Commands to paste that go where the run went: what `psql` and `openssl
-//! s_client` must be told. Over SSH there are none, since this machine cannot
-//! go there by itself.
+//! s_client` must be told. Behind an SSH server psql cannot go there by itself.
 
 use crate::config::{Endpoint, SslNegotiation, Target, conninfo};
 use crate::finding::Finding;
@@ -52,20 +51,44 @@ pub fn conninfo(
     direct.then(|| conninfo::of(target, endpoint, replaced))
 }
 
-/// The arguments with which `openssl s_client` is shown what the run was: by
-/// the same negotiation, at the same address, for the same name.
+/// `openssl s_client` as it is shown what the run was: by the same negotiation,
+/// at the same address, for the same name. Behind an SSH server it runs there.
 pub fn s_client(target: &Target, endpoint: &Endpoint, route: &Route) -> Option<Vec<String>> {
-    let Route::Direct(Address::Tcp(address)) = route else {
+    let (mut words, address) = match route {
+        Route::Direct(Address::Tcp(address)) => (Vec::new(), address.to_string()),
+        Route::Tunnel { host, port, .. } => (on_hop(target, host)?, host_port(host, *port)),
+        _ => return None,
+    };
+    let mut more = vec!["openssl", "s_client"];
+    more.extend(match target.tls.negotiation {
+        SslNegotiation::Direct => ["-alpn", "postgresql"],
+        SslNegotiation::Postgres => ["-starttls", "postgres"],
+    });
+    more.extend(["-connect", &address]);
+    if target.tls.sni && sends_server_name(&endpoint.host) {
+        more.extend(["-servername", &endpoint.host]);
+    }
+    words.extend(more.into_iter().map(str::to_owned));
+    Some(words)
+}
+
+/// The words before a command that runs on the one SSH server of the way, where
+/// `host` passes its shell as it is. The jumps of a longer way would not get our
+/// keys from ssh's command line.
+fn on_hop(target: &Target, host: &str) -> Option<Vec<String>> {
+    let [hop] = target.ssh.as_ref()?.hops.as_slice() else {
         return None;
     };
-    let address = address.to_string();
-    let mut words = match target.tls.negotiation {
-        SslNegotiation::Direct => vec!["-alpn", "postgresql"],
-        SslNegotiation::Postgres => vec!["-starttls", "postgres"],
-    };
-    words.extend(["-connect", &address]);
-    if target.tls.sni && sends_server_name(&endpoint.host) {
-        words.extend(["-servername", &endpoint.host]);
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
+    let mut words = hop.ssh_words();
+    words.extend(["-p".to_owned(), hop.port.to_string()]);
+    words.extend(["-l".to_owned(), hop.user.clone(), hop.alias.clone()]);
+    host.chars().all(plain).then_some(words)
+}
+
+fn host_port(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
     }
-    Some(words.into_iter().map(str::to_owned).collect())
 }

@@ -328,7 +328,11 @@ fn observe(
             now,
             host: verified_name.then_some(endpoint.host.as_str()),
         };
-        let s_client = commands::s_client(target, endpoint, route);
+        // It is told our root file.
+        let s_client = match route {
+            Route::Direct(_) => commands::s_client(target, endpoint, route),
+            _ => None,
+        };
         for finding in check.portability(verified, s_client.as_deref()) {
             record.warn(finding);
         }

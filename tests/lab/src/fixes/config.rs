@@ -74,6 +74,12 @@ pub(super) const RUN: &[FixRun] = &[
         Then::Prints("Authenticated to 127.0.0.1"),
     ),
     FixRun::new(
+        "config.ssh.unsupported",
+        "ssh -N",
+        "ssh-trust-canonical-other",
+        Then::Forwards,
+    ),
+    FixRun::new(
         "config.url.unescaped",
         "python3",
         "config-url-at",
@@ -89,8 +95,4 @@ pub(super) const RUN: &[FixRun] = &[
     .after(write_secret),
 ];
 
-pub(super) const NOT_RUN: &[Excuse] = &[(
-    "config.ssh.unsupported",
-    "ssh -N",
-    "stays open; ssh.unsupported prints the same",
-)];
+pub(super) const NOT_RUN: &[Excuse] = &[];

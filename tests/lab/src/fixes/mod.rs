@@ -15,6 +15,7 @@ mod ssh;
 mod tcp;
 mod tls;
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use crate::certs::write_mode;
 use crate::lab::Lab;
 use crate::postgres::{Postgres, bin_dir};
 use crate::process::{Finished, PATH, Tool};
+use crate::proxy::free_port;
 use crate::run::{command, surroundings};
 use crate::scenario;
 
@@ -131,6 +133,8 @@ enum Then {
     PassesWith(&'static str, &'static str),
     /// The fault is gone where the target has this host.
     PassesAt(&'static str),
+    /// It stays, and dbdoctor passes through the forward that it opens.
+    Forwards,
     /// It only looks, and prints what the evidence of this name says.
     PrintsEvidence(&'static str),
     /// It only looks, and prints two lines that differ.
@@ -183,9 +187,13 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
     let finding = find(&before, fix.cause).context("dbdoctor does not find the cause")?;
     let command = fixes(finding)
         .find(|command| command.starts_with(fix.command))
+        .or_else(|| fixes(finding).find(|command| has_words(command, fix.command)))
         .with_context(|| format!("no fix begins with {:?}: {finding:#}", fix.command))?;
     if let Some(first) = fix.first {
         first(lab, &case).context("cannot do what comes before")?;
+    }
+    if matches!(fix.then, Then::Forwards) {
+        return forwards(lab, &case, command, bin).with_context(|| format!("by {command}"));
     }
     let done = paste(lab, &case, fix, command, bin)?;
     let printed = format!("{}{}", done.stdout, done.stderr);
@@ -229,6 +237,7 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
                 describe()
             );
         }
+        Then::Forwards => {}
         Then::Gone => mended(lab, &case, fix, bin).with_context(describe)?,
         Then::GoneAndKnown(host) => {
             mended(lab, &case, fix, bin).with_context(describe)?;
@@ -253,6 +262,28 @@ pub fn run_fix(lab: &Lab, fix: &FixRun, bin: &Path) -> Result<()> {
         }
         Then::Passes | Then::Fails(_) => mended(lab, &case, fix, bin).with_context(describe)?,
     }
+    Ok(())
+}
+
+/// Whether dbdoctor gets to the case's database through the forward of a command, which is given
+/// a free port.
+fn forwards(lab: &Lab, case: &Case, command: &str, bin: &Path) -> Result<()> {
+    let port = free_port();
+    let command = command.replace("127.0.0.1:15432:", &format!("127.0.0.1:{port}:"));
+    let tool = Tool::new("bash").arg("-c").arg(command);
+    let log = lab.dir("forward")?.join("log");
+    let forward = surroundings(lab, case, tool)?.serve(log, "TERM")?;
+    forward.wait_ready(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+    let conn = case.conn.clone().context("the target is not in parts")?;
+    let conn = conn.set("host", "127.0.0.1").set("port", port);
+    let near = Case::check(conn).password(lab.password());
+    let after = report(lab, &near, bin)?;
+    let status = after["verdict"]["status"].as_str();
+    ensure!(
+        matches!(status, Some("pass" | "warn")),
+        "{:#}",
+        after["verdict"]
+    );
     Ok(())
 }
 
@@ -300,6 +331,14 @@ fn find<'a>(report: &'a Value, cause: &str) -> Option<&'a Value> {
     stages
         .flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
         .find(|finding| finding["cause"] == cause)
+}
+
+/// Whether the command has these words in this order, and the first one at its beginning: `ssh -N`
+/// is `ssh -F FILE -N` where the configuration was named.
+fn has_words(command: &str, words: &str) -> bool {
+    let mut all = command.split_whitespace();
+    let mut words = words.split_whitespace();
+    words.next() == all.next() && words.all(|word| all.any(|other| other == word))
 }
 
 fn fixes(finding: &Value) -> impl Iterator<Item = &str> {

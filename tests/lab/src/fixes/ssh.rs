@@ -180,6 +180,12 @@ pub(super) const RUN: &[FixRun] = &[
         Then::FindsNothing,
     ),
     FixRun::new(
+        "ssh.unsupported",
+        "ssh -N",
+        "ssh-unsupported-database",
+        Then::Forwards,
+    ),
+    FixRun::new(
         "tunnel.prohibited",
         "ssh ",
         "who-root-image",
@@ -333,11 +339,6 @@ pub(super) const NOT_RUN: &[Excuse] = &[
         "ssh.unclassified",
         "ssh ",
         "no fault leads there; ssh.malformed runs it",
-    ),
-    (
-        "ssh.unsupported",
-        "ssh ",
-        "stays open, and the database's name is the reader's to fill in",
     ),
     ("tunnel.prohibited", "sudo sshd -T", SERVER),
     ("tunnel.target.failed", "ls -l", SERVER),

@@ -76,6 +76,12 @@ pub(super) const RUN: &[FixRun] = &[
         Then::PrintsEvidence("fingerprint"),
     ),
     FixRun::new(
+        "tls.cert.self-signed",
+        "ssh openssl s_client",
+        "ssh-self-signed",
+        Then::PrintsEvidence("fingerprint"),
+    ),
+    FixRun::new(
         "tls.cert.unknown-ca",
         "openssl s_client",
         "tls-cert-unknown-ca",

@@ -67,6 +67,7 @@ mod ssh_home;
 mod ssh_hostkey;
 mod ssh_known_hosts;
 mod ssh_known_hosts_command;
+mod ssh_pasted;
 mod ssh_proxy;
 mod ssh_second_opinion;
 mod ssh_stranger;
@@ -119,6 +120,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("ssh", ssh_exec::SCENARIOS),
     ("ssh", ssh_bind::SCENARIOS),
     ("ssh", ssh_known_hosts_command::SCENARIOS),
+    ("ssh", ssh_pasted::SCENARIOS),
     ("ssh", ssh_home::SCENARIOS),
     ("ssh", ssh_known_hosts::SCENARIOS),
     ("ssh", ssh_trust::SCENARIOS),
