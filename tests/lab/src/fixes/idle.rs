@@ -10,7 +10,7 @@ pub(super) const RUN: &[FixRun] = &[
         "idle-firewall-silent",
         Then::Prints("still here"),
     )
-    .typing("select 'begin';\n\\! sleep 7\nselect 'still ' || 'here';\n"),
+    .typing("select 'begin';\n\\! sleep 5\nselect 'still ' || 'here';\n"),
     FixRun::new(
         "idle.server-timeout",
         "psql",

@@ -81,7 +81,7 @@ pub(super) const RUN: &[FixRun] = &[
         "key.public",
         "dbdoctor key",
         "who-key-public-beside",
-        Then::WritesKey(Some("private"), ""),
+        Then::Prints("✓ key"),
     ),
     FixRun::new(
         "ssh.auth.agent-mute",
