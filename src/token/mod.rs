@@ -186,17 +186,20 @@ pub fn parts(password: &Secret) -> Vec<Secret> {
         let mut names = names.clone();
         part.starts_with("X-Amz-") || names.any(|name| name.contains(part))
     };
+    let whole = password.expose();
     let mut parts = std::collections::BTreeSet::new();
-    let mut text = password.expose().to_owned();
+    let mut text = whole.to_owned();
     for _ in 0..LAYERS {
-        let of_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        text = given::unwrapped(&text, &mut Vec::new());
+        let of_part = |c: char| c.is_ascii_alphanumeric() || "-_%+/".contains(c);
         let all = text.split(|c| !of_part(c));
         let long = all.filter(|part| part.len() >= SHORTEST_PART && !shown(part));
-        parts.extend(long.map(str::to_owned));
-        let Some((inner, _)) = given::inner(&text) else {
-            break;
-        };
-        text = inner;
+        parts.extend(long.filter(|part| *part != whole).map(str::to_owned));
+        // Each of them is looked for in every text that is shown: none too many.
+        match given::inner(&text) {
+            Some((inner, _)) if of(&text, whole.len()).is_none() => text = inner,
+            _ => break,
+        }
     }
     parts.into_iter().map(Secret::new).collect()
 }

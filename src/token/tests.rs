@@ -572,7 +572,8 @@ fn the_secret_parts_are_guarded_alone() {
     let token = rds();
     let parts = parts(&Secret::new(token.text()));
     let has = |text: &str| parts.iter().any(|part| part.expose() == text);
-    assert!(has(&token.signature()) && has("AKIAQZXWVUTSRPONMLKJ"));
+    assert_eq!(parts.len(), 3);
+    assert!(has(&token.signature()));
     let twice = super::parts(&Secret::new(encoded(&encoded(&token.text()))));
     assert!(twice.iter().any(|part| part.expose() == token.signature()));
     assert!(!has("AWS4-HMAC-SHA256") && !has(HOST));
