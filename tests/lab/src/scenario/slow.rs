@@ -109,6 +109,28 @@ fn reply(message: &[u8], ip: [u8; 4]) -> Option<Vec<u8>> {
     Some(reply)
 }
 
+/// The way through this server by the name `bastion.test` and a port, and the `ssh` that goes
+/// it too.
+fn to_bastion(lab: &Lab, sshd: &Sshd, port: u16) -> Result<(SshRoute, Tool)> {
+    let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
+    let known = format!("[bastion.test]:{port} {key}");
+    let known = lab.file("known_hosts", known, 0o644)?;
+    let user = lab.user()?;
+    let route = SshRoute::new(&format!("{user}@bastion.test:{port}"))
+        .key(lab.client_key()?)
+        .known_hosts(&known);
+    let ssh = Tool::new("ssh")
+        .args(["-F", "none", "-o", "BatchMode=yes", "-i"])
+        .arg(lab.client_key()?.display())
+        .arg("-o")
+        .arg(format!("UserKnownHostsFile={}", known.display()))
+        .arg("-p")
+        .arg(port)
+        .arg(format!("{user}@bastion.test"))
+        .arg("true");
+    Ok((route, ssh))
+}
+
 fn octets(ip: &str) -> Result<[u8; 4]> {
     Ok(ip.parse::<std::net::Ipv4Addr>()?.octets())
 }
@@ -185,6 +207,37 @@ pub const DNS: &[Scenario] = &[
             Ok(case.password(lab.password()).keep((server, door)).netns(ns))
         },
     ),
+    Scenario::new(
+        "dns-slow-bastion",
+        "the name of the SSH server waits for a search domain that does not answer",
+        Expect::Warn("dns.slow"),
+        &[Need::Postgres, Need::Sshd, Need::Netns],
+        |lab| {
+            let (ns, sshd) = (lab.netns()?, lab.sshd()?);
+            let door = Peer::forward_on(&ns.host_ip(), sshd.addr(), Fault::None)?;
+            let server = answers(&ns, |message| has(message, "slow"))?;
+            ns.resolv_conf(&format!(
+                "nameserver {}\nsearch slow.test\noptions ndots:5 timeout:2 attempts:1\n",
+                ns.host_ip()
+            ))?;
+            let (route, ssh) = to_bastion(lab, &sshd, door.port())?;
+            let case = Case::check(lab.postgres()?.conn()).ssh(route).asks(ssh);
+            let case = case.assert(|report| {
+                let (finding, _) = finding(report, "dns.slow")?;
+                let hop = finding["evidence"]["hop"].as_str().unwrap_or_default();
+                ensure!(hop.contains("bastion.test"), "{finding}");
+                let fixes = finding["fixes"].to_string();
+                ensure!(fixes.contains("as in bastion.test.,"), "{fixes}");
+                ensure!(!fixes.contains("sslmode"), "{fixes}");
+                Ok(())
+            });
+            Ok(helps(case, ns.name().to_owned())
+                .password(lab.password())
+                .keep((server, door))
+                .netns(ns))
+        },
+    )
+    .oracle(Oracle::Own),
     Scenario::new(
         "dns-slow-query-for-ipv6",
         "the query for IPv6 addresses gets no answer",
@@ -459,19 +512,7 @@ pub const TCP: &[Scenario] = &[
                 "ip daddr 127.0.0.9 tcp dport {} drop",
                 sshd.port()
             ))?;
-            let key = fs::read_to_string(sshd.host_key().with_extension("pub"))?;
-            let known = format!("[bastion.test]:{} {key}", sshd.port());
-            let route = SshRoute {
-                hops: vec![sshd.destination().replace(sshd.host(), "bastion.test")],
-                ..sshd.route()
-            };
-            let known = lab.file("known_hosts", known, 0o644)?;
-            let route = route.known_hosts(&known);
-            let ssh = Tool::new("ssh").args(["-F", "none", "-o", "BatchMode=yes", "-i"]);
-            let ssh = ssh.arg(lab.client_key()?.display()).arg("-o");
-            let ssh = ssh.arg(format!("UserKnownHostsFile={}", known.display()));
-            let ssh = ssh.arg("-p").arg(sshd.port());
-            let ssh = ssh.arg(format!("{}@bastion.test", lab.user()?)).arg("true");
+            let (route, ssh) = to_bastion(lab, &sshd, sshd.port())?;
             let case = Case::check(pg.conn())
                 .args(&["--timeout", "1500ms"])
                 .ssh(route);
