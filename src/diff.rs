@@ -500,7 +500,7 @@ fn explains(one: &Difference, until: Option<usize>) -> bool {
         // What only one of them came to see is a consequence.
         Part::Fact if one.a.is_null() || one.b.is_null() => false,
         Part::Fact => stage.is_some_and(|stage| match stage == until {
-            true => !is_reported(one),
+            true => !is_from_login(one),
             false => stage < until && identity(one),
         }),
         Part::Target | Part::Finding => stage.is_some_and(|stage| stage <= until),
@@ -593,14 +593,15 @@ fn decides(one: &Difference, cause: Option<&Cause>) -> Option<usize> {
 /// Whether a fact says who is spoken to rather than how.
 fn identity(one: &Difference) -> bool {
     let signs = ["address", "chain", "certificate", "host key", "hop"];
-    !is_reported(one) && signs.iter().any(|sign| one.name.contains(sign))
+    !is_from_login(one) && signs.iter().any(|sign| one.name.contains(sign))
 }
 
-/// Whether it is what a server tells every client that it has let in: its
-/// version and the settings of the session.
-fn is_reported(one: &Difference) -> bool {
+/// Whether it is only learnt from a server that has let the client in: its
+/// version, the settings of the session, and that it knows the password.
+fn is_from_login(one: &Difference) -> bool {
     let name = one.name.as_str();
-    name.starts_with("parameters, ") || matches!(name, "notices" | "server version")
+    name.starts_with("parameters, ")
+        || matches!(name, "notices" | "server version" | "server proved itself")
 }
 
 #[cfg(test)]
@@ -705,7 +706,7 @@ mod tests {
                 "tcp": {"mss": 1400 + n, "path_mtu": 1440 + n, "link": format!("eth{n}")},
                 "tls": {"cipher": format!("c{n}"), "version": format!("TLSv1.{n}"),
                     "chain": [{"subject": format!("CN={n}"), "fingerprint": format!("{n}")}]},
-                "auth": {"method": format!("m{n}"), "parameters": {
+                "auth": {"method": format!("m{n}"), "server_proved_itself": n == 2, "parameters": {
                     "server_version": format!("1{n}"), "TimeZone": format!("UTC{n}"),
                     "application_name": format!("dbdoctor{n}"),
                     "default_transaction_read_only": format!("{n}")}},
