@@ -202,9 +202,6 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
             None,
         )
     } else if *cause == pooler::USER && message.shape == "bouncer config error" {
-        let console = commands::console(s.target, s.endpoint, s.route);
-        let show = console
-            .and_then(|conninfo| shlex::try_join(["psql", &conninfo, "-c", "show config"]).ok());
         finding.with("refuses", "cannot look up").fix(
             format!(
                 "Run PgBouncer's auth_query by hand as its auth_user, with {} for $1, in auth_dbname (or, \
@@ -218,7 +215,13 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
         )
         .fix(
             "As an administrator of PgBouncer, show its auth_query, auth_user and auth_dbname:",
-            show,
+            console(s, "show config"),
+        )
+    } else if *cause == pooler::FULL && message.shape.contains("max_client_conn") {
+        finding.fix(
+            "As an administrator of PgBouncer, list its clients by user, application, address and \
+             state (the limit does not apply to its console), and make the largest pool smaller:",
+            console(s, "show clients"),
         )
     } else if cause.is_any(&[&pooler::DATABASE, &pooler::USER]) {
         finding.with("refuses", "does not know")
@@ -241,6 +244,12 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
     } else {
         finding
     }
+}
+
+/// The command that shows this on PgBouncer's console.
+fn console(s: &LoginContext<'_>, show: &str) -> Option<String> {
+    let conninfo = commands::console(s.target, s.endpoint, s.route)?;
+    shlex::try_join(["psql", &conninfo, "-c", show]).ok()
 }
 
 #[cfg(test)]

@@ -348,4 +348,30 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case.keep((odd, unnamed, pg)))
         },
     ),
+    Scenario::new(
+        "server-slots-pgbouncer",
+        "PgBouncer's max_client_conn is reached; its console tells by whom",
+        Expect::Fail("pooler.full"),
+        &[Need::Postgres, Need::PgBouncer],
+        |lab| {
+            let behind = lab.postgres()?.conn().without("user");
+            let bouncer = lab
+                .new_pgbouncer()
+                .database("appdb", behind)
+                .user("pgbouncer", lab.password())
+                .set("admin_users", "pgbouncer")
+                .set("max_client_conn", 2)
+                .start()?;
+            let pool = hold(lab, bouncer.conn(), "billing-api", 2, "select 1;")?;
+            let password = lab.password().to_owned();
+            let case = case(lab, bouncer.conn()).assert(move |report| {
+                let command = report["verdict"]["fixes"][0]["command"].as_str();
+                let shell = Tool::new("sh").args(["-c", command.context("no command")?]);
+                let listed = shell.env("PGPASSWORD", &password).succeed()?;
+                ensure!(listed.matches("billing-api").count() == 2, "{listed}");
+                Ok(())
+            });
+            Ok(case.keep((pool, bouncer)))
+        },
+    ),
 ];
