@@ -82,7 +82,7 @@ fn on_hop(target: &Target, host: &str) -> Option<Vec<String>> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
     let mut words = hop.ssh_words();
     words.extend(["-p".to_owned(), hop.port.to_string()]);
-    words.extend(["-l".to_owned(), hop.user.clone(), hop.alias.clone()]);
+    words.extend(["-l".to_owned(), hop.user.clone(), hop.written.host.clone()]);
     host.chars().all(plain).then_some(words)
 }
 

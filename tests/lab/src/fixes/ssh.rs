@@ -225,7 +225,7 @@ pub(super) const RUN: &[FixRun] = &[
         "ssh.known-hosts-command",
         "ssh -o KnownHostsCommand=none",
         "ssh-known-hosts-command-exit",
-        Then::PrintsNothing,
+        Then::Prints("uid=0"),
     ),
     FixRun::new(
         "ssh.hostkey.unknown",
@@ -255,7 +255,7 @@ pub(super) const RUN: &[FixRun] = &[
         "tcp.bind",
         "ssh -o BindAddress=",
         "ssh-bind-foreign",
-        Then::PrintsNothing,
+        Then::Prints("uid=0"),
     ),
     FixRun::new(
         "ssh.slow",

@@ -1,7 +1,7 @@
 //! Servers that take no sessions now, or are of the wrong kind.
 
-pub mod slots;
 pub mod pasted;
+pub mod slots;
 pub mod spoken;
 
 use std::time::Duration;
