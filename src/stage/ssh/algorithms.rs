@@ -149,16 +149,25 @@ impl Allowed {
         theirs.iter().filter(ours).cloned().collect()
     }
 
-    /// Whether this key exchange and this MAC only stand in for ones that the
-    /// SSH library lacks.
-    pub fn stand_ins(&self, kex: &str, mac: &str) -> (bool, bool) {
+    /// Whether this key exchange, this cipher and this MAC only stand in for ones
+    /// that the SSH library lacks.
+    pub fn stand_ins(&self, kex: &str, cipher: &str, mac: &str) -> (bool, bool, bool) {
         let foreign = |list: &[String], name: &str| !list.iter().any(|own| own == name);
-        (foreign(&self.kex, kex), foreign(&self.mac, mac))
+        (
+            foreign(&self.kex, kex),
+            foreign(&self.cipher, cipher),
+            foreign(&self.mac, mac),
+        )
     }
 
     /// Whether the server has one of the allowed key exchanges.
     pub fn has_kex_of(&self, theirs: &[String]) -> bool {
         theirs.iter().any(|name| self.kex.contains(name))
+    }
+
+    /// Whether the server has one of the allowed ciphers.
+    pub fn has_cipher_of(&self, theirs: &[String]) -> bool {
+        theirs.iter().any(|name| self.cipher.contains(name))
     }
 
     /// Whether the server has one of the allowed MACs.

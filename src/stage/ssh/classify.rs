@@ -211,9 +211,12 @@ pub fn only_after_hostkey_override(
     let [kex, _, cipher, mac] = agreed;
     let aead = cipher.contains("gcm") || cipher.contains("poly1305");
     let none = Vec::new();
-    let (kind, theirs) = match allowed.stand_ins(kex, mac) {
-        (true, _) if !allowed.has_kex_of(&offer.kex) => (AlgorithmKind::Kex, &offer.kex),
-        (_, true) if !aead && !allowed.has_mac_of(&offer.mac) => (AlgorithmKind::Mac, &offer.mac),
+    let (kind, theirs) = match allowed.stand_ins(kex, cipher, mac) {
+        (true, ..) if !allowed.has_kex_of(&offer.kex) => (AlgorithmKind::Kex, &offer.kex),
+        (_, true, _) if !allowed.has_cipher_of(&offer.cipher) => {
+            (AlgorithmKind::Cipher, &offer.cipher)
+        }
+        (.., true) if !aead && !allowed.has_mac_of(&offer.mac) => (AlgorithmKind::Mac, &offer.mac),
         _ => return None,
     };
     Some(algorithms(hop, allowed, &kind, &none, theirs))

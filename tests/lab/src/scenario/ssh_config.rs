@@ -79,6 +79,14 @@ pub const SCENARIOS: &[Scenario] = &[
     )
     .oracle(Oracle::Ssh),
     Scenario::new(
+        "ssh-config-cipher-not-there",
+        "a cipher that OpenSSH still knows, alone, and no server takes by default",
+        Expect::Fail("ssh.algorithms"),
+        BOTH,
+        |lab| configured(lab, &*lab.sshd()?, &["Ciphers 3des-cbc"]),
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
         "ssh-config-ciphers-retired",
         "ciphers that ssh no longer knows",
         Expect::Fail("config.ssh.syntax"),
