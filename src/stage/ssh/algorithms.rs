@@ -210,7 +210,11 @@ pub fn preferred(allowed: &Allowed, known: &KnownKeyTypes) -> Preferred {
         .filter(|name| allowed.by_known_hosts || before_plain_keys(&allowed.host_key, name))
         .filter_map(|name| signature(&plain_name(name)?))
         .filter(|algorithm| {
-            known.authority || (known.prefers_certificates && (in_order || is_known(algorithm)))
+            // Without plain ones, what is within a certificate may be known.
+            let alone = plain.is_empty();
+            alone
+                || known.authority
+                || (known.prefers_certificates && (in_order || is_known(algorithm)))
         })
         .collect();
     let mut kex: Vec<kex::Name> = having(&allowed.kex, KEX);

@@ -124,6 +124,21 @@ pub const SCENARIOS: &[Scenario] = &[
     )
     .oracle(Oracle::Ssh),
     Scenario::new(
+        "ssh-hostkey-certificate-alone-asked-for",
+        "HostKeyAlgorithms has certificates alone, and the key within is known",
+        Expect::Pass,
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
+            let (_, sshd) = certified(lab, "127.0.0.1", "+1d")?;
+            let case = known_as(lab, &sshd, "<host> <key>\n")?;
+            let config = "Host *\n  HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com\n";
+            let config = lab.file("config", config, 0o600)?;
+            let route = case.ssh.clone().map(|route| route.config(config));
+            Ok(Case { ssh: route, ..case }.keep(sshd))
+        },
+    )
+    .oracle(Oracle::Ssh),
+    Scenario::new(
         "ssh-hostkey-alias-capitals",
         "HostKeyAlias in capitals: the certificate is for the name in small letters",
         Expect::Pass,
