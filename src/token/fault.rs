@@ -117,23 +117,23 @@ impl Fault {
             Fault::Damaged(damage) => damage.clause(),
             Fault::Expired(at) => format!("expired {} ago ({})", span(now - *at), date(*at)),
             Fault::Early(from) => format!(
-                "is valid only from {} ({} from now)",
+                "is not valid until {} ({} from now)",
                 date(*from),
                 span(*from - now)
             ),
             Fault::Unusable => "no PostgreSQL server accepts as a password".to_owned(),
             Fault::Kind(provider) => format!("{provider} does not accept"),
             Fault::Audience(given, wanted) => {
-                format!("is issued for {}, not for {wanted}", clean(given))
+                format!("was issued for {}, not for {wanted}", clean(given))
             }
-            Fault::Action(action) => format!("allows {} only", clean(action)),
+            Fault::Action(action) => format!("allows only {}", clean(action)),
             Fault::Host(host) => format!("was created for {}", clean(host)),
             Fault::Alias(host) => format!(
                 "was created for {}, which is not the name of an RDS endpoint",
                 clean(host)
             ),
             Fault::Region(given, wanted) => format!(
-                "is signed for region {}, and the host is in {}",
+                "is signed for region {}, but the host is in {}",
                 clean(given),
                 clean(wanted)
             ),

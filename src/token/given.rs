@@ -58,7 +58,7 @@ impl Damage {
         match self {
             Damage::LineBreak => "has a line break at its end".to_owned(),
             Damage::Whitespace => "has whitespace around it".to_owned(),
-            Damage::Broken => "has whitespace inside".to_owned(),
+            Damage::Broken => "has whitespace in it".to_owned(),
             Damage::Quotes => "has quotes around it".to_owned(),
             Damage::Brackets => "has brackets around it".to_owned(),
             Damage::Named(name) => format!("has {name:?} in front of it"),
@@ -72,13 +72,13 @@ impl Damage {
                 format!("is cut off: {part} is missing ({length} characters were given)")
             }
             Damage::Lacks(name) => format!("lacks the parameter {name}"),
-            Damage::Parts => "has more parts than a token".to_owned(),
+            Damage::Parts => "has too many parts".to_owned(),
             Damage::Unreadable(part) => format!("is damaged: {part} cannot be read"),
             Damage::Short { has, wants, length } => format!(
                 "is cut off: its signature has {has} of {wants} characters \
                  ({length} characters were given)"
             ),
-            Damage::Tail => "has something behind its signature".to_owned(),
+            Damage::Tail => "has extra characters after its signature".to_owned(),
         }
     }
 
@@ -93,7 +93,7 @@ impl Damage {
             255 | 256 => "a field of 255 characters",
             511 | 512 => "a field of 512 characters",
             1000 => "a field of 1000 characters",
-            1023 | 1024 => "a line pasted into a terminal of macOS, or a field of 1024 characters",
+            1023 | 1024 => "a line pasted into a macOS terminal, or a field of 1024 characters",
             4095 | 4096 => "a line pasted into a terminal (4095 characters)",
             _ => return None,
         })

@@ -124,7 +124,7 @@ fn iam_tokens_of_rds() {
             rds_for(&format!("{HOST}:5433")),
         ),
         (
-            "is signed for region us-east-1, and the host is in eu-west-1",
+            "is signed for region us-east-1, but the host is in eu-west-1",
             SignedUrl {
                 region: "us-east-1".to_owned(),
                 ..rds()
@@ -163,7 +163,10 @@ fn iam_tokens_of_rds() {
             "its beginning, with the host, is missing",
             whole[whole.find("X-Amz").unwrap()..].to_owned(),
         ),
-        ("has something behind its signature", format!("{whole}%")),
+        (
+            "has extra characters after its signature",
+            format!("{whole}%"),
+        ),
         ("has a line break at its end", format!("{whole}\n")),
         ("has a line break at its end", format!("{whole}\r\n")),
         ("has whitespace around it", format!(" {whole}")),
@@ -277,8 +280,8 @@ fn tokens_of_aurora_dsql() {
             .text(),
             &app,
         ),
-        ("allows DbConnect only", whole.text(), &admin),
-        ("allows DbConnectAdmin only", for_admin.text(), &app),
+        ("allows only DbConnect", whole.text(), &admin),
+        ("allows only DbConnectAdmin", for_admin.text(), &app),
         (
             "expired 15 minutes ago",
             of("DbConnect", NOW - 1_800).text(),
@@ -400,7 +403,10 @@ fn tokens_of_entra() {
         ),
         ("base64 once too often", base64url(whole.as_bytes())),
         ("has whitespace inside", whole.replacen('.', ".\n", 1)),
-        ("has something behind its signature", format!("{whole}%0A")),
+        (
+            "has extra characters after its signature",
+            format!("{whole}%0A"),
+        ),
         ("has more parts", format!("{whole}.x.y.z")),
     ] {
         check("Microsoft Entra token", words, &password, &place);

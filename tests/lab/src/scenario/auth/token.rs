@@ -166,7 +166,7 @@ pub const SCENARIOS: &[Scenario] = &[
         }
         .text()
     ),
-    refused_at_rds!("early", "is valid only from", "Set the clock", |port| {
+    refused_at_rds!("early", "is not valid until", "Correct the clock", |port| {
         SignedUrl {
             at: now() + 7_200,
             ..iam(port)
@@ -201,7 +201,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     refused_at_rds!(
         "other-region",
-        "is signed for region us-east-1, and the host is in eu-west-1",
+        "is signed for region us-east-1, but the host is in eu-west-1",
         "--region eu-west-1 --username app",
         |port| SignedUrl {
             region: "us-east-1".to_owned(),
@@ -222,7 +222,7 @@ pub const SCENARIOS: &[Scenario] = &[
     refused_at_rds!(
         "cut-by-a-shell",
         "is cut off: its signature is missing",
-        "in quotes where a shell reads it",
+        "in quotes in a shell",
         |port| {
             let text = iam(port).text();
             text.split('&').next().unwrap_or_default().to_owned()
@@ -231,13 +231,13 @@ pub const SCENARIOS: &[Scenario] = &[
     refused_at_rds!(
         "cut-by-a-column",
         "is cut off: its signature is missing (255 characters were given)",
-        "pass it on unchanged",
+        "pass it unchanged",
         |port| iam(port).text()[..255].to_owned()
     ),
     refused_at_rds!(
         "cut-at-its-end",
         "its signature has 44 of 64 characters",
-        "pass it on unchanged",
+        "pass it unchanged",
         |port| {
             let text = iam(port).text();
             text[..text.len() - 20].to_owned()
@@ -246,13 +246,13 @@ pub const SCENARIOS: &[Scenario] = &[
     refused_at_rds!(
         "encoded-twice",
         "is percent-encoded once too often",
-        "percent-encoded exactly once inside a URL",
+        "percent-encoded exactly once in a URL",
         |port| iam(port).text().replace("%2F", "%252F")
     ),
     refused_at_rds!(
         "decoded",
         "was percent-decoded once too often",
-        "pass it on unchanged",
+        "pass it unchanged",
         |port| iam(port).text().replace("%2B", "+").replace("%2F", "/")
     ),
     refused_at_rds!(
@@ -264,7 +264,7 @@ pub const SCENARIOS: &[Scenario] = &[
     refused_at_rds!(
         "scheme",
         "has \"https://\" in front of it",
-        "pass it on unchanged",
+        "pass it unchanged",
         |port| format!("https://{}", iam(port).text())
     ),
     refused_at_rds!(
@@ -405,7 +405,7 @@ pub const SCENARIOS: &[Scenario] = &[
             };
             let conn = named(&pg, "db.corp.test");
             let summary = "which is not the name of an RDS endpoint";
-            Ok(told(conn, &token.text(), summary, "Find the endpoint's own name").keep(pg))
+            Ok(told(conn, &token.text(), summary, "for the endpoint's own name").keep(pg))
         },
     ),
     Scenario::new(
@@ -469,7 +469,7 @@ pub const SCENARIOS: &[Scenario] = &[
     refused!(
         "dsql-action",
         DSQL,
-        "that allows DbConnectAdmin only",
+        "that allows only DbConnectAdmin",
         "the action that roles other than admin need",
         SignedUrl::dsql(DSQL, "DbConnectAdmin", "eu-west-1", now()).text()
     ),
@@ -490,7 +490,7 @@ pub const SCENARIOS: &[Scenario] = &[
     refused!(
         "entra-audience",
         AZURE,
-        "is issued for https://management.azure.com/, not for https://ossrdbms-aad",
+        "was issued for https://management.azure.com/, not for https://ossrdbms-aad",
         "az account get-access-token --resource-type oss-rdbms",
         entra("https://management.azure.com/", now() + 3_600)
     ),
@@ -498,7 +498,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "entra-cut",
         AZURE,
         "is cut off: its signature is missing",
-        "pass it on unchanged",
+        "pass it unchanged",
         {
             let token = entra(OSSRDBMS, now() + 3_600);
             token[..token.rfind('.').unwrap_or_default()].to_owned()
@@ -508,7 +508,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "entra-base64",
         AZURE,
         "is encoded in base64 once too often",
-        "pass it on unchanged",
+        "pass it unchanged",
         base64url(entra(OSSRDBMS, now() + 3_600).as_bytes())
     ),
     refused!(
@@ -660,7 +660,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = lab.new_postgres().start()?;
             let token = jwt(&json!({ "iss": "https://login.corp.test", "exp": now() + 3_600 }));
             let conn = named(&pg, "db.corp.test");
-            let case = told(conn, &token, "does not accept", "log in with a token");
+            let case = told(conn, &token, "does not accept", "the password is a token");
             Ok(has(case, "token_issuer", "https://login.corp.test").keep(pg))
         },
     ),
