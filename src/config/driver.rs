@@ -55,7 +55,7 @@ const SCHEMES: &[(&str, &str)] = &[
 ];
 
 /// Those that read libpq's schemes in capitals too.
-const ANY_CASE: &str = "drivers that ignore upper and lower case";
+const ANY_CASE: &str = "drivers that ignore case";
 
 /// What PDO begins with; every semicolon behind it counts as a space
 /// (php-src, `pdo_pgsql_handle_factory`).

@@ -178,7 +178,7 @@ fn warn_of_form(reading: &mut Reading, text: &str, source: &str) {
             "effect",
             match text.contains('=') {
                 true => "rejects it",
-                false => "takes all of it for the name of a database",
+                false => "treats all of it as a database name",
             },
         )
         .word("settings", certain.then(|| settings.join(" ")));

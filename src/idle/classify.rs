@@ -400,8 +400,8 @@ impl IdleEvidence {
             return None;
         };
         Some(format!(
-            "the connection with the target's own keepalives ({}) was dropped ({}), those without \
-             any were not",
+            "the connection with the target's own keepalives ({}) was dropped ({}), but those \
+             without any were not",
             self.own.settings(),
             described(drop)
         ))

@@ -56,7 +56,7 @@ impl fmt::Display for Unbound {
         let value = &self.end.value;
         match &self.fault {
             BindFault::Unresolved(words) => write!(f, "{value}: {words}"),
-            BindFault::Family => write!(f, "it has no address of the server's family"),
+            BindFault::Family => write!(f, "it has no address of the server's address family"),
             BindFault::NoInterface => write!(f, "this machine has no interface of that name"),
             BindFault::Down => write!(f, "the interface is down"),
             BindFault::Refused(ip, libc::EADDRNOTAVAIL) => {

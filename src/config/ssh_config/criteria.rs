@@ -174,7 +174,7 @@ fn network(text: &str) -> Result<IpNet, Problem> {
     let network = text.parse::<IpNet>().ok().or_else(address);
     network
         .filter(|network| network.trunc() == *network)
-        .ok_or_else(|| format!("Match localnetwork with {text}, which is no network"))
+        .ok_or_else(|| format!("Match localnetwork with {text}, which is not a network"))
 }
 
 /// Names of hosts are compared without case (match.c, `match_hostname`).

@@ -106,7 +106,7 @@ fn doing(awaited: Awaited, situation: &LoginContext<'_>) -> String {
     let asked = situation.exchange.asked.as_ref();
     match (awaited, asked) {
         (Awaited::TlsOffer, _) => "to answer the request for TLS".to_owned(),
-        (Awaited::TlsHandshake, _) => "in the TLS handshake".to_owned(),
+        (Awaited::TlsHandshake, _) => "for the TLS handshake".to_owned(),
         (Awaited::AuthRequest, None | Some(AuthRequest::Nothing)) => format!(
             "to answer the start-up message and open the session of role {}",
             situation.target.user

@@ -101,7 +101,7 @@ impl Unreached<'_> {
                 match self.is_hop {
                     true => finding.fix(
                         format!(
-                            "{} is a service in {}; outside its network, use {published}.",
+                            "Outside the container network, use {published}: {} is a service in {}.",
                             service.name, service.file
                         ),
                         None,
@@ -114,8 +114,8 @@ impl Unreached<'_> {
                 let (published, target) = (free_port(self.port), self.port);
                 finding.fix(
                     format!(
-                        "{} publishes no port {target}. Add ports: [\"127.0.0.1:{published}:{target}\"] to service {} in {}, apply it, and use localhost:{published}:",
-                        service.name, service.name, service.file
+                        "Add ports: [\"127.0.0.1:{published}:{target}\"] to service {} in {}, which does not publish port {target}, and use localhost:{published}. Apply the change:",
+                        service.name, service.file
                     ),
                     up(service),
                 )
@@ -128,17 +128,17 @@ impl Unreached<'_> {
         match self.compose.reach(service, self.port) {
             Reach::At { host, port, by_all: true } if host == "localhost" => finding.fix(
                 format!(
-                    "Or use the port that {} publishes on the machine that runs both ({}): host.docker.internal:{port}. On Linux, start this container with --add-host=host.docker.internal:host-gateway.",
+                    "Or use host.docker.internal:{port}, which {} publishes on the machine that runs both ({}). On Linux, start this container with --add-host=host.docker.internal:host-gateway.",
                     service.name, service.file
                 ),
                 None,
             ),
             Reach::At { host, port, by_all: true } => finding.fix(
                 format!(
-                    "Or use the port that {} publishes ({}): {}.",
+                    "Or use {}, which {} publishes ({}).",
+                    endpoint(&host, port),
                     service.name,
-                    service.file,
-                    endpoint(&host, port)
+                    service.file
                 ),
                 None,
             ),
@@ -156,7 +156,7 @@ impl Unreached<'_> {
         ]);
         finding.fix(
             format!(
-                "{} is a service in {}; outside its network, use localhost with the port that it publishes:",
+                "Outside the container network, use localhost with the port that {} in {} publishes. Show the port:",
                 service.name, service.file
             ),
             shlex::try_join(words.iter().map(String::as_str)).ok(),

@@ -41,7 +41,7 @@ impl Kind {
     fn sentence(self, answer: &ServerAnswer) -> String {
         let server = answer.server.ip();
         match self {
-            Kind::Dead => format!("{server} does not answer, and another name server does"),
+            Kind::Dead => format!("{server} does not answer, but another name server does"),
             Kind::Aaaa => format!("{server} does not answer the query for IPv6 addresses (AAAA)"),
             Kind::Search => format!(
                 "{server} does not answer the query for {}, which comes from a search domain",

@@ -264,7 +264,7 @@ impl<'a> Holder<'a> {
         match (self.application, self.address) {
             (Some(application), _) => application.to_owned(),
             (None, Some(address)) => format!("role {role} at {address} (without application_name)"),
-            (None, None) => format!("role {role} at the unix socket (without application_name)"),
+            (None, None) => format!("role {role} on the unix socket (without application_name)"),
         }
     }
 }

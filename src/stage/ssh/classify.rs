@@ -39,7 +39,7 @@ pub fn unclassified(hop: &Hop, error: &str) -> Finding {
 /// A session that ended while something went through it.
 pub fn lost(hop: &Hop, end: &SessionEnd) -> Finding {
     if end.is_explained() {
-        return disconnected(hop, end, "the connection through it");
+        return disconnected(hop, end, "a connection through it");
     }
     Finding::new(&cause::tunnel::LOST)
         .with("via", hop.label())

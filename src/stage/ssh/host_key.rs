@@ -662,7 +662,7 @@ impl HostKeyVerifier {
         });
         match add {
             Some(add) => finding.fix(
-                "Until then, add the key to known_hosts, which counts beside what the command prints:",
+                "Until then, add the key to known_hosts, which ssh reads in addition to the command's output:",
                 Some(add),
             ),
             None => finding,

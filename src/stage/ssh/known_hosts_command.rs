@@ -283,7 +283,7 @@ impl Run {
                         program().map(|program| format!("chmod +x {program}")),
                     ),
                     Some(libc::ENOEXEC) => finding.fix(
-                        "Begin the script with the line #!/bin/sh: ssh starts the program itself, without a shell.",
+                        "Make #!/bin/sh the first line of the script: ssh runs it directly, without a shell.",
                         None,
                     ),
                     Some(libc::ENOENT) => finding.fix(
@@ -301,7 +301,7 @@ impl Run {
                     // What grep and its like mean by it.
                     (Some(1), "") => finding.fix(
                         format!(
-                            "The command said nothing, as grep does where no line matches: add the host to what {} reads, and have the command end with status 0 if it finds no key.",
+                            "Add the host to what {} reads, and make the command exit with status 0 if it finds no key: it reported no error, like grep when no line matches.",
                             command.program()
                         ),
                         None,
@@ -310,9 +310,9 @@ impl Run {
                 }
             }
             Failure::Late(after) => finding
-                .with("ending", format!("it did not end within {}", seconds(*after)))
+                .with("ending", format!("it did not exit within {}", seconds(*after)))
                 .fix(
-                    "Run the command by hand to see what it waits for: ssh waits for it without a limit. If it is only slow, use a higher --timeout.",
+                    "Run the command by hand to see what it waits for: ssh waits for it forever. If it is only slow, use a higher --timeout.",
                     None,
                 ),
         };
@@ -341,23 +341,23 @@ impl Run {
             .with("known_hosts_command_printed", printed);
         let finding = match &self.end {
             End::NotRun(NotRun::Unquoted) => finding.fix(
-                format!("ssh does not run {place}, since a quote in it is not closed: close it."),
+                format!("Close the open quote in {place}: ssh does not run the command."),
                 None,
             ),
             End::NotRun(NotRun::Relative) => finding.fix(
-                format!("ssh does not run {place}, since it names a program without its full path: write the path:"),
+                format!("Use the full path of the program in {place}: ssh does not run a command without it. Show the path:"),
                 shlex::try_quote(program).ok().map(|program| format!("command -v {program}")),
             ),
             End::NotRun(NotRun::Absent) => finding.fix(
-                format!("ssh does not run {place}, since {program} does not exist here: install it, or correct its path."),
+                format!("Install {program}, or correct its path in {place}: it does not exist here, and ssh does not run the command."),
                 None,
             ),
             End::Success(0) => finding.fix(
-                format!("{place} prints nothing for {name}: add the host to what {program} reads."),
+                format!("Add the host to what {program} reads: {place} prints nothing for {name}."),
                 None,
             ),
             End::Success(_) | End::Failure(_) => finding.fix(
-                format!("{place} prints lines, but none for {name}: have it print {name} before the key."),
+                format!("Make {place} print {name} before the key: it prints lines, but none for that name."),
                 None,
             ),
         };

@@ -112,7 +112,7 @@ fn about(hop: &Hop, took: Duration, total: Duration) -> Finding {
 fn doing(awaited: Awaited) -> String {
     match awaited {
         Awaited::Identification => "to send its identification".to_owned(),
-        Awaited::KeyExchange => "in the key exchange".to_owned(),
+        Awaited::KeyExchange => "for the key exchange".to_owned(),
         Awaited::SshAuth("none") => "to answer the first authentication request".to_owned(),
         other => format!("to answer {} authentication", other.name()),
     }

@@ -43,7 +43,7 @@ fn url(lab: &Lab, scheme: &str, parameters: &str) -> Result<Case> {
     let url = conn.url().replace("postgresql://", &format!("{scheme}://"));
     let effect = match parameters.contains('=') {
         true => "rejects it",
-        false => "takes all of it for the name of a database",
+        false => "treats all of it as a database name",
     };
     Ok(read_as(lab, format!("{url}{parameters}"), &conn, effect))
 }

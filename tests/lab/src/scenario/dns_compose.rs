@@ -274,7 +274,7 @@ pub const SCENARIOS: &[Scenario] = &[
             advised(
                 lab,
                 &[("compose.yaml", text)],
-                &["the port that it publishes"],
+                &["publishes. Show the port"],
                 command,
             )
         },
@@ -290,7 +290,7 @@ pub const SCENARIOS: &[Scenario] = &[
             advised(
                 lab,
                 &[("compose.yaml", text)],
-                &["the port that it publishes"],
+                &["publishes. Show the port"],
                 command,
             )
         },
@@ -310,7 +310,7 @@ pub const SCENARIOS: &[Scenario] = &[
             advised(
                 lab,
                 &files,
-                &["ledger is a service in compose.dev.yaml"],
+                &["that ledger in compose.dev.yaml publishes"],
                 command,
             )
         },

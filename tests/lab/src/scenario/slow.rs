@@ -286,7 +286,7 @@ pub const DNS: &[Scenario] = &[
                 let wait = &finding["evidence"]["waits"][0];
                 ensure!(wait["server"] == dead.as_str(), "{finding}");
                 let fix = finding["fixes"][0]["text"].as_str().unwrap_or_default();
-                ensure!(fix.contains(&dead) && fix.contains("behind one"), "{fix}");
+                ensure!(fix.contains(&dead) && fix.contains("after one"), "{fix}");
                 Ok(())
             });
             Ok(case

@@ -226,7 +226,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| Ok(says(
             by(lab, RUN, "#!/bin/sh\necho '127.0.0.1 <key>'\n", "")?,
             "\"known_hosts_command_printed\":",
-            "none for [127.0.0.1]"
+            "print [127.0.0.1]"
         ))
     ),
     scenario!(
@@ -266,7 +266,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 "<host> <key>\n"
             )?,
             "\"said\":\"token expired\"",
-            "Correct what the command reports"
+            "Correct the error that the command reports"
         ))
     ),
     scenario!(
@@ -292,7 +292,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 "<host> <key>\n"
             )?,
             "\"ending\":\"SIGTERM\"",
-            "Correct what the command reports"
+            "Correct the error that the command reports"
         ))
     ),
     scenario!(
@@ -307,7 +307,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 "<host> <key>\n"
             )?,
             "\"status\":1",
-            "as grep does"
+            "like grep"
         ))
     ),
     scenario!(
@@ -401,7 +401,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let script = "#!/bin/sh\n[ $1 = ORDER ] || sleep 600\n";
             let case = by(lab, "KnownHostsCommand <cmd> %I", script, "<host> <key>\n")?;
             let case = case.args(&["--timeout", "1s"]).patience(4);
-            Ok(says(case, "did not end within", "--timeout"))
+            Ok(says(case, "did not exit within", "--timeout"))
         }
     ),
     scenario!(
