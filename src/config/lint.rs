@@ -149,6 +149,7 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
             .with("what", what.to_owned())
             .word("url", what.contains("URL").then_some("the URL"))
             .with("host", given(name))
+            .word("alone", given(name).filter(|_| port.is_empty()))
             .with("port", given(port)))
     };
     // Behind the last @ stands the host, whatever is before it.
@@ -179,12 +180,16 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
     }
     if let Some(inner) = host.strip_prefix('[') {
         let (name, port) = inner.split_once(']').unwrap_or((inner, ""));
-        let port = port.strip_prefix(':').unwrap_or("5432");
-        return finding("an IPv6 address in brackets", name, port);
+        let port = port.strip_prefix(':').unwrap_or_default();
+        let what = match name.contains(':') {
+            true => "an IPv6 address in brackets",
+            false => "a host in brackets",
+        };
+        return finding(what, name, port);
     }
     if let Some((name, _)) = host.split_once('/') {
-        let (name, port) = bare(name);
-        return finding("a host and a path", &name, &port);
+        let (name, port) = name.split_once(':').unwrap_or((name, ""));
+        return finding("a host and a path", name, port);
     }
     match host.split_once(':') {
         Some((name, port)) if !port.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
@@ -205,8 +210,6 @@ mod tests {
             ("postgresql://app:canary@db:6432/x", "db", "6432"),
             ("jdbc:postgresql://db/x", "db", "5432"),
             ("[::1]:6432", "::1", "6432"),
-            ("[::1]", "::1", "5432"),
-            ("db/app", "db", "5432"),
             ("app:canary@db", "db", "5432"),
             ("https://db.test/", "db.test", "5432"),
         ] {
@@ -214,6 +217,12 @@ mod tests {
             assert_eq!(finding.evidence["host"], name, "{host}");
             assert_eq!(finding.evidence["port"], port, "{host}");
             assert!(!format!("{finding:?}").contains("canary"));
+        }
+        // Where it names no port, the one that is set counts.
+        for (host, name) in [("[::1]", "::1"), ("[db]", "db"), ("db/app", "db")] {
+            let finding = in_host(host, "PGHOST").unwrap_err();
+            assert_eq!(finding.evidence["host"], name, "{host}");
+            assert!(!finding.fills("port"), "{host}");
         }
         for host in [
             "db",

@@ -151,8 +151,9 @@ impl Run<'_> {
     }
 
     /// Every attempt failed: the first one's failure is the verdict, the
-    /// others are its evidence, and nothing makes good for dead hosts.
-    pub(super) fn fail_all(&mut self, failures: Vec<FailedAttempt>) {
+    /// others are its evidence. Nothing makes good for dead hosts, unless a
+    /// host that answered decided the run: libpq goes no further after it.
+    pub(super) fn fail_all(&mut self, failures: Vec<FailedAttempt>, decided: bool) {
         let mut failures = failures.into_iter();
         let Some(first) = failures.next() else {
             return;
@@ -188,8 +189,10 @@ impl Run<'_> {
         let record = self.report.stage(stage);
         record.begin();
         record.end(Some(finding));
-        self.report.stage(Stage::Dns).fail_all();
-        self.report.stage(Stage::Tcp).fail_all();
+        if !decided {
+            self.report.stage(Stage::Dns).fail_all();
+            self.report.stage(Stage::Tcp).fail_all();
+        }
         self.tell_attempted();
     }
 

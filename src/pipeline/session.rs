@@ -45,6 +45,7 @@ impl Run<'_> {
         mut ways: Ways,
     ) -> Result<Arrived, Failed> {
         let mut failures = Vec::new();
+        let mut decided = false;
         for attrs in passes(target.session_attrs) {
             let target = Target {
                 session_attrs: *attrs,
@@ -56,10 +57,13 @@ impl Run<'_> {
                     return Ok(arrived);
                 }
                 Err(Dead::Exhausted) => {}
-                Err(Dead::End) => break,
+                Err(Dead::End) => {
+                    decided = true;
+                    break;
+                }
             }
         }
-        self.fail_all(failures);
+        self.fail_all(failures, decided);
         Err(Failed)
     }
 

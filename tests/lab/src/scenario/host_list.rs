@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use crate::{Case, Expect, Lab, Need, Scenario};
+use crate::{Case, Expect, Lab, Need, Scenario, free_port};
 
 /// The shared server's host and socket directory, in place of `HOST` and `SOCKET`.
 fn list(lab: &Lab, hosts: &str) -> Result<Case> {
@@ -27,6 +27,55 @@ fn holds(report: &Value, name: &str, held: &str) -> Result<()> {
 
 /// What connects, and what does not.
 pub const SCENARIOS: &[Scenario] = &[
+    Scenario::new(
+        "config-hosts-dead-then-refused",
+        "a host where nothing listens, then one that refuses the password",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = lab.postgres()?;
+            let ports = format!("{},{}", free_port(), pg.port());
+            let conn = pg
+                .conn()
+                .set("host", "127.0.0.1,127.0.0.1")
+                .set("port", ports);
+            let case = Case::check(conn)
+                .password("not this one")
+                .warns("tcp.refused");
+            Ok(case.assert(|report| {
+                ensure!(
+                    report["verdict"]["retryable"] == false,
+                    "{}",
+                    report["verdict"]
+                );
+                Ok(())
+            }))
+        },
+    ),
+    Scenario::new(
+        "config-hosts-unknown-then-refused",
+        "a host name that does not exist, then a server without the database",
+        Expect::Fail("auth.database.missing"),
+        &[Need::Postgres],
+        |lab| {
+            let conn = lab.postgres()?.conn().set("host", "nope.invalid,127.0.0.1");
+            Ok(Case::check(conn.set("dbname", "nowhere")).password(lab.password()))
+        },
+    ),
+    Scenario::new(
+        "config-hosts-brackets-alone",
+        "an address in brackets, and a port of its own",
+        Expect::Fail("config.url.in-host"),
+        &[Need::Postgres],
+        |lab| {
+            let case = list(lab, "[HOST]")?;
+            Ok(case.assert(|report| {
+                let fix = report["verdict"]["fixes"][0]["text"].to_string();
+                ensure!(fix.contains("127.0.0.1") && !fix.contains("5432"), "{fix}");
+                Ok(())
+            }))
+        },
+    ),
     Scenario::new(
         "config-hosts-brackets-last",
         "an address, a socket directory and a name in brackets",
