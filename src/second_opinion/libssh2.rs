@@ -16,7 +16,7 @@ use ssh2::{KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
 use super::earned::Earned;
 use super::{Outcome, Scene, Step, late, would_look_up};
-use crate::config::{Hop, HostKeyCheck, Place, SshPlan};
+use crate::config::{Family, Hop, HostKeyCheck, Place, SshMethod, SshPlan};
 use crate::ctx::Ctx;
 use crate::report::Stage;
 use crate::secret::Secret;
@@ -40,6 +40,9 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
     let Some(hop) = plan.hops.get(at).cloned() else {
         return Outcome::Skipped("the target names no SSH server".to_owned());
     };
+    if let Some(keyword) = limit_of(&hop) {
+        return Outcome::Skipped(format!("it is not told {keyword} of the SSH configuration"));
+    }
     // A list may have revoked the certificate alone, which libssh2 does not see.
     if hop_facts(scene, at).is_some_and(|hop| hop["host_key"]["known_hosts"] == "revoked") {
         return Outcome::Skipped("the host key is revoked".to_owned());
@@ -89,6 +92,26 @@ pub(super) fn hop_facts<'a>(scene: &Scene<'a>, at: usize) -> Option<&'a Value> {
         .get("hops")?
         .as_array()?
         .get(at)
+}
+
+/// A setting that forbids what libssh2 would do all the same: it takes none of them, and would
+/// get in where the configuration does not let anybody.
+fn limit_of(hop: &Hop) -> Option<&'static str> {
+    let lists = &hop.algorithms;
+    let narrows = |list: &&(&'static str, &Option<String>)| {
+        let written = list.1.as_deref();
+        written.is_some_and(|list| !list.starts_with(['+', '^']))
+    };
+    let list = [
+        ("KexAlgorithms", &lists.kex),
+        ("HostKeyAlgorithms", &lists.host_key),
+        ("Ciphers", &lists.cipher),
+        ("MACs", &lists.mac),
+        ("PubkeyAcceptedAlgorithms", &lists.pubkey),
+    ];
+    let list = list.iter().find(narrows).map(|(keyword, _)| *keyword);
+    list.or_else(|| (hop.methods != SshMethod::ALL).then_some("the authentication methods"))
+        .or_else(|| (hop.family != Family::default()).then_some("AddressFamily"))
 }
 
 /// Why no other client can be asked: a person typed what opened the door, and

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ use super::{Outcome, Scene, Step, late, would_look_up};
 use crate::config::{Hop, HostKeyCheck, Place, SshPlan};
 use crate::process;
 use crate::secret;
+use crate::stage::key::version;
 use crate::temporary::Folder;
 use crate::wire::first_reply::SSL_REQUEST;
 
@@ -133,8 +134,13 @@ impl SshFiles {
         let passphrase = asked && plan.passphrase.as_ref().is_some_and(|p| !p.is_empty());
         let asks = passphrase || (asked && plan.password.is_some());
         let timeout = scene.connected.ctx.timeout.as_secs().max(1);
+        // Versions before 8.7 do not know the keyword.
+        let stays = match version::installed() {
+            Some(installed) if installed >= (8, 7) => "ForkAfterAuthentication no\n",
+            _ => "",
+        };
         let mut before = format!(
-            "{KEEPS_PROMISES}ConnectTimeout {timeout}\n{}",
+            "{KEEPS_PROMISES}{stays}ConnectTimeout {timeout}\n{}",
             // In batch mode ssh asks for no passphrase either.
             match (asks, passphrase) {
                 (false, _) => "BatchMode yes\n",
@@ -143,6 +149,11 @@ impl SshFiles {
                 (true, false) => "",
             }
         );
+        if plan.given.config.iter().any(|file| is_spent(file)) {
+            return Ok(Err(
+                "the SSH configuration is a pipe, which is read only once".to_owned(),
+            ));
+        }
         let Some(config) = configuration(&mut before, hops, plan) else {
             return Ok(Err(
                 "a file name cannot be expressed in an ssh configuration file".to_owned(),
@@ -208,6 +219,7 @@ RequestTTY no
 ForwardAgent no
 ForwardX11 no
 Tunnel no
+ClearAllForwardings yes
 NumberOfPasswordPrompts 1
 ConnectionAttempts 1
 LogLevel ERROR
@@ -280,6 +292,11 @@ fn destination(hops: &[Hop], earned: Earned) -> Vec<String> {
     }
     args.extend(["--".to_owned(), last.written.host.clone()]);
     args
+}
+
+/// Whether it is no file that can be read again.
+fn is_spent(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| !file.is_file())
 }
 
 /// A name without the characters that `Include` takes for a pattern.
@@ -388,7 +405,15 @@ impl Log {
     /// The words that say it best: of a forward what the server said, else
     /// the last.
     fn complaint(&self) -> String {
-        let open = self.complaints.iter().find(|c| c.contains("open failed"));
+        // The last line on a bad configuration only counts its lines.
+        let counted = self
+            .complaints
+            .last()
+            .is_some_and(|c| c.contains("terminating, "));
+        let open = self
+            .complaints
+            .iter()
+            .find(|c| counted || c.contains("open failed"));
         open.or(self.complaints.last())
             .cloned()
             .unwrap_or_else(|| "it exited without an error message".to_owned())

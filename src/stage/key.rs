@@ -30,7 +30,7 @@ mod pem;
 mod private;
 #[cfg(test)]
 mod tests;
-mod version;
+pub(crate) mod version;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

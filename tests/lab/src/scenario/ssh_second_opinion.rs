@@ -59,6 +59,42 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "ssh-second-opinion-background",
+        "the user's configuration sends ssh to the background and forwards ports",
+        Expect::Pass,
+        NEEDS,
+        |lab| {
+            let sshd = lab.sshd()?;
+            let line = format!(
+                "ForkAfterAuthentication yes\nClearAllForwardings no\nExitOnForwardFailure yes\n\
+                 LocalForward 127.0.0.1:{} 127.0.0.1:1\nHost bastion\n  HostName {}",
+                sshd.port(),
+                sshd.host()
+            );
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            Ok(told(case.ssh(config(lab, &sshd, &line)?), "passed"))
+        },
+    )
+    .oracle(Oracle::None(
+        "ssh -W alone would listen on a port that is taken",
+    )),
+    Scenario::new(
+        "ssh-second-opinion-narrowed",
+        "the user's configuration forbids keys, which libssh2 would offer all the same",
+        Expect::Fail("ssh.auth.method"),
+        NEEDS,
+        |lab| {
+            let sshd = lab.sshd()?;
+            let line = format!(
+                "PubkeyAuthentication no\nHost bastion\n  HostName {}",
+                sshd.host()
+            );
+            let case = Case::check(lab.postgres()?.conn()).password(lab.password());
+            let case = case.ssh(config(lab, &sshd, &line)?);
+            Ok(told(case, "failed").forbids("client.stack-differs"))
+        },
+    ),
+    Scenario::new(
         "ssh-second-opinion-canonical",
         "a name that ssh completes by its configuration and dbdoctor does not",
         Expect::Fail("dns.nxdomain"),
