@@ -18,6 +18,8 @@ fn named(name: &str) -> Option<Nid> {
 /// `None` where the point is not on the curve of this name, or a number of the key is out of
 /// bounds.
 pub fn bounded(name: &str, point: &[u8], number: &[u8]) -> Option<()> {
+    // OpenSSH takes no compressed point (sshbuf-getput-crypto.c, `get_ec`).
+    (point.first() == Some(&4)).then_some(())?;
     let group = EcGroup::from_curve_name(named(name)?).ok()?;
     let mut context = BigNumContext::new().ok()?;
     let point = EcPoint::from_bytes(&group, point, &mut context).ok()?;

@@ -469,6 +469,14 @@ fn private_numbers_of_curves_are_bounded_as_openssh_bounds_them() {
             let form = PointConversionForm::UNCOMPRESSED;
             let point = point.to_bytes(&group, form, &mut context).unwrap();
             let kind = format!("ecdsa-sha2-{name}");
+            let compressed = PointConversionForm::COMPRESSED;
+            let short = EcPoint::from_bytes(&group, &point, &mut context)
+                .and_then(|point| point.to_bytes(&group, compressed, &mut context))
+                .unwrap();
+            let public = [kind.as_bytes(), name.as_bytes(), &short];
+            let number = mpint(&scalar, 0);
+            let pair = [&public[..], &[&number]].concat();
+            assert!(!agree_with_ssh_keygen(&container(&public, &pair), &what));
             let public = [kind.as_bytes(), name.as_bytes(), &point];
             for zeros in [0, 1, 3] {
                 let private = mpint(&scalar, zeros);

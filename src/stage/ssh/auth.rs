@@ -86,6 +86,7 @@ pub async fn authenticate(
             trouble: offer.trouble,
             agent_keys: offer.agent_keys,
             announced: None,
+            signed_in_vain: Vec::new(),
             keys_only: means.keys_only,
             asked: Duration::ZERO,
         },
@@ -232,6 +233,7 @@ impl AuthRun<'_> {
                 continue;
             };
             if !candidate.credential.is_rsa()
+                || self.story.signed_in_vain.contains(&candidate.label())
                 || matches!(candidate.credential, Credential::Certificate(_))
                 || !self.takes(MethodKind::PublicKey)
                 || asked == 2
@@ -332,6 +334,7 @@ impl AuthRun<'_> {
             agent_until,
             signing: Arc::clone(&signing),
             waited: Duration::ZERO,
+            signed: false,
         };
         let handle = &mut *self.handle;
         let asking = async {
@@ -359,6 +362,7 @@ impl AuthRun<'_> {
             }
         };
         self.limit += pen.waited;
+        let signed = pen.signed;
         let reply = match reply {
             Err(_) => return Err(AuthEnd::Late),
             Ok(Err(SignError::Trouble(trouble))) => {
@@ -377,7 +381,12 @@ impl AuthRun<'_> {
             Err(AuthEnd::In) => Ok(KeyOutcome::Accepted),
             Err(other) => Err(other),
             Ok(AuthStep::Partial) => Ok(KeyOutcome::Partial),
-            Ok(AuthStep::Refused) => Ok(KeyOutcome::Refused),
+            Ok(AuthStep::Refused) => {
+                if signed {
+                    self.story.signed_in_vain.push(candidate.label());
+                }
+                Ok(KeyOutcome::Refused)
+            }
         }
     }
 

@@ -96,6 +96,8 @@ pub struct AuthTranscript {
     /// The signature algorithms that the server announces (`server-sig-algs`), where it does and
     /// the list is complete.
     pub announced: Option<Vec<Algorithm>>,
+    /// The keys that the server would take, and whose signature it refused.
+    pub signed_in_vain: Vec<String>,
     /// Whether password methods were ruled out by a changed host key.
     pub keys_only: bool,
     /// How long a person was asked.

@@ -375,8 +375,8 @@ pub(super) fn disconnected(hop: &Hop, end: &SessionEnd, during: &str) -> Finding
         SessionEnd::Violated(error) => {
             about(&cause::ssh::MALFORMED, hop).with("error", error.clone())
         }
-        SessionEnd::Error(error) => {
-            about(&cause::ssh::UNCLASSIFIED, hop).with("error", error.clone())
+        SessionEnd::Error(_) | SessionEnd::NotText => {
+            about(&cause::ssh::UNCLASSIFIED, hop).with("error", end.words())
         }
         _ => about(&cause::ssh::DISCONNECTED, hop)
             .with("error", end.words())

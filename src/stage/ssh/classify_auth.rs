@@ -213,10 +213,17 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
     {
         return about(&cause::ssh::AUTH_ALGORITHM, hop)
             .with("key", key.label())
-            .with("takes", *algorithm)
+            .with("accepts", *algorithm)
             .with(
                 "reason",
                 format!("knows this key, but accepts only {algorithm} signatures from it"),
+            )
+            .fix(
+                format!(
+                    "In the SSH configuration for this host, set PubkeyAcceptedAlgorithms {}.",
+                    algorithm.split(' ').next().unwrap_or(algorithm)
+                ),
+                None,
             );
     }
     let takes_keys = story.methods.contains(&"publickey");
@@ -243,7 +250,7 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
         }
         return about(&cause::ssh::AUTH_ALGORITHM, hop)
             .with("key", keys.join(", "))
-            .with("takes", "ssh-rsa (SHA-1)")
+            .with("accepts", "ssh-rsa (SHA-1)")
             .with("reason", "announces no SHA-2 signatures for RSA keys");
     }
     if !tried && any(|outcome| *outcome == KeyOutcome::TooShort) {
@@ -269,6 +276,9 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
             return certificate(hop, key, fault);
         }
         if story.methods.is_empty() || story.methods.contains(&"publickey") {
+            if let Some(key) = story.signed_in_vain.first() {
+                return signed_in_vain(hop, key);
+            }
             return about(&cause::ssh::AUTH_PUBLICKEY, hop).with("why", "it rejected every key");
         }
         return method(hop, story);
@@ -277,6 +287,20 @@ fn refused(hop: &Hop, story: &AuthTranscript) -> Finding {
         return finding;
     }
     method(hop, story)
+}
+
+/// The server takes the key, and not what was signed with it.
+fn signed_in_vain(hop: &Hop, key: &str) -> Finding {
+    about(&cause::ssh::AUTH_PUBLICKEY, hop)
+        .with("why", "it accepts the key, but refused the login after the signature")
+        .with("key", key.to_owned())
+        .fix(
+            "The private key may not belong to the public key that the server knows, or its file is \
+             damaged: get the key again, or create a new one. If ssh -v with the same key logs in \
+             elsewhere, the account is closed instead: check it on the server (expired, locked, or \
+             excluded by PAM).",
+            None,
+        )
 }
 
 /// Every key that was refused is of a type that the server does not announce.
@@ -317,7 +341,7 @@ fn left_out(hop: &Hop, story: &AuthTranscript) -> Option<Finding> {
     Some(
         about(&cause::ssh::AUTH_ALGORITHM, hop)
             .with("key", labels.join(", "))
-            .with("takes", names)
+            .with("accepts", names)
             .with("reason", format!("accepts no {} keys", types.join(" or ")))
             .word("new_type", new_type)
             .word(

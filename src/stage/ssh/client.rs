@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use russh::client::{DisconnectReason, Handler, Session};
 use russh::keys::PublicKeyOrCertificate;
+use russh::keys::ssh_encoding;
 use russh::{ChannelId, ChannelOpenFailure, Names};
 use tokio::sync::Notify;
 
@@ -39,6 +40,8 @@ pub enum SessionEnd {
     Dead,
     /// The server sent what the protocol does not allow.
     Violated(String),
+    /// The server sent text that is not UTF-8, which the library does not read.
+    NotText,
     /// The library gave up on it.
     Error(String),
 }
@@ -52,6 +55,8 @@ impl SessionEnd {
             IO(error) => SessionEnd::Broken(error.kind()),
             HUP | Disconnect => SessionEnd::Closed,
             KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => SessionEnd::Dead,
+            // A banner of an older time; OpenSSH shows what it can of it.
+            SshEncoding(encoding) if is_about_text(encoding) => SessionEnd::NotText,
             other if super::classify::violates(other) => SessionEnd::Violated(other.to_string()),
             other => SessionEnd::Error(other.to_string()),
         }
@@ -76,9 +81,19 @@ impl SessionEnd {
             SessionEnd::Broken(kind) => format!("the connection broke ({kind})"),
             SessionEnd::Dead => "the server no longer answers".to_owned(),
             SessionEnd::Violated(error) => format!("the server violated the protocol ({error})"),
+            SessionEnd::NotText => {
+                "the server sent text that is not UTF-8, which ssh shows and dbdoctor's SSH library \
+                 cannot read"
+                    .to_owned()
+            }
             SessionEnd::Error(error) => error.clone(),
         }
     }
+}
+
+/// Whether it is text that is not UTF-8.
+fn is_about_text(error: &ssh_encoding::Error) -> bool {
+    *error == ssh_encoding::Error::CharacterEncoding
 }
 
 /// A forward that the server refused.

@@ -51,6 +51,8 @@ pub struct KeySigner<'a> {
     pub signing: Arc<AtomicBool>,
     /// How long it took.
     pub waited: Duration,
+    /// Whether a signature was made.
+    pub signed: bool,
 }
 
 impl Signer for KeySigner<'_> {
@@ -78,6 +80,7 @@ impl Signer for KeySigner<'_> {
             (SigningKey::Nobody | SigningKey::AgentAlone, _) => return Err(SignError::Nobody),
         };
         put_string(&mut data, &signature.map_err(SignError::Trouble)?);
+        self.signed = true;
         Ok(data)
     }
 }

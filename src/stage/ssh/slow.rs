@@ -24,11 +24,18 @@ const CONFIRMATION: u64 = 128;
 
 /// The warning for a login with a step that came late, over this transport.
 pub fn login(hop: &Hop, log: &Arc<TeeLog>, socket: Option<&socket2::Socket>) -> Option<Finding> {
+    // KnownHostsCommand runs between the messages of the key exchange, and its time cannot be
+    // told from the server's.
+    let ours = |awaited| match awaited {
+        Awaited::Person => true,
+        Awaited::KeyExchange | Awaited::SshAuth("none") => hop.known_hosts_command.is_some(),
+        _ => false,
+    };
     let late: Vec<Wait> = log
         .seen()
         .waits
         .iter()
-        .filter(|wait| wait.awaited != Awaited::Person && is_delay(wait.took, socket))
+        .filter(|wait| !ours(wait.awaited) && is_delay(wait.took, socket))
         .copied()
         .collect();
     let longest = late.iter().max_by_key(|wait| wait.took)?;

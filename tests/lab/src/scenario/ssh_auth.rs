@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{
     Agent, Behaviour, Case, Expect, FakeSshd, Lab, Need, Oracle, Scenario, Sshd, SshdBuilder, Tool,
@@ -422,6 +422,23 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case.forbids("key.passphrase.missing").keep((agent, sshd)))
         },
     ),
+    Scenario::new(
+        "ssh-auth-banner-latin1",
+        "a banner that is not UTF-8, which the SSH library does not read",
+        Expect::Fail("ssh.unclassified"),
+        &[Need::Postgres, Need::Sshd],
+        |lab| {
+            let banner = lab.file("banner", b"Acc\xe8s r\xe9serv\xe9\n".as_slice(), 0o644)?;
+            let line = format!("Banner {}", banner.display());
+            let sshd = lab.new_sshd().config(&line).start()?;
+            Ok(through(lab, &sshd)?.keep(sshd).assert(|report| {
+                let summary = report["verdict"].to_string();
+                ensure!(summary.contains("not UTF-8"), "{summary}");
+                Ok(())
+            }))
+        },
+    )
+    .oracle(Oracle::None("ssh shows what it can of it, and gets in")),
     Scenario::new(
         "ssh-auth-algorithm",
         "the server knows the RSA key, and takes SHA-1 signatures alone",
