@@ -122,6 +122,11 @@ impl Finding {
         self
     }
 
+    /// Whether a template's hole of this name would be filled.
+    pub fn fills(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| !value.is_null())
+    }
+
     /// The value of a template's hole.
     fn value(&self, name: &str) -> Option<&Value> {
         self.evidence

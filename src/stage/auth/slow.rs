@@ -71,6 +71,10 @@ pub fn confirm(record: &mut StageRecord, server: &Map<String, Value>) {
         let mut known = std::mem::replace(finding, Finding::new(finding.cause));
         if logs_no_names {
             known = known.without(&["logs_names"]);
+            // Nothing else looks the client up before it has said who it is.
+            if !known.fills("names_in_hba") {
+                known = known.without(&["looks_up", "client_ip"]);
+            }
         }
         if pooler {
             known = known

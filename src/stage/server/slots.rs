@@ -41,6 +41,12 @@ const BREAKDOWN: &str = "select usename, application_name, client_addr, state, c
 /// The sessions that are idle in transaction, the longest first.
 const IDLE_IN_TRANSACTION: &str = "select pid, usename, application_name, client_addr, now() - state_change as idle_for from pg_stat_activity where state like 'idle in transaction%' order by state_change";
 
+/// What dbdoctor calls itself where the target names no application.
+const OURS: &str = "dbdoctor";
+
+/// Ends its sessions.
+const END_OURS: &str = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'dbdoctor' and state = 'idle'";
+
 /// The statements that run, the longest first.
 const ACTIVE: &str = "select pid, usename, application_name, wait_event_type, wait_event, now() - query_start as running_for, pg_blocking_pids(pid) from pg_stat_activity where state = 'active' order by query_start";
 
@@ -325,7 +331,9 @@ fn advise(finding: Finding, groups: &[Group], looked: &Looked<'_>, direct: bool)
             1 => String::new(),
             n => format!(" from {n} addresses"),
         };
-        advice.push(Advice {
+        advice.push(match holder.application {
+            Some(OURS) => left_behind(&holder, psql(user, END_OURS)),
+            _ => Advice {
             sessions: holder.held.sessions,
             text: format!(
                 "Make the pool of {} smaller, or have it close idle connections: it holds {}{from}, the \
@@ -338,6 +346,7 @@ fn advise(finding: Finding, groups: &[Group], looked: &Looked<'_>, direct: bool)
                 holder.held.age(),
             ),
             command: None,
+            },
         });
     }
     let busy = Held::of(groups, Group::is_active);
@@ -359,6 +368,22 @@ fn advise(finding: Finding, groups: &[Group], looked: &Looked<'_>, direct: bool)
     advice.into_iter().fold(finding, |finding, advice| {
         finding.fix(advice.text, advice.command)
     })
+}
+
+/// Sessions of ours, whose connections broke without a word to the server: `idle` looks for that.
+fn left_behind(holder: &Holder<'_>, command: Option<String>) -> Advice {
+    Advice {
+        sessions: holder.held.sessions,
+        text: format!(
+            "End the {} that earlier runs of dbdoctor left on the server, which has not noticed that \
+             their connections are gone:",
+            match holder.held.sessions {
+                1 => "idle session".to_owned(),
+                n => format!("{n} idle sessions"),
+            },
+        ),
+        command,
+    }
 }
 
 /// `1 session is`, `3 sessions are`.
