@@ -358,7 +358,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| Ok(says(
             by(lab, "KnownHostsCommand /nonexistent/keys %H", "", "")?,
             "\"known_hosts_command\":",
-            "/nonexistent/keys does not exist here"
+            "it does not exist here"
         ))
     ),
     scenario!(
