@@ -179,6 +179,7 @@ fn half_error_finding(name: &str, servers: &[ServerAnswer]) -> Finding {
         .with("asked", server.asked.clone())
         .with("records", error.records)
         .with("family", error.family)
+        .word("node_family", if error.records == "A" { 6 } else { 4 })
         .with("code", error.kind.name())
         .with("answers", sentences(servers))
         .with("name_servers", described_by_kind(servers))
