@@ -271,15 +271,14 @@ fn an_interrupted_run() {
 fn lines_fit_the_width_but_for_commands() {
     for width in [40, 50, 80, 110] {
         let text = table::render(&expired(), &plain(width));
-        for line in text
-            .lines()
-            .filter(|line| !line.contains("psql -c") && !line.contains("dbdoctor explain"))
-        {
+        for line in text.lines().filter(|line| {
+            !line.contains("psql -U postgres -c") && !line.contains("dbdoctor explain")
+        }) {
             let columns = unicode_width::UnicodeWidthStr::width(line);
             assert!(columns <= width, "{width}: {line}");
         }
         assert!(
-            text.contains("psql -c 'select pg_reload_conf()'\n"),
+            text.contains("psql -U postgres -c 'select pg_reload_conf()'\n"),
             "commands are whole"
         );
         let last = text.lines().rfind(|line| line.starts_with('✗')).unwrap();
