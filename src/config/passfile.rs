@@ -30,6 +30,19 @@ impl PassfileQuery<'_> {
     }
 }
 
+/// Whether libpq takes the last field of this line for shorter than it is written: a colon in a
+/// password ends it unless a backslash stands before it.
+pub fn is_cut(file: &[u8], number: usize) -> bool {
+    let line = lines(file).find(|(at, _)| *at == number);
+    line.is_some_and(|(_, line)| {
+        let mut rest = Some(line.as_slice());
+        for _ in 0..5 {
+            rest = rest.and_then(after_field);
+        }
+        rest.is_some_and(|behind| !behind.is_empty())
+    })
+}
+
 /// The first line that matches: its number, from 1, and its password.
 pub fn find(file: &[u8], wanted: &PassfileQuery) -> Option<(usize, Vec<u8>)> {
     lines(file).find_map(|(number, line)| {
@@ -166,6 +179,20 @@ mod tests {
         assert_eq!(after_zero(b"\0"), Some((2, b"a".to_vec())));
         assert_eq!(find(b"db:5432:orders:app:", &WANTED), Some((1, vec![])));
         assert_eq!(find(b"d\\b:*:*:*:x\\", &WANTED), Some((1, b"x\\".to_vec())));
+    }
+
+    #[test]
+    fn a_colon_that_is_not_escaped_is_seen() {
+        for (line, cut) in [
+            ("h:5432:d:u:secret", false),
+            ("h:5432:d:u:se\\:cret", false),
+            ("h:5432:d:u:se:cret", true),
+            ("*:*:*:*:se:c:ret", true),
+            ("h:5432:d:u:secret:", false),
+            ("\\:\\:1:5432:d:u:secret", false),
+        ] {
+            assert_eq!(is_cut(line.as_bytes(), 1), cut, "{line}");
+        }
     }
 
     #[test]

@@ -65,6 +65,11 @@ impl Resolver<'_> {
                 source: self.spoken(&origin),
             });
             if self.parameters.text("password").is_none() {
+                if passfile::is_cut(&bytes, line) {
+                    let finding = Finding::new(&cause::PASSFILE_COLON);
+                    let finding = finding.with("file", self.tilde(&path)).with("line", line);
+                    self.record.warn(finding);
+                }
                 if let Some(finding) = lint::of_password(&value, &self.spoken(&origin)) {
                     self.record.warn(finding);
                 }

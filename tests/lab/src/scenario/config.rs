@@ -80,6 +80,16 @@ fn ssh_config(lab: &Lab, text: &str) -> Result<Case> {
         ))
 }
 
+/// The password `se:cret`, written so in a password file.
+fn with_colon(lab: &Lab, written: &str) -> Result<Case> {
+    let pg = lab
+        .new_postgres()
+        .sql("alter role app password 'se:cret'")
+        .start()?;
+    let home = home(lab, &[(".pgpass", &format!("*:*:*:app:{written}\n"))])?;
+    Ok(Case::check(pg.conn()).home(home).keep(pg))
+}
+
 /// Settings.
 pub const SCENARIOS: &[Scenario] = &[
     connects!(
@@ -610,6 +620,18 @@ pub const SCENARIOS: &[Scenario] = &[
                 .secret(lab.password())
                 .assert(|report| origin(report, "password", "passfile")))
         }
+    ),
+    connects!(
+        "config-passfile-colon",
+        "a password file whose password has a colon",
+        Expect::Fail("auth.password.wrong"),
+        |lab| Ok(with_colon(lab, "se:cret")?.warns("config.passfile.colon"))
+    ),
+    connects!(
+        "config-passfile-colon-escaped",
+        "the same, with a backslash before the colon",
+        Expect::Pass,
+        |lab| Ok(with_colon(lab, "se\\:cret")?.forbids("config.passfile.colon"))
     ),
     connects!(
         "config-passfile-open",
