@@ -12,9 +12,6 @@ use crate::text::moment::{date, span};
 /// How far the clocks of issuers and servers may differ.
 const SKEW: Duration = Duration::minutes(5);
 
-/// The port of a server behind a tunnel, unless it is set.
-const PORT: u16 = 5432;
-
 /// Where the token is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -45,8 +42,8 @@ impl Place<'_> {
         let theirs = claims.host.clone().filter(|host| endpoint(host));
         match endpoint(self.host) {
             true => {
-                let tunnel = self.local && claims.port == Some(PORT);
-                let port = if tunnel { PORT } else { self.port };
+                // A tunnel has a port of its own; the server's is not known here.
+                let port = claims.port.filter(|_| self.local).unwrap_or(self.port);
                 (Some(self.host.to_owned()), Some(port), self.region())
             }
             false => {
@@ -232,11 +229,10 @@ fn of_rds(claims: &Claims, place: &Place<'_>) -> Vec<Fault> {
             }
             (Some(theirs), _) => faults.extend(region(claims, Some(theirs.region.clone()))),
         }
-        // A tunnel has a port of its own.
         if let (Some(port), Some(theirs), Some(ours)) = (claims.port, &theirs, &ours)
             && theirs.may_be(ours)
             && port != place.port
-            && !(place.local && port == PORT)
+            && !place.local
         {
             faults.push(Fault::Port(port));
         }

@@ -193,11 +193,17 @@ pub const SCENARIOS: &[Scenario] = &[
         }
         .text()
     ),
-    refused_at_rds!(
-        "other-port",
-        "was created for port 6543",
-        "Create a new token for exactly this host, port",
-        |_| iam(6_543).text()
+    Scenario::new(
+        "auth-token-rds-tunnel-port",
+        "an IAM token for another port than the tunnel's, which may be the server's",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = cleartext(lab)?;
+            let token = iam(6_543).text();
+            let case = Case::check(named(&pg, RDS)).password(&token);
+            Ok(has(shows_nothing_of(case, &token), "token", "RDS IAM token").keep(pg))
+        },
     ),
     refused_at_rds!(
         "other-region",
