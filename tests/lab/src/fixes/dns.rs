@@ -33,6 +33,18 @@ pub(super) const NOT_RUN: &[Excuse] = &[
         "docker ps",
         "needs Docker, which the tests do not start",
     ),
+    (
+        "dns.container-name",
+        "psql",
+        "the scenarios dns-compose-port and others paste it",
+    ),
+    (
+        "dns.container-name",
+        "{compose",
+        "needs Docker, which the tests do not start",
+    ),
+    ("dns.half-error", "dig", DIG),
+    ("dns.ipv6-only", "dig", DIG),
     ("dns.no-address", "dig", DIG),
     ("dns.server-failure", "dig", DIG),
     (
@@ -41,5 +53,15 @@ pub(super) const NOT_RUN: &[Excuse] = &[
         "clears the machine's caches, and the tests' machines have none",
     ),
     ("dns.slow", "dig", DIG),
+    (
+        "dns.slow",
+        "RES_OPTIONS=",
+        "the scenarios dns-slow-query-for-ipv6 and dns-slow-search-domain paste it",
+    ),
+    (
+        "dns.slow",
+        "getent -s",
+        "no fault of the lab leaves the source open",
+    ),
     ("dns.timeout", "dig", DIG),
 ];
