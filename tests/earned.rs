@@ -372,7 +372,12 @@ impl UnderWay {
         let end = Instant::now() + Duration::from_secs(20);
         while Instant::now() < end {
             let found = descendants(self.child.id());
-            let named = |pid: &u32| comm(*pid).as_deref() == Some(program);
+            // Of ssh, its version is asked before anything is prepared.
+            let asks_version = |pid: u32| {
+                let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                words.ends_with(b"\0-V\0")
+            };
+            let named = |pid: &u32| comm(*pid).as_deref() == Some(program) && !asks_version(*pid);
             if found.iter().any(named) {
                 return Ok(found);
             }
