@@ -179,7 +179,6 @@ fn pasted(lab: &Lab, host: &str, user: &str, token: &str, wanted: &[&str]) {
         .sql(&format!("alter role admin password '{}'", lab.password()))
         .start()
         .unwrap();
-    let port = pg.port().to_string();
     let conn = pg
         .conn()
         .set("host", host)
@@ -199,13 +198,9 @@ fn pasted(lab: &Lab, host: &str, user: &str, token: &str, wanted: &[&str]) {
 
     let dir = tempfile::tempdir().unwrap();
     let (program, arguments) = wanted.split_first().unwrap();
-    let wanted: Vec<String> = arguments
-        .iter()
-        .map(|word| word.replace("PORT", &port))
-        .collect();
     let checks = format!(
         "#!/bin/sh\n[ \"$*\" = \"{}\" ] || exit 9\nprintf '%s\\n' '{}'\n",
-        wanted.join(" "),
+        arguments.join(" "),
         lab.password()
     );
     let stub = dir.path().join(program);
@@ -235,11 +230,17 @@ fn the_command_that_creates_a_token_works_as_it_is_printed() {
     let words = format!(
         "aws rds generate-db-auth-token --hostname {RDS} --port PORT --region eu-west-1 --username app"
     );
-    let other = format!("{RDS}:6543");
-    let port = SignedUrl::rds(&other, "app", "eu-west-1", now()).text();
-    let wanted: Vec<&str> = words.split(' ').collect();
-    pasted(&lab, RDS, "app", &port, &wanted);
     // Behind a tunnel, the port of the server.
+    let other = format!("{RDS}:6543");
+    let port = SignedUrl::rds(&other, "app", "eu-west-1", 0).text();
+    let wanted = words.replace("PORT", "6543");
+    pasted(
+        &lab,
+        RDS,
+        "app",
+        &port,
+        &wanted.split(' ').collect::<Vec<_>>(),
+    );
     let tunnel = words.replace("PORT", "5432");
     pasted(
         &lab,
