@@ -83,6 +83,38 @@ impl Wait {
     }
 }
 
+/// The waits of a connection that are delays.
+#[derive(Debug)]
+pub struct Delays {
+    /// The longest of them.
+    pub longest: Wait,
+    /// All of them together.
+    pub total: Duration,
+    /// Each, for evidence.
+    pub described: Vec<Value>,
+    /// The link's round trip, in milliseconds, where it is known.
+    pub rtt_ms: Option<f64>,
+}
+
+impl Delays {
+    /// Those of these waits; `None` where none is one.
+    pub fn among<'a>(
+        waits: impl Iterator<Item = &'a Wait>,
+        socket: Option<&Socket>,
+    ) -> Option<Self> {
+        let late: Vec<Wait> = waits
+            .filter(|wait| is_delay(wait.took, socket))
+            .copied()
+            .collect();
+        Some(Self {
+            longest: late.iter().max_by_key(|wait| wait.took).copied()?,
+            total: late.iter().map(|wait| wait.took).sum(),
+            described: late.iter().map(|wait| wait.described()).collect(),
+            rtt_ms: socket.and_then(tcp_info).map(|info| ms(info.rtt)),
+        })
+    }
+}
+
 /// Whether a wait for one answer is longer than the link accounts for. Without
 /// a socket the link is not known, and counts for nothing.
 pub fn is_delay(took: Duration, socket: Option<&Socket>) -> bool {

@@ -9,10 +9,10 @@ use crate::cause;
 use crate::finding::Finding;
 use crate::report::{StageRecord, ms};
 use crate::stage::protocol::Attempt;
+use crate::wire::dial;
 use crate::wire::secured::Wire;
 use crate::wire::startup::AuthRequest;
-use crate::wire::waits::{Awaited, LEAST_DELAY, Wait, is_delay};
-use crate::wire::{dial, tcp_info};
+use crate::wire::waits::{Awaited, Delays, LEAST_DELAY, Wait};
 
 use super::context::LoginContext;
 
@@ -24,29 +24,15 @@ pub fn warning(
     pooler: Option<&'static str>,
 ) -> Option<Finding> {
     let waits = wire.log.seen().waits.clone();
-    let socket = wire.socket.as_deref();
-    let late: Vec<Wait> = waits
-        .iter()
-        .filter(|wait| is_delay(wait.took, socket))
-        .copied()
-        .collect();
-    let longest = late.iter().max_by_key(|wait| wait.took)?;
-    let rtt = socket.and_then(tcp_info::tcp_info).map(|info| ms(info.rtt));
+    let delays = Delays::among(waits.iter(), wire.socket.as_deref())?;
+    let longest = delays.longest;
     let finding = situation
         .finding(&cause::auth::SLOW)
         .with("took", dial::seconds(longest.took))
-        .with(
-            "ms",
-            ms(late.iter().map(|wait| wait.took).sum::<Duration>()),
-        )
+        .with("ms", ms(delays.total))
         .with("awaited", longest.awaited.name())
-        .with(
-            "waits",
-            late.iter()
-                .map(|wait| wait.described())
-                .collect::<Vec<Value>>(),
-        )
-        .with("rtt_ms", rtt)
+        .with("waits", delays.described)
+        .with("rtt_ms", delays.rtt_ms)
         .with("pooler", pooler)
         .word("doing", doing(longest.awaited, situation));
     Some(suspects(

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::Session;
 use super::classify;
 use crate::cause;
 use crate::config::Hop;
 use crate::finding::Finding;
 use crate::report::ms;
-use crate::wire::waits::{Awaited, Wait, is_delay};
-use crate::wire::{TeeLog, dial, tcp_info};
+use crate::wire::waits::{Awaited, Delays, is_delay};
+use crate::wire::{TeeLog, dial};
 
 /// More than the answer to the request for a forward has, in bytes: 17 of its own
 /// (RFC 4254, 5.1), padding, and a MAC of 64 at most. The list of host keys that
@@ -31,21 +29,14 @@ pub fn login(hop: &Hop, log: &Arc<TeeLog>, socket: Option<&socket2::Socket>) -> 
         Awaited::KeyExchange | Awaited::SshAuth("none") => hop.known_hosts_command.is_some(),
         _ => false,
     };
-    let late: Vec<Wait> = log
-        .seen()
-        .waits
-        .iter()
-        .filter(|wait| !ours(wait.awaited) && is_delay(wait.took, socket))
-        .copied()
-        .collect();
-    let longest = late.iter().max_by_key(|wait| wait.took)?;
-    let rtt = socket.and_then(tcp_info::tcp_info).map(|info| ms(info.rtt));
-    let total = late.iter().map(|wait| wait.took).sum();
-    let waits: Vec<Value> = late.iter().map(|wait| wait.described()).collect();
-    let finding = about(hop, longest.took, total)
+    let waits = log.seen().waits.clone();
+    let waits = waits.iter().filter(|wait| !ours(wait.awaited));
+    let delays = Delays::among(waits, socket)?;
+    let longest = delays.longest;
+    let finding = about(hop, longest.took, delays.total)
         .with("awaited", longest.awaited.name())
-        .with("waits", waits)
-        .with("rtt_ms", rtt)
+        .with("waits", delays.described)
+        .with("rtt_ms", delays.rtt_ms)
         .word("doing", doing(longest.awaited));
     let name = |applies: bool| applies.then(|| hop.label());
     let command = hop.proxy_command.is_some();
