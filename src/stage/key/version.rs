@@ -61,6 +61,8 @@ mod tests {
             Some((9, 5))
         );
         assert_eq!(parse("OpenSSH_10.0p2"), Some((10, 0)));
+        assert_eq!(parse("OpenSSH_10.0p2, LibreSSL 3.3.6"), Some((10, 0)));
+        assert_eq!(parse("ssh: not found"), None);
         assert_eq!(parse("Sun_SSH_1.1"), None);
     }
 }

@@ -21,6 +21,7 @@ use crate::config::known_hosts_command::KnownHostsCommand;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::process::{self, output};
+use crate::stage::key::version;
 use crate::system::System;
 use crate::text;
 use crate::wire::dial::seconds;
@@ -121,7 +122,7 @@ impl Runner {
     /// Runs it for the order of algorithms. Blocks.
     pub fn order(&self, hop: &Hop, name: &str) -> Run {
         let plain = name == hop.host;
-        let name = match plain || !self.asks_about_bare_name() {
+        let name = match plain || !Self::asks_about_bare_name() {
             true => name,
             false => &hop.host,
         };
@@ -131,14 +132,9 @@ impl Runner {
     /// Whether the ssh that is installed asks for the order about the name of the
     /// host alone, as versions before 9.6 do: without port, and whatever
     /// HostKeyAlias says (sshconnect2.c, `order_hostkeyalgs`).
-    fn asks_about_bare_name(&self) -> bool {
+    fn asks_about_bare_name() -> bool {
         const WHOLE_NAME_SINCE: (u32, u32) = (9, 6);
-        let mut ssh = process::users_own(OsStr::new("ssh"), &self.surroundings.vars);
-        let said = output::run(ssh.arg("-V"), (0, 256), self.limit());
-        let version = said
-            .ok()
-            .and_then(|said| version(&String::from_utf8_lossy(&said.said)));
-        version.is_some_and(|version| version < WHOLE_NAME_SINCE)
+        version::installed().is_some_and(|version| version < WHOLE_NAME_SINCE)
     }
 
     /// Runs it for a name, and for the key that is shown under it. Blocks.
@@ -212,13 +208,6 @@ impl KeyTokens {
             key: base64::encode_block(&key.unwrap_or_default()),
         }
     }
-}
-
-/// `OpenSSH_9.2p1 Debian-2, …`
-fn version(said: &str) -> Option<(u32, u32)> {
-    let (major, rest) = said.strip_prefix("OpenSSH_")?.split_once('.')?;
-    let end = rest.find(|c: char| !c.is_ascii_digit())?;
-    Some((major.parse().ok()?, rest.get(..end)?.parse().ok()?))
 }
 
 /// The program and its arguments, where ssh would start it.
@@ -375,21 +364,6 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_of_ssh() {
-        for (said, read) in [
-            (
-                "OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19",
-                Some((9, 2)),
-            ),
-            ("OpenSSH_10.0p2, LibreSSL 3.3.6", Some((10, 0))),
-            ("OpenSSH_for_Windows_9.5p1", None),
-            ("ssh: not found", None),
-        ] {
-            assert_eq!(version(said), read, "{said}");
-        }
-    }
 
     #[test]
     fn text_is_no_program() {
