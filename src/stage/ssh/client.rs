@@ -56,7 +56,7 @@ impl SessionEnd {
             HUP | Disconnect => SessionEnd::Closed,
             KeepaliveTimeout | InactivityTimeout | ConnectionTimeout => SessionEnd::Dead,
             // A banner of an older time; OpenSSH shows what it can of it.
-            SshEncoding(encoding) if is_about_text(encoding) => SessionEnd::NotText,
+            SshEncoding(ssh_encoding::Error::CharacterEncoding) => SessionEnd::NotText,
             other if super::classify::violates(other) => SessionEnd::Violated(other.to_string()),
             other => SessionEnd::Error(other.to_string()),
         }
@@ -89,11 +89,6 @@ impl SessionEnd {
             SessionEnd::Error(error) => error.clone(),
         }
     }
-}
-
-/// Whether it is text that is not UTF-8.
-fn is_about_text(error: &ssh_encoding::Error) -> bool {
-    *error == ssh_encoding::Error::CharacterEncoding
 }
 
 /// A forward that the server refused.
