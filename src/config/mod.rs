@@ -134,9 +134,16 @@ impl Endpoint {
             Place::Ip(ip, _) if self.host.is_empty() => {
                 std::net::SocketAddr::new(*ip, self.port).to_string()
             }
-            _ if self.host.contains(':') => format!("[{}]:{}", self.host, self.port),
-            _ => format!("{}:{}", self.host, self.port),
+            _ => host_port(&self.host, self.port),
         }
+    }
+}
+
+/// A host with its port, an IPv6 address in brackets.
+pub fn host_port(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
     }
 }
 
@@ -545,10 +552,7 @@ impl Hop {
             Some((user, _)) => format!("{user}:{}", crate::secret::HIDDEN),
             None => self.user.clone(),
         };
-        match self.host.contains(':') {
-            true => format!("{user}@[{}]:{}", self.host, self.port),
-            false => format!("{user}@{}:{}", self.host, self.port),
-        }
+        format!("{user}@{}", host_port(&self.host, self.port))
     }
 }
 

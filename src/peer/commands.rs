@@ -1,7 +1,7 @@
 //! Commands to paste that go where the run went: what `psql` and `openssl
 //! s_client` must be told. Behind an SSH server psql cannot go there by itself.
 
-use crate::config::{Endpoint, SslNegotiation, Target, conninfo};
+use crate::config::{Endpoint, SslNegotiation, Target, conninfo, host_port};
 use crate::finding::Finding;
 use crate::wire::tls::sends_server_name;
 use crate::wire::{Address, Route};
@@ -84,11 +84,4 @@ fn on_hop(target: &Target, host: &str) -> Option<Vec<String>> {
     words.extend(["-p".to_owned(), hop.port.to_string()]);
     words.extend(["-l".to_owned(), hop.user.clone(), hop.written.host.clone()]);
     host.chars().all(plain).then_some(words)
-}
-
-fn host_port(host: &str, port: u16) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    }
 }

@@ -19,7 +19,7 @@ use super::earned::Earned;
 use super::libssh2::{self, ForwardTarget};
 use super::subprocess::{self, SpawnError};
 use super::{Outcome, Scene, Step, late, would_look_up};
-use crate::config::{Hop, HostKeyCheck, Place, SshPlan};
+use crate::config::{Hop, HostKeyCheck, Place, SshPlan, host_port};
 use crate::process;
 use crate::secret;
 use crate::stage::key::version;
@@ -46,8 +46,7 @@ pub async fn ask(scene: &Scene<'_>, earned: Earned, limit: Instant) -> Outcome {
         ForwardTarget::Unix(_) => {
             return Outcome::Skipped("ssh -W does not support unix sockets".to_owned());
         }
-        ForwardTarget::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
-        ForwardTarget::Tcp(host, port) => format!("{host}:{port}"),
+        ForwardTarget::Tcp(host, port) => host_port(&host, port),
     };
     let prepared = match SshFiles::new(scene, hops, plan, earned) {
         Ok(Ok(prepared)) => prepared,
@@ -139,7 +138,7 @@ impl SshFiles {
             Some(installed) if installed >= (8, 7) => "ForkAfterAuthentication no\n",
             _ => "",
         };
-        let mut before = format!(
+        let before = format!(
             "{KEEPS_PROMISES}{stays}ConnectTimeout {timeout}\n{}",
             // In batch mode ssh asks for no passphrase either.
             match (asks, passphrase) {
@@ -154,7 +153,7 @@ impl SshFiles {
                 "the SSH configuration is a pipe, which is read only once".to_owned(),
             ));
         }
-        let Some(config) = configuration(&mut before, hops, plan) else {
+        let Some(config) = configuration(before, hops, plan) else {
             return Ok(Err(
                 "a file name cannot be expressed in an ssh configuration file".to_owned(),
             ));
@@ -237,10 +236,9 @@ const OFFERS_NOTHING: [&str; 7] = [
     "GSSAPIAuthentication=no",
 ];
 
-/// The configuration: what comes before the user's files, these, and what our flags and
+/// The configuration: `text`, which comes before the user's files, these, and what our flags and
 /// interface.md put in the place of ssh's defaults. `None` where a name cannot be written down.
-fn configuration(before: &mut String, hops: &[Hop], plan: &SshPlan) -> Option<String> {
-    let text = before;
+fn configuration(mut text: String, hops: &[Hop], plan: &SshPlan) -> Option<String> {
     for key in &plan.given.keys {
         writeln!(text, "IdentityFile {}", quoted(&percent(key.to_str()?))?).ok()?;
     }
@@ -256,7 +254,7 @@ fn configuration(before: &mut String, hops: &[Hop], plan: &SshPlan) -> Option<St
     if hops.iter().all(|hop| hop.global_known_hosts.is_empty()) {
         text.push_str("GlobalKnownHostsFile /dev/null\n");
     }
-    Some(std::mem::take(text))
+    Some(text)
 }
 
 /// The arguments that name the server and the jump hosts of our flags. Only the last hop's story
@@ -482,7 +480,7 @@ mod tests {
     #[test]
     fn the_users_own_configuration_decides() {
         let plan = plan("Host b\n User u\n Port 7\n", &["b"]);
-        let text = configuration(&mut String::new(), &plan.hops, &plan).unwrap();
+        let text = configuration(String::new(), &plan.hops, &plan).unwrap();
         let file = plan.given.config[0].display();
         let wanted = format!(
             "IdentityFile \"/k/100%%\"\nInclude \"{file}\"\nGlobalKnownHostsFile /dev/null\n"

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::compose::{Compose, Reach, Service};
 use super::name::{self, Inside};
 use crate::cause::{self, Cause};
+use crate::config::host_port;
 use crate::finding::Finding;
 use crate::listeners;
 use crate::report::Environment;
@@ -94,7 +95,7 @@ impl Unreached<'_> {
             .with("compose_file", service.file.clone());
         match self.compose.reach(service, self.port) {
             Reach::At { host, port, .. } => {
-                let published = endpoint(&host, port);
+                let published = host_port(&host, port);
                 let finding = finding
                     .with("published", published.clone())
                     .word("compose", compose_command(service));
@@ -136,7 +137,7 @@ impl Unreached<'_> {
             Reach::At { host, port, by_all: true } => finding.fix(
                 format!(
                     "Or use {}, which {} publishes ({}).",
-                    endpoint(&host, port),
+                    host_port(&host, port),
                     service.name,
                     service.file
                 ),
@@ -177,13 +178,6 @@ fn up(service: &Service) -> Option<String> {
     let mut words = compose_command(service);
     words.extend(["up".to_owned(), "-d".to_owned(), service.name.clone()]);
     shlex::try_join(words.iter().map(String::as_str)).ok()
-}
-
-fn endpoint(host: &str, port: u16) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    }
 }
 
 /// The first port from this one on that nothing listens on here.

@@ -11,7 +11,7 @@ use super::identities::{Candidate, Credential};
 use super::liveness::SIGN_OF_LIFE;
 use super::{Session, banner, classify, product};
 use crate::cause::{Cause, family, tunnel};
-use crate::config::Hop;
+use crate::config::{Hop, host_port};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::stage::dns::compose::Compose;
@@ -313,8 +313,7 @@ fn is_itself(host: &str) -> bool {
 fn label(wanted: &ForwardRequest<'_>) -> String {
     match wanted {
         ForwardRequest { host, port: 0, .. } => (*host).to_owned(),
-        ForwardRequest { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
-        ForwardRequest { host, port, .. } => format!("{host}:{port}"),
+        ForwardRequest { host, port, .. } => host_port(host, *port),
     }
 }
 
