@@ -203,9 +203,9 @@ fn pasted(lab: &Lab, host: &str, user: &str, token: &str, wanted: &[&str]) {
         arguments.join(" "),
         lab.password()
     );
-    let stub = dir.path().join(program);
-    std::fs::write(&stub, checks).unwrap();
-    std::fs::set_permissions(&stub, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let decoy = dir.path().join(program);
+    std::fs::write(&decoy, checks).unwrap();
+    std::fs::set_permissions(&decoy, std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = Command::new("sh")
         .args(["-c", &format!("{fix}\nexec \"$0\" auth \"$1\"")])
         .args([env!("CARGO_BIN_EXE_dbdoctor"), &conn])
