@@ -464,7 +464,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
         }
         'dbdoctor;sockets' {
             [CompletionResult]::new('--pid', '--pid', [CompletionResultType]::ParameterName, 'Check only this process and its descendants; may be repeated')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Database port; may be repeated [default: 5432 and the port set in the environment]')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Database port; may be repeated [default: the port set in the environment, 5432, 5433, 6432, 6543, and any unix socket of PostgreSQL]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]')
             [CompletionResult]::new('--deadline', '--deadline', [CompletionResultType]::ParameterName, 'Time limit for the whole run')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Output format')

@@ -450,7 +450,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
         }
         &'dbdoctor;sockets'= {
             cand --pid 'Check only this process and its descendants; may be repeated'
-            cand --port 'Database port; may be repeated [default: 5432 and the port set in the environment]'
+            cand --port 'Database port; may be repeated [default: the port set in the environment, 5432, 5433, 6432, 6543, and any unix socket of PostgreSQL]'
             cand --timeout 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]'
             cand --deadline 'Time limit for the whole run'
             cand --format 'Output format'

@@ -407,7 +407,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s q -l quiet 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Also print all evidence and the details of each stage'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l pid -d 'Check only this process and its descendants; may be repeated' -r
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l port -d 'Database port; may be repeated [default: 5432 and the port set in the environment]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l port -d 'Database port; may be repeated [default: the port set in the environment, 5432, 5433, 6432, 6543, and any unix socket of PostgreSQL]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l format -d 'Output format' -r -f -a "table\t'For people'

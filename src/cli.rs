@@ -237,7 +237,8 @@ pub struct SocketsArgs {
     /// Check only this process and its descendants; may be repeated
     #[arg(long, value_name = "PID", help_heading = "Sockets")]
     pub pid: Vec<i32>,
-    /// Database port; may be repeated [default: 5432 and the port set in the environment]
+    /// Database port; may be repeated [default: the port set in the environment, 5432, 5433, 6432,
+    /// 6543, and any unix socket of PostgreSQL]
     #[arg(long, value_name = "PORT", value_parser = port, help_heading = "Sockets")]
     pub port: Vec<u16>,
     /// How long it may take.

@@ -5,15 +5,16 @@
 //! A descriptor in another process's table is all that can be seen from
 //! outside. Two things look like sharing and are none: a child that has been
 //! forked and is about to become another program (its descriptors close then),
-//! which a second look some time later tells apart; and a different program
-//! that was started with the descriptor left open, which is kept apart as a
-//! leak. A third is sharing that was fixed: workers that let go of what they
+//! which a second look some time later tells apart; and another program that
+//! was started with the descriptor left open, which is a leak: the server does
+//! not see the connection end before that program does. A third is sharing that was fixed: workers that let go of what they
 //! inherited and opened connections of their own, where the driver cannot
 //! close the descriptor without ending the parent's session (psycopg under
 //! SQLAlchemy's `engine.dispose(close=False)`). Then nothing is sent over the
-//! connection any more, which the kernel tells.
+//! connection any more, which the kernel tells for TCP.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,8 +22,14 @@ use serde_json::{Value, json};
 
 use crate::text;
 
+pub use framework::Framework;
+
 #[cfg(target_os = "linux")]
 mod diag;
+mod framework;
+#[cfg(target_os = "linux")]
+#[path = "sockets/linux.rs"]
+mod sys;
 
 /// A process that holds a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +40,8 @@ pub struct Holder {
     pub ppid: i32,
     /// Its name, as the kernel has it.
     pub name: String,
-    /// The program that it runs, as the kernel numbers files; unknown where
-    /// that may not be seen.
-    pub program: Option<(u64, u64)>,
+    /// The program that it runs; unknown where that may not be seen.
+    pub program: Option<Program>,
     /// The framework that it belongs to, from its arguments (which are not
     /// kept: they may hold secrets).
     pub framework: Option<Framework>,
@@ -43,72 +49,38 @@ pub struct Holder {
     pub started: u64,
 }
 
-/// Programs that fork workers, each with its own place for the cure.
+/// What a process runs: a fork keeps all of it, starting a program does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Framework {
-    Gunicorn,
-    Uwsgi,
-    Celery,
-    Multiprocessing,
-    Puma,
-    Unicorn,
-    PhpFpm,
-    Apache,
+pub struct Program {
+    /// Its file, as the kernel numbers them: device and inode.
+    pub file: (u64, u64),
+    /// Where its stack begins, which the kernel chooses anew for every program
+    /// that is started; 0 where that may not be seen.
+    pub stack: u64,
 }
 
-impl Framework {
-    /// Recognises one from a process's arguments.
-    fn of(arguments: &[String]) -> Option<Self> {
-        let named = |name: &str| {
-            arguments.iter().take(6).any(|argument| {
-                let last = argument.rsplit('/').next().unwrap_or(argument);
-                last == name
-                    || last.starts_with(&format!("{name}:"))
-                    || last.starts_with(&format!("{name} "))
-            })
-        };
-        let contains = |text: &str| arguments.iter().take(8).any(|a| a.contains(text));
-        Some(match () {
-            _ if named("gunicorn") => Self::Gunicorn,
-            _ if named("uwsgi") => Self::Uwsgi,
-            _ if named("celery") || contains("celeryd") => Self::Celery,
-            _ if named("puma") => Self::Puma,
-            _ if named("unicorn") => Self::Unicorn,
-            _ if named("php-fpm") || contains("php-fpm:") => Self::PhpFpm,
-            _ if named("apache2") || named("httpd") => Self::Apache,
-            _ if contains("multiprocessing") => Self::Multiprocessing,
-            _ => return None,
-        })
+impl Program {
+    /// Whether one may be a fork of the other.
+    fn is_fork_of(self, other: Self) -> bool {
+        let seen = self.stack != 0 && other.stack != 0;
+        self.file == other.file && (!seen || self.stack == other.stack)
     }
+}
 
-    /// What to do there.
-    pub fn advice(self) -> &'static str {
+/// The database's end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remote {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// The path of a unix socket; it begins with `@` in the abstract namespace.
+    Unix(String),
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gunicorn => {
-                "gunicorn: create the engine in the post_fork hook, or call engine.dispose(close=False) there, or start without --preload"
-            }
-            Self::Uwsgi => {
-                "uWSGI: set lazy-apps = true, or create the pool in a function marked @postfork"
-            }
-            Self::Celery => {
-                "Celery: create the engine on the worker_process_init signal, or call engine.dispose(close=False) there"
-            }
-            Self::Multiprocessing => {
-                "multiprocessing: call engine.dispose(close=False) in the initializer of the pool, or use the spawn start method"
-            }
-            Self::Puma => {
-                "Puma: with preload_app!, call ActiveRecord::Base.connection_pool.disconnect! in before_fork and connect in on_worker_boot"
-            }
-            Self::Unicorn => {
-                "Unicorn: with preload_app, disconnect in before_fork and connect in after_fork"
-            }
-            Self::PhpFpm => {
-                "PHP-FPM: open connections while a request is served, not in a preload script"
-            }
-            Self::Apache => {
-                "Apache: open connections in the child's initialisation, not at start-up"
-            }
+            Self::Tcp(address) => address.fmt(out),
+            Self::Unix(path) => text::clean(path).fmt(out),
         }
     }
 }
@@ -116,10 +88,10 @@ impl Framework {
 /// A connection to a database, and who holds it.
 #[derive(Clone, Debug)]
 pub struct HeldConnection {
-    /// This end.
-    pub local: SocketAddr,
+    /// This end; a unix socket's has no address.
+    pub local: Option<SocketAddr>,
     /// The database's end.
-    pub remote: SocketAddr,
+    pub remote: Remote,
     /// The socket's number in the kernel.
     pub inode: u64,
     /// Every process that has it open and may be seen, the oldest first.
@@ -143,6 +115,9 @@ pub enum Held {
     Alone,
     /// By several that run the same program: any of them may use it.
     Shared,
+    /// The same, but those that inherited it have connections of their own, and
+    /// whether they use this one cannot be told.
+    Doubtful,
     /// Beside its owner only by other programs, which were started with it
     /// left open and know nothing of it.
     Leaked,
@@ -158,15 +133,19 @@ impl HeldConnection {
             return Held::Alone;
         };
         let same = |holder: &Holder| match (holder.program, first.program) {
-            (Some(one), Some(other)) => one == other,
+            (Some(one), Some(other)) => one.is_fork_of(other),
             // What cannot be told apart counts as the same.
             _ => true,
         };
         match others {
             [] => Held::Alone,
             others if !others.iter().any(same) => Held::Leaked,
-            _ if self.replaced && self.used_together() == Some(false) => Held::Forgotten,
-            _ => Held::Shared,
+            _ if !self.replaced => Held::Shared,
+            _ => match self.used_together() {
+                Some(true) => Held::Shared,
+                Some(false) => Held::Forgotten,
+                None => Held::Doubtful,
+            },
         }
     }
 
@@ -190,7 +169,7 @@ impl HeldConnection {
             })
             .collect();
         json!({
-            "local": self.local.to_string(),
+            "local": self.local.map(|local| local.to_string()),
             "remote": self.remote.to_string(),
             "inode": self.inode,
             "processes": processes,
@@ -202,10 +181,25 @@ impl HeldConnection {
 /// What is looked for.
 #[derive(Clone, Debug)]
 pub struct SocketFilter {
-    /// The databases' ports.
+    /// The databases' ports, which also stand in the names of unix sockets.
     pub ports: BTreeSet<u16>,
+    /// Whether PostgreSQL's unix sockets count whatever their port.
+    pub every_unix_socket: bool,
     /// Only connections of these processes and their descendants.
     pub pids: BTreeSet<i32>,
+}
+
+impl SocketFilter {
+    /// Whether the path of a unix socket is one of PostgreSQL's that is meant.
+    #[cfg(target_os = "linux")]
+    fn is_postgres(&self, path: &str) -> bool {
+        let name = path.rsplit(['/', '@']).next().unwrap_or_default();
+        let port = name.strip_prefix(".s.PGSQL.").map(str::parse);
+        match port {
+            Some(Ok(port)) => self.every_unix_socket || self.ports.contains(&port),
+            _ => false,
+        }
+    }
 }
 
 /// What was seen.
@@ -301,204 +295,6 @@ pub fn is_there(pid: i32) -> bool {
     sys::is_there(pid)
 }
 
-#[cfg(target_os = "linux")]
-mod sys {
-    use std::os::linux::fs::MetadataExt;
-
-    use procfs::net::{TcpNetEntry, TcpState};
-    use procfs::process::{FDTarget, Process, all_processes};
-    use procfs::{Current, Uptime};
-
-    use super::*;
-
-    /// A process and its parent, with the sockets it has open.
-    struct Found {
-        process: Process,
-        ppid: i32,
-        sockets: BTreeSet<u64>,
-    }
-
-    pub fn is_there(pid: i32) -> bool {
-        Process::new(pid).is_ok()
-    }
-
-    pub fn owner(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-        let sockets = procfs::net::tcp().ok()?;
-        sockets
-            .iter()
-            .find(|socket| (socket.local_address, socket.remote_address) == (local, remote))
-            // One that was closed belongs to root, as far as the table tells.
-            .filter(|socket| socket.state == TcpState::Established && socket.inode != 0)
-            .map(|socket| socket.uid)
-    }
-
-    pub fn look(wanted: &SocketFilter) -> Option<SocketScan> {
-        let mut seen = SocketScan::default();
-        let mut found = Vec::new();
-        // A namespace's table is the same for all processes in it.
-        let mut tables: BTreeMap<u64, Vec<TcpNetEntry>> = BTreeMap::new();
-        for process in all_processes().ok()?.flatten() {
-            let Ok(stat) = process.stat() else { continue };
-            let Ok(descriptors) = process.fd() else {
-                // Without descriptors and without the right to see them look
-                // alike; kernel threads have none.
-                if process.exe().is_err() && !is_kernel_thread(stat.flags) {
-                    seen.unseen += 1;
-                }
-                continue;
-            };
-            seen.processes += 1;
-            let sockets = descriptors
-                .flatten()
-                .filter_map(|descriptor| match descriptor.target {
-                    FDTarget::Socket(inode) => Some(inode),
-                    _ => None,
-                })
-                .collect();
-            let namespace = network_of(process.pid());
-            if let Some(namespace) = namespace {
-                tables.entry(namespace).or_insert_with(|| table(&process));
-            }
-            found.push(Found {
-                process,
-                ppid: stat.ppid,
-                sockets,
-            });
-        }
-        if tables.is_empty() {
-            let own = Process::myself().ok()?;
-            tables.insert(0, table(&own));
-        }
-        let family = family(&found, &wanted.pids);
-        let mut entries: BTreeMap<u64, TcpNetEntry> = BTreeMap::new();
-        for entry in tables.into_values().flatten() {
-            if wanted.ports.contains(&entry.remote_address.port()) && entry.inode != 0 {
-                entries.insert(entry.inode, entry);
-            }
-        }
-        for (inode, entry) in entries {
-            let owners: Vec<&Found> = found
-                .iter()
-                .filter(|one| one.sockets.contains(&inode))
-                .collect();
-            let mut holders: Vec<Holder> = owners.iter().filter_map(|one| holder(one)).collect();
-            if holders.is_empty() {
-                seen.unowned += 1;
-                continue;
-            }
-            let meant = |holder: &Holder| family.is_empty() || family.contains(&holder.pid);
-            if !holders.iter().any(meant) {
-                continue;
-            }
-            holders.sort_by_key(|holder| (holder.started, holder.pid));
-            seen.connections.push(HeldConnection {
-                local: canonical(entry.local_address),
-                remote: canonical(entry.remote_address),
-                inode,
-                together: None,
-                unused: None,
-                replaced: false,
-                holders,
-            });
-        }
-        since_when(&mut seen.connections);
-        seen.connections.sort_by_key(|c| (c.remote, c.local));
-        Some(seen)
-    }
-
-    /// Notes of what several processes hold since when they do, when it was
-    /// last used, and whether they still need it.
-    fn since_when(connections: &mut [HeldConnection]) {
-        if connections.iter().all(|c| c.holders.len() < 2) {
-            return;
-        }
-        let alone: BTreeSet<(i32, SocketAddr)> = connections
-            .iter()
-            .filter_map(|c| match c.holders.as_slice() {
-                [only] => Some((only.pid, c.remote)),
-                _ => None,
-            })
-            .collect();
-        let last_sent = diag::last_sent();
-        let ticks = procfs::ticks_per_second().max(1) as f64;
-        let uptime = Uptime::current().ok().map(|now| now.uptime);
-        for connection in connections {
-            let [_, others @ ..] = connection.holders.as_slice() else {
-                continue;
-            };
-            let age = others
-                .first()
-                .zip(uptime)
-                .map(|(second, uptime)| uptime - second.started as f64 / ticks);
-            connection.together =
-                age.and_then(|age| Duration::try_from_secs_f64(age.max(0.0)).ok());
-            connection.unused = last_sent.get(&connection.inode).copied();
-            connection.replaced = others
-                .iter()
-                .any(|other| alone.contains(&(other.pid, connection.remote)));
-        }
-    }
-
-    /// `PF_KTHREAD` of the kernel's `sched.h`.
-    fn is_kernel_thread(flags: u32) -> bool {
-        flags & 0x0020_0000 != 0
-    }
-
-    /// The network namespace that a process lives in.
-    fn network_of(pid: i32) -> Option<u64> {
-        let file = std::fs::metadata(format!("/proc/{pid}/ns/net")).ok()?;
-        Some(file.st_ino())
-    }
-
-    /// The connections of a namespace that are, or were until the other end
-    /// closed them.
-    fn table(process: &Process) -> Vec<TcpNetEntry> {
-        let v4 = process.tcp().unwrap_or_default();
-        let v6 = process.tcp6().unwrap_or_default();
-        let is_open = |entry: &TcpNetEntry| {
-            matches!(entry.state, TcpState::Established | TcpState::CloseWait)
-        };
-        v4.into_iter().chain(v6).filter(is_open).collect()
-    }
-
-    fn canonical(address: SocketAddr) -> SocketAddr {
-        SocketAddr::new(address.ip().to_canonical(), address.port())
-    }
-
-    /// The processes asked for, with all that descend from them.
-    fn family(found: &[Found], pids: &BTreeSet<i32>) -> BTreeSet<i32> {
-        let mut family = pids.clone();
-        loop {
-            let before = family.len();
-            for one in found {
-                if family.contains(&one.ppid) {
-                    family.insert(one.process.pid());
-                }
-            }
-            if family.len() == before {
-                return family;
-            }
-        }
-    }
-
-    fn holder(found: &Found) -> Option<Holder> {
-        let stat = found.process.stat().ok()?;
-        let pid = found.process.pid();
-        let program = std::fs::metadata(format!("/proc/{pid}/exe"))
-            .ok()
-            .map(|file| (file.st_dev(), file.st_ino()));
-        let arguments = found.process.cmdline().unwrap_or_default();
-        Some(Holder {
-            pid,
-            ppid: stat.ppid,
-            name: stat.comm,
-            program,
-            framework: Framework::of(&arguments),
-            started: stat.starttime,
-        })
-    }
-}
-
 #[cfg(not(target_os = "linux"))]
 mod sys {
     use super::*;
@@ -525,7 +321,10 @@ mod tests {
             pid,
             ppid,
             name: "python3".to_owned(),
-            program: Some((1, program)),
+            program: Some(Program {
+                file: (1, program),
+                stack: 7,
+            }),
             framework: None,
             started: 0,
         }
@@ -533,8 +332,8 @@ mod tests {
 
     fn connection(inode: u64, holders: &[Holder]) -> HeldConnection {
         HeldConnection {
-            local: SocketAddr::from(([127, 0, 0, 1], 40000)),
-            remote: SocketAddr::from(([127, 0, 0, 1], 5432)),
+            local: Some(SocketAddr::from(([127, 0, 0, 1], 40000))),
+            remote: Remote::Tcp(SocketAddr::from(([127, 0, 0, 1], 5432))),
             inode,
             holders: holders.to_vec(),
             together: None,
@@ -564,6 +363,22 @@ mod tests {
     }
 
     #[test]
+    fn the_same_file_started_again_is_another_program() {
+        let parent = holder(1, 0, 7);
+        let started = |stack| Holder {
+            program: Some(Program {
+                file: (1, 7),
+                stack,
+            }),
+            ..holder(2, 1, 7)
+        };
+        let held = |stack| connection(1, &[parent.clone(), started(stack)]).held();
+        assert_eq!(held(7), Held::Shared);
+        assert_eq!(held(8), Held::Leaked);
+        assert_eq!(held(0), Held::Shared, "what cannot be seen decides nothing");
+    }
+
+    #[test]
     fn what_workers_have_replaced_and_nobody_uses_is_not_shared() {
         let (parent, child) = (holder(1, 0, 7), holder(2, 1, 7));
         let held = |replaced, unused: Option<u64>| {
@@ -575,7 +390,8 @@ mod tests {
         };
         assert_eq!(held(true, Some(61)), Held::Forgotten);
         assert_eq!(held(true, Some(59)), Held::Shared);
-        assert_eq!(held(true, None), Held::Shared);
+        assert_eq!(held(true, None), Held::Doubtful);
+        assert_eq!(held(false, None), Held::Shared);
         assert_eq!(held(false, Some(61)), Held::Shared);
     }
 
@@ -607,23 +423,5 @@ mod tests {
         };
         assert_eq!(seen.groups(Held::Shared).len(), 1);
         assert_eq!(people(&both), "python3 1 (parent), 2");
-    }
-
-    #[test]
-    fn frameworks_are_recognised() {
-        let of =
-            |text: &str| Framework::of(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(
-            of("/usr/bin/python3 /usr/bin/gunicorn --preload app"),
-            Some(Framework::Gunicorn)
-        );
-        assert_eq!(of("gunicorn: worker [app]"), Some(Framework::Gunicorn));
-        assert_eq!(of("uwsgi --ini app.ini"), Some(Framework::Uwsgi));
-        assert_eq!(
-            of("python3 -c from multiprocessing.spawn"),
-            Some(Framework::Multiprocessing)
-        );
-        assert_eq!(of("php-fpm: pool www"), Some(Framework::PhpFpm));
-        assert_eq!(of("node server.js"), None);
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::cause::client as cause;
+use crate::cause::{Cause, client as cause};
 use crate::cli::SocketsArgs;
 use crate::config::request::Request;
 use crate::finding::Finding;
@@ -16,8 +16,8 @@ use crate::sockets::{self, Held, HeldConnection, SocketFilter, SocketScan};
 use crate::stage::config;
 use crate::system::System;
 
-/// PostgreSQL's port.
-const POSTGRES: u16 = 5432;
+/// PostgreSQL's port, and those that poolers and forwards usually take.
+const USUAL_PORTS: [u16; 4] = [5432, 5433, 6432, 6543];
 
 /// How long after the first look the second one comes: time enough for a
 /// forked child to become another program.
@@ -43,6 +43,7 @@ pub async fn run(
             true => default_ports(&surroundings).await,
             false => args.port.iter().copied().collect(),
         },
+        every_unix_socket: args.port.is_empty(),
         pids: args.pid.iter().copied().collect(),
     };
     let looked = tokio::time::timeout(args.time.deadline, twice(wanted.clone())).await;
@@ -92,7 +93,7 @@ async fn look(wanted: SocketFilter) -> Option<SocketScan> {
     task.await.ok().flatten()
 }
 
-/// PostgreSQL's port and those of the target that the environment names.
+/// The usual ports and those of the target that the environment names.
 async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
     let mut record = StageRecord::new(Stage::Config);
     let mut described = TargetReport::default();
@@ -111,7 +112,7 @@ async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
     let ports = target.into_iter().flat_map(|target| target.endpoints);
     ports
         .map(|endpoint| endpoint.port)
-        .chain([POSTGRES])
+        .chain(USUAL_PORTS)
         .collect()
 }
 
@@ -126,39 +127,50 @@ fn tell(seen: &SocketScan, wanted: &SocketFilter, record: &mut StageRecord) {
     record.fact("processes_seen", seen.processes);
     record.fact("processes_unseen", seen.unseen);
     record.fact("connections_unowned", seen.unowned);
-    let shared = seen.groups(Held::Shared);
     let leaked = seen.groups(Held::Leaked);
-    let leaks: Vec<Value> = leaked.iter().flatten().map(|c| json!(c.inode)).collect();
-    record.fact("left_open_in_other_programs", leaks);
-    let forgotten = seen.groups(Held::Forgotten);
-    let forgotten: Vec<Value> = forgotten.iter().flatten().map(|c| json!(c.inode)).collect();
+    let forgotten = inodes(&seen.groups(Held::Forgotten));
+    record.fact("left_open_in_other_programs", inodes(&leaked));
     record.fact("inherited_and_unused", forgotten.clone());
     record.fact("connections", connections);
-    for group in &shared {
-        if let Some(finding) = finding(group) {
-            record.provisional(finding);
-        }
+    let shared = seen.groups(Held::Shared);
+    for finding in shared.iter().filter_map(|group| finding(group)) {
+        record.provisional(finding);
     }
-    let shared = shared.iter().map(Vec::len).sum();
+    let doubtful = seen.groups(Held::Doubtful);
+    for finding in doubtful.iter().filter_map(|group| finding(group)) {
+        record.warn(finding.as_warning());
+    }
+    for finding in leaked.iter().filter_map(|group| leak(group)) {
+        record.warn(finding);
+    }
+    let shared = shared.iter().chain(&doubtful).map(Vec::len).sum();
     record.summary = summary(seen, wanted, shared, forgotten.len());
+}
+
+fn inodes(groups: &[Vec<&HeldConnection>]) -> Vec<u64> {
+    groups.iter().flatten().map(|c| c.inode).collect()
 }
 
 fn summary(seen: &SocketScan, wanted: &SocketFilter, shared: usize, forgotten: usize) -> String {
     let ports: Vec<String> = wanted.ports.iter().map(u16::to_string).collect();
-    let ports = ports.join(", ");
+    let place = match ports.as_slice() {
+        [port] => format!("to port {port}"),
+        ports => format!("to ports {}", ports.join(", ")),
+    };
+    let place = match wanted.every_unix_socket {
+        true => format!("{place} or a unix socket of PostgreSQL"),
+        false => place,
+    };
     let mut line = match (seen.connections.len(), shared) {
-        (0, _) => format!(
-            "no connection to port {ports} in {} processes",
-            seen.processes
-        ),
+        (0, _) => format!("no connection {place} in {} processes", seen.processes),
         (all, 0) if forgotten > 0 => format!(
-            "{all} connections to port {ports}; {forgotten} of them inherited by workers that do \
-             not use them"
+            "{all} connections {place}; {forgotten} of them inherited by workers that do not use \
+             them"
         ),
-        (1, 0) => format!("one connection to port {ports}, in one process"),
-        (all, 0) => format!("{all} connections to port {ports}, each in one process"),
+        (1, 0) => format!("one connection {place}, in one process"),
+        (all, 0) => format!("{all} connections {place}, each in one process"),
         (all, shared) => {
-            format!("{shared} of {all} connections to port {ports} shared by several processes")
+            format!("{shared} of {all} connections {place} shared by several processes")
         }
     };
     if seen.unseen > 0 {
@@ -175,22 +187,52 @@ fn summary(seen: &SocketScan, wanted: &SocketFilter, shared: usize, forgotten: u
     line
 }
 
-/// The finding for connections that the same processes hold.
-fn finding(group: &[&HeldConnection]) -> Option<Finding> {
+/// `127.0.0.1:40112 to 127.0.0.1:5432`.
+fn ends(connection: &HeldConnection) -> String {
+    match connection.local {
+        Some(local) => format!("{local} to {}", connection.remote),
+        None => format!("to {}", connection.remote),
+    }
+}
+
+/// A finding about connections that the same processes hold.
+fn about(cause: &'static Cause, group: &[&HeldConnection]) -> Option<Finding> {
     let first = group.first()?;
-    let ends = |c: &HeldConnection| format!("{} to {}", c.local, c.remote);
     let connection = match group.len() {
         1 => ends(first),
         2 => format!("{} (and one other)", ends(first)),
         many => format!("{} (and {} others)", ends(first), many - 1),
     };
+    let all: Vec<String> = group.iter().map(|c| ends(c)).collect();
+    Some(
+        Finding::new(cause)
+            .with("connection", connection)
+            .with("connections", all),
+    )
+}
+
+/// The finding for connections that other programs than their owner's inherited.
+fn leak(group: &[&HeldConnection]) -> Option<Finding> {
+    let first = group.first()?;
+    let [owner, others @ ..] = first.holders.as_slice() else {
+        return None;
+    };
+    let pids: Vec<i32> = others.iter().map(|holder| holder.pid).collect();
+    Some(
+        about(&cause::LEAKED_SOCKET, group)?
+            .with("owner", sockets::people(std::slice::from_ref(owner)))
+            .with("programs", sockets::people(others))
+            .with("pids", pids)
+            .word("pid", others.first()?.pid)
+            .word("inode", first.inode),
+    )
+}
+
+/// The finding for connections that several processes of one program hold.
+fn finding(group: &[&HeldConnection]) -> Option<Finding> {
+    let first = group.first()?;
     let pids: Vec<i32> = first.holders.iter().map(|holder| holder.pid).collect();
-    let finding = Finding::new(&cause::SHARED_SOCKET)
-        .with("connection", connection)
-        .with(
-            "connections",
-            group.iter().map(|c| ends(c)).collect::<Vec<_>>(),
-        )
+    let finding = about(&cause::SHARED_SOCKET, group)?
         .with("processes", sockets::people(&first.holders))
         .with("pids", pids);
     let finding = match first.together {
@@ -218,6 +260,13 @@ fn finding(group: &[&HeldConnection]) -> Option<Finding> {
             "Nothing has been sent over it since the fork: check again once the workers have \
              handled requests. If they do not use the inherited connection, they open their own, \
              and the check passes."
+                .to_owned(),
+            None,
+        ),
+        None if first.held() == Held::Doubtful => finding.fix(
+            "Check whether the workers use it: each that inherited it has opened a connection of \
+             its own too, and nothing shows here whether anything is sent over this one. If their \
+             pools do not contain it, it does no harm."
                 .to_owned(),
             None,
         ),

@@ -221,7 +221,11 @@ pub fn is_code(text: &str) -> bool {
 fn confirm_with(cause: &Cause) -> Option<String> {
     let any = |causes: &[&Cause]| cause.is_any(causes);
     let of = |family| cause.is_of(family);
-    let command = if any(&[&client::FORK_TLS, &client::SHARED_SOCKET]) {
+    let command = if any(&[
+        &client::FORK_TLS,
+        &client::SHARED_SOCKET,
+        &client::LEAKED_SOCKET,
+    ]) {
         "dbdoctor sockets"
     } else if any(&[
         &client::TUNNEL_LIBRARY,

@@ -1,120 +1,146 @@
-//! When something was last sent over each TCP connection, as the kernel tells
-//! through netlink (sock_diag(7)); `/proc/net/tcp` does not have it.
+//! What the kernel tells of this network namespace's sockets through netlink
+//! (sock_diag(7)), and `/proc/net` does not: when something was last sent over
+//! a TCP connection, and which unix socket a connection leads to.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
 use std::time::Duration;
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket,
-    sockopt::ReceiveTimeout,
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
+use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::unix::nlas::UnixDiagName;
+use netlink_packet_sock_diag::{SockDiagMessage, inet, unix};
+use netlink_sys::{Socket, protocols::NETLINK_SOCK_DIAG};
+use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// `SOCK_DIAG_BY_FAMILY` of `linux/sock_diag.h`.
-const BY_FAMILY: u16 = 20;
-/// `NLM_F_REQUEST | NLM_F_DUMP` of `linux/netlink.h`.
-const REQUEST_DUMP: u16 = 0x301;
-/// `NLMSG_ERROR` and `NLMSG_DONE`: there is no more.
-const LAST: [u16; 2] = [2, 3];
-/// `INET_DIAG_INFO` of `linux/inet_diag.h`: the attribute with `tcp_info`.
-const INFO: u16 = 2;
-/// The length of `struct nlmsghdr`.
-const HEADER: usize = 16;
-/// The length of `struct inet_diag_msg`, whose last field is the inode.
-const MESSAGE: usize = 72;
 /// Where `tcpi_last_data_sent` stands in `struct tcp_info`: milliseconds ago.
 const LAST_DATA_SENT: usize = 44;
-/// ESTABLISHED and CLOSE_WAIT, as a mask of `1 << state`.
-const STATES: u32 = (1 << 1) | (1 << 8);
-/// No machine has more connections than fit into so many answers.
+/// No machine has more sockets than fit into so many answers.
 const MOST_ANSWERS: usize = 4_096;
 
-/// How long ago something was last sent, by the sockets' inodes; of this
-/// network namespace alone. Empty where the kernel does not tell.
+/// How long ago something was last sent, by the sockets' inodes. Empty where
+/// the kernel does not tell.
 pub fn last_sent() -> BTreeMap<u64, Duration> {
     let mut found = BTreeMap::new();
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let _ = ask(family as u8, &mut found);
+    for (family, socket_id) in [
+        (AF_INET, inet::SocketId::new_v4()),
+        (AF_INET6, inet::SocketId::new_v6()),
+    ] {
+        let request = inet::InetRequest {
+            family,
+            protocol: IPPROTO_TCP,
+            extensions: inet::ExtensionFlags::INFO,
+            states: inet::StateFlags::ESTABLISHED | inet::StateFlags::CLOSE_WAIT,
+            socket_id,
+        };
+        let _ = each(SockDiagMessage::InetRequest(request), |answer| {
+            if let SockDiagMessage::InetResponse(socket) = answer {
+                let ago = socket.nlas.iter().find_map(|nla| match nla {
+                    inet::nlas::Nla::TcpInfo(info) => u32_at(info, LAST_DATA_SENT),
+                    _ => None,
+                });
+                if let Some(ago) = ago {
+                    let ago = Duration::from_millis(ago.into());
+                    found.insert(socket.header.inode.into(), ago);
+                }
+            }
+        });
     }
     found
 }
 
-fn ask(family: u8, found: &mut BTreeMap<u64, Duration>) -> nix::Result<()> {
-    let netlink = socket(
-        AddressFamily::Netlink,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkSockDiag,
-    )?;
-    setsockopt(&netlink, ReceiveTimeout, &TimeVal::milliseconds(500))?;
-    send(netlink.as_raw_fd(), &request(family), MsgFlags::empty())?;
-    answers(&netlink, found)
+/// A connected end of a unix socket that has no name of its own: a client's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixClient {
+    /// The socket's number in the kernel.
+    pub inode: u64,
+    /// What the other end is bound to: a path, or `@` and a name in the
+    /// abstract namespace.
+    pub peer: String,
 }
 
-/// A header and a `struct inet_diag_req_v2` that asks for every connection.
-fn request(family: u8) -> Vec<u8> {
-    const LENGTH: u32 = 72;
-    let mut bytes = Vec::with_capacity(LENGTH as usize);
-    bytes.extend(LENGTH.to_ne_bytes());
-    bytes.extend(BY_FAMILY.to_ne_bytes());
-    bytes.extend(REQUEST_DUMP.to_ne_bytes());
-    bytes.extend([0; 8]); // sequence and port
-    bytes.extend([family, libc::IPPROTO_TCP as u8, 1 << (INFO - 1), 0]);
-    bytes.extend(STATES.to_ne_bytes());
-    bytes.resize(LENGTH as usize, 0); // no socket in particular
-    bytes
+/// The clients of named unix sockets. Empty where the kernel does not tell.
+pub fn unix_clients() -> Vec<UnixClient> {
+    let mut names = BTreeMap::new();
+    let mut peers = BTreeMap::new();
+    let request = unix::UnixRequest {
+        state_flags: unix::StateFlags::ESTABLISHED,
+        inode: 0,
+        show_flags: unix::ShowFlags::NAME | unix::ShowFlags::PEER,
+        cookie: [0xff; 8],
+    };
+    let _ = each(SockDiagMessage::UnixRequest(request), |answer| {
+        if let SockDiagMessage::UnixResponse(socket) = answer {
+            for nla in &socket.nlas {
+                match nla {
+                    unix::nlas::Nla::Name(name) => {
+                        names.insert(socket.header.inode, written(name));
+                    }
+                    unix::nlas::Nla::Peer(peer) => {
+                        peers.insert(socket.header.inode, *peer);
+                    }
+                    _ => (),
+                }
+            }
+        }
+    });
+    peers
+        .iter()
+        .filter(|(inode, _)| !names.contains_key(inode))
+        .filter_map(|(inode, peer)| {
+            Some(UnixClient {
+                inode: (*inode).into(),
+                peer: names.get(peer)?.clone(),
+            })
+        })
+        .collect()
 }
 
-fn answers(netlink: &OwnedFd, found: &mut BTreeMap<u64, Duration>) -> nix::Result<()> {
-    let mut buffer = vec![0; 64 << 10];
+fn written(name: &UnixDiagName) -> String {
+    match name {
+        UnixDiagName::Pathname(path) => path.to_string_lossy().into_owned(),
+        UnixDiagName::Abstract(bytes) => format!("@{}", String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// Sends a request for every socket of a kind, and hands on what is answered.
+fn each(request: SockDiagMessage, mut tell: impl FnMut(SockDiagMessage)) -> io::Result<()> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut message = NetlinkMessage::new(header, request.into());
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    let socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(500))?;
+    socket.send(&bytes, 0)?;
     for _ in 0..MOST_ANSWERS {
-        let length = recv(netlink.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-        let Some(answer) = buffer.get(..length).filter(|answer| !answer.is_empty()) else {
-            break;
-        };
-        if !read(answer, found) {
+        let mut answer = Vec::with_capacity(64 << 10);
+        socket.recv(&mut answer, 0)?;
+        if answer.is_empty() || !read(&answer, &mut tell) {
             break;
         }
     }
     Ok(())
 }
 
-/// Reads one datagram of messages; whether more may come.
-fn read(mut answer: &[u8], found: &mut BTreeMap<u64, Duration>) -> bool {
-    while let (Some(length), Some(kind)) = (u32_at(answer, 0), u16_at(answer, 4)) {
-        if LAST.contains(&kind) {
-            return false;
+/// Reads one datagram of messages; whether more may come. What cannot be read
+/// is passed over: a kernel may tell more than is known here.
+fn read(mut answer: &[u8], tell: &mut impl FnMut(SockDiagMessage)) -> bool {
+    while let Some(length) = u32_at(answer, 0) {
+        match NetlinkMessage::<SockDiagMessage>::deserialize(answer).map(|one| one.payload) {
+            Ok(NetlinkPayload::InnerMessage(message)) => tell(message),
+            Ok(NetlinkPayload::Done(_) | NetlinkPayload::Error(_)) => return false,
+            Ok(_) | Err(_) => (),
         }
-        let length = length as usize;
-        let Some(message) = answer.get(HEADER..length) else {
-            return false;
-        };
-        if let Some((inode, ago)) = connection(message) {
-            found.insert(inode, ago);
-        }
-        answer = answer.get(aligned(length)..).unwrap_or_default();
+        // Messages begin at multiples of four.
+        let next = (length.max(4) as usize).next_multiple_of(4);
+        answer = answer.get(next..).unwrap_or_default();
     }
     true
-}
-
-/// The inode and the time of one `struct inet_diag_msg` with its attributes.
-fn connection(message: &[u8]) -> Option<(u64, Duration)> {
-    let inode = u32_at(message, MESSAGE - 4)?;
-    let mut attributes = message.get(MESSAGE..)?;
-    loop {
-        let length = usize::from(u16_at(attributes, 0)?);
-        if u16_at(attributes, 2)? == INFO {
-            let ago = u32_at(attributes.get(4..length)?, LAST_DATA_SENT)?;
-            return Some((inode.into(), Duration::from_millis(ago.into())));
-        }
-        attributes = attributes.get(aligned(length.max(4))..)?;
-    }
-}
-
-/// Messages and attributes begin at multiples of four.
-fn aligned(length: usize) -> usize {
-    length.next_multiple_of(4)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -122,25 +148,26 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*four))
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let two = bytes.get(at..)?.first_chunk()?;
-    Some(u16::from_ne_bytes(*two))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
     use std::os::linux::fs::MetadataExt;
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     use super::*;
+
+    fn inode(socket: &impl AsRawFd) -> u64 {
+        let file = format!("/proc/self/fd/{}", socket.as_raw_fd());
+        std::fs::metadata(file).unwrap().st_ino()
+    }
 
     #[test]
     fn a_connection_tells_when_it_was_used() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let file = format!("/proc/self/fd/{}", stream.as_raw_fd());
-        let inode = std::fs::metadata(file).unwrap().st_ino();
+        let inode = inode(&stream);
         stream.write_all(b"x").unwrap();
         let early = last_sent()[&inode];
         std::thread::sleep(Duration::from_millis(120));
@@ -154,13 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn the_client_of_a_unix_socket_tells_where_it_leads() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".s.PGSQL.5432");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = UnixStream::connect(&path).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let clients = unix_clients();
+        let at = |inode| clients.iter().find(|one| one.inode == inode);
+        assert_eq!(at(inode(&client)).unwrap().peer, path.to_string_lossy());
+        assert_eq!(at(inode(&accepted)), None);
+        assert_eq!(at(inode(&listener)), None);
+    }
+
+    #[test]
     fn nothing_is_read_from_nonsense() {
-        let mut found = BTreeMap::new();
         for length in 0..200 {
-            read(&vec![0xff; length], &mut found);
-            read(&vec![0; length], &mut found);
-            read(&vec![20; length], &mut found);
+            for byte in [0xff, 0, 20] {
+                let mut found = 0;
+                read(&vec![byte; length], &mut |_| found += 1);
+                assert_eq!(found, 0, "{length} times {byte}");
+            }
         }
-        assert!(found.is_empty());
     }
 }

@@ -1,11 +1,16 @@
 //! Of the client pages, which are `explain`'s: it is given an error message, and no target.
 
-use super::{Excuse, FixRun};
+use super::{Excuse, FixRun, Then};
 
 const NO_TARGET: &str = "explain knows no target: TARGET is the reader's to fill in";
 const NO_FAULT: &str = "found in an error message alone: there is nothing to run it on";
 
-pub(super) const RUN: &[FixRun] = &[];
+pub(super) const RUN: &[FixRun] = &[FixRun::new(
+    "client.leaked-socket",
+    "ls -l",
+    "client-sockets-leak",
+    Then::Prints("-> socket:["),
+)];
 
 pub(super) const NOT_RUN: &[Excuse] = &[
     ("client.cached-settings", "dbdoctor config", NO_FAULT),

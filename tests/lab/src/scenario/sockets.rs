@@ -1,19 +1,27 @@
 //! What happens on this side: processes that share a connection after a fork, and those that
 //! only look as if they did.
 
+use std::net::TcpListener;
+
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
+use crate::process::Service;
 use crate::{Case, Expect, Lab, Need, Oracle, Peer, Scenario, Tool};
 
 /// An application that opens connections and forks, in one of several ways.
 const APPLICATION: &str = r#"
 import os, socket, subprocess, sys, threading, time
 
-mode, port, master = sys.argv[1], int(sys.argv[2]), os.getpid()
+mode, end, master = sys.argv[1], sys.argv[2], os.getpid()
 
 def connect():
-    return socket.create_connection(("127.0.0.1", port))
+    if end.startswith("/"):
+        unix = socket.socket(socket.AF_UNIX)
+        unix.connect(end)
+        return unix
+    host, port = end.split(":")
+    return socket.create_connection((host, int(port)))
 
 def stay():
     while os.getpid() == master or os.getppid() == master:
@@ -68,6 +76,11 @@ elif mode == "leak":           # another program that inherits what it cannot us
     kept = [connect()]
     kept[0].set_inheritable(True)
     subprocess.Popen(["sleep", "20"], close_fds=False)
+elif mode == "leak-python":    # the same, and its program is the same too
+    kept = [connect()]
+    kept[0].set_inheritable(True)
+    script = "import time; time.sleep(20)"
+    subprocess.Popen([sys.executable, "-c", script], close_fds=False)
 elif mode == "disposed":       # workers that close what they inherited
     kept = [connect()]
     worker(kept[0].close)
@@ -100,18 +113,65 @@ const fn row(
         .oracle(Oracle::None("no other program tells this"))
 }
 
-/// `dbdoctor sockets` beside the application.
+const fn row_on_unix(
+    name: &'static str,
+    about: &'static str,
+    expect: Expect,
+    setup: fn(&Lab) -> Result<Case>,
+) -> Scenario {
+    Scenario::new(name, about, expect, &[Need::Python, Need::Postgres], setup)
+        .oracle(Oracle::None("no other program tells this"))
+}
+
+/// `dbdoctor sockets` beside the application, which is connected to a port.
 fn beside(lab: &Lab, mode: &'static str) -> Result<Case> {
     let database = Peer::silent()?;
-    let tool = Tool::new("python3").args(["-c", APPLICATION, mode]);
-    let tool = tool.arg(database.port());
-    let application = tool.serve(lab.dir("application")?.join("log"), "TERM")?;
-    application.wait_ready(|| application.log().contains("ready"))?;
-    let case = Case::new("sockets").args(&["--port"]).arg(database.port());
+    let port = database.port();
+    let application = application(lab, mode, &format!("127.0.0.1:{port}"))?;
+    let case = Case::new("sockets").args(&["--port"]).arg(port);
     let master = application.pid();
     Ok(case
         .assert(move |report| told(report, mode, master))
         .keep((application, database)))
+}
+
+/// The same of an application that is connected to a unix socket of the server; nothing tells
+/// dbdoctor its port.
+fn beside_unix(lab: &Lab, mode: &'static str) -> Result<Case> {
+    let server = lab.postgres()?;
+    let socket = server
+        .socket_dir()
+        .join(format!(".s.PGSQL.{}", server.port()));
+    let socket = socket.display().to_string();
+    let application = application(lab, mode, &socket)?;
+    let master = application.pid();
+    let case = Case::new("sockets").args(&["--pid"]).arg(master);
+    Ok(case
+        .assert(move |report| {
+            let connection = &report["stages"][0]["facts"]["connections"][0];
+            ensure!(connection["remote"] == socket.as_str(), "{connection}");
+            ensure!(connection["local"].is_null(), "{connection}");
+            told(report, mode, master)
+        })
+        .keep((application, server)))
+}
+
+fn application(lab: &Lab, mode: &str, end: &str) -> Result<Service> {
+    let tool = Tool::new("python3").args(["-c", APPLICATION, mode, end]);
+    let application = tool.serve(lab.dir("application")?.join("log"), "TERM")?;
+    application.wait_ready(|| application.log().contains("ready"))?;
+    Ok(application)
+}
+
+/// A pooler's port, without a word about it.
+fn usual_port(lab: &Lab) -> Result<Case> {
+    let pooler = TcpListener::bind("127.61.43.2:6432")?;
+    let application = application(lab, "preload", "127.61.43.2:6432")?;
+    let master = application.pid();
+    let case = Case::new("sockets").args(&["--pid"]).arg(master);
+    Ok(case
+        .assert(move |report| told(report, "preload", master))
+        .keep((application, pooler)))
 }
 
 /// The facts must name the processes, and no argument of theirs.
@@ -192,8 +252,44 @@ pub const SCENARIOS: &[Scenario] = &[
     row(
         "client-sockets-leak",
         "another program that inherited the descriptor",
-        Expect::Pass,
+        Expect::Warn("client.leaked-socket"),
         |lab| beside(lab, "leak"),
+    ),
+    row(
+        "client-sockets-leak-python",
+        "another program in the same interpreter that inherited the descriptor",
+        Expect::Warn("client.leaked-socket"),
+        |lab| beside(lab, "leak-python"),
+    ),
+    row_on_unix(
+        "client-sockets-unix-preload",
+        "a pool on a unix socket, made before the workers were forked",
+        Expect::Fail("client.shared-socket"),
+        |lab| beside_unix(lab, "preload"),
+    ),
+    row_on_unix(
+        "client-sockets-unix-forgotten",
+        "workers on a unix socket with connections of their own beside what they inherited",
+        Expect::Warn("client.shared-socket"),
+        |lab| beside_unix(lab, "forgotten"),
+    ),
+    row_on_unix(
+        "client-sockets-unix-leak",
+        "another program that inherited the descriptor of a unix socket",
+        Expect::Warn("client.leaked-socket"),
+        |lab| beside_unix(lab, "leak"),
+    ),
+    row_on_unix(
+        "client-sockets-unix-own",
+        "workers on a unix socket with connections of their own",
+        Expect::Pass,
+        |lab| beside_unix(lab, "own"),
+    ),
+    row(
+        "client-sockets-usual-port",
+        "a pool behind a pooler's usual port, made before the workers were forked",
+        Expect::Fail("client.shared-socket"),
+        usual_port,
     ),
     row(
         "client-sockets-disposed",
