@@ -9,6 +9,9 @@ use super::rds::RdsName;
 use super::{Claims, KINDS, Token};
 use crate::text::moment::{date, span};
 
+/// PostgreSQL's and RDS's.
+const DEFAULT_PORT: u16 = 5432;
+
 /// How far the clocks of issuers and servers may differ.
 const SKEW: Duration = Duration::minutes(5);
 
@@ -43,7 +46,11 @@ impl Place<'_> {
         match endpoint(self.host) {
             true => {
                 // A tunnel has a port of its own; the server's is not known here.
-                let port = claims.port.filter(|_| self.local).unwrap_or(self.port);
+                let port = match self.local {
+                    true => claims.port.filter(|port| *port != self.port),
+                    false => Some(self.port),
+                };
+                let port = port.unwrap_or(DEFAULT_PORT);
                 (Some(self.host.to_owned()), Some(port), self.region())
             }
             false => {
@@ -86,6 +93,8 @@ pub enum Fault {
     Region(String, String),
     /// It is for this port.
     Port(u16),
+    /// It is for the port of this end of a tunnel, which is hardly the server's.
+    TunnelPort(u16),
     /// It is for this role.
     User(String),
 }
@@ -102,7 +111,7 @@ impl Fault {
             Fault::Action(_) => "action",
             Fault::Host(_) | Fault::Alias(_) => "host",
             Fault::Region(..) => "region",
-            Fault::Port(_) => "port",
+            Fault::Port(_) | Fault::TunnelPort(_) => "port",
             Fault::User(_) => "user",
         }
     }
@@ -135,6 +144,10 @@ impl Fault {
                 clean(wanted)
             ),
             Fault::Port(port) => format!("was created for port {port}"),
+            Fault::TunnelPort(port) => format!(
+                "was created for port {port}, which is this end of a tunnel, and not for the \
+                 server's own port"
+            ),
             Fault::User(user) => format!("was created for role {}", clean(user)),
         }
     }
@@ -157,7 +170,16 @@ pub fn faults(token: &Token, place: &Place<'_>, now: OffsetDateTime) -> Vec<Faul
         faults.extend(of_rds(claims, place));
     }
     faults.extend(unsure);
+    faults.extend(tunnel_port(token, place).map(Fault::TunnelPort));
     faults
+}
+
+/// The port that a token of RDS is for, where it is that of a tunnel's end here. The
+/// server may have the same one, but hardly if it is not RDS's default.
+fn tunnel_port(token: &Token, place: &Place<'_>) -> Option<u16> {
+    let port = token.claims.port?;
+    let of_rds = token.kind.name() == "RDS IAM token" && RdsName::of(place.host).is_some();
+    (of_rds && place.local && port == place.port && port != DEFAULT_PORT).then_some(port)
 }
 
 /// What is wrong with it wherever it is sent.

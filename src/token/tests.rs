@@ -232,6 +232,12 @@ fn where_a_token_may_go_without_its_name() {
     );
     check(
         "RDS IAM token",
+        "was created for port 15432, which is this end of a tunnel",
+        &rds_for(&format!("{HOST}:15432")),
+        &tunnel,
+    );
+    check(
+        "RDS IAM token",
         "was created for orders.",
         &whole,
         &at(PROXY),

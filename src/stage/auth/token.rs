@@ -41,10 +41,14 @@ pub fn weigh(
         Some(first) => faulty(&token, first, &faults, s, now).with_evidence_of(finding),
     };
     let (host, port, region) = place.wants(&token.claims);
+    let is_ours = |user: &String| user.eq_ignore_ascii_case(place.user);
+    let users = &token.claims.users;
+    let other = users.first().filter(|_| !users.iter().any(is_ours));
     token::describe(finding, &token)
         .word("token_host_wanted", host)
         .word("token_port_wanted", port)
         .word("token_region_wanted", region)
+        .word("token_other_user", other.cloned())
 }
 
 /// Whether it is our password that the server does not accept.

@@ -119,7 +119,7 @@ macro_rules! refused_at_rds {
             |lab| {
                 let pg = cleartext(lab)?;
                 let make: fn(u16) -> String = $token;
-                let token = make(pg.port());
+                let token = make(5_432);
                 Ok(told(named(&pg, RDS), &token, $summary, $fix).keep(pg))
             },
         )
@@ -203,6 +203,19 @@ pub const SCENARIOS: &[Scenario] = &[
             let token = iam(6_543).text();
             let case = Case::check(named(&pg, RDS)).password(&token);
             Ok(has(shows_nothing_of(case, &token), "token", "RDS IAM token").keep(pg))
+        },
+    ),
+    Scenario::new(
+        "auth-token-rds-own-tunnel-port",
+        "an IAM token for the port of the tunnel itself",
+        Expect::Fail("auth.password.token"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = cleartext(lab)?;
+            let token = iam(pg.port()).text();
+            let fix = "--port 5432 --region eu-west-1";
+            let summary = "which is this end of a tunnel";
+            Ok(told(named(&pg, RDS), &token, summary, fix).keep(pg))
         },
     ),
     refused_at_rds!(
@@ -325,7 +338,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |_| {
             let words = "PAM authentication failed for user \"app\"";
             let (peer, conn) = says(RDS, "28000", words)?;
-            let token = iam(peer.port()).text();
+            let token = iam(5_432).text();
             let conn = conn.set("sslmode", "disable");
             let case = told(conn, &token, "PAM", "rds-db:connect");
             Ok(has(case, "token_until", "UTC").keep(peer))
@@ -338,7 +351,7 @@ pub const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres],
         |lab| {
             let pg = with_tls(lab, None)?.start()?;
-            let token = iam(pg.port()).text();
+            let token = iam(5_432).text();
             let conn = named(&pg, RDS).set("sslmode", "require");
             let case = told(
                 conn,
@@ -356,7 +369,7 @@ pub const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres],
         |lab| {
             let pg = lab.new_postgres().start()?;
-            let token = iam(pg.port()).text();
+            let token = iam(5_432).text();
             let conn = named(&pg, RDS);
             let case = told(
                 conn,
@@ -536,9 +549,26 @@ pub const SCENARIOS: &[Scenario] = &[
                 named(&pg, AZURE),
                 &token,
                 "does not accept the password",
-                "pgaadauth_create_principal('app'",
+                "Log in as app@corp.test, who the token is for",
             );
             Ok(has(case, "token_user", "app@corp.test").keep(pg))
+        },
+    ),
+    Scenario::new(
+        "auth-token-entra-own",
+        "a token of Entra without a fault for the role itself, which does not exist there",
+        Expect::Fail("auth.password.wrong"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = cleartext(lab)?;
+            let token = entra(OSSRDBMS, now() + 3_600);
+            let case = told(
+                named(&pg, AZURE).set("user", "app@corp.test"),
+                &token,
+                "does not accept the password",
+                "pgaadauth_create_principal('app@corp.test'",
+            );
+            Ok(case.keep(pg))
         },
     ),
     Scenario::new(
