@@ -39,6 +39,9 @@ impl Numbers {
 pub struct Circumstances {
     /// Whether TCP keepalives prevented the drop.
     pub keepalive_helps: Option<bool>,
+    /// Whether the drop is silent, so that a client waits for an answer that
+    /// does not come.
+    pub silent: bool,
     /// Whether the connection goes through an SSH tunnel: the application's
     /// own keepalives then end at the tunnel's near end.
     pub tunnel: bool,
@@ -58,6 +61,7 @@ pub struct Circumstances {
 pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
     let Circumstances {
         keepalive_helps,
+        silent,
         tunnel,
         ssh_keepalive,
         server_keepalive,
@@ -81,7 +85,12 @@ pub fn settings(numbers: Numbers, circumstances: Circumstances) -> Value {
             false if tunnel => {
                 "keepalives and tcp_user_timeout do not reach through the tunnel".to_owned()
             }
-            false => format!("tcp_user_timeout={user_timeout} (TCP keepalives do not help here)"),
+            false if silent => {
+                format!("tcp_user_timeout={user_timeout} (TCP keepalives do not help here)")
+            }
+            false => format!(
+                "no setting of libpq prevents it: run a query at least every {keepalive} s, or reconnect"
+            ),
         },
     );
     let short = match in_transaction {
@@ -228,6 +237,13 @@ mod tests {
         };
         let advice = settings(Numbers::below(s(60)), circumstances).to_string();
         assert!(!advice.contains("keepalives_idle") && !advice.contains("keepAlive:"));
+        assert!(!advice.contains("tcp_user_timeout"));
+        let silent = Circumstances {
+            silent: true,
+            ..circumstances
+        };
+        let advice = settings(Numbers::below(s(60)), silent).to_string();
+        assert!(advice.contains("tcp_user_timeout=30000"));
     }
 
     #[test]

@@ -343,6 +343,7 @@ impl IdleEvidence {
         }
         let circumstances = Circumstances {
             keepalive_helps: self.keepalive_helps(found),
+            silent: drop.kind == DropKind::Silent,
             tunnel: !self.tunnel.hops.is_empty(),
             ssh_keepalive: match self.ssh_keepalive_helps(found) {
                 None => drop.part == Some(TunnelPart::Ssh),
