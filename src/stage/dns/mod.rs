@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::config::host_pattern::HostPattern;
-use crate::config::{Destination, Endpoint, Family, Hop, Place, Target, conninfo, guards};
+use crate::config::{Destination, Endpoint, Family, Hop, Place, SslMode, Target, conninfo, guards};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, shown};
 use crate::report::StageRecord;
@@ -195,7 +195,20 @@ pub fn with_command(finding: Finding, target: &Target, endpoint: &Endpoint) -> F
         return finding;
     };
     let host = host.trim_matches(['[', ']']);
-    let replaced = [("host", host), ("hostaddr", ""), ("port", port)];
+    let address = if host == "localhost" {
+        "127.0.0.1"
+    } else {
+        host
+    };
+    let replaced = match address.parse::<IpAddr>() {
+        // The certificate is for the name as it is written.
+        Ok(_) if target.tls.mode == SslMode::VerifyFull => [
+            ("host", endpoint.host.as_str()),
+            ("hostaddr", address),
+            ("port", port),
+        ],
+        _ => [("host", host), ("hostaddr", ""), ("port", port)],
+    };
     let conninfo = conninfo::of(target, endpoint, &replaced);
     finding.word("published_conninfo", conninfo)
 }

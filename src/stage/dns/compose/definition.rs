@@ -13,6 +13,10 @@ pub struct Definition {
     pub network_mode: Option<String>,
     /// The TCP ports that it publishes; none where they cannot be told.
     pub ports: Option<Vec<Published>>,
+    /// The port that its PostgreSQL is told to listen on (`PGPORT`).
+    pub listens_on: Option<u16>,
+    /// Other services, and what it calls them (`links`).
+    pub links: Vec<(String, String)>,
     container_name: Option<String>,
     hostname: Option<String>,
     /// Its aliases in networks.
@@ -37,6 +41,8 @@ impl Definition {
                 None | Some(Value::Null) => Some(Vec::new()),
                 Some(list) => ports::read(list, interpolated),
             },
+            listens_on: variable(value, "PGPORT", interpolated).and_then(|port| port.parse().ok()),
+            links: links(value, interpolated),
             container_name: text("container_name"),
             hostname: text("hostname"),
             aliases: aliases.collect(),
@@ -54,6 +60,8 @@ impl Definition {
             file: base.file,
             network_mode: self.network_mode.or(base.network_mode),
             ports: base.ports.zip(self.ports).map(|(a, b)| both(a, b)),
+            listens_on: self.listens_on.or(base.listens_on),
+            links: [base.links, self.links].concat(),
             container_name: self.container_name.or(base.container_name),
             hostname: self.hostname.or(base.hostname),
             aliases: [base.aliases, self.aliases].concat(),
@@ -65,4 +73,37 @@ impl Definition {
         let named = self.container_name.iter().chain(&self.hostname);
         named.chain(&self.aliases)
     }
+}
+
+/// A variable of its `environment`, which is a map or a list of `NAME=VALUE`.
+fn variable(
+    value: &Value,
+    name: &str,
+    interpolated: &dyn Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let written = match value.get("environment")? {
+        Value::Array(all) => all.iter().find_map(|one| {
+            let (known, value) = one.as_str()?.split_once('=')?;
+            (known == name).then(|| value.to_owned())
+        }),
+        variables => match variables.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        },
+    };
+    interpolated(&written?)
+}
+
+/// `SERVICE` or `SERVICE:ALIAS`.
+fn links(value: &Value, interpolated: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    let list = value.get("links").and_then(Value::as_array);
+    let texts = list.into_iter().flatten();
+    let texts = texts.filter_map(|link| interpolated(link.as_str()?));
+    texts
+        .filter_map(|link| {
+            let (service, alias) = link.split_once(':')?;
+            Some((service.to_owned(), alias.to_owned()))
+        })
+        .collect()
 }

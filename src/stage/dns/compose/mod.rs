@@ -64,11 +64,18 @@ impl Compose {
     }
 
     /// The service that a name stands for in its network: by itself, by its
-    /// other names, or by the name of one of its containers
-    /// (`PROJECT-SERVICE-1`). The first that publishes the port, else the first.
+    /// other names, by what another service calls it, or by the name of one of
+    /// its containers (`PROJECT-SERVICE-1`). The first that publishes the port,
+    /// else the first.
     pub fn service(&self, name: &str, port: u16) -> Option<&Service> {
         let name = name.strip_suffix('.').unwrap_or(name);
-        let mut known = self.services.iter().filter(|it| it.is_called(name));
+        let links = self.services.iter().flat_map(|it| &it.definition.links);
+        let linked: Vec<&String> = links
+            .filter(|(_, alias)| alias.eq_ignore_ascii_case(name))
+            .map(|(service, _)| service)
+            .collect();
+        let is_meant = |it: &&Service| it.is_called(name) || linked.contains(&&it.name);
+        let mut known = self.services.iter().filter(is_meant);
         let first = known.clone().next()?;
         let publishes = |it: &&Service| matches!(self.reach(it, port), Reach::At { .. });
         Some(known.find(publishes).unwrap_or(first))
@@ -76,11 +83,14 @@ impl Compose {
 
     /// How this port of a service is reached.
     pub fn reach(&self, service: &Service, port: u16) -> Reach {
-        let definition = &service.definition;
+        let definition = self.network_of(&service.definition);
+        let own = service.definition.listens_on;
         let (address, port) = match &definition.ports {
-            _ if definition.network_mode.as_deref() == Some("host") => (None, Some(port)),
+            _ if definition.network_mode.as_deref() == Some("host") => {
+                (None, Some(own.unwrap_or(port)))
+            }
             None => return Reach::Unknown,
-            Some(ports) => match published(ports, port) {
+            Some(ports) => match published(ports, port, own) {
                 Some(published) => (published.address.as_deref(), published.port),
                 None => return Reach::Unpublished,
             },
@@ -99,6 +109,21 @@ impl Compose {
         };
         Reach::At { host, port, by_all }
     }
+
+    /// The service whose network a service is in, itself as a rule
+    /// (`network_mode: service:NAME`): its ports are published there.
+    fn network_of<'a>(&'a self, mut definition: &'a Definition) -> &'a Definition {
+        // A service refers to another once, or twice; never to itself.
+        for _ in 0..self.services.len() {
+            let mode = definition.network_mode.as_deref().unwrap_or_default();
+            let owner = mode.strip_prefix("service:");
+            match owner.and_then(|name| self.services.iter().find(|it| it.name == name)) {
+                Some(owner) => definition = &owner.definition,
+                None => break,
+            }
+        }
+        definition
+    }
 }
 
 impl Service {
@@ -116,11 +141,14 @@ impl Service {
     }
 }
 
-/// What is published for a port: as the container's, else as the published one
-/// itself, which is a usual mistake.
-fn published(ports: &[Published], port: u16) -> Option<&Published> {
-    let of_container = ports.iter().find(|it| it.target == port);
-    of_container.or_else(|| ports.iter().find(|it| it.port == Some(port)))
+/// What is published for a port: as the container's, else for the one that its
+/// PostgreSQL listens on, else as the published one itself, which is a usual
+/// mistake.
+fn published(ports: &[Published], port: u16, own: Option<u16>) -> Option<&Published> {
+    let of_container = |port| ports.iter().find(|it| it.target == port);
+    of_container(port)
+        .or_else(|| of_container(own?))
+        .or_else(|| ports.iter().find(|it| it.port == Some(port)))
 }
 
 /// The host of an engine on another machine.
@@ -227,6 +255,29 @@ mod tests {
             // The published port, with the service's name.
             ("ports: [\"5432:6432\"]", "localhost:5432"),
             ("network_mode: host", "localhost:5432"),
+            (
+                "network_mode: host\nenvironment: [PGPORT=6543]",
+                "localhost:6543",
+            ),
+            // The port that the server is told to take.
+            (
+                "environment: {PGPORT: 6543}\nports: [\"5433:6543\"]",
+                "localhost:5433",
+            ),
+            (
+                "environment: [PGDATA=/x, \"PGPORT=${P:-6543}\"]\nports: [\"5433:6543\"]",
+                "localhost:5433",
+            ),
+            (
+                "environment: {PGPORT: 6543}\nports: [\"5434:5432\", \"5433:6543\"]",
+                "localhost:5434",
+            ),
+            // Its own network.
+            (
+                "network_mode: service:db\nports: [\"5433:5432\"]",
+                "localhost:5433",
+            ),
+            ("network_mode: service:gone\nports: []", "no"),
             // Chosen when it starts.
             ("ports: [5432]", "?"),
             ("ports: [\"127.0.0.1::5432\"]", "?"),
@@ -386,6 +437,26 @@ mod tests {
         });
         assert_eq!(reach(&compose), "localhost:5433");
         assert_eq!(compose.services[0].file, "../../compose.yaml");
+    }
+
+    #[test]
+    fn the_network_of_another_service_has_the_ports() {
+        let text = "services:\n  db: {network_mode: \"service:vpn\"}\n  vpn:\n    ports: [\"5433:5432\"]\n";
+        assert_eq!(
+            reach(&project(&[("compose.yaml", text)], &[])),
+            "localhost:5433"
+        );
+    }
+
+    #[test]
+    fn another_service_may_give_a_name() {
+        let text = "services:\n  store:\n    ports: [\"5433:5432\"]\n  web:\n    links: [\"store:db\", store]\n";
+        assert_eq!(
+            reach(&project(&[("compose.yaml", text)], &[])),
+            "localhost:5433"
+        );
+        let text = text.replace(":db", ":other");
+        assert_eq!(reach(&project(&[("compose.yaml", &text)], &[])), "none");
     }
 
     #[test]

@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{Case, Conn, Dnsmasq, Expect, Lab, Need, Postgres, Scenario, Tool};
+use crate::{
+    Case, CertSpec, Conn, Dnsmasq, Expect, Lab, Need, Postgres, PostgresBuilder, Scenario, Tool,
+};
 
 /// A project whose files are these, in a namespace where a server listens and no name is known.
 /// `PORT` in the files is the server's.
@@ -25,8 +27,17 @@ struct Project {
 }
 
 fn project(lab: &Lab, files: &[(&str, &str)]) -> Result<(Project, Case)> {
+    project_of(lab, lab.new_postgres(), files)
+}
+
+/// The same with this server.
+fn project_of(
+    lab: &Lab,
+    server: PostgresBuilder<'_>,
+    files: &[(&str, &str)],
+) -> Result<(Project, Case)> {
     let ns = lab.netns()?;
-    let pg: Postgres = lab.new_postgres().netns(&ns).start()?;
+    let pg: Postgres = server.netns(&ns).start()?;
     let folder = lab.dir("project")?;
     for (path, text) in files {
         let path = folder.join(path);
@@ -246,6 +257,65 @@ pub const SCENARIOS: &[Scenario] = &[
                 let published = format!("build.corp.test:{}", project.port);
                 ensure!(fix.contains(&published), "{fix}");
                 Ok(())
+            }))
+        },
+    ),
+    Scenario::new(
+        "dns-compose-network-of",
+        "the service is in the network of another, which publishes the port",
+        EXPECT,
+        NEEDS,
+        |lab| {
+            let text = "services:\n  ledger:\n    network_mode: service:vpn\n  vpn:\n    \
+                        ports: [\"PORT:5432\"]\n";
+            published(lab, &[("compose.yaml", text)])
+        },
+    ),
+    Scenario::new(
+        "dns-compose-link",
+        "the name is what another service calls it",
+        EXPECT,
+        NEEDS,
+        |lab| {
+            let text = "services:\n  store:\n    ports: [\"PORT:5432\"]\n  web:\n    \
+                        links: [\"store:ledger\"]\n";
+            published(lab, &[("compose.yaml", text)])
+        },
+    ),
+    Scenario::new(
+        "dns-compose-pgport",
+        "the server in the container listens on another port, which is published",
+        EXPECT,
+        NEEDS,
+        |lab| {
+            // Written so that its last letters are not taken for the server's port.
+            let variable = r#""PGP\u004FRT""#;
+            let text = format!(
+                "services:\n  ledger:\n    environment: {{{variable}: 6543}}\n    \
+                 ports: [\"PORT:6543\"]\n"
+            );
+            let text = text.as_str();
+            published(lab, &[("compose.yaml", text)])
+        },
+    ),
+    Scenario::new(
+        "dns-compose-verify-full",
+        "the certificate is for the service's name, which stays",
+        EXPECT,
+        NEEDS,
+        |lab| {
+            let text = "services:\n  ledger:\n    ports: [\"PORT:5432\"]\n";
+            let spec = CertSpec {
+                dns: vec!["ledger".into()],
+                ..lab.cert()
+            };
+            let server = lab.new_postgres().tls(lab.issue(spec)?);
+            let (project, case) = project_of(lab, server, &[("compose.yaml", text)])?;
+            let root = lab.ca_file().display().to_string();
+            Ok(case.assert_with(move |_, dbdoctor| {
+                let verified = [("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", &root)];
+                let report = project.on_the_machine(dbdoctor, "", &verified)?;
+                project.reached(&report)
             }))
         },
     ),
