@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::cause::{self, Cause, Family, family, server, tls};
 use crate::finding::Observed;
 use crate::report::{SCHEMA_VERSION, Stage, Tool};
+use crate::secret::HIDDEN;
 use crate::text::LONGEST;
 
 /// What differs.
@@ -112,6 +113,9 @@ impl Diff {
         let cause = first_failed
             .and_then(|(_, cause)| cause)
             .and_then(cause::find);
+        if !same_verdict && cause.is_some_and(|cause| cause.is_of(family::AUTH_PASSWORD)) {
+            found.extend(unseen_passwords(&a, &b));
+        }
         for one in &mut found {
             one.explains = !same_verdict && (explains(one, until) || decides(one, cause).is_some());
         }
@@ -259,6 +263,27 @@ fn settings(a: &ReadReport<'_>, b: &ReadReport<'_>, found: &mut Vec<Difference>)
             &origin(&right),
         );
     }
+}
+
+/// What may differ though it looks the same: a report holds no password.
+fn unseen_passwords(a: &ReadReport<'_>, b: &ReadReport<'_>) -> Option<Difference> {
+    let set = |report: &ReadReport<'_>| {
+        let password = report.at(&["target", "parameters", "password"]);
+        let from = origin(password.get("origin")?);
+        (password.get("value")?.as_str()? == HIDDEN).then_some(from)
+    };
+    // Of two sources it is told already that they differ.
+    let source = set(a).filter(|from| set(b).as_ref() == Some(from))?;
+    let source = source.as_str().unwrap_or_default();
+    let unseen = json!(format!("from {source}, which the report does not show"));
+    Some(Difference {
+        part: Part::Target,
+        stage: Some(Stage::Auth.name().to_owned()),
+        name: "password".to_owned(),
+        a: unseen.clone(),
+        b: unseen,
+        explains: true,
+    })
 }
 
 /// Where a value comes from, in words; the line may move without meaning.
@@ -688,6 +713,14 @@ mod tests {
                 hidden("passfile")
             ),
             "password comes from"
+        );
+        assert_eq!(
+            first(
+                "auth.password.wrong",
+                hidden("PGPASSWORD"),
+                hidden("PGPASSWORD")
+            ),
+            "password"
         );
         let both =
             |port: &str, dbname: &str| json!({"port": set(port, "x"), "dbname": set(dbname, "x")});
