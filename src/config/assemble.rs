@@ -16,6 +16,10 @@ use crate::finding::Finding;
 use crate::report::TargetReport;
 use crate::secret::Secret;
 
+/// How people (and the fix of `tls.client.key`) write that there shall be no file:
+/// libpq does without a certificate that is not there.
+const NO_FILE: &str = "/nonexistent";
+
 impl Resolver<'_> {
     /// libpq's `EnvironmentOptions`, in its order. The value `default` sends
     /// nothing, an empty one is sent.
@@ -301,6 +305,9 @@ impl Resolver<'_> {
         }
         let look = |resolver: &Self, name: &str| -> Option<Finding> {
             let path = PathBuf::from(resolver.parameters.text(name)?);
+            if path == Path::new(NO_FILE) {
+                return None;
+            }
             let why = match name {
                 "sslcrldir" => match std::fs::read_dir(&path) {
                     Ok(_) => return None,

@@ -187,6 +187,12 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
         };
         return finding(what, name, port);
     }
+    if let Some(folder) = relative_folder(host) {
+        return Err(Finding::new(&cause::URL_IN_HOST)
+            .with("source", source.to_owned())
+            .with("what", "a path that does not begin with /".to_owned())
+            .word("folder", folder));
+    }
     if let Some((name, _)) = host.split_once('/') {
         let (name, port) = name.split_once(':').unwrap_or((name, ""));
         return finding("a host and a path", name, port);
@@ -196,6 +202,19 @@ pub fn in_host(host: &str, source: &str) -> Result<(), Finding> {
             finding("a host and a port", name, port)
         }
         _ => Ok(()),
+    }
+}
+
+/// What to write for a socket directory whose path is not absolute, which libpq
+/// takes for a host name.
+fn relative_folder(host: &str) -> Option<String> {
+    const TOP: [&str; 5] = ["var", "run", "tmp", "home", "cloudsql"];
+    let (first, _) = host.split_once('/')?;
+    match first {
+        "." | ".." => Some("its full path".to_owned()),
+        home if home.starts_with('~') => Some("its full path (~ is not expanded)".to_owned()),
+        top if TOP.contains(&top) => Some(format!("/{host}")),
+        _ => None,
     }
 }
 
@@ -223,6 +242,19 @@ mod tests {
             let finding = in_host(host, "PGHOST").unwrap_err();
             assert_eq!(finding.evidence["host"], name, "{host}");
             assert!(!finding.fills("port"), "{host}");
+        }
+        for (host, folder) in [
+            ("~/sock", "its full path (~ is not expanded)"),
+            ("~ops/sock", "its full path (~ is not expanded)"),
+            ("./sock", "its full path"),
+            ("../run/postgresql", "its full path"),
+            ("var/run/postgresql", "/var/run/postgresql"),
+            ("cloudsql/p:europe-west1:i", "/cloudsql/p:europe-west1:i"),
+        ] {
+            let finding = in_host(host, "PGHOST").unwrap_err();
+            let fix = &finding.fixes()[0].text;
+            assert!(fix.contains(&format!("to {folder}")), "{host}: {fix}");
+            assert!(!finding.fills("host"), "{host}");
         }
         for host in [
             "db",

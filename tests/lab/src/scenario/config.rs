@@ -257,6 +257,18 @@ pub const SCENARIOS: &[Scenario] = &[
         "host=postgresql://app:c4n4rypw@127.0.0.1/appdb user=app"
     ),
     refused!(
+        "config-in-host-folder",
+        "a socket directory whose path does not begin with /",
+        "config.url.in-host",
+        "host=var/run/postgresql user=app"
+    ),
+    refused!(
+        "config-in-host-home",
+        "a socket directory in the home",
+        "config.url.in-host",
+        "host=~/sockets user=app"
+    ),
+    refused!(
         "config-port-range",
         "port 99999",
         "config.param.invalid",

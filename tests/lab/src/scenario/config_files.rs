@@ -93,6 +93,16 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "config-cert-none",
+        "no client certificate, written as libpq's users write it",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
+            let settings = [("sslmode", "require"), ("sslcert", "/nonexistent")];
+            Ok(silent(config(lab, &settings)?))
+        },
+    ),
+    Scenario::new(
         "config-key-missing",
         "a client certificate without its key",
         Expect::Warn("config.file.missing"),
