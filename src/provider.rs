@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn nobody_edits_pg_hba_conf_at_a_provider() {
-        for provider in PROVIDERS.iter().filter(|row| !row.hosts.is_empty()) {
+        // A load balancer stands in front of a server of one's own.
+        let own = |row: &&Provider| row.hosts.is_empty() || row.name == "AWS load balancer";
+        for provider in PROVIDERS.iter().filter(|row| !own(row)) {
             for cause in [&auth::HBA_NO_ENTRY, &auth::HBA_REJECT] {
                 let fixes: Vec<_> = FIXES
                     .iter()

@@ -12,6 +12,7 @@ use crate::config::Endpoint;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::listeners::{self, Listener};
+use crate::peer::proxy_header;
 use crate::peer::tls_probe::{self, TlsProbe};
 use crate::wire::first_reply::{self, Answer, Ending, Heard};
 use crate::wire::stranger::{self, PeerProtocol, Stranger};
@@ -35,6 +36,12 @@ const POKE: Duration = Duration::from_millis(250);
 
 /// How long the probe on a second connection may take.
 const LOOK: Duration = Duration::from_millis(1500);
+
+/// When an end closes that does not wait for a client's first message.
+const UNPROMPTED: &str = "before anything is sent";
+
+/// How much longer than the first end a second one may take on which nothing is sent.
+const UNASKED: Duration = Duration::from_millis(400);
 
 /// Names the end that gave this first answer, or none. For `auth` and `tls`
 /// it is the way to judge a first reply that no PostgreSQL server gives:
@@ -82,7 +89,11 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
         Answer::Oversized(length) => Finding::new(&cause::OVERSIZED)
             .with("length", length)
             .with("bytes", stranger::hex(&heard.bytes)),
-        Answer::Nothing(ending) => nothing(ending, asked, io, route, endpoint, waited, ctx).await,
+        Answer::Nothing(ending) => {
+            // Boxed: the looks to the side would otherwise take their place on the
+            // stack of every login.
+            Box::pin(nothing(ending, asked, io, route, endpoint, waited, ctx)).await
+        }
         Answer::Tls { .. } | Answer::NoTls { .. } | Answer::Error(_) | Answer::Malformed => {
             Finding::new(&cause::MALFORMED)
                 .with("received", what_came(&heard.bytes))
@@ -101,7 +112,12 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         Route::Direct(Address::Tcp(address)) => listener(*address).await,
         _ => None,
     };
+    let early = finding
+        .evidence
+        .get("closed")
+        .is_some_and(|when| when == UNPROMPTED);
     let Some(listener) = listener else {
+        let finding = finding.word("early", early.then_some(UNPROMPTED));
         return finding.word("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
@@ -114,7 +130,13 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         .cause
         .is_any(&[&cause::CLOSED, &cause::RESET, &cause::SILENT]);
     let name = listener.name.as_deref().unwrap_or_default();
-    match (&listener.name, advice(name).filter(|_| mute)) {
+    let advice = match advice(name).filter(|_| mute) {
+        Some(PROXY) if early => Some(PROXY_CLOSES),
+        advice => advice,
+    };
+    let is_told = advice == Some(PROXY_CLOSES);
+    let finding = finding.word("early", (early && !is_told).then_some(UNPROMPTED));
+    match (&listener.name, advice) {
         (Some(_), Some(advice)) => finding
             .word("who", format!("{}, listening on {at},", listener.label()))
             .fix(advice, None),
@@ -154,6 +176,15 @@ pub async fn with_accept_queue(finding: Finding, listener: &Listener) -> Finding
     )
 }
 
+/// A proxy listens.
+const PROXY: &str = "A proxy listens there: check its log and the state of its backends.";
+
+/// One that closes by itself.
+const PROXY_CLOSES: &str = "A proxy listens there. Check that its backends are up, and that it does \
+    not send them the PROXY protocol (HAProxy: send-proxy or send-proxy-v2 on the server line; \
+    nginx: proxy_protocol on): PostgreSQL does not understand it, closes the connection and logs \
+    \"invalid length of startup packet\".";
+
 /// What to do about a local forward or proxy whose target fails.
 fn advice(process: &str) -> Option<&'static str> {
     Some(match process {
@@ -169,9 +200,7 @@ fn advice(process: &str) -> Option<&'static str> {
         "ssh" | "autossh" | "sshd" => {
             "An SSH forward listens there: its session may be dead, or its SSH server cannot reach the database. Restart it, or run dbdoctor with --ssh instead of the forward."
         }
-        "haproxy" | "nginx" | "envoy" | "traefik" | "caddy" => {
-            "A proxy listens there: check its log and the state of its backends."
-        }
+        "haproxy" | "nginx" | "envoy" | "traefik" | "caddy" => PROXY,
         "pgbouncer" | "pgcat" | "pgpool" | "odyssey" => {
             "A pooler listens there: check its log, and that it can reach its server."
         }
@@ -219,7 +248,27 @@ async fn nothing<S: AsyncRead + AsyncWrite + Unpin>(
     } else if let Some(look) = tls_probe::at(route, endpoint, ctx, LOOK).await {
         return tls_server(&look);
     }
-    Finding::new(cause)
+    if let Some(finding) = header_expected(asked, route, ctx).await {
+        return finding;
+    }
+    let time = (waited * 2 + UNASKED).min(LOOK);
+    let unasked = proxy_header::unasked(route, ctx, time).await;
+    let early = unasked.is_some_and(|heard| heard.bytes.is_empty());
+    Finding::new(cause).with("closed", early.then_some(UNPROMPTED))
+}
+
+/// The end serves only connections that begin with a PROXY header.
+async fn header_expected(asked: PendingRequest, route: &Route, ctx: &Ctx) -> Option<Finding> {
+    let direct = asked == PendingRequest::ClientHello;
+    let header = proxy_header::expected(route, direct, ctx).await?;
+    Some(
+        Finding::new(&cause::PROXY_EXPECTED)
+            .with("proxy_protocol", header.version)
+            .with(
+                "seen",
+                "a second connection that began with the header was answered",
+            ),
+    )
 }
 
 /// Silence: the end of a line makes servers speak that wait for one. It is
@@ -232,6 +281,11 @@ async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
     waited: Duration,
     ctx: &Ctx,
 ) -> Finding {
+    // A PROXY header is longer than our first message: an end that reads all of
+    // it before it looks waits for the rest.
+    if let Some(finding) = header_expected(asked, route, ctx).await {
+        return finding;
+    }
     if asked != PendingRequest::ClientHello {
         let limit = (Instant::now() + POKE).min(ctx.deadline);
         let poked = async {

@@ -3,6 +3,7 @@
 
 pub mod commands;
 pub mod identify;
+pub mod proxy_header;
 pub mod tls_probe;
 
 use std::time::Duration;

@@ -228,7 +228,7 @@ pub async fn answers_briefly(route: &Route, direct: bool, ctx: &Ctx, time: Durat
 
 /// A TLS 1.2 ClientHello (RFC 5246, 7.4.1.2) whose only cipher is one that
 /// does not exist (0xfa 0xfa, reserved by RFC 8701).
-const HOPELESS_HELLO: [u8; 50] = {
+pub const HOPELESS_HELLO: [u8; 50] = {
     let mut hello = [0u8; 50];
     let head = [
         0x16, 0x03, 0x01, 0x00, 0x2d, // a handshake record of 45 bytes

@@ -413,10 +413,18 @@ impl Visit<'_> {
             && !matches!(&unheard, Some(identification::Unheard::Closed(bytes) | identification::Unheard::Broken(_, bytes)) if !bytes.is_empty());
         let mut look = None;
         if nobody_spoke && unheard.is_some() {
-            let closed =
-                classify::who_closed(&stream.route, (self.hop, before), self.ctx, self.limit).await;
+            let closed = Box::pin(classify::who_closed(
+                &stream.route,
+                (self.hop, before),
+                self.ctx,
+                self.limit,
+            ))
+            .await;
             if let Some(who) = closed.who {
                 return Err(classify::foreign(self.hop, &[], who));
+            }
+            if let Some(version) = closed.proxy_header {
+                return Err(classify::behind_proxy_header(self.hop, version));
             }
             look = Some(closed);
         }

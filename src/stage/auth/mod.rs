@@ -24,6 +24,7 @@ use crate::config::{Endpoint, ProtocolVersion, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::identify::{PendingRequest, unmask_on};
+use crate::peer::proxy_header;
 use crate::report::{Stage, StageRecord};
 use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
@@ -146,6 +147,10 @@ pub async fn probe(
         false => below(finding, stop.as_ref(), tls.as_ref(), &situation, ctx).await,
     };
     let finding = after_the_end(finding, &route, tls.is_some(), target, endpoint, ctx).await;
+    let finding = match situation.exchange.asked.is_none() && !spoke_before {
+        true => Box::pin(proxy_header::or_sent(finding, &route, ctx)).await,
+        false => finding,
+    };
     Err(weigh_encryption(finding, &situation, ctx).await)
 }
 

@@ -20,6 +20,7 @@ use crate::wire::waits::Awaited;
 
 use crate::peer::describe;
 use crate::peer::identify::{PendingRequest, identify};
+use crate::peer::proxy_header;
 use crate::wire::first_reply::{self, Answer, Ending, Heard, SSL_REQUEST};
 
 /// The encryption that one attempt uses; `sslmode` decides which attempts there are.
@@ -102,7 +103,11 @@ pub async fn probe(
             record.summary = "PostgreSQL, TLS not available".to_owned();
             Ok(greeted(stream, false, injected))
         }
-        Answer::Error(error) => Err(describe(refused(&error), endpoint, &stream.route)),
+        Answer::Error(error) => {
+            let finding = refused(&error);
+            let finding = Box::pin(proxy_header::or_sent(finding, &stream.route, ctx)).await;
+            Err(describe(finding, endpoint, &stream.route))
+        }
         _ => Err(identify(
             &heard,
             PendingRequest::SslRequest,

@@ -14,6 +14,7 @@ use crate::cause::{self, Cause};
 use crate::config::{Hop, Keepalives};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::proxy_header;
 use crate::text;
 use crate::wire::{BoxIo, Route, dial};
 
@@ -109,6 +110,9 @@ pub(super) fn is_ours(bytes: &[u8]) -> bool {
 /// How long the second look may take.
 const LOOK: Duration = Duration::from_millis(1500);
 
+/// How long an end must say nothing that waits for a PROXY header.
+const MUTE: Duration = Duration::from_millis(500);
+
 /// The beginning of TLS (RFC 8446, section 4.1.2): versions 1.2 and 1.3, the
 /// usual ciphers and groups, no name. It is only meant to be answered.
 const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x6c\x01\x00\x00\x68\x03\x03\
@@ -135,28 +139,28 @@ pub async fn who_closed(
 ) -> SecondLook {
     let soon = limit.min(Instant::now() + LOOK);
     let look = |question: &'static [u8]| async move {
-        let mut stream: BoxIo = match (route, before) {
-            (Route::Direct(address), _) => {
-                let local_end = hop.local_end.as_ref();
-                let knock = dial::knock(address, &Keepalives::OFF, local_end, soon);
-                Box::new(knock.await.result.ok()?.io)
-            }
-            (Route::Tunnel { host, port, .. }, Some(before)) => {
-                before.open(host, *port, ctx, soon).await.ok()?
-            }
-            _ => return None,
+        let ask = async {
+            let mut stream: BoxIo = match (route, before) {
+                (Route::Direct(address), _) => {
+                    let local_end = hop.local_end.as_ref();
+                    let knock = dial::knock(address, &Keepalives::OFF, local_end, soon);
+                    Box::new(knock.await.result.ok()?.io)
+                }
+                (Route::Tunnel { host, port, .. }, Some(before)) => {
+                    before.open(host, *port, ctx, soon).await.ok()?
+                }
+                _ => return None,
+            };
+            stream.write_all(question).await.ok()?;
+            stream.flush().await.ok()?;
+            let mut answer = [0; 16];
+            let n = stream.read(&mut answer).await.ok()?;
+            Some(answer.get(..n)?.to_vec())
         };
-        stream.write_all(question).await.ok()?;
-        stream.flush().await.ok()?;
-        let mut answer = [0; 16];
-        let n = stream.read(&mut answer).await.ok()?;
-        Some(answer.get(..n)?.to_vec())
+        ctx.until(soon, ask).await.ok().flatten()
     };
-    let (postgres, tls) = tokio::join!(
-        ctx.until(soon, look(&[0, 0, 0, 8, 4, 210, 22, 47])),
-        ctx.until(soon, look(CLIENT_HELLO)),
-    );
-    let answers = [postgres, tls].map(|answer| answer.ok().flatten());
+    let (postgres, tls) = tokio::join!(look(&[0, 0, 0, 8, 4, 210, 22, 47]), look(CLIENT_HELLO),);
+    let answers = [postgres, tls];
     // One byte alone: an SSH server that is back again begins with an S too.
     let who = match (answers[0].as_deref(), answers[1].as_deref()) {
         (Some(b"S" | b"N"), _) => Some("PostgreSQL"),
@@ -164,9 +168,31 @@ pub async fn who_closed(
         _ => None,
     };
     let greeted = answers.iter().flatten().filter(|a| a.starts_with(b"SSH-"));
+    let greeted = greeted.count();
+    let proxy_header = match (who, greeted) {
+        (None, 0) => {
+            let [one, two] = proxy_header::HEADERS;
+            let (first, second) = tokio::join!(look(one.bytes), look(two.bytes));
+            let tried = [(one, first), (two, second)];
+            let greeted = tried
+                .into_iter()
+                .find(|(_, answer)| answer.as_ref().is_some_and(|a| a.starts_with(b"SSH-")));
+            match greeted {
+                // A server that turns away some, or greets without a header, does
+                // so where nothing is sent; one that waits for a header is mute.
+                Some((header, _)) => {
+                    let mute = tokio::time::timeout(MUTE, look(&[])).await;
+                    mute.is_err().then_some(header.version)
+                }
+                None => None,
+            }
+        }
+        _ => None,
+    };
     SecondLook {
         who,
-        greeted: greeted.count(),
+        greeted,
+        proxy_header,
     }
 }
 
@@ -175,6 +201,8 @@ pub async fn who_closed(
 pub struct SecondLook {
     /// Who it is, where it is no SSH server.
     pub who: Option<&'static str>,
+    /// The version of the PROXY header that an SSH server waited for.
+    pub proxy_header: Option<u8>,
     /// How many an SSH server greeted.
     greeted: usize,
 }
@@ -191,6 +219,16 @@ impl SecondLook {
             greeted => finding.with("greeted", format!("{greeted} of {}", Self::CONNECTIONS)),
         }
     }
+}
+
+/// An SSH server greets only connections that begin with a PROXY header.
+pub fn behind_proxy_header(hop: &Hop, version: u8) -> Finding {
+    about(&cause::ssh::PROXY_EXPECTED, hop)
+        .with("proxy_protocol", version)
+        .with(
+            "seen",
+            "a second connection that began with the header was greeted",
+        )
 }
 
 /// A step took too long.

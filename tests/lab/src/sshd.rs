@@ -217,12 +217,17 @@ impl Sshd {
 
     /// The way in by a peer that stands in front of it, known by this server's key.
     pub fn route_by(&self, lab: &Lab, peer: &Peer) -> Result<SshRoute> {
+        self.route_by_port(lab, peer.port())
+    }
+
+    /// The same by whatever listens on this port.
+    pub fn route_by_port(&self, lab: &Lab, port: u16) -> Result<SshRoute> {
         let key = fs::read_to_string(self.host_key().with_extension("pub"))?;
-        let known = format!("[127.0.0.1]:{} {key}", peer.port());
+        let known = format!("[127.0.0.1]:{port} {key}");
         let mut route = self
             .route()
             .known_hosts(lab.file("known_hosts", known, 0o644)?);
-        route.hops = vec![format!("{}@127.0.0.1:{}", self.user, peer.port())];
+        route.hops = vec![format!("{}@127.0.0.1:{port}", self.user)];
         Ok(route)
     }
 

@@ -179,7 +179,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "across-balancer-proxy-wanted",
         "HAProxy wants the PROXY protocol from us",
-        Expect::Fail("protocol.reset"),
+        Expect::Fail("protocol.proxy-expected"),
         PROXY,
         |lab| Ok(behind(lab, balanced(lab, "", "accept-proxy")?)),
     ),

@@ -51,6 +51,7 @@ mod pooler_pasted;
 mod pooler_secret;
 mod protocol;
 mod provider;
+mod proxy_protocol;
 mod server;
 mod slow;
 mod sockets;
@@ -105,6 +106,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tcp", tcp_pasted::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("protocol", one_at_a_time::SCENARIOS),
+    ("protocol", proxy_protocol::SCENARIOS),
+    ("ssh", proxy_protocol::SSH),
     ("ssh", one_at_a_time::SSH),
     ("ssh", ssh::SCENARIOS),
     ("ssh", ssh_hostkey::SCENARIOS),
