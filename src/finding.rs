@@ -127,8 +127,8 @@ impl Finding {
         self.value(name).is_some_and(|value| !value.is_null())
     }
 
-    /// The value of a template's hole.
-    fn value(&self, name: &str) -> Option<&Value> {
+    /// The value of a template's hole: of the evidence, or of a word for it.
+    pub fn value(&self, name: &str) -> Option<&Value> {
         self.evidence
             .get(name)
             .or_else(|| self.texts.words.get(name))

@@ -140,7 +140,7 @@ pub async fn run(job: Job<'_>) -> Exit {
             }
         }
     };
-    drop(waiting);
+    waiting.conclude(&mut seen.report);
     second_opinion(&job, &mut seen, &around, stop.as_mut()).await;
     match (job.idle, seen.connected.take()) {
         (None, Some(connected)) if job.listen.is_some() && !seen.report.interrupted => {

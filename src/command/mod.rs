@@ -1,6 +1,7 @@
 //! The subcommands: those that run the pipeline, and the others.
 
 pub mod check;
+mod crash_loop;
 pub mod diff;
 pub mod explain;
 pub mod generate;

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
+use super::crash_loop::{self, CrashLoop, Generation};
 use super::{Exit, usage};
-use crate::cause::{Cause, auth};
+use crate::cause::{Cause, auth, server};
 use crate::finding::Status;
 use crate::pipeline::Connected;
-use crate::report::{Report, Verdict};
+use crate::report::{Report, StageRecord, Verdict};
 use crate::text;
 
 /// The pause after the first look; it grows by half each time.
@@ -61,7 +62,9 @@ struct Server {
 /// The waiting as it goes on.
 pub struct Waiting {
     end: Option<Instant>,
+    began: Instant,
     state: WaitState,
+    crashes: CrashLoop,
     told: Option<(String, Instant)>,
 }
 
@@ -70,7 +73,9 @@ impl Waiting {
     pub fn new(limit: Option<Duration>) -> Self {
         Self {
             end: limit.map(|limit| Instant::now() + limit),
+            began: Instant::now(),
             state: WaitState::default(),
+            crashes: CrashLoop::default(),
             told: None,
         }
     }
@@ -81,12 +86,21 @@ impl Waiting {
         let Some(end) = self.end else {
             return Next::Stop;
         };
-        let server = match connected {
-            Some(connected) => Server::ask(connected).await,
-            None => None,
+        let began = report.started.saturating_duration_since(self.began);
+        let (server, generation) = match connected {
+            Some(connected) => {
+                let server = Server::ask(connected).await;
+                (server, self.generation(connected).await)
+            }
+            None => (None, None),
         };
         let left = end.saturating_duration_since(Instant::now());
         let verdict = report.verdict();
+        let mut findings = report.stages.iter().flat_map(StageRecord::all_findings);
+        match findings.find(|finding| finding.status == Status::Fail) {
+            Some(failure) => self.crashes.failed(began, &failure),
+            None => self.crashes.passed(began, generation),
+        }
         let next = match report.interrupted {
             true => Next::Stop,
             false => self.state.after(&verdict, left, server),
@@ -97,9 +111,51 @@ impl Waiting {
         next
     }
 
+    /// Who served a look that passed after one that did not.
+    async fn generation(&self, connected: &mut Connected) -> Option<Generation> {
+        let session = connected
+            .session
+            .as_mut()
+            .filter(|_| self.state.failed_before)?;
+        Generation::ask(session, &connected.ctx.anew()).await
+    }
+
+    /// Adds what all looks together show: the server crashes again and again. That
+    /// is the verdict where the last look failed for it.
+    pub fn conclude(&self, report: &mut Report) {
+        let Some(finding) = self.crashes.finding() else {
+            return;
+        };
+        let verdict = report.verdict();
+        let failed = verdict.status == Status::Fail;
+        let last = report.stages.iter().rposition(StageRecord::has_run);
+        let at = match verdict.stage.filter(|_| failed) {
+            Some(stage) => report
+                .stages
+                .iter()
+                .position(|record| record.stage == stage),
+            None => last,
+        };
+        let Some(record) = at.and_then(|at| report.stages.get_mut(at)) else {
+            return;
+        };
+        match verdict.cause.filter(|_| failed) {
+            Some(cause) if crash_loop::is_of_a_crash(cause) => {
+                record.findings.insert(0, finding.as_failure());
+            }
+            _ => {
+                record.warn(finding);
+                record.status = record.status.max(Status::Warn);
+            }
+        }
+    }
+
     /// Says what is waited for, when that changes and now and then.
     fn tell(&mut self, verdict: &Verdict, left: Duration) {
-        let why = self.state.words(verdict);
+        let why = match self.crashes.finding() {
+            Some(crashing) => format!("{}: {}", crashing.cause.code, crashing.summary()),
+            None => self.state.words(verdict),
+        };
         let again = match &self.told {
             Some((told, at)) => *told != why || at.elapsed() >= TELL_AGAIN,
             None => true,
@@ -134,10 +190,14 @@ impl Server {
 #[derive(Default)]
 struct WaitState {
     failed_before: bool,
+    /// Whether the last failure is one of a server that crashed.
+    crashed: bool,
     /// When the server first answered at all, after it had not.
     came_up: Option<Instant>,
     passed: Option<Option<Server>>,
     pause: Option<Duration>,
+    /// Why the last look failed.
+    last: Option<&'static Cause>,
 }
 
 impl WaitState {
@@ -154,7 +214,8 @@ impl WaitState {
     fn passed(&mut self, left: Duration, server: Option<Server>) -> Next {
         let before = self.passed.replace(server.clone());
         let settled = match (&server, before) {
-            (Some(server), _) if server.up_for >= OLD => true,
+            // It does not get younger by restarting its processes.
+            (Some(server), _) if server.up_for >= OLD && !self.crashed => true,
             (Some(server), _) if server.for_itself => false,
             // One that was up before we came and is not quite new.
             (Some(server), None) => !self.failed_before && server.up_for >= SETTLED,
@@ -173,12 +234,18 @@ impl WaitState {
     }
 
     fn failed(&mut self, verdict: &Verdict, left: Duration) -> Next {
+        self.crashed = verdict
+            .cause
+            .is_some_and(|cause| cause.is_any(&[&server::RECOVERING, &server::CLOSED]));
         let heals = verdict.retryable || self.still_being_made(verdict.cause);
         self.failed_before = true;
         if !heals || left.is_zero() {
             return Next::Stop;
         }
-        let pause = self.pause.unwrap_or(FIRST_PAUSE);
+        // What is on its way is looked at soon.
+        let moves = self.last != verdict.cause;
+        self.last = verdict.cause;
+        let pause = self.pause.filter(|_| !moves).unwrap_or(FIRST_PAUSE);
         self.pause = Some((pause * 3 / 2).min(LONGEST_PAUSE));
         Next::Again(pause.min(left))
     }
@@ -287,6 +354,18 @@ mod tests {
         state.after(&refused(), LEFT, None);
         assert_eq!(
             state.after(&passed(), LEFT, server("a", 86_400)),
+            Next::Stop
+        );
+    }
+
+    #[test]
+    fn a_server_that_crashed_is_looked_at_twice() {
+        let recovering = verdict(Status::Fail, "server.recovering", true);
+        let mut state = WaitState::default();
+        state.after(&recovering, LEFT, None);
+        assert_eq!(state.after(&passed(), LEFT, server("a", 86_400)), AGAIN);
+        assert_eq!(
+            state.after(&passed(), LEFT, server("a", 86_401)),
             Next::Stop
         );
     }

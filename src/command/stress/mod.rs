@@ -5,6 +5,7 @@
 //! starts with a different one and continues with the next as libpq would, so that a
 //! dead address is found and the success rate is still that of an application.
 
+mod crashes;
 mod progress;
 mod stats;
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::check::progress;
+use super::crash_loop::Generation;
 use super::interrupt::interruption;
 use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
@@ -184,7 +186,8 @@ impl StressTest {
     fn attempt(&self, number: u32) -> impl Future<Output = Outcome> + Send + use<> {
         let (target, ctx) = (self.target.clone(), self.ctx.clone());
         let (deadline, began) = (self.load.deadline, self.began);
-        async move { attempt(target, &ctx, deadline, number as usize, began).await }
+        let identify = crashes::suspected(&self.account.samples);
+        async move { attempt(target, &ctx, deadline, number as usize, began, identify).await }
     }
 
     /// Takes in an attempt that is over.
@@ -250,6 +253,7 @@ async fn attempt(
     deadline: Duration,
     number: usize,
     began: Instant,
+    identify: bool,
 ) -> Outcome {
     let start = Instant::now();
     // Nobody is asked anything in the middle of many attempts.
@@ -278,7 +282,11 @@ async fn attempt(
         let reached = connected
             .as_ref()
             .and_then(|connected| connected.address.as_ref().map(ToString::to_string));
-        if let Some(session) = connected.and_then(|connected| connected.session) {
+        let mut served_by = None;
+        if let Some(mut session) = connected.and_then(|connected| connected.session) {
+            if identify {
+                served_by = Box::pin(Generation::ask(&mut session, &ctx)).await;
+            }
             // A goodbye that cannot be said must not hold the attempt up.
             let _ = ctx.within(session.close()).await;
         }
@@ -316,6 +324,7 @@ async fn attempt(
             address,
             passed_over,
             stages,
+            served_by,
         };
         return (sample, report.stages);
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::crashes;
 use crate::cause::{self, auth, family};
+use crate::command::crash_loop::Generation;
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord, ms};
 
@@ -25,6 +27,8 @@ pub struct Sample {
     pub passed_over: Vec<Miss>,
     /// The time of each stage.
     pub stages: Vec<(Stage, Duration)>,
+    /// The server's processes that served it, where that was asked.
+    pub served_by: Option<Generation>,
 }
 
 /// An address that did not work in an attempt that went on to the next.
@@ -108,6 +112,13 @@ impl Account {
         let others: Vec<Finding> = findings.map(Finding::as_failure).collect();
         record.end(most_frequent);
         record.findings.extend(others);
+        if let Some(crashing) = crashes::finding(&self.samples) {
+            let crashing = crashing
+                .with("failed_attempts", of - passed)
+                .with("attempts", of)
+                .with("success_rate", interval.clone());
+            record.findings.insert(0, crashing.as_failure());
+        }
         for finding in self.dead_addresses() {
             record.warn(finding);
         }
@@ -387,6 +398,7 @@ pub mod tests {
             address: Some(address.to_owned()),
             passed_over: Vec::new(),
             stages: vec![(Stage::Tcp, Duration::from_millis(total / 2))],
+            served_by: None,
         }
     }
 

@@ -400,9 +400,15 @@ impl Postgres {
 
     /// Starts it again after [`Postgres::stop`], or anew.
     pub fn restart(&mut self) -> Result<()> {
+        self.relaunch()?;
+        self.wait(false)
+    }
+
+    /// The same, without waiting for it.
+    pub fn relaunch(&mut self) -> Result<()> {
         self.service.stop();
         self.service = self.tool.serve(self.dir.join("log"), "QUIT")?;
-        self.wait(false)
+        Ok(())
     }
 
     /// The process id of the postmaster.

@@ -120,6 +120,12 @@ pub(super) const RUN: &[FixRun] = &[
         "server-resources",
         Then::Prints("max user processes"),
     ),
+    FixRun::new(
+        "server.crashing",
+        "free -m",
+        "crash-loop-killed",
+        Then::Prints("/dev/shm"),
+    ),
     server(
         "server.stopping",
         "sudo kill",

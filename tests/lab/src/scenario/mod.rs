@@ -30,6 +30,7 @@ mod config;
 mod config_files;
 mod config_pasted;
 mod config_scheme;
+mod crash_loop;
 mod demo;
 mod dns;
 mod dns_compose;
@@ -160,6 +161,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("idle", idle_own::SCENARIOS),
     ("idle", idle_ssh::SCENARIOS),
     ("stress", stress::SCENARIOS),
+    ("stress", crash_loop::SCENARIOS),
     ("client", client::SCENARIOS),
     ("sockets", sockets::SCENARIOS),
     ("demo", demo::SCENARIOS),
