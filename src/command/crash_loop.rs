@@ -28,6 +28,9 @@ const ASK: &str = "SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time
     (SELECT pg_catalog.string_agg(pid::text, ',') FROM pg_catalog.pg_stat_get_activity(NULL) \
         WHERE datid IS NULL AND usesysid IS NULL)";
 
+/// Nobody listens, or a Kubernetes Service has no pod that is ready.
+const NOBODY_LISTENS: [&Cause; 3] = [&tcp::REFUSED, &tcp::LISTENER_GONE, &tcp::REJECTED];
+
 /// The processes that served a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
@@ -89,13 +92,13 @@ impl Look {
 
     /// Whether nobody listens.
     fn is_refused(&self) -> bool {
-        matches!(self, Look::Down(cause) if cause.is_any(&[&tcp::REFUSED, &tcp::LISTENER_GONE]))
+        matches!(self, Look::Down(cause) if cause.is_any(&NOBODY_LISTENS))
     }
 }
 
 /// Whether a server that goes down or is coming up shows this.
 pub fn is_of_a_crash(cause: &Cause) -> bool {
-    cause.is_any(&[
+    let goes_down = [
         &server::STARTING,
         &server::RECOVERING,
         &server::STOPPING,
@@ -103,9 +106,8 @@ pub fn is_of_a_crash(cause: &Cause) -> bool {
         &auth::CLOSED,
         &protocol::CLOSED,
         &protocol::RESET,
-        &tcp::REFUSED,
-        &tcp::LISTENER_GONE,
-    ])
+    ];
+    cause.is_any(&goes_down) || cause.is_any(&NOBODY_LISTENS)
 }
 
 /// What the looks at one address showed.
@@ -182,18 +184,22 @@ impl CrashLoop {
         restarts
     }
 
-    /// How often the port refused between two answers.
+    /// How often the port refused between two answers, of which one at least is
+    /// that of a server on its way up or down: a forward that is opened again leads
+    /// to a server that runs.
     fn returns(&self) -> usize {
         let mut returns = 0;
-        let mut answered = false;
+        let mut before: Option<&Look> = None;
         let mut refused = false;
         for (_, look) in &self.looks {
-            if look.is_answered() {
-                returns += usize::from(refused);
-                answered = true;
+            if look.is_refused() {
+                refused = true;
+            } else if look.is_answered() {
+                let moves = |look: &Look| matches!(look, Look::Down(_));
+                let returned = refused && before.is_some_and(|it| moves(it) || moves(look));
+                returns += usize::from(returned);
+                before = Some(look);
                 refused = false;
-            } else if look.is_refused() {
-                refused = answered;
             }
         }
         returns
@@ -232,8 +238,8 @@ impl CrashLoop {
                 .with("served", served.count())
                 .with("seen_meanwhile", (!states.is_empty()).then_some(states))
                 .with("restarted", of_processes.or(of_whole))
-                .word("processes", of_processes)
-                .word("whole", of_whole),
+                .word("processes", of_processes.map(|_| "Its processes"))
+                .word("whole", of_whole.map(|_| "The whole server")),
         )
     }
 }
@@ -321,6 +327,18 @@ mod tests {
         ];
         assert_eq!(restarts(&looks), (0, 2));
         assert_eq!(restarts(&[REFUSED, REFUSED, STARTING, STARTING]), (0, 0));
-        assert_eq!(restarts(&[RECOVERING; 5]), (0, 0));
+        assert_eq!(restarts(&[const { RECOVERING }; 5]), (0, 0));
+        // A forward that is opened again leads to the same server.
+        let up = up(1.0, 100.0, &[10]);
+        let looks = [
+            Look::Up(None),
+            REFUSED,
+            up.clone(),
+            REFUSED,
+            up.clone(),
+            REFUSED,
+            up,
+        ];
+        assert_eq!(restarts(&looks), (0, 0));
     }
 }
