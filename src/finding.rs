@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cause::{Cause, FixRow, Severity};
 use crate::text;
@@ -59,6 +59,9 @@ pub struct Finding {
     pub retryable: bool,
     /// What libpq would still try after this failure.
     pub onward: Onward,
+    /// Whether it is the likely reason for what fails after it: a warning that
+    /// another machine was reached than the one that was meant.
+    pub leads: bool,
 }
 
 /// How many fixes a finding shows (interface.md, Output), unless it has more of
@@ -70,6 +73,8 @@ const MOST_FIXES: usize = 4;
 struct Texts {
     /// Values for the templates alone, safe to show.
     words: Map<String, Value>,
+    /// The fix of the warning that led here, put before all others.
+    leading: Option<Fix>,
     /// Fixes only this sighting knows, put before the catalogue's.
     fixes: Vec<Fix>,
     /// Whether the page's fixes are about another product.
@@ -97,6 +102,7 @@ impl Finding {
             texts: Box::default(),
             retryable: cause.retryable,
             onward: Onward::default(),
+            leads: false,
         }
     }
 
@@ -171,6 +177,23 @@ impl Finding {
         self
     }
 
+    /// The same warning, marked as the likely reason for what fails after it.
+    pub fn leading(mut self) -> Self {
+        self.leads = true;
+        self
+    }
+
+    /// The same failure, of which earlier warnings are the likely reason: they are
+    /// among the evidence, and the first fix of the first comes before all others.
+    pub fn led_by(mut self, warnings: &[&Finding]) -> Self {
+        let told = warnings
+            .iter()
+            .map(|warning| json!({ "cause": warning.cause.code, "summary": warning.summary() }));
+        self.evidence.insert("led_by".to_owned(), told.collect());
+        self.texts.leading = warnings.iter().find_map(|w| w.fixes().into_iter().next());
+        self
+    }
+
     /// Adds a fix that only the stage can word. It comes before the
     /// catalogue's own.
     pub fn fix(mut self, text: impl Into<String>, command: Option<String>) -> Self {
@@ -238,6 +261,13 @@ impl Finding {
     /// What to do, in order; fixes whose values are unknown are left out, and
     /// those that would be too many for a tired reader.
     pub fn fixes(&self) -> Vec<Fix> {
+        let others = self.fixes_of_its_own();
+        let most = MOST_FIXES.max(others.len());
+        let leading = self.texts.leading.iter().cloned();
+        leading.chain(others).take(most).collect()
+    }
+
+    fn fixes_of_its_own(&self) -> Vec<Fix> {
         let instead = &self.texts.instead;
         if !instead.is_empty() {
             let rows = instead.iter().filter_map(|row| self.filled(row));

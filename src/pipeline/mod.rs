@@ -18,7 +18,7 @@ use crate::cause::{Cause, family};
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
-use crate::finding::{Finding, shown};
+use crate::finding::{Finding, Status, shown};
 use crate::progress::Progress;
 use crate::provider;
 use crate::report::{Report, Stage};
@@ -238,8 +238,13 @@ impl Run<'_> {
         let outcome = self.stages(&mut connected).await;
         connected.failures = std::mem::take(&mut self.failures);
         self.recheck_tcp(&connected);
+        if outcome.is_err() {
+            let check = dns::check_pinned(&connected.target, &self.ctx);
+            self.background.extend(check);
+        }
         self.collect_background().await;
         self.advise(&connected.target);
+        self.lead(&connected.target);
         match outcome {
             Ok(()) => Ended::Passed(connected),
             Err(Failed) => Ended::Failed(connected),
@@ -413,6 +418,32 @@ impl Run<'_> {
         }
     }
 
+    /// Adds to each failure the earlier warnings that are its likely reason.
+    fn lead(&mut self, target: &Target) {
+        let records = self.report.stages.iter();
+        let leading: Vec<(Stage, Finding)> = records
+            .flat_map(|record| record.findings.iter().map(|it| (record.stage, it.clone())))
+            .filter(|(_, finding)| finding.leads && finding.status == Status::Warn)
+            .collect();
+        for record in &mut self.report.stages {
+            let stage = record.stage;
+            let failures = record.findings.iter_mut();
+            for finding in failures.filter(|it| it.status == Status::Fail) {
+                let warnings: Vec<&Finding> = leading
+                    .iter()
+                    .filter(|(earlier, warning)| {
+                        *earlier < stage && concerns(warning, finding, target)
+                    })
+                    .map(|(_, warning)| warning)
+                    .collect();
+                if !warnings.is_empty() {
+                    let taken = std::mem::replace(finding, Finding::new(finding.cause));
+                    *finding = taken.led_by(&warnings);
+                }
+            }
+        }
+    }
+
     /// Asks the kernel once more about the connection that is open: packets may
     /// have been lost after it was.
     fn recheck_tcp(&mut self, connected: &Connected) {
@@ -444,6 +475,20 @@ impl Run<'_> {
                 _ => abort.abort(),
             }
         }
+    }
+}
+
+/// Whether a warning about a name is about the host that a failure is about.
+fn concerns(warning: &Finding, failure: &Finding, target: &Target) -> bool {
+    let several = target.endpoints.len() > 1 && target.ssh.is_none();
+    let failed = failure.evidence.get("endpoint").map(shown);
+    let name = warning.evidence.get("name").map(shown);
+    match (several, failed) {
+        (true, Some(failed)) => target
+            .endpoints
+            .iter()
+            .any(|endpoint| endpoint.label() == failed && Some(&endpoint.host) == name.as_ref()),
+        _ => true,
     }
 }
 

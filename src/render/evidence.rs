@@ -15,6 +15,7 @@ const LONG: usize = 24;
 const LABELS: &[(&str, &str)] = &[
     ("clock_suspected", "clock problem suspected"),
     ("later_packets_came", "later packets arrived"),
+    ("led_by", "likely reason"),
     ("other_encryption_passes", "other encryption accepted"),
     ("our_clock", "this machine's clock"),
     ("password_from", "password source"),
@@ -160,10 +161,17 @@ fn label(name: &str) -> (String, Option<&'static str>) {
     (name.replace('_', " "), None)
 }
 
-/// A further attempt that failed: where, how, and its cause.
+/// A further attempt that failed: where, how, and its cause. Or a warning that
+/// came before.
 fn attempt(value: &Value) -> Option<String> {
     let part = |name: &str| value.get(name)?.as_str();
-    let (cause, how) = (part("cause")?, part("attempt")?);
+    let cause = part("cause")?;
+    let Some(how) = part("attempt") else {
+        return Some(format!(
+            "{}: {cause}",
+            part("summary")?.trim_end_matches('.')
+        ));
+    };
     Some(match part("endpoint") {
         Some(endpoint) => format!("{endpoint}, {how}: {cause}"),
         None => format!("{how}: {cause}"),

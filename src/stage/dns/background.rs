@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::classify::Settings;
 use super::compare::{self, Oddity};
 use super::lookup::{Asking, Lookup};
+use super::search;
 use super::servers::{AnswerKind, ServerAnswer};
 use super::slow::{self, SLOW};
 use super::system::{self, SystemAnswer};
@@ -79,7 +80,18 @@ async fn oddities(look: &Lookup, settings: &Settings) -> Vec<Observation> {
         return Vec::new();
     }
     let (mut system, first) = (look.ips(), look.answers());
-    let odd = compare::compare(&look.name, &system, &first, settings);
+    let mut odd = compare::compare(&look.name, &system, &first, settings);
+    let mut notes = Vec::new();
+    if let Some(searched) = search::searched(look, settings, AFTER_SUCCESS.0).await {
+        // Of another name than is meant; and after NXDOMAIN musl tries the next one.
+        let other_name = searched.warning.is_some();
+        odd.retain(|oddity| match oddity {
+            Oddity::HalfError => !other_name && !compare::is_half_missing(&first),
+            Oddity::Ipv6Only => !other_name,
+            _ => true,
+        });
+        notes.extend(searched.warning.map(Observation::Warn));
+    }
     let warn = |oddity, servers: &[ServerAnswer]| {
         Observation::Warn(compare::odd_finding(
             oddity,
@@ -91,7 +103,8 @@ async fn oddities(look: &Lookup, settings: &Settings) -> Vec<Observation> {
     };
     // A name's kinds of addresses do not change from one look to the next.
     if odd.iter().all(|oddity| *oddity == Oddity::Ipv6Only) {
-        return odd.into_iter().map(|oddity| warn(oddity, &first)).collect();
+        notes.extend(odd.into_iter().map(|oddity| warn(oddity, &first)));
+        return notes;
     }
     tokio::time::sleep(SECOND_LOOK).await;
     let until = Instant::now() + AFTER_SUCCESS.0;
@@ -111,14 +124,13 @@ async fn oddities(look: &Lookup, settings: &Settings) -> Vec<Observation> {
     asking.wait(until).await;
     let both = united(first, asking.answers.so_far());
     let again = compare::compare(&look.name, &system, &both, settings);
-    odd.into_iter()
-        .filter(|oddity| again.contains(oddity))
-        .map(|oddity| {
-            Observation::Warn(compare::odd_finding(
-                oddity, &look.name, &system, &both, settings,
-            ))
-        })
-        .collect()
+    let still_odd = odd.into_iter().filter(|oddity| again.contains(oddity));
+    notes.extend(still_odd.map(|oddity| {
+        Observation::Warn(compare::odd_finding(
+            oddity, &look.name, &system, &both, settings,
+        ))
+    }));
+    notes
 }
 
 /// Two looks at the same servers as one: a server that has had an address once

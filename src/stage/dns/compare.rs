@@ -1,7 +1,7 @@
 //! The system resolver's answer beside the name servers', and what is odd
 //! about them although the name resolves. Pure.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::classify::{Settings, described, described_by_kind, sentences};
@@ -10,6 +10,9 @@ use super::servers::{AnswerKind, HalfError, ServerAnswer};
 use crate::cause;
 use crate::finding::Finding;
 use crate::wire;
+
+/// The local source that people edit.
+const HOSTS: &str = "/etc/hosts";
 
 /// Something about the answers that deserves a word although the name resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,11 @@ fn half_error(servers: &[ServerAnswer]) -> Option<(&ServerAnswer, HalfError)> {
         })
 }
 
+/// Whether that error is NXDOMAIN.
+pub fn is_half_missing(servers: &[ServerAnswer]) -> bool {
+    half_error(servers).is_some_and(|(_, error)| error.kind == AnswerKind::NxDomain)
+}
+
 /// Whether a name is for clients anywhere, and for those with IPv6 alone.
 fn is_ipv6_only(system: &[IpAddr], servers: &[ServerAnswer]) -> bool {
     system.iter().all(wire::is_public_ipv6)
@@ -109,7 +117,7 @@ fn disagree(servers: &[ServerAnswer]) -> bool {
 pub fn local_source(name: &str, system: &[IpAddr], settings: &Settings) -> Option<String> {
     let entries = super::resolv::hosts_entries(&settings.hosts, name);
     if system.iter().any(|ip| entries.contains(ip)) {
-        return Some("/etc/hosts".to_owned());
+        return Some(HOSTS.to_owned());
     }
     let others: Vec<&str> = settings
         .sources
@@ -153,20 +161,58 @@ pub fn odd_finding(
         Oddity::Ipv6Only => return ipv6_only_finding(name, &texts(system), servers),
     };
     let disagree = matches!(oddity, Oddity::Disagree);
-    Finding::new(row)
+    // What the system did not get, although a name server has it.
+    let unused = servers.iter().map(|server| &server.addresses);
+    let mut unused = unused.filter(|ips| !ips.iter().any(|ip| system.contains(ip)));
+    let other = unused.find(|ips| !ips.is_empty() && !system.is_empty() && disagree);
+    let leads = match oddity {
+        Oddity::Override => source == HOSTS && is_moved(system, &dns),
+        _ => other.is_some(),
+    };
+    let finding = Finding::new(row)
         .with("name", name.to_owned())
+        .with("other", other.map(|ips| texts(ips)))
         .with("source", (!disagree).then_some(source))
         .with("addresses", texts(system))
         .with("dns", (!disagree).then(|| texts(&dns)))
         .with("answers", sentences(servers))
-        .with(
+        .word(
             "lack",
             match servers.iter().any(|s| s.outcome.is_answer()) {
                 true => "do not know it",
                 false => "return an error for it",
             },
         )
-        .with("name_servers", described(servers))
+        .with("name_servers", described(servers));
+    match leads {
+        true => finding.leading(),
+        false => finding,
+    }
+}
+
+/// Whether a name that was given one address may have moved to another: both are of
+/// the same network. A loopback address beside another is a tunnel, and a private one
+/// beside a public one another way to the same server.
+pub fn is_moved(given: &[IpAddr], dns: &[IpAddr]) -> bool {
+    given
+        .iter()
+        .any(|one| dns.iter().any(|two| kind(one) == kind(two)))
+}
+
+/// The network that an address is of: whether it is an IPv6 address, one of this
+/// machine, one of a private network.
+fn kind(ip: &IpAddr) -> (bool, bool, bool) {
+    let private = match ip {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_shared(*v4),
+        v6 => !wire::is_public_ipv6(v6),
+    };
+    (ip.is_ipv6(), ip.is_loopback(), private)
+}
+
+/// Whether an address is of the space that providers share (RFC 6598).
+fn is_shared(ip: Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    first == 100 && second & 0xc0 == 64
 }
 
 fn half_error_finding(name: &str, servers: &[ServerAnswer]) -> Finding {
@@ -391,6 +437,24 @@ mod tests {
             ..only(1)
         };
         assert_eq!(odd(&[public], &[unknown]), []);
+    }
+
+    #[test]
+    fn a_name_moves_within_its_network() {
+        for (given, dns, moved) in [
+            ("10.0.0.1", "10.0.0.2", true),
+            ("10.0.0.1", "172.16.0.2", true),
+            ("127.0.0.1", "127.0.0.2", true),
+            ("203.0.113.1", "203.0.113.2", true),
+            ("2001:db8::1", "2001:db8::2", true),
+            ("100.64.0.1", "10.0.0.2", true),
+            ("127.0.0.1", "10.0.0.2", false),
+            ("10.0.0.1", "203.0.113.2", false),
+            ("10.0.0.1", "fd00::1", false),
+        ] {
+            let (given, dns) = (given.parse().unwrap(), dns.parse().unwrap());
+            assert_eq!(is_moved(&[given], &[dns]), moved, "{given} {dns}");
+        }
     }
 
     #[test]

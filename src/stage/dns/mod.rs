@@ -13,7 +13,9 @@ pub mod compose;
 mod exchange;
 mod lookup;
 pub mod name;
+mod pinned;
 mod resolv;
+mod search;
 mod servers;
 mod slow;
 mod system;
@@ -39,6 +41,7 @@ use crate::wire::Address;
 use background::compare_aside;
 use classify::Settings;
 use lookup::{Lookup, look_up};
+pub use pinned::check_pinned;
 use resolv::Resolv;
 
 /// How many names are looked up at once; each takes a thread.
@@ -187,9 +190,19 @@ async fn judge(looks: &mut [Lookup], forbidden: &[HostPattern], ctx: &Ctx) -> Ve
     Ok(())
 }
 
-/// Adds the command that reaches a published port with the target's other
-/// settings.
+/// Adds the command that reaches what was meant with the target's other
+/// settings: a published port, or the name without its search domain.
 pub fn with_command(finding: Finding, target: &Target, endpoint: &Endpoint) -> Finding {
+    use crate::cause::dns::{DISAGREE, HOSTADDR_OVERRIDE, HOSTS_OVERRIDE, SEARCH_DOMAIN};
+    if finding.cause == &SEARCH_DOMAIN {
+        return search::with_commands(finding, target, endpoint);
+    }
+    if finding
+        .cause
+        .is_any(&[&DISAGREE, &HOSTADDR_OVERRIDE, &HOSTS_OVERRIDE])
+    {
+        return pinned::with_command(finding, target, endpoint);
+    }
     let published = finding.evidence.get("published").map(shown);
     let Some((host, port)) = published.as_ref().and_then(|it| it.rsplit_once(':')) else {
         return finding;

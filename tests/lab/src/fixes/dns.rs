@@ -1,6 +1,6 @@
 //! Of the dns pages.
 
-use super::{Excuse, FixRun, Then};
+use super::{CONNECTED, Excuse, FixRun, SELECT, Then};
 
 pub(super) const RUN: &[FixRun] = &[
     FixRun::new(
@@ -9,6 +9,35 @@ pub(super) const RUN: &[FixRun] = &[
         "dns-hosts-override",
         Then::Prints("2:10.200."),
     ),
+    FixRun::new(
+        "dns.hostaddr-override",
+        "psql",
+        "dns-failover-hostaddr",
+        CONNECTED,
+    )
+    .typing(SELECT),
+    FixRun::new(
+        "dns.hosts-override",
+        "psql",
+        "dns-failover-hosts",
+        CONNECTED,
+    )
+    .typing(SELECT),
+    FixRun::new("dns.disagree", "psql", "dns-failover-servers", CONNECTED).typing(SELECT),
+    FixRun::new(
+        "dns.search-domain",
+        "psql",
+        "dns-search-password",
+        CONNECTED,
+    )
+    .typing(SELECT),
+    FixRun::new(
+        "dns.search-domain",
+        "RES_OPTIONS=",
+        "dns-search-verified",
+        CONNECTED,
+    )
+    .typing(SELECT),
     FixRun::new(
         "dns.no-resolver",
         "cat",
@@ -46,6 +75,11 @@ pub(super) const NOT_RUN: &[Excuse] = &[
     ("dns.half-error", "dig", DIG),
     ("dns.ipv6-only", "dig", DIG),
     ("dns.no-address", "dig", DIG),
+    (
+        "dns.search-domain",
+        "ssh",
+        "the scenario dns-search-hop pastes it",
+    ),
     ("dns.server-failure", "dig", DIG),
     (
         "dns.server-only",

@@ -148,6 +148,10 @@ enum Then {
     WritesKey(Option<&'static str>, &'static str),
 }
 
+/// What a psql is asked that a command starts, and its answer.
+const SELECT: &str = "select 'conn' || 'ected';\n";
+const CONNECTED: Then = Then::Prints("connected");
+
 /// What is run and what is not, of each family; those that wait longest come first.
 const TABLES: &[(&[FixRun], &[Excuse])] = &[
     (idle::RUN, idle::NOT_RUN),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::{Excuse, FixRun, Then, kept_server};
+use super::{CONNECTED, Excuse, FixRun, SELECT, Then, kept_server};
 use crate::case::Case;
 use crate::lab::Lab;
 
@@ -175,10 +175,6 @@ pub(super) const RUN: &[FixRun] = &[
         Then::Prints("alert protocol version"),
     ),
 ];
-
-/// What a psql is asked that a command starts, and its answer.
-const SELECT: &str = "select 'conn' || 'ected';\n";
-const CONNECTED: Then = Then::Prints("connected");
 
 pub(super) const NOT_RUN: &[Excuse] = &[
     (

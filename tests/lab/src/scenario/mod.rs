@@ -34,8 +34,10 @@ mod crash_loop;
 mod demo;
 mod dns;
 mod dns_compose;
+mod dns_failover;
 mod dns_families;
 mod dns_odd;
+mod dns_search;
 mod driver_scheme;
 mod guards;
 mod healthy;
@@ -101,6 +103,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("dns", slow::DNS),
     ("dns", dns_families::SCENARIOS),
     ("dns", dns_compose::SCENARIOS),
+    ("dns", dns_search::SCENARIOS),
+    ("dns", dns_failover::SCENARIOS),
     ("guards", guards::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("tcp", slow::TCP),
