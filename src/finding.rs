@@ -68,13 +68,16 @@ pub struct Finding {
 /// its own: `idle` has one for each driver.
 const MOST_FIXES: usize = 4;
 
+/// How many of them may be those of a warning that led to the finding.
+const LEADING_FIXES: usize = 2;
+
 /// What a finding's texts are made of beside the evidence.
 #[derive(Clone, Debug, Default)]
 struct Texts {
     /// Values for the templates alone, safe to show.
     words: Map<String, Value>,
-    /// The fix of the warning that led here, put before all others.
-    leading: Option<Fix>,
+    /// Fixes that come before all others, also before a product's.
+    leading: Vec<Fix>,
     /// Fixes only this sighting knows, put before the catalogue's.
     fixes: Vec<Fix>,
     /// Whether the page's fixes are about another product.
@@ -184,13 +187,24 @@ impl Finding {
     }
 
     /// The same failure, of which earlier warnings are the likely reason: they are
-    /// among the evidence, and the first fix of the first comes before all others.
+    /// among the evidence, and the first fixes of the first come before all others.
     pub fn led_by(mut self, warnings: &[&Finding]) -> Self {
         let told = warnings
             .iter()
             .map(|warning| json!({ "cause": warning.cause.code, "summary": warning.summary() }));
         self.evidence.insert("led_by".to_owned(), told.collect());
-        self.texts.leading = warnings.iter().find_map(|w| w.fixes().into_iter().next());
+        let mut fixes = warnings.iter().map(|warning| warning.fixes());
+        let fixes = fixes.find(|fixes| !fixes.is_empty()).unwrap_or_default();
+        self.texts.leading = fixes.into_iter().take(LEADING_FIXES).collect();
+        self
+    }
+
+    /// Adds a fix that is right whatever product this is about.
+    pub fn fix_first(mut self, text: impl Into<String>) -> Self {
+        self.texts.leading.push(Fix {
+            text: text::clean_ours(&text.into()),
+            command: None,
+        });
         self
     }
 

@@ -403,16 +403,23 @@ impl Run<'_> {
                 continue;
             }
             for finding in &mut record.findings {
-                let endpoint = finding.evidence.get("endpoint").map(shown);
-                let of_it = |e: &&Endpoint| Some(e.label()) == endpoint;
+                let value = |name: &str| finding.evidence.get(name).map(shown);
+                let (endpoint, name) = (value("endpoint"), value("name"));
+                let of_it = |e: &&Endpoint| {
+                    let named = record.stage == Stage::Dns && Some(&e.host) == name.as_ref();
+                    named || Some(e.label()) == endpoint
+                };
                 let endpoint = match target.endpoints.as_slice() {
                     [only] => Some(only),
                     several => several.iter().find(of_it),
                 };
+                // An alias may lead to a provider.
+                let alias_end = value("alias_end");
                 if let Some(endpoint) = endpoint {
                     let taken = std::mem::replace(finding, Finding::new(finding.cause));
                     let taken = dns::with_command(taken, target, endpoint);
-                    *finding = provider::advise(taken, &endpoint.host);
+                    let host = alias_end.as_ref().unwrap_or(&endpoint.host);
+                    *finding = provider::advise(taken, host);
                 }
             }
         }

@@ -275,17 +275,24 @@ impl ResolverFailure<'_> {
             return finding;
         };
         let circle = last == asked || chain.iter().filter(|name| *name == last).count() > 1;
-        finding.with("alias", chain.clone()).fix(
-            match circle {
-                true => format!(
+        let lacks = match row == &NXDOMAIN {
+            true => "does not exist",
+            false => "has none",
+        };
+        let finding = finding.with("alias", chain.clone());
+        match circle {
+            true => finding
+                .fix_first(format!(
                     "{asked} is an alias (CNAME record) in a loop through {last}: have the record corrected."
-                ),
-                false => format!(
+                ))
+                .word("through", format!(": it is an alias in a loop through {last}")),
+            false => finding
+                .fix_first(format!(
                     "{asked} is an alias (CNAME record) for {last}, which has no address: have {last} restored, or the alias corrected."
-                ),
-            },
-            None,
-        )
+                ))
+                .with("alias_end", last.clone())
+                .word("through", format!(": it is an alias for {last}, which {lacks}")),
+        }
     }
 
     fn answers(&self) -> String {

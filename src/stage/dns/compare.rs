@@ -165,9 +165,11 @@ pub fn odd_finding(
     let unused = servers.iter().map(|server| &server.addresses);
     let mut unused = unused.filter(|ips| !ips.iter().any(|ip| system.contains(ip)));
     let other = unused.find(|ips| !ips.is_empty() && !system.is_empty() && disagree);
+    // Public names may have more addresses than one answer holds.
+    let public = |ips: &[IpAddr]| ips.iter().all(|ip| !is_private(ip));
     let leads = match oddity {
         Oddity::Override => source == HOSTS && is_moved(system, &dns),
-        _ => other.is_some(),
+        _ => other.is_some_and(|other| !public(other) || !public(system)),
     };
     let finding = Finding::new(row)
         .with("name", name.to_owned())
@@ -202,11 +204,16 @@ pub fn is_moved(given: &[IpAddr], dns: &[IpAddr]) -> bool {
 /// The network that an address is of: whether it is an IPv6 address, one of this
 /// machine, one of a private network.
 fn kind(ip: &IpAddr) -> (bool, bool, bool) {
-    let private = match ip {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_shared(*v4),
+    (ip.is_ipv6(), ip.is_loopback(), is_private(ip))
+}
+
+fn is_private(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared(*v4)
+        }
         v6 => !wire::is_public_ipv6(v6),
-    };
-    (ip.is_ipv6(), ip.is_loopback(), private)
+    }
 }
 
 /// Whether an address is of the space that providers share (RFC 6598).

@@ -82,7 +82,6 @@ pub async fn searched(look: &Lookup, settings: &Settings, limit: Duration) -> Op
         .with("absolute_addresses", texts(addresses))
         .with("ndots", settings.resolv.ndots)
         .with("name_servers", described(&answers))
-        .word("or_ndots", as_written.then_some(", or set ndots to 1"))
         .word(
             "other",
             match as_written {

@@ -299,9 +299,11 @@ async fn ask_one(
         );
         // A name without addresses outweighs one that does not exist, as in
         // res_search; an error outweighs both, since the name may be behind it.
+        // An alias says more than no name at all.
+        let weight = |answer: &ServerAnswer| (weight(answer.outcome), answer.chain.len());
         let better = match &best {
             None => true,
-            Some(best) => weight(answer.outcome) > weight(best.outcome),
+            Some(best) => weight(&answer) > weight(best),
         };
         if better || certain {
             best = Some(answer);

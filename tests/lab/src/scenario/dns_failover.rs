@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::dns::NAME;
+use super::dns_odd::{self, ASKED, record, wire};
 use super::dns_search::{one_port, verdict};
 use crate::{Case, Conn, Dnsmasq, Expect, Lab, Need, Netns, Oracle, Postgres, Scenario};
 
@@ -74,6 +75,35 @@ fn led(case: Case, warning: &'static str, command: &'static str) -> Case {
     })
 }
 
+/// The endpoint of an instance that was deleted.
+const ENDPOINT: &str = "old.abc123.eu-west-1.rds.amazonaws.com";
+
+/// A name server with an alias for [`ENDPOINT`], which does not exist any more.
+fn aliased(lab: &Lab, options: &str) -> Result<Case> {
+    let case = dns_odd::says(lab, options, |question, _| {
+        let is_alias = question.whole[12..].starts_with(&wire(NAME));
+        let alias = record(ASKED, 5, &wire(ENDPOINT));
+        let answers = if is_alias { vec![alias] } else { Vec::new() };
+        vec![question.reply([0x81, 0x83], &answers, &[])]
+    })?;
+    Ok(case.assert(|report| {
+        let verdict = &report["verdict"];
+        let summary = verdict["summary"].as_str().unwrap_or_default();
+        ensure!(
+            summary.contains(&format!("an alias for {ENDPOINT}")),
+            "{summary}"
+        );
+        let fixes: Vec<&str> = (0..2)
+            .filter_map(|n| verdict["fixes"][n]["text"].as_str())
+            .collect();
+        ensure!(
+            fixes[0].contains("alias corrected") && fixes[1].contains("RDS console"),
+            "{fixes:?}"
+        );
+        Ok(())
+    }))
+}
+
 const HOSTADDR: &str = "dns.hostaddr-override";
 
 /// Moved names.
@@ -138,6 +168,20 @@ pub const SCENARIOS: &[Scenario] = &[
                 .keep(old)
                 .netns(ns))
         },
+    ),
+    Scenario::new(
+        "dns-failover-alias",
+        "an alias for the endpoint of an RDS instance that was deleted",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Postgres, Need::Netns],
+        |lab| aliased(lab, ""),
+    ),
+    Scenario::new(
+        "dns-failover-alias-searched",
+        "the same alias, and search domains that are tried before it",
+        Expect::Fail("dns.nxdomain"),
+        &[Need::Postgres, Need::Netns],
+        |lab| aliased(lab, "ndots:5\nsearch svc.cluster.local corp.test"),
     ),
     Scenario::new(
         "dns-failover-unrelated",

@@ -8,12 +8,12 @@ use super::dns::{NAME, Responder, quiet, reachable};
 use crate::{Case, Conn, Expect, Lab, Need, Scenario};
 
 /// The name of the question, as a record refers to it.
-const ASKED: &[u8] = &[0xc0, 12];
+pub(super) const ASKED: &[u8] = &[0xc0, 12];
 
 /// A question, cut into what replies need.
-struct Question<'a> {
+pub(super) struct Question<'a> {
     /// Header and question, without what follows them.
-    whole: &'a [u8],
+    pub(super) whole: &'a [u8],
     /// Whether it is for IPv6 addresses.
     ipv6: bool,
     /// Whether it announces EDNS (RFC 6891).
@@ -21,7 +21,7 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let end = 12 + bytes.get(12..)?.iter().position(|b| *b == 0)? + 5;
         Some(Question {
             whole: bytes.get(..end)?,
@@ -31,7 +31,12 @@ impl<'a> Question<'a> {
     }
 
     /// A reply with these flags (the header's third and fourth byte), answers and authorities.
-    fn reply(&self, flags: [u8; 2], answers: &[Vec<u8>], authorities: &[Vec<u8>]) -> Vec<u8> {
+    pub(super) fn reply(
+        &self,
+        flags: [u8; 2],
+        answers: &[Vec<u8>],
+        authorities: &[Vec<u8>],
+    ) -> Vec<u8> {
         let mut reply = self.whole.to_vec();
         let count = |records: &[Vec<u8>]| (records.len() as u16).to_be_bytes();
         let counts = [[0, 1], count(answers), count(authorities), [0, 0]].concat();
@@ -52,7 +57,7 @@ impl<'a> Question<'a> {
 /// A reply of a server that looks names up for others.
 const RECURSIVE: [u8; 2] = [0x81, 0x80];
 
-fn record(owner: &[u8], kind: u8, data: &[u8]) -> Vec<u8> {
+pub(super) fn record(owner: &[u8], kind: u8, data: &[u8]) -> Vec<u8> {
     let mut record = owner.to_vec();
     record.extend([0, kind, 0, 1, 0, 0, 0, 60]);
     record.extend((data.len() as u16).to_be_bytes());
@@ -65,7 +70,7 @@ fn address(owner: &[u8], ip: Ipv4Addr) -> Vec<u8> {
 }
 
 /// A name on the wire.
-fn wire(name: &str) -> Vec<u8> {
+pub(super) fn wire(name: &str) -> Vec<u8> {
     let mut wire = Vec::new();
     for label in name.split('.') {
         wire.push(label.len() as u8);
@@ -77,7 +82,7 @@ fn wire(name: &str) -> Vec<u8> {
 
 /// A case with a name server that says this about a name, and `options` in `resolv.conf`. Its
 /// answer may lead to the server at the address that it is given.
-fn says(
+pub(super) fn says(
     lab: &Lab,
     options: &str,
     reply: impl Fn(&Question, Ipv4Addr) -> Vec<Vec<u8>> + Send + 'static,

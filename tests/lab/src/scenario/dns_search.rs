@@ -95,8 +95,14 @@ fn led(case: Case, command: &'static str) -> Case {
             let fix = &report["verdict"]["fixes"][0];
             let pasted = fix["command"].as_str().unwrap_or_default();
             ensure!(pasted.contains(command), "the first fix is {fix:#}");
-            let text = fix["text"].as_str().unwrap_or_default();
-            ensure!(text.contains("ndots") && text.contains(RIGHT), "{text}");
+            let fixes = report["verdict"]["fixes"].to_string();
+            ensure!(
+                fix["text"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(RIGHT)),
+                "{fix:#}"
+            );
+            ensure!(fixes.contains("Set ndots to 1"), "{fixes}");
             let finding = verdict(report)?;
             let earlier = &finding["evidence"]["led_by"][0];
             let summary = earlier["summary"].as_str().unwrap_or_default();
@@ -220,6 +226,36 @@ pub const SCENARIOS: &[Scenario] = &[
             let ssh = Tool::new("ssh").args(["-o", "BatchMode=yes", "-p", &port, &login, "true"]);
             let case = Case::check(lab.postgres()?.conn()).ssh(route).asks(ssh);
             Ok(led_to_hop(case, &ns).keep(server).netns(ns))
+        },
+    ),
+    Scenario::new(
+        "dns-search-first-host",
+        "a list of hosts: the first is led astray, the second has no server",
+        Expect::Fail("tcp.refused"),
+        NEEDS,
+        |lab| {
+            let (ns, server) = named(lab, CLUSTER, WILDCARD)?;
+            let conn = Conn::new().set("host", format!("{NAME},{RIGHT}"));
+            let case = Case::check(conn.set("port", free_port()).set("user", "app"));
+            Ok(led(case, "host=db.example.test.").keep(server).netns(ns))
+        },
+    ),
+    Scenario::new(
+        "dns-search-other-host",
+        "a list of hosts: the first refuses the password, and the second would be led astray",
+        Expect::Fail("auth.password.wrong"),
+        NEEDS,
+        |lab| {
+            let (ns, server) = named(lab, CLUSTER, WILDCARD)?;
+            let pg = on(lab, &ns, RIGHT)?;
+            let conn = pg.conn().set("host", format!("{RIGHT},{NAME}"));
+            let case = Case::check(conn).password("wr0ng-pw");
+            let case = case.warns("dns.search-domain").assert(|report| {
+                let evidence = &verdict(report)?["evidence"];
+                ensure!(evidence["led_by"].is_null(), "{evidence:#}");
+                Ok(())
+            });
+            Ok(case.keep((pg, server)).netns(ns))
         },
     ),
     Scenario::new(
