@@ -600,6 +600,30 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_that_led_here_comes_first() {
+        static EARLIER: Cause = Cause {
+            code: "a.b",
+            fixes: &[fix("Turn back"), fix("Ask"), fix("Give up")],
+            ..PLAIN
+        };
+        let texts = |finding: &Finding| {
+            let fixes = finding.fixes().into_iter();
+            fixes.map(|fix| fix.text).collect::<Vec<_>>()
+        };
+        let warning = Finding::new(&EARLIER)
+            .with("port", 1)
+            .with("host", "x".to_owned());
+        let led = Finding::new(&ROW).with("port", 2).led_by(&[&warning]);
+        assert_eq!(texts(&led), ["Turn back", "Ask", "Open 2", "Wait"]);
+        let told = &led.evidence["led_by"][0];
+        assert_eq!(told["cause"], "a.b");
+        assert_eq!(told["summary"], "Port 1 of x is shut");
+        // A product's own fixes come after it, too.
+        let instead = led.fix_instead([&ROW.fixes[2]]);
+        assert_eq!(texts(&instead), ["Turn back", "Ask", "Wait"]);
+    }
+
+    #[test]
     fn a_command_in_general_has_capital_words() {
         static GENERAL: Cause = Cause {
             fixes: &[run("Call it:", "ping {host} -c {{1}}")],

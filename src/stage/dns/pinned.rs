@@ -13,8 +13,8 @@ use crate::finding::{Finding, shown};
 use crate::report::Stage;
 use crate::stage::{BackgroundCheck, Observation};
 
-/// Looks up the names of a run that failed whose addresses were given; none where there is no such
-/// name. A run that passes asks nothing about them.
+/// Looks up the names whose addresses were given, for a run that failed; `None` where
+/// there is no such name. A run that passes asks nothing about them.
 pub fn check_pinned(target: &Target, ctx: &Ctx) -> Option<BackgroundCheck> {
     // A tunnel's last hop has a view of its own.
     let endpoints = target.endpoints.iter().filter(|_| target.ssh.is_none());
@@ -42,10 +42,13 @@ pub fn check_pinned(target: &Target, ctx: &Ctx) -> Option<BackgroundCheck> {
     })
 }
 
-/// The name of an entry and the address that is used in its place.
+/// The name of an entry and the address that is used in its place. One of this machine
+/// is a tunnel's or a proxy's, and never a name's old one.
 fn pinned(endpoint: &Endpoint) -> Option<(String, IpAddr)> {
     match (&endpoint.place, Place::of_host(&endpoint.host)) {
-        (Place::Ip(given, _), Place::Name(name)) if !name.is_empty() => Some((name, *given)),
+        (Place::Ip(given, _), Place::Name(name)) if !name.is_empty() && !given.is_loopback() => {
+            Some((name, *given))
+        }
         _ => None,
     }
 }
