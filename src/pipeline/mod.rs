@@ -14,7 +14,7 @@ pub use session::{Another, joined};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cause::{Cause, family};
+use crate::cause::{self, Cause, family};
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
@@ -485,8 +485,24 @@ impl Run<'_> {
     }
 }
 
+/// Whether a failure would be the same whichever machine was reached: what it needs
+/// is missing here.
+fn is_of_this_side(failure: &Finding) -> bool {
+    let cause = failure.cause;
+    cause.is_of(family::CONFIG)
+        || cause.is_of(family::TLS_ROOT)
+        || cause.is_any(&[
+            &cause::tls::CRL,
+            &cause::tls::CLIENT_KEY,
+            &cause::auth::PASSWORD_MISSING,
+        ])
+}
+
 /// Whether a warning about a name is about the host that a failure is about.
 fn concerns(warning: &Finding, failure: &Finding, target: &Target) -> bool {
+    if is_of_this_side(failure) {
+        return false;
+    }
     let several = target.endpoints.len() > 1 && target.ssh.is_none();
     let failed = failure.evidence.get("endpoint").map(shown);
     let name = warning.evidence.get("name").map(shown);
