@@ -232,6 +232,12 @@ impl Finding {
         self
     }
 
+    /// A template as a sentence, filled from the evidence; `None` if a value is
+    /// missing.
+    pub fn filled_text(&self, template: &str) -> Option<String> {
+        self.fill(template, Quoting::None)
+    }
+
     fn filled(&self, row: &FixRow) -> Option<Fix> {
         Some(Fix {
             text: self.fill(row.text, Quoting::None)?,

@@ -181,6 +181,9 @@ pub struct Translated {
     pub warnings: Vec<Finding>,
     /// Whether certificates are not to be verified, whatever files there are.
     pub no_verify: bool,
+    /// Whether a server that takes writes is looked for first, which libpq has no
+    /// word for.
+    pub prefer_primary: bool,
 }
 
 /// libpq reads `ssl=true` in a URL alone (`conninfo_uri_parse_params`), and
@@ -295,6 +298,10 @@ impl Translated {
                 "0" | "false" | "no" | "off" | "f" => Some(("sslmode", "disable".to_owned())),
                 value => Some(("sslmode", value.to_owned())),
             },
+            "targetservertype" => {
+                self.prefer_primary = value == "preferPrimary";
+                Some(("target_session_attrs", session_attrs(value)))
+            }
             name => equivalent(name).map(|keyword| (keyword, value)),
         };
         if let Some((keyword, value)) = &to {
@@ -309,6 +316,21 @@ impl Translated {
     }
 }
 
+/// libpq's words for the kind of server that pgjdbc or R2DBC are to choose. Both
+/// take for a primary what answers `off` to `show transaction_read_only`
+/// (pgjdbc, `ConnectionFactoryImpl.isPrimary`), as `read-write` does. A value that
+/// neither knows stays as it is, to be refused.
+fn session_attrs(value: String) -> String {
+    let known = match value.as_str() {
+        "any" | "ANY" | "preferPrimary" => "any",
+        "primary" | "master" | "PRIMARY" | "MASTER" => "read-write",
+        "secondary" | "slave" | "SECONDARY" => "read-only",
+        "preferSecondary" | "preferSlave" | "PREFER_SECONDARY" => "prefer-standby",
+        _ => return value,
+    };
+    known.to_owned()
+}
+
 /// libpq's keyword for another driver's parameter with the same values.
 fn equivalent(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -321,6 +343,8 @@ fn equivalent(name: &str) -> Option<&'static str> {
         "connecttimeout" | "logintimeout" => "connect_timeout",
         "channelbinding" => "channel_binding",
         "gssencmode" => "gssencmode",
+        // With values of its own.
+        "targetservertype" => "target_session_attrs",
         _ => return None,
     })
 }

@@ -110,6 +110,16 @@ keyword! {
     }
 }
 
+impl TargetSessionAttrs {
+    /// Which of a cluster's addresses leads to such a server.
+    pub fn side(self) -> &'static str {
+        match self {
+            Self::Any | Self::ReadWrite | Self::Primary => "read-write",
+            Self::ReadOnly | Self::Standby | Self::PreferStandby => "read-only",
+        }
+    }
+}
+
 keyword! {
     /// `load_balance_hosts`.
     LoadBalance {

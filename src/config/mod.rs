@@ -92,6 +92,9 @@ pub struct Target {
     pub require_peer: Option<String>,
     /// `target_session_attrs`.
     pub session_attrs: TargetSessionAttrs,
+    /// Whether a server that takes writes is looked for first, as pgjdbc does with
+    /// `targetServerType=preferPrimary`.
+    pub prefer_primary: bool,
     /// `connect_timeout`, where it is set and bounds anything.
     pub connect_timeout: Option<Duration>,
     /// TCP keepalives.

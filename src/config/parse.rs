@@ -22,6 +22,8 @@ pub struct Reading {
     pub warnings: Vec<Finding>,
     /// Whether certificates are not to be verified, whatever files there are.
     pub no_verify: bool,
+    /// Whether a server that takes writes is looked for first.
+    pub prefer_primary: bool,
     /// Whether what stands in the port's place may be a password.
     pub hide_port: bool,
 }
@@ -494,6 +496,7 @@ impl Reading {
         self.translations.extend(translated.translations);
         self.warnings.extend(translated.warnings);
         self.no_verify |= translated.no_verify;
+        self.prefer_primary |= translated.prefer_primary;
     }
 }
 

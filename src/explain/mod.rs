@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub use text::{LONGEST, MOST_LINES};
 
-use crate::cause::{self, Cause, client, family};
+use crate::cause::{self, Cause, client, family, server};
 use crate::finding::{Finding, Fix};
 pub use crate::message::Phase;
 use crate::message::{self, Finder, Pattern, Weight};
@@ -241,6 +241,10 @@ fn confirm_with(cause: &Cause) -> Option<String> {
         &client::PREPARED_STATEMENT,
     ]) {
         "dbdoctor stress --attempts 50 --concurrency 10 TARGET"
+    } else if any(&[&server::READ_ONLY, &server::READ_ONLY_SETTING]) {
+        "dbdoctor check --expect-writable TARGET"
+    } else if any(&[&server::SEVERAL]) {
+        "dbdoctor stress TARGET"
     } else if any(&[&client::SCRAM_UNSUPPORTED]) {
         "dbdoctor auth -v TARGET"
     } else if any(&[&client::PORTPROXY]) || of(family::IDLE) {
@@ -370,16 +374,19 @@ fn read_line(text: &Text, at: usize) -> Vec<Said> {
         // What fewer words say comes after what more words say.
         most = if same { score } else { score.saturating_sub(8) };
         said.push(Said {
-            causes: causes
-                .into_iter()
-                .enumerate()
-                .map(|(n, cause)| (cause, score.saturating_sub(15 * n as u32)))
-                .collect(),
+            causes: ranked(&causes, score).collect(),
             matched: with_quotes_of(&line.text, it.text),
             phase,
         });
     }
     said
+}
+
+/// Candidates with the sureness of each, the likeliest first.
+fn ranked(causes: &[&'static Cause], score: u32) -> impl Iterator<Item = (&'static Cause, u32)> {
+    let lower = move |n: usize| score.saturating_sub(15 * n as u32);
+    let ranked = causes.iter().enumerate();
+    ranked.map(move |(n, cause)| (*cause, lower(n)))
 }
 
 /// A rule's text with the kind of quotes that the line has: rules are written
@@ -411,7 +418,7 @@ fn own_codes(folded: &str) -> Vec<Said> {
 
 /// An SQLSTATE in a line, which says it in any language.
 fn sqlstate(text: &str, folded: &str) -> Option<Said> {
-    SQLSTATES.iter().find_map(|(state, cause)| {
+    SQLSTATES.iter().find_map(|(state, causes)| {
         let at = text.find(state)?;
         let before = text.get(..at)?;
         let after = text.get(at + state.len()..)?;
@@ -425,7 +432,7 @@ fn sqlstate(text: &str, folded: &str) -> Option<Said> {
             || (before.ends_with(":  ") && after.starts_with(": "))
             || text.trim() == *state;
         (alone && (lettered || told)).then(|| Said {
-            causes: vec![(*cause, if lettered { 92 } else { 78 })],
+            causes: ranked(causes, if lettered { 92 } else { 78 }).collect(),
             matched: format!("SQLSTATE {state}"),
             phase: None,
         })

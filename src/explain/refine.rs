@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use crate::cause::{
-    Cause, auth, client, config, dns, family, idle, key, protocol, ssh, tcp, tls, tunnel,
+    Cause, auth, client, config, dns, family, idle, key, protocol, server, ssh, tcp, tls, tunnel,
 };
 use crate::message::Phase;
 use crate::stage::dns::name;
@@ -129,6 +129,8 @@ pub fn causes(
         causes = vec![&ssh::SILENT, &ssh::CLOSED, &ssh::NOT_SSH];
     } else if *first == auth::DATABASE_MISSING && database_is_user(text, &line.text) {
         causes.push(&config::DEFAULT_USED);
+    } else if *first == server::READ_ONLY && text.mentions("default_transaction_read_only") {
+        causes.sort_by_key(|cause| **cause != server::READ_ONLY_SETTING);
     } else if *first == client::LOOP_CLOSED && is_reset_nearby(text, at) {
         // What asyncpg wraps around the reason, where there is one.
         causes.clear();

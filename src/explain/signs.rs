@@ -5,23 +5,23 @@ use crate::cause::{Cause, auth, client, idle, server};
 
 /// SQLSTATEs (PostgreSQL documentation, Appendix A) that say it, whatever the
 /// language of the message.
-pub const SQLSTATES: &[(&str, &Cause)] = &[
-    ("28P01", &auth::PASSWORD_WRONG),
-    ("28000", &auth::HBA_NO_ENTRY),
-    ("3D000", &auth::DATABASE_MISSING),
-    ("53300", &server::CONNECTIONS_FULL),
-    ("53100", &server::RESOURCES),
-    ("53200", &server::RESOURCES),
-    ("57P01", &idle::TERMINATED),
-    ("57P02", &server::RECOVERING),
-    ("57P03", &server::STARTING),
-    ("57P05", &idle::SERVER_TIMEOUT),
-    ("25P03", &idle::SERVER_TIMEOUT),
-    ("25P04", &idle::SERVER_TIMEOUT),
-    ("25006", &server::READ_ONLY),
-    ("42704", &server::OPTION),
-    ("26000", &client::PREPARED_STATEMENT),
-    ("42P05", &client::PREPARED_STATEMENT),
+pub const SQLSTATES: &[(&str, &[&Cause])] = &[
+    ("28P01", &[&auth::PASSWORD_WRONG]),
+    ("28000", &[&auth::HBA_NO_ENTRY]),
+    ("3D000", &[&auth::DATABASE_MISSING]),
+    ("53300", &[&server::CONNECTIONS_FULL]),
+    ("53100", &[&server::RESOURCES]),
+    ("53200", &[&server::RESOURCES]),
+    ("57P01", &[&idle::TERMINATED]),
+    ("57P02", &[&server::RECOVERING]),
+    ("57P03", &[&server::STARTING]),
+    ("57P05", &[&idle::SERVER_TIMEOUT]),
+    ("25P03", &[&idle::SERVER_TIMEOUT]),
+    ("25P04", &[&idle::SERVER_TIMEOUT]),
+    ("25006", &[&server::READ_ONLY, &server::READ_ONLY_SETTING]),
+    ("42704", &[&server::OPTION]),
+    ("26000", &[&client::PREPARED_STATEMENT]),
+    ("42P05", &[&client::PREPARED_STATEMENT]),
 ];
 
 /// Who quotes other people's errors. The name is said, and what is inside is

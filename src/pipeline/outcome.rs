@@ -153,7 +153,8 @@ impl Run<'_> {
     /// Every attempt failed: the first one's failure is the verdict, the
     /// others are its evidence. Nothing makes good for dead hosts, unless a
     /// host that answered decided the run: libpq goes no further after it.
-    pub(super) fn fail_all(&mut self, failures: Vec<FailedAttempt>, decided: bool) {
+    pub(super) fn fail_all(&mut self, mut failures: Vec<FailedAttempt>, decided: bool) {
+        lead_with_setting(&mut failures);
         let mut failures = failures.into_iter();
         let Some(first) = failures.next() else {
             return;
@@ -223,6 +224,18 @@ impl Run<'_> {
                 self.progress.ended(&record);
             }
         }
+    }
+}
+
+/// Where no host meets `target_session_attrs`, the one that only a setting keeps
+/// from it says more than those that are of the wrong kind.
+fn lead_with_setting(failures: &mut [FailedAttempt]) {
+    let role = |failed: &FailedAttempt| failed.finding.cause == &cause::server::READ_ONLY;
+    let setting = |failed: &FailedAttempt| failed.finding.fills("source");
+    if failures.first().is_some_and(role)
+        && let Some(at) = failures.iter().position(|it| role(it) && setting(it))
+    {
+        failures[..=at].rotate_right(1);
     }
 }
 

@@ -46,7 +46,7 @@ impl Run<'_> {
     ) -> Result<Arrived, Failed> {
         let mut failures = Vec::new();
         let mut decided = false;
-        for attrs in passes(target.session_attrs) {
+        for attrs in passes(target) {
             let target = Target {
                 session_attrs: *attrs,
                 ..target.clone()
@@ -306,9 +306,10 @@ pub fn joined(own: Option<&str>, more: Option<&str>) -> Option<String> {
 
 /// The passes over the host list (`target_session_attrs`, PostgreSQL
 /// documentation: `prefer-standby` looks for a standby first, then takes any).
-fn passes(attrs: TargetSessionAttrs) -> &'static [TargetSessionAttrs] {
+fn passes(target: &Target) -> &'static [TargetSessionAttrs] {
     use TargetSessionAttrs::*;
-    match attrs {
+    match target.session_attrs {
+        Any if target.prefer_primary => &[ReadWrite, Any],
         Any => &[Any],
         ReadWrite => &[ReadWrite],
         ReadOnly => &[ReadOnly],

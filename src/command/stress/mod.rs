@@ -7,6 +7,7 @@
 
 mod crashes;
 mod progress;
+mod servers;
 mod stats;
 
 use std::pin::pin;
@@ -20,8 +21,8 @@ use super::crash_loop::Generation;
 use super::interrupt::interruption;
 use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
-use crate::config::Target;
 use crate::config::request::{Request, TimeLimits};
+use crate::config::{Endpoint, Target};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
 use crate::host_kind;
@@ -30,6 +31,7 @@ use crate::report::{Report, Stage, StageRecord};
 use crate::system::System;
 
 use progress::Show;
+use servers::Identity;
 use stats::{Account, Miss, Sample};
 
 /// How often the facts are brought up to date and progress is told.
@@ -238,8 +240,17 @@ impl StressTest {
             return;
         }
         self.show.done(&self.account);
-        self.account.conclude(report.stage(Stage::Stress));
+        let (host, endpoint) = place(&self.target);
+        self.account
+            .conclude(report.stage(Stage::Stress), &host, &endpoint);
     }
+}
+
+/// The target's host, and how it is named in sentences.
+fn place(target: &Target) -> (String, String) {
+    let hosts = target.endpoints.iter().map(|it| it.host.as_str());
+    let labels: Vec<String> = target.endpoints.iter().map(Endpoint::label).collect();
+    (hosts.collect::<Vec<_>>().join(","), labels.join(", "))
 }
 
 /// An attempt, reduced to what is counted, and its records if it passed.
@@ -322,6 +333,7 @@ async fn attempt(
             total,
             failure,
             address,
+            server: Identity::of(&report.stage(Stage::Server).facts),
             passed_over,
             stages,
             served_by,

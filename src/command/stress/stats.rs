@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::crashes;
-use crate::cause::{self, auth, family};
+use super::servers::{Identity, Servers};
+use crate::cause::{self, auth, family, server};
 use crate::command::crash_loop::Generation;
 use crate::finding::Finding;
 use crate::report::{Stage, StageRecord, ms};
@@ -23,6 +24,8 @@ pub struct Sample {
     pub failure: Option<Finding>,
     /// The address it ended on.
     pub address: Option<String>,
+    /// Which server answered there, where one did.
+    pub server: Option<Identity>,
     /// The addresses before it that did not work.
     pub passed_over: Vec<Miss>,
     /// The time of each stage.
@@ -81,14 +84,20 @@ impl Account {
     /// the test with.
     pub fn guarded(&self) -> Option<String> {
         let failure = self.samples.last()?.failure.as_ref()?;
-        (failure.cause == &cause::server::WRONG_IDENTITY)
+        // A server of the wrong role is another member of the right cluster, and
+        // the next attempt may come to the right one.
+        (failure.cause == &server::WRONG_IDENTITY && !failure.fills("side"))
             .then(|| "stopped: this is not the expected server".to_owned())
     }
 
     /// Writes the facts, and ends the stage: the most frequent cause is the
     /// verdict.
-    pub fn conclude(&self, record: &mut StageRecord) {
+    /// `host` and `endpoint` are the target's.
+    pub fn conclude(&self, record: &mut StageRecord, host: &str, endpoint: &str) {
+        let servers = Servers::of(&self.samples);
+        let several = servers.finding(host, endpoint);
         self.note(record);
+        record.fact("servers", servers.to_value());
         let (passed, of) = (self.succeeded(), self.samples.len());
         let (low, high) = wilson(passed, of);
         let interval = format!("{:.0} to {:.0} %", low * 100.0, high * 100.0);
@@ -98,8 +107,21 @@ impl Account {
             ),
             None => format!("{passed} of {of} attempts passed ({interval})"),
         };
+        if servers.count() > 1 {
+            record.summary += &format!(", {} servers", servers.count());
+        }
         let mut findings = self.by_cause().into_iter().filter_map(|(_, failed)| {
             let finding = failed.first()?.failure.clone()?;
+            let of_role = finding
+                .cause
+                .is_any(&[&server::WRONG_IDENTITY, &server::READ_ONLY]);
+            let finding = match &several {
+                Some(several) if of_role => finding
+                    .without(&["side"])
+                    .with_evidence_of(several.clone())
+                    .with_fixes_of(server::SEVERAL.fixes),
+                _ => finding,
+            };
             Some(
                 finding
                     .with("failed_attempts", failed.len())
@@ -119,7 +141,7 @@ impl Account {
                 .with("success_rate", interval.clone());
             record.findings.insert(0, crashing.as_failure());
         }
-        for finding in self.dead_addresses() {
+        for finding in self.dead_addresses().into_iter().chain(several) {
             record.warn(finding);
         }
         let failed = record.findings.first().map(|finding| finding.status);
@@ -396,6 +418,7 @@ pub mod tests {
             total: Duration::from_millis(total),
             failure: cause.map(Finding::new),
             address: Some(address.to_owned()),
+            server: None,
             passed_over: Vec::new(),
             stages: vec![(Stage::Tcp, Duration::from_millis(total / 2))],
             served_by: None,
@@ -409,7 +432,7 @@ pub mod tests {
         };
         let mut record = StageRecord::new(Stage::Stress);
         record.begin();
-        account.conclude(&mut record);
+        account.conclude(&mut record, "db.test", "db.test:5432");
         record
     }
 

@@ -13,6 +13,7 @@ use crate::text::moment::span;
 use crate::wire::session::Session;
 
 use super::facts::Facts;
+use super::read_only::Setting;
 use super::slots::{self, Limit};
 use super::{Looked, versions};
 
@@ -208,16 +209,38 @@ impl Looked<'_> {
                         format!("the server at {here} reports {what} {actual}"),
                     ),
                 };
+                let setting = Setting::of(facts).filter(|_| guard == "--expect-writable");
+                if let Some(setting) = setting {
+                    let finding = self
+                        .finding(&server::READ_ONLY_SETTING)
+                        .with("guard", guard);
+                    return Err(setting.explain(finding, self.target));
+                }
                 return Err(self
                     .finding(&server::WRONG_IDENTITY)
                     .with("guard", guard)
                     .with("rule", rule)
                     .with("found", found)
                     .with("expected", expected)
-                    .with("actual", actual));
+                    .with("actual", actual)
+                    .word("side", self.side_wanted(guard)));
             }
         }
         Ok(())
+    }
+}
+
+impl Looked<'_> {
+    /// Which of a cluster's addresses leads to a server that this guard allows,
+    /// where the guard is about that.
+    fn side_wanted(&self, guard: &str) -> Option<&'static str> {
+        match (guard, self.target.guards.role) {
+            ("--expect-writable", _) | ("--expect-role", Some(ServerRole::Primary)) => {
+                Some("read-write")
+            }
+            ("--expect-role", Some(ServerRole::Standby)) => Some("read-only"),
+            _ => None,
+        }
     }
 }
 

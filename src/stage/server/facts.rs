@@ -75,6 +75,20 @@ macro_rules! tls {
     };
 }
 
+/// Where a value of default_transaction_read_only comes from that makes sessions
+/// read-only; all settings are gone through for it, and only then.
+macro_rules! read_only {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN ",
+            setting!("default_transaction_read_only"),
+            " OPERATOR(pg_catalog.=) 'on' THEN (SELECT ",
+            $column,
+            " FROM pg_catalog.pg_settings g WHERE g.name OPERATOR(pg_catalog.=) 'default_transaction_read_only') END"
+        )
+    };
+}
+
 /// What is asked for: a name, and the expression.
 const COLUMNS: &[(&str, &str)] = &[
     ("version", "pg_catalog.version()"),
@@ -153,7 +167,18 @@ const COLUMNS: &[(&str, &str)] = &[
             " END"
         ),
     ),
+    ("read_only_source", read_only!("g.source")),
+    // Shown to a superuser and to members of pg_read_all_settings alone.
+    ("read_only_file", read_only!("g.sourcefile")),
+    ("read_only_line", read_only!("g.sourceline")),
 ];
+
+/// Asked for too, as the last: it needs a function that is not there in every
+/// relative of PostgreSQL, and that an administrator may have taken away.
+const IDENTIFIER: (&str, &str) = (
+    "system_identifier",
+    "(SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)",
+);
 
 /// The answer, by name. What is NULL or was not answered is not in it.
 #[derive(Clone, Debug, Default)]
@@ -162,15 +187,21 @@ pub struct Facts(BTreeMap<&'static str, String>);
 impl Facts {
     /// The query.
     pub fn query() -> String {
+        format!("{}, {}", Self::query_without_identifier(), IDENTIFIER.1)
+    }
+
+    /// The query for a server that does not tell its system identifier.
+    pub fn query_without_identifier() -> String {
         let list: Vec<&str> = COLUMNS.iter().map(|(_, sql)| *sql).collect();
         format!("SELECT {}", list.join(", "))
     }
 
-    /// Reads the query's one row.
+    /// Reads the one row of either query.
     pub fn of_row(row: &Row) -> Self {
         Self(
             COLUMNS
                 .iter()
+                .chain([&IDENTIFIER])
                 .zip(row)
                 .filter_map(|((name, _), value)| Some((*name, value.clone()?)))
                 .collect(),

@@ -8,6 +8,7 @@ mod attrs;
 mod classify;
 mod facts;
 mod notes;
+mod read_only;
 mod slots;
 mod stall;
 mod versions;
@@ -15,7 +16,7 @@ mod versions;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cause::{pooler, protocol, server};
-use crate::config::{Endpoint, Target};
+use crate::config::{Endpoint, Target, TargetSessionAttrs};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::{commands, in_words};
@@ -31,6 +32,7 @@ use crate::wire::session::{QueryError, Session};
 
 use attrs::Nature;
 use facts::Facts;
+use read_only::Setting;
 
 /// Asks for the server's facts in one query, and checks
 /// `target_session_attrs` and the guards on them.
@@ -58,14 +60,21 @@ pub async fn probe(
         Ok(facts) => facts,
     };
     let answered = SystemTime::now();
-    let nature = looked.nature(session, &facts, ctx).await?;
+    let (nature, unmet) = looked.nature(session, &facts, ctx).await?;
 
     notes::note(record, session, &facts, nature);
+    if let Some(finding) = unmet {
+        return Err(finding);
+    }
     looked.warn_of_limits(session, &facts, ctx, record).await;
+    let setting = looked.read_only_setting(&facts);
+    if let Some(setting) = setting.filter(|_| !target.guards.writable) {
+        record.warn(setting);
+    }
     looked.warn_of_age(record, &facts);
     looked.warn_of_clock(record, &facts, asked, answered);
     looked.guard(&facts)?;
-    record.summary = notes::summary(session, &facts, nature);
+    record.summary = notes::summary(session, &facts, nature, target);
     Ok(())
 }
 
@@ -106,7 +115,15 @@ impl Looked<'_> {
             return Ok(Facts::default());
         }
         let asked = Instant::now();
-        let error = match session.simple_query(&Facts::query(), ctx).await {
+        let mut answer = session.simple_query(&Facts::query(), ctx).await;
+        if let Err(QueryError::Server(said)) = &answer
+            && !ends_session(said)
+            && is_denied(said)
+        {
+            let query = Facts::query_without_identifier();
+            answer = session.simple_query(&query, ctx).await;
+        }
+        let error = match answer {
             Ok(rows) => return Ok(rows.first().map(Facts::of_row).unwrap_or_default()),
             Err(error) => error,
         };
@@ -207,9 +224,14 @@ impl Looked<'_> {
         }
     }
 
-    /// Checks `target_session_attrs`; libpq goes on to the next host where it
-    /// is not met or cannot be told.
-    async fn nature(&self, session: &mut Session, facts: &Facts, ctx: &Ctx) -> Verdict<Nature> {
+    /// What the server is, and why it does not meet `target_session_attrs`; libpq
+    /// goes on to the next host where it does not, or where that cannot be told.
+    async fn nature(
+        &self,
+        session: &mut Session,
+        facts: &Facts,
+        ctx: &Ctx,
+    ) -> Verdict<(Nature, Option<Finding>)> {
         let wanted = self.target.session_attrs;
         let mut nature = Nature::reported(session);
         if attrs::met(wanted, nature).is_none() {
@@ -217,26 +239,34 @@ impl Looked<'_> {
                 Ok(nature) => nature,
                 Err(error) => {
                     return Err(self
-                        .finding(&server::READ_ONLY)
-                        .with("wanted", wanted.as_str())
-                        .with("actual", "of unknown kind")
-                        .with("error", error.to_string())
-                        .then_next_host());
+                        .unmet(facts, "of unknown kind")
+                        .with("error", error.to_string()));
                 }
             };
         }
-        if attrs::met(wanted, nature) == Some(false) {
-            return Err(self
-                .finding(&server::READ_ONLY)
-                .with("wanted", wanted.as_str())
-                .with("actual", nature.describe())
-                .then_next_host());
-        }
+        let met = attrs::met(wanted, nature) != Some(false);
+        let unmet = (!met).then(|| self.unmet(facts, nature.describe()));
         nature.standby = nature.standby.or(facts.truth("in_recovery"));
         nature.read_only_by_default = nature
             .read_only_by_default
             .or(facts.truth("default_transaction_read_only"));
-        Ok(nature)
+        Ok((nature, unmet))
+    }
+
+    /// `target_session_attrs` is not met. Other members of the cluster do not help
+    /// where a setting keeps its primary from writing.
+    fn unmet(&self, facts: &Facts, actual: &'static str) -> Finding {
+        let wanted = self.target.session_attrs;
+        let finding = self
+            .finding(&server::READ_ONLY)
+            .with("wanted", wanted.as_str())
+            .with("actual", actual)
+            .then_next_host();
+        let setting = Setting::of(facts).filter(|_| wanted == TargetSessionAttrs::ReadWrite);
+        match setting {
+            Some(setting) => setting.explain(finding, self.target),
+            None => finding.word("side", wanted.side()),
+        }
     }
 }
 
@@ -248,6 +278,11 @@ fn ends_session(error: &ServerError) -> bool {
 /// Whether the server lacks something it needs to work.
 fn is_lack(error: &ServerError) -> bool {
     error.code.starts_with("53") || error.code.starts_with("58")
+}
+
+/// Whether a function is not there, or not for this role.
+fn is_denied(error: &ServerError) -> bool {
+    matches!(error.code.as_str(), "42883" | "42501")
 }
 
 fn ms(duration: Duration) -> u64 {

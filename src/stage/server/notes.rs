@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::config::{Target, TargetSessionAttrs};
 use crate::finding::Composed;
 use crate::report::StageRecord;
 use crate::text;
@@ -32,7 +33,13 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
     record.fact("in_recovery", nature.standby);
     record.fact("read_only_by_default", nature.read_only_by_default);
     record.fact("read_only", facts.truth("transaction_read_only"));
-    for name in ["database", "session_user", "current_user", "cluster_name"] {
+    for name in [
+        "database",
+        "session_user",
+        "current_user",
+        "cluster_name",
+        "system_identifier",
+    ] {
         record.fact(name, text(name));
     }
     record.fact("superuser", facts.truth("superuser"));
@@ -111,16 +118,16 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
     record.fact("pooler_seen_by", pooler);
 }
 
-/// Seconds since 1970 as RFC 3339.
+/// Seconds since 1970 as RFC 3339, to the millisecond.
 fn instant(seconds: f64) -> Option<String> {
-    OffsetDateTime::from_unix_timestamp(seconds as i64)
+    OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e3).round() as i128 * 1_000_000)
         .ok()?
         .format(&time::format_description::well_known::Rfc3339)
         .ok()
 }
 
 /// The server in one line.
-pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature) -> String {
+pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature, target: &Target) -> String {
     let mut parts = Vec::new();
     match session.parameters.get("server_version") {
         Some(version) => parts.push(format!("PostgreSQL {}", text::clean(version))),
@@ -134,5 +141,16 @@ pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature) -> Strin
     if let (Some(used), Some(limit)) = (facts.integer("used"), usable_slots(facts)) {
         parts.push(format!("{used} of {limit} slots taken"));
     }
-    parts.join(", ")
+    let summary = parts.join(", ");
+    match nature.standby == Some(true) && takes_any_role(target) {
+        true => format!(
+            "{summary}; to require a primary: target_session_attrs=read-write or --expect-role primary"
+        ),
+        false => summary,
+    }
+}
+
+/// Whether nothing says which role the server must have.
+fn takes_any_role(target: &Target) -> bool {
+    target.session_attrs == TargetSessionAttrs::Any && target.guards.role.is_none()
 }

@@ -83,6 +83,7 @@ pub struct PostgresBuilder<'a> {
     netns: Option<String>,
     sql: Vec<String>,
     unready: bool,
+    own_cluster: bool,
     language: Option<String>,
     env: Vec<(String, String)>,
 }
@@ -100,6 +101,7 @@ impl<'a> PostgresBuilder<'a> {
             netns: None,
             sql: Vec::new(),
             unready: false,
+            own_cluster: false,
             language: None,
             env: Vec::new(),
         }
@@ -171,11 +173,20 @@ impl<'a> PostgresBuilder<'a> {
         self
     }
 
+    /// Is initialised by itself, and so has a system identifier of its own.
+    pub fn own_cluster(mut self) -> Self {
+        self.own_cluster = true;
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Result<Postgres> {
         let dir = self.lab.dir("pg")?;
         let data = dir.join("data");
-        let template = self.lab.template()?;
+        let template = match self.own_cluster {
+            true => make_template(self.lab)?,
+            false => self.lab.template()?,
+        };
         Tool::new("cp")
             .args(["-a", "--reflink=auto"])
             .args([template.display(), data.display()])

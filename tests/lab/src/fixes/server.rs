@@ -115,6 +115,48 @@ pub(super) const RUN: &[FixRun] = &[
         Then::Prints("t | off"),
     ),
     FixRun::new(
+        "server.read-only.setting",
+        "psql",
+        "server-read-only-setting-role",
+        Then::Prints("on | user"),
+    ),
+    server(
+        "server.read-only.setting",
+        "echo 'alter database",
+        "server-read-only-setting-database",
+        Then::Passes,
+    ),
+    server(
+        "server.read-only.setting",
+        "echo 'alter role :\"role\" reset",
+        "server-read-only-setting-role",
+        Then::Passes,
+    ),
+    server(
+        "server.read-only.setting",
+        "echo 'alter role :\"role\" in database",
+        "server-read-only-setting-role-in-database",
+        Then::Passes,
+    ),
+    server(
+        "server.read-only.setting",
+        "echo 'alter role all",
+        "server-read-only-setting-all-roles",
+        Then::Passes,
+    ),
+    server(
+        "server.read-only.setting",
+        "psql -U postgres",
+        "server-read-only-setting-system",
+        Then::Passes,
+    ),
+    server(
+        "server.read-only",
+        "echo 'alter database",
+        "server-read-only-setting-wanted",
+        Then::Passes,
+    ),
+    FixRun::new(
         "server.resources",
         "df -h",
         "server-resources",

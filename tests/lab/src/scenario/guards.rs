@@ -297,7 +297,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "guard-writable",
         "sessions are read-only by default, and --expect-writable",
-        Expect::Fail("server.wrong-identity"),
+        Expect::Fail("server.read-only.setting"),
         &[Need::Postgres],
         |lab| {
             let pg = lab

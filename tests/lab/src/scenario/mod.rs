@@ -78,6 +78,7 @@ mod ssh_stranger;
 mod ssh_trust;
 mod ssh_who;
 pub mod stress;
+pub mod stress_servers;
 mod tcp;
 mod tcp_pasted;
 mod tls;
@@ -153,6 +154,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server", server::SCENARIOS),
     ("server", server::slots::SCENARIOS),
     ("server", server::pasted::SCENARIOS),
+    ("server", server::read_only::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),
@@ -166,6 +168,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("idle", idle_ssh::SCENARIOS),
     ("stress", stress::SCENARIOS),
     ("stress", crash_loop::SCENARIOS),
+    ("stress", stress_servers::SCENARIOS),
     ("client", client::SCENARIOS),
     ("sockets", sockets::SCENARIOS),
     ("demo", demo::SCENARIOS),

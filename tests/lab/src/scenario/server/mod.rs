@@ -1,6 +1,7 @@
 //! Servers that take no sessions now, or are of the wrong kind.
 
 pub mod pasted;
+pub mod read_only;
 pub mod slots;
 pub mod spoken;
 
@@ -186,7 +187,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "server-read-only-healthy",
         "the same, and target_session_attrs=primary",
-        Expect::Pass,
+        Expect::Warn("server.read-only.setting"),
         &[Need::Postgres],
         |lab| {
             let pg = lab
