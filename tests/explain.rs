@@ -95,6 +95,59 @@ fn what_may_be_too_is_said_after_it() {
     assert_eq!(wrappers, Some("SQLAlchemy"));
 }
 
+/// A standby and a setting print the same: neither is sure, and what decides is said.
+#[test]
+fn a_read_only_transaction_has_two_reasons() {
+    let (standby, setting) = ("server.read-only", "server.read-only.setting");
+    for (text, first) in [
+        (
+            "code: \"25006\", message: \"cannot execute INSERT in a read-only transaction\", severity: \"ERROR\"",
+            standby,
+        ),
+        (
+            "ERROR:  25006: cannot execute UPDATE in a read-only transaction",
+            standby,
+        ),
+        (
+            "psycopg2.errors.ReadOnlySqlTransaction: cannot execute nextval() in a read-only transaction",
+            standby,
+        ),
+        (
+            "PG::ReadOnlySqlTransaction: ERROR:  cannot execute DELETE in a read-only transaction",
+            standby,
+        ),
+        (
+            "FEHLER:  INSERT kann nicht in einer Read-Only-Transaktion ausgeführt werden",
+            standby,
+        ),
+        ("PSQLException, SQLState: 25006", standby),
+        (
+            "db.abcdefgh.supabase.co: ERROR: cannot execute INSERT in a read-only transaction",
+            setting,
+        ),
+        (
+            "ERROR: cannot execute INSERT in a read-only transaction\n\
+             hint: show default_transaction_read_only",
+            setting,
+        ),
+    ] {
+        let found = Explanation::of_text(text).matches;
+        let causes: Vec<_> = found.iter().map(|it| it.cause).collect();
+        assert_eq!(causes.first(), Some(&first), "{text}");
+        for cause in [standby, setting] {
+            let it = found.iter().find(|it| it.cause == cause);
+            let it = it.unwrap_or_else(|| panic!("{text}: {causes:?}"));
+            assert!(
+                it.confidence < dbdoctor::explain::Confidence::High,
+                "{text}"
+            );
+            let confirm = it.confirm_with.as_deref();
+            assert_eq!(confirm, Some("dbdoctor check --expect-writable TARGET"));
+            assert!(it.meaning.contains("pg_is_in_recovery()"), "{cause}");
+        }
+    }
+}
+
 #[test]
 fn secrets_are_not_repeated() {
     for text in [

@@ -563,6 +563,29 @@ mod tests {
     }
 
     #[test]
+    fn a_drivers_kind_of_server_is_libpqs() {
+        for (kind, attrs) in [
+            ("any", "any"),
+            ("primary", "read-write"),
+            ("master", "read-write"),
+            ("secondary", "read-only"),
+            ("slave", "read-only"),
+            ("preferSecondary", "prefer-standby"),
+            ("preferSlave", "prefer-standby"),
+            ("preferPrimary", "any"),
+            ("PREFER_SECONDARY", "prefer-standby"),
+            // Refused as the driver refuses it.
+            ("Primary", "Primary"),
+        ] {
+            let read = made(&[("targetServerType", kind)], Dialect::Of("pgjdbc"));
+            let pair = ("target_session_attrs".to_owned(), attrs.to_owned());
+            assert_eq!(pairs(&read.assignments), [pair]);
+            assert_eq!(read.prefer_primary, kind == "preferPrimary");
+            assert!(read.warnings.is_empty());
+        }
+    }
+
+    #[test]
     fn what_nobody_knows_is_refused() {
         let read = vec![Assignment::new("hots", "canary")];
         let finding = translate(read, Dialect::Libpq, "TARGET", |_| true).unwrap_err();

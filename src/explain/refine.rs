@@ -57,6 +57,16 @@ const WORKING: &[&str] = &[
     "mid-session",
 ];
 
+/// Signs that a setting, and not a standby, keeps a session from writing: its name,
+/// a full disk, and a provider that makes projects read-only before it is full.
+const GUARDED: &[&str] = &[
+    "default_transaction_read_only",
+    "no space left",
+    "disk full",
+    "disk is full",
+    "supabase",
+];
+
 /// When the error in a line came: as the line says, or those nearby, or as
 /// the text usually does.
 pub fn phase(text: &Text, at: usize, usual: Phase) -> Option<Phase> {
@@ -129,7 +139,7 @@ pub fn causes(
         causes = vec![&ssh::SILENT, &ssh::CLOSED, &ssh::NOT_SSH];
     } else if *first == auth::DATABASE_MISSING && database_is_user(text, &line.text) {
         causes.push(&config::DEFAULT_USED);
-    } else if *first == server::READ_ONLY && text.mentions("default_transaction_read_only") {
+    } else if *first == server::READ_ONLY && GUARDED.iter().any(|sign| text.mentions(sign)) {
         causes.sort_by_key(|cause| **cause != server::READ_ONLY_SETTING);
     } else if *first == client::LOOP_CLOSED && is_reset_nearby(text, at) {
         // What asyncpg wraps around the reason, where there is one.

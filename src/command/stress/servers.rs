@@ -91,7 +91,7 @@ struct Server<'a> {
     reached: Vec<&'a str>,
 }
 
-/// The servers that answered, in the order of their first answers.
+/// The servers that answered, primaries first.
 pub struct Servers<'a>(Vec<Server<'a>>);
 
 /// Why several servers should not stand behind one address.
@@ -140,7 +140,12 @@ impl<'a> Servers<'a> {
                 }
             }
         }
-        Self(without_restarts(servers))
+        let mut servers = without_restarts(servers);
+        servers.sort_by_key(|server| {
+            let it = server.identity;
+            (&it.role, &it.cluster_name, &it.address)
+        });
+        Self(servers)
     }
 
     /// How many there are.
