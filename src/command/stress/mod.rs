@@ -267,6 +267,7 @@ async fn attempt(
     identify: bool,
 ) -> Outcome {
     let start = Instant::now();
+    let target = turned(target, number);
     // Nobody is asked anything in the middle of many attempts.
     let ctx = Ctx {
         started: start,
@@ -340,6 +341,20 @@ async fn attempt(
         };
         return (sample, report.stages);
     }
+}
+
+/// The target as this attempt has it: a random order of hosts is another for each
+/// connection, and every host gets its turn.
+fn turned(mut target: Target, number: usize) -> Target {
+    let parameters = &target.report.parameters;
+    let random = parameters
+        .get("load_balance_hosts")
+        .is_some_and(|it| it.value == "random");
+    if random && !target.endpoints.is_empty() {
+        let by = number % target.endpoints.len();
+        target.endpoints.rotate_left(by);
+    }
+    target
 }
 
 /// Whether libpq would go on to the name's next address (interface.md,

@@ -186,13 +186,14 @@ fn options_from(target: &Target) -> Option<String> {
     let options = target.report.parameters.get("options")?;
     let origin = &options.origin;
     let says = options.value.to_ascii_lowercase().contains(SETTING);
-    says.then(|| match (&origin.name, &origin.file, origin.line) {
-        (name, Some(file), Some(line)) => match name {
-            Some(name) => format!("{name} ({file} line {line})"),
-            None => format!("{file} line {line}"),
-        },
-        (Some(name), ..) => name.clone(),
-        _ => origin.kind.clone(),
+    let name = match (&origin.name, origin.kind.as_str()) {
+        (Some(name), "service") => format!("service {name}"),
+        (Some(name), _) => name.clone(),
+        (None, kind) => kind.to_owned(),
+    };
+    says.then(|| match (&origin.file, origin.line) {
+        (Some(file), Some(line)) => format!("{name} ({file} line {line})"),
+        _ => name,
     })
 }
 

@@ -167,6 +167,28 @@ pub const SCENARIOS: &[Scenario] = &[
     )
     .oracle(NOBODY),
     Scenario::new(
+        "stress-servers-random",
+        "load_balance_hosts=random: every connection may come to either of both",
+        Expect::Warn("server.several"),
+        &[Need::Postgres],
+        |lab| {
+            let (one, two) = (primary(lab, "pg1")?, standby(lab, "pg2")?);
+            let conn = one
+                .conn()
+                .set("host", "127.0.0.1,127.0.0.1")
+                .set("port", format!("{},{}", one.port(), two.port()))
+                .set("load_balance_hosts", "random");
+            let case = Case::check(conn).password(lab.password());
+            Ok(case
+                .command("stress")
+                .args(&["--attempts", "10"])
+                .assert(servers(2))
+                .assert(differ("role"))
+                .keep((one, two)))
+        },
+    )
+    .oracle(NOBODY),
+    Scenario::new(
         "stress-servers-name",
         "a name has the addresses of a primary and of a standby",
         Expect::Warn("server.several"),

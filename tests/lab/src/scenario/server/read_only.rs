@@ -186,6 +186,18 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "server-read-only-setting-options-wanted",
+        "the target's own options keep it from what it wants",
+        Expect::Fail("server.read-only"),
+        &[Need::Postgres],
+        |lab| {
+            let conn = lab.postgres()?.conn();
+            let conn = conn.set("options", "-c default_transaction_read_only=on");
+            Ok(case(lab, conn.set("target_session_attrs", "read-write"))
+                .assert(fixed_by("from options in TARGET")))
+        },
+    ),
+    Scenario::new(
         "server-read-only-setting-pooler",
         "a pooler's connect_query did it",
         Expect::Warn("server.read-only.setting"),
