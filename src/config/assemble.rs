@@ -106,7 +106,7 @@ impl Resolver<'_> {
             max_protocol: checked.max_protocol,
             require_peer: self.parameters.text("requirepeer"),
             session_attrs: checked.session_attrs,
-            prefer_primary: self.prefer_primary,
+            server_kind: self.server_kind.clone(),
             connect_timeout: connect_timeout
                 .and_then(|seconds| u64::try_from(seconds).ok())
                 .filter(|seconds| *seconds > 0)

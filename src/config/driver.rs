@@ -181,9 +181,8 @@ pub struct Translated {
     pub warnings: Vec<Finding>,
     /// Whether certificates are not to be verified, whatever files there are.
     pub no_verify: bool,
-    /// Whether a server that takes writes is looked for first, which libpq has no
-    /// word for.
-    pub prefer_primary: bool,
+    /// The kind of server that is wanted, in the driver's own word.
+    pub server_kind: Option<String>,
 }
 
 /// libpq reads `ssl=true` in a URL alone (`conninfo_uri_parse_params`), and
@@ -299,7 +298,7 @@ impl Translated {
                 value => Some(("sslmode", value.to_owned())),
             },
             "targetservertype" => {
-                self.prefer_primary = value == "preferPrimary";
+                self.server_kind = Some(value.clone());
                 Some(("target_session_attrs", session_attrs(value)))
             }
             name => equivalent(name).map(|keyword| (keyword, value)),
@@ -580,7 +579,7 @@ mod tests {
             let read = made(&[("targetServerType", kind)], Dialect::Of("pgjdbc"));
             let pair = ("target_session_attrs".to_owned(), attrs.to_owned());
             assert_eq!(pairs(&read.assignments), [pair]);
-            assert_eq!(read.prefer_primary, kind == "preferPrimary");
+            assert_eq!(read.server_kind.as_deref(), Some(kind));
             assert!(read.warnings.is_empty());
         }
     }

@@ -92,9 +92,9 @@ pub struct Target {
     pub require_peer: Option<String>,
     /// `target_session_attrs`.
     pub session_attrs: TargetSessionAttrs,
-    /// Whether a server that takes writes is looked for first, as pgjdbc does with
-    /// `targetServerType=preferPrimary`.
-    pub prefer_primary: bool,
+    /// The kind of server that is wanted in the word of a driver that has its own:
+    /// `targetServerType`. libpq has none for `preferPrimary`.
+    pub server_kind: Option<String>,
     /// `connect_timeout`, where it is set and bounds anything.
     pub connect_timeout: Option<Duration>,
     /// TCP keepalives.
@@ -106,6 +106,15 @@ pub struct Target {
 }
 
 impl Target {
+    /// What the server has to be, as the target says it.
+    pub fn wanted_server(&self) -> (&'static str, String) {
+        let (name, value) = match &self.server_kind {
+            Some(kind) => ("targetServerType", kind.as_str()),
+            None => ("target_session_attrs", self.session_attrs.as_str()),
+        };
+        (name, format!("{name}={value}"))
+    }
+
     /// Whether any connection may be encrypted: one through a unix socket is
     /// not, unless SSH leads to it.
     pub fn uses_tls(&self) -> bool {

@@ -22,8 +22,8 @@ pub struct Reading {
     pub warnings: Vec<Finding>,
     /// Whether certificates are not to be verified, whatever files there are.
     pub no_verify: bool,
-    /// Whether a server that takes writes is looked for first.
-    pub prefer_primary: bool,
+    /// The kind of server that is wanted, in the driver's own word.
+    pub server_kind: Option<String>,
     /// Whether what stands in the port's place may be a password.
     pub hide_port: bool,
 }
@@ -496,7 +496,7 @@ impl Reading {
         self.translations.extend(translated.translations);
         self.warnings.extend(translated.warnings);
         self.no_verify |= translated.no_verify;
-        self.prefer_primary |= translated.prefer_primary;
+        self.server_kind = translated.server_kind.or(self.server_kind.take());
     }
 }
 

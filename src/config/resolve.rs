@@ -29,7 +29,7 @@ pub struct Resolver<'a> {
     pub(super) variables: Variables,
     /// Whether certificates are not to be verified, whatever files there are.
     pub(super) no_verify: bool,
-    pub(super) prefer_primary: bool,
+    pub(super) server_kind: Option<String>,
 }
 
 /// Variables by name.
@@ -67,7 +67,7 @@ impl<'a> Resolver<'a> {
             parameters: Parameters::default(),
             variables: Variables::new(),
             no_verify: false,
-            prefer_primary: false,
+            server_kind: None,
         }
     }
 
@@ -255,7 +255,7 @@ impl<'a> Resolver<'a> {
         let read = parse::read(&text, &self.spoken(&origin))?;
         self.parameters.hide_port |= read.hide_port;
         self.no_verify |= read.no_verify;
-        self.prefer_primary |= read.prefer_primary;
+        self.server_kind = read.server_kind.or(self.server_kind.take());
         for warning in read.warnings {
             self.record.warn(warning);
         }

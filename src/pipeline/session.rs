@@ -309,7 +309,7 @@ pub fn joined(own: Option<&str>, more: Option<&str>) -> Option<String> {
 fn passes(target: &Target) -> &'static [TargetSessionAttrs] {
     use TargetSessionAttrs::*;
     match target.session_attrs {
-        Any if target.prefer_primary => &[ReadWrite, Any],
+        Any if target.server_kind.as_deref() == Some("preferPrimary") => &[ReadWrite, Any],
         Any => &[Any],
         ReadWrite => &[ReadWrite],
         ReadOnly => &[ReadOnly],

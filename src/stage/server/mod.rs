@@ -257,9 +257,12 @@ impl Looked<'_> {
     /// where a setting keeps its primary from writing.
     fn unmet(&self, facts: &Facts, actual: &'static str) -> Finding {
         let wanted = self.target.session_attrs;
+        let (name, setting) = self.target.wanted_server();
         let finding = self
             .finding(&server::READ_ONLY)
             .with("wanted", wanted.as_str())
+            .word("setting", setting)
+            .word("setting_name", name)
             .with("actual", actual)
             .then_next_host();
         let setting = Setting::of(facts).filter(|_| wanted == TargetSessionAttrs::ReadWrite);

@@ -364,7 +364,13 @@ pub const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres],
         |lab| {
             let pg = standby(lab)?;
-            Ok(jdbc(lab, &[&pg], "primary").keep(pg))
+            Ok(jdbc(lab, &[&pg], "primary")
+                .assert(|report| {
+                    let summary = report["verdict"]["summary"].to_string();
+                    ensure!(summary.contains("targetServerType=primary"), "{summary}");
+                    Ok(())
+                })
+                .keep(pg))
         },
     )
     .oracle(DRIVER),
