@@ -17,6 +17,9 @@ const MOST_BYTES: usize = 8 << 20;
 /// How many parameters are kept; a server has a dozen.
 const MOST_PARAMETERS: usize = 256;
 
+/// How many notices are kept of what a server says during its answers.
+const MOST_NOTICES: usize = 16;
+
 /// The messages that may come in answer to a query, beside rows and the end
 /// (PostgreSQL documentation, "Message Formats").
 const ANSWERS: &[u8] = b"123ACEGHINSTVWcdnst";
@@ -34,6 +37,8 @@ pub struct Session {
     pub backend_pid: Option<i32>,
     /// Whether the last ReadyForQuery said that a transaction is open or failed.
     pub in_transaction: bool,
+    /// What the server said beside its answers, the first of it.
+    pub notices: Vec<ServerError>,
     /// Whether a query was cut off, so that the session is of no more use.
     broken: bool,
 }
@@ -114,6 +119,7 @@ impl Session {
             parameters,
             backend_pid,
             in_transaction: false,
+            notices: Vec::new(),
             broken: false,
         }
     }
@@ -222,11 +228,15 @@ impl Session {
                         None => Ok(rows),
                     };
                 }
-                tag if ANSWERS.contains(&tag) => {
-                    if let Some(IdleMessage::Error(error)) = self.unasked(&frame) {
+                tag if ANSWERS.contains(&tag) => match self.unasked(&frame) {
+                    Some(IdleMessage::Error(error)) => {
                         refusal.get_or_insert(error);
                     }
-                }
+                    Some(IdleMessage::Notice(notice)) if self.notices.len() < MOST_NOTICES => {
+                        self.notices.push(*notice);
+                    }
+                    _ => {}
+                },
                 tag => {
                     let tag = crate::text::clean_bytes(&[tag]);
                     return Err(violated(&format!("a message of the unknown type '{tag}'")));

@@ -60,7 +60,8 @@ pub fn stop(stop: &StartupEnd, s: &LoginContext<'_>) -> Finding {
 
 // ---- Passwords and proofs ----
 
-fn password_missing(s: &LoginContext<'_>) -> Finding {
+/// A password is asked for, and there is none.
+pub(super) fn password_missing(s: &LoginContext<'_>) -> Finding {
     let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
     let default_socket =
         s.endpoint.host.is_empty() || s.endpoint.host == crate::config::resolve::socket_folder();
@@ -162,7 +163,8 @@ fn unbindable(why: Unbindable, s: &LoginContext<'_>) -> Finding {
     channel_binding(reason, s)
 }
 
-fn channel_binding(reason: String, s: &LoginContext<'_>) -> Finding {
+/// Channel binding cannot be, and why.
+pub(super) fn channel_binding(reason: String, s: &LoginContext<'_>) -> Finding {
     let wanted = match s.target.channel_binding {
         ChannelBinding::Require => "require",
         ChannelBinding::Prefer => "prefer",

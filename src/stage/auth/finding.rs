@@ -11,8 +11,7 @@ use crate::wire::server_error::ServerError;
 use crate::wire::startup::AuthRequest;
 
 use super::context::LoginContext;
-use super::refusal;
-use super::{hba, pooler};
+use super::{classify, hba, locale, pooler, refusal};
 
 /// An ErrorResponse. Before AuthenticationOk libpq tries the other encryption
 /// where `sslmode` has one, and after 57P03 the next host.
@@ -73,6 +72,11 @@ pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -
                     .map(|name| format!("dropdb -U postgres {name}"))
                     .ok(),
             ),
+        _ if cause == &server::LOCALE => locale::describe(finding, error, message),
+        // A lock, or a limit of its own.
+        _ if cause == &server::TIMEOUT && error.code != "57014" => {
+            finding.with("how", error.message.clone())
+        }
         _ => finding,
     }
 }
@@ -154,6 +158,11 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
             s.finding(cause).with("why", "ALLOW_CONNECTIONS is false")
         }
         _ if cause == &tls::INTERCEPTED => intercepted(s),
+        _ if cause == &tls::CHANNEL_BINDING => classify::channel_binding(
+            "the server cannot make the hash of its certificate".to_owned(),
+            s,
+        ),
+        _ if cause == &auth::PASSWORD_MISSING => classify::password_missing(s),
         _ => s.finding(cause),
     }
 }

@@ -9,8 +9,11 @@ mod classify;
 mod context;
 mod finding;
 mod hba;
+mod locale;
+mod notices;
 mod pooler;
 mod refusal;
+mod routine;
 pub mod server_or_pooler;
 pub mod slow;
 mod token;
@@ -97,6 +100,8 @@ pub async fn probe(
             endpoint,
         );
         let situation = LoginContext::of_words(target, endpoint, &route, tls.as_ref(), &exchange);
+        let weak = matches!(exchange.asked, Some(AuthRequest::Md5));
+        notices::note(record, &exchange.notices, weak, &situation);
         let pooler = server_or_pooler::pooler_by_key(&session);
         if let Some(slow) = slow::warning(session.wire(), &situation, pooler) {
             record.warn(slow);
@@ -129,6 +134,8 @@ pub async fn probe(
         password_source: password_source.as_deref(),
         sources: &sources(target, ctx),
     };
+    let weak = matches!(exchange.asked, Some(AuthRequest::Md5));
+    notices::note(record, &exchange.notices, weak, &situation);
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
         // Something short of another connection got through.
@@ -345,6 +352,20 @@ async fn redial(
         .ok()
 }
 
+/// Notes what a server said unasked during the session.
+pub fn session_notices(
+    record: &mut StageRecord,
+    target: &Target,
+    endpoint: &Endpoint,
+    session: &Session,
+) {
+    let exchange = Exchange::default();
+    let wire = session.wire();
+    let situation =
+        LoginContext::of_words(target, endpoint, &wire.route, wire.tls.as_ref(), &exchange);
+    notices::note(record, &session.notices, false, &situation);
+}
+
 /// The finding for an error that ends a session after its start-up.
 pub fn session_error(
     error: &ServerError,
@@ -525,10 +546,6 @@ fn facts(record: &mut StageRecord, login: &Login, password_source: Option<&str>)
     record.fact("password_used", exchange.password_used);
     if exchange.authenticated {
         record.fact("parameters", reported(login.parameters()));
-    }
-    if !exchange.notices.is_empty() {
-        let notices: Vec<String> = exchange.notices.iter().map(|n| n.one_line()).collect();
-        record.fact("notices", notices);
     }
 }
 

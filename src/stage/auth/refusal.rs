@@ -7,10 +7,12 @@
 //! `InitProcess` and `ProcessStartupPacket` (whether there is room at all).
 //! They are the same in every language.
 
-use crate::cause::{Cause, auth, idle, server, tls};
+use crate::cause::{Cause, auth, idle, protocol, server, tls};
 use crate::message::Message;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::{AuthRequest, Exchange};
+
+use super::routine;
 
 /// What is known beside the error itself.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +35,11 @@ pub fn cause(
 ) -> Option<&'static Cause> {
     let routine = error.routine();
     let authenticated = seen.exchange.authenticated;
-    if let Some(cause) = own_files(error, message) {
+    // Before all else: the lack may show anywhere.
+    if is_lack(error, message) {
+        return Some(&server::RESOURCES);
+    }
+    if let Some(cause) = own_files(error, message).or_else(|| of_routine(error, seen)) {
         return Some(cause);
     }
     Some(match error.code.as_str() {
@@ -46,9 +52,12 @@ pub fn cause(
             "InitializeSessionUserId" => role(message, seen),
             // It rejects our channel binding, or our claim that it has none.
             "read_client_first_message" | "read_client_final_message" => &tls::INTERCEPTED,
+            // The start-up message had a user.
+            "ProcessStartupPacket" => &protocol::ALTERED,
             _ => return message.cause(),
         },
         "08P01" if routine.starts_with("read_client_") => &tls::INTERCEPTED,
+        "08P01" if error.is_from_postgres() => &protocol::ALTERED,
         "3D000" => &auth::DATABASE_MISSING,
         // `InitPostgres` for one whose DROP DATABASE was interrupted.
         "55000"
@@ -59,7 +68,7 @@ pub fn cause(
         }
         "42501" => match routine {
             "CheckMyDatabase" => &auth::DATABASE_DENIED,
-            "InitPostgres" if seen.replication => &auth::ROLE_REPLICATION,
+            "InitPostgres" => init_postgres(message, seen),
             _ => message
                 .among(&[&auth::DATABASE_DENIED, &auth::ROLE_REPLICATION])
                 .unwrap_or(&server::OPTION),
@@ -72,13 +81,16 @@ pub fn cause(
         "57P05" => &idle::SERVER_TIMEOUT,
         "57014" if authenticated => &server::TIMEOUT,
         "57014" => &auth::TIMEOUT,
+        // It waited for a lock on its catalogues, or for longer than it may.
+        "55P03" | "40P01" | "25P04" if error.is_from_postgres() => &server::TIMEOUT,
+        "40001" if error.is_from_postgres() => &server::RECOVERY_CONFLICT,
         "53300" => too_many(routine, message),
         // Its own files of settings.
         "F0000" => &server::CONFIG,
         "53000" | "53100" | "53200" | "53400" => &server::RESOURCES,
-        // The cache of the catalogue's own descriptions, written at the first login.
-        "XX000" if routine == "write_item" => &server::RESOURCES,
-        "58030" | "XX000" | "54000" | "58P01" => message.among(&[&server::RESOURCES])?,
+        // Nobody but a function that runs at login raises it.
+        "P0001" => &server::LOGIN_TRIGGER,
+        "54000" => message.among(&[&server::RESOURCES])?,
         // Settings are applied once the role is known; `replication` before.
         "22023" | "42704" | "42602" | "42601" | "55P02" | "0A000" | "22P02" | "22021" | "22P05"
         | "25001"
@@ -88,16 +100,80 @@ pub fn cause(
         }
         "0A000" if routine == "ProcessStartupPacket" => &auth::PROTOCOL_VERSION,
         _ if !error.is_from_postgres() => return message.cause(),
+        "0A000" if routine.starts_with("read_client_") => &protocol::ALTERED,
+        "XX000" => internal(error, message),
         _ => return None,
     })
+}
+
+/// Memory, disk, descriptors and processes, by code or by the operating
+/// system's words.
+fn is_lack(error: &ServerError, message: &Message) -> bool {
+    match error.code.as_str() {
+        "53000" | "53100" | "53200" | "53400" => true,
+        "58030" | "58P01" | "XX000" | "42501" => message.among(&[&server::RESOURCES]).is_some(),
+        _ => false,
+    }
+}
+
+/// What the routine alone tells, or that a function was running.
+fn of_routine(error: &ServerError, seen: RefusalContext<'_>) -> Option<&'static Cause> {
+    let cause = routine::cause(error);
+    let own = |cause: &Cause| {
+        let own = [
+            &server::LIBRARY,
+            &server::LOCALE,
+            &server::DAMAGED,
+            &server::RESOURCES,
+        ];
+        cause.is_any(&own)
+    };
+    match cause {
+        Some(cause) if own(cause) => Some(cause),
+        // No other error of a login has a CONTEXT: it names the function's line.
+        // 57P01 and its like end a session wherever it is.
+        _ if seen.exchange.authenticated
+            && error.context.is_some()
+            && error.is_from_postgres()
+            && !error.code.starts_with("57P") =>
+        {
+            Some(&server::LOGIN_TRIGGER)
+        }
+        cause => cause,
+    }
+}
+
+/// XX000: PostgreSQL's own code for "this cannot be". The locale is the one that
+/// it gives a HINT for.
+fn internal(error: &ServerError, message: &Message) -> &'static Cause {
+    match error.routine() {
+        "CheckMyDatabase" if error.hint.is_some() => &server::LOCALE,
+        "read_client_final_message" => &tls::CHANNEL_BINDING,
+        // As Windows says it: `could not fork` and the like have no code.
+        _ => message
+            .among(&[&server::LOCALE, &server::LIBRARY])
+            .unwrap_or(&server::INTERNAL),
+    }
+}
+
+/// 42501 of `InitPostgres`: who may come in at all. From 15 on, there is no
+/// refusal of its own during a shutdown.
+fn init_postgres(message: &Message, seen: RefusalContext<'_>) -> &'static Cause {
+    let otherwise: &'static Cause = match seen.replication {
+        true => &auth::ROLE_REPLICATION,
+        false => &server::BINARY_UPGRADE,
+    };
+    let known: [&'static Cause; 3] = [
+        &auth::ROLE_REPLICATION,
+        &server::STOPPING,
+        &server::BINARY_UPGRADE,
+    ];
+    message.among(&known).unwrap_or(otherwise)
 }
 
 /// What the server needs of its own machine for every session: its files, and
 /// the libraries that it is told to load.
 fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
-    if message.among(&[&server::RESOURCES]).is_some() {
-        return None;
-    }
     if !error.is_from_postgres() {
         // Passed on by a pooler, without the routine.
         let about_files = matches!(error.code.as_str(), "58P01" | "58030" | "XX001" | "XX002");
@@ -108,38 +184,17 @@ fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
             &server::DAMAGED
         });
     }
-    match (error.code.as_str(), error.routine()) {
-        (
-            _,
-            "internal_load_library"
-            | "incompatible_module_error"
-            | "expand_dynamic_library_name"
-            | "check_restricted_library_name"
-            | "load_external_function"
-            | "_PG_init",
-        ) => Some(&server::LIBRARY),
-        (
-            _,
-            "ValidatePgVersion" | "load_relmap_file" | "read_relmap_file" | "mdopenfork" | "mdread"
-            | "_mdfd_openseg" | "_mdfd_getseg",
-        )
-        | ("58P01" | "58030" | "XX001" | "XX002", _) => Some(&server::DAMAGED),
-        // What every session reads of the catalogues first (`relcache.c`).
-        (
-            "XX000",
-            "load_critical_index"
-            | "RelationBuildDesc"
-            | "RelationBuildTupleDesc"
-            | "RelationInitIndexAccessInfo"
-            | "RelationInitTableAccessMethod"
-            | "LookupOpclassInfo"
-            | "IndexSupportInitialize"
-            | "index_getprocinfo"
-            | "GetIndexAmRoutine"
-            | "GetIndexAmRoutineByAmId",
-        ) => Some(&server::DAMAGED),
+    match error.code.as_str() {
+        "58P01" | "58030" | "XX001" | "XX002" => match routine::cause(error) {
+            Some(cause) => Some(cause),
+            None => Some(&server::DAMAGED),
+        },
+        // A directory that it may not read; its other refusals name nothing.
+        "42501" if error.routine() == "InitPostgres" && !message.names.is_empty() => {
+            Some(&server::DAMAGED)
+        }
         // The database is known, and its directory is not there.
-        ("3D000", _) => {
+        "3D000" => {
             let detail = error.detail.as_deref().unwrap_or_default();
             let names_a_file = detail.contains("base/") || detail.contains("pg_tblspc/");
             names_a_file.then_some(&server::DAMAGED)
@@ -204,10 +259,15 @@ fn method(message: &Message, seen: RefusalContext<'_>) -> &'static Cause {
     let told = |causes: &[&'static Cause]| message.among(causes);
     let cause = match &seen.exchange.asked {
         Some(AuthRequest::Gss | AuthRequest::Sspi) => &auth::GSS,
-        Some(AuthRequest::Cleartext) => {
-            told(&[&auth::PAM, &auth::LDAP, &auth::RADIUS, &auth::CERT])
-                .unwrap_or(&auth::PASSWORD_WRONG)
-        }
+        Some(AuthRequest::Cleartext) => told(&[
+            &auth::PAM,
+            &auth::LDAP,
+            &auth::RADIUS,
+            &auth::BSD,
+            &auth::CERT,
+        ])
+        .unwrap_or(&auth::PASSWORD_WRONG),
+        Some(AuthRequest::Sasl(list)) if list.iter().any(|m| m == "OAUTHBEARER") => &auth::OAUTH,
         Some(AuthRequest::Sasl(_) | AuthRequest::Md5) => &auth::CERT,
         Some(AuthRequest::Other(_)) => &auth::METHOD_UNSUPPORTED,
         None | Some(AuthRequest::Nothing) => told(&[

@@ -73,6 +73,7 @@ pub async fn probe(
     }
     looked.warn_of_age(record, &facts);
     looked.warn_of_clock(record, &facts, asked, answered);
+    auth::session_notices(record, target, endpoint, session);
     looked.guard(&facts)?;
     record.summary = notes::summary(session, &facts, nature, target);
     Ok(())
