@@ -13,6 +13,8 @@ mod locale;
 mod notices;
 mod pooler;
 mod refusal;
+#[cfg(test)]
+mod refusals;
 mod routine;
 pub mod server_or_pooler;
 pub mod slow;

@@ -52,7 +52,7 @@ fn is_warning(notice: &ServerError) -> bool {
 }
 
 /// By routine and source file.
-fn cause(notice: &ServerError) -> &'static Cause {
+pub(super) fn cause(notice: &ServerError) -> &'static Cause {
     let file = notice.file.as_deref().unwrap_or_default();
     match (notice.routine(), file) {
         ("CheckMyDatabase" | "create_pg_locale" | "pg_newlocale_from_collation", _) => {

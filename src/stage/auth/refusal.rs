@@ -100,7 +100,9 @@ pub fn cause(
         }
         "0A000" if routine == "ProcessStartupPacket" => &auth::PROTOCOL_VERSION,
         _ if !error.is_from_postgres() => return message.cause(),
-        "0A000" if routine.starts_with("read_client_") => &protocol::ALTERED,
+        "0A000" if routine.starts_with("read_client_") || routine == "oauth_exchange" => {
+            &protocol::ALTERED
+        }
         "XX000" => internal(error, message),
         _ => return None,
     })
@@ -190,7 +192,7 @@ fn own_files(error: &ServerError, message: &Message) -> Option<&'static Cause> {
             None => Some(&server::DAMAGED),
         },
         // A directory that it may not read; its other refusals name nothing.
-        "42501" if error.routine() == "InitPostgres" && !message.names.is_empty() => {
+        "42501" | "42809" if error.routine() == "InitPostgres" && !message.names.is_empty() => {
             Some(&server::DAMAGED)
         }
         // The database is known, and its directory is not there.

@@ -65,6 +65,7 @@ const ROUTINES: &[(&Cause, &[&str])] = &[
             "ValidatePgVersion",
             "load_relmap_file",
             "read_relmap_file",
+            "mdopen",
             "mdopenfork",
             "mdread",
             "mdreadv",
