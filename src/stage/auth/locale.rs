@@ -4,20 +4,27 @@ use crate::finding::Finding;
 use crate::message::Message;
 use crate::wire::server_error::ServerError;
 
-/// Adds the locale by name, and the command that makes it where the C library
-/// of the server's machine would have it.
+/// Adds the locale by name, and what the C library of the server's machine
+/// would make it of.
 pub fn describe(finding: Finding, error: &ServerError, message: &Message) -> Finding {
     // `setlocale` is told of in DETAIL, ICU in the message.
     let detail = error.detail.as_deref().map(Message::of).unwrap_or_default();
     let told = detail.names.last().or(message.names.first()).cloned();
     let icu = error.routine().contains("icu") || error.routine() == "pg_ucol_open";
-    let command = told.as_deref().filter(|_| !icu).and_then(localedef);
-    finding.with("locale", told).word("localedef", command)
+    let of_library = told.as_deref().filter(|_| !icu);
+    let source = of_library.and_then(source).map(str::to_owned);
+    let other = of_library.filter(|_| source.is_none()).map(str::to_owned);
+    let generated = of_library.filter(|_| source.is_some()).map(str::to_owned);
+    finding
+        .with("locale", told.clone())
+        .word("locale_source", source)
+        .word("generated_locale", generated)
+        .word("other_locale", other)
 }
 
-/// How glibc's `localedef` makes this locale: `de_DE.utf8` of `de_DE` in UTF-8.
-/// `None` where the name is of another form.
-fn localedef(locale: &str) -> Option<String> {
+/// What glibc's `localedef` makes this locale of, in UTF-8: `de_DE` for
+/// `de_DE.utf8`. `None` where the name is of another form.
+fn source(locale: &str) -> Option<&str> {
     let (name, charset) = locale.split_once('.')?;
     let (language, country) = name.split_once('_')?;
     let letters = |text: &str, case: fn(&u8) -> bool| {
@@ -26,7 +33,7 @@ fn localedef(locale: &str) -> Option<String> {
     let utf8 = matches!(charset.to_ascii_lowercase().as_str(), "utf8" | "utf-8");
     let known =
         letters(language, u8::is_ascii_lowercase) && letters(country, u8::is_ascii_uppercase);
-    (known && utf8).then(|| format!("sudo localedef -i {name} -f UTF-8 {locale}"))
+    (known && utf8).then_some(name)
 }
 
 #[cfg(test)]
@@ -52,7 +59,7 @@ mod tests {
             "Die Datenbank wurde mit LC_COLLATE »de_DE.utf8« initialisiert.",
         );
         assert_eq!(found.evidence["locale"], "de_DE.utf8");
-        assert!(found.fills("localedef"));
+        assert!(found.fills("locale_source") && !found.fills("other_locale"));
     }
 
     #[test]
@@ -62,7 +69,8 @@ mod tests {
             "could not open collator for locale \"de_DE.utf8\": U_X",
             "",
         );
-        assert!(icu.evidence.contains_key("locale") && !icu.fills("localedef"));
+        assert!(icu.evidence.contains_key("locale") && !icu.fills("locale_source"));
+        assert!(!icu.fills("other_locale"));
         for name in [
             "C.UTF-8",
             "de_DE@euro",
@@ -70,11 +78,8 @@ mod tests {
             "x_Y.utf8",
             "German_Germany.1252",
         ] {
-            assert_eq!(localedef(name), None, "{name}");
+            assert_eq!(source(name), None, "{name}");
         }
-        assert_eq!(
-            localedef("fil_PH.UTF-8").as_deref(),
-            Some("sudo localedef -i fil_PH -f UTF-8 fil_PH.UTF-8")
-        );
+        assert_eq!(source("fil_PH.UTF-8"), Some("fil_PH"));
     }
 }

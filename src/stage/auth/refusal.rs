@@ -278,6 +278,7 @@ fn method(message: &Message, seen: RefusalContext<'_>) -> &'static Cause {
             &auth::CERT,
             &auth::HBA_REJECT,
             &auth::GSS,
+            &auth::OAUTH,
         ])
         .unwrap_or(match seen {
             RefusalContext { unix: true, .. } => &auth::PEER,
@@ -472,8 +473,11 @@ mod tests {
 
     #[test]
     fn the_unknown_stays_unknown() {
-        assert_eq!(code("XX000", "x", "something odd"), None);
-        assert_eq!(code("28000", "ProcessStartupPacket", "something odd"), None);
+        assert_eq!(code("39000", "x", "something odd"), None);
+        assert_eq!(code("28000", "x", "something odd"), None);
+        // It says itself that it does not know.
+        assert_eq!(code("XX000", "x", "something odd"), Some("server.internal"));
+        assert_eq!(code("XX000", "", "something odd"), None);
         assert_eq!(code("", "", ""), None);
     }
 }

@@ -86,6 +86,15 @@ impl Client {
 
     /// An error with these fields: `C` for the SQLSTATE, `M` for the message, and so on.
     pub fn error(&mut self, fields: &[(char, &str)]) -> io::Result<()> {
+        self.say(b'E', fields)
+    }
+
+    /// A notice with these fields, as for an error.
+    pub fn notice(&mut self, fields: &[(char, &str)]) -> io::Result<()> {
+        self.say(b'N', fields)
+    }
+
+    fn say(&mut self, tag: u8, fields: &[(char, &str)]) -> io::Result<()> {
         let mut body = Vec::new();
         for (kind, value) in fields {
             body.push(*kind as u8);
@@ -93,7 +102,7 @@ impl Client {
             body.push(0);
         }
         body.push(0);
-        self.send(b'E', &body)
+        self.send(tag, &body)
     }
 
     /// Offers SCRAM, answers the client's first message with a salt of its own and returns the

@@ -86,6 +86,7 @@ pub struct PostgresBuilder<'a> {
     own_cluster: bool,
     language: Option<String>,
     env: Vec<(String, String)>,
+    args: Vec<String>,
 }
 
 impl<'a> PostgresBuilder<'a> {
@@ -104,7 +105,14 @@ impl<'a> PostgresBuilder<'a> {
             own_cluster: false,
             language: None,
             env: Vec::new(),
+            args: Vec::new(),
         }
+    }
+
+    /// An argument of the server's program (`-b`).
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
     }
 
     /// A variable of the server's environment (`OPENSSL_CONF`).
@@ -241,6 +249,7 @@ impl<'a> PostgresBuilder<'a> {
             .arg("-D")
             .arg(data.display())
             .netns(self.netns.clone());
+        let tool = self.args.iter().fold(tool, |tool, arg| tool.arg(arg));
         let tool = match &self.language {
             Some(language) => tool.env("LANGUAGE", language),
             None => tool,

@@ -29,6 +29,25 @@ const fn server(
 }
 
 pub(super) const RUN: &[FixRun] = &[
+    FixRun::new(
+        "server.collation",
+        "reindexdb -U postgres -d other &&",
+        "server-collation",
+        Then::Passes,
+    )
+    .on_server(),
+    server(
+        "server.collation",
+        "reindexdb",
+        "server-collation-unknown",
+        Then::Prints(""),
+    ),
+    server(
+        "server.setting.invalid",
+        "psql",
+        "server-setting-invalid",
+        Then::Prints("app | | default_text_search_config=gone"),
+    ),
     server(
         "server.config",
         "psql",
@@ -176,8 +195,20 @@ pub(super) const RUN: &[FixRun] = &[
     ),
 ];
 
-pub(super) const NOT_RUN: &[Excuse] = &[(
-    "server.clock",
-    "timedatectl",
-    "needs systemd, which the tests' machines may not have",
-)];
+pub(super) const NOT_RUN: &[Excuse] = &[
+    (
+        "server.clock",
+        "timedatectl",
+        "needs systemd, which the tests' machines may not have",
+    ),
+    (
+        "server.locale",
+        "sudo localedef",
+        "it installs a locale on the machine, which has no fault from then on",
+    ),
+    (
+        "server.login-trigger",
+        "PGOPTIONS='-c event_triggers=off'",
+        "event triggers on login came with 17, and the tests' server is older",
+    ),
+];

@@ -155,6 +155,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server", server::slots::SCENARIOS),
     ("server", server::pasted::SCENARIOS),
     ("server", server::read_only::SCENARIOS),
+    ("server", server::refusals::SCENARIOS),
+    ("server", server::notices::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),

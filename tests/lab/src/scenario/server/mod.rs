@@ -1,7 +1,9 @@
 //! Servers that take no sessions now, or are of the wrong kind.
 
+pub mod notices;
 pub mod pasted;
 pub mod read_only;
+pub mod refusals;
 pub mod slots;
 pub mod spoken;
 
