@@ -105,6 +105,7 @@ fn describe(finding: Finding, error: &ServerError) -> Finding {
         .with("message", error.message.clone())
         .with("detail", error.detail.clone())
         .with("hint", error.hint.clone())
+        .with("context", error.context.clone())
         .with("routine", error.routine.clone());
     if explained {
         return finding;

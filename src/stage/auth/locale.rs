@@ -10,8 +10,11 @@ pub fn describe(finding: Finding, error: &ServerError, message: &Message) -> Fin
     // `setlocale` is told of in DETAIL, ICU in the message.
     let detail = error.detail.as_deref().map(Message::of).unwrap_or_default();
     let told = detail.names.last().or(message.names.first()).cloned();
-    let icu = error.routine().contains("icu") || error.routine() == "pg_ucol_open";
-    let of_library = told.as_deref().filter(|_| !icu);
+    // Of ICU and of PostgreSQL itself, not of the C library.
+    let other_provider = ["icu", "ucol", "builtin"]
+        .iter()
+        .any(|provider| error.routine().contains(provider));
+    let of_library = told.as_deref().filter(|_| !other_provider);
     let source = of_library.and_then(source).map(str::to_owned);
     let other = of_library.filter(|_| source.is_none()).map(str::to_owned);
     let generated = of_library.filter(|_| source.is_some()).map(str::to_owned);

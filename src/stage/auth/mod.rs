@@ -14,7 +14,7 @@ mod notices;
 mod pooler;
 mod refusal;
 #[cfg(test)]
-mod refusals;
+mod refusal_tests;
 mod routine;
 pub mod server_or_pooler;
 pub mod slow;

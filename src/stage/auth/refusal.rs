@@ -57,7 +57,11 @@ pub fn cause(
             _ => return message.cause(),
         },
         "08P01" if routine.starts_with("read_client_") => &tls::INTERCEPTED,
-        "08P01" if error.is_from_postgres() => &protocol::ALTERED,
+        // Others of its kin refuse with it what they have words for.
+        "08P01" if error.is_from_postgres() => message
+            .cause()
+            .or_else(|| message.of_pooler().map(|(_, cause)| cause))
+            .unwrap_or(&protocol::ALTERED),
         "3D000" => &auth::DATABASE_MISSING,
         // `InitPostgres` for one whose DROP DATABASE was interrupted.
         "55000"
@@ -165,7 +169,8 @@ fn init_postgres(message: &Message, seen: RefusalContext<'_>) -> &'static Cause 
         true => &auth::ROLE_REPLICATION,
         false => &server::BINARY_UPGRADE,
     };
-    let known: [&'static Cause; 3] = [
+    let known: [&'static Cause; 4] = [
+        &server::MAINTENANCE,
         &auth::ROLE_REPLICATION,
         &server::STOPPING,
         &server::BINARY_UPGRADE,
@@ -230,7 +235,8 @@ fn too_many(routine: &str, message: &Message) -> &'static Cause {
 /// 57P03: all its states come from one routine. A DETAIL is sent only by a
 /// standby that is not consistent or has hot standby off.
 fn cannot_connect_now(error: &ServerError, message: &Message) -> &'static Cause {
-    let states: [&'static Cause; 4] = [
+    let states: [&'static Cause; 5] = [
+        &server::SEGMENT,
         &server::STARTING,
         &server::STOPPING,
         &server::RECOVERING,

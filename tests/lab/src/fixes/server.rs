@@ -38,9 +38,9 @@ pub(super) const RUN: &[FixRun] = &[
     .on_server(),
     server(
         "server.collation",
-        "reindexdb",
+        "reindexdb -U postgres -e",
         "server-collation-unknown",
-        Then::Prints(""),
+        Then::Prints("REINDEX DATABASE other;"),
     ),
     server(
         "server.setting.invalid",

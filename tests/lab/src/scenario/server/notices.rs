@@ -103,7 +103,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             Ok(
                 collation(lab, None, "create database other")?.assert(|report| {
-                    first_command(report, "reindexdb -U postgres -d other")?;
+                    first_command(report, "reindexdb -U postgres -e -d other")?;
                     let fixes = report["verdict"]["fixes"].to_string();
                     ensure!(
                         !fixes.contains("refresh"),

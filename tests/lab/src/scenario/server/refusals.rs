@@ -306,4 +306,46 @@ pub const SCENARIOS: &[Scenario] = &[
             Ok(case(lab, at(&peer)).keep(peer))
         },
     ),
+    Scenario::new(
+        "server-segment",
+        "a segment of a Cloudberry cluster",
+        Expect::Fail("server.segment"),
+        &[],
+        |_| {
+            after_login(|client| {
+                let message = "connections to primary segments are not allowed";
+                let mut error = fields("57P03", message, "postinit.c", "InitPostgres");
+                error.push((
+                    'D',
+                    "This database instance is running as a primary segment in a Cloudberry \
+                     cluster and does not permit direct connections.",
+                ));
+                client.error(&error)
+            })
+        },
+    ),
+    Scenario::new(
+        "server-maintenance",
+        "a Greenplum cluster in maintenance mode",
+        Expect::Fail("server.maintenance"),
+        &[],
+        |_| {
+            after_login(|client| {
+                let message = "maintenance mode: connected by superuser only";
+                client.error(&fields("42501", message, "postinit.c", "InitPostgres"))
+            })
+        },
+    ),
+    Scenario::new(
+        "auth-role-locked",
+        "the role's account is locked by its profile",
+        Expect::Fail("auth.role.locked"),
+        &[],
+        |_| {
+            after_login(|client| {
+                let message = "Can't login in role \"app\", the account is locking.";
+                client.error(&fields("28000", message, "postinit.c", "InitPostgres"))
+            })
+        },
+    ),
 ];
