@@ -31,7 +31,7 @@ const fn server(
 pub(super) const RUN: &[FixRun] = &[
     FixRun::new(
         "server.collation",
-        "reindexdb -U postgres -d other &&",
+        "reindexdb -U postgres -d",
         "server-collation",
         Then::Passes,
     )
