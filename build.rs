@@ -1,10 +1,12 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
 //! rows of `knowledge/` into those of `src/message/mod.rs`, `src/provider.rs`,
-//! `src/token/mod.rs` and `src/stage/ssh/product.rs`. A
+//! `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs` and `src/stage/ssh/product.rs`. A
 //! page or a row that is malformed ends the build, with its file and line.
 
 #[path = "build/page.rs"]
 mod page;
+#[path = "build/places.rs"]
+mod places;
 #[path = "build/providers.rs"]
 mod providers;
 #[path = "build/servers.rs"]
@@ -19,6 +21,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use page::Page;
+use places::{CiRow, PlaceFixRow};
 use providers::{Condition, FixRow, ProviderRow};
 use servers::Server;
 use texts::TextRow;
@@ -35,6 +38,9 @@ const SERVERS: &str = "knowledge/ssh_servers.tsv";
 /// The tables of providers, and of what to do at them.
 const PROVIDERS: &str = "knowledge/providers.tsv";
 const PROVIDER_FIXES: &str = "knowledge/provider_fixes.tsv";
+/// The tables of CI systems, and of what to do where dbdoctor runs.
+const CI: &str = "knowledge/ci.tsv";
+const PLACE_FIXES: &str = "knowledge/place_fixes.tsv";
 /// The table of tokens.
 const TOKENS: &str = "knowledge/tokens.tsv";
 
@@ -60,7 +66,15 @@ const FAMILIES: [(&str, Option<&str>); 13] = [
 fn main() {
     println!("cargo:rerun-if-changed=causes");
     println!("cargo:rerun-if-changed=build");
-    for table in [TEXTS, SERVERS, PROVIDERS, PROVIDER_FIXES, TOKENS] {
+    for table in [
+        TEXTS,
+        SERVERS,
+        PROVIDERS,
+        PROVIDER_FIXES,
+        CI,
+        PLACE_FIXES,
+        TOKENS,
+    ] {
         println!("cargo:rerun-if-changed={table}");
     }
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
@@ -69,10 +83,11 @@ fn main() {
         let rows = rows(&pages)?;
         let providers = provider_rows(&pages, &rows)?;
         let tokens = token_rows(&providers.0)?;
-        Ok((pages, rows, servers()?, providers, tokens))
+        let places = place_rows(&pages)?;
+        Ok((pages, rows, servers()?, providers, places, tokens))
     };
     match read() {
-        Ok((pages, rows, servers, (providers, fixes), tokens)) => {
+        Ok((pages, rows, servers, (providers, fixes), (systems, place_fixes), tokens)) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
             };
@@ -80,6 +95,8 @@ fn main() {
             write("texts.rs", generated_texts(&rows));
             write("ssh_servers.rs", generated_servers(&servers));
             write("providers.rs", generated_providers(&providers, &fixes));
+            write("ci.rs", generated_systems(&systems));
+            write("places.rs", generated_places(&place_fixes));
             write("tokens.rs", generated_tokens(&tokens));
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
@@ -113,6 +130,18 @@ fn provider_rows(
     let fixes = providers::fixes(&read(PROVIDER_FIXES)?, &providers, is_code)
         .map_err(|(line, why)| format!("{PROVIDER_FIXES}:{line}: {why}"))?;
     Ok((providers, fixes))
+}
+
+/// Every CI system, and what to do there and elsewhere.
+fn place_rows(pages: &Pages) -> Result<(Vec<CiRow>, Vec<PlaceFixRow>), String> {
+    let read =
+        |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let systems =
+        places::systems(&read(CI)?).map_err(|(line, why)| format!("{CI}:{line}: {why}"))?;
+    let is_code = |code: &str| pages.keys().any(|(_, known)| known == code);
+    let fixes = places::fixes(&read(PLACE_FIXES)?, &systems, is_code)
+        .map_err(|(line, why)| format!("{PLACE_FIXES}:{line}: {why}"))?;
+    Ok((systems, fixes))
 }
 
 /// Every kind of token.
@@ -318,6 +347,46 @@ fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
             out,
             "ProviderFix {{ providers: &{providers:?}, causes: &[{}], when: &[{}], \
              fix: FixRow {{ text: {text:?}, command: {command:?} }} }},",
+            paths(causes),
+            generated_conditions(when)
+        );
+    }
+    out += "];\n";
+    out
+}
+
+/// The table of CI systems as Rust.
+fn generated_systems(systems: &[CiRow]) -> String {
+    let one = |CiRow {
+                   variable,
+                   value,
+                   name,
+               }: &CiRow| {
+        format!("CiSystem {{ variable: {variable:?}, value: {value:?}, name: {name:?} }},\n")
+    };
+    let all: String = systems.iter().map(one).collect();
+    format!(
+        "static SYSTEMS: [CiSystem; {}] = [\n{all}];\n",
+        systems.len()
+    )
+}
+
+/// The table of fixes by place as Rust.
+fn generated_places(fixes: &[PlaceFixRow]) -> String {
+    let mut out = format!("static FIXES: [PlaceFix; {}] = [\n", fixes.len());
+    for row in fixes {
+        let PlaceFixRow {
+            places,
+            causes,
+            when,
+            keeps_page,
+            text,
+            command,
+        } = row;
+        let _ = writeln!(
+            out,
+            "PlaceFix {{ places: &{places:?}, causes: &[{}], when: &[{}], \
+             keeps_page: {keeps_page}, fix: FixRow {{ text: {text:?}, command: {command:?} }} }},",
             paths(causes),
             generated_conditions(when)
         );

@@ -140,7 +140,8 @@ pub fn list(column: &str) -> Vec<String> {
     }
 }
 
-fn conditions(column: &str) -> Result<Vec<Condition>, String> {
+/// What must be so.
+pub fn conditions(column: &str) -> Result<Vec<Condition>, String> {
     list(column)
         .into_iter()
         .map(|text| {

@@ -219,8 +219,9 @@ impl Finding {
     }
 
     /// Adds a product's fixes before the page's, filled from the evidence.
-    pub fn with_fixes_of(mut self, rows: &[FixRow]) -> Self {
-        let fixes: Vec<Fix> = rows.iter().filter_map(|row| self.filled(row)).collect();
+    pub fn with_fixes_of<'a>(mut self, rows: impl IntoIterator<Item = &'a FixRow>) -> Self {
+        let rows = rows.into_iter();
+        let fixes: Vec<Fix> = rows.filter_map(|row| self.filled(row)).collect();
         self.texts.fixes.extend(fixes);
         self
     }

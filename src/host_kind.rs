@@ -7,6 +7,18 @@ use crate::system::System;
 /// The largest piece of a file that is looked at.
 const LARGEST: u64 = 256 * 1024;
 
+include!(concat!(env!("OUT_DIR"), "/ci.rs"));
+
+/// How a CI system is told, from `knowledge/ci.tsv`.
+struct CiSystem {
+    /// Set by it.
+    variable: &'static str,
+    /// What the variable must be, where its being set is not enough.
+    value: Option<&'static str>,
+    /// As reports show it.
+    name: &'static str,
+}
+
 /// Looks around on this machine.
 pub fn detect(surroundings: &System) -> Environment {
     from_clues(&read, &|name| surroundings.var(name))
@@ -130,37 +142,16 @@ fn container(
 }
 
 fn ci(var: &dyn Fn(&str) -> Option<String>) -> Option<&'static str> {
-    const SYSTEMS: &[(&str, &str)] = &[
-        ("GITEA_ACTIONS", "gitea-actions"),
-        ("FORGEJO_ACTIONS", "forgejo-actions"),
-        ("GITHUB_ACTIONS", "github-actions"),
-        ("GITLAB_CI", "gitlab"),
-        ("CIRCLECI", "circleci"),
-        ("BUILDKITE", "buildkite"),
-        ("TF_BUILD", "azure-pipelines"),
-        ("BITBUCKET_BUILD_NUMBER", "bitbucket"),
-        ("JENKINS_URL", "jenkins"),
-        ("TEAMCITY_VERSION", "teamcity"),
-        ("TRAVIS", "travis"),
-        ("APPVEYOR", "appveyor"),
-        ("CODEBUILD_BUILD_ID", "aws-codebuild"),
-        ("SEMAPHORE", "semaphore"),
-        ("DRONE", "drone"),
-        ("CIRRUS_CI", "cirrus-ci"),
-        ("VERCEL", "vercel"),
-        ("NETLIFY", "netlify"),
-    ];
-    let on = |name: &str| {
-        var(name).is_some_and(|value| {
-            let value = value.to_ascii_lowercase();
-            !matches!(value.as_str(), "" | "0" | "false" | "no")
+    let on = |system: &&CiSystem| {
+        var(system.variable).is_some_and(|value| match system.value {
+            Some(wanted) => value == wanted,
+            None => {
+                let value = value.to_ascii_lowercase();
+                !matches!(value.as_str(), "" | "0" | "false" | "no")
+            }
         })
     };
-    SYSTEMS
-        .iter()
-        .find(|(name, _)| on(name))
-        .map(|(_, system)| *system)
-        .or_else(|| on("CI").then_some("ci"))
+    SYSTEMS.iter().find(on).map(|system| system.name)
 }
 
 #[cfg(test)]
@@ -251,6 +242,7 @@ mod tests {
             ci(&[("TF_BUILD", "True")]).as_deref(),
             Some("azure-pipelines")
         );
+        assert_eq!(ci(&[("CI", "woodpecker")]).as_deref(), Some("woodpecker"));
         assert_eq!(ci(&[("CI", "1")]).as_deref(), Some("ci"));
         assert_eq!(ci(&[("CI", "false")]), None);
         assert_eq!(ci(&[]), None);

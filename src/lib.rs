@@ -23,6 +23,8 @@
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
 //! - [`message`]: the table of error texts, and the one way to look for them
 //! - [`token`]: tokens that are passed as a password, read without asking anyone
+//! - [`kubernetes`]: what a pod can tell about its cluster
+//! - [`place`]: what to do in a CI system, a container, WSL
 //! - [`provider`]: the tables of providers and poolers, and what to do at them
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
 //! - [`render`]: reports as bytes
@@ -65,10 +67,12 @@ pub mod explain;
 pub mod finding;
 pub mod host_kind;
 pub mod idle;
+pub mod kubernetes;
 pub mod listeners;
 pub mod message;
 pub mod peer;
 pub mod pipeline;
+pub mod place;
 pub mod process;
 pub mod progress;
 pub mod provider;

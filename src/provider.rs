@@ -38,15 +38,22 @@ struct ProviderFix {
 
 /// What a value of a finding must be or not be.
 #[derive(Debug)]
-struct Condition {
-    name: &'static str,
-    is: bool,
-    pattern: &'static str,
+pub struct Condition {
+    /// The name of the value.
+    pub name: &'static str,
+    /// Whether it must match the pattern, or must not.
+    pub is: bool,
+    /// With `*` and `?`.
+    pub pattern: &'static str,
 }
 
 impl Condition {
     fn holds(&self, finding: &Finding) -> bool {
-        let value = finding.evidence.get(self.name).map(shown);
+        self.holds_for(finding.evidence.get(self.name).map(shown))
+    }
+
+    /// Whether this value fits; none is as good as an empty one.
+    pub fn holds_for(&self, value: Option<String>) -> bool {
         glob(self.pattern, &value.unwrap_or_default()) == self.is
     }
 }

@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     // The machine.
     "system",
     "host_kind",
+    "kubernetes",
     "listeners",
     "sockets",
     "process",
@@ -38,6 +39,7 @@ const ROOMS: &[&str] = &[
     "token",
     // What is known of who runs it.
     "provider",
+    "place",
     "ctx",
     // What carries the bytes, and who answers.
     "wire",

@@ -9,7 +9,8 @@ use super::origin::Origin;
 use super::resolve::{Resolver, socket_folder};
 use super::validate::{Checked, Entry, integer};
 use super::{
-    Endpoint, Keepalives, NamedFile, Place, Roots, Target, TlsSettings, guards, lint, ssh,
+    Endpoint, Keepalives, NamedFile, Place, Roots, Target, TlsSettings, guards, lint, service_link,
+    ssh,
 };
 use crate::cause::config as cause;
 use crate::finding::Finding;
@@ -153,6 +154,12 @@ impl Resolver<'_> {
         };
         let port = match entry.port.as_str() {
             "" => 5432,
+            link if service_link::is_one(link) => {
+                let problem = "it is the value of a service link, not a port";
+                let (finding, ends) = wrong(problem, true);
+                let finding = service_link::advise(finding, link, self.surroundings);
+                return Err((finding, ends));
+            }
             text => integer(text).ok_or_else(|| wrong("it is not a whole number", true))?,
         };
         let port = u16::try_from(port).ok().filter(|port| *port > 0);

@@ -23,6 +23,7 @@ pub mod request;
 pub mod resolve;
 pub mod revoked_keys;
 pub mod service;
+mod service_link;
 pub mod ssh;
 pub mod ssh_config;
 mod ssh_home;

@@ -19,6 +19,7 @@ use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status, shown};
+use crate::place;
 use crate::progress::Progress;
 use crate::provider;
 use crate::report::{Report, Stage};
@@ -394,10 +395,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Adds to each finding about a database what its provider advises.
+    /// Adds to each finding what holds where dbdoctor runs, and to those about a database
+    /// what its provider advises.
     fn advise(&mut self, target: &Target) {
         let tunnel = target.ssh.is_some();
+        let pod = dns::pod(&self.ctx);
         for record in &mut self.report.stages {
+            for finding in &mut record.findings {
+                let taken = std::mem::replace(finding, Finding::new(finding.cause));
+                *finding = place::advise(taken, &self.ctx.environment, pod.as_ref());
+            }
             let dialled = matches!(record.stage, Stage::Dns | Stage::Tcp) && !tunnel;
             if !dialled && record.stage < Stage::Tunnel {
                 continue;

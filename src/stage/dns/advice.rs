@@ -1,4 +1,5 @@
-//! The advice that depends on where dbdoctor runs. None of it changes the cause.
+//! The advice that depends on a name and on the compose project here. None of it changes the
+//! cause; what else depends on where dbdoctor runs is in `src/place.rs`.
 
 use std::net::Ipv4Addr;
 
@@ -30,47 +31,21 @@ impl Unreached<'_> {
     /// Adds the ways to what has the name.
     pub fn advise(&self, finding: Finding) -> Finding {
         let service = self.compose.service(self.name, self.port);
-        if let Some(ci) = &self.environment.ci {
-            let finding = finding.fix(
-                format!(
-                    "This runs in {ci}: the name of a service container resolves only if the job itself runs in a container on the same network. Otherwise, publish the service's port and use localhost."
-                ),
-                None,
-            );
-            return match (service, &self.environment.container) {
-                (Some(service), None) => self.on_machine(finding, service),
-                _ => finding,
-            };
-        }
+        let container = self.environment.container.as_deref();
         let name = self.name;
-        match (self.inside, &self.environment.container) {
-            (Inside::DockerHost, Some(_)) => finding.fix(
-                format!(
-                    "On Linux, add the name when you start the container: --add-host={name}:host-gateway (extra_hosts in a compose file)."
-                ),
-                None,
-            ),
+        match (service, container, &self.environment.ci) {
+            (Some(service), None, _) => return self.on_machine(finding, service),
+            (Some(service), Some(kind @ ("docker" | "podman")), None) => {
+                return self.in_container(finding, service, kind);
+            }
+            _ => {}
+        }
+        match (self.inside, container) {
             (Inside::DockerHost, None) => finding.fix(
                 "This does not run in a container: use localhost instead of the name.",
                 None,
             ),
-            (Inside::Compose(_), None) => match service {
-                Some(service) => self.on_machine(finding, service),
-                None => finding,
-            },
-            (Inside::Containers | Inside::Compose(_), Some(kind)) => {
-                let finding = finding.fix(
-                    format!(
-                        "This runs in a container ({kind}) that is not on the network of {name}: put both on the same network, and check that {name} is up, because a stopped container has no name there."
-                    ),
-                    None,
-                );
-                match service {
-                    Some(service) => self.in_container(finding, service),
-                    None => finding,
-                }
-            }
-            (Inside::Cluster, None) => finding.fix(
+            (Inside::Cluster, kind) if kind != Some("kubernetes") => finding.fix(
                 "From outside the cluster, forward the service's port and use localhost:",
                 kubernetes_service(name).map(|(service, namespace)| {
                     let namespace = namespace.map(|n| format!(" -n {n}")).unwrap_or_default();
@@ -125,18 +100,25 @@ impl Unreached<'_> {
     }
 
     /// The way to a compose service from a container on another network.
-    fn in_container(&self, finding: Finding, service: &Service) -> Finding {
+    fn in_container(&self, finding: Finding, service: &Service, kind: &str) -> Finding {
+        let (machine, option) = match kind {
+            "podman" => ("host.containers.internal", ""),
+            _ => (
+                "host.docker.internal",
+                " On Linux, start this container with --add-host=host.docker.internal:host-gateway.",
+            ),
+        };
         match self.compose.reach(service, self.port) {
             Reach::At { host, port, by_all: true } if host == "localhost" => finding.fix(
                 format!(
-                    "Or use host.docker.internal:{port}, which {} publishes on the machine that runs both ({}). On Linux, start this container with --add-host=host.docker.internal:host-gateway.",
+                    "Use {machine}:{port}, which {} publishes on the machine that runs both ({}).{option}",
                     service.name, service.file
                 ),
                 None,
             ),
             Reach::At { host, port, by_all: true } => finding.fix(
                 format!(
-                    "Or use {}, which {} publishes ({}).",
+                    "Use {}, which {} publishes ({}).",
                     host_port(&host, port),
                     service.name,
                     service.file
@@ -198,7 +180,7 @@ fn kubernetes_service(name: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// Advice for other failures.
-pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environment) -> Finding {
+pub fn advice(finding: Finding, name: &str, row: &Cause) -> Finding {
     use cause::dns::*;
     if row == &NXDOMAIN && name::is_localhost(name) {
         return finding.fix(
@@ -210,25 +192,11 @@ pub fn advice(finding: Finding, name: &str, row: &Cause, environment: &Environme
         .trim_end_matches('.')
         .to_lowercase()
         .ends_with(".local");
-    let finding = match multicast && row == &NXDOMAIN {
+    match multicast && row == &NXDOMAIN {
         true => finding.fix(
             "Names that end in .local are resolved over mDNS, which needs libnss-mdns and avahi-daemon on this machine and does not work in most containers. Set it up, or use the address:",
             Some("grep ^hosts: /etc/nsswitch.conf".to_owned()),
         ),
         false => finding,
-    };
-    let no_answer = row.is_any(&[&TIMEOUT, &NO_RESOLVER]);
-    match (&environment.container, environment.wsl) {
-        (_, true) if no_answer || row == &NXDOMAIN => finding.fix(
-            "This runs in WSL, which copies the name server into /etc/resolv.conf when it starts. After a VPN or network change, run wsl --shutdown in Windows, or set dnsTunneling=true in .wslconfig.",
-            None,
-        ),
-        (Some(kind), _) if no_answer => finding.fix(
-            format!(
-                "This runs in a container ({kind}), whose name servers are set when it starts: check them there (docker run --dns, the cluster's CoreDNS)."
-            ),
-            None,
-        ),
-        _ => finding,
     }
 }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::advice;
 use super::compose::Compose;
 use super::name::{self, Inside};
 use super::resolv::Resolv;
 use super::servers::{AnswerKind, Code, ServerAnswer};
 use super::system::Eai;
+use super::{advice, cluster};
 use crate::cause::{self, Cause};
 use crate::config::Hop;
 use crate::finding::Finding;
+use crate::kubernetes::Pod;
 use crate::report::{Environment, ms};
 use crate::stage::hop;
 use crate::system::System;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub ports: BTreeMap<String, u16>,
     /// The SSH server that is looked up, where it is one.
     pub hop: Option<Arc<Hop>>,
+    /// The pod that this is, in Kubernetes.
+    pub pod: Option<Pod>,
 }
 
 /// How the system resolver failed.
@@ -69,6 +72,15 @@ pub struct ResolverFailure<'a> {
 impl ResolverFailure<'_> {
     /// The cause of the failure.
     pub fn classify(&self) -> &'static Cause {
+        let row = self.classify_anywhere();
+        let absent = row.is_any(&[&cause::dns::CONTAINER_NAME, &cause::dns::NXDOMAIN]);
+        let pod = self.settings.pod.as_ref().filter(|_| absent);
+        pod.and_then(|pod| cluster::cause_of(pod, self.name))
+            .unwrap_or(row)
+    }
+
+    /// The cause, wherever this runs.
+    fn classify_anywhere(&self) -> &'static Cause {
         use cause::dns::*;
         if name::flaw(self.name).is_some() {
             return &INVALID_NAME;
@@ -196,6 +208,7 @@ impl ResolverFailure<'_> {
             .with("search", self.settings.resolv.search.clone())
             .with("tried", self.tried())
             .with("name_servers", described(self.servers))
+            .word("port", self.port())
             .word("database_host", self.name.to_owned());
         if let Some(hop) = &self.settings.hop {
             finding = hop::dialled(finding, hop);
@@ -256,7 +269,7 @@ impl ResolverFailure<'_> {
             };
             finding = unreached.advise(finding);
         } else {
-            finding = advice::advice(finding, self.name, row, &self.settings.environment);
+            finding = advice::advice(finding, self.name, row);
         }
         finding
     }

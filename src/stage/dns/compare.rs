@@ -280,6 +280,7 @@ pub mod fixtures {
             environment: Environment::default(),
             ports: BTreeMap::new(),
             hop: None,
+            pod: None,
         }
     }
 

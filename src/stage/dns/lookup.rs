@@ -11,7 +11,8 @@ use super::classify::{self, ResolverFailure, ResolverRefusal, Settings};
 use super::servers::{self, AnswerKind, Answers, ServerAnswer};
 use super::slow::SLOW;
 use super::system::{self, SystemAnswer};
-use super::{compare, name};
+use super::{cluster, compare, name};
+use crate::cause;
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::report::ms;
@@ -314,14 +315,20 @@ async fn fail(
         }
     }
     let servers = look.answers();
-    ResolverFailure {
+    let finding = ResolverFailure {
         name: &look.name,
         refusal: &refusal,
         waited: look.took,
         servers: &servers,
         settings,
     }
-    .finding()
+    .finding();
+    match &settings.pod {
+        Some(pod) if finding.cause == &cause::dns::SERVICE_NAME => {
+            cluster::explain(finding, pod, &look.name, ctx.deadline).await
+        }
+        _ => finding,
+    }
 }
 
 fn any_addresses(answers: &[ServerAnswer]) -> bool {

@@ -8,6 +8,7 @@
 mod advice;
 mod background;
 mod classify;
+mod cluster;
 mod compare;
 pub mod compose;
 mod exchange;
@@ -36,10 +37,12 @@ use crate::ctx::Ctx;
 use crate::finding::{Finding, shown};
 use crate::report::StageRecord;
 use crate::stage::{BackgroundCheck, Verdict};
+use crate::system::System;
 use crate::wire::Address;
 
 use background::compare_aside;
 use classify::Settings;
+pub use cluster::{addresses_of, pod};
 use lookup::{Lookup, look_up};
 pub use pinned::check_pinned;
 use resolv::Resolv;
@@ -294,21 +297,11 @@ fn conclude(
 
 /// Reads the system's settings for names.
 fn read_settings(ports: BTreeMap<String, u16>, hop: Option<Arc<Hop>>, ctx: &Ctx) -> Settings {
-    let host = nix::unistd::gethostname().unwrap_or_default();
     let surroundings = &ctx.surroundings;
-    let resolv = try_read("/etc/resolv.conf");
-    let unreadable = match &resolv {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Some(error.to_string()),
-        _ => None,
-    };
+    let (resolv, unreadable) = read_resolv(surroundings);
     Settings {
         unreadable,
-        resolv: Resolv::parse(
-            &resolv.unwrap_or_default(),
-            &host.to_string_lossy(),
-            surroundings.var("LOCALDOMAIN").as_deref(),
-            surroundings.var("RES_OPTIONS").as_deref(),
-        ),
+        resolv,
         hosts: read("/etc/hosts"),
         sources: resolv::host_sources(&read("/etc/nsswitch.conf")),
         surroundings: Arc::clone(surroundings),
@@ -316,7 +309,25 @@ fn read_settings(ports: BTreeMap<String, u16>, hop: Option<Arc<Hop>>, ctx: &Ctx)
         environment: (*ctx.environment).clone(),
         ports,
         hop,
+        pod: pod(ctx),
     }
+}
+
+/// The resolver's settings, and why its file cannot be read, although it is there.
+fn read_resolv(surroundings: &System) -> (Resolv, Option<String>) {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let text = try_read("/etc/resolv.conf");
+    let unreadable = match &text {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Some(error.to_string()),
+        _ => None,
+    };
+    let resolv = Resolv::parse(
+        &text.unwrap_or_default(),
+        &host.to_string_lossy(),
+        surroundings.var("LOCALDOMAIN").as_deref(),
+        surroundings.var("RES_OPTIONS").as_deref(),
+    );
+    (resolv, unreadable)
 }
 
 /// A settings file, bounded; nothing where it cannot be read.

@@ -1,5 +1,4 @@
-//! What this machine itself can say about a failure, and the advice that
-//! depends on where dbdoctor runs. None of it changes the cause.
+//! What this machine itself can say about a failure. None of it changes the cause.
 
 use std::time::Duration;
 
@@ -8,19 +7,13 @@ use serde_json::Value;
 use crate::cause;
 use crate::finding::Finding;
 use crate::listeners::{self, Listener};
-use crate::report::Environment;
 use crate::wire::Address;
 
 /// How long a look into `/proc` is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Adds what is known here about an address that failed.
-pub async fn enrich(
-    finding: Finding,
-    address: Option<&Address>,
-    is_hop: bool,
-    here: &Environment,
-) -> Finding {
+pub async fn enrich(finding: Finding, address: Option<&Address>, is_hop: bool) -> Finding {
     let Some(Address::Tcp(to)) = address.cloned() else {
         return finding;
     };
@@ -49,7 +42,7 @@ pub async fn enrich(
         Ok(Ok(others)) => others,
         _ => Vec::new(),
     };
-    refused_here(finding, to, &others, is_hop, here)
+    refused_here(finding, to, &others, is_hop)
 }
 
 /// Advice where a process of this machine listens and nothing is answered: its
@@ -72,11 +65,10 @@ fn refused_here(
     to: std::net::SocketAddr,
     others: &[Listener],
     is_hop: bool,
-    here: &Environment,
 ) -> Finding {
-    let (setting, server) = match is_hop {
-        true => ("ListenAddress in sshd_config", "SSH server"),
-        false => ("listen_addresses in postgresql.conf", "database"),
+    let setting = match is_hop {
+        true => "ListenAddress in sshd_config",
+        false => "listen_addresses in postgresql.conf",
     };
     let mut finding = finding;
     if !others.is_empty() {
@@ -144,33 +136,7 @@ fn refused_here(
         };
         finding = finding.fix(text, None);
     }
-    if !ip.is_loopback() {
-        return finding;
-    }
-    match (&here.container, here.wsl, &here.ci) {
-        (Some(kind), _, _) => finding.fix(
-            format!(
-                "This runs in a container ({kind}), where {} is the container itself: use the \
-                 name of the {server}'s container or service, or host.docker.internal for a \
-                 server on the machine that runs the container.",
-                to.ip()
-            ),
-            None,
-        ),
-        (None, true, _) => finding.fix(
-            "This runs in WSL: connect to a server in Windows at the address of the default route, not at localhost (unless .wslconfig has networkingMode=mirrored):",
-            Some("ip route show default".to_owned()),
-        ),
-        // Nobody publishes an SSH server there.
-        (None, false, Some(ci)) if !is_hop => finding.fix(
-            format!(
-                "This runs in {ci}: publish the service container's port to the job (ports: \
-                 5432:5432), and wait until it is healthy. If the job runs in a container, use the service's name instead of localhost."
-            ),
-            None,
-        ),
-        _ => finding,
-    }
+    finding
 }
 
 /// Who accepts at an address of this machine, as a fact.
@@ -185,9 +151,9 @@ pub fn listener_fact(address: &Address) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn advised(others: &[Listener], here: &Environment) -> Vec<String> {
+    fn advised(others: &[Listener]) -> Vec<String> {
         let to = "127.0.0.1:5432".parse().unwrap();
-        let finding = refused_here(Finding::new(&cause::tcp::REFUSED), to, others, false, here);
+        let finding = refused_here(Finding::new(&cause::tcp::REFUSED), to, others, false);
         finding.fixes().into_iter().map(|fix| fix.text).collect()
     }
 
@@ -198,24 +164,9 @@ mod tests {
             pid: Some(7),
             name: Some("postgres".to_owned()),
         };
-        let here = Environment::default();
-        let fixes = advised(&[postgres("10.0.0.1:5432")], &here);
+        let fixes = advised(&[postgres("10.0.0.1:5432")]);
         assert!(fixes[0].contains("postgres (pid 7) listens on 10.0.0.1:5432"));
-        let fixes = advised(&[postgres("127.0.0.1:5433")], &here);
+        let fixes = advised(&[postgres("127.0.0.1:5433")]);
         assert!(fixes[0].contains("use port 5433"));
-    }
-
-    #[test]
-    fn the_place_decides_the_advice() {
-        let container = Environment {
-            container: Some("docker".to_owned()),
-            ..Environment::default()
-        };
-        assert!(advised(&[], &container)[0].contains("container itself"));
-        let wsl = Environment {
-            wsl: true,
-            ..Environment::default()
-        };
-        assert!(advised(&[], &wsl)[0].contains("WSL"));
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::cluster::{self, InCluster};
 use super::{Reached, advice, classify, slow};
 use crate::cause;
 use crate::config::{Destination, Hop, Keepalives, Place};
@@ -136,8 +137,14 @@ impl Candidates {
 
     /// The finding for a host of which every address failed.
     pub fn dead(&self, host: usize) -> Finding {
+        self.dead_in(host, &InCluster::default())
+    }
+
+    /// The same, with what the cluster has to do with the address that decides.
+    fn dead_in(&self, host: usize, cluster: &InCluster) -> Finding {
         let (name, port) = &self.names[host];
-        self.about(host, classify::dead(name, *port, &self.misses(host)))
+        let finding = classify::dead_in(name, *port, &self.misses(host), cluster);
+        self.about(host, finding)
     }
 
     /// A finding about a host, for the kind of server that was meant.
@@ -173,7 +180,14 @@ impl Candidates {
             return finding;
         }
         let is_hop = self.hops[host].is_some();
-        advice::enrich(self.dead(host), address, is_hop, &ctx.environment).await
+        let cluster = match decisive {
+            Some((Address::Tcp(to), miss)) => {
+                let name = classify::machine(&self.names[host].0, to);
+                cluster::look(&name, *to, miss, ctx).await
+            }
+            _ => InCluster::default(),
+        };
+        advice::enrich(self.dead_in(host, &cluster), address, is_hop).await
     }
 
     /// The finding where the address accepts, and not from the local end that the

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::cluster::InCluster;
 use crate::cause::{self, Cause};
 use crate::finding::Finding;
 use crate::listeners;
@@ -14,7 +15,7 @@ use crate::wire::local_end::Unbound;
 use crate::wire::{self, Address};
 
 /// The cause behind a miss.
-pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
+pub fn classify(address: &Address, miss: &ConnectError, cluster: &InCluster) -> &'static Cause {
     use cause::tcp::*;
     let errno = match &miss.why {
         Why::Late => return &TIMEOUT,
@@ -39,7 +40,16 @@ pub fn classify(address: &Address, miss: &ConnectError) -> &'static Cause {
             if miss.icmp.is_some_and(|icmp| icmp.prohibited()) {
                 return &REJECTED;
             }
+            // A Service's address is no machine's, so that its node answers for the
+            // pods that are not there.
+            if miss.icmp.is_some() && cluster.service.is_some() {
+                return &NO_ENDPOINTS;
+            }
             match errno {
+                // A machine without a listener sends a reset; ICMP's "port
+                // unreachable" in answer to TCP is a packet filter's.
+                libc::ECONNREFUSED if miss.icmp.is_some() => &REJECTED,
+                libc::ECONNREFUSED if cluster.refused_too.is_some() => &REDIRECTED,
                 libc::ECONNREFUSED if miss.accepted_ago.is_some() && is_unheard(*to) => {
                     &LISTENER_GONE
                 }
@@ -118,12 +128,22 @@ pub fn decisive<'m>(
 /// The finding for a host of which no address works. One address decides the
 /// cause ([`decisive`]); the others are in the evidence.
 pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Finding {
+    dead_in(host, port, misses, &InCluster::default())
+}
+
+/// The same, with what the cluster has to do with the address that decides.
+pub fn dead_in(
+    host: &str,
+    port: u16,
+    misses: &[(&Address, &ConnectError)],
+    cluster: &InCluster,
+) -> Finding {
     let Some((address, miss)) = decisive(misses) else {
         return Finding::new(&cause::tcp::UNCLASSIFIED)
             .with("host", host.to_owned())
             .with("error", "no address was tried");
     };
-    let row = classify(address, miss);
+    let row = classify(address, miss, cluster);
     let mut finding = Finding::new(row)
         .with("host", host.to_owned())
         .with("address", named(host, address, misses.len()))
@@ -142,6 +162,7 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
                 .with("ip", to.ip().to_string())
                 .with("port", port)
                 .with("machine", machine(host, to))
+                .word("loopback", to.ip().is_loopback().then_some("yes"))
                 .with("ipv6", to.is_ipv6().then(|| to.ip().to_string()))
                 .word(
                     "public_ipv6",
@@ -171,6 +192,14 @@ pub fn dead(host: &str, port: u16, misses: &[(&Address, &ConnectError)]) -> Find
                 .with("machine", "this machine")
                 .with("socket_path", path.display().to_string());
         }
+    }
+    if let Some(service) = &cluster.service {
+        finding = finding
+            .with("service", service.name.clone())
+            .with("namespace", service.namespace.clone());
+    }
+    if let Some(nobody) = cluster.refused_too {
+        finding = finding.with("refused_too", nobody.to_string());
     }
     if row == &cause::protocol::RESET {
         let who = named(host, address, misses.len());
@@ -238,7 +267,7 @@ fn named(host: &str, address: &Address, count: usize) -> String {
 }
 
 /// The machine behind an address, as people call it.
-fn machine(host: &str, to: &SocketAddr) -> String {
+pub fn machine(host: &str, to: &SocketAddr) -> String {
     match to.ip().is_loopback() {
         true => "this machine".to_owned(),
         false => host
@@ -302,6 +331,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::kubernetes::Service;
     use crate::wire::tcp_info::Icmp;
 
     fn miss(errno: i32, icmp: Option<(bool, u8, u8)>) -> ConnectError {
@@ -331,7 +361,7 @@ mod tests {
                 tcp(),
                 libc::ECONNREFUSED,
                 Some((false, 3, 3)),
-                "tcp.refused",
+                "tcp.rejected",
             ),
             (tcp(), libc::EHOSTUNREACH, None, "tcp.unreachable"),
             (
@@ -372,7 +402,59 @@ mod tests {
             (tcp(), libc::ECONNRESET, None, "protocol.reset"),
             (unix, libc::EMFILE, None, "tcp.local"),
         ] {
-            assert_eq!(classify(&address, &miss(errno, icmp)).code, code, "{errno}");
+            let found = classify(&address, &miss(errno, icmp), &InCluster::default());
+            assert_eq!(found.code, code, "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_service_answers_by_rules() {
+        let service = InCluster {
+            service: Some(Service {
+                name: "pg-rw".to_owned(),
+                namespace: "db".to_owned(),
+                domain: None,
+            }),
+            ..InCluster::default()
+        };
+        let mesh = InCluster {
+            refused_too: Some([192, 0, 2, 1].into()),
+            ..InCluster::default()
+        };
+        for (cluster, errno, icmp, code) in [
+            (
+                &service,
+                libc::ECONNREFUSED,
+                Some((false, 3, 3)),
+                "tcp.no-endpoints",
+            ),
+            (
+                &service,
+                libc::EHOSTUNREACH,
+                Some((false, 3, 1)),
+                "tcp.no-endpoints",
+            ),
+            (
+                &service,
+                libc::ECONNREFUSED,
+                Some((true, 1, 4)),
+                "tcp.no-endpoints",
+            ),
+            // A rule that says so was made by a person, and not by kube-proxy.
+            (
+                &service,
+                libc::EHOSTUNREACH,
+                Some((false, 3, 13)),
+                "tcp.rejected",
+            ),
+            // A pod is there, and nothing listens in it.
+            (&service, libc::ECONNREFUSED, None, "tcp.refused"),
+            (&mesh, libc::ECONNREFUSED, None, "tcp.redirected"),
+            (&mesh, libc::ETIMEDOUT, None, "tcp.timeout"),
+        ] {
+            let finding = dead_in("pg-rw.db", 5432, &[(&tcp(), &miss(errno, icmp))], cluster);
+            assert_eq!(finding.cause.code, code);
+            assert_ne!(finding.summary(), format!("{}.", finding.cause.title));
         }
     }
 

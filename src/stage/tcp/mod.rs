@@ -9,6 +9,7 @@ mod advice;
 mod attempts;
 mod candidates;
 mod classify;
+mod cluster;
 mod slow;
 
 use std::time::Duration;
@@ -106,7 +107,7 @@ pub async fn dial(
                 Address::Unix(_) => 0,
             };
             let finding = classify::dead(&address.to_string(), port, &[(address, &miss)]);
-            Err(advice::enrich(finding, Some(address), false, &ctx.environment).await)
+            Err(advice::enrich(finding, Some(address), false).await)
         }
     }
 }
