@@ -47,16 +47,22 @@ pub fn advise(finding: Finding, here: &Environment, pod: Option<&Pod>) -> Findin
         .collect();
     let keeps_page = rows.iter().all(|row| row.keeps_page);
     let finding = finding.with_fixes_of(rows.into_iter().map(|row| &row.fix));
-    match keeps_page {
+    let replaced = finding.clone().off_page();
+    match keeps_page || replaced.fixes().is_empty() {
         true => finding,
-        false => finding.off_page(),
+        false => replaced,
     }
 }
 
 /// The place whose rules hold for what was found.
 fn place<'a>(finding: &Finding, here: &'a Environment) -> Option<&'a str> {
     let container = here.container.as_deref();
-    if container == Some("kubernetes") && finding.fills("service") && finding.fills("namespace") {
+    // A CI system's services have short names; any other Service is the cluster's.
+    let short = finding
+        .value("name")
+        .is_some_and(|name| !shown(name).contains('.'));
+    let of_ci = short && here.ci.is_some();
+    if container == Some("kubernetes") && finding.fills("namespace") && !of_ci {
         return container;
     }
     let wsl = here.wsl.then_some("wsl");

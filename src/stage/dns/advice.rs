@@ -99,35 +99,32 @@ impl Unreached<'_> {
         }
     }
 
-    /// The way to a compose service from a container on another network.
+    /// The way to a compose service from a container on another network: over the machine
+    /// that runs both.
     fn in_container(&self, finding: Finding, service: &Service, kind: &str) -> Finding {
-        let (machine, option) = match kind {
-            "podman" => ("host.containers.internal", ""),
-            _ => (
-                "host.docker.internal",
-                " On Linux, start this container with --add-host=host.docker.internal:host-gateway.",
-            ),
+        let machine = match kind {
+            "podman" => "host.containers.internal",
+            _ => "host.docker.internal",
         };
-        match self.compose.reach(service, self.port) {
-            Reach::At { host, port, by_all: true } if host == "localhost" => finding.fix(
-                format!(
-                    "Use {machine}:{port}, which {} publishes on the machine that runs both ({}).{option}",
-                    service.name, service.file
-                ),
-                None,
-            ),
-            Reach::At { host, port, by_all: true } => finding.fix(
-                format!(
-                    "Use {}, which {} publishes ({}).",
-                    host_port(&host, port),
-                    service.name,
-                    service.file
-                ),
-                None,
-            ),
-            Reach::Unknown => self.ask_docker(finding, service),
-            _ => finding,
-        }
+        let published = match self.compose.reach(service, self.port) {
+            Reach::At {
+                host,
+                port,
+                by_all: true,
+            } if host == "localhost" => {
+                format!("{machine}:{port}")
+            }
+            Reach::At {
+                host,
+                port,
+                by_all: true,
+            } => host_port(&host, port),
+            _ => return finding,
+        };
+        finding
+            .with("service", service.name.clone())
+            .with("compose_file", service.file.clone())
+            .word("outside", published)
     }
 
     fn ask_docker(&self, finding: Finding, service: &Service) -> Finding {

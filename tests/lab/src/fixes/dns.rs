@@ -1,6 +1,6 @@
 //! Of the dns pages.
 
-use super::{CONNECTED, Excuse, FixRun, SELECT, Then};
+use super::{CONNECTED, Excuse, FixRun, KUBECTL, SELECT, Then};
 
 pub(super) const RUN: &[FixRun] = &[
     FixRun::new(
@@ -72,6 +72,8 @@ pub(super) const NOT_RUN: &[Excuse] = &[
         "{compose",
         "needs Docker, which the tests do not start",
     ),
+    ("dns.pod-resolver", "kubectl", KUBECTL),
+    ("dns.service-name", "kubectl", KUBECTL),
     ("dns.half-error", "dig", DIG),
     ("dns.ipv6-only", "dig", DIG),
     ("dns.no-address", "dig", DIG),

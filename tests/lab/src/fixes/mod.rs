@@ -116,6 +116,9 @@ impl FixRun {
 /// A command that is not run: cause, how the command begins, and why.
 pub type Excuse = (&'static str, &'static str, &'static str);
 
+/// Why a command of a cluster is not run.
+const KUBECTL: &str = "needs a Kubernetes cluster, which the tests do not start";
+
 /// What a command does.
 #[derive(Debug)]
 enum Then {

@@ -1,6 +1,6 @@
 //! Of the tcp pages.
 
-use super::{Excuse, FixRun, Then};
+use super::{Excuse, FixRun, KUBECTL, Then};
 
 pub(super) const RUN: &[FixRun] = &[
     FixRun::new(
@@ -89,6 +89,8 @@ pub(super) const NOT_RUN: &[Excuse] = &[
         "ss -ltnp",
         "prints nothing where the listener is gone, and looks at the machine's own server",
     ),
+    ("tcp.no-endpoints", "kubectl", KUBECTL),
+    ("tcp.redirected", "kubectl", KUBECTL),
     (
         "tcp.retransmits",
         "mtr",

@@ -25,6 +25,7 @@
 
 mod across;
 mod auth;
+mod ci;
 mod client;
 mod config;
 mod config_files;
@@ -48,6 +49,7 @@ mod idle_ssh;
 mod key;
 mod key_mangled;
 mod key_run;
+mod kubernetes;
 mod one_at_a_time;
 mod pooler;
 mod pooler_pasted;
@@ -110,6 +112,8 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("tcp", tcp::SCENARIOS),
     ("tcp", slow::TCP),
     ("tcp", tcp_pasted::SCENARIOS),
+    ("kubernetes", kubernetes::SCENARIOS),
+    ("ci", ci::SCENARIOS),
     ("protocol", protocol::SCENARIOS),
     ("protocol", one_at_a_time::SCENARIOS),
     ("protocol", proxy_protocol::SCENARIOS),

@@ -163,9 +163,9 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| ruled(lab, "tcp dport 5432 reject with tcp reset"),
     ),
     Scenario::new(
-        "tcp-refused-icmp",
-        "a firewall says that the port is unreachable",
-        Expect::Fail("tcp.refused"),
+        "tcp-rejected-port",
+        "a firewall says that the port is unreachable, as iptables does by default",
+        Expect::Fail("tcp.rejected"),
         &[Need::Nft],
         |lab| ruled(lab, "tcp dport 5432 reject with icmp type port-unreachable"),
     ),
