@@ -73,7 +73,9 @@ impl ResolverFailure<'_> {
     /// The cause of the failure.
     pub fn classify(&self) -> &'static Cause {
         let row = self.classify_anywhere();
-        let absent = row.is_any(&[&cause::dns::CONTAINER_NAME, &cause::dns::NXDOMAIN]);
+        // A name in --ssh may be an alias of the configuration.
+        let absent = row.is_any(&[&cause::dns::CONTAINER_NAME, &cause::dns::NXDOMAIN])
+            && self.settings.hop.is_none();
         let pod = self.settings.pod.as_ref().filter(|_| absent);
         pod.and_then(|pod| cluster::cause_of(pod, self.name))
             .unwrap_or(row)
