@@ -28,8 +28,10 @@ pub fn check(stage: &str, scenario: &str, report: &Value) -> Result<(), String> 
     leads_with_the_verdict(report)?;
     let path = path(stage, scenario);
     // Advice differs by the kind of machine, and names by who runs the lab.
+    // Kubernetes is told by a variable, which its scenarios set.
+    let place = report["run"]["environment"]["container"].as_str();
     let recorded_here =
-        report["run"]["environment"]["container"] == "docker" && nix::unistd::geteuid().is_root();
+        matches!(place, Some("docker" | "kubernetes")) && nix::unistd::geteuid().is_root();
     if !recorded_here || !super::root().join(&path).exists() {
         return Ok(());
     }

@@ -106,25 +106,21 @@ impl Unreached<'_> {
             "podman" => "host.containers.internal",
             _ => "host.docker.internal",
         };
-        let published = match self.compose.reach(service, self.port) {
-            Reach::At {
-                host,
-                port,
-                by_all: true,
-            } if host == "localhost" => {
-                format!("{machine}:{port}")
-            }
-            Reach::At {
-                host,
-                port,
-                by_all: true,
-            } => host_port(&host, port),
-            _ => return finding,
-        };
-        finding
+        let known = finding
             .with("service", service.name.clone())
-            .with("compose_file", service.file.clone())
-            .word("outside", published)
+            .with("compose_file", service.file.clone());
+        match self.compose.reach(service, self.port) {
+            Reach::At {
+                host,
+                port,
+                by_all: true,
+            } => {
+                let host = if host == "localhost" { machine } else { &host };
+                known.word("outside", host_port(host, port))
+            }
+            Reach::Unknown => known.word("compose", compose_command(service)),
+            _ => known,
+        }
     }
 
     fn ask_docker(&self, finding: Finding, service: &Service) -> Finding {

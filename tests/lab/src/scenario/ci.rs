@@ -248,16 +248,22 @@ const TRIED: &[(&str, &[&str])] = &[
     ("host=gone.corp.test user=app", &["tcp.unreachable"]),
 ];
 
+/// The same where no name server answers.
+const WITHOUT_DNS: &[(&str, &[&str])] = &[("host=db.corp.test user=app", &["dns.no-resolver"])];
+
 /// A namespace with all of that.
 struct World {
     netns: String,
     socket: PathBuf,
+    /// A resolv.conf with a name server that is none.
+    no_dns: PathBuf,
 }
 
 impl World {
     /// The report of dbdoctor at this place: what marks a container of Docker is hidden.
-    fn report(&self, dbdoctor: &Path, place: &Place, target: &str) -> Result<Value> {
+    fn report(&self, dbdoctor: &Path, place: &Place, dns: bool, target: &str) -> Result<Value> {
         const SCRIPT: &str = "if test -e /.dockerenv; then mount --bind \"$1\" /.dockerenv; fi; \
+            if test -n \"$3\"; then mount --bind \"$3\" /etc/resolv.conf; fi; \
             exec \"$0\" check --json -w --timeout 300ms \"$2\"";
         let mut tool = Tool::new("unshare").netns(Some(self.netns.clone()));
         for (name, value) in place.variables {
@@ -265,7 +271,11 @@ impl World {
         }
         let tool = tool.args(["--mount", "sh", "-c", SCRIPT]);
         let tool = tool.arg(dbdoctor.display()).arg(self.socket.display());
-        let done = tool.arg(target).run(Duration::from_secs(30))?;
+        let tool = tool.arg(target).arg(match dns {
+            true => String::new(),
+            false => self.no_dns.display().to_string(),
+        });
+        let done = tool.run(Duration::from_secs(30))?;
         serde_json::from_str(&done.stdout).with_context(|| done.to_string())
     }
 
@@ -273,8 +283,10 @@ impl World {
     fn hold(&self, dbdoctor: &Path) -> Result<()> {
         let mut wrong = Vec::new();
         for place in PLACES {
-            for (target, causes) in TRIED {
-                let report = self.report(dbdoctor, place, target)?;
+            let tried = TRIED.iter().map(|tried| (true, tried));
+            let tried = tried.chain(WITHOUT_DNS.iter().map(|tried| (false, tried)));
+            for (dns, (target, causes)) in tried {
+                let report = self.report(dbdoctor, place, dns, target)?;
                 let at = format!("{} {:?}, {target}", place.name, place.variables);
                 let cause = report["verdict"]["cause"].as_str().unwrap_or_default();
                 if !causes.contains(&cause) {
@@ -298,7 +310,7 @@ impl World {
 
     /// At this place, the first fix for this target has these words.
     fn first(&self, dbdoctor: &Path, at: &Place, target: &str, words: &[&str]) -> Result<()> {
-        let report = self.report(dbdoctor, at, target)?;
+        let report = self.report(dbdoctor, at, true, target)?;
         let told = fixes(&report);
         let first = told.first().context("no fix")?;
         for word in words {
@@ -332,9 +344,12 @@ fn world(lab: &Lab) -> Result<(World, Case)> {
     let dns = Dnsmasq::start(lab, &ns, "127.0.0.1", &records)?;
     let socket = lab.dir("hidden")?.join("socket");
     let listener = UnixListener::bind(&socket)?;
+    let no_dns = lab.dir("no-dns")?.join("resolv.conf");
+    std::fs::write(&no_dns, "nameserver 127.0.0.9\n")?;
     let world = World {
         netns: ns.name().to_owned(),
         socket,
+        no_dns,
     };
     let conn = Conn::new().set("host", "127.0.0.1").set("user", "app");
     Ok((world, Case::check(conn).keep((dns, listener)).netns(ns)))
