@@ -28,9 +28,17 @@ pub fn advise(finding: Finding, here: &Environment, pod: Option<&Pod>) -> Findin
         return finding;
     };
     let is_hop = finding.fills("hop");
+    let own_namespace = pod.and_then(|pod| pod.namespace.clone());
+    let servers = finding.value("namespace").map(shown);
     let finding = finding
         .word("sought", if is_hop { "SSH server" } else { "database" })
-        .word("own_namespace", pod.and_then(|pod| pod.namespace.clone()))
+        .word(
+            "client_namespace",
+            own_namespace
+                .clone()
+                .filter(|own| servers.as_ref() != Some(own)),
+        )
+        .word("own_namespace", own_namespace)
         .word("pod", pod.and_then(|pod| pod.name.clone()));
     let value = |name: &str| match name {
         "container" => here.container.clone(),

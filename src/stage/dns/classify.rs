@@ -67,15 +67,19 @@ pub struct ResolverFailure<'a> {
     pub servers: &'a [ServerAnswer],
     /// This machine's settings.
     pub settings: &'a Settings,
+    /// Whether the cluster's DNS says that there is no Service of that name.
+    pub no_service: bool,
 }
 
 impl ResolverFailure<'_> {
     /// The cause of the failure.
     pub fn classify(&self) -> &'static Cause {
         let row = self.classify_anywhere();
-        // A name in --ssh may be an alias of the configuration.
+        // A short name ends as itself, which servers outside of the cluster may refuse.
         let absent = row.is_any(&[&cause::dns::CONTAINER_NAME, &cause::dns::NXDOMAIN])
-            && self.settings.hop.is_none();
+            || (self.no_service && row == &cause::dns::SERVER_FAILURE);
+        // A name in --ssh may be an alias of the configuration.
+        let absent = absent && self.settings.hop.is_none();
         let pod = self.settings.pod.as_ref().filter(|_| absent);
         pod.and_then(|pod| cluster::cause_of(pod, self.name))
             .unwrap_or(row)
@@ -433,6 +437,7 @@ mod tests {
             waited: Duration::from_secs(5),
             servers: &servers,
             settings: &settings,
+            no_service: false,
         };
         let finding = failure.finding();
         assert_ne!(
@@ -499,6 +504,7 @@ mod tests {
                 waited: Duration::from_secs(5),
                 servers: &servers,
                 settings: &settings,
+                no_service: false,
             };
             let finding = failure.finding();
             assert_eq!(finding.cause.code, cause, "{refusal:?} {servers:?}");

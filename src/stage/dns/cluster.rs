@@ -41,6 +41,17 @@ pub async fn addresses_of(name: &str, limit: Instant) -> Vec<IpAddr> {
     addresses.map(|address| address.ip()).collect()
 }
 
+/// Whether the cluster's DNS works and says that it has no Service of this name.
+pub async fn has_no(pod: &Pod, name: &str, deadline: Instant) -> bool {
+    let (Some(service), Some(domain)) = (pod.service(name), &pod.domain) else {
+        return false;
+    };
+    let limit = deadline.min(Instant::now() + PATIENCE);
+    let resolving = system::resolve(format!("{}.", service.absolute(domain)));
+    let answer = tokio::time::timeout_at(limit.into(), resolving).await;
+    answer.is_ok_and(|answer| answer.result.is_err_and(|eai| eai.code == libc::EAI_NONAME))
+}
+
 /// The cause of a name that does not exist, where it has the form of a Service's.
 pub fn cause_of(pod: &Pod, name: &str) -> Option<&'static Cause> {
     if matches!(

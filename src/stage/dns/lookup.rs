@@ -315,12 +315,20 @@ async fn fail(
         }
     }
     let servers = look.answers();
+    let failed = |a: &ServerAnswer| matches!(a.outcome, AnswerKind::Failed(_));
+    let no_service = match &settings.pod {
+        Some(pod) if servers.iter().any(failed) => {
+            cluster::has_no(pod, &look.name, ctx.deadline).await
+        }
+        _ => false,
+    };
     let finding = ResolverFailure {
         name: &look.name,
         refusal: &refusal,
         waited: look.took,
         servers: &servers,
         settings,
+        no_service,
     }
     .finding();
     match &settings.pod {

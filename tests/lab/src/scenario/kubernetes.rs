@@ -331,6 +331,31 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "kubernetes-refused-outside",
+        "the same, and servers outside of the cluster refuse the short name",
+        Expect::Fail("dns.service-name"),
+        NEEDS,
+        |lab| {
+            let ns = lab.netns()?;
+            ns.resolv_conf(&format!("nameserver 127.0.0.1\n{SEARCH}"))?;
+            let dns = Dnsmasq::start_bare(lab, &ns, "127.0.0.1", &["local=/local/"])?;
+            let words = &["kubectl get services --all-namespaces"];
+            Ok(check("pgbouncer.pooling", (ns, dns)).assert(first(words)))
+        },
+    ),
+    Scenario::new(
+        "kubernetes-dns-fails",
+        "the cluster's DNS refuses every name",
+        Expect::Fail("dns.server-failure"),
+        NEEDS,
+        |lab| {
+            let ns = lab.netns()?;
+            ns.resolv_conf(&format!("nameserver 127.0.0.1\n{SEARCH}"))?;
+            let dns = Dnsmasq::start_bare(lab, &ns, "127.0.0.1", &[])?;
+            Ok(check("pgbouncer.pooling", (ns, dns)).forbids("dns.service-name"))
+        },
+    ),
+    Scenario::new(
         "kubernetes-host-network",
         "a pod with the node's network and name servers",
         Expect::Fail("dns.pod-resolver"),
