@@ -1,8 +1,11 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
 //! rows of `knowledge/` into those of `src/message/mod.rs`, `src/provider.rs`,
-//! `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs` and `src/stage/ssh/product.rs`. A
-//! page or a row that is malformed ends the build, with its file and line.
+//! `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs`, `src/stage/ssh/product.rs`
+//! and `src/config/driver_parameter.rs`. A page or a row that is malformed ends the
+//! build, with its file and line.
 
+#[path = "build/driver_parameters.rs"]
+mod driver_parameters;
 #[path = "build/page.rs"]
 mod page;
 #[path = "build/places.rs"]
@@ -20,6 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use driver_parameters::ParameterRow;
 use page::Page;
 use places::{CiRow, PlaceFixRow};
 use providers::{Condition, FixRow, ProviderRow};
@@ -43,6 +47,8 @@ const CI: &str = "knowledge/ci.tsv";
 const PLACE_FIXES: &str = "knowledge/place_fixes.tsv";
 /// The table of tokens.
 const TOKENS: &str = "knowledge/tokens.tsv";
+/// The table of other drivers' parameters.
+const PARAMETERS: &str = "knowledge/driver-parameters.tsv";
 
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
@@ -74,6 +80,7 @@ fn main() {
         CI,
         PLACE_FIXES,
         TOKENS,
+        PARAMETERS,
     ] {
         println!("cargo:rerun-if-changed={table}");
     }
@@ -84,10 +91,27 @@ fn main() {
         let providers = provider_rows(&pages, &rows)?;
         let tokens = token_rows(&providers.0)?;
         let places = place_rows(&pages)?;
-        Ok((pages, rows, servers()?, providers, places, tokens))
+        let parameters = parameters()?;
+        Ok((
+            pages,
+            rows,
+            servers()?,
+            providers,
+            places,
+            tokens,
+            parameters,
+        ))
     };
     match read() {
-        Ok((pages, rows, servers, (providers, fixes), (systems, place_fixes), tokens)) => {
+        Ok((
+            pages,
+            rows,
+            servers,
+            (providers, fixes),
+            (systems, place_fixes),
+            tokens,
+            parameters,
+        )) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
             };
@@ -98,6 +122,7 @@ fn main() {
             write("ci.rs", generated_systems(&systems));
             write("places.rs", generated_places(&place_fixes));
             write("tokens.rs", generated_tokens(&tokens));
+            write("driver_parameters.rs", generated_parameters(&parameters));
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
     }
@@ -148,6 +173,14 @@ fn place_rows(pages: &Pages) -> Result<(Vec<CiRow>, Vec<PlaceFixRow>), String> {
 fn token_rows(providers: &[ProviderRow]) -> Result<Vec<TokenRow>, String> {
     let table = std::fs::read_to_string(TOKENS).map_err(|error| format!("{TOKENS}: {error}"))?;
     tokens::tokens(&table, providers).map_err(|(line, why)| format!("{TOKENS}:{line}: {why}"))
+}
+
+/// Every parameter of other drivers.
+fn parameters() -> Result<Vec<ParameterRow>, String> {
+    let table =
+        std::fs::read_to_string(PARAMETERS).map_err(|error| format!("{PARAMETERS}: {error}"))?;
+    driver_parameters::parameters(&table)
+        .map_err(|(line, why)| format!("{PARAMETERS}:{line}: {why}"))
 }
 
 /// Every page, by its family and code.
@@ -415,6 +448,35 @@ fn generated_tokens(tokens: &[TokenRow]) -> String {
             out,
             "Kind {{ called: {name:?}, form: Form::{form}, matches: &{matches:?}, \
              audiences: &{audiences:?}, users: &{users:?}, providers: {providers} }},"
+        );
+    }
+    out += "];\n";
+    out
+}
+
+/// The table of other drivers' parameters as Rust.
+fn generated_parameters(rows: &[ParameterRow]) -> String {
+    let mut out = format!("static PARAMETERS: [Parameter; {}] = [\n", rows.len());
+    for row in rows {
+        let ParameterRow {
+            name,
+            drivers,
+            fate,
+            values,
+            meaning,
+        } = row;
+        let values: Vec<String> = values
+            .iter()
+            .map(|(theirs, ours)| match ours {
+                Some(ours) => format!("({theirs:?}, Some(&{ours:?}))"),
+                None => format!("({theirs:?}, None)"),
+            })
+            .collect();
+        let _ = writeln!(
+            out,
+            "Parameter {{ name: {name:?}, drivers: &{drivers:?}, fate: Fate::{fate}, \
+             values: &[{}], meaning: {meaning:?} }},",
+            values.join(", ")
         );
     }
     out += "];\n";

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::catalog;
+use super::driver_parameter::{self, Fate, Parameter};
 use super::dsn::{Assignment, Rejected};
 use crate::cause::config as cause;
 use crate::finding::Finding;
@@ -67,7 +68,6 @@ const DIALECTS: &[&str] = &[
     "psycopg2cffi",
     "psycopg",
     "psycopg_async",
-    "asyncpg",
     "aiopg",
     "pg8000",
     "pygresql",
@@ -75,33 +75,9 @@ const DIALECTS: &[&str] = &[
     "auroradataapi",
 ];
 
-/// Those of them that hand every parameter to libpq.
-const OVER_LIBPQ: &[&str] = &["psycopg2", "psycopg2cffi", "psycopg", "psycopg_async"];
-
-/// What `asyncpg.connect` (0.32) and SQLAlchemy's dialect for it take by name,
-/// as which SQLAlchemy hands over the parameters of a URL.
-const ASYNCPG: &[&str] = &[
-    "host",
-    "port",
-    "user",
-    "password",
-    "passfile",
-    "service",
-    "servicefile",
-    "database",
-    "timeout",
-    "statement_cache_size",
-    "max_cached_statement_lifetime",
-    "max_cacheable_statement_size",
-    "command_timeout",
-    "ssl",
-    "direct_tls",
-    "target_session_attrs",
-    "krbsrvname",
-    "gsslib",
-    "prepared_statement_cache_size",
-    "async_fallback",
-];
+/// What SQLAlchemy's dialect for asyncpg is called: it reads parameters otherwise than
+/// asyncpg does.
+const ASYNCPG: &str = "SQLAlchemy (asyncpg)";
 
 /// The scheme of a URL, and what is behind `://`.
 pub fn scheme(text: &str) -> Option<(&str, &str)> {
@@ -134,7 +110,10 @@ pub fn normalised(scheme: &str, rest: &str) -> Option<(String, Dialect, Option<T
     if let Some((base, driver)) = lower.split_once('+')
         && (matches!(base, "postgresql" | "postgres") || known_scheme(base).is_some())
     {
-        let name = DIALECTS.iter().find(|name| **name == driver).copied();
+        let name = match driver {
+            "asyncpg" => Some(ASYNCPG),
+            driver => DIALECTS.iter().find(|name| **name == driver).copied(),
+        };
         let said = said("SQLAlchemy", "the driver name follows the plus sign");
         return Some((url, Dialect::Of(name.unwrap_or("SQLAlchemy")), said));
     }
@@ -195,7 +174,7 @@ pub fn refuse_jdbc_ssl(url: &str, dialect: Dialect, source: &str) -> Result<(), 
         return Ok(());
     };
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    match OVER_LIBPQ.contains(&driver) && query.split('&').any(|pair| pair == "ssl=true") {
+    match hands_to_libpq(driver) && query.split('&').any(|pair| pair == "ssl=true") {
         true => Err(unknown("ssl", source, "pgjdbc")
             .with("meaning", "TLS")
             .with("meant", "sslmode")
@@ -217,28 +196,23 @@ pub fn translate(
     hides: impl Fn(usize) -> bool,
 ) -> Result<Translated, Finding> {
     let mut out = Translated::default();
-    let explicit_mode = read.iter().any(|a| a.name == "sslmode");
-    let placed = ["host", "port", "user", "password", "dbname"];
+    let given: Vec<String> = read.iter().map(|one| one.name.clone()).collect();
     for (at, assignment) in read.into_iter().enumerate() {
-        if dialect == Dialect::Of("asyncpg")
-            && !ASYNCPG.contains(&assignment.name.as_str())
-            && !placed.contains(&assignment.name.as_str())
-            && (catalog::find(&assignment.name).is_some()
-                || catalog::foreign_of(&assignment.name).is_some())
+        let name = assignment.name.as_str();
+        let own = match dialect {
+            Dialect::Libpq => None,
+            Dialect::Of(driver) => driver_parameter::of(driver, name),
+        };
+        let is_keyword = catalog::find(name).is_some();
+        if let Dialect::Of(driver) = dialect
+            && driver_parameter::rest(driver) == Some(Fate::NothingElse)
+            && own.is_none()
+            && !PLACED.contains(&name)
+            && (is_keyword || driver_parameter::any(name).is_some())
         {
-            let meant = (assignment.name == "sslmode").then_some("ssl");
-            out.warnings.push(
-                Finding::new(&cause::PARAM_UNKNOWN)
-                    .with("parameter", assignment.name.clone())
-                    .word("parameter_name", assignment.name.clone())
-                    .with("source", source.to_owned())
-                    .with("reader", "asyncpg")
-                    .with("meant", meant)
-                    .word("known", "")
-                    .as_warning(),
-            );
+            out.warnings.push(refused_by(driver, name, source));
         }
-        if assignment.name == "sslmode" && is_no_verify(&assignment.text()) {
+        if name == "sslmode" && is_no_verify(&assignment.text()) {
             out.no_verify("sslmode=no-verify");
             if dialect == Dialect::Libpq {
                 out.warnings.push(
@@ -248,31 +222,40 @@ pub fn translate(
             }
             continue;
         }
-        if catalog::find(&assignment.name).is_some() || assignment.name == "requiressl" {
+        let as_libpq = own.is_none_or(Parameter::is_libpqs);
+        if as_libpq && (is_keyword || name == "requiressl") {
             out.assignments.push(required(assignment));
             continue;
         }
-        let Some(foreign) = catalog::foreign_of(&assignment.name) else {
-            return Err(not_known(&assignment.name, source, hides(at)));
+        let Some(foreign) = own.or_else(|| driver_parameter::any(name)) else {
+            return Err(not_known(name, source, hides(at)));
         };
         let refused = || {
-            unknown(&assignment.name, source, foreign.driver)
+            unknown(name, source, &foreign.spoken_drivers())
                 .with("meaning", foreign.meaning)
-                .with("meant", equivalent(foreign.name))
+                .with("meant", foreign.same_as())
         };
         match dialect {
             Dialect::Libpq => out.warnings.push(refused()),
             // The scheme says who reads it, and that one does not connect.
-            Dialect::Of(driver) if OVER_LIBPQ.contains(&driver) => {
+            Dialect::Of(driver) if hands_to_libpq(driver) => {
                 return Err(refused()
                     .with("reader", format!("{driver} (libpq)"))
                     .as_failure());
             }
             Dialect::Of(_) => {}
         }
-        out.foreign(&assignment, foreign, explicit_mode);
+        out.foreign(&assignment, foreign, &given, source);
     }
     Ok(out)
+}
+
+/// What stands in a URL's own places, whoever reads it.
+const PLACED: [&str; 5] = ["host", "port", "user", "password", "dbname"];
+
+/// Whether a driver hands every parameter to libpq.
+fn hands_to_libpq(driver: &str) -> bool {
+    driver_parameter::rest(driver) == Some(Fate::AsLibpq)
 }
 
 impl Translated {
@@ -287,65 +270,63 @@ impl Translated {
         });
     }
 
-    fn foreign(&mut self, given: &Assignment, foreign: &catalog::Foreign, explicit_mode: bool) {
-        let value = given.text();
-        let to = match foreign.name {
-            "ssl" if explicit_mode => None,
-            "ssl" => match value.to_ascii_lowercase().as_str() {
-                value if is_no_verify(value) => return self.no_verify("ssl=no-verify"),
-                "1" | "true" | "yes" | "on" | "t" => Some(("sslmode", "require".to_owned())),
-                "0" | "false" | "no" | "off" | "f" => Some(("sslmode", "disable".to_owned())),
-                value => Some(("sslmode", value.to_owned())),
-            },
-            "targetservertype" => {
-                self.server_kind = Some(value.clone());
-                Some(("target_session_attrs", session_attrs(value)))
-            }
-            name => equivalent(name).map(|keyword| (keyword, value)),
-        };
-        if let Some((keyword, value)) = &to {
-            self.assignments.push(Assignment::new(keyword, value));
+    /// What is said in libpq's words as well (`ssl=true&sslmode=disable`) counts in
+    /// those.
+    fn foreign(&mut self, own: &Assignment, foreign: &Parameter, given: &[String], source: &str) {
+        let value = own.text();
+        if foreign.chooses_server() {
+            self.server_kind = Some(value.clone());
+        }
+        let settings = foreign.settings(&value).unwrap_or_else(|taken| {
+            self.warnings.push(invalid(own, foreign, &taken, source));
+            Vec::new()
+        });
+        let is_mode = |(name, value): &(&str, String)| *name == "sslmode" && is_no_verify(value);
+        if settings.iter().any(is_mode) && !given.iter().any(|name| name == "sslmode") {
+            return self.no_verify("ssl=no-verify");
+        }
+        let settings = settings.into_iter().filter(|(keyword, _)| {
+            *keyword == own.name || !given.iter().any(|name| name == keyword)
+        });
+        let mut to = Vec::new();
+        for (keyword, value) in settings {
+            self.assignments.push(Assignment::new(keyword, &value));
+            to.push(keyword);
         }
         self.translations.push(Translation {
-            from: given.name.clone(),
-            to: to.map(|(keyword, _)| keyword.to_owned()),
-            driver: foreign.driver.to_owned(),
+            from: own.name.clone(),
+            to: (!to.is_empty()).then(|| to.join(", ")),
+            driver: foreign.spoken_drivers(),
             meaning: foreign.meaning.to_owned(),
         });
     }
 }
 
-/// libpq's words for the kind of server that pgjdbc or R2DBC are to choose. Both
-/// take for a primary what answers `off` to `show transaction_read_only`
-/// (pgjdbc, `ConnectionFactoryImpl.isPrimary`), as `read-write` does. A value that
-/// neither knows stays as it is, to be refused.
-fn session_attrs(value: String) -> String {
-    let known = match value.as_str() {
-        "any" | "ANY" | "preferPrimary" => "any",
-        "primary" | "master" | "PRIMARY" | "MASTER" => "read-write",
-        "secondary" | "slave" | "SECONDARY" => "read-only",
-        "preferSecondary" | "preferSlave" | "PREFER_SECONDARY" => "prefer-standby",
-        _ => return value,
-    };
-    known.to_owned()
+/// A parameter that libpq or another driver knows, and the one that reads it does not.
+fn refused_by(driver: &str, parameter: &str, source: &str) -> Finding {
+    let meant = (parameter == "sslmode").then_some("ssl");
+    Finding::new(&cause::PARAM_UNKNOWN)
+        .with("parameter", parameter.to_owned())
+        .word("parameter_name", parameter.to_owned())
+        .with("source", source.to_owned())
+        .with("reader", driver.to_owned())
+        .with("meant", meant)
+        .word("known", "")
+        .as_warning()
 }
 
-/// libpq's keyword for another driver's parameter with the same values.
-fn equivalent(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "ssl-mode" => "sslmode",
-        "ssl-ca" => "sslrootcert",
-        "ssl-cert" => "sslcert",
-        "ssl-key" => "sslkey",
-        "encoding" => "client_encoding",
-        "applicationname" => "application_name",
-        "connecttimeout" | "logintimeout" => "connect_timeout",
-        "channelbinding" => "channel_binding",
-        "gssencmode" => "gssencmode",
-        // With values of its own.
-        "targetservertype" => "target_session_attrs",
-        _ => return None,
-    })
+/// A value that the driver whose parameter it is does not take.
+fn invalid(own: &Assignment, foreign: &Parameter, taken: &[&str], source: &str) -> Finding {
+    Finding::new(&cause::PARAM_INVALID)
+        .with("parameter", own.name.clone())
+        .with("source", source.to_owned())
+        .with("value", format!("\"{}\"", own.text()))
+        .with(
+            "problem",
+            format!("{} does not take it", foreign.spoken_drivers()),
+        )
+        .with("allowed", taken.join(", "))
+        .as_warning()
 }
 
 fn is_no_verify(value: &str) -> bool {
@@ -450,18 +431,10 @@ pub fn jdbc(text: &str) -> Result<Vec<Assignment>, Rejected> {
         let offset = pair.as_ptr() as usize - text.as_ptr() as usize;
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = form_decoded(value, text, offset)?;
-        match name {
-            "ssl" if !query.contains("sslmode=") => {
-                let on = value.is_empty() || value.eq_ignore_ascii_case(b"true");
-                let mode = if on { "verify-full" } else { "prefer" };
-                out.push(Assignment::new("sslmode", mode));
-            }
-            "ssl" => {}
-            _ => out.push(Assignment {
-                name: name.to_owned(),
-                value,
-            }),
-        }
+        out.push(Assignment {
+            name: name.to_owned(),
+            value,
+        });
     }
     Ok(out)
 }
@@ -508,7 +481,7 @@ mod tests {
         for (scheme, dialect) in [
             ("postgres", Dialect::Libpq),
             ("PostgreSQL", Dialect::Libpq),
-            ("postgresql+asyncpg", Dialect::Of("asyncpg")),
+            ("postgresql+asyncpg", Dialect::Of(ASYNCPG)),
             ("postgres+future", Dialect::Of("SQLAlchemy")),
             ("postgis", Dialect::Of("GeoDjango and Rails")),
         ] {
@@ -535,7 +508,7 @@ mod tests {
                 ("dbname", "a b"),
                 ("user", "u"),
                 ("password", "p w"),
-                ("sslmode", "verify-full"),
+                ("ssl", "true"),
                 ("currentSchema", "x"),
             ]
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
@@ -555,10 +528,21 @@ mod tests {
         assert!(read.no_verify && read.warnings.is_empty());
         assert_eq!(read.assignments[0].text(), "require");
 
-        let read = made(&[("ssl", "0")], Dialect::Of("asyncpg"));
+        let read = made(&[("ssl", "0")], Dialect::Of("node-postgres"));
         assert_eq!(read.assignments[0].text(), "disable");
-        let read = made(&[("ssl", "require")], Dialect::Of("asyncpg"));
+        let read = made(&[("ssl", "require")], Dialect::Of(ASYNCPG));
         assert_eq!(read.assignments[0].text(), "require");
+        let read = made(&[("ssl", "true")], Dialect::Of(ASYNCPG));
+        assert!(read.assignments.is_empty());
+        assert_eq!(read.warnings[0].cause, &cause::PARAM_INVALID);
+
+        // libpq's own word counts.
+        let both = [("ssl", "true"), ("sslmode", "disable")];
+        let read = made(&both, Dialect::Of("pgjdbc"));
+        assert_eq!(
+            pairs(&read.assignments),
+            [("sslmode".to_owned(), "disable".to_owned())]
+        );
     }
 
     #[test]
@@ -574,11 +558,11 @@ mod tests {
             ("preferPrimary", "any"),
             ("PREFER_SECONDARY", "prefer-standby"),
             // Refused as the driver refuses it.
-            ("Primary", "Primary"),
+            ("primry", "primry"),
         ] {
             let read = made(&[("targetServerType", kind)], Dialect::Of("pgjdbc"));
             let pair = ("target_session_attrs".to_owned(), attrs.to_owned());
-            assert_eq!(pairs(&read.assignments), [pair]);
+            assert_eq!(pairs(&read.assignments), [pair], "{kind}");
             assert_eq!(read.server_kind.as_deref(), Some(kind));
             assert!(read.warnings.is_empty());
         }

@@ -7,6 +7,7 @@ mod conflicts;
 pub mod conninfo;
 pub mod dotenv;
 pub mod driver;
+pub mod driver_parameter;
 pub mod dsn;
 pub mod enums;
 pub mod files;

@@ -10,7 +10,7 @@ use super::files::{self, Unreadable};
 use super::origin::{Origin, tilde};
 use super::validate::Checker;
 use super::values::Parameters;
-use super::{Target, dotenv, driver, parse, service};
+use super::{Target, dotenv, driver, driver_parameter, parse, service};
 use crate::cause::config as cause;
 use crate::config::request::Request;
 use crate::finding::Finding;
@@ -389,7 +389,7 @@ impl<'a> Resolver<'a> {
             let origin = at(line);
             if catalog::find(&key).is_none() {
                 let source = self.spoken(&origin);
-                let known = catalog::foreign_of(&key);
+                let known = driver_parameter::any(&key);
                 let finding = driver::not_known(&key, &source, known.is_none());
                 return Err(finding);
             }
