@@ -48,19 +48,28 @@ const SCHEMES: &[(&str, &str)] = &[
     ("pdo-pgsql", "PHP"),
     ("pdo_pgsql", "PHP"),
     ("ecto", "Ecto"),
-    ("r2dbc:postgresql", "R2DBC"),
-    ("r2dbc:pool:postgresql", "R2DBC"),
     ("cockroachdb", "SQLAlchemy's dialect for CockroachDB"),
     ("cockroach", "golang-migrate"),
     ("pg", "other drivers"),
 ];
 
+/// The driver for reactive Java programs.
+const R2DBC: &str = "R2DBC";
+
 /// Those that read libpq's schemes in capitals too.
 const ANY_CASE: &str = "drivers that ignore case";
 
-/// What PDO begins with; every semicolon behind it counts as a space
-/// (php-src, `pdo_pgsql_handle_factory`).
+/// What PDO begins with.
 const PDO: &str = "pgsql:";
+
+/// What pgJDBC begins with.
+pub const JDBC: &str = "jdbc:postgresql:";
+
+/// Whether the first of these begins with the second, whatever its case.
+pub fn begins(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
 
 /// Drivers that SQLAlchemy names behind a plus sign.
 const DIALECTS: &[&str] = &[
@@ -107,7 +116,17 @@ pub fn normalised(scheme: &str, rest: &str) -> Option<(String, Dialect, Option<T
         let said = said(ANY_CASE, "libpq requires the scheme in lower case");
         return Some((url, Dialect::Libpq, said));
     }
-    if let Some((base, driver)) = lower.split_once('+')
+    if let Some(with_tls) = r2dbc(&lower) {
+        let url = match (with_tls, url.split_once('?')) {
+            (false, _) => url,
+            (true, Some((place, query))) => format!("{place}?ssl=true&{query}"),
+            (true, None) => format!("{url}?ssl=true"),
+        };
+        return Some((url, Dialect::Of(R2DBC), said(R2DBC, "PostgreSQL")));
+    }
+    // SQLAlchemy looks its dialects up by the name as it is written.
+    if let Some((base, driver)) = scheme.split_once('+')
+        && scheme == lower
         && (matches!(base, "postgresql" | "postgres") || known_scheme(base).is_some())
     {
         let name = match driver {
@@ -121,10 +140,23 @@ pub fn normalised(scheme: &str, rest: &str) -> Option<(String, Dialect, Option<T
     Some((url, Dialect::Of(driver), said(driver, "PostgreSQL")))
 }
 
-/// The connection string in a DSN of PDO, as PDO hands it to libpq.
-pub fn pdo(text: &str) -> Option<String> {
-    let rest = text.strip_prefix(PDO).filter(|rest| rest.contains('='))?;
-    Some(rest.replace(';', " "))
+/// Whether a scheme is R2DBC's for PostgreSQL, and if so, whether it asks for TLS
+/// (`r2dbcs:`); `pool` and `proxy` may stand in between.
+fn r2dbc(scheme: &str) -> Option<bool> {
+    let (protocol, drivers) = scheme.split_once(':')?;
+    let driver = drivers.rsplit(':').next()?;
+    let with_tls = match protocol {
+        "r2dbc" => false,
+        "r2dbcs" => true,
+        _ => return None,
+    };
+    matches!(driver, "postgresql" | "postgres").then_some(with_tls)
+}
+
+/// The settings in a DSN of PDO, whatever its case; PDO itself reads lower case alone.
+pub fn pdo(text: &str) -> Option<&str> {
+    let rest = begins(text, PDO).then(|| &text[PDO.len()..])?;
+    (rest.contains('=') && !rest.starts_with("//")).then_some(rest)
 }
 
 /// What is to be known of a string that libpq does not read as its driver
@@ -137,6 +169,7 @@ pub fn foreign_form(text: &str) -> Option<(String, &'static str)> {
     let (scheme, rest) = self::scheme(text)?;
     let reader = match normalised(scheme, rest)? {
         (_, Dialect::Libpq, said) => said.map(|_| ANY_CASE),
+        (_, Dialect::Of(R2DBC), _) => Some(R2DBC),
         (_, Dialect::Of(_), _) => known_scheme(&scheme.to_ascii_lowercase()),
     };
     Some((format!("{scheme}://"), reader?))
@@ -164,26 +197,6 @@ pub struct Translated {
     pub server_kind: Option<String>,
 }
 
-/// libpq reads `ssl=true` in a URL alone (`conninfo_uri_parse_params`), and
-/// SQLAlchemy hands the parameters over one by one.
-///
-/// # Errors
-/// It is there, and the scheme names a driver over libpq.
-pub fn refuse_jdbc_ssl(url: &str, dialect: Dialect, source: &str) -> Result<(), Finding> {
-    let Dialect::Of(driver) = dialect else {
-        return Ok(());
-    };
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    match hands_to_libpq(driver) && query.split('&').any(|pair| pair == "ssl=true") {
-        true => Err(unknown("ssl", source, "pgjdbc")
-            .with("meaning", "TLS")
-            .with("meant", "sslmode")
-            .with("reader", format!("{driver} (libpq)"))
-            .as_failure()),
-        false => Ok(()),
-    }
-}
-
 /// Puts libpq's parameters in the place of other drivers'.
 ///
 /// # Errors
@@ -196,7 +209,10 @@ pub fn translate(
     hides: impl Fn(usize) -> bool,
 ) -> Result<Translated, Finding> {
     let mut out = Translated::default();
-    let given: Vec<String> = read.iter().map(|one| one.name.clone()).collect();
+    let given: Vec<String> = read
+        .iter()
+        .map(|one| one.name.to_ascii_lowercase())
+        .collect();
     for (at, assignment) in read.into_iter().enumerate() {
         let name = assignment.name.as_str();
         let own = match dialect {
@@ -240,6 +256,7 @@ pub fn translate(
             // The scheme says who reads it, and that one does not connect.
             Dialect::Of(driver) if hands_to_libpq(driver) => {
                 return Err(refused()
+                    .with("meant", foreign.keyword())
                     .with("reader", format!("{driver} (libpq)"))
                     .as_failure());
             }
@@ -286,7 +303,7 @@ impl Translated {
             return self.no_verify("ssl=no-verify");
         }
         let settings = settings.into_iter().filter(|(keyword, _)| {
-            *keyword == own.name || !given.iter().any(|name| name == keyword)
+            own.name.eq_ignore_ascii_case(keyword) || !given.iter().any(|name| name == keyword)
         });
         let mut to = Vec::new();
         for (keyword, value) in settings {
@@ -392,8 +409,7 @@ pub fn not_known(name: &str, source: &str, hidden: bool) -> Finding {
 /// # Errors
 /// What pgJDBC cannot read.
 pub fn jdbc(text: &str) -> Result<Vec<Assignment>, Rejected> {
-    const PREFIX: &str = "jdbc:postgresql:";
-    let rest = text.get(PREFIX.len()..).unwrap_or_default();
+    let rest = text.get(JDBC.len()..).unwrap_or_default();
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut out = Vec::new();
     let dbname = match place.strip_prefix("//") {

@@ -44,10 +44,10 @@ impl Parameter {
         self.drivers.join(", ")
     }
 
-    /// libpq's keyword with the same values.
-    pub fn same_as(&self) -> Option<&'static str> {
+    /// libpq's keyword for it.
+    pub fn keyword(&self) -> Option<&'static str> {
         match self.fate {
-            Fate::Keyword(keyword) if self.values.is_empty() => Some(keyword),
+            Fate::Keyword(keyword) => Some(keyword),
             _ => None,
         }
     }
@@ -55,6 +55,11 @@ impl Parameter {
     /// Whether it says which kind of server is wanted, in words of its own.
     pub fn chooses_server(&self) -> bool {
         self.fate == Fate::Keyword("target_session_attrs") && !self.values.is_empty()
+    }
+
+    /// libpq's keyword with the same values.
+    pub fn same_as(&self) -> Option<&'static str> {
+        self.keyword().filter(|_| self.values.is_empty())
     }
 
     /// Whether libpq has it by the same name and with the same values.
@@ -68,7 +73,7 @@ impl Parameter {
     /// # Errors
     /// The driver's own values, where this is none of them.
     pub fn settings(&self, value: &str) -> Result<Vec<(&'static str, String)>, Vec<&'static str>> {
-        let Fate::Keyword(keyword) = self.fate else {
+        let Some(keyword) = self.keyword() else {
             return Ok(Vec::new());
         };
         if self.values.is_empty() {

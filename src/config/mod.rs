@@ -20,6 +20,7 @@ pub mod origin;
 pub mod parse;
 pub mod passfile;
 mod passwords;
+mod pdo;
 pub mod request;
 pub mod resolve;
 pub mod revoked_keys;

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use super::driver::{self, Dialect, Translation};
 use super::dsn::{Assignment, Rejected, RejectedPart};
 use super::url_repair::{self, Placeholder};
-use super::{catalog, conninfo, lint, uri};
+use super::{catalog, conninfo, lint, pdo, uri};
 use crate::cause::config as cause;
 use crate::finding::Finding;
 
@@ -43,16 +43,15 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
         return Err(syntax(source, "it is empty", None));
     }
     let leading = &text[..text.len() - text.trim_start_matches(JUNK).len()];
-    let is_url = core.starts_with("jdbc:") || driver::scheme(core).is_some();
-    if is_url && !leading.is_empty() {
+    if is_url(core) && !leading.is_empty() {
         let effect = "libpq does not recognise the URL in this form";
         return Err(whitespace("connection URL", source, text, effect).as_failure());
     }
-    if core.starts_with("jdbc:") {
+    if driver::begins(core, "jdbc:") {
         return read_jdbc(core, source);
     }
     if let Some(settings) = driver::pdo(text) {
-        let mut reading = read_conninfo(&settings, source)?;
+        let mut reading = pdo::read(text, settings, source)?;
         warn_of_form(&mut reading, text, source);
         return Ok(reading);
     }
@@ -65,7 +64,7 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
                 warn_of_form(&mut reading, text, source);
                 Ok(reading)
             }
-            None => Err(foreign_scheme(scheme, source)),
+            None => Err(foreign_scheme(scheme, rest, source)),
         };
     }
     if is_encoded_url(core) {
@@ -81,6 +80,11 @@ pub fn read(text: &str, source: &str) -> Result<Reading, Finding> {
     }
 }
 
+/// Whether it begins as a URL does.
+fn is_url(text: &str) -> bool {
+    driver::begins(text, "jdbc:") || driver::scheme(text).is_some()
+}
+
 /// Whether it is `scheme%3A%2F%2F…`.
 fn is_encoded_url(text: &str) -> bool {
     let end = text.find('%').unwrap_or(text.len());
@@ -94,7 +98,7 @@ fn is_encoded_url(text: &str) -> bool {
 }
 
 /// A target that cannot be read.
-fn syntax(source: &str, problem: &str, form: Option<String>) -> Finding {
+pub(super) fn syntax(source: &str, problem: &str, form: Option<String>) -> Finding {
     Finding::new(&cause::URL_SYNTAX)
         .with("source", source.to_owned())
         .with("problem", problem.to_owned())
@@ -187,8 +191,13 @@ fn warn_of_form(reading: &mut Reading, text: &str, source: &str) {
     reading.warnings.push(finding);
 }
 
-fn foreign_scheme(scheme: &str, source: &str) -> Finding {
+fn foreign_scheme(scheme: &str, rest: &str, source: &str) -> Finding {
     let lower = scheme.to_ascii_lowercase();
+    if driver::normalised(&lower, rest).is_some() {
+        let problem = "SQLAlchemy reads the names of its dialects and drivers in lower case only";
+        let form = certain_form(&format!("{lower}://"), rest);
+        return syntax(source, problem, form).with("scheme", scheme.to_owned());
+    }
     let what = match lower.split('+').next().unwrap_or_default() {
         "mysql" | "mariadb" | "mysql2" => "it is a MySQL URL",
         "redis" | "rediss" => "it is a Redis URL",
@@ -201,20 +210,22 @@ fn foreign_scheme(scheme: &str, source: &str) -> Finding {
     syntax(source, what, None).with("scheme", scheme.to_owned())
 }
 
-/// What was meant to be a URL and is not one: the problem, and the form
-/// without a password.
-fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
-    // Where it is not certain what the password is, no form is shown: a piece
-    // of it could be taken for the host.
-    let certain = |body: &str| match body.rsplit_once('@') {
+/// A URL that is begun like this, without its password. Where it is not certain what
+/// the password is, no form is shown: a piece of it could be taken for the host.
+fn certain_form(start: &str, body: &str) -> Option<String> {
+    let certain = match body.rsplit_once('@') {
         Some((before, _)) => !before.contains(['@', '/', '?', '#', '&']),
         None => true,
     };
-    let form =
-        |body: &str| certain(body).then(|| format!("postgresql://{}", url_repair::masked(body)));
+    certain.then(|| format!("{start}{}", url_repair::masked(body)))
+}
+
+/// What was meant to be a URL and is not one: the problem, and the form
+/// without a password.
+fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
+    let form = |body: &str| certain_form("postgresql://", body);
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim().trim_matches(JUNK);
-    let is_url = |text: &str| driver::scheme(text).is_some() || text.starts_with("jdbc:");
     if matches!(first, "psql" | "export" | "set" | "ENV") && (is_url(rest) || rest.contains("=")) {
         return Some(("it begins with a command", None));
     }
@@ -229,18 +240,22 @@ fn almost_a_url(text: &str) -> Option<(&'static str, Option<String>)> {
     if text.contains(';') && dot_net(text) {
         return Some(("it is a .NET connection string", None));
     }
-    for scheme in ["postgresql", "postgres"] {
-        let Some(rest) = text
-            .get(..scheme.len())
-            .filter(|start| start.eq_ignore_ascii_case(scheme))
-            .and_then(|_| text.get(scheme.len()..))
-        else {
-            continue;
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '_');
+    let (scheme, rest) = text.split_at(text.find(|c| !word(c)).unwrap_or(text.len()));
+    let named = scheme.split_once('+');
+    let base = named.map_or(scheme, |(base, _)| base);
+    if ["postgresql", "postgres"]
+        .iter()
+        .any(|known| base.eq_ignore_ascii_case(known))
+    {
+        let form = |body: &str| match named {
+            Some(_) => certain_form(&format!("{}://", scheme.to_ascii_lowercase()), body),
+            None => form(body),
         };
         let slashes = rest.trim_start_matches([':', '/', '\\']);
         let marks = &rest[..rest.len() - slashes.len()];
         // A user named postgres: `postgres:secret@db` lacks the scheme.
-        let only_colon = marks == ":" && slashes.contains('@');
+        let only_colon = marks == ":" && slashes.contains('@') && named.is_none();
         if marks.len() >= 2 || (marks == ":" && !only_colon && !is_port(slashes)) {
             return Some((
                 "\"//\" is missing after the scheme and its colon",
@@ -282,7 +297,10 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
     let body = uri::strip_prefix(url).unwrap_or(url);
     let templates = url_repair::placeholders(body);
     let plain = url_repair::neutral(body, &templates);
-    let read = uri::parse(url);
+    let read = match dialect {
+        Dialect::Libpq => uri::parse(url),
+        Dialect::Of(_) => uri::written(url),
+    };
     let mut reading = Reading::default();
 
     if let Some(template) = wrong_template(&plain, &templates) {
@@ -337,7 +355,6 @@ fn read_uri(url: &str, dialect: Dialect, source: &str) -> Result<Reading, Findin
         .split_once('?')
         .is_some_and(|(_, query)| query.contains('@'));
     let hides = |at: usize| at_sign || (at > 0 && secrets.get(at - 1).copied().unwrap_or(true));
-    driver::refuse_jdbc_ssl(body, dialect, source)?;
     reading.fill(driver::translate(read, dialect, source, hides)?);
     Ok(reading)
 }
@@ -378,7 +395,7 @@ pub fn placeholder(part: &str, text: &str, source: &str) -> Finding {
         .with("source", source.to_owned())
 }
 
-fn read_conninfo(text: &str, source: &str) -> Result<Reading, Finding> {
+pub(super) fn read_conninfo(text: &str, source: &str) -> Result<Reading, Finding> {
     let quoted = text.trim();
     let leading = quoted.starts_with(['"', '\'', '`', '“', '‘']);
     let read = match conninfo::parse(text) {
@@ -398,8 +415,11 @@ fn read_conninfo(text: &str, source: &str) -> Result<Reading, Finding> {
 }
 
 fn read_jdbc(text: &str, source: &str) -> Result<Reading, Finding> {
-    let Some(rest) = text.strip_prefix("jdbc:postgresql:") else {
-        let problem = "only jdbc:postgresql: is for PostgreSQL";
+    let Some(rest) = text.strip_prefix(driver::JDBC) else {
+        let problem = match driver::begins(text, driver::JDBC) {
+            true => "pgJDBC reads \"jdbc:postgresql:\" in lower case only",
+            false => "only jdbc:postgresql: is for PostgreSQL",
+        };
         return Err(syntax(source, problem, None));
     };
     let place = rest.split('?').next().unwrap_or_default();
@@ -627,6 +647,40 @@ mod tests {
             ("host=db hots=db", "config.param.unknown"),
             ("jdbc:postgresql://app:pw@db/app", "config.url.syntax"),
             ("jdbc:mysql://db/app", "config.url.syntax"),
+            // In capitals neither the driver nor libpq reads these.
+            ("JDBC:postgresql://db/app", "config.url.syntax"),
+            ("jdbc:PostgreSQL://db/app", "config.url.syntax"),
+            ("POSTGRESQL+ASYNCPG://app@db/app", "config.url.syntax"),
+            ("postgresql+Psycopg2://app@db/app", "config.url.syntax"),
+            ("PGSQL:host=db;dbname=app", "config.url.syntax"),
+            ("postgresql+asyncpg:app@db/app", "config.url.syntax"),
+            ("postgresql+psycopg:/app@db/app", "config.url.syntax"),
+            ("postgresql+asyncpg:app:canary@db/app", "config.url.syntax"),
+            ("r2dbcs:postgresql://app@db/app", "config.url.scheme"),
+            ("r2dbc:pool:postgresql://app@db/app", "config.url.scheme"),
+            ("r2dbcs:pool:postgres://app@db/app", "config.url.scheme"),
+            ("r2dbc:mysql://app@db/app", "config.url.syntax"),
+            (
+                "r2dbc:postgresql://db/app?sslMode=require&schema=x",
+                "config.url.scheme",
+            ),
+            (
+                "postgresql://db/app?sslMode=require",
+                "config.param.unknown",
+            ),
+            // A semicolon is a space to PDO, in a password too.
+            // libpq reads ssl=true in a URL alone; asyncpg wants a mode there.
+            (
+                "postgresql+psycopg2://db/app?ssl=true",
+                "config.param.unknown",
+            ),
+            (
+                "postgresql+asyncpg://db/app?ssl=true",
+                "config.param.invalid",
+            ),
+            ("pgsql:host=db;user=app;password=x;y", "config.url.syntax"),
+            ("pgsql:host=db;user=app;password=x;y=z", "config.url.syntax"),
+            ("pgsql:host=db;user=app;password='x;y'", "config.url.syntax"),
             ("postgresql://[::1/app", "config.url.syntax"),
             ("host='db", "config.url.syntax"),
         ] {
@@ -660,6 +714,20 @@ mod tests {
             assert_eq!(code(text), "pass", "{text}");
         }
         assert_eq!(value("[::1]:6432", "host").unwrap(), "::1");
+        for (text, mode) in [
+            ("r2dbcs:postgresql://db/app", "verify-full"),
+            ("r2dbcs:postgresql://db/app?sslMode=REQUIRE", "require"),
+            (
+                "r2dbc:postgresql://db/app?sslMode=VERIFY_CA&ssl=true",
+                "verify-ca",
+            ),
+            (
+                "postgresql+asyncpg://db/app?ssl=verify-ca&timeout=3",
+                "verify-ca",
+            ),
+        ] {
+            assert_eq!(value(text, "sslmode").as_deref(), Some(mode), "{text}");
+        }
         assert_eq!(value("a:1,b", "port").unwrap(), "1,");
         assert_eq!(value("::1", "host").unwrap(), "::1");
     }
@@ -687,6 +755,13 @@ mod tests {
             "pgsql:host=db;user=app;password=canary",
             "pgsql:host=db;user=app;password=x;canary",
             "pgsql:host=db;password=x canary=y",
+            "pgsql:host=db;password=x;canary=y",
+            "pgsql:host=db;password='x;canary'",
+            "PGSQL:host=db;password=canary",
+            "JDBC:postgresql://db/app?password=canary",
+            "POSTGRESQL+ASYNCPG://app:canary@db/app",
+            "postgresql+asyncpg:app:canary@db/app",
+            "r2dbcs:postgresql://app:canary@db/app?password=canary",
             "r2dbc:postgresql://app:canary@db/app",
             "POSTGRESQL://app:canary@db/app?password=canary",
             "cockroachdb://app:canary/pass@db/app",

@@ -474,7 +474,7 @@ fn is_of_database(name: &str) -> bool {
 /// Whether a database name is a target of its own: a connection string as
 /// libpq decides, or a driver's URL.
 pub fn is_dsn(name: &str) -> bool {
-    name.contains("://") || name.contains('=') || name.starts_with("jdbc:")
+    name.contains("://") || name.contains('=') || driver::begins(name, "jdbc:")
 }
 
 /// libpq's default socket directory: Debian's, else that of an unchanged build.

@@ -13,11 +13,25 @@ pub fn strip_prefix(text: &str) -> Option<&str> {
     PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix))
 }
 
-/// Reads a URI. Which parameters exist is not judged here.
+/// Reads a URI as libpq does, to which JDBC's `ssl=true` is `sslmode=require`. Which
+/// parameters exist is not judged here.
 ///
 /// # Errors
 /// What libpq rejects, with the place.
 pub fn parse(text: &str) -> Result<Vec<Assignment>, Rejected> {
+    let read = written(text)?;
+    let translated = read.into_iter().map(|one| match one.name.as_str() {
+        "ssl" if one.value == b"true" => Assignment::new("sslmode", "require"),
+        _ => one,
+    });
+    Ok(translated.collect())
+}
+
+/// Reads a URI's parameters as they are written, for a driver that is not libpq.
+///
+/// # Errors
+/// What libpq rejects, with the place.
+pub fn written(text: &str) -> Result<Vec<Assignment>, Rejected> {
     let mut reader = UriReader {
         text,
         at: text.len() - strip_prefix(text).unwrap_or(text).len(),
@@ -163,14 +177,7 @@ impl<'a> UriReader<'a> {
             }
             let name = String::from_utf8_lossy(&self.decoded(name, start)?).into_owned();
             let value = self.decoded(value, end - value.len())?;
-            self.out.push(match (name.as_str(), value.as_slice()) {
-                // What JDBC calls it; libpq's own exception.
-                ("ssl", b"true") => Assignment {
-                    name: "sslmode".to_owned(),
-                    value: b"require".to_vec(),
-                },
-                _ => Assignment { name, value },
-            });
+            self.out.push(Assignment { name, value });
         }
         Ok(())
     }

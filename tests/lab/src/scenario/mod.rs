@@ -39,6 +39,7 @@ mod dns_failover;
 mod dns_families;
 mod dns_odd;
 mod dns_search;
+mod driver_parameter;
 mod driver_scheme;
 mod guards;
 mod healthy;
@@ -95,6 +96,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", config::SCENARIOS),
     ("config", config_pasted::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
+    ("config", driver_parameter::SCENARIOS),
     ("config", config_files::SCENARIOS),
     ("config", config_scheme::SCENARIOS),
     ("config", host_list::SCENARIOS),
