@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 /// What an absent value is written as.
 pub const NONE: &str = "-";
 
+/// What stands for every provider in a list of them.
+pub const MANAGED: &str = "managed";
+
 /// Who runs a server or a pooler.
 #[derive(Debug)]
 pub struct ProviderRow {
@@ -56,7 +59,7 @@ pub fn providers(
             when,
             documentation,
         ]| {
-            if !known.insert(name.to_owned()) {
+            if name == MANAGED || !known.insert(name.to_owned()) {
                 return Err(format!("{name} is there already"));
             }
             let speaks = list(speaks);
@@ -88,7 +91,8 @@ pub fn fixes(
 ) -> Result<Vec<FixRow>, Wrong> {
     rows(table, |[names, causes, when, text, command, source]| {
         let (names, causes) = (list(names), list(causes));
-        let is_known = |name: &String| providers.iter().any(|row| row.name == *name);
+        let is_known =
+            |name: &String| name == MANAGED || providers.iter().any(|row| row.name == *name);
         if let Some(stranger) = names.iter().find(|name| !is_known(name)) {
             return Err(format!("{stranger} is no provider"));
         }

@@ -28,6 +28,17 @@ pub struct Provider {
     documentation: &'static str,
 }
 
+/// What stands for every provider in the fixes' table.
+const MANAGED: &str = "managed";
+
+impl Provider {
+    /// Whether the provider runs the server itself, so that its users have no access to
+    /// the machine and its files. A pooler that anyone may run has no host names.
+    fn is_managed(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+}
+
 /// What to do about some causes at some providers.
 struct ProviderFix {
     providers: &'static [&'static str],
@@ -89,7 +100,20 @@ fn of(host: &str, finding: &Finding) -> Option<&'static Provider> {
 /// that anyone may run is none.
 pub fn named(host: &str, finding: &Finding) -> Option<&'static str> {
     let provider = of(host, finding)?;
-    (!provider.hosts.is_empty()).then_some(provider.name)
+    provider.is_managed().then_some(provider.name)
+}
+
+/// The fixes that are known for this cause at this provider.
+fn fixes_of(provider: &str, finding: &Finding) -> Vec<&'static FixRow> {
+    FIXES
+        .iter()
+        .filter(|row| {
+            row.providers.contains(&provider)
+                && finding.cause.is_any(row.causes)
+                && row.when.iter().all(|condition| condition.holds(finding))
+        })
+        .map(|row| &row.fix)
+        .collect()
 }
 
 /// The finding about this host, with its provider and with the fixes that are known
@@ -98,15 +122,10 @@ pub fn advise(finding: Finding, host: &str) -> Finding {
     let Some(provider) = of(host, &finding) else {
         return finding;
     };
-    let fixes: Vec<&FixRow> = FIXES
-        .iter()
-        .filter(|row| {
-            row.providers.contains(&provider.name)
-                && finding.cause.is_any(row.causes)
-                && row.when.iter().all(|condition| condition.holds(&finding))
-        })
-        .map(|row| &row.fix)
-        .collect();
+    let fixes = match fixes_of(provider.name, &finding) {
+        none if none.is_empty() && provider.is_managed() => fixes_of(MANAGED, &finding),
+        fixes => fixes,
+    };
     // A pooler that was told by its words is in the evidence already.
     let known = finding
         .evidence
@@ -175,21 +194,140 @@ mod tests {
         assert_eq!(told("localhost", &token), Some("Amazon RDS"));
     }
 
+    /// What only someone can do who has the machine or its files.
+    const OWN_MACHINE: &[&str] = &[
+        "in pg_hba.conf",
+        "to pg_hba.conf",
+        "line of pg_hba.conf",
+        "see its pg_hba.conf",
+        "pg_ident.conf",
+        "postgresql.conf",
+        "hba_file",
+        "pg_hba_file_rules",
+        "listen_addresses",
+        "hot_standby",
+        "ssl_ca_file",
+        "systemctl",
+        "journalctl",
+        "pg_lsclusters",
+        "sudo",
+        "ss -",
+        "df -h",
+        "free -h",
+        "-U postgres",
+        "On the server",
+        "on the server,",
+        "the server's log",
+        "the kernel's log",
+        "userlist",
+        "pgbouncer.ini",
+        "as a superuser",
+        "docker",
+    ];
+
+    /// Causes whose fixes are about the machine that dbdoctor runs on, or about a finding
+    /// that no managed server can give.
+    fn is_ours(cause: &Cause) -> bool {
+        [
+            "dns.no-resolver",
+            "dns.container-name",
+            "dns.ipv6-only",
+            "tcp.local",
+            "tcp.rejected",
+            "tcp.unreachable",
+            "auth.server.unproven",
+            // The administrator of a pooler of one's own, told by its words.
+            "pooler.wait",
+            "pooler.database",
+        ]
+        .contains(&cause.code)
+    }
+
+    /// What a fix says, with every hole filled.
+    fn said(fix: &FixRow) -> String {
+        format!("{} {}", fix.text, fix.command.unwrap_or_default())
+    }
+
+    fn needs_own_machine(fix: &FixRow) -> Option<&'static str> {
+        let said = said(fix);
+        OWN_MACHINE
+            .iter()
+            .find(|words| said.contains(*words))
+            .copied()
+    }
+
+    /// Whether it is shown whatever the evidence.
+    fn always_shown(row: &ProviderFix) -> bool {
+        let holes = row.fix.text.split('{').skip(1);
+        let hole = |hole: &str| {
+            hole.split('}')
+                .next()
+                .is_some_and(|hole| hole.contains('|'))
+        };
+        row.when.is_empty() && row.fix.command.is_none() && holes.clone().all(hole)
+    }
+
     #[test]
-    fn nobody_edits_pg_hba_conf_at_a_provider() {
-        // A load balancer stands in front of a server of one's own.
-        let own = |row: &&Provider| row.hosts.is_empty() || row.name == "AWS load balancer";
-        for provider in PROVIDERS.iter().filter(|row| !own(row)) {
-            for cause in [&auth::HBA_NO_ENTRY, &auth::HBA_REJECT] {
-                let fixes: Vec<_> = FIXES
+    fn no_fix_at_a_provider_needs_its_machine() {
+        let mut wrong = std::collections::BTreeSet::new();
+        let families = [
+            cause::tcp::ALL,
+            cause::dns::ALL,
+            cause::protocol::ALL,
+            cause::tls::ALL,
+            cause::auth::ALL,
+            cause::server::ALL,
+            cause::pooler::ALL,
+        ];
+        let causes = families.into_iter().flatten();
+        for cause in causes.filter(|cause| !is_ours(cause)) {
+            let rows = |name: &'static str| {
+                FIXES
                     .iter()
-                    .filter(|row| row.providers.contains(&provider.name))
-                    .filter(|row| row.causes.contains(&cause) && row.when.is_empty())
-                    .collect();
-                assert!(!fixes.is_empty(), "{}: {cause:?}", provider.name);
-                assert!(fixes.iter().all(|row| row.fix.command.is_none()));
+                    .filter(move |row| row.providers.contains(&name) && cause.is_any(row.causes))
+            };
+            for provider in PROVIDERS.iter().filter(|row| row.is_managed()) {
+                let known = rows(provider.name).chain(rows(MANAGED));
+                for words in known.clone().filter_map(|row| needs_own_machine(&row.fix)) {
+                    wrong.insert(format!("{} at {}: {words}", cause.code, provider.name));
+                }
+                let page = cause.fixes.iter().find_map(needs_own_machine);
+                let falls_back = !known.clone().any(always_shown);
+                if let (Some(words), true) = (page, falls_back) {
+                    wrong.insert(format!("{}, of the page: {words}", cause.code));
+                }
             }
         }
+        let wrong: Vec<String> = wrong.into_iter().collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn addresses_are_allowed_in_the_providers_own_terms() {
+        for provider in PROVIDERS.iter().filter(|row| row.is_managed()) {
+            for cause in [
+                &auth::HBA_NO_ENTRY,
+                &auth::HBA_REJECT,
+                &crate::cause::tcp::TIMEOUT,
+            ] {
+                let own = FIXES.iter().any(|row| {
+                    row.providers.contains(&provider.name) && row.causes.contains(&cause)
+                });
+                assert!(own, "{}: {cause:?}", provider.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_managed_server_has_general_fixes() {
+        let finding = advise(Finding::new(&auth::ROLE_NOLOGIN), "ep-a.neon.tech");
+        let fixes = finding.fixes();
+        assert!(fixes.iter().all(|fix| fix.command.is_none()), "{fixes:?}");
+        assert!(fixes[1].text.contains("ALTER ROLE ROLE LOGIN"), "{fixes:?}");
+        // A pooler that anyone may run is not managed.
+        let pgbouncer = Finding::new(&auth::ROLE_NOLOGIN).with("pooler", "PgBouncer");
+        let fixes = advise(pgbouncer, "10.0.0.1").fixes();
+        assert_ne!(fixes, finding.fixes());
     }
 
     #[test]
@@ -205,7 +343,7 @@ mod tests {
         let neon = advise(finding(), "ep-a.neon.tech");
         assert!(texts(&neon)[0].contains("IP Allow"));
         // Where nothing is known for a cause, the page's own stay.
-        let other = advise(Finding::new(&tls::VERSION), "ep-a.neon.tech");
-        assert_eq!(texts(&other), texts(&Finding::new(&tls::VERSION)));
+        let other = advise(Finding::new(&tls::CERT_WEAK), "ep-a.neon.tech");
+        assert_eq!(texts(&other), texts(&Finding::new(&tls::CERT_WEAK)));
     }
 }
