@@ -60,7 +60,7 @@ pub struct Condition {
 
 impl Condition {
     fn holds(&self, finding: &Finding) -> bool {
-        self.holds_for(finding.evidence.get(self.name).map(shown))
+        self.holds_for(finding.value(self.name).map(shown))
     }
 
     /// Whether this value fits; none is as good as an empty one.

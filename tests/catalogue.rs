@@ -376,3 +376,28 @@ fn placeholders(template: &str) -> Result<Vec<&str>, String> {
     }
     Ok(names)
 }
+
+#[test]
+fn every_provider_has_its_faults() {
+    let rows = |table: &'static str| {
+        let lines = table.lines();
+        lines
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .map(|line| line.split('\t').collect::<Vec<_>>())
+    };
+    let mut faults: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows(include_str!("data/providers.tsv")) {
+        faults.entry(row[0]).or_default().insert(row[4]);
+    }
+    for row in rows(include_str!("../knowledge/providers.tsv")) {
+        let (name, hosts) = (row[0], row[1]);
+        let known = faults.get(name).cloned().unwrap_or_default();
+        let wanted: &[&str] = match hosts {
+            "-" => &["says"],
+            _ => &["gone", "silent", "refused", "plain"],
+        };
+        for fault in wanted {
+            assert!(known.contains(fault), "{name} has no row with {fault}");
+        }
+    }
+}

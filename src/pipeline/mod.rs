@@ -424,7 +424,9 @@ impl Run<'_> {
                 let alias_end = value("alias_end");
                 if let Some(endpoint) = endpoint {
                     let taken = std::mem::replace(finding, Finding::new(finding.cause));
-                    let taken = dns::with_command(taken, target, endpoint);
+                    let taken = dns::with_command(taken, target, endpoint)
+                        .word("user", target.user.clone())
+                        .word("database", target.dbname.clone());
                     let host = alias_end.as_ref().unwrap_or(&endpoint.host);
                     *finding = provider::advise(taken, host);
                 }

@@ -15,6 +15,7 @@ use super::finding::{dress, of_server};
 use super::hba;
 
 const PGBOUNCER: &str = "PgBouncer";
+const ODYSSEY: &str = "Odyssey";
 
 /// The finding for an error that a pooler raised or quotes; none where a
 /// PostgreSQL server speaks for itself.
@@ -52,6 +53,8 @@ pub fn cause(error: &ServerError, s: &LoginContext<'_>) -> Option<Finding> {
     }
     let known = message.relayed();
     let passed_on = match is_of_a_server(&error.code) {
+        // It puts its name before the server's errors, too.
+        _ if error.message.starts_with("odyssey: ") => ODYSSEY,
         true => "a pooler that passes on the server's error",
         // It gives this code to whatever it says.
         false => PGBOUNCER,

@@ -28,7 +28,15 @@ pub struct Client(Stream);
 pub fn impostor(
     script: impl Fn(&mut Client) -> io::Result<()> + Send + Sync + 'static,
 ) -> Result<Peer> {
-    Peer::script(move |stream| {
+    impostor_on("127.0.0.1", script)
+}
+
+/// The same on this address.
+pub fn impostor_on(
+    address: &str,
+    script: impl Fn(&mut Client) -> io::Result<()> + Send + Sync + 'static,
+) -> Result<Peer> {
+    Peer::script_on(address, move |stream| {
         let mut client = Client(stream);
         client.start_up()?;
         script(&mut client)?;

@@ -57,6 +57,7 @@ mod pooler_pasted;
 mod pooler_secret;
 mod protocol;
 mod provider;
+mod provider_rows;
 mod proxy_protocol;
 mod server;
 mod slow;
@@ -170,6 +171,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", pooler_pasted::SCENARIOS),
     ("pooler", pooler_secret::SCENARIOS),
     ("pooler", provider::SCENARIOS),
+    ("pooler", provider_rows::SCENARIOS),
     ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("idle", idle_own::SCENARIOS),
