@@ -1,17 +1,25 @@
 //! Commands to paste that go where the run went: what `psql` and `openssl
 //! s_client` must be told. Behind an SSH server psql cannot go there by itself.
 
+use std::net::IpAddr;
+
 use crate::config::{Endpoint, SslNegotiation, Target, conninfo, host_port};
 use crate::finding::Finding;
 use crate::wire::tls::sends_server_name;
 use crate::wire::{Address, Route};
 
 /// The words that [`with_conninfo`] adds.
-pub const WORDS: [&str; 4] = ["conninfo", "any_session", "maintenance", "console"];
+pub const WORDS: [&str; 5] = [
+    "conninfo",
+    "any_session",
+    "maintenance",
+    "console",
+    "superuser",
+];
 
 /// Adds the connection strings for commands that log in to the same server: with
 /// the target's settings, in an ordinary session on whatever server it is, in
-/// the database `postgres`, and on PgBouncer's console.
+/// the database `postgres`, on PgBouncer's console, and as the superuser.
 pub fn with_conninfo(
     finding: Finding,
     target: &Target,
@@ -24,13 +32,39 @@ pub fn with_conninfo(
         replacing(&ORDINARY),
         replacing(&[&ORDINARY, &[("dbname", "postgres")][..]].concat()),
         console(target, endpoint, route),
+        replacing(&[&ORDINARY[..], &SUPERUSER].concat()),
     ];
     let words = WORDS.into_iter().zip(values);
-    words.fold(finding, |finding, (name, value)| finding.word(name, value))
+    let finding = words.fold(finding, |finding, (name, value)| finding.word(name, value));
+    match route {
+        // psql runs on the server's machine, where its socket is.
+        Route::Tunnel {
+            host, port, via, ..
+        } => {
+            let port = port.to_string();
+            let words = ["-p", &port, "-U", "postgres", "-d", "postgres"];
+            let loopback =
+                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+            let machine = if loopback { via } else { host };
+            finding
+                .word("superuser", words.map(str::to_owned).to_vec())
+                .word("superuser_on", format!("on {machine}"))
+        }
+        _ => finding,
+    }
 }
 
 /// What is left out for a session that is not picky.
 const ORDINARY: [(&str, &str); 2] = [("replication", ""), ("target_session_attrs", "")];
+
+/// What the superuser logs in with: no certificate or role of the target's.
+const SUPERUSER: [(&str, &str); 5] = [
+    ("user", "postgres"),
+    ("dbname", "postgres"),
+    ("sslcert", ""),
+    ("sslkey", ""),
+    ("options", ""),
+];
 
 /// The connection string of PgBouncer's console at the same address.
 pub fn console(target: &Target, endpoint: &Endpoint, route: &Route) -> Option<String> {

@@ -60,7 +60,8 @@ pub(crate) fn make_template(lab: &Lab) -> Result<PathBuf> {
         .args(["--wal-segsize=1", "--username=postgres", "-D"]);
     initdb.arg(data.display()).succeed()?; // every copy gets a pg_hba.conf of its own
     let sql = format!(
-        "create role app login password '{}';\n\ncreate database appdb owner app;\n\n",
+        "create role app login password '{0}';\n\ncreate database appdb owner app;\n\n\
+         alter role postgres password '{0}';\n\n",
         lab.password()
     );
     // A standby must not have fewer slots than its primary had, so this one has very few.

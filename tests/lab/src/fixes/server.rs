@@ -54,19 +54,19 @@ pub(super) const RUN: &[FixRun] = &[
         "server-config",
         Then::Prints("ssl_ca_file ------------- (1 row)"),
     ),
-    server(
+    FixRun::new(
         "server.connections.database",
         "echo \"select",
         "server-connections-database",
         Then::Prints("app | psql | 127.0.0.1 | active"),
     ),
-    server(
+    FixRun::new(
         "server.connections.database",
         "echo 'alter",
         "server-connections-database",
         Then::Passes,
     ),
-    server(
+    FixRun::new(
         "server.connections.full",
         "psql",
         "server-connections-full",
@@ -85,19 +85,19 @@ pub(super) const RUN: &[FixRun] = &[
         "server-connections-near-limit",
         Then::Prints("| app | psql |"),
     ),
-    server(
+    FixRun::new(
         "server.connections.reserved",
         "psql",
         "server-connections-reserved",
         Then::Prints("app | psql | 127.0.0.1 | active | 3"),
     ),
-    server(
+    FixRun::new(
         "server.connections.role",
         "echo \"select",
         "server-connections-role",
         Then::Prints("psql | 127.0.0.1 | active"),
     ),
-    server(
+    FixRun::new(
         "server.connections.role",
         "echo 'alter",
         "server-connections-role",
