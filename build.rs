@@ -356,6 +356,9 @@ fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
             hosts,
             certificates,
             speaks,
+            listens,
+            answers,
+            managed,
             token,
             when,
             documentation,
@@ -364,7 +367,8 @@ fn generated_providers(providers: &[ProviderRow], fixes: &[FixRow]) -> String {
         let _ = writeln!(
             out,
             "Provider {{ name: {name:?}, hosts: &{hosts:?}, certificates: &{certificates:?}, \
-             speaks: &{speaks:?}, token: {token:?}, when: &[{when}], documentation: {documentation:?} }},"
+             speaks: &{speaks:?}, listens: &{listens:?}, answers: &{answers:?}, \
+             managed: {managed}, token: {token:?}, when: &[{when}], documentation: {documentation:?} }},"
         );
     }
     let _ = writeln!(out, "];\nstatic FIXES: [ProviderFix; {}] = [", fixes.len());

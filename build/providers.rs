@@ -16,6 +16,9 @@ pub struct ProviderRow {
     pub hosts: Vec<String>,
     pub certificates: Vec<String>,
     pub speaks: Vec<String>,
+    pub listens: Vec<String>,
+    pub answers: Vec<String>,
+    pub managed: bool,
     pub token: Option<String>,
     pub when: Vec<Condition>,
     pub documentation: String,
@@ -55,7 +58,10 @@ pub fn providers(
             hosts,
             certificates,
             speaks,
+            listens,
+            answers,
             token,
+            managed,
             when,
             documentation,
         ]| {
@@ -67,7 +73,9 @@ pub fn providers(
                 return Err(format!("no text is said by {stranger}"));
             }
             let (hosts, certificates) = (list(hosts), list(certificates));
-            if hosts.is_empty() && certificates.is_empty() && speaks.is_empty() {
+            let (listens, answers) = (list(listens), list(answers));
+            let signs = [&hosts, &certificates, &speaks, &listens, &answers];
+            if signs.iter().all(|signs| signs.is_empty()) {
                 return Err(format!("nothing tells {name}"));
             }
             Ok(ProviderRow {
@@ -75,6 +83,13 @@ pub fn providers(
                 hosts,
                 certificates,
                 speaks,
+                listens,
+                answers,
+                managed: match managed {
+                    "yes" => true,
+                    NONE => false,
+                    other => return Err(format!("{other:?} is neither yes nor {NONE}")),
+                },
                 token: (token != NONE).then(|| token.to_owned()),
                 when: conditions(when)?,
                 documentation: address(documentation)?,

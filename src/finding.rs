@@ -220,8 +220,8 @@ impl Finding {
 
     /// Adds a product's fixes before the page's, filled from the evidence.
     pub fn with_fixes_of<'a>(mut self, rows: impl IntoIterator<Item = &'a FixRow>) -> Self {
-        let rows = rows.into_iter();
-        let fixes: Vec<Fix> = rows.filter_map(|row| self.filled(row)).collect();
+        let filled = rows.into_iter().filter_map(|row| self.filled(row));
+        let fixes: Vec<Fix> = filled.collect();
         self.texts.fixes.extend(fixes);
         self
     }

@@ -1,4 +1,4 @@
-//! Providers and poolers: who runs what was reached, and what to do there.
+//! Providers, poolers and proxies: who runs what was reached, and what to do there.
 //!
 //! The rows are `knowledge/providers.tsv` and `knowledge/provider_fixes.tsv`, whose
 //! heads explain the columns. What is not there has the fixes of its page.
@@ -20,6 +20,13 @@ pub struct Provider {
     certificates: &'static [&'static str],
     /// As what it is known to the table of texts.
     speaks: &'static [&'static str],
+    /// The names of its processes.
+    listens: &'static [&'static str],
+    /// Pieces of its answers over HTTP, in lower case.
+    answers: &'static [&'static str],
+    /// Whether it runs the server itself, so that its users have neither the machine
+    /// nor its files.
+    managed: bool,
     /// The token that only its servers accept as a password.
     token: Option<&'static str>,
     /// What else must be so.
@@ -30,14 +37,6 @@ pub struct Provider {
 
 /// What stands for every provider in the fixes' table.
 const MANAGED: &str = "managed";
-
-impl Provider {
-    /// Whether the provider runs the server itself, so that its users have no access to
-    /// the machine and its files. A pooler that anyone may run has no host names.
-    fn is_managed(&self) -> bool {
-        !self.hosts.is_empty()
-    }
-}
 
 /// What to do about some causes at some providers.
 struct ProviderFix {
@@ -96,11 +95,30 @@ fn of(host: &str, finding: &Finding) -> Option<&'static Provider> {
         })
 }
 
+/// Who passes connections on, by the process of this machine that took this one, or by
+/// its answer over HTTP.
+fn forwarder(finding: &Finding) -> Option<&'static Provider> {
+    let process = finding.evidence.get("listener").map(|one| &one["name"]);
+    let process = process.and_then(|name| name.as_str());
+    let product = finding.evidence.get("product").map(shown);
+    PROVIDERS.iter().find(|row| {
+        process.is_some_and(|name| row.listens.contains(&name))
+            || product.as_deref() == Some(row.name)
+    })
+}
+
+/// The name of the program that gives this answer over HTTP.
+pub fn of_answer(answer: &str) -> Option<&'static str> {
+    let answer = answer.to_lowercase();
+    let gives = |row: &&Provider| row.answers.iter().any(|piece| answer.contains(piece));
+    PROVIDERS.iter().find(gives).map(|row| row.name)
+}
+
 /// The provider of the server that the finding is about, where that is known; a pooler
 /// that anyone may run is none.
 pub fn named(host: &str, finding: &Finding) -> Option<&'static str> {
     let provider = of(host, finding)?;
-    provider.is_managed().then_some(provider.name)
+    provider.managed.then_some(provider.name)
 }
 
 /// The fixes that are known for this cause at this provider.
@@ -120,10 +138,17 @@ fn fixes_of(provider: &str, finding: &Finding) -> Vec<&'static FixRow> {
 /// for it there.
 pub fn advise(finding: Finding, host: &str) -> Finding {
     let Some(provider) = of(host, &finding) else {
-        return finding;
+        // The page's fixes, and those of the stage, are of use all the same.
+        return match forwarder(&finding) {
+            Some(forwarder) => {
+                let fixes = fixes_of(forwarder.name, &finding);
+                finding.with_fixes_of(fixes)
+            }
+            None => finding,
+        };
     };
     let fixes = match fixes_of(provider.name, &finding) {
-        none if none.is_empty() && provider.is_managed() => fixes_of(MANAGED, &finding),
+        none if none.is_empty() && provider.managed => fixes_of(MANAGED, &finding),
         fixes => fixes,
     };
     // A pooler that was told by its words is in the evidence already.
@@ -286,7 +311,7 @@ mod tests {
                     .iter()
                     .filter(move |row| row.providers.contains(&name) && cause.is_any(row.causes))
             };
-            for provider in PROVIDERS.iter().filter(|row| row.is_managed()) {
+            for provider in PROVIDERS.iter().filter(|row| row.managed) {
                 let known = rows(provider.name).chain(rows(MANAGED));
                 for words in known.clone().filter_map(|row| needs_own_machine(&row.fix)) {
                     wrong.insert(format!("{} at {}: {words}", cause.code, provider.name));
@@ -304,7 +329,7 @@ mod tests {
 
     #[test]
     fn addresses_are_allowed_in_the_providers_own_terms() {
-        for provider in PROVIDERS.iter().filter(|row| row.is_managed()) {
+        for provider in PROVIDERS.iter().filter(|row| row.managed) {
             for cause in [
                 &auth::HBA_NO_ENTRY,
                 &auth::HBA_REJECT,
@@ -316,6 +341,29 @@ mod tests {
                 assert!(own, "{}: {cause:?}", provider.name);
             }
         }
+    }
+
+    #[test]
+    fn a_proxy_is_told_by_its_process_or_its_answer() {
+        let closed = Finding::new(&crate::cause::protocol::CLOSED).with("port", 5432);
+        let listener = serde_json::json!({"name": "haproxy"});
+        let fixes = advise(closed.clone().with("listener", listener), "127.0.0.1").fixes();
+        assert!(fixes[0].text.contains("HAProxy"), "{fixes:?}");
+        // The page's come behind.
+        assert!(fixes.len() > 2, "{fixes:?}");
+        let unknown = serde_json::json!({"name": "python3"});
+        let other = advise(closed.clone().with("listener", unknown), "127.0.0.1");
+        assert_eq!(other.fixes(), closed.fixes());
+        assert_eq!(
+            of_answer("HTTP/1.1 400\r\nServer: nginx/1.22"),
+            Some("nginx")
+        );
+        assert_eq!(of_answer("HTTP/1.1 400\r\n\r\n"), None);
+        // A load balancer's host is nobody's managed server.
+        let balancer = "db-0123456789abcdef.elb.eu-west-1.amazonaws.com";
+        let finding = advise(Finding::new(&auth::ROLE_NOLOGIN), balancer);
+        assert_eq!(finding.fixes(), Finding::new(&auth::ROLE_NOLOGIN).fixes());
+        assert!(named(balancer, &finding).is_none());
     }
 
     #[test]

@@ -125,23 +125,10 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         true => with_accept_queue(finding, &listener).await,
         false => finding,
     };
-    // A forward is at fault only if it sends nothing itself.
-    let mute = finding
-        .cause
-        .is_any(&[&cause::CLOSED, &cause::RESET, &cause::SILENT]);
-    let name = listener.name.as_deref().unwrap_or_default();
-    let advice = match advice(name).filter(|_| mute) {
-        Some(PROXY) if early => Some(PROXY_CLOSES),
-        advice => advice,
-    };
-    let is_told = advice == Some(PROXY_CLOSES);
-    let finding = finding.word("early", (early && !is_told).then_some(UNPROMPTED));
-    match (&listener.name, advice) {
-        (Some(_), Some(advice)) => finding
-            .word("who", format!("{}, listening on {at},", listener.label()))
-            .fix(advice, None),
-        (Some(_), None) => finding.word("who", format!("{}, listening on {at},", listener.label())),
-        (None, _) => finding.word("who", at),
+    let finding = finding.word("early", early.then_some(UNPROMPTED));
+    match &listener.name {
+        Some(_) => finding.word("who", format!("{}, listening on {at},", listener.label())),
+        None => finding.word("who", at),
     }
 }
 
@@ -174,45 +161,6 @@ pub async fn with_accept_queue(finding: Finding, listener: &Listener) -> Finding
         ),
         None,
     )
-}
-
-/// A proxy listens.
-const PROXY: &str = "A proxy listens there: check its log and the state of its backends.";
-
-/// One that closes by itself.
-const PROXY_CLOSES: &str = "A proxy listens there. Check that its backends are up, and that it does \
-    not send them the PROXY protocol (HAProxy: send-proxy or send-proxy-v2 on the server line; \
-    nginx: proxy_protocol on): PostgreSQL does not understand it, closes the connection and logs \
-    \"invalid length of startup packet\".";
-
-/// What to do about a local forward or proxy whose target fails.
-fn advice(process: &str) -> Option<&'static str> {
-    Some(match process {
-        "docker-proxy" | "com.docker.backe" | "com.docker.vpnk" | "vpnkit-bridge" => {
-            "docker's proxy listens there: check that the container is running and that PostgreSQL in it listens on the published port, on all addresses (docker ps, docker logs)."
-        }
-        "rootlessport" | "rootlesskit" | "slirp4netns" | "pasta" | "gvproxy" | "conmon" => {
-            "A container runtime's port forward listens there: check that the container is running and that PostgreSQL in it listens on the published port."
-        }
-        "kubectl" | "oc" => {
-            "kubectl port-forward listens there: it breaks when its pod is replaced or when a connection through it is reset. Restart it."
-        }
-        "ssh" | "autossh" | "sshd" => {
-            "An SSH forward listens there: its session may be dead, or its SSH server cannot reach the database. Restart it, or run dbdoctor with --ssh instead of the forward."
-        }
-        "haproxy" | "nginx" | "envoy" | "traefik" | "caddy" => PROXY,
-        "pgbouncer" | "pgcat" | "pgpool" | "odyssey" => {
-            "A pooler listens there: check its log, and that it can reach its server."
-        }
-        "cloud_sql_proxy" | "cloud-sql-proxy" | "alloydb-auth-pro" | "session-manager" | "aws"
-        | "gcloud" | "tsh" | "boundary" | "cloudflared" | "flyctl" | "fly" => {
-            "A provider's forward listens there: check that it is still logged in and that the instance behind it is running."
-        }
-        "socat" | "ncat" | "nc" | "rinetd" | "redir" | "wslrelay" | "wslhost" => {
-            "A plain port forward listens there: check that its target still exists at that address."
-        }
-        _ => return None,
-    })
 }
 
 /// The connection ended without an answer.
@@ -388,13 +336,14 @@ fn somebody(stranger: &Stranger) -> Finding {
     let finding = Finding::new(&cause::NOT_POSTGRES)
         .with("what", stranger.kind.name())
         .with("kind", stranger.kind.id())
-        .with("says", stranger.says.clone());
+        .with("says", stranger.says.clone())
+        .with("product", stranger.product);
     match stranger.kind {
         PeerProtocol::Ssh => finding.fix(
             "If this SSH server leads to the database, set --ssh to it and use the database as the target.",
             None,
         ),
-        PeerProtocol::Http | PeerProtocol::HttpsExpected => finding.fix(
+        PeerProtocol::Http | PeerProtocol::HttpsExpected if stranger.product.is_none() => finding.fix(
             "If the address is right, the load balancer or ingress in front forwards only HTTP: PostgreSQL needs a TCP route.",
             None,
         ),

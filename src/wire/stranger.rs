@@ -3,7 +3,7 @@
 //! Pure: bytes in, a name out. What is asked of the peer, and what follows
 //! from the name, is the business of `stage::protocol`.
 
-use crate::{secret, text};
+use crate::{provider, secret, text};
 
 /// Somebody who is not a PostgreSQL server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Stranger {
     pub kind: PeerProtocol,
     /// What it says about itself: a banner, a status line, a version.
     pub says: String,
+    /// Which program it is, where its answer over HTTP tells.
+    pub product: Option<&'static str>,
 }
 
 /// The protocols that are recognised.
@@ -127,6 +129,12 @@ pub fn recognise(bytes: &[u8]) -> Option<Stranger> {
     Some(Stranger {
         kind,
         says: says(kind, bytes),
+        product: match kind {
+            PeerProtocol::Http | PeerProtocol::HttpsExpected => {
+                provider::of_answer(&String::from_utf8_lossy(bytes))
+            }
+            _ => None,
+        },
     })
 }
 

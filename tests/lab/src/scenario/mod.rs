@@ -42,6 +42,7 @@ mod dns_search;
 mod driver_parameter;
 mod driver_scheme;
 mod guards;
+mod haproxy;
 mod healthy;
 mod host_list;
 pub mod idle;
@@ -172,6 +173,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", pooler_secret::SCENARIOS),
     ("pooler", provider::SCENARIOS),
     ("pooler", provider_rows::SCENARIOS),
+    ("pooler", haproxy::SCENARIOS),
     ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("idle", idle_own::SCENARIOS),
