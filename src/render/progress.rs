@@ -177,7 +177,10 @@ impl Screen {
             let sign = signs[self.frame % signs.len()];
             let waited = match since.elapsed() {
                 short if short < Duration::from_secs(1) => String::new(),
-                long => format!("{} s", long.as_secs()),
+                long => match progress::awaited() {
+                    Some(what) => format!("{} s, {what}", long.as_secs()),
+                    None => format!("{} s", long.as_secs()),
+                },
             };
             page.line(&[
                 (Ink::Command, &format!("  {sign} ")),

@@ -30,6 +30,7 @@ use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::identify::{PendingRequest, unmask_on};
 use crate::peer::proxy_header;
+use crate::progress;
 use crate::report::{Stage, StageRecord};
 use crate::secret::Secret;
 use crate::stage::protocol::Attempt;
@@ -167,6 +168,7 @@ pub async fn probe(
 /// PgBouncer repeats a failed login to its server no sooner than after
 /// `server_login_retry`, lets clients wait until then, and tells them the reason.
 async fn reason_of_pooler(login: &mut Login, begun: Instant, ctx: &Ctx) -> Option<StartupEnd> {
+    let _told = progress::waiting_for("for the pooler's reason (up to 16 s)");
     let limit = (begun + LOGIN_RETRY).min(ctx.deadline - LOOK);
     match ctx.until(limit, login.run()).await {
         Ok(Err(stop @ StartupEnd::Server(_))) => Some(stop),

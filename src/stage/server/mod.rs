@@ -29,6 +29,7 @@ use crate::stage::auth::{
 use crate::wire::Route;
 use crate::wire::server_error::ServerError;
 use crate::wire::session::{QueryError, Session};
+use crate::wire::waits;
 
 use attrs::Nature;
 use facts::Facts;
@@ -79,6 +80,13 @@ pub async fn probe(
     Ok(())
 }
 
+/// How long a query takes; none where it is not answered.
+async fn elapsed_of(session: &mut Session, query: &str, ctx: &Ctx) -> Option<Duration> {
+    let asked = Instant::now();
+    session.simple_query(query, ctx).await.ok()?;
+    Some(asked.elapsed())
+}
+
 /// What every finding here is about.
 struct Looked<'a> {
     target: &'a Target,
@@ -125,7 +133,11 @@ impl Looked<'_> {
             answer = session.simple_query(&query, ctx).await;
         }
         let error = match answer {
-            Ok(rows) => return Ok(rows.first().map(Facts::of_row).unwrap_or_default()),
+            Ok(rows) => {
+                self.warn_of_queue(session, asked.elapsed(), ctx, record)
+                    .await;
+                return Ok(rows.first().map(Facts::of_row).unwrap_or_default());
+            }
             Err(error) => error,
         };
         let waited = asked.elapsed();
@@ -188,6 +200,40 @@ impl Looked<'_> {
                 }
             }
             other => Err(self.unanswered(other, session, waited)),
+        }
+    }
+
+    /// A pooler logs its client in at once, and lets the first query wait for a server
+    /// connection. The wait was in its queue if the same query is fast now, or if even
+    /// the least one is slow.
+    async fn warn_of_queue(
+        &self,
+        session: &mut Session,
+        waited: Duration,
+        ctx: &Ctx,
+        record: &mut StageRecord,
+    ) {
+        let known = self.pooler.is_some_and(|sign| sign != NO_PROCESS_ID);
+        if !known || !waits::is_delay(waited, session.wire().socket.as_deref()) {
+            return;
+        }
+        let again = elapsed_of(session, &Facts::query(), ctx).await;
+        let queued = match again {
+            Some(again) if again * 4 < waited => true,
+            Some(_) => elapsed_of(session, "SELECT 1", ctx)
+                .await
+                .is_some_and(|least| waits::is_delay(least, session.wire().socket.as_deref())),
+            None => false,
+        };
+        if queued {
+            let told = in_words(waited);
+            record.warn(
+                self.finding(&pooler::WAIT)
+                    .with("error", format!("the first query waited {told} for one"))
+                    .with("waited", told)
+                    .with("waited_ms", ms(waited))
+                    .as_warning(),
+            );
         }
     }
 

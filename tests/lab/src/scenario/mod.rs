@@ -55,6 +55,7 @@ mod kubernetes;
 mod one_at_a_time;
 mod pooler;
 mod pooler_pasted;
+mod pooler_queue;
 mod pooler_secret;
 mod protocol;
 mod provider;
@@ -174,6 +175,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", provider::SCENARIOS),
     ("pooler", provider_rows::SCENARIOS),
     ("pooler", haproxy::SCENARIOS),
+    ("pooler", pooler_queue::SCENARIOS),
     ("across", across::SCENARIOS),
     ("idle", idle::SCENARIOS),
     ("idle", idle_own::SCENARIOS),
