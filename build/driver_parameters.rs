@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use super::providers::{NONE, Wrong, address, list, rows};
 
+/// Keywords of libpq, and their values.
+pub type Settings = Vec<(String, String)>;
+
 /// A parameter of other drivers.
 #[derive(Debug)]
 pub struct ParameterRow {
@@ -13,7 +16,7 @@ pub struct ParameterRow {
     /// A variant of `Fate`, as Rust.
     pub fate: String,
     /// Their values, with ours; none where they refuse it.
-    pub values: Vec<(String, Option<Vec<(String, String)>>)>,
+    pub values: Vec<(String, Option<Settings>)>,
     pub meaning: String,
 }
 
@@ -62,7 +65,7 @@ pub fn parameters(table: &str) -> Result<Vec<ParameterRow>, Wrong> {
 }
 
 /// `direct` or `sslmode:require+sslnegotiation:direct`, as settings.
-fn settings(ours: &str, keyword: &str) -> Vec<(String, String)> {
+fn settings(ours: &str, keyword: &str) -> Settings {
     ours.split('+')
         .map(|one| one.split_once(':').unwrap_or((keyword, one)))
         .map(|(keyword, value)| (keyword.to_owned(), value.to_owned()))
