@@ -166,6 +166,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server", server::read_only::SCENARIOS),
     ("server", server::refusals::SCENARIOS),
     ("server", server::notices::SCENARIOS),
+    ("server", server::superuser::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),

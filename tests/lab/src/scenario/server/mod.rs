@@ -6,6 +6,7 @@ pub mod read_only;
 pub mod refusals;
 pub mod slots;
 pub mod spoken;
+pub mod superuser;
 
 use std::time::Duration;
 
