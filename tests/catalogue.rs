@@ -24,6 +24,11 @@ const NO_SCENARIO: &[(&str, &str)] = &[
     ("client.loop-closed", EXPLAIN),
     ("client.prepared-statement", EXPLAIN),
     ("client.portproxy", EXPLAIN),
+    ("server.crash.ipc-removed", EXPLAIN),
+    ("server.start.failed", EXPLAIN),
+    ("server.start.init-script", EXPLAIN),
+    ("server.start.password", EXPLAIN),
+    ("server.start.volume-path", EXPLAIN),
 ];
 
 /// Nothing on the wire shows it; `tests/explain.rs` has its texts.

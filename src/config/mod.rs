@@ -21,6 +21,7 @@ pub mod parse;
 pub mod passfile;
 mod passwords;
 mod pdo;
+pub mod replication;
 pub mod request;
 pub mod resolve;
 pub mod revoked_keys;
@@ -49,6 +50,7 @@ pub use enums::{
 use host_pattern::HostPattern;
 use known_hosts_command::KnownHostsCommand;
 use local_end::LocalEnd;
+pub use replication::Replication;
 use revoked_keys::RevokedKeys;
 use ssh_config::Spec;
 use ssh_config::lists::AlgorithmLists;
@@ -116,6 +118,11 @@ impl Target {
             None => ("target_session_attrs", self.session_attrs.as_str()),
         };
         (name, format!("{name}={value}"))
+    }
+
+    /// The kind of walsender that the session is to be; none for an ordinary one.
+    pub fn replication_mode(&self) -> Option<Replication> {
+        Replication::of(self.replication.as_deref()?)
     }
 
     /// Whether any connection may be encrypted: one through a unix socket is

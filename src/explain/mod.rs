@@ -125,7 +125,10 @@ impl Explanation {
             }
         }
         let mut ranked: Vec<_> = best.into_iter().collect();
-        ranked.sort_by_key(|(_, (score, at, ..))| (std::cmp::Reverse(*score), *at));
+        ranked.sort_by_key(|(_, (score, at, cause, _))| {
+            let stops = *score >= UNSURE && refine::stops_a_server(cause);
+            (!stops, std::cmp::Reverse(*score), *at)
+        });
         let top = ranked.first().map_or(0, |(_, (score, ..))| *score);
         let matches = ranked
             .into_iter()
@@ -221,6 +224,10 @@ pub fn is_code(text: &str) -> bool {
 fn confirm_with(cause: &Cause) -> Option<String> {
     let any = |causes: &[&Cause]| cause.is_any(causes);
     let of = |family| cause.is_of(family);
+    if refine::stops_a_server(cause) {
+        // What its log says is known; a connection shows no more than that it is down.
+        return None;
+    }
     let command = if any(&[
         &client::FORK_TLS,
         &client::SHARED_SOCKET,

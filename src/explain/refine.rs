@@ -93,6 +93,14 @@ pub fn phase(text: &Text, at: usize, usual: Phase) -> Option<Phase> {
     }
 }
 
+/// Whether a cause keeps a server from running: whatever else its log says, of
+/// clients that it refused or ended, comes from that or is no matter.
+pub fn stops_a_server(cause: &Cause) -> bool {
+    cause.is_of(family::SERVER_START)
+        || cause.is_of(family::SERVER_CRASH)
+        || *cause == server::DISK_FULL
+}
+
 /// Whether a line says that it is the root of a chain of exceptions.
 pub fn is_root(folded: &str) -> bool {
     ["caused by:", "[cause]:", "---> "]
@@ -137,6 +145,13 @@ pub fn causes(
         causes = vec![&key::MISSING, &config::FILE_MISSING];
     } else if *first == ssh::CLOSED && text.mentions("TimeoutError") && !text.mentions("EOFError") {
         causes = vec![&ssh::SILENT, &ssh::CLOSED, &ssh::NOT_SSH];
+    } else if *first == server::START_LIBRARY && phase == Some(Phase::Connect) {
+        causes = vec![&server::LIBRARY];
+    } else if *first == server::START_LIBRARY && text.mentions("database system is shut down") {
+        causes = vec![&server::START_LIBRARY];
+    } else if *first == server::START_VERSION && phase == Some(Phase::Connect) {
+        // The server runs, and one of its databases has the files of another.
+        causes = vec![&server::DAMAGED];
     } else if *first == auth::DATABASE_MISSING && database_is_user(text, &line.text) {
         causes.push(&config::DEFAULT_USED);
     } else if *first == server::READ_ONLY && GUARDED.iter().any(|sign| text.mentions(sign)) {

@@ -51,16 +51,6 @@ pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -
     let finding = dress(cause, message, s);
     match cause {
         _ if cause == &server::OPTION => finding.with("parameter", parameter(error, message)),
-        _ if cause == &server::CONNECTIONS_FULL && s.target.replication.is_some() => finding
-            .with("slots", "slots for replication (max_wal_senders)")
-            .fix(
-                "Check which clients replicate and end stale ones, or raise max_wal_senders, which needs \
-                 a restart:",
-                Some(
-                    "psql -U postgres -c 'show max_wal_senders' -c 'table pg_stat_replication'"
-                        .to_owned(),
-                ),
-            ),
         _ if cause == &auth::DATABASE_CLOSED && error.routine() == "InitPostgres" => finding
             .with(
                 "why",

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::{Endpoint, Roots, SslCertMode, SslMode, Target};
+use crate::config::{Endpoint, Replication, Roots, SslCertMode, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::message::Message;
 use crate::stage::protocol::Attempt;
@@ -78,11 +78,7 @@ pub fn database<'a>(situation: &LoginContext<'a>) -> &'a str {
 
 /// Whether physical replication is asked for, which has no database.
 fn is_physical(situation: &LoginContext<'_>) -> bool {
-    let value = situation.target.replication.as_deref().unwrap_or_default();
-    matches!(
-        value.to_ascii_lowercase().as_str(),
-        "true" | "on" | "yes" | "1" | "t" | "y"
-    )
+    situation.target.replication_mode() == Some(Replication::Physical)
 }
 
 /// A name as pg_hba.conf wants it: quoted where it would mean something else

@@ -88,7 +88,7 @@ pub fn cause(
         // It waited for a lock on its catalogues, or for longer than it may.
         "55P03" | "40P01" | "25P04" if error.is_from_postgres() => &server::TIMEOUT,
         "40001" if error.is_from_postgres() => &server::RECOVERY_CONFLICT,
-        "53300" => too_many(routine, message),
+        "53300" => too_many(routine, message, seen.replication),
         // Its own files of settings.
         "F0000" => &server::CONFIG,
         "53000" | "53100" | "53200" | "53400" => &server::RESOURCES,
@@ -215,9 +215,13 @@ fn is_named(message: &Message, name: &str) -> bool {
 }
 
 /// 53300: each limit is checked in a place of its own.
-fn too_many(routine: &str, message: &Message) -> &'static Cause {
+fn too_many(routine: &str, message: &Message, replication: bool) -> &'static Cause {
     match routine {
         "InitializeSessionUserId" => &server::CONNECTIONS_ROLE,
+        // They have places of their own, from 12 on before all others.
+        "InitProcess" | "InitWalSenderSlot" if replication => message
+            .among(&[&server::REPLICATION_SENDERS, &server::CONNECTIONS_FULL])
+            .unwrap_or(&server::REPLICATION_SENDERS),
         "CheckMyDatabase" => &server::CONNECTIONS_DATABASE,
         "InitPostgres" => &server::CONNECTIONS_RESERVED,
         "InitProcess" | "ProcessStartupPacket" | "BackendInitialize" => &server::CONNECTIONS_FULL,
@@ -226,6 +230,7 @@ fn too_many(routine: &str, message: &Message) -> &'static Cause {
                 &server::CONNECTIONS_ROLE,
                 &server::CONNECTIONS_DATABASE,
                 &server::CONNECTIONS_RESERVED,
+                &server::REPLICATION_SENDERS,
                 &server::CONNECTIONS_FULL,
             ])
             .unwrap_or(&server::CONNECTIONS_FULL),

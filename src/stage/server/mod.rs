@@ -9,6 +9,7 @@ mod classify;
 mod facts;
 mod notes;
 mod read_only;
+mod replication;
 mod slots;
 mod stall;
 mod versions;
@@ -34,6 +35,7 @@ use crate::wire::waits;
 use attrs::Nature;
 use facts::Facts;
 use read_only::Setting;
+use replication::Purpose;
 
 /// Asks for the server's facts in one query, and checks
 /// `target_session_attrs` and the guards on them.
@@ -50,9 +52,15 @@ pub async fn probe(
         route: session.wire().route.clone(),
         pooler: pooler_by_key(session),
     };
+    let mode = target.replication_mode().filter(|_| !is_console(session));
+    let purpose = Purpose::of(mode, session, ctx).await;
     let asked = SystemTime::now();
     let encrypted = session.wire().tls.is_some();
-    let facts = match looked.facts(session, ctx, record).await {
+    let asked_for = match purpose {
+        Some(purpose) if purpose.is_physical() => Ok(Facts::default()),
+        _ => looked.facts(session, ctx, record).await,
+    };
+    let facts = match asked_for {
         Err(finding) => {
             let known =
                 auth::after_the_end(finding, &looked.route, encrypted, target, endpoint, ctx);
@@ -75,6 +83,11 @@ pub async fn probe(
     looked.warn_of_age(record, &facts);
     looked.warn_of_clock(record, &facts, asked, answered);
     auth::session_notices(record, target, endpoint, session);
+    if let Some(purpose) = purpose {
+        looked
+            .replication(purpose, &facts, nature, session, ctx, record)
+            .await;
+    }
     looked.guard(&facts)?;
     record.summary = notes::summary(session, &facts, nature, target);
     Ok(())

@@ -11,6 +11,7 @@ mod idle;
 mod pooler;
 mod protocol;
 mod server;
+mod server_log;
 mod ssh;
 mod tcp;
 mod tls;
@@ -165,6 +166,7 @@ const TABLES: &[(&[FixRun], &[Excuse])] = &[
     (dns::RUN, dns::NOT_RUN),
     (tcp::RUN, tcp::NOT_RUN),
     (server::RUN, server::NOT_RUN),
+    (server_log::RUN, server_log::NOT_RUN),
     (pooler::RUN, pooler::NOT_RUN),
     (protocol::RUN, protocol::NOT_RUN),
     (client::RUN, client::NOT_RUN),

@@ -73,12 +73,6 @@ pub(super) const RUN: &[FixRun] = &[
         Then::Prints("app | psql | 127.0.0.1 | active | 3"),
     )
     .after(end_one),
-    server(
-        "server.connections.full",
-        "psql",
-        "server-wal-senders",
-        Then::Prints("max_wal_senders ----------------- 0"),
-    ),
     FixRun::new(
         "server.connections.near-limit",
         "psql",

@@ -61,7 +61,9 @@ mod protocol;
 mod provider;
 mod provider_rows;
 mod proxy_protocol;
+mod replication;
 mod server;
+pub mod server_log;
 mod slow;
 mod sockets;
 mod ssh;
@@ -167,6 +169,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server", server::refusals::SCENARIOS),
     ("server", server::notices::SCENARIOS),
     ("server", server::superuser::SCENARIOS),
+    ("server", replication::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),
     ("server-german", server::spoken::GERMAN),
     ("server-french", server::spoken::FRENCH),

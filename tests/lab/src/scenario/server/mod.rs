@@ -452,37 +452,6 @@ pub const SCENARIOS: &[Scenario] = &[
     )
     .oracle(Oracle::None("psql has no guards")),
     Scenario::new(
-        "server-replication-healthy",
-        "a replication session, which takes no SQL",
-        Expect::Pass,
-        &[Need::Postgres],
-        |lab| {
-            let pg = lab
-                .new_postgres()
-                .sql("alter role app replication")
-                .start()?;
-            let conn = pg.conn().set("replication", "true");
-            let psql = Tool::new("psql").args(["-XAtw", "-c", "IDENTIFY_SYSTEM", "-d"]);
-            let psql = psql.arg(&conn);
-            Ok(case(lab, conn).asks(psql).keep(pg))
-        },
-    )
-    .oracle(Oracle::Own),
-    Scenario::new(
-        "server-replication-database-healthy",
-        "a logical replication session, which takes SQL",
-        Expect::Pass,
-        &[Need::Postgres],
-        |lab| {
-            let pg = lab
-                .new_postgres()
-                .sql("alter role app replication")
-                .start()?;
-            let conn = pg.conn().set("replication", "database");
-            Ok(case(lab, conn).keep(pg))
-        },
-    ),
-    Scenario::new(
         "server-hasty",
         "queries are cut off after a millisecond",
         Expect::Pass,
@@ -580,27 +549,6 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let options = "-c transaction_isolation=serializable";
             Ok(case(lab, lab.postgres()?.conn().set("options", options)))
-        },
-    ),
-    Scenario::new(
-        "server-wal-senders",
-        "replication is asked for, and its slots are taken",
-        Expect::Fail("server.connections.full"),
-        &[Need::Postgres],
-        |lab| {
-            let pg = lab
-                .new_postgres()
-                .conf("max_wal_senders", 0)
-                .conf("wal_level", "minimal")
-                .sql("alter role app replication")
-                .hba("host replication all all scram-sha-256")
-                .start()?;
-            let conn = pg.conn().set("replication", "true");
-            Ok(case(lab, conn).keep(pg).assert(|report| {
-                let summary = report["verdict"]["summary"].as_str().unwrap_or_default();
-                ensure!(summary.contains("max_wal_senders"), "{summary}");
-                Ok(())
-            }))
         },
     ),
     Scenario::new(
