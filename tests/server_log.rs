@@ -12,13 +12,16 @@ use dbdoctor_lab::scenario::server_log::{self, Done, FAULTS, LOOKS, LogFault, NO
 use libtest_mimic::{Arguments, Trial};
 use serde_json::Value;
 
+/// What a trial does with the lab.
+type Test = Box<dyn FnOnce(&Lab) -> Result<()> + Send>;
+
 fn main() {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(4);
     let lab = Arc::new(Lab::new().expect("a temporary directory and openssl"));
     let skipped = server_log::skipped();
     let ignored = skipped.is_some() && std::env::var_os("CI").is_none();
-    let trial = |name: &str, test: Box<dyn FnOnce(&Lab) -> Result<()> + Send>| {
+    let trial = |name: &str, test: Test| {
         let lab = lab.clone();
         let run = move || match skipped {
             Some(why) => Err(format!("skipped: {why}").into()),

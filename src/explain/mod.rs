@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub use text::{LONGEST, MOST_LINES};
 
-use crate::cause::{self, Cause, client, family, server};
+use crate::cause::{self, Cause, auth, client, family, pooler, server};
 use crate::finding::{Finding, Fix};
 pub use crate::message::Phase;
 use crate::message::{self, Finder, Pattern, Weight};
@@ -266,6 +266,10 @@ fn confirm_with(cause: &Cause) -> Option<String> {
         "dbdoctor tcp TARGET"
     } else if of(family::SSH) || of(family::TUNNEL) {
         "dbdoctor tunnel --ssh USER@HOST TARGET"
+    } else if of(family::SERVER_REPLICATION)
+        || any(&[&auth::ROLE_REPLICATION, &pooler::REPLICATION])
+    {
+        "dbdoctor check 'TARGET?replication=database'"
     } else if of(family::PROTOCOL) || of(family::TLS) {
         "dbdoctor tls TARGET"
     } else if of(family::AUTH) {
