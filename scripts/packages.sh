@@ -22,6 +22,8 @@ required_for_tests=(
   dropbear:dropbear-bin
   sudo:sudo
   setpriv:util-linux
+  ps:procps
+  mount:mount
   python3/asyncpg:python3-asyncpg
   python3/gunicorn:gunicorn
   python3/paramiko:python3-paramiko
