@@ -251,9 +251,22 @@ mod tests {
     ];
 
     /// Causes whose fixes are about the machine that dbdoctor runs on, or about a finding
-    /// that no managed server can give.
+    /// that no managed server can give, or that only a text has.
     fn is_ours(cause: &Cause) -> bool {
+        let told_by_logs = ["server.start.", "server.crash."];
+        if told_by_logs.iter().any(|of| cause.code.starts_with(of)) {
+            return true;
+        }
         [
+            "auth.bsd",
+            "server.disk-full",
+            "server.shared-memory",
+            "server.replication.publication",
+            "server.replication.slot-active",
+            "server.replication.slot-exists",
+            "server.replication.slot-lost",
+            "server.replication.slot-missing",
+            "server.replication.timeout",
             "dns.no-resolver",
             "dns.container-name",
             "dns.ipv6-only",

@@ -572,7 +572,6 @@ mod tests {
             ("preferSecondary", "prefer-standby"),
             ("preferSlave", "prefer-standby"),
             ("preferPrimary", "any"),
-            ("PREFER_SECONDARY", "prefer-standby"),
             // Refused as the driver refuses it.
             ("primry", "primry"),
         ] {

@@ -42,7 +42,7 @@ pub(super) const RUN: &[FixRun] = &[
         "server-collation-unknown",
         Then::Prints("REINDEX DATABASE other;"),
     ),
-    server(
+    FixRun::new(
         "server.setting.invalid",
         "psql",
         "server-setting-invalid",

@@ -13,22 +13,19 @@ pub(super) const RUN: &[FixRun] = &[
         "psql",
         "server-wal-senders",
         Then::Prints("max_wal_senders ----------------- 0"),
-    )
-    .on_server(),
+    ),
     FixRun::new(
         "server.replication.slots",
-        "psql -U postgres -c 'select",
+        "psql -c 'select",
         "replication-slots",
         Then::Prints("debezium | logical"),
-    )
-    .on_server(),
+    ),
     FixRun::new(
         "server.replication.wal-level",
         "psql",
         "replication-wal-level",
         Then::Prints("ALTER SYSTEM"),
-    )
-    .on_server(),
+    ),
 ];
 
 pub(super) const NOT_RUN: &[Excuse] = &[
@@ -64,7 +61,7 @@ pub(super) const NOT_RUN: &[Excuse] = &[
     ),
     ("server.replication.slot-lost", "psql", TESTED),
     ("server.replication.slot-missing", "psql", TESTED),
-    ("server.replication.slots", "psql -U postgres -c \"", PLACE),
+    ("server.replication.slots", "psql -c \"select", PLACE),
     ("server.replication.timeout", "psql", PLACE),
     ("server.shared-memory", "psql", TESTED),
     ("server.shared-memory", "df", TESTED),
