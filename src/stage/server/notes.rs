@@ -152,5 +152,7 @@ pub(super) fn summary(session: &Session, facts: &Facts, nature: Nature, target: 
 
 /// Whether nothing says which role the server must have.
 fn takes_any_role(target: &Target) -> bool {
-    target.session_attrs == TargetSessionAttrs::Any && target.guards.role.is_none()
+    target.session_attrs == TargetSessionAttrs::Any
+        && target.guards.role.is_none()
+        && target.replication_mode().is_none()
 }

@@ -40,7 +40,7 @@ macro_rules! reset {
         concat!(
             "echo '",
             $sql,
-            "' | PGOPTIONS='-c default_transaction_read_only=off' psql -U postgres -d postgres",
+            "' | PGOPTIONS='-c default_transaction_read_only=off' psql {superuser|-U postgres -d postgres}",
             $variables
         )
     };
@@ -92,7 +92,7 @@ const SOURCES: &[Source] = &[
         "Check first whether the disk is full, which is why such a setting is made; then undo \
          ALTER SYSTEM and reload. If it stays on, it is in postgresql.conf: remove it there:",
         Some(
-            "psql -U postgres -d postgres -c 'alter system reset default_transaction_read_only' \
+            "psql {superuser|-U postgres -d postgres} -c 'alter system reset default_transaction_read_only' \
              -c 'select pg_reload_conf()'",
         ),
     ),

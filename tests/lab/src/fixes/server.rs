@@ -133,37 +133,37 @@ pub(super) const RUN: &[FixRun] = &[
         "server-read-only-setting-role",
         Then::Prints("on | user"),
     ),
-    server(
+    FixRun::new(
         "server.read-only.setting",
         "echo 'alter database",
         "server-read-only-setting-database",
         Then::Passes,
     ),
-    server(
+    FixRun::new(
         "server.read-only.setting",
         "echo 'alter role :\"role\" reset",
         "server-read-only-setting-role",
         Then::Passes,
     ),
-    server(
+    FixRun::new(
         "server.read-only.setting",
         "echo 'alter role :\"role\" in database",
         "server-read-only-setting-role-in-database",
         Then::Passes,
     ),
-    server(
+    FixRun::new(
         "server.read-only.setting",
         "echo 'alter role all",
         "server-read-only-setting-all-roles",
         Then::Passes,
     ),
-    server(
+    FixRun::new(
         "server.read-only.setting",
-        "psql -U postgres",
+        "psql -c 'alter",
         "server-read-only-setting-system",
         Then::Passes,
     ),
-    server(
+    FixRun::new(
         "server.read-only",
         "echo 'alter database",
         "server-read-only-setting-wanted",

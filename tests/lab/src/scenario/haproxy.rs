@@ -71,7 +71,7 @@ fn down(lab: &Lab, server: &str) -> Result<Case> {
     let case = Case::check(conn(lab, haproxy.port())?).password(lab.password());
     Ok(advised(
         case.keep(haproxy),
-        "which of its servers HAProxy holds for down",
+        "HAProxy holds all of its servers for down",
     )
     .assert(move |_| {
         let shown = states(&socket)?;

@@ -727,13 +727,13 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::new(
         "protocol-pause-healthy",
-        "answers after a second of silence",
+        "answers after a moment of silence",
         Expect::Pass,
         PG,
         |lab| {
             let pg = lab.postgres()?;
             let forward = Peer::forward_after(pg.addr(), |_, _| {
-                thread::sleep(Duration::from_secs(1));
+                thread::sleep(Duration::from_millis(700));
                 Ok(())
             })?;
             let conn = pg
