@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use dbdoctor::cause;
+use dbdoctor::finding::Finding;
 use dbdoctor_lab::Lab;
 use dbdoctor_lab::scenario::server_log::{self, Done, FAULTS, LOOKS, LogFault, NOISE, Told};
 use libtest_mimic::{Arguments, Trial};
@@ -77,13 +78,16 @@ fn look(lab: &Lab) -> Result<()> {
 }
 
 /// Runs the command of a page that begins so; the command, and what it printed.
-fn paste(told: &Told, code: &str, begin: &str) -> Result<(&'static str, String)> {
-    let page = cause::find(code).context("no such cause")?;
-    let mut commands = page.fixes.iter().filter_map(|fix| fix.command);
-    let command = commands
+fn paste(told: &Told, code: &str, begin: &str) -> Result<(String, String)> {
+    let page = Finding::new(cause::find(code).context("no such cause")?);
+    let command = page
+        .fixes_in_general()
+        .into_iter()
+        .filter_map(|fix| fix.command)
         .find(|command| command.starts_with(begin))
         .with_context(|| format!("the page has no command {begin}"))?;
-    Ok((command, told.run(command)?))
+    let printed = told.run(&command)?;
+    Ok((command, printed))
 }
 
 /// The first match, and how sure it is.

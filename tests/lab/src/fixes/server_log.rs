@@ -16,7 +16,7 @@ pub(super) const RUN: &[FixRun] = &[
     ),
     FixRun::new(
         "server.replication.slots",
-        "psql -c 'select",
+        "psql",
         "replication-slots",
         Then::Prints("debezium | logical"),
     ),
@@ -61,7 +61,7 @@ pub(super) const NOT_RUN: &[Excuse] = &[
     ),
     ("server.replication.slot-lost", "psql", TESTED),
     ("server.replication.slot-missing", "psql", TESTED),
-    ("server.replication.slots", "psql -c \"select", PLACE),
+    ("server.replication.slots", "echo", PLACE),
     ("server.replication.timeout", "psql", PLACE),
     ("server.shared-memory", "psql", TESTED),
     ("server.shared-memory", "df", TESTED),

@@ -237,6 +237,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 .conf("max_wal_senders", 0)
                 .conf("wal_level", "minimal")
                 .hba("host replication all all scram-sha-256")
+                .hba("host all all all scram-sha-256")
                 .start()?;
             let conn = pg.conn().set("replication", "true");
             Ok(case(lab, conn).keep(pg).assert(|report| {
