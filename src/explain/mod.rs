@@ -82,6 +82,9 @@ pub struct Match {
 /// The best that one of several candidates can be.
 const UNSURE: u32 = 84;
 
+/// How sure the second attempt of a client can be, from 0 to 100.
+const RETRY: u32 = 70;
+
 /// How many matches are worth reading.
 const MOST: usize = 8;
 
@@ -94,6 +97,9 @@ struct Said {
 
 impl Explanation {
     /// What a text means.
+    ///
+    /// Of libpq's two lines about one server the first is the fault, and the second
+    /// the attempt without TLS that came after it.
     pub fn of_text(input: &str) -> Self {
         let text = Text::read(input);
         let mut best = Best::new();
@@ -106,7 +112,13 @@ impl Explanation {
                 .filter(|c| !c.is_ascii_digit())
                 .collect();
             if seen.insert((shape, line.folded.len())) {
-                for said in read_line(&text, at) {
+                let is_retry = text.is_retry(at) && !read_line(&text, at - 1).is_empty();
+                for mut said in read_line(&text, at) {
+                    if is_retry {
+                        said.causes
+                            .iter_mut()
+                            .for_each(|(_, score)| *score = (*score).min(RETRY));
+                    }
                     file(&mut best, at, said);
                 }
             }

@@ -57,6 +57,25 @@ pub enum Context {
 }
 
 impl Text {
+    /// Whether a line is libpq's second attempt at the server of the line before,
+    /// without encryption.
+    pub fn is_retry(&self, at: usize) -> bool {
+        const TRIED: &str = "connection to server at ";
+        let server = |at: usize| {
+            let line = self.lines.get(at)?;
+            let (_, rest) = line.folded.split_once(TRIED)?;
+            rest.split_once(" failed: ")
+        };
+        let before = at.checked_sub(1).and_then(server);
+        match (before, server(at)) {
+            (Some((first, _)), Some((second, why))) => {
+                let plain = ["no encryption", "ssl off"];
+                first == second && plain.iter().any(|sign| why.contains(sign))
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a text as it was pasted or logged.
     pub fn read(text: &str) -> Self {
         let text = unescaped(text);

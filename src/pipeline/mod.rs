@@ -513,13 +513,16 @@ fn concerns(warning: &Finding, failure: &Finding, target: &Target) -> bool {
         return false;
     }
     let several = target.endpoints.len() > 1 && target.ssh.is_none();
-    let failed = failure.evidence.get("endpoint").map(shown);
+    // `tcp` names an address behind the host and port.
+    let evidence = &failure.evidence;
+    let failed = evidence.get("endpoint").or(evidence.get("host")).map(shown);
     let name = warning.evidence.get("name").map(shown);
     match (several, failed) {
-        (true, Some(failed)) => target
-            .endpoints
-            .iter()
-            .any(|endpoint| endpoint.label() == failed && Some(&endpoint.host) == name.as_ref()),
+        (true, Some(failed)) => target.endpoints.iter().any(|endpoint| {
+            let label = endpoint.label();
+            let of_it = failed == label || failed.starts_with(&format!("{label} "));
+            of_it && Some(&endpoint.host) == name.as_ref()
+        }),
         _ => true,
     }
 }

@@ -61,7 +61,8 @@ pub fn of_server(error: &ServerError, message: &Message, s: &LoginContext<'_>) -
                 shlex::try_quote(s.database())
                     .map(|name| format!("dropdb -U postgres {name}"))
                     .ok(),
-            ),
+            )
+            .off_page(),
         _ if cause == &server::LOCALE => locale::describe(finding, error, message),
         // A lock, or a limit of its own.
         _ if cause == &server::TIMEOUT && error.code != "57014" => {

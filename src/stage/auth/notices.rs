@@ -90,9 +90,19 @@ fn finding(cause: &'static Cause, notice: &ServerError, s: &LoginContext<'_>) ->
             .word("mismatched", mismatched)
             .word("versionless", versionless),
         _ if cause == &server::SETTING_INVALID => {
-            finding.with("parameter", message.names.first().cloned())
+            finding.with("parameter", parameter(notice, &message))
         }
         _ => finding,
+    }
+}
+
+/// The setting that a warning is about. These two name the role that is missing,
+/// and not themselves.
+fn parameter(notice: &ServerError, message: &Message) -> Option<String> {
+    match notice.routine() {
+        "check_role" => Some("role".to_owned()),
+        "check_session_authorization" => Some("session_authorization".to_owned()),
+        _ => message.names.first().cloned(),
     }
 }
 

@@ -87,7 +87,14 @@ pub fn cause(
         "57014" => &auth::TIMEOUT,
         // It waited for a lock on its catalogues, or for longer than it may.
         "55P03" | "40P01" | "25P04" if error.is_from_postgres() => &server::TIMEOUT,
-        "40001" if error.is_from_postgres() => &server::RECOVERY_CONFLICT,
+        "40001"
+            if matches!(
+                routine,
+                "ProcessInterrupts" | "ProcessRecoveryConflictInterrupt"
+            ) =>
+        {
+            &server::RECOVERY_CONFLICT
+        }
         "53300" => too_many(routine, message, seen.replication),
         // Its own files of settings.
         "F0000" => &server::CONFIG,

@@ -57,8 +57,10 @@ pub fn compare(
         .any(|s| s.outcome.is_answer() || local && matches!(s.outcome, AnswerKind::Failed(_)));
     if !dns.is_empty() {
         // Without a local source the difference is DNS's own, such as a name
-        // whose address changes with every question.
-        if disjoint(system, &dns) && local {
+        // whose address changes with every question. What a search domain has
+        // says nothing of the name itself.
+        let other_name = servers.iter().any(|s| s.is_of_other_name(name));
+        if disjoint(system, &dns) && local && !other_name {
             odd.push(Oddity::Override);
         }
     } else if denied {

@@ -58,10 +58,11 @@ async fn compared(name: String, given: IpAddr, ctx: Ctx) -> Option<Finding> {
     let settings = read_settings(Default::default(), None, &ctx);
     let look = look_up(name.clone(), ctx, settings.into());
     let look = tokio::time::timeout(SLOW, look).await.ok()?;
-    let known = look
-        .answers()
-        .into_iter()
-        .flat_map(|answer| answer.addresses);
+    let answers = look.answers();
+    if answers.iter().any(|answer| answer.is_of_other_name(&name)) {
+        return None;
+    }
+    let known = answers.into_iter().flat_map(|answer| answer.addresses);
     if look.ips().contains(&given) || known.into_iter().any(|ip| ip == given) {
         return None;
     }

@@ -46,6 +46,15 @@ pub struct ServerAnswer {
     pub took: Duration,
 }
 
+impl ServerAnswer {
+    /// Whether the answer is about a full name with a search domain behind it: of
+    /// another name, where that of the target has dots already.
+    pub fn is_of_other_name(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.');
+        name.contains('.') && !self.asked.trim_end_matches('.').eq_ignore_ascii_case(name)
+    }
+}
+
 /// An error for one kind of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HalfError {

@@ -88,7 +88,7 @@ pub async fn probe(
             .replication(purpose, &facts, nature, session, ctx, record)
             .await;
     }
-    looked.guard(&facts)?;
+    looked.guard(&facts, nature)?;
     record.summary = notes::summary(session, &facts, nature, target);
     Ok(())
 }
