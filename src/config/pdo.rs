@@ -60,10 +60,10 @@ fn semicolon_in_quotes(settings: &str) -> bool {
 }
 
 fn semicolon(source: &str) -> Finding {
-    let problem = "PDO turns each \";\" of a DSN into a space, and the password has one";
+    let problem = "PDO turns each \";\" of a DSN into a space, and the password contains one";
     parse::syntax(source, problem, None).fix(
         "Pass the user name and the password as the second and third arguments of new \
-         PDO(…), where any character may stand, and remove them from the DSN.",
+         PDO(…), where every character is allowed, and remove them from the DSN.",
         None,
     )
 }

@@ -145,7 +145,7 @@ impl Fault {
             ),
             Fault::Port(port) => format!("was created for port {port}"),
             Fault::TunnelPort(port) => format!(
-                "was created for port {port}, which is this end of a tunnel, and not for the \
+                "was created for port {port}, which is the local end of a tunnel, and not for the \
                  server's own port"
             ),
             Fault::User(user) => format!("was created for role {}", clean(user)),

@@ -232,7 +232,7 @@ fn where_a_token_may_go_without_its_name() {
     );
     check(
         "RDS IAM token",
-        "was created for port 15432, which is this end of a tunnel",
+        "was created for port 15432, which is the local end of a tunnel",
         &rds_for(&format!("{HOST}:15432")),
         &tunnel,
     );

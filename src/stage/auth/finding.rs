@@ -151,7 +151,7 @@ pub fn dress(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
         }
         _ if cause == &tls::INTERCEPTED => intercepted(s),
         _ if cause == &tls::CHANNEL_BINDING => classify::channel_binding(
-            "the server cannot make the hash of its certificate".to_owned(),
+            "the server cannot compute the hash of its certificate".to_owned(),
             s,
         ),
         _ if cause == &auth::PASSWORD_MISSING => classify::password_missing(s),

@@ -168,7 +168,7 @@ pub async fn probe(
 /// PgBouncer repeats a failed login to its server no sooner than after
 /// `server_login_retry`, lets clients wait until then, and tells them the reason.
 async fn reason_of_pooler(login: &mut Login, begun: Instant, ctx: &Ctx) -> Option<StartupEnd> {
-    let _told = progress::waiting_for("for the pooler's reason (up to 16 s)");
+    let _told = progress::waiting_for("waiting for the pooler's reason (up to 16 s)");
     let limit = (begun + LOGIN_RETRY).min(ctx.deadline - LOOK);
     match ctx.until(limit, login.run()).await {
         Ok(Err(stop @ StartupEnd::Server(_))) => Some(stop),

@@ -50,8 +50,8 @@ const SOURCES: &[Source] = &[
     source(
         "database",
         "for database {set_database}",
-        "Reset it for the database, as its owner or a superuser; sessions that are open keep it \
-         until they end:",
+        "Reset it for the database, as its owner or a superuser; open sessions keep it until \
+         they end:",
         Some(reset!(
             "alter database :\"db\" reset default_transaction_read_only",
             " -v db={set_database}"
@@ -60,8 +60,8 @@ const SOURCES: &[Source] = &[
     source(
         "user",
         "for role {set_role}",
-        "If the role is to write, reset it, as the role itself or a superuser; sessions that are \
-         open keep it until they end:",
+        "If the role should write, reset it, as the role itself or a superuser; open sessions \
+         keep it until they end:",
         Some(reset!(
             "alter role :\"role\" reset default_transaction_read_only",
             " -v role={set_role}"
@@ -70,8 +70,8 @@ const SOURCES: &[Source] = &[
     source(
         "database user",
         "for role {set_role} in database {set_database}",
-        "If the role is to write in this database, reset it; sessions that are open keep it until \
-         they end:",
+        "If the role should write in this database, reset it; open sessions keep it until they \
+         end:",
         Some(reset!(
             "alter role :\"role\" in database :\"db\" reset default_transaction_read_only",
             " -v role={set_role} -v db={set_database}"
@@ -80,7 +80,7 @@ const SOURCES: &[Source] = &[
     source(
         "global",
         "for all roles",
-        "Reset it for all roles, as a superuser; sessions that are open keep it until they end:",
+        "Reset it for all roles, as a superuser; open sessions keep it until they end:",
         Some(reset!(
             "alter role all reset default_transaction_read_only",
             ""
@@ -89,8 +89,8 @@ const SOURCES: &[Source] = &[
     source(
         "configuration file",
         "{set_in|in the server's configuration}",
-        "Check first whether the disk is full, which is why such a setting is made; then undo \
-         ALTER SYSTEM and reload. If it stays on, it is in postgresql.conf: remove it there:",
+        "Check first whether the disk is full, the usual reason for this setting. Then undo \
+         ALTER SYSTEM and reload; if it stays on, remove it from postgresql.conf:",
         Some(
             "psql {superuser|-U postgres -d postgres} -c 'alter system reset default_transaction_read_only' \
              -c 'select pg_reload_conf()'",

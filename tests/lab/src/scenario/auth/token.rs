@@ -214,7 +214,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = cleartext(lab)?;
             let token = iam(pg.port()).text();
             let fix = "--port 5432 --region eu-west-1";
-            let summary = "which is this end of a tunnel";
+            let summary = "which is the local end of a tunnel";
             Ok(told(named(&pg, RDS), &token, summary, fix).keep(pg))
         },
     ),
