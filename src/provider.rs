@@ -142,6 +142,11 @@ pub fn advise(finding: Finding, host: &str) -> Finding {
         return match forwarder(&finding) {
             Some(forwarder) => {
                 let fixes = fixes_of(forwarder.name, &finding);
+                // The page's fix for any proxy would repeat the one for this proxy.
+                let finding = match fixes.iter().any(|fix| fix.text.contains("PROXY protocol")) {
+                    true => finding.without(&["early"]),
+                    false => finding,
+                };
                 finding.with_fixes_of(fixes)
             }
             None => finding,

@@ -60,7 +60,7 @@ fn advised(case: Case, words: &'static str) -> Case {
     })
 }
 
-/// A backend whose only server HAProxy holds for down.
+/// A backend whose only server HAProxy considers down.
 fn down(lab: &Lab, server: &str) -> Result<Case> {
     let (haproxy, socket) = before(lab, server)?;
     let end = Instant::now() + Duration::from_secs(10);
@@ -71,7 +71,7 @@ fn down(lab: &Lab, server: &str) -> Result<Case> {
     let case = Case::check(conn(lab, haproxy.port())?).password(lab.password());
     Ok(advised(
         case.keep(haproxy),
-        "HAProxy holds all of its servers for down",
+        "which of its servers HAProxy considers down",
     )
     .assert(move |_| {
         let shown = states(&socket)?;

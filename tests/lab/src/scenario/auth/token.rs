@@ -549,7 +549,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 named(&pg, AZURE),
                 &token,
                 "does not accept the password",
-                "Log in as app@corp.test, who the token is for",
+                "Log in as app@corp.test, for whom the token was issued",
             );
             Ok(has(case, "token_user", "app@corp.test").keep(pg))
         },

@@ -39,6 +39,10 @@ const ICU: &str = "create database other template template0 locale_provider icu 
 fn role_setting(lab: &Lab, sql: &[&str], parameter: &'static str) -> Result<Case> {
     let pg = sql.iter().fold(lab.new_postgres(), |pg, sql| pg.sql(sql));
     let pg = pg.start()?;
+    let as_superuser = format!(
+        "psql 'host=127.0.0.1 port={} dbname=postgres user=postgres' -c '\\drds'",
+        pg.port()
+    );
     let case = case(lab, pg.conn()).keep(pg);
     Ok(case.assert(move |report| {
         let named = format!("\"parameter\":\"{parameter}\"");
@@ -46,7 +50,7 @@ fn role_setting(lab: &Lab, sql: &[&str], parameter: &'static str) -> Result<Case
             report.to_string().contains(&named),
             "{parameter} is not named"
         );
-        first_command(report, "psql -U postgres -d postgres -c '\\drds'")
+        first_command(report, &as_superuser)
     }))
 }
 
