@@ -37,6 +37,17 @@ pub fn weigh(
     };
     let faults = token::faults(&token, &place, now);
     let finding = match faults.first() {
+        None if finding.cause == &auth::PASSWORD_WRONG => finding.fix(
+            format!(
+                "Check that {} is set up for logins of {} with a token: the password is a token \
+                 without a visible fault ({}), and the server may be comparing it with a stored \
+                 password.",
+                s.endpoint.label(),
+                s.target.user,
+                token.kind.name()
+            ),
+            None,
+        ),
         None => finding,
         Some(first) => faulty(&token, first, &faults, s, now).with_evidence_of(finding),
     };

@@ -332,7 +332,11 @@ mod tests {
     #[test]
     fn local_sources_are_compared_with_dns() {
         let here = [10, 0, 0, 7];
-        let says = |ip| server(1, Addresses, &[ip]);
+        let asked = |asked: &str, ip| ServerAnswer {
+            asked: asked.to_owned(),
+            ..server(1, Addresses, &[ip])
+        };
+        let says = |ip| asked("db.test", ip);
         let no = server(1, NxDomain, &[]);
         let hosts = "10.0.0.7 db.test\n";
         let usual = ["files", "dns"];
@@ -341,6 +345,9 @@ mod tests {
             [Oddity::Override]
         );
         assert_eq!(odd(&[here], &[says(here)], hosts, &usual), []);
+        // A search domain's wildcard says nothing of the name itself.
+        let other_name = asked("db.test.corp.test", [10, 0, 0, 8]);
+        assert_eq!(odd(&[here], &[other_name], hosts, &usual), []);
         assert_eq!(
             odd(&[here], std::slice::from_ref(&no), hosts, &usual),
             [Oddity::SystemOnly]

@@ -678,7 +678,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "supavisor-blocked",
         "XX000",
         "(ECIRCUITBREAKER) too many authentication failures, new connections are temporarily blocked",
-        "pooler.full"
+        "auth.password.wrong"
     ),
     provider!(
         "supavisor-backend",
