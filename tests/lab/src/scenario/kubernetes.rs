@@ -258,6 +258,17 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "kubernetes-pod-refused",
+        "the address of a pod in which nothing listens",
+        Expect::Fail("tcp.refused"),
+        NEEDS,
+        |lab| {
+            let pod = pod(lab, SEARCH, &[])?;
+            let address = pod.0.host_ip();
+            Ok(check(&address, pod).assert(first(&["kubectl get pods", "status.podIP="])))
+        },
+    ),
+    Scenario::new(
         "kubernetes-other-namespace",
         "the name of a Service of another namespace",
         Expect::Fail("dns.service-name"),
