@@ -626,7 +626,10 @@ fn identity(one: &Difference) -> bool {
 fn is_from_login(one: &Difference) -> bool {
     let name = one.name.as_str();
     name.starts_with("parameters, ")
-        || matches!(name, "notices" | "server version" | "server proved itself")
+        || matches!(
+            name,
+            "notices" | "notice fields" | "server version" | "server proved itself"
+        )
 }
 
 #[cfg(test)]

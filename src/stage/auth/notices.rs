@@ -20,8 +20,10 @@ pub fn note(record: &mut StageRecord, notices: &[ServerError], weak: bool, s: &L
     if notices.is_empty() {
         return;
     }
-    let facts: Vec<Value> = notices.iter().map(fact).collect();
-    record.fact("notices", facts);
+    let lines: Vec<String> = notices.iter().map(ServerError::one_line).collect();
+    let fields: Vec<Value> = notices.iter().map(fact).collect();
+    record.fact("notices", lines);
+    record.fact("notice_fields", fields);
     let mut seen: Vec<&ServerError> = Vec::new();
     for notice in notices.iter().filter(|notice| is_warning(notice)) {
         let told = seen.iter().any(|other| other.message == notice.message);

@@ -7,7 +7,7 @@ fn notices<'a>(report: &'a Value, stage: &str) -> Result<&'a Vec<Value>> {
     let stages = report["stages"].as_array().context("no stages")?;
     let stage = stages.iter().find(|one| one["stage"] == stage);
     let facts = &stage.context("no such stage")?["facts"];
-    facts["notices"].as_array().context("no notices")
+    facts["notice_fields"].as_array().context("no notices")
 }
 
 /// Whether the verdict's first fix has this command.
