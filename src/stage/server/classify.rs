@@ -12,7 +12,6 @@ use crate::stage::Verdict;
 use crate::text::moment::span;
 use crate::wire::session::Session;
 
-use super::attrs::Nature;
 use super::facts::Facts;
 use super::read_only::Setting;
 use super::slots::{self, Limit};
@@ -138,7 +137,7 @@ impl Looked<'_> {
     }
 
     /// The `--expect-…` guards. What cannot be told is not what was expected.
-    pub(super) fn guard(&self, facts: &Facts, nature: Nature) -> Verdict<()> {
+    pub(super) fn guard(&self, facts: &Facts) -> Verdict<()> {
         let Guards {
             not_host: _, // judged before there was a connection
             database,
@@ -150,9 +149,7 @@ impl Looked<'_> {
         // What is reported at start-up does not count: it may be a pooler's
         // memory of another server, or the pooler's own.
         let version = facts.integer("version_num").map(versions::major);
-        // A walsender answers no query, and tells by its parameters.
-        let is = facts.truth("in_recovery").or(nature.standby);
-        let is = is.map(|standby| match standby {
+        let is = facts.truth("in_recovery").map(|standby| match standby {
             true => ServerRole::Standby,
             false => ServerRole::Primary,
         });

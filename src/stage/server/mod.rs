@@ -88,7 +88,7 @@ pub async fn probe(
             .replication(purpose, &facts, nature, session, ctx, record)
             .await;
     }
-    looked.guard(&facts, nature)?;
+    looked.guard(&facts)?;
     record.summary = notes::summary(session, &facts, nature, target);
     Ok(())
 }

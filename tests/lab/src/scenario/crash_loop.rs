@@ -109,22 +109,22 @@ fn restarted(what: &'static str) -> impl Fn(&Value) -> Result<()> + Send + 'stat
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "crash-loop-killed",
-        "a process of the server is killed with signal 9 every 1.5 seconds",
+        "a process of the server is killed with signal 9 twice a second",
         Expect::Fail("server.crashing"),
         &[Need::Postgres],
         |lab| {
-            let crashing = crashing(lab, "-KILL", Duration::from_millis(1500))?;
+            let crashing = crashing(lab, "-KILL", Duration::from_millis(500))?;
             Ok(stress(crashing).assert(restarted("its processes")))
         },
     )
     .oracle(NOBODY),
     Scenario::new(
         "crash-loop-segfault",
-        "a process of the server ends by signal 11 every 1.2 seconds",
+        "a process of the server ends by signal 11 twice a second",
         Expect::Fail("server.crashing"),
         &[Need::Postgres],
         |lab| {
-            let crashing = crashing(lab, "-SEGV", Duration::from_millis(1200))?;
+            let crashing = crashing(lab, "-SEGV", Duration::from_millis(500))?;
             Ok(stress(crashing).assert(restarted("its processes")))
         },
     )
