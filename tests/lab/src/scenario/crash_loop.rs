@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::impostor::impostor;
-use crate::{Case, Expect, HaProxy, Lab, Need, Oracle, Postgres, Scenario, Tool};
+use crate::{Case, Expect, HaProxy, Lab, Need, Oracle, Postgres, Scenario, Tool, verdicts_finding};
 
 const NOBODY: Oracle = Oracle::None("a single attempt of another client proves nothing");
 
@@ -84,21 +84,10 @@ fn stress((case, again): (Case, Again)) -> Case {
     case.patience(60).keep(again)
 }
 
-/// The verdict's finding.
-fn finding(report: &Value) -> Result<&Value> {
-    let cause = &report["verdict"]["cause"];
-    let stages = report["stages"].as_array().context("no stages")?;
-    let findings = stages
-        .iter()
-        .flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-    let mut findings = findings.filter(|finding| &finding["cause"] == cause);
-    findings.next().context("no finding")
-}
-
 /// So many restarts were seen, of these.
 fn restarted(what: &'static str) -> impl Fn(&Value) -> Result<()> + Send + 'static {
     move |report| {
-        let evidence = &finding(report)?["evidence"];
+        let evidence = &verdicts_finding(report)?["evidence"];
         ensure!(evidence["restarts"].as_u64() >= Some(2), "{evidence}");
         ensure!(evidence["restarted"] == what, "{evidence}");
         Ok(())

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Case, Conn, Expect, Fault, HaProxy, Lab, Need, Oracle, Peer, Postgres, Scenario, Tool,
-    free_port,
+    free_port, verdicts_finding,
 };
 
 /// What a client asks before TLS.
@@ -56,20 +56,10 @@ fn spoilt(lab: &Lab, fault: Fault, sslmode: &str) -> Result<Case> {
         .keep((forward, pg)))
 }
 
-/// The evidence of the verdict's finding.
-fn evidence(report: &Value) -> Value {
-    let cause = &report["verdict"]["cause"];
-    let stages = report["stages"].as_array().into_iter().flatten();
-    stages
-        .flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
-        .find(|finding| &finding["cause"] == cause)
-        .map_or(Value::Null, |finding| finding["evidence"].clone())
-}
-
 /// The kind of stranger must be this one.
 fn kind(expected: &'static str) -> impl Fn(&Value) -> Result<()> + Send + 'static {
     move |report| {
-        let kind = evidence(report)["kind"].clone();
+        let kind = verdicts_finding(report)?["evidence"]["kind"].clone();
         ensure!(kind == expected, "kind {kind}, not {expected}");
         Ok(())
     }
@@ -77,7 +67,7 @@ fn kind(expected: &'static str) -> impl Fn(&Value) -> Result<()> + Send + 'stati
 
 /// The process that listens must be among the evidence.
 fn names_listener(report: &Value) -> Result<()> {
-    let name = evidence(report)["listener"]["name"].clone();
+    let name = verdicts_finding(report)?["evidence"]["listener"]["name"].clone();
     ensure!(name.is_string(), "no process is named: {name}");
     Ok(())
 }

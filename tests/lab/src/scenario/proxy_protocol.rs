@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::ssh::{case as ssh_case, to_port};
-use crate::{Case, Conn, Expect, HaProxy, Lab, Need, Oracle, Peer, Scenario};
+use crate::{Case, Conn, Expect, HaProxy, Lab, Need, Oracle, Peer, Scenario, verdicts_finding};
 
 /// The first bytes of version 2 (proxy-protocol.txt, section 2.2).
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -47,19 +47,10 @@ fn case(lab: &Lab, proxy: HaProxy, parameters: &[(&str, &str)]) -> Result<Case> 
 /// The end took a header of this version.
 fn took(version: u8) -> impl Fn(&Value) -> Result<()> + Send + 'static {
     move |report| {
-        let evidence = evidence(report);
+        let evidence = &verdicts_finding(report)?["evidence"];
         ensure!(evidence["proxy_protocol"] == version, "{evidence}");
         Ok(())
     }
-}
-
-fn evidence(report: &Value) -> Value {
-    let cause = &report["verdict"]["cause"];
-    let stages = report["stages"].as_array().into_iter().flatten();
-    stages
-        .flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
-        .find(|finding| &finding["cause"] == cause)
-        .map_or(Value::Null, |finding| finding["evidence"].clone())
 }
 
 /// The fix of this number names the header, or with `None` no fix does.

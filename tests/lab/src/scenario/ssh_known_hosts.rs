@@ -3,10 +3,9 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 
 use super::ssh::case;
-use crate::{Case, Expect, Lab, Need, Oracle, Scenario, Tool};
+use crate::{Case, Expect, Lab, Need, Oracle, Scenario, Tool, finding};
 
 /// What a file is made of.
 struct Parts {
@@ -54,7 +53,7 @@ fn damaged(
     file: impl Fn(&Parts) -> Vec<u8>,
 ) -> Result<Case> {
     Ok(known_by(lab, file)?.assert(move |report| {
-        let finding = finding(report)?;
+        let finding = finding(report, "ssh.hostkey.unknown")?;
         let says = |name: &str| finding["evidence"][name].as_str().unwrap_or_default();
         ensure!(
             says("damaged_line").ends_with(line),
@@ -71,14 +70,6 @@ fn damaged(
         ensure!(fix["command"].is_string(), "no command: {fix:#}");
         Ok(())
     }))
-}
-
-fn finding(report: &Value) -> Result<&Value> {
-    let stages = report["stages"].as_array().into_iter().flatten();
-    let mut findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-    findings
-        .find(|finding| finding["cause"] == "ssh.hostkey.unknown")
-        .context("no such finding")
 }
 
 /// A file in UTF-16, as PowerShell writes it, or in the other order of bytes.

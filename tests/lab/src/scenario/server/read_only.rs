@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{answered, both, case, facts, standby};
-use crate::{Case, Expect, Lab, Need, Oracle, Postgres, Scenario};
+use crate::{Case, Expect, Lab, Need, Oracle, Postgres, Scenario, finding};
 
 const DRIVER: Oracle = Oracle::None("a driver's spelling, which psql does not read");
 const NO_GUARDS: Oracle = Oracle::None("psql has no guards");
@@ -12,14 +12,6 @@ const NO_GUARDS: Oracle = Oracle::None("psql has no guards");
 /// A primary after this SQL.
 fn after(lab: &Lab, sql: &str) -> Result<Postgres> {
     lab.new_postgres().sql(sql).start()
-}
-
-/// The finding of this cause, in any stage.
-fn finding<'a>(report: &'a Value, cause: &str) -> Result<&'a Value> {
-    let stages = report["stages"].as_array().into_iter().flatten();
-    let mut all = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-    all.find(|finding| finding["cause"] == cause)
-        .with_context(|| format!("no {cause}"))
 }
 
 /// The setting is found with this source, and the first fix holds these words, in its

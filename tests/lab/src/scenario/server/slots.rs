@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::process::Service;
-use crate::{Case, Conn, Expect, Lab, Need, PostgresBuilder, Scenario, Tool};
+use crate::{Case, Conn, Expect, Lab, Need, PostgresBuilder, Scenario, Tool, finding};
 
 const CAUSE: &str = "server.connections.near-limit";
 
@@ -50,20 +50,9 @@ fn case(lab: &Lab, conn: Conn) -> Case {
     Case::check(conn).password(lab.password())
 }
 
-/// The finding of the limit that is near.
-fn finding(report: &Value) -> Result<&Value> {
-    let stages = report["stages"].as_array().context("no stages")?;
-    let mut findings = stages
-        .iter()
-        .filter_map(|stage| stage["findings"].as_array())
-        .flatten();
-    let found = findings.find(|finding| finding["cause"] == CAUSE);
-    found.context("no such finding")
-}
-
 /// Whether the first of the holders are these: role, application, state and sessions.
 fn holders(report: &Value, expected: &[(&str, &str, Option<&str>, i64)]) -> Result<()> {
-    let holders = &finding(report)?["evidence"]["holders"];
+    let holders = &finding(report, CAUSE)?["evidence"]["holders"];
     for (n, (role, application, state, sessions)) in expected.iter().enumerate() {
         let holder = &holders[n];
         ensure!(
@@ -79,7 +68,7 @@ fn holders(report: &Value, expected: &[(&str, &str, Option<&str>, i64)]) -> Resu
 
 /// The first fix has these words.
 fn first_fix(report: &Value, words: &[&str]) -> Result<()> {
-    let fix = &finding(report)?["fixes"][0];
+    let fix = &finding(report, CAUSE)?["fixes"][0];
     let text = fix["text"].as_str().context("no fix")?;
     for word in words {
         ensure!(text.contains(word), "no {word:?} in {text}");
@@ -89,7 +78,7 @@ fn first_fix(report: &Value, words: &[&str]) -> Result<()> {
 
 /// What the first fix's command prints.
 fn pasted(lab_password: &str, report: &Value) -> Result<String> {
-    let command = finding(report)?["fixes"][0]["command"].as_str();
+    let command = finding(report, CAUSE)?["fixes"][0]["command"].as_str();
     let command = command.context("no command")?;
     let shell = Tool::new("sh").args(["-c", command]);
     shell.env("PGPASSWORD", lab_password).succeed()
@@ -114,7 +103,7 @@ pub const SCENARIOS: &[Scenario] = &[
                         ("app", "nightly", Some("idle in transaction"), 2),
                     ],
                 )?;
-                let evidence = &finding(report)?["evidence"];
+                let evidence = &finding(report, CAUSE)?["evidence"];
                 ensure!(evidence["idle_in_transaction"]["sessions"] == 2);
                 ensure!(evidence.get("hidden_sessions").is_none(), "{evidence:#}");
                 first_fix(report, &["billing-api", "8 idle sessions", "pool"])
@@ -135,7 +124,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let pool = hold(lab, pg.conn(), "web", 2, "")?;
             let password = lab.password().to_owned();
             let case = case(lab, pg.conn()).assert(move |report| {
-                let evidence = &finding(report)?["evidence"];
+                let evidence = &finding(report, CAUSE)?["evidence"];
                 let stuck = &evidence["idle_in_transaction"];
                 ensure!(stuck["sessions"] == 7, "{evidence:#}");
                 ensure!(stuck["oldest_s"].is_number(), "{evidence:#}");
@@ -195,7 +184,7 @@ pub const SCENARIOS: &[Scenario] = &[
                         ("other", "report", Some("idle"), 1),
                     ],
                 )?;
-                let evidence = &finding(report)?["evidence"];
+                let evidence = &finding(report, CAUSE)?["evidence"];
                 ensure!(evidence["hidden_sessions"] == 8, "{evidence:#}");
                 ensure!(
                     evidence["holders"][0]
@@ -229,7 +218,7 @@ pub const SCENARIOS: &[Scenario] = &[
                     report,
                     &[("app", "billing-api", Some("idle in transaction"), 9)],
                 )?;
-                let evidence = &finding(report)?["evidence"];
+                let evidence = &finding(report, CAUSE)?["evidence"];
                 ensure!(evidence.get("hidden_sessions").is_none(), "{evidence:#}");
                 ensure!(
                     evidence["holders"][0]["address"] == "127.0.0.1",
@@ -253,7 +242,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let pool = hold(lab, pg.conn(), "billing-api", 9, "")?;
             let conn = pg.conn().set("user", "chief");
             let case = case(lab, conn).assert(|report| {
-                let found = finding(report)?;
+                let found = finding(report, CAUSE)?;
                 let evidence = &found["evidence"];
                 ensure!(
                     evidence["used"] == 9 && evidence["limit"] == 9,
@@ -299,7 +288,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let others = hold(lab, pg.conn().set("user", "other"), "web", 6, "")?;
             let case = case(lab, pg.conn()).assert(|report| {
                 holders(report, &[("app", "worker", Some("idle"), 3)])?;
-                let evidence = &finding(report)?["evidence"];
+                let evidence = &finding(report, CAUSE)?["evidence"];
                 ensure!(!evidence.to_string().contains("web"), "{evidence:#}");
                 first_fix(report, &["worker", "3 idle sessions"])
             });
@@ -318,7 +307,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let elsewhere = hold(lab, pg.conn().set("dbname", "postgres"), "web", 6, "")?;
             let case = case(lab, pg.conn()).assert(|report| {
                 holders(report, &[("app", "worker", Some("idle in transaction"), 3)])?;
-                let evidence = &finding(report)?["evidence"];
+                let evidence = &finding(report, CAUSE)?["evidence"];
                 ensure!(!evidence.to_string().contains("web"), "{evidence:#}");
                 Ok(())
             });
@@ -335,7 +324,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let odd = hold(lab, pg.conn(), "x\"; rm -rf ~ #$(id)`id`", 6, "")?;
             let unnamed = hold(lab, pg.conn(), "psql", 4, "set application_name = '';")?;
             let case = case(lab, pg.conn()).assert(|report| {
-                let found = finding(report)?;
+                let found = finding(report, CAUSE)?;
                 let fixes = found["fixes"].as_array().context("no fixes")?;
                 let commands = fixes.iter().filter_map(|fix| fix["command"].as_str());
                 for command in commands {
