@@ -123,15 +123,15 @@ pub fn named(host: &str, finding: &Finding) -> Option<&'static str> {
 
 /// The fixes that are known for this cause at this provider.
 fn fixes_of(provider: &str, finding: &Finding) -> Vec<&'static FixRow> {
-    FIXES
-        .iter()
-        .filter(|row| {
-            row.providers.contains(&provider)
-                && finding.cause.is_any(row.causes)
-                && row.when.iter().all(|condition| condition.holds(finding))
-        })
-        .map(|row| &row.fix)
-        .collect()
+    rows_of(provider, finding).map(|row| &row.fix).collect()
+}
+
+fn rows_of(provider: &str, finding: &Finding) -> impl Iterator<Item = &'static ProviderFix> {
+    FIXES.iter().filter(move |row| {
+        row.providers.contains(&provider)
+            && finding.cause.is_any(row.causes)
+            && row.when.iter().all(|condition| condition.holds(finding))
+    })
 }
 
 /// The finding about this host, with its provider and with the fixes that are known
@@ -141,13 +141,14 @@ pub fn advise(finding: Finding, host: &str) -> Finding {
         // The page's fixes, and those of the stage, are of use all the same.
         return match forwarder(&finding) {
             Some(forwarder) => {
-                let fixes = fixes_of(forwarder.name, &finding);
+                let rows: Vec<&ProviderFix> = rows_of(forwarder.name, &finding).collect();
+                let of_early = |condition: &Condition| condition.name == "early" && condition.is;
                 // The page's fix for any proxy would repeat the one for this proxy.
-                let finding = match fixes.iter().any(|fix| fix.text.contains("PROXY protocol")) {
+                let finding = match rows.iter().any(|row| row.when.iter().any(of_early)) {
                     true => finding.without(&["early"]),
                     false => finding,
                 };
-                finding.with_fixes_of(fixes)
+                finding.with_fixes_of(rows.into_iter().map(|row| &row.fix))
             }
             None => finding,
         };

@@ -116,8 +116,8 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         .evidence
         .get("closed")
         .is_some_and(|when| when == UNPROMPTED);
+    let finding = finding.word("early", early.then_some(UNPROMPTED));
     let Some(listener) = listener else {
-        let finding = finding.word("early", early.then_some(UNPROMPTED));
         return finding.word("who", at);
     };
     let finding = finding.with("listener", listener.to_json());
@@ -125,7 +125,6 @@ async fn with_listener(finding: Finding, endpoint: &Endpoint, route: &Route) -> 
         true => with_accept_queue(finding, &listener).await,
         false => finding,
     };
-    let finding = finding.word("early", early.then_some(UNPROMPTED));
     match &listener.name {
         Some(_) => finding.word("who", format!("{}, listening on {at},", listener.label())),
         None => finding.word("who", at),

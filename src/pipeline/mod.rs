@@ -438,8 +438,9 @@ impl Run<'_> {
     fn lead(&mut self, target: &Target) {
         let records = self.report.stages.iter();
         let leading: Vec<(Stage, Finding)> = records
-            .flat_map(|record| record.findings.iter().map(|it| (record.stage, it.clone())))
+            .flat_map(|record| record.findings.iter().map(|it| (record.stage, it)))
             .filter(|(_, finding)| finding.leads && finding.status == Status::Warn)
+            .map(|(stage, finding)| (stage, finding.clone()))
             .collect();
         for record in &mut self.report.stages {
             let stage = record.stage;

@@ -3,17 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::stats::Sample;
-use crate::command::crash_loop::{self, CrashLoop};
+use crate::command::crash_loop::CrashLoop;
 use crate::finding::Finding;
-
-/// Whether an attempt failed as one does at a server that goes down: from then on
-/// each that passes says who served it.
-pub fn suspected(samples: &[Sample]) -> bool {
-    let failures = samples.iter().filter_map(|sample| sample.failure.as_ref());
-    failures
-        .map(|finding| finding.cause)
-        .any(crash_loop::is_of_a_crash)
-}
 
 /// The finding, where the server at one of the addresses did.
 pub fn finding(samples: &[Sample]) -> Option<Finding> {

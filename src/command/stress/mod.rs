@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::check::progress;
-use super::crash_loop::Generation;
+use super::crash_loop::{Generation, is_of_a_crash};
 use super::interrupt::interruption;
 use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
@@ -112,6 +112,9 @@ struct StressTest {
     load: Load,
     began: Instant,
     account: Account,
+    /// Whether an attempt failed as one does at a server that goes down: from then
+    /// on each that passes says who served it.
+    crash_suspected: bool,
     /// The records of the first attempt that passed.
     records: Vec<StageRecord>,
     show: Show,
@@ -127,6 +130,7 @@ impl StressTest {
             load,
             began,
             account: Account::default(),
+            crash_suspected: false,
             records: Vec::new(),
             show,
             told: began,
@@ -188,7 +192,7 @@ impl StressTest {
     fn attempt(&self, number: u32) -> impl Future<Output = Outcome> + Send + use<> {
         let (target, ctx) = (self.target.clone(), self.ctx.clone());
         let (deadline, began) = (self.load.deadline, self.began);
-        let identify = crashes::suspected(&self.account.samples);
+        let identify = self.crash_suspected;
         async move { attempt(target, &ctx, deadline, number as usize, began, identify).await }
     }
 
@@ -197,6 +201,8 @@ impl StressTest {
         if sample.failure.is_none() && self.records.is_empty() {
             self.records = records;
         }
+        let failure = sample.failure.as_ref();
+        self.crash_suspected |= failure.is_some_and(|it| is_of_a_crash(it.cause));
         self.account.samples.push(sample);
         let all = self.account.samples.len() == self.load.attempts as usize;
         if all || self.told.elapsed() >= TELL {
