@@ -1,11 +1,13 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
-//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/provider.rs`,
+//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/explain/fact.rs`, `src/provider.rs`,
 //! `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs`, `src/stage/ssh/product.rs`
 //! and `src/config/driver_parameter.rs`. A page or a row that is malformed ends the
 //! build, with its file and line.
 
 #[path = "build/driver_parameters.rs"]
 mod driver_parameters;
+#[path = "build/facts.rs"]
+mod facts;
 #[path = "build/page.rs"]
 mod page;
 #[path = "build/places.rs"]
@@ -24,6 +26,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use driver_parameters::ParameterRow;
+use facts::FactRow;
 use page::Page;
 use places::{CiRow, PlaceFixRow};
 use providers::{Condition, FixRow, ProviderRow};
@@ -36,6 +39,9 @@ type Pages = BTreeMap<(usize, String), Page>;
 
 /// The table of texts.
 const TEXTS: &str = "knowledge/texts.tsv";
+
+/// What several pieces of a text say together.
+const FACTS: &str = "knowledge/facts.toml";
 
 /// The table of SSH servers.
 const SERVERS: &str = "knowledge/ssh_servers.tsv";
@@ -74,6 +80,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build");
     for table in [
         TEXTS,
+        FACTS,
         SERVERS,
         PROVIDERS,
         PROVIDER_FIXES,
@@ -88,13 +95,14 @@ fn main() {
     let read = || {
         let pages = pages(Path::new("causes"))?;
         let rows = rows(&pages)?;
+        let facts = fact_rows(&pages)?;
         let providers = provider_rows(&pages, &rows)?;
         let tokens = token_rows(&providers.0)?;
         let places = place_rows(&pages)?;
         let parameters = parameters()?;
         Ok((
             pages,
-            rows,
+            (rows, facts),
             servers()?,
             providers,
             places,
@@ -105,7 +113,7 @@ fn main() {
     match read() {
         Ok((
             pages,
-            rows,
+            (rows, facts),
             servers,
             (providers, fixes),
             (systems, place_fixes),
@@ -117,6 +125,7 @@ fn main() {
             };
             write("causes.rs", generated(&pages, &rows));
             write("texts.rs", generated_texts(&rows));
+            write("facts.rs", generated_facts(&facts));
             write("ssh_servers.rs", generated_servers(&servers));
             write("providers.rs", generated_providers(&providers, &fixes));
             write("ci.rs", generated_systems(&systems));
@@ -133,6 +142,13 @@ fn rows(pages: &Pages) -> Result<Vec<TextRow>, String> {
     let table = std::fs::read_to_string(TEXTS).map_err(|error| format!("{TEXTS}: {error}"))?;
     let is_code = |code: &str| pages.keys().any(|(_, known)| known == code);
     texts::parse(&table, is_code).map_err(|(line, why)| format!("{TEXTS}:{line}: {why}"))
+}
+
+/// What several pieces of a text say together.
+fn fact_rows(pages: &Pages) -> Result<Vec<FactRow>, String> {
+    let text = std::fs::read_to_string(FACTS).map_err(|error| format!("{FACTS}: {error}"))?;
+    let is_code = |code: &str| pages.keys().any(|(_, known)| known == code);
+    facts::parse(&text, is_code).map_err(|why| format!("{FACTS}: {why}"))
 }
 
 /// Every product of the table of SSH servers.
@@ -341,6 +357,45 @@ fn generated_texts(rows: &[TextRow]) -> String {
              pages: &[{}], live: {live} }},",
             paths(causes),
             paths(pages)
+        );
+    }
+    out += "];\n";
+    out
+}
+
+/// The facts as Rust.
+fn generated_facts(rows: &[FactRow]) -> String {
+    let mut out = format!("static FACTS: [Fact; {}] = [\n", rows.len());
+    for row in rows {
+        let FactRow {
+            all,
+            none,
+            causes,
+            weight,
+            phase,
+            summary,
+            fixes,
+            page,
+            source: _,
+        } = row;
+        let all: String = all
+            .iter()
+            .map(|part| format!("&{:?},", part.wordings()))
+            .collect();
+        let fixes: String = fixes
+            .iter()
+            .map(|fix| {
+                format!(
+                    "FixRow {{ text: {:?}, command: {:?} }},",
+                    fix.text, fix.command
+                )
+            })
+            .collect();
+        let _ = writeln!(
+            out,
+            "Fact {{ all: &[{all}], none: &{none:?}, causes: &[{}], weight: Weight::{weight:?}, \
+             phase: Phase::{phase:?}, summary: {summary:?}, fixes: &[{fixes}], keeps_page: {page} }},",
+            paths(causes)
         );
     }
     out += "];\n";

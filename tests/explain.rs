@@ -8,13 +8,13 @@ use dbdoctor::explain::Explanation;
 
 /// An entry of a corpus: `### CAUSE[/CAUSE…] | DRIVER | SCENARIO`, then the
 /// text. Several causes are those that the text alone cannot tell apart.
-struct Entry {
-    causes: Vec<&'static str>,
-    driver: &'static str,
-    text: &'static str,
+struct Entry<'a> {
+    causes: Vec<&'a str>,
+    driver: &'a str,
+    text: &'a str,
 }
 
-fn entries(corpus: &'static str) -> Vec<Entry> {
+fn entries(corpus: &str) -> Vec<Entry<'_>> {
     corpus
         .split("### ")
         .flat_map(|entry| entry.split_once('\n'))
@@ -30,7 +30,7 @@ fn entries(corpus: &'static str) -> Vec<Entry> {
 }
 
 /// What is not explained rightly.
-fn wrong(entries: &[Entry]) -> Vec<String> {
+fn wrong(entries: &[Entry<'_>]) -> Vec<String> {
     entries
         .iter()
         .filter_map(|entry| {
@@ -65,6 +65,18 @@ fn what_is_known_is_explained() {
     let known = entries(include_str!("corpus/known.txt"));
     let wrong = wrong(&known);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the stacks of applications print, a file for each kind of them.
+#[test]
+fn what_stacks_print_is_explained() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/stacks");
+    let mut wrong_ones = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let corpus = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        wrong_ones.extend(wrong(&entries(&corpus)));
+    }
+    assert!(wrong_ones.is_empty(), "{}", wrong_ones.join("\n"));
 }
 
 #[test]

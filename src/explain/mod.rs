@@ -7,12 +7,13 @@
 //!
 //! [`message`]: crate::message
 
+mod fact;
 mod refine;
+mod rules;
 mod signs;
 mod text;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,10 +23,10 @@ pub use text::{LONGEST, MOST_LINES};
 use crate::cause::{self, Cause, auth, client, family, pooler, server};
 use crate::finding::{Finding, Fix};
 pub use crate::message::Phase;
-use crate::message::{self, Finder, Pattern, Weight};
 use crate::report::{SCHEMA_VERSION, Tool};
-use signs::SQLSTATES;
-use text::{Context, Text};
+use fact::Fact;
+use rules::{Said, UNSURE, read_line};
+use text::Text;
 
 /// How sure a match is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -79,21 +80,11 @@ pub struct Match {
     pub confirm_with: Option<String>,
 }
 
-/// The best that one of several candidates can be.
-const UNSURE: u32 = 84;
-
 /// How sure the second attempt of a client can be, from 0 to 100.
 const RETRY: u32 = 70;
 
 /// How many matches are worth reading.
 const MOST: usize = 8;
-
-/// What a line says: candidates with the sureness of each, from 0 to 100.
-struct Said {
-    causes: Vec<(&'static Cause, u32)>,
-    matched: String,
-    phase: Option<Phase>,
-}
 
 impl Explanation {
     /// What a text means.
@@ -146,7 +137,7 @@ impl Explanation {
             .into_iter()
             .filter(|(_, (score, ..))| top < 85 || *score >= 45)
             .map(|(_, (score, at, cause, said))| {
-                let found = Match::new(cause);
+                let found = Match::new(cause).with(said.fact);
                 Match {
                     confidence: match score {
                         85.. => Confidence::High,
@@ -196,6 +187,7 @@ fn file(best: &mut Best, at: usize, said: Said) {
                 causes: Vec::new(),
                 matched: said.matched.clone(),
                 phase: said.phase,
+                fact: said.fact,
             };
             best.insert(cause.code, (*score, at, cause, said));
         }
@@ -218,6 +210,25 @@ impl Match {
             fixes: Finding::new(row).fixes_in_general(),
             confirm_with: confirm_with(row),
         }
+    }
+
+    /// The same with what a fact knows beside the page.
+    fn with(mut self, fact: Option<&Fact>) -> Self {
+        let Some(fact) = fact else {
+            return self;
+        };
+        if let Some(summary) = fact.summary {
+            self.summary = summary.to_owned();
+        }
+        if !fact.keeps_page {
+            self.fixes.clear();
+        }
+        let fixes = fact.fixes.iter().map(|fix| Fix {
+            text: fix.text.to_owned(),
+            command: fix.command.map(str::to_owned),
+        });
+        self.fixes.splice(0..0, fixes);
+        self
     }
 }
 
@@ -290,176 +301,6 @@ fn confirm_with(cause: &Cause) -> Option<String> {
         "dbdoctor check TARGET"
     };
     Some(command.to_owned())
-}
-
-/// What a text of the table says to a reader who does not know its origin.
-struct Rule {
-    causes: &'static [&'static Cause],
-    weight: Weight,
-    phase: Phase,
-    text: &'static str,
-}
-
-impl Rule {
-    /// How sure the text is by itself, if it counts in this context at all.
-    fn base(&self, pattern: &Pattern, line: &str, context: Context) -> Option<u32> {
-        let whole = pattern.weight() + 4 >= line.len();
-        match (self.weight, context) {
-            (Weight::Exact, _) => Some(90),
-            (_, Context::Foreign | Context::Unknown) => None,
-            (Weight::Broad, Context::Here) => Some(80),
-            (Weight::Broad, Context::Near) => Some(70),
-            (Weight::Broad, Context::Bare) => Some(62),
-            (Weight::General, Context::Here) => Some(68),
-            (Weight::General, Context::Near) => Some(64),
-            (Weight::General, Context::Bare) => Some(60),
-            (Weight::Vague, Context::Bare) => Some(48),
-            (Weight::Vague, _) => Some(52),
-            // Everyday words count among ours, or where they are all there is.
-            (Weight::Quoted, Context::Bare) if !whole && pattern.weight() < 30 => None,
-            (Weight::Quoted, Context::Bare) => Some(42),
-            (Weight::Quoted, _) => Some(46),
-        }
-    }
-}
-
-/// What pages show is looked for from so many characters on.
-const SHORTEST_QUOTE: usize = 12;
-
-static RULES: LazyLock<Finder<Rule>> = LazyLock::new(|| {
-    let rules = message::rows().filter_map(|row| {
-        let rule = Rule {
-            causes: row.causes,
-            weight: row.weight?,
-            phase: row.phase,
-            text: row.text,
-        };
-        Some((row.text, rule))
-    });
-    // One for each page, so that every cause that shows the text is named.
-    let quotes = message::rows()
-        .filter(|row| Pattern::new(row.text).weight() >= SHORTEST_QUOTE)
-        .flat_map(|row| {
-            row.pages.iter().map(|page| {
-                let rule = Rule {
-                    causes: std::slice::from_ref(page),
-                    weight: Weight::Quoted,
-                    phase: Phase::Any,
-                    text: row.text,
-                };
-                (row.text, rule)
-            })
-        });
-    Finder::new(rules.chain(quotes))
-});
-
-/// What a line says. Texts that only one cause has win over those that any
-/// program prints, longer ones over shorter ones.
-fn read_line(text: &Text, at: usize) -> Vec<Said> {
-    let Some(line) = text.lines.get(at) else {
-        return Vec::new();
-    };
-    if signs::NORMAL.iter().any(|sign| line.folded.contains(sign)) {
-        return Vec::new();
-    }
-    let context = text.context(at);
-    let mut hits: Vec<(u32, usize, &Rule)> = RULES
-        .find(&line.folded)
-        .into_iter()
-        .filter_map(|(pattern, rule)| {
-            let base = rule.base(pattern, &line.folded, context)?;
-            Some((base, pattern.weight(), rule))
-        })
-        .collect();
-    hits.sort_by_key(|(base, length, _)| std::cmp::Reverse((*base, *length)));
-
-    let mut said: Vec<Said> = own_codes(&line.folded);
-    let exact = hits.iter().any(|(.., it)| it.weight == Weight::Exact);
-    if !exact {
-        said.extend(sqlstate(&line.text, &line.folded));
-    }
-    let mut most = 99;
-    for (n, (base, length, it)) in hits.iter().enumerate() {
-        let same = hits
-            .first()
-            .is_some_and(|(.., first)| first.text == it.text);
-        if n > 0 && it.weight != Weight::Exact && !same {
-            break;
-        }
-        let phase = refine::phase(text, at, it.phase);
-        let causes = refine::causes(text, at, it.causes, phase);
-        // Ever so slightly: the more is said, the surer it is.
-        let length = (length / 4).min(9) as u32;
-        let root = u32::from(refine::is_root(&line.folded)) * 3;
-        // Several candidates are several: none of them is sure.
-        let sure = if causes.len() > 1 { UNSURE } else { 99 };
-        let score = (base + length + root).min(sure).min(most);
-        // What fewer words say comes after what more words say.
-        most = if same { score } else { score.saturating_sub(8) };
-        said.push(Said {
-            causes: ranked(&causes, score).collect(),
-            matched: with_quotes_of(&line.text, it.text),
-            phase,
-        });
-    }
-    said
-}
-
-/// Candidates with the sureness of each, the likeliest first.
-fn ranked(causes: &[&'static Cause], score: u32) -> impl Iterator<Item = (&'static Cause, u32)> {
-    let lower = move |n: usize| score.saturating_sub(15 * n as u32);
-    let ranked = causes.iter().enumerate();
-    ranked.map(move |(n, cause)| (*cause, lower(n)))
-}
-
-/// A rule's text with the kind of quotes that the line has: rules are written
-/// with double ones, and match any.
-fn with_quotes_of(line: &str, text: &str) -> String {
-    match line.contains('\'') && !line.contains('"') {
-        true => text.replace('"', "'"),
-        false => text.to_owned(),
-    }
-}
-
-/// Codes of the catalogue itself, from a pasted report of ours.
-fn own_codes(folded: &str) -> Vec<Said> {
-    if !folded.contains('.') {
-        return Vec::new();
-    }
-    folded
-        .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')))
-        .map(|word| word.trim_matches('.'))
-        .filter(|word| word.contains('.'))
-        .filter_map(cause::find)
-        .map(|row| Said {
-            causes: vec![(row, 97)],
-            matched: row.code.to_owned(),
-            phase: None,
-        })
-        .collect()
-}
-
-/// An SQLSTATE in a line, which says it in any language.
-fn sqlstate(text: &str, folded: &str) -> Option<Said> {
-    SQLSTATES.iter().find_map(|(state, causes)| {
-        let at = text.find(state)?;
-        let before = text.get(..at)?;
-        let after = text.get(at + state.len()..)?;
-        let alone = !before.ends_with(|c: char| c.is_ascii_alphanumeric())
-            && !after.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let lettered = state.contains(|c: char| c.is_ascii_alphabetic());
-        // Five digits may be anything: something must say what they are.
-        let told = ["sqlstate", "sql state", "code", "state:"]
-            .iter()
-            .any(|sign| folded.contains(sign))
-            || (before.ends_with(":  ") && after.starts_with(": "))
-            || text.trim() == *state;
-        (alone && (lettered || told)).then(|| Said {
-            causes: ranked(causes, if lettered { 92 } else { 78 }).collect(),
-            matched: format!("SQLSTATE {state}"),
-            phase: None,
-        })
-    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use finder::Finder;
 pub use live::Message;
-pub use pattern::{Pattern, fold};
+pub use pattern::{CAPTURED, Capture, Pattern, fold, shown};
 
 use crate::cause::{self, Cause};
 
@@ -64,7 +64,8 @@ pub enum Live {
 /// A row of the table.
 #[derive(Debug)]
 pub struct Row {
-    /// The text, with `*` for what varies.
+    /// The text, with `*` for what varies and `{host}` for what is wanted of it
+    /// ([`CAPTURED`]).
     pub text: &'static str,
     /// What it stands for, the likeliest first.
     pub causes: &'static [&'static Cause],

@@ -1,23 +1,59 @@
 //! Loose matching of texts: without regard to case and kind of quotes, with
-//! `*` for whatever varies.
+//! `*` for whatever varies, and `{host}` for what varies and is wanted.
+
+use std::ops::Range;
+
+/// What may be captured: `{host}` in a pattern is a `*` whose value is wanted.
+pub const CAPTURED: [&str; 13] = [
+    "host",
+    "address",
+    "port",
+    "user",
+    "dbname",
+    "parameter",
+    "file",
+    "line",
+    "sqlstate",
+    "driver",
+    "driver_version",
+    "provider",
+    "pooler",
+];
 
 /// A text to look for.
 #[derive(Debug)]
 pub struct Pattern {
-    /// The pieces between the stars, folded; none is empty.
+    /// The pieces between the holes, folded; none is empty.
     pieces: Vec<String>,
+    /// The names of the holes before, between and after the pieces.
+    holes: Vec<Option<&'static str>>,
 }
+
+/// What a hole of a pattern holds, as bytes of the folded line.
+pub type Capture = (&'static str, Range<usize>);
 
 impl Pattern {
     /// Compiles a pattern.
     pub fn new(text: &str) -> Self {
-        let pieces = fold(text)
-            .split('*')
-            .map(str::trim)
-            .filter(|piece| !piece.is_empty())
-            .map(str::to_owned)
-            .collect();
-        Self { pieces }
+        let (mut pieces, mut holes) = (Vec::new(), vec![None]);
+        let text = fold(text);
+        let mut rest = text.as_str();
+        let mut piece = |given: &str, hole: Option<&'static str>, holes: &mut Vec<_>| {
+            let given = given.trim();
+            if !given.is_empty() {
+                pieces.push(given.to_owned());
+                holes.push(None);
+            }
+            if let (Some(last), Some(_)) = (holes.last_mut(), hole) {
+                *last = hole;
+            }
+        };
+        while let Some((at, length, name)) = next_hole(rest) {
+            piece(rest.get(..at).unwrap_or_default(), name, &mut holes);
+            rest = rest.get(at + length..).unwrap_or_default();
+        }
+        piece(rest, None, &mut holes);
+        Self { pieces, holes }
     }
 
     /// How many characters are given.
@@ -33,31 +69,106 @@ impl Pattern {
 
     /// Whether it is in a line that is folded already.
     pub fn is_in(&self, line: &str) -> bool {
-        let Some((first, others)) = self.pieces.split_first() else {
-            return false;
+        self.place(line).is_some()
+    }
+
+    /// What its named holes hold in a line that is folded already; nothing where
+    /// it is not in it. A hole at an end holds one word.
+    pub fn captures(&self, line: &str) -> Vec<Capture> {
+        let Some(places) = self.place(line) else {
+            return Vec::new();
         };
+        let start = |n: usize| places.get(n).map(|place| place.start);
+        let end = |n: usize| Some(places.get(n.checked_sub(1)?)?.end);
+        let held = self.holes.iter().enumerate().filter_map(|(n, name)| {
+            let range = match (end(n), start(n)) {
+                (Some(from), Some(to)) => from..to,
+                (Some(from), None) => from..from + word(line.get(from..)?),
+                (None, Some(to)) => to - word_before(line.get(..to)?)..to,
+                (None, None) => return None,
+            };
+            Some(((*name)?, trimmed(line, range)))
+        });
+        held.filter(|(_, range)| !range.is_empty()).collect()
+    }
+
+    /// Where its pieces stand in a line.
+    fn place(&self, line: &str) -> Option<Vec<Range<usize>>> {
+        let (first, others) = self.pieces.split_first()?;
         // Where the first piece stands decides the rest: try each place.
-        line.match_indices(first.as_str()).any(|(at, _)| {
-            let starts = starts_word(line, at, first);
+        line.match_indices(first.as_str()).find_map(|(at, _)| {
             let mut from = at + first.len();
-            starts
-                && (!others.is_empty() || ends_word(line, from, first))
-                && others.iter().enumerate().all(|(n, piece)| {
-                    let last = n + 1 == others.len();
-                    let rest = line.get(from..).unwrap_or_default();
-                    let found = rest
-                        .match_indices(piece.as_str())
-                        .find(|(at, _)| !last || ends_word(line, from + at + piece.len(), piece));
-                    match found {
-                        Some((at, _)) => {
-                            from += at + piece.len();
-                            true
-                        }
-                        None => false,
-                    }
-                })
+            if !starts_word(line, at, first) || (others.is_empty() && !ends_word(line, from, first))
+            {
+                return None;
+            }
+            let mut places = Vec::with_capacity(self.pieces.len());
+            places.push(at..from);
+            for (n, piece) in others.iter().enumerate() {
+                let last = n + 1 == others.len();
+                let rest = line.get(from..).unwrap_or_default();
+                let (at, _) = rest
+                    .match_indices(piece.as_str())
+                    .find(|(at, _)| !last || ends_word(line, from + at + piece.len(), piece))?;
+                places.push(from + at..from + at + piece.len());
+                from += at + piece.len();
+            }
+            Some(places)
         })
     }
+}
+
+/// The next hole of a pattern: where it is, how long it is written, its name.
+fn next_hole(text: &str) -> Option<(usize, usize, Option<&'static str>)> {
+    text.match_indices(['*', '{']).find_map(|(at, sign)| {
+        if sign == "*" {
+            return Some((at, 1, None));
+        }
+        let (name, _) = text.get(at + 1..)?.split_once('}')?;
+        let name = CAPTURED.iter().find(|known| **known == name)?;
+        Some((at, name.len() + 2, Some(*name)))
+    })
+}
+
+/// A pattern as it is shown: with `*` for every hole.
+pub fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, length, _)) = next_hole(rest) {
+        out += rest.get(..at).unwrap_or_default();
+        out.push('*');
+        rest = rest.get(at + length..).unwrap_or_default();
+    }
+    out + rest
+}
+
+/// What ends a word that is captured.
+fn ends(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | ',' | ';' | '(' | ')' | '[' | ']' | '<' | '>')
+}
+
+/// How long the word is that a text begins with, and the blanks before it.
+fn word(text: &str) -> usize {
+    let blanks = text.len() - text.trim_start_matches([' ', '"']).len();
+    let word = text.get(blanks..).unwrap_or_default();
+    blanks + word.find(ends).unwrap_or(word.len())
+}
+
+/// How long the word is that a text ends with, and the blanks after it.
+fn word_before(text: &str) -> usize {
+    let trimmed = text.trim_end_matches([' ', '"']);
+    let start = trimmed.rfind(ends).map_or(0, |at| {
+        at + trimmed[at..].chars().next().map_or(1, char::len_utf8)
+    });
+    text.len() - start
+}
+
+/// A value without the blanks, quotes and marks around it.
+fn trimmed(line: &str, range: Range<usize>) -> Range<usize> {
+    let value = line.get(range.clone()).unwrap_or_default();
+    let start = value.len() - value.trim_start_matches([' ', '"']).len();
+    let kept = value.trim_end_matches([' ', '"', ':', '.', ',']);
+    range.start + start..range.start + start.max(kept.len())
 }
 
 fn starts_word(line: &str, at: usize, piece: &str) -> bool {
@@ -122,5 +233,48 @@ mod tests {
         assert!(!found("unix socket", "unix sockets"));
         assert!(!found("role * gone", "role x goner"));
         assert!(found("role * gone", "role x goner gone"));
+    }
+
+    #[test]
+    fn values_are_captured() {
+        let held = |pattern: &str, line: &str| {
+            let line = fold(line);
+            let captures = Pattern::new(pattern).captures(&line);
+            let values = captures
+                .into_iter()
+                .map(|(name, at)| (name, line[at].to_owned()));
+            values.collect::<Vec<_>>()
+        };
+        let pair = |name, value: &str| (name, value.to_owned());
+        assert_eq!(
+            held(
+                "role \"{user}\" does not exist",
+                "FATAL: role \"app\" does not exist"
+            ),
+            [pair("user", "app")]
+        );
+        assert_eq!(
+            held(
+                "lookup {host} on *:53: no such host",
+                "lookup db on 10.0.0.2:53: no such host"
+            ),
+            [pair("host", "db")]
+        );
+        assert_eq!(
+            held(
+                "connect to {host}:{port}",
+                "cannot connect to db.test:5432, giving up"
+            ),
+            [pair("host", "db.test"), pair("port", "5432")]
+        );
+        assert_eq!(
+            held("{parameter} is unknown", "the option 'ssl_mode' is unknown"),
+            [pair("parameter", "ssl_mode")]
+        );
+        assert_eq!(held("role \"{user}\" gone", "nothing"), []);
+        assert_eq!(
+            shown("role \"{user}\": {:error} *"),
+            "role \"*\": {:error} *"
+        );
     }
 }
