@@ -23,6 +23,7 @@ const NO_SCENARIO: &[(&str, &str)] = &[
     ("client.concurrent-use", EXPLAIN),
     ("client.loop-closed", EXPLAIN),
     ("client.prepared-statement", EXPLAIN),
+    ("client.portforward", EXPLAIN),
     ("client.portproxy", EXPLAIN),
     ("server.crash.ipc-removed", EXPLAIN),
     ("server.start.failed", EXPLAIN),

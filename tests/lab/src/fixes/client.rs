@@ -20,6 +20,7 @@ pub(super) const NOT_RUN: &[Excuse] = &[
     ("client.loop-closed", "dbdoctor idle", NO_TARGET),
     ("client.pool-exhausted", "dbdoctor check", NO_TARGET),
     ("client.pool-exhausted", "dbdoctor stress", NO_TARGET),
+    ("client.portforward", "kubectl", NO_FAULT),
     ("client.portproxy", "dbdoctor idle", NO_TARGET),
     ("client.portproxy", "netsh", "a command of Windows"),
     ("client.scram-unsupported", "dbdoctor auth", NO_TARGET),
