@@ -76,7 +76,7 @@ pub fn stated(text: &Text, at: usize) -> Vec<Stated> {
         return Vec::new();
     };
     let is_near = |pattern: &Pattern| {
-        text.around(at, NEAR)
+        text.beside(at, NEAR)
             .any(|line| pattern.is_in(&line.folded))
     };
     let found = INDEX.find(&line.folded).into_iter();

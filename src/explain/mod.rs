@@ -7,7 +7,9 @@
 //!
 //! [`message`]: crate::message
 
+mod entry;
 mod fact;
+mod prefix;
 mod refine;
 mod rules;
 mod signs;
@@ -17,8 +19,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-
-pub use text::{LONGEST, MOST_LINES};
 
 use crate::cause::{self, Cause, auth, client, family, pooler, server};
 use crate::finding::{Finding, Fix};

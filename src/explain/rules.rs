@@ -95,6 +95,9 @@ pub fn read_line(text: &Text, at: usize) -> Vec<Said> {
     let Some(line) = text.lines.get(at) else {
         return Vec::new();
     };
+    if line.code {
+        return Vec::new();
+    }
     if signs::NORMAL.iter().any(|sign| line.folded.contains(sign)) {
         return Vec::new();
     }

@@ -124,6 +124,120 @@ pub const OURS: &[&str] = &[
     "is the server running",
 ];
 
+/// Beginnings of lines that go on with a message.
+pub const CONTINUES: &[&str] = &[
+    "at ",
+    "caused by",
+    "[cause]",
+    "[errors]",
+    "[previous exception]",
+    "cause:",
+    "errors:",
+    "suppressed:",
+    "... ",
+    "---> ",
+    "--- end of",
+    "}",
+    "]",
+    ")",
+    "^",
+    "~",
+    "#0 ",
+    "#1 ",
+    "#2 ",
+    "stack trace:",
+    "stacktrace:",
+    "next ",
+    "detail:",
+    "hint:",
+    "the above exception was",
+    "during handling of the above",
+    "traceback (most recent",
+    "file \"",
+    "note:",
+    "help:",
+    "severity:",
+    "code:",
+    "sqlstate:",
+    "exception data:",
+    "is the server running",
+    "connections on unix domain",
+    "accepting connections on",
+    "this probably means",
+    "before or while processing",
+    "either provide the file",
+    "make sure",
+    "please make sure",
+    "(background on this error",
+    "[sql:",
+    "[parameters:",
+    "goroutine ",
+];
+
+/// Beginnings of lines that are the reason of what stands before them.
+pub const INNER: &[&str] = &[
+    "caused by",
+    "[cause]",
+    "cause:",
+    "[previous exception]",
+    "---> ",
+    "parent:",
+    "original:",
+    "[errors]",
+    "errors:",
+];
+
+/// Beginnings of lines whose reason stands before them.
+pub const OUTER: &[&str] = &[
+    "the above exception was",
+    "during handling of the above",
+    "next ",
+    "--- end of inner exception",
+];
+
+/// Beginnings of lines of source code, where they are indented.
+pub const CODE: &[&str] = &[
+    "return ",
+    "await ",
+    "self.",
+    "const ",
+    "let ",
+    "var ",
+    "if ",
+    "def ",
+    "async ",
+    "with ",
+    "except ",
+    "conn = ",
+    "connection = ",
+    "throw ",
+    "raise ",
+    "yield ",
+];
+
+/// Beginnings of lines of source code anywhere.
+pub const STATEMENTS: &[&str] = &[
+    "raise ",
+    "throw err",
+    "throw new ",
+    "throw er;",
+    "this.emit(\"error\"",
+    "return new ",
+];
+
+/// Severities of a refusal in a client's words.
+pub const REFUSED: &[&str] = &["fatal: ", "error: ", "connection to server at "];
+
+/// Signs of an attempt without encryption.
+pub const IN_CLEAR: &[&str] = &[
+    "no encryption",
+    "ssl off",
+    "connection is insecure",
+    "ssl required",
+    "ssl connection is required",
+    "without ssl",
+];
+
 /// Files of database drivers, as stack traces name them.
 pub const FRAMES: &[&str] = &[
     "/asyncpg/",

@@ -1,13 +1,13 @@
 //! A pasted text, made ready: escapes undone, lines, who is quoted, what else
 //! speaks in it.
 
+use std::collections::VecDeque;
+
+use super::entry::{self, Entry, Part};
+use super::prefix::{self, Stripped};
 use super::signs;
 use crate::message::{Pattern, fold};
 
-/// Of longer input only the end is read, so many bytes of it.
-pub const LONGEST: usize = 16 << 20;
-/// Of more lines than this only the last ones are read.
-pub const MOST_LINES: usize = 200_000;
 /// Longer lines are read up to here.
 const LONGEST_LINE: usize = 4_000;
 /// How far signs of who speaks reach, in lines.
@@ -16,6 +16,15 @@ const NEAR: usize = 15;
 const FAR: usize = 120;
 /// A text of so few lines is a message, not a log.
 const MESSAGE: usize = 12;
+
+/// So many records next to a line are near in a log.
+const BESIDE: usize = 3;
+/// The second refusal of one attempt comes so soon after the first, in lines.
+const RETRIED: usize = 4;
+/// So many processes of a server's log may have an entry open.
+const PROCESSES: usize = 32;
+/// Longer records are read up to here, in bytes.
+const LONGEST_RECORD: usize = 64 << 10;
 
 /// Lines that were broken are put together in a text of at most so many.
 const MOST_BROKEN: usize = 40;
@@ -28,6 +37,7 @@ pub struct Text {
 }
 
 /// One line.
+#[derive(Clone)]
 pub struct Line {
     /// Its number in what was given, from 1.
     pub number: usize,
@@ -35,10 +45,23 @@ pub struct Line {
     pub text: String,
     /// As texts are compared.
     pub folded: String,
+    /// The message that it is a line of.
+    pub message: usize,
+    /// How deep in a chain of exceptions, counted from the outermost.
+    pub depth: i32,
+    /// What it is in a server's own log.
+    pub entry: Option<Entry>,
+    /// When it was written, as it says it.
+    pub time: Option<String>,
+    /// Source code that a stack trace quotes: it says nothing.
+    pub code: bool,
     ours: bool,
     ssh: bool,
     foreign: bool,
     frame: bool,
+    /// Its length where it begins with the severity of a refusal, as the second one of
+    /// one attempt does.
+    bare: bool,
 }
 
 /// How far a text that any program prints can be taken for ours.
@@ -57,54 +80,118 @@ pub enum Context {
 }
 
 impl Text {
-    /// Whether a line is libpq's second attempt at the server of the line before,
-    /// without encryption.
+    /// Whether a line is a client's second attempt at the server of a line before, of
+    /// the same message: libpq tries again without encryption.
     pub fn is_retry(&self, at: usize) -> bool {
         const TRIED: &str = "connection to server at ";
-        let server = |at: usize| {
-            let line = self.lines.get(at)?;
-            let (_, rest) = line.folded.split_once(TRIED)?;
-            rest.split_once(" failed: ")
+        let Some(line) = self.lines.get(at).filter(|line| line.entry.is_none()) else {
+            return false;
         };
-        let before = at.checked_sub(1).and_then(server);
-        match (before, server(at)) {
-            (Some((first, _)), Some((second, why))) => {
-                let plain = ["no encryption", "ssl off"];
-                first == second && plain.iter().any(|sign| why.contains(sign))
-            }
+        let server = |line: &Line| {
+            let (_, rest) = line.folded.split_once(TRIED)?;
+            let (server, why) = rest.split_once(" failed: ")?;
+            Some((server.to_owned(), why.to_owned()))
+        };
+        let is_plain = |text: &str| signs::IN_CLEAR.iter().any(|sign| text.contains(sign));
+        let mut before = self.lines.get(..at).unwrap_or_default().iter().rev();
+        let first = before
+            .by_ref()
+            .take_while(|before| before.message == line.message)
+            .take(RETRIED)
+            .find(|before| signs::REFUSED.iter().any(|sign| before.folded.contains(sign)));
+        let Some(first) = first.filter(|first| first.entry.is_none()) else {
+            return false;
+        };
+        match (server(first), server(line)) {
+            (Some((first, _)), Some((second, why))) => first == second && is_plain(&why),
+            (_, None) => line.bare && (is_plain(&line.folded) || !first.bare),
             _ => false,
         }
     }
 
     /// Reads a text as it was pasted or logged.
     pub fn read(text: &str) -> Self {
-        let text = unescaped(text);
-        let mut lines = Vec::new();
-        let skipped = text.lines().count().saturating_sub(MOST_LINES);
-        for (n, line) in text.lines().enumerate().skip(skipped) {
-            let line: String = line.chars().take(LONGEST_LINE).collect();
-            let line = line.trim();
-            if line.is_empty() {
-                continue;
+        Self::read_from(text, 1)
+    }
+
+    /// The same of a part of a text, whose first line has this number.
+    pub fn read_from(text: &str, first: usize) -> Self {
+        let mut lines: Vec<Line> = Vec::new();
+        let mut grouping = Grouping::default();
+        for (n, raw) in text.lines().enumerate() {
+            let raw = cut(raw, LONGEST_RECORD);
+            let unescaped = unescaped(raw);
+            let stripped = prefix::strip(&unescaped);
+            let parts = entry::columns(stripped.rest);
+            let time = stripped.time.map(str::to_owned);
+            let pieces: Vec<&str> = match &parts {
+                Some(parts) => parts.iter().map(String::as_str).collect(),
+                None => unescaped.lines().collect(),
+            };
+            let mut of_record = false;
+            for piece in pieces {
+                let piece = cut(piece, LONGEST_LINE);
+                if piece.trim().is_empty() {
+                    grouping.blank();
+                    continue;
+                }
+                let piece = piece.strip_prefix("#011").map_or_else(
+                    || std::borrow::Cow::Borrowed(piece),
+                    |rest| std::borrow::Cow::Owned(format!("\t{rest}")),
+                );
+                let mut stripped = prefix::strip(&piece);
+                if stripped.rest.starts_with("#011") {
+                    stripped.rest = stripped.rest.get(4..).unwrap_or_default();
+                    of_record = true;
+                }
+                let entry = match parts.is_some() {
+                    true => Some(Entry {
+                        process: String::new(),
+                        part: entry::part(stripped.rest).map_or(Part::Failure, |(_, part)| part),
+                    }),
+                    false => entry::entry(&stripped),
+                };
+                let line = Line::new(n + first, &stripped, entry, time.as_deref());
+                lines.push(grouping.place(line, &stripped, of_record));
+                of_record = true;
             }
-            let folded = fold(line);
-            let after_frame = lines
-                .last()
-                .is_some_and(|last: &Line| last.folded.starts_with("file \""));
-            let has = |signs: &[&str]| signs.iter().any(|sign| speaks_of(&folded, sign));
-            lines.push(Line {
-                number: n + 1,
-                text: line.to_owned(),
-                ours: has(signs::OURS),
-                ssh: has(signs::SSH),
-                foreign: has(signs::FOREIGN) || has_foreign_port(&folded),
-                frame: after_frame || is_frame(&folded),
-                folded,
-            });
         }
         // A stack trace is one message, however deep.
         let whole = lines.iter().filter(|line| !line.frame).count() <= MESSAGE;
         Self { lines, whole }
+    }
+
+    /// The lines of the message that a line belongs to.
+    pub fn message(&self, at: usize) -> impl Iterator<Item = &Line> {
+        let own = self.lines.get(at).map(|line| line.message);
+        let from = at.saturating_sub(FAR);
+        let lines = self.lines.get(from..).unwrap_or_default();
+        lines
+            .iter()
+            .take(2 * FAR)
+            .filter(move |line| Some(line.message) == own)
+    }
+
+    /// Whether a line is of a server's own log.
+    pub fn is_server_log(&self, at: usize) -> bool {
+        self.message(at).any(|line| line.entry.is_some())
+    }
+
+    /// Whether the same entry of a server's log says more than its first line does: what
+    /// its DETAIL says decides.
+    pub fn has_detail(&self, at: usize) -> bool {
+        let is = |line: &Line, part| line.entry.as_ref().is_some_and(|entry| entry.part == part);
+        self.lines.get(at).is_some_and(|line| is(line, Part::Failure))
+            && self.message(at).any(|line| is(line, Part::Detail))
+    }
+
+    /// So many lines around one as a text of its own, and where the one is in it.
+    pub fn excerpt(&self, at: usize) -> (Self, usize) {
+        let from = at.saturating_sub(FAR);
+        let to = (at + FAR).min(self.lines.len());
+        let lines = self.lines.get(from..to).unwrap_or_default().to_vec();
+        let whole = self.whole;
+        (Self { lines, whole }, at - from)
     }
 
     /// The same with each line followed by the next one; none of a log, or of
@@ -124,7 +211,15 @@ impl Text {
                 Some(format!("{}{glue}{next}", first.text))
             })
             .collect();
-        Some(Self::read(&pairs.join("\n")))
+        let mut joined = Self::read(&pairs.join("\n"));
+        // A quoted line of code stays one.
+        if joined.lines.len() == self.lines.len() {
+            for (joined, line) in joined.lines.iter_mut().zip(&self.lines) {
+                joined.code = line.code;
+                joined.entry.clone_from(&line.entry);
+            }
+        }
+        Some(joined)
     }
 
     /// What stands around a line.
@@ -194,6 +289,13 @@ impl Text {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
+    /// What is near a line for facts of several pieces: its message, in a short text
+    /// everything, and in a log the records next to it.
+    pub fn beside(&self, at: usize, most: usize) -> impl Iterator<Item = &Line> {
+        let most = if self.whole { most } else { most.min(BESIDE) };
+        self.around(at, most).chain(self.message(at))
+    }
+
     /// Whether a text is anywhere in it.
     pub fn mentions(&self, text: &str) -> bool {
         let text = fold(text);
@@ -251,9 +353,166 @@ fn has_foreign_port(folded: &str) -> bool {
         })
 }
 
+impl Line {
+    fn new(number: usize, stripped: &Stripped<'_>, entry: Option<Entry>, time: Option<&str>) -> Self {
+        let text = stripped.rest.trim();
+        let folded = fold(text);
+        let has = |signs: &[&str]| signs.iter().any(|sign| speaks_of(&folded, sign));
+        Self {
+            number,
+            text: text.to_owned(),
+            message: 0,
+            depth: 0,
+            entry,
+            time: time.map(str::to_owned),
+            code: stripped.code,
+            ours: has(signs::OURS) || has_of(stripped.origin, signs::OURS),
+            ssh: has(signs::SSH),
+            foreign: has(signs::FOREIGN) || has_foreign_port(&folded),
+            frame: is_frame(&folded),
+            bare: folded.starts_with("fatal: ") || folded.starts_with("error: "),
+            folded,
+        }
+    }
+}
+
+fn has_of(origin: &str, signs: &[&str]) -> bool {
+    !origin.is_empty() && {
+        let origin = fold(origin);
+        signs.iter().any(|sign| speaks_of(&origin, sign))
+    }
+}
+
+/// Puts lines together to messages: a record of a log with its continuation lines, a
+/// traceback with its exception, an entry of a server with its DETAIL.
+#[derive(Default)]
+struct Grouping {
+    message: usize,
+    depth: i32,
+    /// Whether records begin with a time here.
+    stamped: bool,
+    /// Whether a Python traceback has begun and its exception has not come, and how far
+    /// its last frame is indented.
+    trace: bool,
+    frame: Option<usize>,
+    after_blank: bool,
+    /// Whether a frame, or something indented, was the last.
+    bare_or_client: bool,
+    libpq: bool,
+    /// The last entries of a server's log by their processes.
+    entries: VecDeque<(String, usize)>,
+}
+
+impl Grouping {
+    fn blank(&mut self) {
+        self.after_blank = true;
+    }
+
+    /// Decides which message a line belongs to, how deep it is, whether it is code.
+    fn place(&mut self, mut line: Line, stripped: &Stripped<'_>, of_record: bool) -> Line {
+        let indent = stripped.rest.len() - stripped.rest.trim_start().len();
+        let entry = line.entry.as_ref();
+        let of_entry = entry.and_then(|entry| self.of_entry(entry));
+        let begins = |signs: &[&str]| signs.iter().any(|sign| line.folded.starts_with(sign));
+        let marked = begins(signs::CONTINUES);
+        let opens_trace = begins(&["traceback (most recent"]);
+        let closes_trace = self.trace && indent == 0 && !line.frame && !opens_trace;
+        let retried = entry.is_none()
+            && ((line.bare && self.bare_or_client)
+                || (self.libpq && begins(&["connection to server at "])));
+        let in_record = self.stamped && !stripped.stamped && entry.is_none();
+        let goes_on = of_record
+            || (entry.is_none_or(|entry| entry.part != Part::Failure)
+                && (indent > 0 || marked || line.frame || closes_trace || retried || in_record));
+        if let Some(message) = of_entry {
+            line.message = message;
+        } else {
+            if !goes_on {
+                self.message += 1;
+                self.depth = 0;
+                self.trace = false;
+                self.frame = None;
+            }
+            line.message = self.message;
+        }
+        if let Some(entry) = &line.entry {
+            if !matches!(entry.part, Part::Detail | Part::Context) {
+                self.entries.push_back((entry.process.clone(), line.message));
+                if self.entries.len() > PROCESSES {
+                    self.entries.pop_front();
+                }
+            }
+        }
+        if begins(signs::INNER) || (self.depth > 0 && is_numbered(&line.folded)) {
+            self.depth += 1;
+        }
+        line.depth = self.depth;
+        if begins(signs::OUTER) {
+            self.depth -= 1;
+        }
+        let quoted = self.frame.is_some_and(|frame| indent > frame) && !line.frame;
+        line.code |= quoted || begins(&["^", "~"]) || (indent > 0 && begins(signs::CODE))
+            || begins(signs::STATEMENTS);
+        line.frame |= line.code;
+        if line.folded.starts_with("file \"") {
+            self.frame = Some(indent);
+        } else if !quoted {
+            self.frame = None;
+        }
+        if opens_trace || self.frame.is_some() {
+            self.trace = true;
+        } else if closes_trace {
+            self.trace = false;
+        }
+        self.stamped |= stripped.stamped;
+        self.after_blank = false;
+        let refused = signs::REFUSED.iter().any(|sign| line.folded.contains(sign));
+        self.bare_or_client = refused && line.entry.is_none();
+        self.libpq = line.folded.contains("connection to server at ")
+            || (self.libpq && indent > 0);
+        line
+    }
+
+    /// The message of the entry that a DETAIL belongs to.
+    fn of_entry(&self, entry: &Entry) -> Option<usize> {
+        if !matches!(entry.part, Part::Detail | Part::Context) {
+            return None;
+        }
+        let same = |known: &&(String, usize)| known.0 == entry.process;
+        let found = self.entries.iter().rev().find(same);
+        found.map(|(_, message)| *message)
+    }
+}
+
+/// Whether a line is a numbered step of a chain: `1: connecting`.
+fn is_numbered(folded: &str) -> bool {
+    let digits = folded.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=2).contains(&digits) && folded.get(digits..).is_some_and(|rest| rest.starts_with(": "))
+}
+
+/// The first so many bytes of a text, in whole characters.
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// Undoes what terminals and structured logs do to a text: colour escapes,
 /// carriage returns, `\n` and `\"` written out.
-fn unescaped(text: &str) -> String {
+fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
+    let plain = |b: &u8| *b >= b' ' && *b != b'\\' && *b != 0x7f || *b == b'\t';
+    if text.as_bytes().iter().all(plain) {
+        return text.into();
+    }
+    undone(text).into()
+}
+
+fn undone(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -279,7 +538,7 @@ fn unescaped(text: &str) -> String {
             }
             ('\\', Some('t')) => {
                 chars.next();
-                out.push(' ');
+                out.push('\t');
             }
             ('\\', Some('"' | '\'')) => {}
             ('\r', _) => out.push('\n'),
