@@ -9,13 +9,14 @@
 
 mod entry;
 mod fact;
+mod moment;
 mod prefix;
+mod reading;
 mod refine;
 mod rules;
 mod signs;
+mod speakers;
 mod text;
-
-use std::collections::{BTreeMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,8 +26,8 @@ use crate::finding::{Finding, Fix};
 pub use crate::message::Phase;
 use crate::report::{SCHEMA_VERSION, Tool};
 use fact::Fact;
-use rules::{Said, UNSURE, read_line};
-use text::Text;
+use reading::Reading;
+use rules::UNSURE;
 
 /// How sure a match is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -49,6 +50,26 @@ pub struct Explanation {
     pub tool: Tool,
     /// What the text may mean, best first; empty where nothing is recognised.
     pub matches: Vec<Match>,
+    /// How often each of them decided a message of the text, the commonest first;
+    /// empty for a code.
+    pub summary: Vec<Count>,
+}
+
+/// How often a cause decided a message of a text.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Count {
+    /// The code.
+    pub cause: &'static str,
+    /// In how many messages: a log's record with its continuation lines, a traceback.
+    pub count: usize,
+    /// The line of the first of them, from 1.
+    pub first_line: usize,
+    /// The line of the last.
+    pub last_line: usize,
+    /// When the first was written, as the text says it; null where it does not.
+    pub first_time: Option<String>,
+    /// When the last was written.
+    pub last_time: Option<String>,
 }
 
 /// One cause that a text speaks of.
@@ -80,80 +101,65 @@ pub struct Match {
     pub confirm_with: Option<String>,
 }
 
-/// How sure the second attempt of a client can be, from 0 to 100.
-const RETRY: u32 = 70;
-
 /// How many matches are worth reading.
 const MOST: usize = 8;
 
 impl Explanation {
     /// What a text means.
-    ///
-    /// Of libpq's two lines about one server the first is the fault, and the second
-    /// the attempt without TLS that came after it.
     pub fn of_text(input: &str) -> Self {
-        let text = Text::read(input);
-        let mut best = Best::new();
-        let mut seen = HashSet::new();
-        for (at, line) in text.lines.iter().enumerate() {
-            // Logs repeat themselves, but for times and numbers.
-            let shape: String = line
-                .folded
-                .chars()
-                .filter(|c| !c.is_ascii_digit())
-                .collect();
-            if seen.insert((shape, line.folded.len())) {
-                let is_retry = text.is_retry(at) && !read_line(&text, at - 1).is_empty();
-                for mut said in read_line(&text, at) {
-                    if is_retry {
-                        said.causes
-                            .iter_mut()
-                            .for_each(|(_, score)| *score = (*score).min(RETRY));
-                    }
-                    file(&mut best, at, said);
-                }
-            }
-        }
-        let vague = |best: &Best| best.values().all(|(score, ..)| *score < 60);
-        // A terminal or a mail may have broken the line in the middle of it.
-        for glue in [" ", ""] {
-            if vague(&best)
-                && let Some(joined) = text.joined(glue)
-            {
-                for at in 0..joined.lines.len() {
-                    for said in read_line(&joined, at) {
-                        file(&mut best, at, said);
-                    }
-                }
-            }
-        }
-        let mut ranked: Vec<_> = best.into_iter().collect();
-        ranked.sort_by_key(|(_, (score, at, cause, _))| {
-            let stops = *score >= UNSURE && refine::stops_a_server(cause);
-            (!stops, std::cmp::Reverse(*score), *at)
-        });
-        let top = ranked.first().map_or(0, |(_, (score, ..))| *score);
-        let matches = ranked
+        Self::of_reading(Reading::of(input))
+    }
+
+    /// What an input of any length means; no more of it is in memory than a block.
+    ///
+    /// # Errors
+    /// What the input says.
+    pub fn of_input(input: impl std::io::BufRead) -> std::io::Result<Self> {
+        let mut reading = Reading::default();
+        reading.read(input)?;
+        Ok(Self::of_reading(reading))
+    }
+
+    fn of_reading(reading: Reading) -> Self {
+        let (ranked, tallies) = reading.finish();
+        let top = ranked.first().map_or(0, |best| best.score);
+        let matches: Vec<Match> = ranked
             .into_iter()
-            .filter(|(_, (score, ..))| top < 85 || *score >= 45)
-            .map(|(_, (score, at, cause, said))| {
-                let found = Match::new(cause).with(said.fact);
+            .filter(|it| top < 85 || it.score >= 45)
+            .take(MOST)
+            .map(|it| {
+                let found = Match::new(it.cause).with(it.said.fact);
                 Match {
-                    confidence: match score {
+                    confidence: match it.score {
                         85.. => Confidence::High,
                         60.. => Confidence::Medium,
                         _ => Confidence::Low,
                     },
-                    matched: said.matched,
-                    line: text.lines.get(at).map(|line| line.number),
-                    phase: said.phase.filter(|phase| *phase != Phase::Any),
-                    unwrapped_from: text.wrappers(at),
+                    line: Some(it.line()),
+                    phase: it.said.phase.filter(|phase| *phase != Phase::Any),
+                    unwrapped_from: it.text.wrappers(it.at),
+                    matched: it.said.matched,
                     ..found
                 }
             })
-            .take(MOST)
             .collect();
-        Self::new(matches)
+        let is_shown = |code| matches.iter().any(|it| it.cause == code);
+        let summary = tallies
+            .into_iter()
+            .filter(|(code, _)| is_shown(*code))
+            .map(|(cause, tally)| Count {
+                cause,
+                count: tally.count,
+                first_line: tally.first_line,
+                last_line: tally.last_line,
+                first_time: tally.first_time,
+                last_time: tally.last_time,
+            })
+            .collect();
+        Self {
+            summary,
+            ..Self::new(matches)
+        }
     }
 
     /// The page of a code.
@@ -171,25 +177,7 @@ impl Explanation {
             schema_version: SCHEMA_VERSION,
             tool: Tool::this(),
             matches,
-        }
-    }
-}
-
-/// The best sighting of each cause, by its code: its score, its line, the cause,
-/// what was said.
-type Best = BTreeMap<&'static str, (u32, usize, &'static Cause, Said)>;
-
-/// Keeps what a line says where nothing better is known of the same cause.
-fn file(best: &mut Best, at: usize, said: Said) {
-    for (cause, score) in &said.causes {
-        if *score > best.get(cause.code).map_or(0, |(known, ..)| *known) {
-            let said = Said {
-                causes: Vec::new(),
-                matched: said.matched.clone(),
-                phase: said.phase,
-                fact: said.fact,
-            };
-            best.insert(cause.code, (*score, at, cause, said));
+            summary: Vec::new(),
         }
     }
 }

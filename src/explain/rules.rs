@@ -24,6 +24,29 @@ pub struct Said {
     pub fact: Option<&'static Fact>,
 }
 
+impl Said {
+    /// How sure its likeliest cause is.
+    pub fn most(&self) -> u32 {
+        self.causes.iter().map(|(_, score)| *score).max().unwrap_or(0)
+    }
+
+    /// Makes it no surer than this.
+    pub fn lower(&mut self, most: u32) {
+        for (_, score) in &mut self.causes {
+            *score = (*score).min(most);
+        }
+    }
+
+    /// The same without its causes, for the one that was chosen.
+    pub fn without_causes(&self) -> Self {
+        Self {
+            causes: Vec::new(),
+            matched: self.matched.clone(),
+            ..*self
+        }
+    }
+}
+
 /// What a text of the table says to a reader who does not know its origin.
 struct Rule {
     causes: &'static [&'static Cause],

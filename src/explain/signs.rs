@@ -238,6 +238,9 @@ pub const IN_CLEAR: &[&str] = &[
     "without ssl",
 ];
 
+/// Signs that a pool ran dry with its connections in use, and not because none came to be.
+pub const POOL_IN_USE: &[&str] = &["(total=10, active=10", "queuepool limit"];
+
 /// Files of database drivers, as stack traces name them.
 pub const FRAMES: &[&str] = &[
     "/asyncpg/",

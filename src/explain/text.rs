@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::entry::{self, Entry, Part};
 use super::prefix::{self, Stripped};
-use super::signs;
+use super::{signs, speakers};
 use crate::message::{Pattern, fold};
 
 /// Longer lines are read up to here.
@@ -163,26 +163,33 @@ impl Text {
 
     /// The lines of the message that a line belongs to.
     pub fn message(&self, at: usize) -> impl Iterator<Item = &Line> {
+        self.message_lines(at).filter_map(|at| self.lines.get(at))
+    }
+
+    /// Where they are: together, but for a DETAIL behind lines of other processes.
+    pub fn message_lines(&self, at: usize) -> impl Iterator<Item = usize> {
         let own = self.lines.get(at).map(|line| line.message);
-        let from = at.saturating_sub(FAR);
-        let lines = self.lines.get(from..).unwrap_or_default();
-        lines
-            .iter()
-            .take(2 * FAR)
-            .filter(move |line| Some(line.message) == own)
+        let to = (at + FAR).min(self.lines.len());
+        (at.saturating_sub(FAR)..to).filter(move |at| {
+            let line = self.lines.get(*at);
+            line.map(|line| line.message) == own
+        })
+    }
+
+    /// Whether the line with this number is of the message of another line.
+    pub fn is_one_message(&self, at: usize, number: usize) -> bool {
+        self.message(at).any(|line| line.number == number)
+    }
+
+    /// Whether a line is the DETAIL or HINT of an entry of a server's log.
+    pub fn is_detail(&self, at: usize) -> bool {
+        let entry = self.lines.get(at).and_then(|line| line.entry.as_ref());
+        entry.is_some_and(|entry| entry.part == Part::Detail)
     }
 
     /// Whether a line is of a server's own log.
     pub fn is_server_log(&self, at: usize) -> bool {
         self.message(at).any(|line| line.entry.is_some())
-    }
-
-    /// Whether the same entry of a server's log says more than its first line does: what
-    /// its DETAIL says decides.
-    pub fn has_detail(&self, at: usize) -> bool {
-        let is = |line: &Line, part| line.entry.as_ref().is_some_and(|entry| entry.part == part);
-        self.lines.get(at).is_some_and(|line| is(line, Part::Failure))
-            && self.message(at).any(|line| is(line, Part::Detail))
     }
 
     /// So many lines around one as a text of its own, and where the one is in it.
@@ -316,19 +323,6 @@ fn reach<'a>(lines: impl Iterator<Item = &'a Line>, most: usize) -> usize {
         .count()
 }
 
-/// Whether a line has a sign; a number only as a whole one.
-fn speaks_of(folded: &str, sign: &str) -> bool {
-    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-    let number = sign.chars().all(|c| c.is_ascii_digit());
-    folded.match_indices(sign).any(|(at, _)| {
-        let before = folded.get(..at).and_then(|text| text.chars().next_back());
-        let after = folded
-            .get(at + sign.len()..)
-            .and_then(|text| text.chars().next());
-        !number || !(digit(before) || digit(after))
-    })
-}
-
 /// Whether a line is a frame of a stack trace.
 fn is_frame(folded: &str) -> bool {
     ["at ", "file \"", "^", "~", "... "]
@@ -336,28 +330,23 @@ fn is_frame(folded: &str) -> bool {
         .any(|sign| folded.starts_with(sign))
 }
 
-/// Whether a line names the port of another service.
-fn has_foreign_port(folded: &str) -> bool {
-    let mut before = "";
-    folded
-        .split_inclusive(|c: char| !c.is_ascii_digit())
-        .any(|piece| {
-            let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
-            let is_port = before.ends_with(':') || before == " ";
-            let known = digits
-                .parse()
-                .is_ok_and(|port| signs::FOREIGN_PORTS.contains(&port));
-            let named = is_port && known && (before.ends_with(':') || folded.contains("port"));
-            before = piece.trim_start_matches(|c: char| c.is_ascii_digit());
-            named
-        })
-}
-
 impl Line {
+    /// Whether it is a frame of a stack trace.
+    pub fn is_frame(&self) -> bool {
+        self.frame
+    }
+
+    /// What tells lines of the same words apart: who speaks.
+    pub fn context_mark(&self) -> u64 {
+        u64::from(self.ours) | u64::from(self.code) << 1
+    }
+
     fn new(number: usize, stripped: &Stripped<'_>, entry: Option<Entry>, time: Option<&str>) -> Self {
         let text = stripped.rest.trim();
         let folded = fold(text);
-        let has = |signs: &[&str]| signs.iter().any(|sign| speaks_of(&folded, sign));
+        let speakers = speakers::of(&folded);
+        // A container that is called postgres speaks for it.
+        let origin = !stripped.origin.is_empty() && speakers::of(&fold(stripped.origin)).ours;
         Self {
             number,
             text: text.to_owned(),
@@ -366,20 +355,13 @@ impl Line {
             entry,
             time: time.map(str::to_owned),
             code: stripped.code,
-            ours: has(signs::OURS) || has_of(stripped.origin, signs::OURS),
-            ssh: has(signs::SSH),
-            foreign: has(signs::FOREIGN) || has_foreign_port(&folded),
+            ours: speakers.ours || origin,
+            ssh: speakers.ssh,
+            foreign: speakers.foreign,
             frame: is_frame(&folded),
             bare: folded.starts_with("fatal: ") || folded.starts_with("error: "),
             folded,
         }
-    }
-}
-
-fn has_of(origin: &str, signs: &[&str]) -> bool {
-    !origin.is_empty() && {
-        let origin = fold(origin);
-        signs.iter().any(|sign| speaks_of(&origin, sign))
     }
 }
 

@@ -1,49 +1,41 @@
 //! Which of many patterns are in a line.
 
-use std::collections::HashMap;
+use aho_corasick::AhoCorasick;
 
 use super::pattern::Pattern;
-
-/// The first four bytes of a pattern's longest piece, which a line must have.
-type Gram = [u8; 4];
 
 /// Patterns with what they stand for.
 #[derive(Debug)]
 pub struct Finder<T> {
     entries: Vec<(Pattern, T)>,
-    by_gram: HashMap<Gram, Vec<usize>>,
-    /// Those that are too short to have four bytes.
-    short: Vec<usize>,
+    /// The longest piece of each pattern, which a line must have; none where the
+    /// pieces are too many to look for at once.
+    pieces: Option<AhoCorasick>,
 }
 
 impl<T> Finder<T> {
     /// Compiles texts.
     pub fn new(texts: impl IntoIterator<Item = (impl AsRef<str>, T)>) -> Self {
-        let mut finder = Self {
-            entries: Vec::new(),
-            by_gram: HashMap::new(),
-            short: Vec::new(),
-        };
-        for (at, (text, value)) in texts.into_iter().enumerate() {
-            let pattern = Pattern::new(text.as_ref());
-            match pattern.longest().as_bytes().first_chunk() {
-                Some(gram) => finder.by_gram.entry(*gram).or_default().push(at),
-                None => finder.short.push(at),
-            }
-            finder.entries.push((pattern, value));
-        }
-        finder
+        let entries: Vec<(Pattern, T)> = texts
+            .into_iter()
+            .map(|(text, value)| (Pattern::new(text.as_ref()), value))
+            .collect();
+        let pieces = AhoCorasick::new(entries.iter().map(|(pattern, _)| pattern.longest())).ok();
+        Self { entries, pieces }
     }
 
     /// What is in a line that is folded already, in the order of the texts.
     pub fn find(&self, folded: &str) -> Vec<(&Pattern, &T)> {
-        let mut maybe = self.short.clone();
-        let windows = folded.as_bytes().windows(4);
-        for gram in windows.filter_map(|four| four.first_chunk()) {
-            maybe.extend(self.by_gram.get(gram).into_iter().flatten());
-        }
-        maybe.sort_unstable();
-        maybe.dedup();
+        let maybe = match &self.pieces {
+            Some(pieces) => {
+                let found = pieces.find_overlapping_iter(folded);
+                let mut maybe: Vec<usize> = found.map(|at| at.pattern().as_usize()).collect();
+                maybe.sort_unstable();
+                maybe.dedup();
+                maybe
+            }
+            None => (0..self.entries.len()).collect(),
+        };
         maybe
             .into_iter()
             .filter_map(|at| self.entries.get(at))

@@ -1,0 +1,350 @@
+//! What a text of any length says: message by message, the best sighting of each
+//! cause, and how often each one decided a message.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, BufRead, Read as _};
+
+use super::rules::{Said, read_line};
+use super::text::Text;
+use super::{moment, refine, signs};
+use crate::cause::{Cause, client, family};
+
+/// So many bytes are read at once.
+const BLOCK: usize = 1 << 20;
+/// So many lines before and after those that are read stay in sight.
+const SIGHT: usize = 160;
+/// A log has no more shapes of messages than this, or it has no end of them.
+const MOST_SHAPES: usize = 200_000;
+/// How sure the second attempt of a client can be, from 0 to 100.
+const RETRY: u32 = 70;
+/// From here on a cause may be the root of what stands around it.
+const LIKELY: u32 = 60;
+
+/// A cause where a text speaks of it best.
+pub struct Sighting {
+    /// How sure it is, from 0 to 100.
+    pub score: u32,
+    /// The cause.
+    pub cause: &'static Cause,
+    /// What was said.
+    pub said: Said,
+    /// What stands around it.
+    pub text: Text,
+    /// The line in that text.
+    pub at: usize,
+}
+
+impl Sighting {
+    /// The line's number in the whole input, from 1.
+    pub fn line(&self) -> usize {
+        self.text.lines.get(self.at).map_or(0, |line| line.number)
+    }
+}
+
+/// How often a cause decided a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many messages.
+    pub count: usize,
+    /// The line of the first of them, from 1.
+    pub first_line: usize,
+    /// The line of the last.
+    pub last_line: usize,
+    /// When the first was written, as the log says it.
+    pub first_time: Option<String>,
+    /// When the last was written.
+    pub last_time: Option<String>,
+}
+
+/// What has been read.
+#[derive(Default)]
+pub struct Reading {
+    best: BTreeMap<&'static str, Sighting>,
+    tallies: BTreeMap<&'static str, Tally>,
+    /// What decided messages of the same shape.
+    shapes: HashMap<u64, Option<&'static Cause>>,
+}
+
+/// What a line of a message says of a cause.
+struct Candidate {
+    at: usize,
+    depth: i32,
+    is_detail: bool,
+    said: Said,
+}
+
+impl Reading {
+    /// Reads a text that is there as a whole.
+    pub fn of(input: &str) -> Self {
+        let mut reading = Self::default();
+        // Reading from memory does not fail.
+        let _ = reading.read(input.as_bytes());
+        reading
+    }
+
+    /// Reads an input to its end, with no more of it in memory than a block.
+    ///
+    /// # Errors
+    /// What the input says.
+    pub fn read(&mut self, mut input: impl BufRead) -> io::Result<()> {
+        // The lines in sight, the number of their first, and that of the first unread.
+        let mut buffer = Vec::new();
+        let (mut first, mut unread) = (1, 1);
+        loop {
+            let had = buffer.len();
+            input.by_ref().take(BLOCK as u64).read_to_end(&mut buffer)?;
+            let ended = buffer.len() - had < BLOCK;
+            if !ended && !buffer.ends_with(b"\n") {
+                end_line(&mut input, &mut buffer)?;
+            }
+            let text = Text::read_from(&String::from_utf8_lossy(&buffer), first);
+            let lines = buffer.iter().filter(|b| **b == b'\n').count();
+            let next = first + lines;
+            let until = if ended { usize::MAX } else { next.saturating_sub(SIGHT).max(unread) };
+            self.take(&text, unread, until);
+            if ended {
+                if first == 1 {
+                    self.take_broken(&text);
+                }
+                return Ok(());
+            }
+            unread = until;
+            let keep = unread.saturating_sub(SIGHT).max(first);
+            let end = |b: &u8| *b == b'\n';
+            let cut = match keep - first {
+                0 => 0,
+                skipped => {
+                    let mut ends = buffer.iter().enumerate().filter(|(_, b)| end(b));
+                    ends.nth(skipped - 1).map_or(0, |(at, _)| at + 1)
+                }
+            };
+            buffer.drain(..cut);
+            first = keep;
+        }
+    }
+
+    /// The best sightings, the surest first, and the tallies.
+    pub fn finish(mut self) -> (Vec<Sighting>, Vec<(&'static str, Tally)>) {
+        self.yield_to_reasons();
+        let mut ranked: Vec<Sighting> = self.best.into_values().collect();
+        ranked.sort_by_key(|it| {
+            let stops = it.score >= super::UNSURE && refine::stops_a_server(it.cause);
+            (!stops, std::cmp::Reverse(it.score), it.line())
+        });
+        let mut tallies: Vec<_> = self.tallies.into_iter().collect();
+        tallies.sort_by_key(|(_, tally)| (std::cmp::Reverse(tally.count), tally.first_line));
+        (ranked, tallies)
+    }
+
+    /// Takes what lines with these numbers say.
+    fn take(&mut self, text: &Text, from: usize, until: usize) {
+        let mut at = 0;
+        let mut done: Vec<usize> = Vec::new();
+        while let Some(line) = text.lines.get(at) {
+            let message = line.message;
+            let is_new = line.number >= from && line.number < until;
+            // A message's lines stand together, but for a DETAIL behind other processes'.
+            if is_new && !done.contains(&message) {
+                self.take_message(text, at);
+                done.push(message);
+                if done.len() > SIGHT {
+                    done.remove(0);
+                }
+            }
+            at += 1;
+        }
+    }
+
+    fn take_message(&mut self, text: &Text, first: usize) {
+        let lines: Vec<usize> = text.message_lines(first).collect();
+        let shape = shape(text, &lines);
+        let decided = match self.shapes.get(&shape) {
+            Some(known) => *known,
+            None => {
+                let mut candidates = candidates(text, &lines);
+                settle(&mut candidates);
+                let decided = leading(&candidates);
+                for candidate in candidates {
+                    self.file(text, candidate);
+                }
+                if self.shapes.len() < MOST_SHAPES {
+                    self.shapes.insert(shape, decided);
+                }
+                decided
+            }
+        };
+        if let (Some(cause), Some(line)) = (decided, text.lines.get(first)) {
+            let tally = self.tallies.entry(cause.code).or_default();
+            if tally.count == 0 {
+                tally.first_line = line.number;
+                tally.first_time.clone_from(&line.time);
+            }
+            tally.count += 1;
+            tally.last_line = line.number;
+            if line.time.is_some() {
+                tally.last_time.clone_from(&line.time);
+            }
+        }
+    }
+
+    /// A terminal or a mail may have broken a line in the middle of it.
+    fn take_broken(&mut self, text: &Text) {
+        for glue in [" ", ""] {
+            let vague = self.best.values().all(|it| it.score < LIKELY);
+            if let Some(joined) = text.joined(glue).filter(|_| vague) {
+                for at in 0..joined.lines.len() {
+                    for said in read_line(&joined, at) {
+                        let candidate = Candidate {
+                            at,
+                            depth: 0,
+                            is_detail: false,
+                            said,
+                        };
+                        self.file(&joined, candidate);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps what a line says where nothing better is known of the same cause.
+    fn file(&mut self, text: &Text, candidate: Candidate) {
+        let Candidate { at, said, .. } = candidate;
+        for (cause, score) in &said.causes {
+            let known = self.best.get(cause.code).map_or(0, |known| known.score);
+            if *score > known {
+                let (text, at) = text.excerpt(at);
+                let sighting = Sighting {
+                    score: *score,
+                    cause,
+                    said: said.without_causes(),
+                    text,
+                    at,
+                };
+                self.best.insert(cause.code, sighting);
+            }
+        }
+    }
+
+    /// A pool that ran dry because no connection could be made is a consequence: what
+    /// kept it from connecting comes first.
+    fn yield_to_reasons(&mut self) {
+        let reason = self.best.values().filter(|it| is_reason(it.cause));
+        let Some(most) = reason.map(|it| it.score).max().filter(|most| *most >= LIKELY) else {
+            return;
+        };
+        let first = |it: &Sighting| it.line();
+        let reason = self.best.values().filter(|it| is_reason(it.cause) && it.score == most);
+        let Some(line) = reason.map(first).min() else {
+            return;
+        };
+        if let Some(pool) = self.best.get_mut(client::POOL_EXHAUSTED.code) {
+            let in_use = signs::POOL_IN_USE.iter().any(|sign| pool.text.mentions(sign));
+            if !in_use && (line <= pool.line() || pool.text.is_one_message(pool.at, line)) {
+                pool.score = pool.score.min(most - 1);
+            }
+        }
+    }
+}
+
+/// Whether a cause keeps every connection from being made.
+fn is_reason(cause: &Cause) -> bool {
+    [
+        family::DNS,
+        family::TCP,
+        family::PROTOCOL,
+        family::TLS,
+        family::AUTH,
+        family::SSH,
+        family::TUNNEL,
+        family::POOLER,
+        family::SERVER,
+    ]
+    .iter()
+    .any(|family| cause.is_of(*family))
+}
+
+/// Reads on to the end of a line, as far as lines are read.
+fn end_line(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"\n") {
+        rest.clear();
+        let read = input.take(BLOCK as u64).read_until(b'\n', &mut rest)?;
+        if read == 0 {
+            break;
+        }
+        // Of a line without an end no more than a block is kept.
+        if buffer.len() < 2 * BLOCK {
+            buffer.append(&mut rest.clone());
+        } else if rest.ends_with(b"\n") {
+            buffer.push(b'\n');
+        }
+    }
+    Ok(())
+}
+
+/// Logs repeat themselves, but for times and numbers.
+fn shape(text: &Text, lines: &[usize]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for line in lines.iter().filter_map(|at| text.lines.get(*at)) {
+        for byte in line.folded.bytes().filter(|b| !b.is_ascii_digit()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        hash = hash.rotate_left(1) ^ line.context_mark();
+    }
+    hash
+}
+
+/// What the lines of a message say.
+fn candidates(text: &Text, lines: &[usize]) -> Vec<Candidate> {
+    let mut out = Vec::new();
+    for at in lines {
+        let mut retry = None;
+        for mut said in read_line(text, *at) {
+            let is_retry = *retry.get_or_insert_with(|| text.is_retry(*at));
+            if is_retry {
+                said.lower(RETRY);
+            }
+            moment::decide(text, *at, &mut said);
+            out.push(Candidate {
+                at: *at,
+                depth: text.lines.get(*at).map_or(0, |line| line.depth),
+                is_detail: text.is_detail(*at),
+                said,
+            });
+        }
+    }
+    out
+}
+
+/// Orders what the lines of one message say: what a server's DETAIL says comes before
+/// its first line, the root of a chain of exceptions before those who wrap it.
+fn settle(candidates: &mut [Candidate]) {
+    let most = |of: &dyn Fn(&Candidate) -> bool, candidates: &[Candidate]| {
+        let of = candidates.iter().filter(|it| of(it));
+        of.map(|it| it.said.most()).max().unwrap_or(0)
+    };
+    let detail = most(&|it| it.is_detail, candidates);
+    if detail >= LIKELY {
+        let others = candidates.iter_mut().filter(|it| !it.is_detail);
+        others.for_each(|it| it.said.lower(detail - 3));
+    }
+    let outermost = candidates.iter().map(|it| it.depth).min().unwrap_or(0);
+    let best = most(&|it| it.depth == outermost, candidates).min(LIKELY);
+    let roots = candidates.iter().filter(|it| it.said.most() >= best.max(1));
+    let Some(depth) = roots.map(|it| it.depth).max().filter(|it| *it > outermost) else {
+        return;
+    };
+    let root = most(&|it| it.depth == depth, candidates);
+    let outer = candidates.iter_mut().filter(|it| it.depth < depth);
+    outer.for_each(|it| it.said.lower(root.saturating_sub(3)));
+}
+
+/// The cause that decides a message.
+fn leading(candidates: &[Candidate]) -> Option<&'static Cause> {
+    let all = candidates.iter().flat_map(|it| &it.said.causes);
+    let best = all.clone().map(|(_, score)| *score).max()?;
+    all.into_iter()
+        .find(|(_, score)| *score == best)
+        .map(|(cause, _)| *cause)
+}
