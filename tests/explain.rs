@@ -86,7 +86,7 @@ fn what_is_unrelated_matches_nothing() {
         .filter_map(|entry| entry.split_once('\n'))
         .map(|(_, text)| text.trim())
         .collect();
-    assert!(texts.len() >= 40);
+    assert!(texts.len() >= 170);
     for text in texts {
         let found = Explanation::of_text(text).matches;
         let causes: Vec<_> = found.iter().map(|it| (it.cause, &it.matched)).collect();

@@ -16,7 +16,9 @@ struct Entry {
 /// The entries of a corpus file, as `explain.rs` reads them.
 fn entries(path: &Path) -> Vec<Entry> {
     let corpus = std::fs::read_to_string(path).unwrap();
-    let parts = corpus.split("### ").filter_map(|entry| entry.split_once('\n'));
+    let parts = corpus
+        .split("### ")
+        .filter_map(|entry| entry.split_once('\n'));
     let entry = |(head, text): (&str, &str)| Entry {
         causes: head
             .split('|')

@@ -69,7 +69,12 @@ pub fn part(head: &str) -> Option<(usize, Part)> {
             let before = head.get(..at)?.chars().next_back();
             let after = head.get(at + word.len()..)?;
             let begins = before.is_none_or(|c| matches!(c, ' ' | ':' | ']'));
-            (begins && after.starts_with(": ")).then_some(at)
+            // PgBouncer writes no colon: a connection follows, or its own report.
+            let pooler = [" C-0x", " S-0x"]
+                .iter()
+                .any(|sign| after.starts_with(sign))
+                || (*word == "LOG" && at > 0 && after.starts_with(' '));
+            (begins && (after.starts_with(": ") || pooler)).then_some(at)
         })?;
         Some((at, *part))
     });
@@ -105,7 +110,7 @@ pub fn columns(line: &str) -> Option<Vec<String>> {
         .iter()
         .find_map(|severity| line.split_once(severity))?;
     let (state, message) = rest.split_once(",\"")?;
-    if state.len() != 5 || !line.starts_with(|c: char| c.is_ascii_digit()) {
+    if state.len() != 5 || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let undoubled = |text: &str| text.replace("\"\"", "\"");
@@ -142,6 +147,10 @@ mod tests {
             of("Oct  2 11:00:41 pg1 postgres[4411]: [3-2] HINT:  x"),
             entry("4411", Part::Detail)
         );
+        assert_eq!(
+            of("2026-10-02 11:00:41.112 UTC [7] LOG S-0x55d0c1b0: a/a@10.0.0.5:5432 closing"),
+            entry("7", Part::Report)
+        );
         assert_eq!(of("psql: error: FATAL:  no"), None);
         assert_eq!(of("FATAL:  no"), None);
     }
@@ -152,10 +161,7 @@ mod tests {
                    FATAL,28P01,\"no such \"\"a\"\"\",\"Role \"\"a\"\" is not there.\",,,";
         assert_eq!(
             columns(csv).unwrap(),
-            [
-                "no such \"a\"",
-                "DETAIL: Role \"a\" is not there.\",,,"
-            ]
+            ["no such \"a\"", "DETAIL: Role \"a\" is not there.\",,,"]
         );
         assert_eq!(columns("a, FATAL, b"), None);
     }

@@ -142,7 +142,9 @@ pub fn decide(text: &Text, at: usize, said: &mut Said) {
         return;
     }
     // A trace tells more than its wrapper's sentence.
-    let score = score.max(SEEN).min(if meant.len() > 1 { super::UNSURE } else { 99 });
+    let score = score
+        .max(SEEN)
+        .min(if meant.len() > 1 { super::UNSURE } else { 99 });
     let ranked = meant.iter().enumerate();
     said.causes = ranked
         .map(|(n, cause)| (*cause, score.saturating_sub(10 * n as u32)))

@@ -78,21 +78,27 @@ const CLOCK: usize = 8;
 /// `2026-11-21T`, `2026/11/21 `.
 fn date(text: &str) -> Option<usize> {
     let shape = text.as_bytes().get(..DATE)?;
-    let fits = shape.iter().zip(b"0000-00-00T").all(|(is, wanted)| match wanted {
-        b'0' => is.is_ascii_digit(),
-        b'-' => matches!(is, b'-' | b'/'),
-        _ => matches!(is, b'T' | b' ' | b','),
-    });
+    let fits = shape
+        .iter()
+        .zip(b"0000-00-00T")
+        .all(|(is, wanted)| match wanted {
+            b'0' => is.is_ascii_digit(),
+            b'-' => matches!(is, b'-' | b'/'),
+            _ => matches!(is, b'T' | b' ' | b','),
+        });
     fits.then_some(DATE)
 }
 
 /// `11:00:41`, `11:00:41.331Z`, `11:00:41,331+00:00`.
 fn day_time(text: &str) -> Option<usize> {
     let shape = text.as_bytes().get(..CLOCK)?;
-    let fits = shape.iter().zip(b"00:00:00").all(|(is, wanted)| match wanted {
-        b'0' => is.is_ascii_digit(),
-        _ => *is == b':',
-    });
+    let fits = shape
+        .iter()
+        .zip(b"00:00:00")
+        .all(|(is, wanted)| match wanted {
+            b'0' => is.is_ascii_digit(),
+            _ => *is == b':',
+        });
     if !fits {
         return None;
     }
@@ -142,7 +148,11 @@ fn quoted(line: &str) -> Option<&str> {
 fn pytest(line: &str) -> Option<&str> {
     line.trim_start().strip_prefix("E   ").map(|rest| {
         let tab = rest.trim_start_matches(' ');
-        if tab.starts_with('\t') { tab } else { rest.trim_start() }
+        if tab.starts_with('\t') {
+            tab
+        } else {
+            rest.trim_start()
+        }
     })
 }
 
@@ -219,7 +229,10 @@ mod tests {
     #[test]
     fn what_stands_before_a_line_is_taken_off() {
         for (line, rest) in [
-            ("E   psycopg2.OperationalError: x", "psycopg2.OperationalError: x"),
+            (
+                "E   psycopg2.OperationalError: x",
+                "psycopg2.OperationalError: x",
+            ),
             ("E   \tIs the server running", "\tIs the server running"),
             ("> > FATAL: x", "FATAL: x"),
             ("db-1  | FATAL: x", "FATAL: x"),
@@ -227,7 +240,10 @@ mod tests {
             ("#11 0.412     at TCP", "    at TCP"),
             ("[pod/pg-0/postgres] FATAL: x", "FATAL: x"),
             ("2026-10-02T11:00:41.3318712Z E       FATAL: x", "FATAL: x"),
-            ("2026-10-02T11:00:41.331902+00:00 app[web.1]:     at x", "    at x"),
+            (
+                "2026-10-02T11:00:41.331902+00:00 app[web.1]:     at x",
+                "    at x",
+            ),
             ("Oct  2 11:00:41 pg1 postgres[4411]: FATAL: x", "FATAL: x"),
             ("okt 02 11:00:41 pg1 postgres[5120]: FATAL: x", "FATAL: x"),
             ("[2026-10-02 11:00:41,331] FATAL: x", "FATAL: x"),

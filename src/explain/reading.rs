@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read as _};
 use super::rules::{Said, read_line};
 use super::text::Text;
 use super::{moment, refine, signs};
-use crate::cause::{Cause, client, family};
+use crate::cause::{Cause, client, family, pooler};
 
 /// So many bytes are read at once.
 const BLOCK: usize = 1 << 20;
@@ -100,7 +100,11 @@ impl Reading {
             let text = Text::read_from(&String::from_utf8_lossy(&buffer), first);
             let lines = buffer.iter().filter(|b| **b == b'\n').count();
             let next = first + lines;
-            let until = if ended { usize::MAX } else { next.saturating_sub(SIGHT).max(unread) };
+            let until = if ended {
+                usize::MAX
+            } else {
+                next.saturating_sub(SIGHT).max(unread)
+            };
             self.take(&text, unread, until);
             if ended {
                 if first == 1 {
@@ -226,30 +230,36 @@ impl Reading {
         }
     }
 
-    /// A pool that ran dry because no connection could be made is a consequence: what
-    /// kept it from connecting comes first.
+    /// A pool that ran dry because no connection could be made is a consequence, and so
+    /// is a pooler's word that it cannot connect: what kept them from it comes first.
     fn yield_to_reasons(&mut self) {
-        let reason = self.best.values().filter(|it| is_reason(it.cause));
-        let Some(most) = reason.map(|it| it.score).max().filter(|most| *most >= LIKELY) else {
+        let reasons = self.best.values().filter(|it| is_reason(it.cause));
+        let Some(most) = reasons.clone().map(|it| it.score).max() else {
             return;
         };
-        let first = |it: &Sighting| it.line();
-        let reason = self.best.values().filter(|it| is_reason(it.cause) && it.score == most);
-        let Some(line) = reason.map(first).min() else {
+        let best = reasons.filter(|it| it.score == most);
+        let Some(line) = best.map(Sighting::line).min().filter(|_| most >= LIKELY) else {
             return;
         };
-        if let Some(pool) = self.best.get_mut(client::POOL_EXHAUSTED.code) {
-            let in_use = signs::POOL_IN_USE.iter().any(|sign| pool.text.mentions(sign));
-            if !in_use && (line <= pool.line() || pool.text.is_one_message(pool.at, line)) {
-                pool.score = pool.score.min(most - 1);
+        for it in self
+            .best
+            .values_mut()
+            .filter(|it| it.cause.is_any(CONSEQUENCES))
+        {
+            let in_use = signs::POOL_IN_USE.iter().any(|sign| it.text.mentions(sign));
+            if !in_use && (line <= it.line() || it.text.is_one_message(it.at, line)) {
+                it.score = it.score.min(most - 1);
             }
         }
     }
 }
 
+/// What comes of a connection that cannot be made.
+const CONSEQUENCES: &[&Cause] = &[&client::POOL_EXHAUSTED, &pooler::BACKEND, &pooler::WAIT];
+
 /// Whether a cause keeps every connection from being made.
 fn is_reason(cause: &Cause) -> bool {
-    [
+    let families = [
         family::DNS,
         family::TCP,
         family::PROTOCOL,
@@ -259,9 +269,8 @@ fn is_reason(cause: &Cause) -> bool {
         family::TUNNEL,
         family::POOLER,
         family::SERVER,
-    ]
-    .iter()
-    .any(|family| cause.is_of(*family))
+    ];
+    !cause.is_any(CONSEQUENCES) && families.iter().any(|family| cause.is_of(*family))
 }
 
 /// Reads on to the end of a line, as far as lines are read.

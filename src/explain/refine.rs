@@ -1,8 +1,9 @@
 //! What the values in a text, and what stands around it, say about its cause.
 
-use super::text::Text;
+use super::text::{Line, Text};
 use crate::cause::{
-    Cause, auth, client, config, dns, family, idle, key, protocol, server, ssh, tcp, tls, tunnel,
+    Cause, auth, client, config, dns, family, idle, key, pooler, protocol, server, ssh, tcp, tls,
+    tunnel,
 };
 use crate::message::Phase;
 use crate::stage::dns::name;
@@ -139,6 +140,14 @@ pub fn causes(
         } else if *first == tcp::IPV6_FIRST && refuses_on_ipv4(text) {
             causes = vec![&tcp::REFUSED, &tcp::IPV6_FIRST];
         }
+    } else if *first == tcp::LOCAL && line.folded.contains("::1") && refuses_on_ipv4(text) {
+        // The machine has no IPv6 loopback: what answered for IPv4 is the cause.
+        causes = vec![&tcp::REFUSED];
+    } else if causes.contains(&&tcp::TIMEOUT) && causes.contains(&&tcp::REFUSED) {
+        if let Some(place) = text.message(at).find_map(place) {
+            causes.retain(|known| !place.contains(known));
+            causes.splice(0..0, place);
+        }
     } else if *first == config::FILE_MISSING && text.mentions("unix_connection") {
         causes = vec![&tcp::SOCKET_MISSING, &config::FILE_MISSING];
     } else if *first == config::FILE_MISSING && text.speaks_of_ssh(at) {
@@ -159,6 +168,9 @@ pub fn causes(
     } else if *first == client::LOOP_CLOSED && is_reset_nearby(text, at) {
         // What asyncpg wraps around the reason, where there is one.
         causes.clear();
+    } else if *first == client::LOOP_CLOSED && is_in_query(text, at) {
+        // The loop ran: a query was under way.
+        causes.sort_by_key(|cause| **cause == client::LOOP_CLOSED);
     } else if first.is_any(&[&idle::RESET, &idle::CLOSED, &client::PORTPROXY])
         && text.speaks_of_ssh(at)
     {
@@ -193,6 +205,51 @@ pub fn causes(
     }
     causes
 }
+
+/// Whether the message of a line shows a query.
+fn is_in_query(text: &Text, at: usize) -> bool {
+    let signs = ["[sql:", "in bind_execute", "in _do_execute"];
+    text.message(at)
+        .any(|line| signs.iter().any(|sign| line.folded.contains(sign)))
+}
+
+/// What usually keeps a connection to the place from being made that a line names,
+/// where a wrapper says no more than that it was not.
+fn place(line: &Line) -> Option<Vec<&'static Cause>> {
+    if line.is_frame() || line.code {
+        return None;
+    }
+    let words = line
+        .folded
+        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '(' | ')' | ',' | '=' | '/' | '@'));
+    words.filter_map(endpoint).find_map(|host| {
+        // Nothing drops packets to a loopback address in silence.
+        if matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]") {
+            Some(vec![&tcp::REFUSED])
+        } else if host.starts_with("db.") && host.ends_with(".supabase.co") {
+            // It has no IPv4 address.
+            Some(vec![&tcp::UNREACHABLE, &dns::IPV6_ONLY])
+        } else if host.ends_with(".neon.tech") {
+            Some(vec![&pooler::SUSPENDED, &tcp::TIMEOUT])
+        } else if name::inside(host, None).is_some() {
+            Some(vec![&dns::CONTAINER_NAME])
+        } else {
+            None
+        }
+    })
+}
+
+/// The host of `host:port`.
+fn endpoint(word: &str) -> Option<&str> {
+    let word = word.trim_end_matches(['.', ':', ';', '!']);
+    let (host, port) = word.rsplit_once(':')?;
+    let is_port = port.parse::<u16>().is_ok_and(|port| port >= LEAST_PORT);
+    let is_host = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[' || c == ':');
+    (is_port && is_host && !host.contains("..")).then_some(host)
+}
+
+/// Databases listen on no lower port; line numbers are lower.
+const LEAST_PORT: u16 = 1024;
 
 /// Whether a reset connection is spoken of beside a line.
 fn is_reset_nearby(text: &Text, at: usize) -> bool {

@@ -1,5 +1,6 @@
 //! What a line says, by the table of texts, by facts, by SQLSTATEs and by our own codes.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::fact::{self, Fact};
@@ -27,7 +28,11 @@ pub struct Said {
 impl Said {
     /// How sure its likeliest cause is.
     pub fn most(&self) -> u32 {
-        self.causes.iter().map(|(_, score)| *score).max().unwrap_or(0)
+        self.causes
+            .iter()
+            .map(|(_, score)| *score)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Makes it no surer than this.
@@ -121,16 +126,32 @@ pub fn read_line(text: &Text, at: usize) -> Vec<Said> {
     if line.code {
         return Vec::new();
     }
-    if signs::NORMAL.iter().any(|sign| line.folded.contains(sign)) {
+    if signs::NORMAL.iter().any(|sign| line.folded.contains(sign)) || text.is_routine(at) {
         return Vec::new();
     }
     let context = text.context(at);
-    let mut hits: Vec<(u32, usize, &Rule)> = RULES
+    let hits: Vec<(&Pattern, &Rule, Vec<Range<usize>>)> = RULES
         .find(&line.folded)
         .into_iter()
-        .filter_map(|(pattern, rule)| {
+        .map(|(pattern, rule)| {
+            let places = pattern.place(&line.folded).unwrap_or_default();
+            (pattern, rule, places)
+        })
+        .collect();
+    let mut hits: Vec<(u32, usize, &Rule)> = hits
+        .iter()
+        // What is a part of something longer is not said for itself.
+        .filter(|(pattern, rule, places)| {
+            !hits.iter().any(|(longer, other, around)| {
+                other.weight == Weight::Exact
+                    && rule.weight != Weight::Quoted
+                    && longer.weight() > pattern.weight()
+                    && is_inside(places, around)
+            })
+        })
+        .filter_map(|(pattern, rule, _)| {
             let base = base(rule.weight, pattern.weight(), &line.folded, context)?;
-            Some((base, pattern.weight(), rule))
+            Some((base, pattern.weight(), *rule))
         })
         .collect();
     hits.sort_by_key(|(base, length, _)| std::cmp::Reverse((*base, *length)));
@@ -172,6 +193,15 @@ pub fn read_line(text: &Text, at: usize) -> Vec<Said> {
         });
     }
     said
+}
+
+/// Whether every piece of one pattern is in a piece of another.
+fn is_inside(places: &[Range<usize>], around: &[Range<usize>]) -> bool {
+    !places.is_empty()
+        && places.iter().all(|place| {
+            let holds = |it: &Range<usize>| it.start <= place.start && place.end <= it.end;
+            around.iter().any(holds)
+        })
 }
 
 /// The facts that a line states.

@@ -239,7 +239,7 @@ pub const IN_CLEAR: &[&str] = &[
 ];
 
 /// Signs that a pool ran dry with its connections in use, and not because none came to be.
-pub const POOL_IN_USE: &[&str] = &["(total=10, active=10", "queuepool limit"];
+pub const POOL_IN_USE: &[&str] = &["queuepool limit", "idle=0, waiting="];
 
 /// Files of database drivers, as stack traces name them.
 pub const FRAMES: &[&str] = &[
@@ -263,6 +263,58 @@ pub const NORMAL: &[&str] = &[
     "git@",
     "by invalid user",
 ];
+
+/// What servers and poolers report of clients and of themselves on any day.
+pub const ROUTINE: &[&str] = &[
+    "could not receive data from client",
+    "could not send data to client",
+    "unexpected eof on client connection",
+    "connection received",
+    "connection authenticated",
+    "connection authorized",
+    "disconnection:",
+    "checkpoint",
+    "restartpoint",
+    "automatic vacuum",
+    "automatic analyze",
+    "autovacuum",
+    "received sighup",
+    "received fast shutdown request",
+    "received smart shutdown request",
+    "aborting any active transactions",
+    "background worker \"logical replication launcher\"",
+    "shutting down",
+    "database system is shut down",
+    "database system was shut down",
+    "duration:",
+    "temporary file:",
+    "server idle timeout",
+    "server lifetime over",
+    "client close request",
+    "client unexpected eof",
+    "client disconnect",
+    "new connection to server",
+    "login attempt",
+    "stats:",
+];
+
+/// Who stops a server by intent says so first.
+pub const STOPPED: &[&str] = &[
+    "received fast shutdown request",
+    "received smart shutdown request",
+];
+
+/// What clients are told while a server stops.
+pub const WHILE_STOPPED: &[&str] = &[
+    "terminating connection due to administrator command",
+    "the database system is shutting down",
+    "terminating autovacuum",
+    "terminating logical replication worker",
+    "terminating walreceiver",
+];
+
+/// What clients are told while a server starts.
+pub const WHILE_STARTING: &[&str] = &["the database system is starting up"];
 
 /// Signs of SSH.
 pub const SSH: &[&str] = &[

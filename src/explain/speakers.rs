@@ -55,7 +55,9 @@ fn is_whole(folded: &str, start: usize, end: usize) -> bool {
     if !sign.bytes().all(|b| b.is_ascii_digit()) {
         return true;
     }
-    let before = folded.get(..start).and_then(|text| text.chars().next_back());
+    let before = folded
+        .get(..start)
+        .and_then(|text| text.chars().next_back());
     let after = folded.get(end..).and_then(|text| text.chars().next());
     !(digit(before) || digit(after))
 }

@@ -98,7 +98,11 @@ impl Text {
             .by_ref()
             .take_while(|before| before.message == line.message)
             .take(RETRIED)
-            .find(|before| signs::REFUSED.iter().any(|sign| before.folded.contains(sign)));
+            .find(|before| {
+                signs::REFUSED
+                    .iter()
+                    .any(|sign| before.folded.contains(sign))
+            });
         let Some(first) = first.filter(|first| first.entry.is_none()) else {
             return false;
         };
@@ -192,6 +196,41 @@ impl Text {
         self.message(at).any(|line| line.entry.is_some())
     }
 
+    /// Whether a line of a server's own log is of a day without a fault: what a server
+    /// reports of its clients, and what it says to them while it is stopped and started
+    /// by intent.
+    pub fn is_routine(&self, at: usize) -> bool {
+        let Some(line) = self.lines.get(at) else {
+            return false;
+        };
+        // Somebody who opened a connection to sshd and did not even say who he is.
+        let closed = line.folded.split_once("connection closed by ");
+        let nameless = closed.is_some_and(|(_, by)| by.starts_with(|c: char| c.is_ascii_digit()));
+        if nameless && line.folded.ends_with("[preauth]") {
+            return true;
+        }
+        if !self.is_server_log(at) {
+            return false;
+        }
+        let has = |line: &Line, signs: &[&str]| signs.iter().any(|sign| line.folded.contains(sign));
+        let part = line.entry.as_ref().map(|entry| entry.part);
+        if part == Some(Part::Report) && has(line, signs::ROUTINE) {
+            return true;
+        }
+        let before = self
+            .lines
+            .get(at.saturating_sub(FAR)..at)
+            .unwrap_or_default();
+        let after = self.lines.get(at..).unwrap_or_default();
+        let stopped = || before.iter().any(|line| has(line, signs::STOPPED));
+        let started = || {
+            let ready = |line: &Line| line.folded.contains("ready to accept connections");
+            after.iter().take(FAR).any(ready)
+        };
+        has(line, signs::WHILE_STOPPED) && stopped()
+            || has(line, signs::WHILE_STARTING) && started()
+    }
+
     /// So many lines around one as a text of its own, and where the one is in it.
     pub fn excerpt(&self, at: usize) -> (Self, usize) {
         let from = at.saturating_sub(FAR);
@@ -213,7 +252,9 @@ impl Text {
             .filter_map(|at| {
                 let (first, rest) = self.lines.get(at..)?.split_first()?;
                 let next = rest.iter().find(|line| line.folded != "caused by:");
-                let next = next.filter(|next| !first.foreign && !next.foreign);
+                let next = next
+                    .filter(|next| !first.foreign && !next.foreign)
+                    .filter(|next| !first.code && !next.code);
                 let next = next.map_or("", |line| line.text.as_str());
                 Some(format!("{}{glue}{next}", first.text))
             })
@@ -341,7 +382,12 @@ impl Line {
         u64::from(self.ours) | u64::from(self.code) << 1
     }
 
-    fn new(number: usize, stripped: &Stripped<'_>, entry: Option<Entry>, time: Option<&str>) -> Self {
+    fn new(
+        number: usize,
+        stripped: &Stripped<'_>,
+        entry: Option<Entry>,
+        time: Option<&str>,
+    ) -> Self {
         let text = stripped.rest.trim();
         let folded = fold(text);
         let speakers = speakers::of(&folded);
@@ -419,7 +465,8 @@ impl Grouping {
         }
         if let Some(entry) = &line.entry {
             if !matches!(entry.part, Part::Detail | Part::Context) {
-                self.entries.push_back((entry.process.clone(), line.message));
+                self.entries
+                    .push_back((entry.process.clone(), line.message));
                 if self.entries.len() > PROCESSES {
                     self.entries.pop_front();
                 }
@@ -433,7 +480,9 @@ impl Grouping {
             self.depth -= 1;
         }
         let quoted = self.frame.is_some_and(|frame| indent > frame) && !line.frame;
-        line.code |= quoted || begins(&["^", "~"]) || (indent > 0 && begins(signs::CODE))
+        line.code |= quoted
+            || begins(&["^", "~"])
+            || (indent > 0 && begins(signs::CODE))
             || begins(signs::STATEMENTS);
         line.frame |= line.code;
         if line.folded.starts_with("file \"") {
@@ -450,8 +499,7 @@ impl Grouping {
         self.after_blank = false;
         let refused = signs::REFUSED.iter().any(|sign| line.folded.contains(sign));
         self.bare_or_client = refused && line.entry.is_none();
-        self.libpq = line.folded.contains("connection to server at ")
-            || (self.libpq && indent > 0);
+        self.libpq = line.folded.contains("connection to server at ") || (self.libpq && indent > 0);
         line
     }
 
@@ -469,7 +517,10 @@ impl Grouping {
 /// Whether a line is a numbered step of a chain: `1: connecting`.
 fn is_numbered(folded: &str) -> bool {
     let digits = folded.bytes().take_while(u8::is_ascii_digit).count();
-    (1..=2).contains(&digits) && folded.get(digits..).is_some_and(|rest| rest.starts_with(": "))
+    (1..=2).contains(&digits)
+        && folded
+            .get(digits..)
+            .is_some_and(|rest| rest.starts_with(": "))
 }
 
 /// The first so many bytes of a text, in whole characters.

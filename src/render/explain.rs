@@ -4,7 +4,7 @@ use super::layout::{Ink, Page, pad, width};
 use super::options::{Style, Verbosity};
 use super::table::{section, write_fixes};
 use crate::cause::{self, Severity};
-use crate::explain::{Explanation, Match, Phase};
+use crate::explain::{Count, Explanation, Match, Phase};
 
 /// The page of one cause.
 pub fn page(found: &Match, style: &Style) -> String {
@@ -97,7 +97,36 @@ pub fn matches(found: &Explanation, style: &Style) -> String {
             confirm(&mut page, one, style);
         }
     }
+    if found.summary.iter().any(|count| count.count > 1) {
+        page.gap();
+        summary(&mut page, &found.summary, style);
+    }
     page.into_text()
+}
+
+/// How often each cause is in a log, from when to when.
+fn summary(page: &mut Page, counts: &[Count], style: &Style) {
+    let codes = counts.iter().map(|one| width(one.cause)).max().unwrap_or(0);
+    section(page, "In all", style, |page, indent| {
+        for one in counts {
+            let label = format!("{}{}  ", " ".repeat(indent), pad(one.cause, codes));
+            let times = match one.count {
+                1 => "once".to_owned(),
+                count => format!("{count} times"),
+            };
+            let lines = match one.count {
+                1 => format!("line {}", one.first_line),
+                _ => format!("lines {} to {}", one.first_line, one.last_line),
+            };
+            let when = match (&one.first_time, &one.last_time) {
+                (Some(first), Some(last)) if first != last => format!(", {first} to {last}"),
+                (Some(first), _) => format!(", {first}"),
+                (None, _) => String::new(),
+            };
+            let text = format!("{times}: {lines}{when}");
+            page.paragraph(&[(Ink::Plain, &label)], Ink::Plain, &text);
+        }
+    });
 }
 
 fn recognised(page: &mut Page, one: &Match, style: &Style) {
