@@ -440,3 +440,26 @@ fn a_line_without_an_end_is_bounded() {
         ("server.connections.full", Some(2))
     );
 }
+
+#[test]
+fn a_deep_trace_is_one_message() {
+    let frames: String = (0..400)
+        .map(|n| format!("\tat com.shop.Bean.get{n}(Bean.java:{n})\n"))
+        .collect();
+    let text = format!(
+        "2026-10-02 11:00:41 ERROR Application run failed\njava.lang.IllegalStateException: boot\n{frames}\
+         Caused by: org.postgresql.util.PSQLException: FATAL: role \"shop\" does not exist\n{frames}"
+    );
+    let found = Explanation::of_text(&text);
+    assert_eq!(found.matches.first().unwrap().cause, "auth.role.missing");
+    let counts: Vec<_> = found
+        .summary
+        .iter()
+        .map(|it| (it.cause, it.count, it.first_line))
+        .collect();
+    assert_eq!(counts, [("auth.role.missing", 1, 1)]);
+    // The same line over and over is not one message.
+    let repeated = "FATAL:  sorry, too many clients already\n".repeat(300);
+    let found = Explanation::of_text(&repeated);
+    assert_eq!(found.summary.first().unwrap().count, 300);
+}

@@ -1,6 +1,6 @@
 //! `explain`: a code's page, or what a pasted text means.
 
-use std::io;
+use std::io::{self, Read};
 
 use super::output::{self, To};
 use super::{Exit, usage};
@@ -12,6 +12,9 @@ use crate::render::explain as render;
 use crate::render::json;
 use crate::render::options::Style;
 use crate::system::System;
+
+/// No input is read further than here, in bytes.
+const LONGEST_INPUT: u64 = 64 << 30;
 
 /// Explains and prints.
 pub fn run(args: &ExplainArgs) -> Exit {
@@ -38,7 +41,7 @@ pub fn run(args: &ExplainArgs) -> Exit {
                     "explain: give a cause code, an error message, or - to read standard input",
                 );
             }
-            "-" => match Explanation::of_input(io::stdin().lock()) {
+            "-" => match Explanation::of_input(io::stdin().lock().take(LONGEST_INPUT)) {
                 Ok(found) => found,
                 Err(error) => return usage(&format!("cannot read standard input: {error}")),
             },

@@ -12,7 +12,7 @@ use crate::cause::{Cause, client, family, pooler};
 /// So many bytes are read at once.
 const BLOCK: usize = 1 << 20;
 /// So many lines before and after those that are read stay in sight.
-const SIGHT: usize = 160;
+const SIGHT: usize = 400;
 /// A log has no more shapes of messages than this, or it has no end of them.
 const MOST_SHAPES: usize = 200_000;
 /// How sure the second attempt of a client can be, from 0 to 100.
@@ -140,32 +140,22 @@ impl Reading {
         (ranked, tallies)
     }
 
-    /// Takes what lines with these numbers say.
+    /// Takes what the messages say that begin in lines with these numbers.
     fn take(&mut self, text: &Text, from: usize, until: usize) {
-        let mut at = 0;
-        let mut done: Vec<usize> = Vec::new();
-        while let Some(line) = text.lines.get(at) {
-            let message = line.message;
-            let is_new = line.number >= from && line.number < until;
-            // A message's lines stand together, but for a DETAIL behind other processes'.
-            if is_new && !done.contains(&message) {
-                self.take_message(text, at);
-                done.push(message);
-                if done.len() > SIGHT {
-                    done.remove(0);
-                }
+        for lines in text.messages() {
+            let first = lines.first().and_then(|at| text.lines.get(*at));
+            if first.is_some_and(|line| line.number >= from && line.number < until) {
+                self.take_message(text, &lines);
             }
-            at += 1;
         }
     }
 
-    fn take_message(&mut self, text: &Text, first: usize) {
-        let lines: Vec<usize> = text.message_lines(first).collect();
-        let shape = shape(text, &lines);
+    fn take_message(&mut self, text: &Text, lines: &[usize]) {
+        let shape = shape(text, lines);
         let decided = match self.shapes.get(&shape) {
             Some(known) => *known,
             None => {
-                let mut candidates = candidates(text, &lines);
+                let mut candidates = candidates(text, lines);
                 settle(&mut candidates);
                 let decided = leading(&candidates);
                 for candidate in candidates {
@@ -177,7 +167,8 @@ impl Reading {
                 decided
             }
         };
-        if let (Some(cause), Some(line)) = (decided, text.lines.get(first)) {
+        let first = lines.first().and_then(|at| text.lines.get(*at));
+        if let (Some(cause), Some(line)) = (decided, first) {
             let tally = self.tallies.entry(cause.code).or_default();
             if tally.count == 0 {
                 tally.first_line = line.number;

@@ -21,6 +21,8 @@ const MESSAGE: usize = 12;
 const BESIDE: usize = 3;
 /// The second refusal of one attempt comes so soon after the first, in lines.
 const RETRIED: usize = 4;
+/// A message has no more lines than this, or it is none.
+const LONGEST_MESSAGE: usize = 1_000;
 /// So many processes of a server's log may have an entry open.
 const PROCESSES: usize = 32;
 /// Longer records are read up to here, in bytes.
@@ -59,8 +61,8 @@ pub struct Line {
     ssh: bool,
     foreign: bool,
     frame: bool,
-    /// Its length where it begins with the severity of a refusal, as the second one of
-    /// one attempt does.
+    /// Whether it begins with the severity of a refusal, as the second one of one attempt
+    /// does.
     bare: bool,
 }
 
@@ -136,16 +138,12 @@ impl Text {
             for piece in pieces {
                 let piece = cut(piece, LONGEST_LINE);
                 if piece.trim().is_empty() {
-                    grouping.blank();
                     continue;
                 }
-                let piece = piece.strip_prefix("#011").map_or_else(
-                    || std::borrow::Cow::Borrowed(piece),
-                    |rest| std::borrow::Cow::Owned(format!("\t{rest}")),
-                );
-                let mut stripped = prefix::strip(&piece);
-                if stripped.rest.starts_with("#011") {
-                    stripped.rest = stripped.rest.get(4..).unwrap_or_default();
+                let mut stripped = prefix::strip(piece);
+                // syslog's way to write a tab, with which a server goes on.
+                if let Some(rest) = stripped.rest.strip_prefix("#011") {
+                    stripped.rest = rest;
                     of_record = true;
                 }
                 let entry = match parts.is_some() {
@@ -180,6 +178,21 @@ impl Text {
         })
     }
 
+    /// The lines of each message, in the order in which they begin.
+    pub fn messages(&self) -> Vec<Vec<usize>> {
+        let mut out: Vec<Vec<usize>> = Vec::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            // Messages are numbered one after the other.
+            if out.len() <= line.message {
+                out.resize_with(line.message + 1, Vec::new);
+            }
+            if let Some(lines) = out.get_mut(line.message) {
+                lines.push(at);
+            }
+        }
+        out
+    }
+
     /// Whether the line with this number is of the message of another line.
     pub fn is_one_message(&self, at: usize, number: usize) -> bool {
         self.message(at).any(|line| line.number == number)
@@ -206,7 +219,7 @@ impl Text {
         // Somebody who opened a connection to sshd and did not even say who he is.
         let closed = line.folded.split_once("connection closed by ");
         let nameless = closed.is_some_and(|(_, by)| by.starts_with(|c: char| c.is_ascii_digit()));
-        if nameless && line.folded.ends_with("[preauth]") {
+        if nameless && line.folded.contains("[preauth]") {
             return true;
         }
         if !self.is_server_log(at) {
@@ -423,30 +436,35 @@ struct Grouping {
     /// its last frame is indented.
     trace: bool,
     frame: Option<usize>,
-    after_blank: bool,
-    /// Whether a frame, or something indented, was the last.
-    bare_or_client: bool,
+    /// Whether the last line was a refusal, and whether in a client's words, and whether
+    /// it was libpq's, with its server.
+    refused: bool,
+    client: bool,
     libpq: bool,
+    /// How many lines the message has.
+    size: usize,
     /// The last entries of a server's log by their processes.
     entries: VecDeque<(String, usize)>,
 }
 
 impl Grouping {
-    fn blank(&mut self) {
-        self.after_blank = true;
-    }
-
     /// Decides which message a line belongs to, how deep it is, whether it is code.
     fn place(&mut self, mut line: Line, stripped: &Stripped<'_>, of_record: bool) -> Line {
         let indent = stripped.rest.len() - stripped.rest.trim_start().len();
         let entry = line.entry.as_ref();
         let of_entry = entry.and_then(|entry| self.of_entry(entry));
         let begins = |signs: &[&str]| signs.iter().any(|sign| line.folded.starts_with(sign));
+        // Code is quoted by reviews too.
+        let code = line.folded.trim_start_matches(['+', '-', ' ']);
+        let states = |signs: &[&str]| signs.iter().any(|sign| code.starts_with(sign));
         let marked = begins(signs::CONTINUES);
         let opens_trace = begins(&["traceback (most recent"]);
         let closes_trace = self.trace && indent == 0 && !line.frame && !opens_trace;
+        let is_plain = signs::IN_CLEAR
+            .iter()
+            .any(|sign| line.folded.contains(sign));
         let retried = entry.is_none()
-            && ((line.bare && self.bare_or_client)
+            && ((line.bare && (self.client || self.refused && is_plain))
                 || (self.libpq && begins(&["connection to server at "])));
         let in_record = self.stamped && !stripped.stamped && entry.is_none();
         let goes_on = of_record
@@ -455,7 +473,9 @@ impl Grouping {
         if let Some(message) = of_entry {
             line.message = message;
         } else {
-            if !goes_on {
+            self.size += 1;
+            if !goes_on || self.message == 0 || self.size > LONGEST_MESSAGE {
+                self.size = 0;
                 self.message += 1;
                 self.depth = 0;
                 self.trace = false;
@@ -483,7 +503,7 @@ impl Grouping {
         line.code |= quoted
             || begins(&["^", "~"])
             || (indent > 0 && begins(signs::CODE))
-            || begins(signs::STATEMENTS);
+            || states(signs::STATEMENTS);
         line.frame |= line.code;
         if line.folded.starts_with("file \"") {
             self.frame = Some(indent);
@@ -496,9 +516,9 @@ impl Grouping {
             self.trace = false;
         }
         self.stamped |= stripped.stamped;
-        self.after_blank = false;
         let refused = signs::REFUSED.iter().any(|sign| line.folded.contains(sign));
-        self.bare_or_client = refused && line.entry.is_none();
+        self.refused = refused && line.entry.is_none();
+        self.client = self.refused && !line.bare;
         self.libpq = line.folded.contains("connection to server at ") || (self.libpq && indent > 0);
         line
     }
