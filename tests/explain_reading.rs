@@ -431,6 +431,23 @@ fn a_long_log_is_counted_whole() {
 }
 
 #[test]
+fn the_first_failure_of_a_log_counts() {
+    let log = log(400, |n| match n {
+        _ if n > 50 && n % 3 == 0 => Some(format!(
+            "psycopg2.OperationalError: FATAL:  role \"a{n}\" does not exist"
+        )),
+        350 => Some(
+            "psycopg2.OperationalError: FATAL:  password authentication failed for user \"app\""
+                .to_owned(),
+        ),
+        _ => None,
+    });
+    let found = Explanation::of_text(&log);
+    let causes: Vec<_> = found.matches.iter().map(|it| it.cause).collect();
+    assert_eq!(causes[..2], ["auth.role.missing", "auth.password.wrong"]);
+}
+
+#[test]
 fn a_line_without_an_end_is_bounded() {
     let endless = "x".repeat(5 << 20) + "\nFATAL:  sorry, too many clients already\n";
     let found = Explanation::of_input(endless.as_bytes()).unwrap();

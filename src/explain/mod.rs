@@ -41,6 +41,17 @@ pub enum Confidence {
     High,
 }
 
+impl Confidence {
+    /// Of a score from 0 to 100.
+    fn of(score: u32) -> Self {
+        match score {
+            85.. => Self::High,
+            60.. => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+}
+
 /// What `explain` says, as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Explanation {
@@ -122,7 +133,7 @@ impl Explanation {
 
     fn of_reading(reading: Reading) -> Self {
         let (ranked, tallies) = reading.finish();
-        let top = ranked.first().map_or(0, |best| best.score);
+        let top = ranked.iter().map(|it| it.score).max().unwrap_or(0);
         let matches: Vec<Match> = ranked
             .into_iter()
             .filter(|it| top < 85 || it.score >= 45)
@@ -130,11 +141,7 @@ impl Explanation {
             .map(|it| {
                 let found = Match::new(it.cause).with(it.said.fact);
                 Match {
-                    confidence: match it.score {
-                        85.. => Confidence::High,
-                        60.. => Confidence::Medium,
-                        _ => Confidence::Low,
-                    },
+                    confidence: Confidence::of(it.score),
                     line: Some(it.line()),
                     phase: it.said.phase.filter(|phase| *phase != Phase::Any),
                     unwrapped_from: it.text.wrappers(it.at),

@@ -1,6 +1,7 @@
 //! What a text of any length says: message by message, the best sighting of each
 //! cause, and how often each one decided a message.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Read as _};
 
@@ -133,10 +134,18 @@ impl Reading {
         let mut ranked: Vec<Sighting> = self.best.into_values().collect();
         ranked.sort_by_key(|it| {
             let stops = it.score >= super::UNSURE && refine::stops_a_server(it.cause);
-            (!stops, std::cmp::Reverse(it.score), it.line())
+            // Of failures of a log that are as sure, the first one counts.
+            let first = self
+                .tallies
+                .get(it.cause.code)
+                .map(|tally| tally.first_line);
+            let first = first.unwrap_or(usize::MAX);
+            let first = if it.text.is_log() { first } else { 0 };
+            let sure = super::Confidence::of(it.score);
+            (!stops, Reverse(sure), first, Reverse(it.score), it.line())
         });
         let mut tallies: Vec<_> = self.tallies.into_iter().collect();
-        tallies.sort_by_key(|(_, tally)| (std::cmp::Reverse(tally.count), tally.first_line));
+        tallies.sort_by_key(|(_, tally)| (Reverse(tally.count), tally.first_line));
         (ranked, tallies)
     }
 

@@ -142,7 +142,10 @@ pub fn causes(
         }
     } else if *first == tcp::LOCAL && line.folded.contains("::1") && refuses_on_ipv4(text) {
         // The machine has no IPv6 loopback: what answered for IPv4 is the cause.
-        causes = vec![&tcp::REFUSED];
+        causes.clear();
+        if line.folded.contains("refused") {
+            causes.push(&tcp::REFUSED);
+        }
     } else if causes.contains(&&tcp::TIMEOUT) && causes.contains(&&tcp::REFUSED) {
         if let Some(place) = text.message(at).find_map(place) {
             causes.retain(|known| !place.contains(known));

@@ -204,6 +204,11 @@ impl Text {
         entry.is_some_and(|entry| entry.part == Part::Detail)
     }
 
+    /// Whether it is a log of many messages, or a part of one.
+    pub fn is_log(&self) -> bool {
+        !self.whole
+    }
+
     /// Whether a line is of a server's own log.
     pub fn is_server_log(&self, at: usize) -> bool {
         self.message(at).any(|line| line.entry.is_some())
