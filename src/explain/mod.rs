@@ -1,9 +1,11 @@
 //! `explain`: from an error text, a traceback or a whole log to causes.
 //!
-//! The text is read line by line against the table of texts ([`message`]); what
-//! a line alone cannot decide is decided by what stands around it (`text`) and
-//! by the values in it (`refine`). Whatever the user's text holds is matched
-//! and never repeated: it may hold a password.
+//! The text is cut into messages (`text`, after `prefix` took off what stands before
+//! its lines and `entry` told a server's own log), whose lines are read against the
+//! table of texts ([`message`]) and the facts (`fact`). What a line alone cannot decide
+//! is decided by what stands around it (`refine`), by the frames of its trace (`moment`)
+//! and by the other lines of its message (`reading`, which also counts). Whatever the
+//! user's text holds is matched and never repeated: it may hold a password.
 //!
 //! [`message`]: crate::message
 

@@ -334,7 +334,7 @@ fn settle(candidates: &mut [Candidate]) {
         of.map(|it| it.said.most()).max().unwrap_or(0)
     };
     let detail = most(&|it| it.is_detail, candidates);
-    if detail >= LIKELY {
+    if detail >= super::UNSURE {
         let others = candidates.iter_mut().filter(|it| !it.is_detail);
         others.for_each(|it| it.said.lower(detail - 3));
     }
