@@ -488,13 +488,13 @@ impl Grouping {
             }
             line.message = self.message;
         }
-        if let Some(entry) = &line.entry {
-            if !matches!(entry.part, Part::Detail | Part::Context) {
-                self.entries
-                    .push_back((entry.process.clone(), line.message));
-                if self.entries.len() > PROCESSES {
-                    self.entries.pop_front();
-                }
+        if let Some(entry) = &line.entry
+            && !matches!(entry.part, Part::Detail | Part::Context)
+        {
+            let opened = (entry.process.clone(), line.message);
+            self.entries.push_back(opened);
+            if self.entries.len() > PROCESSES {
+                self.entries.pop_front();
             }
         }
         if begins(signs::INNER) || (self.depth > 0 && is_numbered(&line.folded)) {
