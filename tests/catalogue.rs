@@ -22,6 +22,7 @@ const NO_SCENARIO: &[(&str, &str)] = &[
     ("client.scram-unsupported", EXPLAIN),
     ("client.concurrent-use", EXPLAIN),
     ("client.loop-closed", EXPLAIN),
+    ("client.driver-missing", EXPLAIN),
     ("client.prepared-statement", EXPLAIN),
     ("client.portforward", EXPLAIN),
     ("client.portproxy", EXPLAIN),

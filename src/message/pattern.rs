@@ -27,6 +27,8 @@ pub struct Pattern {
     pieces: Vec<String>,
     /// The names of the holes before, between and after the pieces.
     holes: Vec<Option<&'static str>>,
+    /// Whether the last word may go on, as in `postgres*`.
+    goes_on: bool,
 }
 
 /// What a hole of a pattern holds, as bytes of the folded line.
@@ -37,6 +39,9 @@ impl Pattern {
     pub fn new(text: &str) -> Self {
         let (mut pieces, mut holes) = (Vec::new(), vec![None]);
         let text = fold(text);
+        let goes_on = text
+            .strip_suffix('*')
+            .is_some_and(|word| !word.ends_with(' '));
         let mut rest = text.as_str();
         let mut piece = |given: &str, hole: Option<&'static str>, holes: &mut Vec<_>| {
             let given = given.trim();
@@ -53,7 +58,11 @@ impl Pattern {
             rest = rest.get(at + length..).unwrap_or_default();
         }
         piece(rest, None, &mut holes);
-        Self { pieces, holes }
+        Self {
+            pieces,
+            holes,
+            goes_on,
+        }
     }
 
     /// How many characters are given.
@@ -98,8 +107,8 @@ impl Pattern {
         // Where the first piece stands decides the rest: try each place.
         line.match_indices(first.as_str()).find_map(|(at, _)| {
             let mut from = at + first.len();
-            if !starts_word(line, at, first) || (others.is_empty() && !ends_word(line, from, first))
-            {
+            let ends = |at: usize, piece: &str| self.goes_on || ends_word(line, at, piece);
+            if !starts_word(line, at, first) || (others.is_empty() && !ends(from, first)) {
                 return None;
             }
             let mut places = Vec::with_capacity(self.pieces.len());
@@ -109,7 +118,7 @@ impl Pattern {
                 let rest = line.get(from..).unwrap_or_default();
                 let (at, _) = rest
                     .match_indices(piece.as_str())
-                    .find(|(at, _)| !last || ends_word(line, from + at + piece.len(), piece))?;
+                    .find(|(at, _)| !last || ends(from + at + piece.len(), piece))?;
                 places.push(from + at..from + at + piece.len());
                 from += at + piece.len();
             }
@@ -258,6 +267,9 @@ mod tests {
         assert!(!found("unix socket", "unix sockets"));
         assert!(!found("role * gone", "role x goner"));
         assert!(found("role * gone", "role x goner gone"));
+        assert!(found("postgres*", "the backend postgresql_psycopg2"));
+        assert!(!found("postgres*", "mypostgres"));
+        assert!(!found("postgres *", "postgresql"));
     }
 
     #[test]
