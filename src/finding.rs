@@ -311,18 +311,7 @@ impl Finding {
     /// other wording.
     fn fill(&self, template: &str, quoting: Quoting) -> Option<String> {
         expand(template, |hole| match self.value(hole.name) {
-            Some(value) => match (quoting, value) {
-                (Quoting::None, value) => Some(shown(value)),
-                // The words of a command.
-                (Quoting::Shell, Value::Array(words)) => {
-                    let words: Vec<String> = words.iter().map(shown).collect();
-                    shlex::try_join(words.iter().map(String::as_str)).ok()
-                }
-                (Quoting::Shell, value) => {
-                    let value = shown(value);
-                    shlex::try_quote(&value).ok().map(Cow::into_owned)
-                }
-            },
+            Some(value) => quoting.put(value),
             None => hole
                 .general
                 .filter(|wording| !wording.pages_only)
@@ -330,27 +319,135 @@ impl Finding {
         })
     }
 
-    /// What to do where nothing is known of the particular case. Sentences have
-    /// the wording their templates give for it, and a row without one is left
-    /// out; commands have capital words to replace (`HOST`).
+    /// What to do where little or nothing is known of the particular case, in the
+    /// page's order or a product's. Sentences have the wording their templates give for
+    /// what is missing, and a row without one is left out; commands have capital words to
+    /// replace (`HOST`).
     pub fn fixes_in_general(&self) -> Vec<Fix> {
-        let rows = self.cause.fixes.iter().filter_map(|row| {
+        let page = match self.texts.off_page {
+            true => &[][..],
+            false => self.cause.fixes,
+        };
+        let rows: Vec<&FixRow> = match self.texts.instead.is_empty() {
+            true => page.iter().collect(),
+            false => self.texts.instead.clone(),
+        };
+        let own = self.texts.leading.iter().chain(&self.texts.fixes).cloned();
+        own.chain(self.in_general(rows)).collect()
+    }
+
+    /// These fixes, filled as [`Finding::fixes_in_general`] does.
+    pub fn in_general<'a>(&self, rows: impl IntoIterator<Item = &'a FixRow>) -> Vec<Fix> {
+        let rows = rows.into_iter().filter_map(|row| {
             Some(Fix {
-                text: expand(row.text, |hole| {
-                    hole.general.map(|wording| wording.text.to_owned())
-                })?,
+                text: expand(row.text, |hole| self.value_or_wording(&hole, Quoting::None))?,
                 command: match row.command {
                     Some(command) => Some(expand(command, |hole| {
-                        Some(hole.general.map_or_else(
-                            || hole.name.to_uppercase(),
-                            |wording| wording.text.to_owned(),
-                        ))
+                        let known = self.value_or_wording(&hole, Quoting::Shell);
+                        Some(known.unwrap_or_else(|| hole.name.to_uppercase()))
                     })?),
                     None => None,
                 },
             })
         });
-        rows.collect()
+        // A wording may be the whole of a fix, and be empty.
+        rows.filter(|fix| !fix.text.is_empty()).collect()
+    }
+
+    /// A hole's value, or the wording that its template gives without one.
+    fn value_or_wording(&self, hole: &Hole<'_>, quoting: Quoting) -> Option<String> {
+        match self.value(hole.name) {
+            Some(value) => quoting.put(value),
+            None => hole.general.map(|wording| wording.text.to_owned()),
+        }
+    }
+
+    /// Whether a fix has a hole of one of these names that nothing fills: it is about
+    /// something that is not there.
+    pub fn lacks(&self, row: &FixRow, names: &[&str]) -> bool {
+        let parts = row.text.split('{').skip(1);
+        let mut holes = parts.filter_map(|part| Some(Hole::parse(part.split('}').next()?)));
+        holes.any(|hole| names.contains(&hole.name) && !self.fills(hole.name))
+    }
+
+    /// The same finding without those of its fixes that lack a value of these names,
+    /// where others are left.
+    pub fn not_about(mut self, names: &[&str]) -> Self {
+        if self.texts.instead.is_empty() && !self.texts.off_page {
+            let kept = self
+                .cause
+                .fixes
+                .iter()
+                .filter(|row| !self.lacks(row, names));
+            let kept: Vec<&'static FixRow> = kept.collect();
+            if kept.len() < self.cause.fixes.len() {
+                self.texts.instead = kept;
+            }
+        }
+        self
+    }
+
+    /// The sentence for people where not every value is known: without the phrases that
+    /// need those that are missing, or the cause's title where too little is left, or where
+    /// it is about a run of ours.
+    pub fn summary_in_general(&self) -> String {
+        let is_of_run = self.cause.summary.contains("dbdoctor");
+        let template = Some(self.cause.summary).filter(|_| !is_of_run);
+        template
+            .and_then(|template| self.text_in_general(template))
+            .unwrap_or_else(|| format!("{}.", self.cause.title))
+    }
+
+    /// A template as a sentence, as [`Finding::summary_in_general`] fills it.
+    pub fn text_in_general(&self, template: &str) -> Option<String> {
+        let mut template = Cow::Borrowed(template);
+        loop {
+            let filled = expand(&template, |hole| {
+                self.value_or_wording(&hole, Quoting::None)
+            });
+            if filled.is_some() {
+                return filled;
+            }
+            template = Cow::Owned(self.without_a_phrase(&template)?);
+        }
+    }
+
+    /// A template without the phrase that has its first missing value: one in
+    /// parentheses, a place (`at {endpoint}`), or what follows the sentence's last colon.
+    fn without_a_phrase(&self, template: &str) -> Option<String> {
+        let missing = |(at, _): &(usize, &str)| {
+            let inner = template
+                .get(at + 1..)
+                .and_then(|rest| rest.split('}').next());
+            inner.is_some_and(|inner| {
+                let hole = Hole::parse(inner);
+                hole.general.is_none() && !self.fills(hole.name)
+            })
+        };
+        let (from, _) = template.match_indices('{').find(missing)?;
+        let to = from + template.get(from..)?.find('}')? + 1;
+        let (before, after) = (template.get(..from)?, template.get(to..)?);
+        if let Some(open) = before.rfind('(')
+            && !before.get(open..)?.contains(')')
+        {
+            let close = after.find(')')? + 1;
+            return Some(format!(
+                "{}{}",
+                before.get(..open)?.trim_end(),
+                after.get(close..)?
+            ));
+        }
+        let is_endpoint = template.get(from..to) == Some("{endpoint}");
+        let mut places = [" on the server at ", " at "].into_iter();
+        if let Some(before) = places.find_map(|place| before.strip_suffix(place))
+            && is_endpoint
+        {
+            return Some(format!("{before}{after}"));
+        }
+        let begin = before.rfind(". ").map_or(0, |at| at + 2);
+        let colon = begin + before.get(begin..)?.rfind(": ")?;
+        let end = after.find(". ").map_or(after.len(), |at| at + 1);
+        Some(format!("{}.{}", before.get(..colon)?, after.get(end..)?))
     }
 }
 
@@ -403,6 +500,24 @@ impl<'a> Hole<'a> {
 enum Quoting {
     None,
     Shell,
+}
+
+impl Quoting {
+    /// A value as it is put in; none where a shell cannot be told it.
+    fn put(self, value: &Value) -> Option<String> {
+        match (self, value) {
+            (Quoting::None, value) => Some(shown(value)),
+            // The words of a command.
+            (Quoting::Shell, Value::Array(words)) => {
+                let words: Vec<String> = words.iter().map(shown).collect();
+                shlex::try_join(words.iter().map(String::as_str)).ok()
+            }
+            (Quoting::Shell, value) => {
+                let value = shown(value);
+                shlex::try_quote(&value).ok().map(Cow::into_owned)
+            }
+        }
+    }
 }
 
 /// Replaces what stands in braces in a template; `None` if something has no

@@ -40,6 +40,15 @@ struct Compiled {
     none: Vec<Pattern>,
 }
 
+impl Fact {
+    /// What its pieces may capture.
+    pub fn pieces(&self) -> impl Iterator<Item = &'static str> {
+        self.all
+            .iter()
+            .flat_map(|wordings| wordings.iter().copied())
+    }
+}
+
 /// A fact that a text states.
 pub struct Stated {
     /// The fact.

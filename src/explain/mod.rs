@@ -9,8 +9,12 @@
 //!
 //! [`message`]: crate::message
 
+mod advice;
+mod confirm;
+mod driver;
 mod entry;
 mod fact;
+mod forms;
 mod moment;
 mod prefix;
 mod reading;
@@ -19,17 +23,20 @@ mod rules;
 mod signs;
 mod speakers;
 mod text;
+mod url;
+mod values;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cause::{self, Cause, auth, client, family, pooler, server};
+use crate::cause::{self, Cause};
 use crate::finding::{Finding, Fix};
 pub use crate::message::Phase;
 use crate::report::{SCHEMA_VERSION, Tool};
-use fact::Fact;
 use reading::Reading;
-use rules::UNSURE;
+use rules::{Said, UNSURE};
+pub use values::Values;
+use values::{Read, Reader};
 
 /// How sure a match is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -102,15 +109,17 @@ pub struct Match {
     pub phase: Option<Phase>,
     /// Who quotes the error: pools, poolers, ORMs, exception chains.
     pub unwrapped_from: Option<String>,
-    /// What is wrong, without values.
+    /// What the text says of the connection; every key is null for a code.
+    pub values: Values,
+    /// What is wrong.
     pub summary: String,
     /// What it means, and how to tell it from its neighbours.
     pub meaning: &'static str,
     /// What drivers print for it.
     pub seen_as: &'static [&'static str],
-    /// What to do, in order; capital letters stand for values.
+    /// What to do, in order; capital letters stand for values that are not known.
     pub fixes: Vec<Fix>,
-    /// The command that confirms it or rules it out.
+    /// The command that confirms it or rules it out; null where none would.
     pub confirm_with: Option<String>,
 }
 
@@ -140,16 +149,12 @@ impl Explanation {
             .into_iter()
             .filter(|it| top < 85 || it.score >= 45)
             .take(MOST)
-            .map(|it| {
-                let found = Match::new(it.cause).with(it.said.fact);
-                Match {
-                    confidence: Confidence::of(it.score),
-                    line: Some(it.line()),
-                    phase: it.said.phase.filter(|phase| *phase != Phase::Any),
-                    unwrapped_from: it.text.wrappers(it.at),
-                    matched: it.said.matched,
-                    ..found
-                }
+            .map(|it| Match {
+                confidence: Confidence::of(it.score),
+                line: Some(it.line()),
+                phase: it.said.phase.filter(|phase| *phase != Phase::Any),
+                unwrapped_from: it.text.wrappers(it.at),
+                ..Match::of(it.cause, it.said, &mut Reader::new(&it.text), it.at)
             })
             .collect();
         let is_shown = |code| matches.iter().any(|it| it.cause == code);
@@ -201,31 +206,27 @@ impl Match {
             line: None,
             phase: None,
             unwrapped_from: None,
+            values: Values::default(),
             summary: format!("{}.", row.title),
             meaning: row.meaning,
             seen_as: row.seen_as,
             fixes: Finding::new(row).fixes_in_general(),
-            confirm_with: confirm_with(row),
+            confirm_with: confirm::with(row, &Read::default()),
         }
     }
 
-    /// The same with what a fact knows beside the page.
-    fn with(mut self, fact: Option<&Fact>) -> Self {
-        let Some(fact) = fact else {
-            return self;
-        };
-        if let Some(summary) = fact.summary {
-            self.summary = summary.to_owned();
+    /// What a line of a text says, filled with what it says of the connection.
+    fn of(row: &'static Cause, said: Said, reader: &mut Reader<'_>, at: usize) -> Self {
+        let mut read = reader.read(at, row, &said);
+        let advice = advice::of(row, said.fact, &mut read);
+        Self {
+            matched: said.matched,
+            confirm_with: confirm::with(row, &read),
+            values: read.values,
+            summary: advice.summary,
+            fixes: advice.fixes,
+            ..Self::new(row)
         }
-        if !fact.keeps_page {
-            self.fixes.clear();
-        }
-        let fixes = fact.fixes.iter().map(|fix| Fix {
-            text: fix.text.to_owned(),
-            command: fix.command.map(str::to_owned),
-        });
-        self.fixes.splice(0..0, fixes);
-        self
     }
 }
 
@@ -238,66 +239,6 @@ pub fn is_code(text: &str) -> bool {
             .iter()
             .all(|part| !part.is_empty() && part.chars().all(plain))
         && parts.first().is_some_and(|first| cause::has_family(first))
-}
-
-/// The command that confirms a cause or rules it out.
-fn confirm_with(cause: &Cause) -> Option<String> {
-    let any = |causes: &[&Cause]| cause.is_any(causes);
-    let of = |family| cause.is_of(family);
-    if refine::stops_a_server(cause) {
-        // What its log says is known; a connection shows no more than that it is down.
-        return None;
-    }
-    let command = if any(&[
-        &client::FORK_TLS,
-        &client::SHARED_SOCKET,
-        &client::LEAKED_SOCKET,
-    ]) {
-        "dbdoctor sockets"
-    } else if any(&[
-        &client::TUNNEL_LIBRARY,
-        &client::KEY_LIBRARY,
-        &client::STACK_DIFFERS,
-    ]) {
-        "dbdoctor check --second-opinion --ssh USER@HOST TARGET"
-    } else if any(&[&client::CACHED_SETTINGS]) {
-        "dbdoctor config -v TARGET"
-    } else if any(&[
-        &client::POOL_EXHAUSTED,
-        &client::CONCURRENT_USE,
-        &client::PREPARED_STATEMENT,
-    ]) {
-        "dbdoctor stress --attempts 50 --concurrency 10 TARGET"
-    } else if any(&[&server::READ_ONLY, &server::READ_ONLY_SETTING]) {
-        "dbdoctor check --expect-writable TARGET"
-    } else if any(&[&server::SEVERAL]) {
-        "dbdoctor stress TARGET"
-    } else if any(&[&client::SCRAM_UNSUPPORTED]) {
-        "dbdoctor auth -v TARGET"
-    } else if any(&[&client::PORTPROXY]) || of(family::IDLE) {
-        "dbdoctor idle --for 6m TARGET"
-    } else if of(family::CONFIG) {
-        "dbdoctor config TARGET"
-    } else if of(family::KEY) {
-        "dbdoctor key PATH"
-    } else if of(family::DNS) {
-        "dbdoctor dns TARGET"
-    } else if of(family::TCP) {
-        "dbdoctor tcp TARGET"
-    } else if of(family::SSH) || of(family::TUNNEL) {
-        "dbdoctor tunnel --ssh USER@HOST TARGET"
-    } else if of(family::SERVER_REPLICATION)
-        || any(&[&auth::ROLE_REPLICATION, &pooler::REPLICATION])
-    {
-        "dbdoctor check 'TARGET?replication=database'"
-    } else if of(family::PROTOCOL) || of(family::TLS) {
-        "dbdoctor tls TARGET"
-    } else if of(family::AUTH) {
-        "dbdoctor auth TARGET"
-    } else {
-        "dbdoctor check TARGET"
-    };
-    Some(command.to_owned())
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Said {
     pub matched: String,
     /// When the error came.
     pub phase: Option<Phase>,
+    /// The pattern that matched; empty for a code.
+    pub pattern: &'static str,
     /// The fact, where it is one.
     pub fact: Option<&'static Fact>,
 }
@@ -189,6 +191,7 @@ pub fn read_line(text: &Text, at: usize) -> Vec<Said> {
             causes: ranked(&causes, score).collect(),
             matched: with_quotes_of(&line.text, &message::shown(it.text)),
             phase,
+            pattern: it.text,
             fact: None,
         });
     }
@@ -219,6 +222,7 @@ fn facts(text: &Text, at: usize, context: Context) -> Vec<Said> {
             causes: ranked(fact.causes, score).collect(),
             matched: with_quotes_of(&line.text, &message::shown(stated.anchor)),
             phase: refine::phase(text, at, fact.phase),
+            pattern: stated.anchor,
             fact: Some(fact),
         })
     });
@@ -255,6 +259,7 @@ fn own_codes(folded: &str) -> Vec<Said> {
             causes: vec![(row, 97)],
             matched: row.code.to_owned(),
             phase: None,
+            pattern: "",
             fact: None,
         })
         .collect()
@@ -279,6 +284,7 @@ fn sqlstate(text: &str, folded: &str) -> Option<Said> {
             causes: ranked(causes, if lettered { 92 } else { 78 }).collect(),
             matched: format!("SQLSTATE {state}"),
             phase: None,
+            pattern: "",
             fact: None,
         })
     })

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use finder::Finder;
 pub use live::Message;
-pub use pattern::{CAPTURED, Capture, Pattern, fold, shown};
+pub use pattern::{CAPTURED, Capture, Pattern, fold, shown, unfolded};
 
 use crate::cause::{self, Cause};
 

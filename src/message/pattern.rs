@@ -236,9 +236,41 @@ fn fold_ascii(text: &str) -> String {
     out
 }
 
+/// The part of a text that a part of its folded form stands for, as it was written.
+pub fn unfolded(text: &str, folded: &Range<usize>) -> String {
+    let mut at = 0;
+    let mut out = String::new();
+    let mut blank = false;
+    for c in text.chars() {
+        let is_blank = c.is_whitespace();
+        if is_blank && blank {
+            continue;
+        }
+        blank = is_blank;
+        let length = match is_blank {
+            true => 1,
+            false => fold(c.encode_utf8(&mut [0; 4])).len(),
+        };
+        if folded.contains(&at) {
+            out.push(c);
+        }
+        at += length;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_those_of_the_text() {
+        let line = "Rolle  »AppÜ«  fehlt";
+        let folded = fold(line);
+        let captures = Pattern::new("rolle \"{user}\" fehlt").captures(&folded);
+        let (_, range) = captures.first().unwrap();
+        assert_eq!(unfolded(line, range), "AppÜ");
+    }
 
     fn found(pattern: &str, line: &str) -> bool {
         Pattern::new(pattern).is_in(&fold(line))

@@ -4,7 +4,8 @@ use super::layout::{Ink, Page, pad, width};
 use super::options::{Style, Verbosity};
 use super::table::{section, write_fixes};
 use crate::cause::{self, Severity};
-use crate::explain::{Count, Explanation, Match, Phase};
+use crate::config::host_port;
+use crate::explain::{Count, Explanation, Match, Phase, Values};
 
 /// The page of one cause.
 pub fn page(found: &Match, style: &Style) -> String {
@@ -91,6 +92,7 @@ pub fn matches(found: &Explanation, style: &Style) -> String {
             page.gap();
             page.paragraph(&[(Ink::Plain, "  ")], Ink::Plain, one.meaning);
             recognised(&mut page, one, style);
+            from_text(&mut page, &one.values, style);
             fixes(&mut page, one, style);
             confirm(&mut page, one, style);
         } else {
@@ -144,6 +146,64 @@ fn recognised(page: &mut Page, one: &Match, style: &Style) {
         }
         page.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, &text);
     });
+}
+
+/// What the text says of the connection, in one line.
+fn from_text(page: &mut Page, values: &Values, style: &Style) {
+    let told = in_words(values);
+    if !told.is_empty() {
+        section(page, "From the text", style, |page, indent| {
+            let blanks = " ".repeat(indent);
+            page.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, &told);
+        });
+    }
+}
+
+/// Values as a line: `app at db.corp.test:5432 (10.0.0.5), database orders, psycopg2`.
+fn in_words(values: &Values) -> String {
+    let user = values.user.as_deref();
+    let is_socket = |host: &str| host.starts_with(['/', '@']);
+    let place = values.host.as_deref().map(|host| match values.port {
+        Some(port) if is_socket(host) => format!("{host}, port {port}"),
+        Some(port) => host_port(host, port),
+        None => host.to_owned(),
+    });
+    let address = values.address.as_deref();
+    let address = address.filter(|address| values.host.as_deref() != Some(*address));
+    let place = match (place, address) {
+        (Some(place), Some(address)) => Some(format!("{place} ({address})")),
+        // Without a server, it is the client's.
+        (None, Some(address)) => Some(format!("the server, from {address}")),
+        (place, None) => place,
+    };
+    let who = match (user, place) {
+        (Some(user), Some(place)) => Some(format!("{user} at {place}")),
+        (Some(user), None) => Some(format!("role {user}")),
+        (None, place) => place,
+    };
+    let named = |name: &str, value: &Option<String>| Some(format!("{name} {}", value.as_ref()?));
+    let file = values.file.as_ref().map(|file| match values.line {
+        Some(line) => format!("{file}, line {line}"),
+        None => file.clone(),
+    });
+    let driver = values
+        .driver
+        .as_ref()
+        .map(|driver| match &values.driver_version {
+            Some(version) => format!("{driver} {version}"),
+            None => driver.clone(),
+        });
+    let parts = [
+        who,
+        named("database", &values.dbname),
+        named("parameter", &values.parameter),
+        file,
+        named("SQLSTATE", &values.sqlstate),
+        driver,
+        values.provider.clone(),
+        values.pooler.clone(),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn fixes(page: &mut Page, one: &Match, style: &Style) {

@@ -46,14 +46,19 @@ pub fn entry(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<Str
     } else {
         "host"
     };
-    let address = match client? {
+    let address = cidr(client?);
+    Some(format!("{kind} {database} {user} {address} scram-sha-256"))
+}
+
+/// An address as it stands in a line.
+pub fn cidr(address: IpAddr) -> String {
+    match address {
         IpAddr::V4(ip) => format!("{ip}/32"),
         IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
             Some(ip) => format!("{ip}/32"),
             None => format!("{ip}/128"),
         },
-    };
-    Some(format!("{kind} {database} {user} {address} scram-sha-256"))
+    }
 }
 
 /// Database and role as they stand in a line.
@@ -83,7 +88,7 @@ fn is_physical(situation: &LoginContext<'_>) -> bool {
 
 /// A name as pg_hba.conf wants it: quoted where it would mean something else
 /// or fall apart.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let keyword = matches!(
         name,
         "all" | "sameuser" | "samerole" | "samegroup" | "replication"

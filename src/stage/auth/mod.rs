@@ -8,7 +8,7 @@
 mod classify;
 mod context;
 mod finding;
-mod hba;
+pub mod hba;
 mod locale;
 mod notices;
 mod pooler;

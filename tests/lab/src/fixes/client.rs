@@ -2,7 +2,8 @@
 
 use super::{Excuse, FixRun, Then};
 
-const NO_TARGET: &str = "explain knows no target: TARGET is the reader's to fill in";
+const NO_TARGET: &str =
+    "explain fills in the target that a text names; else TARGET is the reader's";
 const NO_FAULT: &str = "found in an error message alone: there is nothing to run it on";
 
 pub(super) const RUN: &[FixRun] = &[FixRun::new(
