@@ -1,11 +1,14 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
-//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/explain/fact.rs`, `src/provider.rs`,
-//! `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs`, `src/stage/ssh/product.rs`
-//! and `src/config/driver_parameter.rs`. A page or a row that is malformed ends the
+//! rows of `knowledge/` into those of `src/message/mod.rs`, `src/explain/fact.rs`,
+//! `src/provider.rs`, `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs`,
+//! `src/stage/ssh/product.rs`, `src/client/profile.rs` and
+//! `src/config/driver_parameter.rs`. A page or a row that is malformed ends the
 //! build, with its file and line.
 
 #[path = "build/driver_parameters.rs"]
 mod driver_parameters;
+#[path = "build/drivers.rs"]
+mod drivers;
 #[path = "build/facts.rs"]
 mod facts;
 #[path = "build/page.rs"]
@@ -55,6 +58,8 @@ const PLACE_FIXES: &str = "knowledge/place_fixes.tsv";
 const TOKENS: &str = "knowledge/tokens.tsv";
 /// The table of other drivers' parameters.
 const PARAMETERS: &str = "knowledge/driver-parameters.tsv";
+/// The folder of the drivers.
+const DRIVERS: &str = "knowledge/drivers";
 
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
@@ -88,6 +93,7 @@ fn main() {
         PLACE_FIXES,
         TOKENS,
         PARAMETERS,
+        DRIVERS,
     ] {
         println!("cargo:rerun-if-changed={table}");
     }
@@ -108,6 +114,7 @@ fn main() {
             places,
             tokens,
             parameters,
+            drivers::generated(Path::new(DRIVERS))?,
         ))
     };
     match read() {
@@ -119,6 +126,7 @@ fn main() {
             (systems, place_fixes),
             tokens,
             parameters,
+            drivers,
         )) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
@@ -132,6 +140,7 @@ fn main() {
             write("places.rs", generated_places(&place_fixes));
             write("tokens.rs", generated_tokens(&tokens));
             write("driver_parameters.rs", generated_parameters(&parameters));
+            write("drivers.rs", drivers);
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
     }

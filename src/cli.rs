@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::client::Choice;
 use crate::config::host_pattern::HostPattern;
 use crate::config::request::{Request, SshRequest, TimeLimits};
 use crate::config::{Guards, HostKeyCheck, ServerRole};
@@ -37,6 +38,8 @@ Examples:
   dbdoctor check --env-file .env --not-host '*.prod.example.com'
   dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 dbname=orders'
   dbdoctor check --json | jq .verdict
+  dbdoctor check --as node-postgres
+                                  Judge as the application's driver does
   dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
 
 The password comes from the same places as in psql: the target, PGPASSWORD,
@@ -151,7 +154,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Show which settings are in effect and where each comes from (no network)
     #[command(after_help = CONFIG_EXAMPLES)]
-    Config(RunArgs),
+    Config(ConfigArgs),
     /// Check name resolution: the system resolver and each name server
     #[command(after_help = DNS_EXAMPLES)]
     Dns(StageArgs),
@@ -212,6 +215,31 @@ pub struct RunArgs {
     pub output: OutputArgs,
 }
 
+/// `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The target, and what is printed.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Whose settings they are.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// Whose settings are judged, where it is not libpq.
+#[derive(Debug, Default, Args)]
+pub struct ClientArgs {
+    /// Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls,
+    /// or all
+    #[arg(
+        long = "as",
+        value_name = "DRIVER[@VERSION]",
+        value_parser = Choice::parse,
+        help_heading = "Application"
+    )]
+    pub driver: Option<Choice>,
+}
+
 /// `key`.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
@@ -256,6 +284,10 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub run: RunArgs,
 
+    /// Whose settings they are.
+    #[command(flatten)]
+    pub client: ClientArgs,
+
     /// At the end, keep connections idle for up to this long and report which are dropped
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub idle: Option<Duration>,
@@ -294,6 +326,9 @@ pub struct StageArgs {
     /// The run itself.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Whose settings they are.
+    #[command(flatten)]
+    pub client: ClientArgs,
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -346,6 +381,10 @@ pub struct StressArgs {
     /// Each attempt.
     #[command(flatten)]
     pub run: RunArgs,
+
+    /// Whose settings they are.
+    #[command(flatten)]
+    pub client: ClientArgs,
 
     /// Number of attempts (1 to 10000)
     #[arg(long, value_name = "N", value_parser = count::<10_000>, default_value = "20", help_heading = "Stress")]

@@ -11,6 +11,7 @@
 //!
 //! - [`cli`]: every flag and subcommand, no logic
 //! - [`command`]: the subcommands that are more than a run of the pipeline
+//! - [`client`]: the drivers that applications connect with, by name and version
 //! - [`config`]: what the user asked for, resolved as libpq and ssh resolve it
 //! - [`pipeline`]: the one order of stages
 //! - [`stage`]: one failure class each: `probe` does the I/O, `classify` turns
@@ -57,6 +58,7 @@
 
 pub mod cause;
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod core_dumps;

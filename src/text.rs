@@ -2,12 +2,14 @@
 //! characters. A peer may send terminal escapes or direction overrides.
 
 mod assigned;
+mod distance;
 pub mod moment;
 mod tokens;
 mod userinfo;
 
 use crate::secret;
 
+pub use self::distance::distance;
 pub use crate::visible::{escaped, visible};
 
 /// The longest piece of foreign text that is kept, in characters.

@@ -34,6 +34,8 @@ const ROOMS: &[&str] = &[
     "terminal",
     // What programs print.
     "message",
+    // What applications connect with.
+    "client",
     // What is asked for.
     "config",
     "token",

@@ -6,12 +6,12 @@ use super::output::{self, To};
 use super::{Exit, usage};
 use crate::cause;
 use crate::cli::{ExplainArgs, Format};
-use crate::config::catalog::distance;
 use crate::explain::{Explanation, is_code};
 use crate::render::explain as render;
 use crate::render::json;
 use crate::render::options::Style;
 use crate::system::System;
+use crate::text::distance;
 
 /// No input is read further than here, in bytes.
 const LONGEST_INPUT: u64 = 64 << 30;

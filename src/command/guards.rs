@@ -98,7 +98,7 @@ mod tests {
 
     fn run_args(command: &Command) -> Option<&RunArgs> {
         match command {
-            Command::Config(args) => Some(args),
+            Command::Config(args) => Some(&args.run),
             Command::Check(args) => Some(&args.run),
             Command::Dns(args) | Command::Tcp(args) => Some(&args.run),
             Command::Tunnel(args) => Some(&args.run),

@@ -1,6 +1,8 @@
 //! The connection parameters of libpq 18 (PostgreSQL documentation,
 //! "Parameter Key Words").
 
+use crate::text;
+
 /// One parameter that libpq knows.
 #[derive(Debug)]
 pub struct Param {
@@ -128,7 +130,7 @@ pub fn meant(name: &str) -> Option<&'static str> {
         .or_else(|| {
             PARAMS
                 .iter()
-                .map(|param| (distance(&name, param.name), param.name))
+                .map(|param| (text::distance(&name, param.name), param.name))
                 .filter(|(far, keyword)| *far <= 2 && far * 3 <= keyword.len())
                 .min()
                 .map(|(_, keyword)| keyword)
@@ -161,26 +163,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("app_name", "application_name"),
     ("schema", "options"),
 ];
-
-/// The number of letters to insert, remove, change or swap with the next
-/// (optimal string alignment). Bounded: longer words than any keyword differ.
-pub fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(40).collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let change = rows[i][j] + usize::from(x != y);
-            let mut best = change.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                best = best.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
 
 #[cfg(test)]
 mod tests {
