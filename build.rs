@@ -64,7 +64,7 @@ const DRIVERS: &str = "knowledge/drivers";
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
 /// saw the cause.
-const FAMILIES: [(&str, Option<&str>); 13] = [
+const FAMILIES: [(&str, Option<&str>); 14] = [
     ("config", None),
     ("key", Some("Key")),
     ("dns", Some("Dns")),
@@ -78,6 +78,7 @@ const FAMILIES: [(&str, Option<&str>); 13] = [
     ("pooler", None),
     ("idle", Some("Idle")),
     ("client", None),
+    ("driver", None),
 ];
 
 fn main() {

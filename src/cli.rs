@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client::Choice;
 use crate::config::host_pattern::HostPattern;
-use crate::config::request::{Request, SshRequest, TimeLimits};
+use crate::config::request::{Request, SshRequest, TimeLimits, Whose};
 use crate::config::{Guards, HostKeyCheck, ServerRole};
 
 const AFTER_HELP: &str = "\
@@ -238,6 +238,20 @@ pub struct ClientArgs {
         help_heading = "Application"
     )]
     pub driver: Option<Choice>,
+}
+
+impl ClientArgs {
+    /// The target, with whose settings it is.
+    pub fn request(&self, target: &TargetArgs) -> Request {
+        Request {
+            whose: match self.driver {
+                Some(Choice::One(driver)) => Whose::As(driver, "--as"),
+                Some(Choice::All) => Whose::Libpq,
+                None => Whose::Implied,
+            },
+            ..Request::from(target)
+        }
+    }
 }
 
 /// `key`.
@@ -511,6 +525,7 @@ pub struct TargetArgs {
 impl From<&TargetArgs> for Request {
     fn from(args: &TargetArgs) -> Self {
         Self {
+            whose: Whose::default(),
             target: args.target.clone(),
             url: args.url.clone(),
             host: args.host.clone(),

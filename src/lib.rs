@@ -19,6 +19,7 @@
 //! - [`cause`]: the catalogue, from the pages in `causes/`
 //! - [`wire`]: what carries bytes
 //! - [`peer`]: who answers, where it is not PostgreSQL as asked
+//! - [`application`]: the verdict of an application's driver, and what psql does
 //! - [`idle`], [`second_opinion`]: experiments on what a run reached
 //! - [`host_kind`], [`listeners`]: the kind of machine this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
@@ -56,6 +57,7 @@
     )
 )]
 
+pub mod application;
 pub mod cause;
 pub mod cli;
 pub mod client;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
-use dbdoctor::command::check::Job;
 use dbdoctor::command::{
     Exit, check, diff, explain, generate, idle, limits, output, stress, usage,
 };
@@ -86,7 +85,7 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 async fn dispatch(command: Command) -> Exit {
     match command {
         Command::Check(args) => check::all(&args).await,
-        Command::Config(args) => check::run(Job::new("config", Stage::Config, &args.run)).await,
+        Command::Config(args) => check::config(&args).await,
         Command::Dns(args) => check::stage("dns", Stage::Dns, &args).await,
         Command::Tcp(args) => check::stage("tcp", Stage::Tcp, &args).await,
         Command::Tunnel(args) => check::tunnel(&args).await,

@@ -63,6 +63,7 @@ const ROOMS: &[&str] = &[
     // Experiments on what a run reached.
     "idle",
     "second_opinion",
+    "application",
     // What else can be said, and how it is shown.
     "explain",
     "diff",

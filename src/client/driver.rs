@@ -64,13 +64,16 @@ impl PartialEq for Driver {
 
 impl Eq for Driver {}
 
+/// The variant without a name.
+const PLAIN: &str = "plain";
+
 /// What SQLAlchemy's drivers are written with.
 const SQLALCHEMY: [&str; 4] = ["sqlalchemy+", "sqlalchemy/", "postgresql+", "postgres+"];
 
 impl Driver {
     /// libpq itself, of the version that is judged where none is given.
     pub fn libpq() -> Self {
-        Self::of(&Profile::all()[0])
+        Self::of(Profile::libpq())
     }
 
     /// A driver as it is installed today.
@@ -92,6 +95,23 @@ impl Driver {
             version_known: true,
             ..self
         }
+        .settled()
+    }
+
+    /// The same driver with the profile of its variant and version.
+    fn settled(self) -> Self {
+        let profile = Profile::at(self.profile.name, self.connector, self.version);
+        Self {
+            profile: profile.unwrap_or(self.profile),
+            ..self
+        }
+    }
+
+    /// The libpq that is beneath it, and its version; none where there is none.
+    pub fn linked_libpq(&self) -> Option<Version> {
+        let own = (self.profile.name == "libpq").then_some(self.version);
+        let known = self.profile.libpq.and_then(Version::parse);
+        own.or(known.map(|known| self.libpq.unwrap_or(known)))
     }
 
     /// Reads `tokio-postgres/rustls@0.7`, `pgjdbc`, `psycopg2@libpq-15`,
@@ -126,6 +146,7 @@ impl Driver {
         if let Some(connector) = connector {
             let known = profile.connectors.iter().find(|known| **known == connector);
             driver.connector = Some(*known.ok_or_else(|| no_connector(profile, connector))?);
+            driver = driver.settled();
         }
         match version.map(|version| (version, version.strip_prefix("libpq-"))) {
             None => {}
@@ -140,7 +161,7 @@ impl Driver {
     pub fn name(&self) -> String {
         let name = self.profile.name;
         let through = if self.sqlalchemy { "sqlalchemy+" } else { "" };
-        match self.connector {
+        match self.connector.filter(|connector| *connector != PLAIN) {
             Some(connector) => format!("{through}{name}/{connector}"),
             None => format!("{through}{name}"),
         }
@@ -167,6 +188,7 @@ fn no_connector(profile: &Profile, connector: &str) -> String {
     let known: Vec<String> = profile
         .connectors
         .iter()
+        .filter(|known| **known != PLAIN)
         .map(|known| format!("{name}/{known}"))
         .collect();
     match known.is_empty() {
@@ -183,7 +205,7 @@ fn no_connector(profile: &Profile, connector: &str) -> String {
 
 /// The names of all drivers, as they are listed in messages and in the help.
 pub fn names() -> Vec<&'static str> {
-    Profile::all().iter().map(|profile| profile.name).collect()
+    Profile::all().map(|profile| profile.name).collect()
 }
 
 fn unknown(name: &str) -> String {
@@ -192,15 +214,14 @@ fn unknown(name: &str) -> String {
                 sqlalchemy+asyncpg or sqlalchemy+pg8000"
             .to_owned();
     }
-    let all = Profile::all();
-    let spellings = all.iter().flat_map(|profile| {
+    let spellings = Profile::all().flat_map(|profile| {
         std::iter::once(&profile.name)
             .chain(profile.called)
             .map(|called| (text::distance(name, called), profile.name))
     });
     let meant = spellings
         .min()
-        .filter(|(far, _)| *far <= 3 && far * 2 <= name.len());
+        .filter(|(far, _)| *far <= 3 && far * 3 <= name.len());
     match meant {
         Some((_, meant)) => format!("no driver of this name is known; did you mean {meant}?"),
         None => format!(
@@ -220,7 +241,7 @@ mod tests {
             ("libpq@15", "libpq 15"),
             ("psql", "libpq 18.0"),
             ("tokio-postgres/rustls@0.7", "tokio-postgres/rustls 0.7"),
-            ("tokio-postgres", "tokio-postgres/native-tls 0.7.18"),
+            ("tokio-postgres", "tokio-postgres/no-tls 0.7.18"),
             ("sqlx/native-tls", "sqlx/native-tls 0.8.6"),
             ("prisma@6", "prisma 6"),
             ("@prisma/client@6.1", "prisma 6.1"),
@@ -265,7 +286,7 @@ mod tests {
                 profile.name
             );
         }
-        assert_eq!(Profile::all()[0].name, "libpq");
+        assert_eq!(Driver::libpq().profile.name, "libpq");
         assert_eq!(Choice::parse("ALL"), Ok(Choice::All));
     }
 }

@@ -2,9 +2,12 @@
 //! how each reads its settings. Knowledge and pure functions: nothing here connects.
 
 pub mod driver;
+pub mod libpq;
 pub mod profile;
+pub mod rules;
 pub mod version;
 
 pub use driver::{Choice, Driver};
 pub use profile::Profile;
+pub use rules::Rules;
 pub use version::Version;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
 use super::{Exit, idle, output, tunnel, usage, wait};
+use crate::application::{self, Asked};
 use crate::cli::{
-    CheckArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs, StageArgs, TunnelArgs,
-    WaitArgs,
+    CheckArgs, ClientArgs, ConfigArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs,
+    StageArgs, TunnelArgs, WaitArgs,
 };
+use crate::client::Choice;
 use crate::config::Target;
 use crate::config::request::{Request, TimeLimits};
 use crate::ctx::Ctx;
@@ -42,6 +44,8 @@ pub struct Job<'a> {
     pub listen: Option<SocketAddr>,
     /// Whether other client stacks are asked too.
     pub second_opinion: bool,
+    /// Whose settings they are, where that may be another one's than libpq's.
+    pub client: Option<&'a ClientArgs>,
 }
 
 impl<'a> Job<'a> {
@@ -55,8 +59,28 @@ impl<'a> Job<'a> {
             idle: None,
             listen: None,
             second_opinion: false,
+            client: None,
         }
     }
+}
+
+impl Job<'_> {
+    /// The target, with whose settings it is.
+    fn request(&self) -> Request {
+        match self.client {
+            Some(client) => client.request(&self.run.target),
+            None => Request::from(&self.run.target),
+        }
+    }
+}
+
+/// `config`.
+pub async fn config(args: &ConfigArgs) -> Exit {
+    run(Job {
+        client: Some(&args.client),
+        ..Job::new("config", Stage::Config, &args.run)
+    })
+    .await
 }
 
 /// `check`.
@@ -65,6 +89,7 @@ pub async fn all(args: &CheckArgs) -> Exit {
         wait: Some(&args.wait),
         idle: args.idle.map(Plan::new),
         second_opinion: args.second.second_opinion,
+        client: Some(&args.client),
         ..Job::new("check", Stage::Idle, &args.run)
     })
     .await
@@ -74,6 +99,7 @@ pub async fn all(args: &CheckArgs) -> Exit {
 pub async fn stage(command: &'static str, until: Stage, args: &StageArgs) -> Exit {
     run(Job {
         wait: Some(&args.wait),
+        client: Some(&args.client),
         ..Job::new(command, until, &args.run)
     })
     .await
@@ -84,6 +110,7 @@ pub async fn login(command: &'static str, until: Stage, args: &LoginArgs) -> Exi
     run(Job {
         wait: Some(&args.stage.wait),
         second_opinion: args.second.second_opinion,
+        client: Some(&args.stage.client),
         ..Job::new(command, until, &args.stage.run)
     })
     .await
@@ -141,6 +168,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         }
     };
     waiting.conclude(&mut seen.report);
+    through_application(&job, &mut seen, &around, stop.as_mut()).await;
     second_opinion(&job, &mut seen, &around, stop.as_mut()).await;
     match (job.idle, seen.connected.take()) {
         (None, Some(connected)) if job.listen.is_some() && !seen.report.interrupted => {
@@ -169,6 +197,45 @@ pub async fn run(job: Job<'_>) -> Exit {
         }
         exit => exit,
     }
+}
+
+/// Judges the run as the application's driver, or as every driver.
+async fn through_application(
+    job: &Job<'_>,
+    seen: &mut RunOutcome,
+    around: &Arc<System>,
+    stop: Stop<'_>,
+) {
+    if job.client.is_none() || seen.report.interrupted {
+        return;
+    }
+    let request = job.request();
+    let asked = Asked {
+        request: &request,
+        limits: &TimeLimits::from(&job.run.time),
+        around,
+        until: job.until.min(Stage::Server),
+    };
+    let target = seen.connected.as_ref().or(seen.left.as_ref());
+    let target = target.map(|connected| connected.target.clone());
+    let all = job
+        .client
+        .is_some_and(|client| client.driver == Some(Choice::All));
+    let driver = application::driver_of(&mut seen.report);
+    if !all && driver.is_none() {
+        return;
+    }
+    let report = &mut seen.report;
+    let interrupted = tokio::select! {
+        () = async {
+            match driver.filter(|_| !all) {
+                Some(driver) => application::judge(report, driver, target.as_ref(), &asked).await,
+                None => application::every_driver(report, target.as_ref(), &asked).await,
+            }
+        } => false,
+        () = stop => true,
+    };
+    seen.report.finish(interrupted);
 }
 
 /// Asks other client stacks about what the run went through, whether it
@@ -277,7 +344,7 @@ async fn stages_of(
         }
         None => {
             let around = Arc::clone(around);
-            let request = Request::from(&job.run.target);
+            let request = job.request();
             let limits = TimeLimits::from(time);
             let read = pipeline::settings(report, &request, &limits, around, progress).await;
             let Some((target, ctx)) = read else {

@@ -107,6 +107,7 @@ async fn default_ports(surroundings: &System) -> BTreeSet<u16> {
         Instant::now(),
         &mut described,
         &mut record,
+        &mut None,
     )
     .await;
     let ports = target.into_iter().flat_map(|target| target.endpoints);

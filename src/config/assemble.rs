@@ -13,6 +13,7 @@ use super::{
     ssh,
 };
 use crate::cause::config as cause;
+use crate::client::Rules;
 use crate::finding::Finding;
 use crate::report::TargetReport;
 use crate::secret::Secret;
@@ -24,14 +25,16 @@ const NO_FILE: &str = "/nonexistent";
 impl Resolver<'_> {
     /// libpq's `EnvironmentOptions`, in its order. The value `default` sends
     /// nothing, an empty one is sent.
-    fn environment_options(&self) -> Vec<(&'static str, String)> {
+    fn environment_options(&self) -> Vec<(String, String)> {
         [
             ("PGDATESTYLE", "datestyle"),
             ("PGTZ", "timezone"),
             ("PGGEQO", "geqo"),
         ]
         .into_iter()
-        .filter_map(|(variable, name)| Some((name, self.variables.get(variable)?.text())))
+        .filter_map(|(variable, name)| {
+            Some((name.to_owned(), self.variables.get(variable)?.text()))
+        })
         .filter(|(_, value)| !value.eq_ignore_ascii_case("default"))
         .collect()
     }
@@ -41,7 +44,10 @@ impl Resolver<'_> {
     /// # Errors
     /// The first thing that libpq would stop at.
     pub(super) fn assemble(&mut self) -> Result<Target, Finding> {
-        self.doubt()?;
+        let driver = self.driver;
+        if driver.is_none() {
+            self.doubt()?;
+        }
         let entries = self.checker().entries()?;
         let Some(user) = self.parameters.text("user") else {
             return Err(Finding::new(&cause::USER_UNKNOWN).with("uid", self.surroundings.uid));
@@ -70,9 +76,13 @@ impl Resolver<'_> {
         let guards = &self.args.guards;
         guards::endpoints(&guards.not_host, &endpoints)?;
         self.add_passwords(&mut endpoints, &entries, &dbname, &user);
-        self.compare_sources();
+        if driver.is_none() {
+            self.compare_sources();
+        }
         let tls = self.tls(&checked);
-        self.look_at_tls_files(&tls, &endpoints)?;
+        if driver.is_none() {
+            self.look_at_tls_files(&tls, &endpoints)?;
+        }
         guards::destinations(&guards.not_host, &self.args.ssh.hops)?;
         let ssh = ssh::plan(
             &self.args.ssh,
@@ -85,7 +95,7 @@ impl Resolver<'_> {
         if checked.load_balance == LoadBalance::Random {
             shuffle(&mut endpoints);
         }
-        Ok(Target {
+        let mut target = Target {
             report: TargetReport::default(),
             endpoints,
             user,
@@ -115,7 +125,13 @@ impl Resolver<'_> {
             keepalives,
             ssh,
             guards: guards.clone(),
-        })
+            client: Rules::default(),
+            view: None,
+        };
+        if let Some(driver) = driver {
+            self.settle_as(driver, &mut target)?;
+        }
+        Ok(target)
     }
 
     /// Where each entry of the host list leads. libpq passes over a port out
@@ -363,7 +379,7 @@ impl Resolver<'_> {
     }
 }
 
-fn is_local(endpoint: &Endpoint) -> bool {
+pub(super) fn is_local(endpoint: &Endpoint) -> bool {
     matches!(endpoint.place, Place::Unix(_))
 }
 

@@ -1,6 +1,7 @@
 //! What the user asked for: every setting resolved as libpq resolves it, with
 //! where it came from and what it won over.
 
+pub mod as_driver;
 mod assemble;
 pub mod catalog;
 mod conflicts;
@@ -41,8 +42,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client::Rules;
 use crate::report::TargetReport;
 use crate::secret::Secret;
+use as_driver::view::View;
 pub use enums::{
     AuthMethod, ChannelBinding, GssEncMode, LoadBalance, ProtocolVersion, RequireAuth, SslCertMode,
     SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
@@ -77,7 +80,7 @@ pub struct Target {
     pub client_encoding: Option<String>,
     /// Run-time parameters that libpq sends because a variable of its own sets
     /// them: `PGDATESTYLE`, `PGTZ`, `PGGEQO`.
-    pub environment_options: Vec<(&'static str, String)>,
+    pub environment_options: Vec<(String, String)>,
     /// Encryption.
     pub tls: TlsSettings,
     /// `channel_binding`.
@@ -108,6 +111,10 @@ pub struct Target {
     pub ssh: Option<SshPlan>,
     /// What must be true of the server that answers.
     pub guards: Guards,
+    /// Whose way the pipeline goes.
+    pub client: Rules,
+    /// What the driver made of the settings, where it is one of its own.
+    pub view: Option<View>,
 }
 
 impl Target {
@@ -123,6 +130,11 @@ impl Target {
     /// The kind of walsender that the session is to be; none for an ordinary one.
     pub fn replication_mode(&self) -> Option<Replication> {
         Replication::of(self.replication.as_deref()?)
+    }
+
+    /// Whether the name in the certificate is checked.
+    pub fn checks_name(&self) -> bool {
+        self.tls.mode == SslMode::VerifyFull || self.client.always_name
     }
 
     /// Whether any connection may be encrypted: one through a unix socket is
@@ -314,6 +326,12 @@ pub enum Roots {
     System,
     /// A file (`sslrootcert`, else `~/.postgresql/root.crt`).
     File(NamedFile),
+    /// The system's, and a file beside them.
+    SystemAnd(PathBuf),
+    /// Mozilla's list, as it is compiled into other TLS libraries, and a file beside it.
+    Mozilla(Option<PathBuf>),
+    /// Certificates are verified, and there is no authority to trust.
+    Nobody,
     /// No file is named and there is no home directory to look in.
     Nowhere,
 }

@@ -12,6 +12,7 @@ use super::resolve::{Resolver, socket_folder};
 use super::validate::Entry;
 use super::{Endpoint, Password};
 use crate::cause::config as cause;
+use crate::client::profile::Passfile;
 use crate::finding::Finding;
 use crate::secret::Secret;
 
@@ -83,6 +84,11 @@ impl Resolver<'_> {
 
     /// The password file, if libpq would read it.
     fn password_file(&mut self) -> Option<(PathBuf, Vec<u8>)> {
+        let driver = self.driver.filter(|it| it.linked_libpq().is_none());
+        let rule = driver.map_or(Passfile::Closed, |driver| driver.profile.passfile);
+        if rule == Passfile::Never {
+            return None;
+        }
         let named = self.parameters.text("passfile").map(PathBuf::from);
         let source = self.parameters.source("passfile", self.home());
         let path = match &named {
@@ -116,7 +122,7 @@ impl Resolver<'_> {
             return None;
         }
         let mode = meta.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if mode & 0o077 != 0 && rule != Passfile::Open {
             self.record.warn(
                 Finding::new(&cause::PASSFILE_PERMISSIONS)
                     .with("file", path.display().to_string())

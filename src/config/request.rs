@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Guards, HostKeyCheck};
+use crate::client::Driver;
 
 /// The target, before anything is read for it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
+    /// Whose settings they are.
+    pub whose: Whose,
     /// A URI, a connection string or `host[:port]`.
     pub target: Option<String>,
     /// The same, as an option.
@@ -30,6 +33,18 @@ pub struct Request {
     pub ssh: SshRequest,
     /// What must be true of it.
     pub guards: Guards,
+}
+
+/// Whose settings they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Whose {
+    /// libpq's, with the spellings of drivers that libpq does not read.
+    #[default]
+    Libpq,
+    /// The driver's whose scheme the URL has, else libpq's.
+    Implied,
+    /// This driver's, and how that is known.
+    As(Driver, &'static str),
 }
 
 /// The way over SSH, before `ssh_config` is read.

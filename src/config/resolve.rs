@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::as_driver::{self, view::View};
 use super::catalog::{self, PARAMS};
 use super::files::{self, Unreadable};
 use super::origin::{Origin, tilde};
@@ -12,7 +13,8 @@ use super::validate::Checker;
 use super::values::Parameters;
 use super::{Target, dotenv, driver, driver_parameter, parse, service};
 use crate::cause::config as cause;
-use crate::config::request::Request;
+use crate::client::Driver;
+use crate::config::request::{Request, Whose};
 use crate::finding::Finding;
 use crate::report::{StageRecord, TargetReport};
 use crate::secret::Secret;
@@ -30,6 +32,17 @@ pub struct Resolver<'a> {
     /// Whether certificates are not to be verified, whatever files there are.
     pub(super) no_verify: bool,
     pub(super) server_kind: Option<String>,
+    /// The driver whose settings they are, where they are not libpq's.
+    pub(super) driver: Option<Driver>,
+    /// What a driver of its own makes of it.
+    pub(super) view: Option<View>,
+    /// The word that says whether a driver of its own uses TLS: its name, itself, its origin.
+    pub(super) mode_word: Option<(String, String, Origin)>,
+    pub(super) mode_from_variable: bool,
+    /// The same of its parameter `ssl`.
+    pub(super) ssl_word: Option<String>,
+    /// What a driver hands over to the server.
+    pub(super) startup: Vec<(String, String)>,
 }
 
 /// Variables by name.
@@ -68,15 +81,21 @@ impl<'a> Resolver<'a> {
             variables: Variables::new(),
             no_verify: false,
             server_kind: None,
+            driver: None,
+            view: None,
+            mode_word: None,
+            mode_from_variable: false,
+            ssl_word: None,
+            startup: Vec::new(),
         }
     }
 
-    /// Resolves everything. `typed` is the password from the terminal.
+    /// Resolves everything. `typed` is the password from the terminal. It is done once.
     ///
     /// # Errors
     /// The first thing that libpq would stop at. What was read is in the
     /// report all the same.
-    pub fn resolve(mut self, typed: Option<Secret>) -> Result<Target, Finding> {
+    pub fn resolve(&mut self, typed: Option<Secret>) -> Result<Target, Finding> {
         if let Err(finding) = self.read(typed) {
             // What was not read may say where to connect: no default is shown.
             self.parameters.describe(self.report);
@@ -88,6 +107,11 @@ impl<'a> Resolver<'a> {
         self.parameters.describe(self.report);
         self.record.summary = self.summary();
         outcome
+    }
+
+    /// What a driver of its own made of the settings, also where it stopped at one.
+    pub fn view(self) -> Option<View> {
+        self.view
     }
 
     /// Where the settings came from, in one line; what came from the same
@@ -123,12 +147,28 @@ impl<'a> Resolver<'a> {
             self.parameters
                 .add("password", secret.expose_bytes(), Origin::Prompt);
         }
+        if let Some((driver, told_by)) = self.whose() {
+            self.driver = Some(driver);
+            return self.read_as(driver, told_by);
+        }
         self.read_flags();
         let outcome = self.read_target().and_then(|()| self.read_service());
         self.read_environment();
         outcome?;
         self.add_defaults();
         Ok(())
+    }
+
+    /// The driver whose settings they are, and how that is known.
+    fn whose(&self) -> Option<(Driver, &'static str)> {
+        match self.args.whose {
+            Whose::Libpq => None,
+            Whose::As(driver, told_by) => Some((driver, told_by)),
+            Whose::Implied => {
+                let (text, _) = self.target_text()?;
+                Some((as_driver::implied(&text)?, "the URL's scheme"))
+            }
+        }
     }
 
     pub(super) fn home(&self) -> Option<&'a Path> {
@@ -232,7 +272,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Flags; an empty one counts as not given, as in psql.
-    fn read_flags(&mut self) {
+    pub(super) fn read_flags(&mut self) {
         let args = self.args;
         let dbname = args.dbname.as_ref().filter(|name| !is_dsn(name));
         for (name, flag, value) in [
@@ -248,7 +288,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn read_target(&mut self) -> Result<(), Finding> {
+    pub(super) fn read_target(&mut self) -> Result<(), Finding> {
         let Some((text, origin)) = self.target_text() else {
             return Ok(());
         };
@@ -276,7 +316,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The connection URL or string, and what gave it.
-    fn target_text(&self) -> Option<(String, Origin)> {
+    pub(super) fn target_text(&self) -> Option<(String, Origin)> {
         let args = self.args;
         let dbname = args.dbname.as_ref().filter(|name| is_dsn(name));
         let given = [
@@ -309,7 +349,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The service's parameters, which do not win over what was given.
-    fn read_service(&mut self) -> Result<(), Finding> {
+    pub(super) fn read_service(&mut self) -> Result<(), Finding> {
         let variable = self.variables.get("PGSERVICE");
         let (name, origin) = match (self.parameters.get("service"), variable) {
             (Some(given), _) => (given.text(), given.origin.clone()),
@@ -419,7 +459,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// libpq's variables; one that is set to nothing counts.
-    fn read_environment(&mut self) {
+    pub(super) fn read_environment(&mut self) {
         for param in PARAMS {
             let variable = param.variable.and_then(|name| self.variables.get(name));
             if let Some(Variable { value, origin }) = variable.cloned() {
@@ -435,7 +475,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn add_defaults(&mut self) {
+    pub(super) fn add_defaults(&mut self) {
         let roots = self.parameters.text("sslrootcert");
         for param in PARAMS {
             let default = match param.name {

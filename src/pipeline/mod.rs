@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::{self, Cause, family};
+use crate::client::profile::Addresses;
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
 use crate::ctx::Ctx;
@@ -203,18 +204,26 @@ impl Run<'_> {
     async fn config(&mut self, args: &Request) -> Result<Target, Failed> {
         let mut record = self.begin(Stage::Config);
         let mut described = Default::default();
+        let mut view = None;
         let verdict = config::probe(
             args,
             &self.ctx.surroundings,
             self.ctx.deadline,
             &mut described,
             &mut record,
+            &mut view,
         )
         .await;
         if let Ok(target) = &verdict {
             guard_secrets(target);
         }
         self.report.target = described;
+        if let Some(view) = view {
+            let client = self.report.stage(Stage::Client);
+            for (name, value) in view.facts() {
+                client.fact(name, value);
+            }
+        }
         if let Ok(Target {
             ssh: Some(plan), ..
         }) = &verdict
@@ -303,6 +312,12 @@ impl Run<'_> {
         )
         .await;
         let mut resolved = self.end(record, verdict)?;
+        if target.client.addresses == Addresses::FirstIpv4 && target.ssh.is_none() {
+            for addresses in resolved.iter_mut().filter(|all| all.len() > 1) {
+                let first = addresses.iter().position(is_ipv4).unwrap_or(0);
+                *addresses = vec![addresses.swap_remove(first)];
+            }
+        }
         let looked_up = destinations.iter().cloned();
         connected.addresses = looked_up.zip(resolved.iter().cloned()).collect();
         if let Some(number) = self.only {
@@ -561,6 +576,11 @@ fn guard_secrets(target: &Target) {
     tokens
         .flat_map(|password| token::parts(&password.secret))
         .for_each(|part| secret::guard(&part));
+}
+
+/// Whether an address is an IPv4 one.
+fn is_ipv4(address: &Address) -> bool {
+    matches!(address, Address::Tcp(to) if to.is_ipv4())
 }
 
 /// Whether nothing about this host can ever use TLS.

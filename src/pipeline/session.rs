@@ -2,6 +2,8 @@
 //! order, each with the encryptions that `sslmode` allows, until one passes
 //! or libpq would give up.
 
+use crate::cause::{self, family};
+use crate::client::profile::{Hosts, Retry};
 use crate::config::{
     Endpoint, Keepalives, Place, SslMode, SslNegotiation, Target, TargetSessionAttrs,
 };
@@ -111,7 +113,8 @@ impl Run<'_> {
                     Ways::Tunnel(bastion) => bastion.explain(finding, &self.ctx).await,
                     Ways::Direct(_) => finding,
                 };
-                let onward = finding.onward;
+                let again = tries_other_encryption(target, stage, &finding);
+                let next_host = goes_to_next_host(target, stage, &finding);
                 let records = self.take_records();
                 self.failures.push(Failure {
                     stage,
@@ -127,10 +130,10 @@ impl Run<'_> {
                 });
                 // `prefer` that was told N has spoken in clear already.
                 let exhausted = *attempt == Attempt::Tls && in_clear;
-                if onward.other_encryption && n + 1 < attempts.len() && !exhausted {
+                if again && n + 1 < attempts.len() && !exhausted {
                     continue;
                 }
-                if onward.next_host {
+                if next_host {
                     continue 'ways;
                 }
                 return Err(Dead::End);
@@ -323,11 +326,48 @@ fn passes(target: &Target) -> &'static [TargetSessionAttrs] {
 /// documentation, "SSL Mode Descriptions").
 fn attempts(target: &Target, unix: bool) -> &'static [Attempt] {
     match (target.tls.mode, target.tls.negotiation) {
-        _ if unix => &[Attempt::Plain],
+        _ if unix && !target.client.tls_on_sockets => &[Attempt::Plain],
         (_, SslNegotiation::Direct) => &[Attempt::DirectTls],
         (SslMode::Disable, _) => &[Attempt::Plain],
         (SslMode::Allow, _) => &[Attempt::Plain, Attempt::Tls],
+        (SslMode::Prefer, _) if target.client.retry == Retry::Nothing => &[Attempt::Tls],
         (SslMode::Prefer, _) => &[Attempt::Tls, Attempt::Plain],
         (SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull, _) => &[Attempt::Tls],
     }
+}
+
+/// Whether the client tries once more with the other encryption.
+fn tries_other_encryption(target: &Target, stage: Stage, finding: &Finding) -> bool {
+    let libpq = finding.onward.other_encryption;
+    match target.client.retry {
+        Retry::Libpq => libpq,
+        // Under `allow` only: the server insisted on TLS.
+        Retry::Nothing => libpq && target.tls.mode == SslMode::Allow,
+        Retry::Refusal => finding.cause.is_of(family::AUTH_HBA),
+        Retry::Established => libpq && stage >= Stage::Auth,
+        Retry::Pgx5 => libpq && !ends_pgx(finding),
+        Retry::Pgx4 => libpq && !finding.cause.is_of(family::AUTH_HBA),
+    }
+}
+
+/// Whether the client goes on to the next host.
+fn goes_to_next_host(target: &Target, stage: Stage, finding: &Finding) -> bool {
+    let libpq = finding.onward.next_host;
+    match target.client.hosts {
+        Hosts::Libpq => libpq,
+        Hosts::One => false,
+        Hosts::Refused => stage <= Stage::Tcp,
+        Hosts::Tls => libpq || stage == Stage::Tls,
+        Hosts::Any => true,
+        Hosts::Pgx => !ends_pgx(finding),
+    }
+}
+
+/// pgx stops at SQLSTATE 28P01, 3D000 and 42501.
+fn ends_pgx(finding: &Finding) -> bool {
+    finding.cause.is_any(&[
+        &cause::auth::PASSWORD_WRONG,
+        &cause::auth::DATABASE_MISSING,
+        &cause::auth::DATABASE_DENIED,
+    ])
 }

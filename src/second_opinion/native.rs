@@ -290,7 +290,7 @@ fn connector(target: &Target, endpoint: &Endpoint, earned: Earned) -> Result<Tls
     postgres_native_tls::set_postgresql_alpn(&mut builder);
     // libpq verifies the chain wherever there are roots, whatever sslmode says.
     let roots = match &settings.roots {
-        Roots::System => true,
+        Roots::System | Roots::SystemAnd(_) | Roots::Mozilla(_) | Roots::Nobody => true,
         Roots::Nowhere => false,
         Roots::File(file) => {
             builder.disable_built_in_roots(true);

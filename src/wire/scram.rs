@@ -12,7 +12,10 @@ use openssl::pkcs5::pbkdf2_hmac;
 use openssl::pkey::PKey;
 use openssl::rand::rand_bytes;
 use openssl::sign::Signer;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
+
+use crate::client::profile::Saslprep;
 
 /// The mechanism without channel binding.
 pub const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
@@ -158,8 +161,9 @@ impl ClientFirst {
         &self,
         challenge: &Challenge,
         password: &[u8],
+        saslprep: Saslprep,
     ) -> Result<(String, ClientFinal), ScramError> {
-        let prepared = prepare(password);
+        let prepared = prepare(password, saslprep);
         let mut salted = Zeroizing::new([0; 32]);
         pbkdf2_hmac(
             &prepared,
@@ -216,12 +220,20 @@ impl ClientFinal {
 }
 
 /// SASLprep (RFC 4013); what it refuses, is not UTF-8, or comes to nothing is
-/// used as it is (`pg_saslprep`).
-fn prepare(password: &[u8]) -> Zeroizing<Vec<u8>> {
+/// used as it is (`pg_saslprep`). Other clients do less.
+fn prepare(password: &[u8], saslprep: Saslprep) -> Zeroizing<Vec<u8>> {
     let text = std::str::from_utf8(password).ok();
-    let prepared = text.and_then(|text| stringprep::saslprep(text).ok());
+    let prepared = match saslprep {
+        Saslprep::Full => text.and_then(|text| Some(stringprep::saslprep(text).ok()?.into_owned())),
+        Saslprep::Skipped => None,
+        // RFC 8265, OpaqueString: one kind of space, composed.
+        Saslprep::Precis => text.map(|text| {
+            let space = |c: char| if c.is_whitespace() { ' ' } else { c };
+            text.chars().map(space).nfc().collect()
+        }),
+    };
     Zeroizing::new(match prepared {
-        Some(text) if !text.is_empty() => text.into_owned().into_bytes(),
+        Some(text) if !text.is_empty() => text.into_bytes(),
         _ => password.to_vec(),
     })
 }
@@ -284,7 +296,7 @@ mod tests {
     #[test]
     fn only_the_right_signature_is_accepted() {
         let (first, challenge) = exchange();
-        let (message, end) = first.answer(&challenge, b"pencil").unwrap();
+        let (message, end) = first.answer(&challenge, b"pencil", Saslprep::Full).unwrap();
         assert!(message.starts_with("c=biws,r="));
         let good = format!("v={}", encode_block(&end.server_signature));
         assert_eq!(end.check(good.as_bytes()), Ok(()));

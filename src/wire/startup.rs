@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use postgres_protocol::authentication::md5_hash;
 use zeroize::Zeroizing;
 
+use crate::client::profile::Saslprep;
 use crate::config::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
 use crate::secret::Secret;
 use crate::wire::frames::{
@@ -174,6 +175,8 @@ pub struct Rules {
     pub channel_binding: ChannelBinding,
     /// `sslcertmode`.
     pub certificate_mode: SslCertMode,
+    /// What is done to the password before it is hashed.
+    pub saslprep: Saslprep,
 }
 
 /// A start-up in progress.
@@ -506,12 +509,14 @@ impl Login {
         };
         let challenge = first.read(&message).map_err(StartupEnd::Scram)?;
         self.exchange.iterations = Some(challenge.iterations);
+        let saslprep = self.rules.saslprep;
         // A server may ask for very many iterations: not on the thread that
         // watches the time.
-        let answer =
-            tokio::task::spawn_blocking(move || first.answer(&challenge, password.expose_bytes()))
-                .await
-                .map_err(|error| StartupEnd::Scram(ScramError::Local(error.to_string())))?;
+        let answer = tokio::task::spawn_blocking(move || {
+            first.answer(&challenge, password.expose_bytes(), saslprep)
+        })
+        .await
+        .map_err(|error| StartupEnd::Scram(ScramError::Local(error.to_string())))?;
         let (message, end) = answer.map_err(StartupEnd::Scram)?;
         self.answer(message.as_bytes()).await;
         self.exchange.password_used = true;

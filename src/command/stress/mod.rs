@@ -21,7 +21,7 @@ use super::crash_loop::{Generation, is_of_a_crash};
 use super::interrupt::interruption;
 use super::{Exit, last_stage, output, spare_slots};
 use crate::cli::StressArgs;
-use crate::config::request::{Request, TimeLimits};
+use crate::config::request::TimeLimits;
 use crate::config::{Endpoint, Target};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
@@ -70,7 +70,7 @@ pub async fn run(args: &StressArgs) -> Exit {
     let mut stop = pin!(interruption());
     let settings = {
         let mut progress = progress(&run.output, &around);
-        let request = Request::from(&run.target);
+        let request = args.client.request(&run.target);
         let limits = TimeLimits::from(&run.time);
         let settings = pipeline::settings(
             &mut report,

@@ -156,7 +156,7 @@ pub async fn other_encryption_passes(
 /// Whether the target has the server's certificate verified.
 fn verifies(target: &Target) -> bool {
     match &target.tls.roots {
-        Roots::System => true,
+        Roots::System | Roots::SystemAnd(_) | Roots::Mozilla(_) | Roots::Nobody => true,
         Roots::File(file) => file.path.exists(),
         Roots::Nowhere => false,
     }

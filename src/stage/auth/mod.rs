@@ -431,7 +431,7 @@ fn rules(target: &Target) -> Rules {
         target.client_encoding.as_deref().unwrap_or_default(),
     );
     for (name, value) in &target.environment_options {
-        parameters.push(((*name).to_owned(), value.clone()));
+        parameters.push((name.clone(), value.clone()));
     }
     let (oldest, newest) = protocols(target);
     Rules {
@@ -442,6 +442,7 @@ fn rules(target: &Target) -> Rules {
         require_auth: target.require_auth.clone(),
         channel_binding: target.channel_binding,
         certificate_mode: target.tls.certificate_mode,
+        saslprep: target.client.saslprep,
     }
 }
 

@@ -179,7 +179,11 @@ fn of_pooler(cause: &'static Cause, message: &Message, s: &LoginContext<'_>) -> 
     } else if *cause == pooler::PARAMETER && message.shape.contains("invalid server") {
         // It passes these on, and the server refused a value.
         let encoding = s.target.client_encoding.as_ref().map(|_| "client_encoding");
-        let others = s.target.environment_options.iter().map(|(name, _)| *name);
+        let others = s
+            .target
+            .environment_options
+            .iter()
+            .map(|(name, _)| name.as_str());
         let sent: Vec<&str> = encoding.into_iter().chain(others).collect();
         finding.with(
             "parameter",

@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::config::host_pattern::HostPattern;
-use crate::config::{Destination, Endpoint, Family, Hop, Place, SslMode, Target, conninfo, guards};
+use crate::config::{Destination, Endpoint, Family, Hop, Place, Target, conninfo, guards};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, shown};
 use crate::report::StageRecord;
@@ -218,7 +218,7 @@ pub fn with_command(finding: Finding, target: &Target, endpoint: &Endpoint) -> F
     };
     let replaced = match address.parse::<IpAddr>() {
         // The certificate is for the name as it is written.
-        Ok(_) if target.tls.mode == SslMode::VerifyFull => [
+        Ok(_) if target.checks_name() => [
             ("host", endpoint.host.as_str()),
             ("hostaddr", address),
             ("port", port),

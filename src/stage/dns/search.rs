@@ -10,7 +10,7 @@ use super::lookup::{Asking, Lookup};
 use super::resolv::{Resolv, hosts_entries};
 use super::servers::{AnswerKind, ServerAnswer};
 use crate::cause;
-use crate::config::{Endpoint, SslMode, Target, conninfo};
+use crate::config::{Endpoint, Target, conninfo};
 use crate::finding::{Finding, shown};
 use crate::provider;
 use crate::stage::hop;
@@ -118,8 +118,7 @@ pub fn with_commands(finding: Finding, target: &Target, endpoint: &Endpoint) -> 
         return finding;
     };
     let host = endpoint.host.as_str();
-    let literal =
-        target.tls.mode == SslMode::VerifyFull || provider::named(host, &finding).is_some();
+    let literal = target.checks_name() || provider::named(host, &finding).is_some();
     let dotted = conninfo::of(target, endpoint, &[("host", &absolute)]);
     let same_name = absolute.strip_suffix('.') == Some(host);
     finding

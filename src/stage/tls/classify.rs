@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_openssl::SslStream;
 
 use crate::cause::{protocol as protocol_cause, tls as cause};
-use crate::config::{Endpoint, SslMode, Target, TlsVersion};
+use crate::config::{Endpoint, Target, TlsVersion};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::commands;
@@ -108,7 +108,7 @@ impl HandshakeEvidence<'_> {
     /// This side refused the server's certificate.
     fn refused(&self, refusal: &VerifyRefusal, record: &mut StageRecord) -> Finding {
         let chain = self.tap.chain();
-        let full = self.target.tls.mode == SslMode::VerifyFull;
+        let full = self.target.checks_name();
         let trial = ChainCheck {
             chain: &chain,
             trusted: &self.prepared.trusted,

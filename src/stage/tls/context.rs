@@ -142,6 +142,54 @@ fn trust(
                 ..Trusted::default()
             }));
         }
+        Roots::SystemAnd(file) => {
+            builder
+                .set_default_verify_paths()
+                .map_err(|e| unclassified(&e))?;
+            let beside = NamedFile {
+                path: file.clone(),
+                named: true,
+            };
+            let pem = PemFile::read(file, limit).map_err(|why| unread_roots(&beside, why))?;
+            builder
+                .load_verify_locations(Some(pem.name()), None)
+                .map_err(|_| bad_roots(&beside, what_it_is(&pem.bytes)))?;
+            return Ok(Some(Trusted {
+                label: format!("the system's root certificates and {}", file.display()),
+                root_pem: pem.bytes,
+                ..Trusted::default()
+            }));
+        }
+        Roots::Mozilla(file) => {
+            let store = builder.cert_store_mut();
+            for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+                let root = X509::from_der(root).map_err(|e| unclassified(&e))?;
+                store.add_cert(root).map_err(|e| unclassified(&e))?;
+            }
+            let mut root_pem = Vec::new();
+            if let Some(file) = file {
+                let beside = NamedFile {
+                    path: file.clone(),
+                    named: true,
+                };
+                let pem = PemFile::read(file, limit).map_err(|why| unread_roots(&beside, why))?;
+                for cert in certificates(&pem.bytes) {
+                    store.add_cert(cert).map_err(|e| unclassified(&e))?;
+                }
+                root_pem = pem.bytes;
+            }
+            return Ok(Some(Trusted {
+                label: "Mozilla's root certificates".to_owned(),
+                root_pem,
+                ..Trusted::default()
+            }));
+        }
+        Roots::Nobody => {
+            return Ok(Some(Trusted {
+                label: "no root certificate".to_owned(),
+                ..Trusted::default()
+            }));
+        }
         Roots::Nowhere => return no_roots(settings, None, warnings),
         Roots::File(file) => file,
     };

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tokio_openssl::SslStream;
 
 use crate::cause::tls as cause;
-use crate::config::{Endpoint, SslMode, Target, TlsSettings};
+use crate::config::{Endpoint, Target, TlsSettings};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::{commands, describe};
@@ -219,7 +219,7 @@ fn connection(
         ssl.set_verify(SslVerifyMode::NONE);
         return Ok(((ssl, server_name), tap));
     }
-    let host = (target.tls.mode == SslMode::VerifyFull).then(|| endpoint.host.clone());
+    let host = (target.checks_name()).then(|| endpoint.host.clone());
     let kept = Arc::clone(refusal);
     ssl.set_verify_callback(SslVerifyMode::PEER, move |good, context| {
         let mut good = good;
@@ -321,7 +321,7 @@ fn observe(
     if prepared.verifies
         && let Some(verified) = ssl.verified_chain()
     {
-        let verified_name = target.tls.mode == SslMode::VerifyFull;
+        let verified_name = target.checks_name();
         let check = ChainCheck {
             chain: &tap.chain(),
             trusted: &prepared.trusted,
@@ -353,8 +353,8 @@ fn observe(
 
 /// How far the certificate was verified.
 fn verified(prepared: &TlsContext, target: &Target) -> &'static str {
-    match (prepared.verifies, target.tls.mode) {
-        (true, SslMode::VerifyFull) => "chain and name",
+    match (prepared.verifies, target.checks_name()) {
+        (true, true) => "chain and name",
         (true, _) => "chain",
         (false, _) => "nothing",
     }
@@ -388,7 +388,7 @@ fn full(
     endpoint: &Endpoint,
     now: OffsetDateTime,
 ) -> Value {
-    if target.tls.mode == SslMode::VerifyFull {
+    if target.checks_name() {
         return json!({ "passes": true, "faults": [] });
     }
     let chain = tap.chain();

@@ -1,0 +1,216 @@
+//! The verdict of an application's driver: what it does with the settings is what the
+//! pipeline did; here libpq is asked for the same, as far as its way is another one, and
+//! the difference is said in the driver's words.
+
+mod all;
+mod differ;
+mod holes;
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::client::{Driver, Profile};
+use crate::config::Target;
+use crate::config::as_driver::view::View;
+use crate::config::request::{Request, TimeLimits, Whose};
+use crate::finding::{Finding, Status};
+use crate::pipeline::{self, Ended};
+use crate::report::{Report, Stage};
+use crate::system::System;
+
+pub use all::{Row, every_driver};
+
+/// What was asked for, to ask libpq the same.
+pub struct Asked<'a> {
+    /// The target.
+    pub request: &'a Request,
+    /// The time for it.
+    pub limits: &'a TimeLimits,
+    /// The outside world.
+    pub around: &'a Arc<System>,
+    /// The last stage.
+    pub until: Stage,
+}
+
+/// How a client fared.
+#[derive(Clone, Debug)]
+pub struct Fared {
+    /// Whether it got as far as was asked.
+    pub status: Status,
+    /// Why not.
+    pub failure: Option<(Stage, Finding)>,
+    /// What it made of the settings.
+    pub target: Option<Target>,
+}
+
+impl Fared {
+    /// From a report of a run.
+    fn of(report: &Report, target: Option<Target>) -> Self {
+        let failure = first_failure(report);
+        Self {
+            status: match failure {
+                Some(_) => Status::Fail,
+                None => Status::Pass,
+            },
+            failure,
+            target,
+        }
+    }
+}
+
+fn first_failure(report: &Report) -> Option<(Stage, Finding)> {
+    report.stages.iter().find_map(|record| {
+        let mut findings = record.all_findings();
+        let failed = findings.find(|finding| finding.status == Status::Fail)?;
+        Some((record.stage, failed))
+    })
+}
+
+/// The driver whose way the run went that `report` tells of; none where it is libpq's.
+pub fn driver_of(report: &mut Report) -> Option<Driver> {
+    let facts = &report.stage(Stage::Client).facts;
+    let text = |name: &str| facts.get(name).and_then(serde_json::Value::as_str);
+    let driver = Driver::parse(text("driver")?).ok()?;
+    let version = text("version").and_then(crate::client::Version::parse);
+    Some(version.map_or(driver, |version| driver.at(version)))
+}
+
+/// Judges the run of a driver that `report` tells of: `target` is what the driver made of
+/// the settings, where it read them.
+pub async fn judge(
+    report: &mut Report,
+    driver: Driver,
+    target: Option<&Target>,
+    asked: &Asked<'_>,
+) {
+    let fared = Fared::of(report, target.cloned());
+    let psql = libpq(asked, &fared).await;
+    conclude(report, driver, &fared, &psql);
+}
+
+/// What libpq does with the same: no connection where its way is the driver's.
+async fn libpq(asked: &Asked<'_>, driver: &Fared) -> Fared {
+    let request = Request {
+        whose: Whose::Libpq,
+        password: false,
+        ..asked.request.clone()
+    };
+    run(&request, asked, |target| {
+        let theirs = driver.target.as_ref()?;
+        differ::same_way(theirs, target, driver.status == Status::Pass).then(|| driver.clone())
+    })
+    .await
+}
+
+/// A run of its own. Where `known` has the outcome for its target, nothing is connected to.
+async fn run(
+    request: &Request,
+    asked: &Asked<'_>,
+    known: impl FnOnce(&Target) -> Option<Fared>,
+) -> Fared {
+    let environment = crate::host_kind::detect(asked.around);
+    let mut report = Report::new("check", &Stage::RUN, environment);
+    let around = Arc::new(System {
+        interactive: false,
+        ..asked.around.as_ref().clone()
+    });
+    let settings = pipeline::settings(&mut report, request, asked.limits, around, &mut ()).await;
+    let Some((target, ctx)) = settings else {
+        report.finish(false);
+        return Fared::of(&report, None);
+    };
+    if let Some(fared) = known(&target) {
+        return Fared {
+            target: Some(target),
+            ..fared
+        };
+    }
+    let until = asked.until;
+    let ended = pipeline::connect_as_far(&mut report, target, ctx, until, None, &mut ()).await;
+    let (Ended::Passed(connected) | Ended::Failed(connected)) = ended;
+    if let Some(session) = connected.session {
+        let _ = connected.ctx.within(session.close()).await;
+    }
+    report.finish(false);
+    Fared::of(&report, Some(connected.target))
+}
+
+/// Says what is different, in the report.
+fn conclude(report: &mut Report, driver: Driver, fared: &Fared, psql: &Fared) {
+    let cause = psql.failure.as_ref().map(|(_, finding)| finding.cause.code);
+    let client = report.stage(Stage::Client);
+    client.begin();
+    client.fact("psql", json!({"status": psql.status, "cause": cause}));
+    client.summary = summary(driver, fared, psql);
+    if let Some((stage, failed)) = &fared.failure {
+        let record = report.stage(*stage);
+        let at = record
+            .findings
+            .iter()
+            .position(|finding| finding.status == Status::Fail && finding.cause == failed.cause);
+        let told = differ::explain(failed.clone(), *stage, driver, fared, psql);
+        match at {
+            Some(at) => record.findings[at] = told,
+            None => record.findings.insert(0, told),
+        }
+    }
+    for hole in holes::of(driver, fared, psql) {
+        report.stage(Stage::Client).warn(hole);
+    }
+    report.stage(Stage::Client).end(None);
+}
+
+/// How the two fared, in one line.
+fn summary(driver: Driver, fared: &Fared, psql: &Fared) -> String {
+    let did = |status: Status| match status {
+        Status::Fail => "does not connect",
+        _ => "connects",
+    };
+    let both = fared.status == psql.status;
+    match both {
+        true => format!("{driver} {}, as psql", did(fared.status)),
+        false => format!("{driver} {}, psql {}", did(fared.status), did(psql.status)),
+    }
+}
+
+/// What psql does, as the end of a sentence.
+fn said_of_psql(psql: &Fared) -> String {
+    match &psql.failure {
+        None => "psql connects with the same settings".to_owned(),
+        Some((_, finding)) => format!("psql fails too ({})", finding.cause.code),
+    }
+}
+
+/// What the driver prints for a cause, with its values, where that is known.
+fn text_of(driver: Driver, finding: &Finding, target: Option<&Target>) -> Option<String> {
+    let texts = driver.profile.texts;
+    let mut code = finding.cause.code;
+    let template = loop {
+        if let Some(text) = Profile::row(texts, code) {
+            break Some(text);
+        }
+        match code.rsplit_once('.') {
+            Some((shorter, _)) => code = shorter,
+            None => break None,
+        }
+    };
+    let host = target.and_then(|target| target.endpoints.first());
+    let filled = finding
+        .clone()
+        .word("host", host.map(|it| it.host.clone()))
+        .word("endpoint", host.map(crate::config::Endpoint::label));
+    template
+        .and_then(|template| filled.filled_text(template))
+        .or_else(|| {
+            let said = ["error", "message"]
+                .iter()
+                .find_map(|name| finding.value(name));
+            said.map(crate::finding::shown)
+        })
+}
+
+/// The view of a target.
+fn view(fared: &Fared) -> Option<&View> {
+    fared.target.as_ref()?.view.as_ref()
+}
