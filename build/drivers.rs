@@ -143,7 +143,7 @@ words! {
     Plan { Off, ClearFirst, Prefer, PreferVerified, Unverified, ChainIfRoot, ChainIfNamed, Chain, Full }
     Trust { File, System, Mozilla, FileOrSystem, FileOrMozilla, SystemAndFile, MozillaAndFile, Nothing }
     Retry { Libpq, Nothing, Refusal, Established, Pgx5, Pgx4 }
-    Missing { Verifying, Asking, Always }
+    Missing { Verifying, Asking, Demanding, Always }
     Stack { Openssl, NativeTls, Python, Node, Go, Rustls, Java, Dotnet, Erlang }
 }
 

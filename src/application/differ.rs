@@ -128,7 +128,20 @@ pub fn explain(
         .clone()
         .unwrap_or_else(|| failed.summary().trim_end_matches('.').to_owned());
     let psql_said = said_of_psql(psql);
-    if psql.status == Status::Fail || failed.cause.is_of(family::DRIVER) {
+    if failed.cause.is_of(family::TLS) && driver.connector == Some("no-tls") {
+        // It got to no certificate.
+        let error = "no TLS implementation configured";
+        let finding = Finding::new(&codes::TLS_REQUIRED)
+            .with("driver", driver.to_string())
+            .with("endpoint", failed.value("endpoint").map(shown))
+            .with("problem", error)
+            .with("error", error)
+            .word("psql", psql_said);
+        return cured(finding, driver);
+    }
+    // The fault of a file is the file's.
+    let file = failed.cause == &config::FILE_MISSING || failed.cause == &tls::ROOT_MISSING;
+    if psql.status == Status::Fail || file || failed.cause.is_of(family::DRIVER) {
         // The fault is not the driver's alone: its cause stays what it is.
         let own = failed.cause.is_of(family::DRIVER);
         let finding = match failed.evidence.contains_key("driver") {
@@ -190,14 +203,7 @@ fn reason(
     let value = |name: &str| failed.value(name).map(shown).unwrap_or_default();
     let (Some(theirs), Some(ours)) = (&fared.target, &psql.target) else {
         // It did not come further than the settings.
-        let mut extra = none;
-        if cause == &config::FILE_MISSING {
-            extra.push((
-                "parameter",
-                format!("{}={}", value("parameter"), value("file")),
-            ));
-        }
-        return (&codes::PARAM_REFUSED, extra);
+        return (&codes::PARAM_REFUSED, none);
     };
     let view = view(fared);
     if cause.is_of(family::CONFIG) {

@@ -22,12 +22,13 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// The warnings.
-pub fn of(driver: Driver, fared: &Fared, psql: &Fared) -> Vec<Finding> {
+pub fn of(driver: Driver, fared: &Fared, psql: &Fared, pooler: bool) -> Vec<Finding> {
     let mut out = Vec::new();
     out.extend(unverified(driver, fared, psql));
     out.extend(ignored(driver, fared));
     out.extend(keepalive(driver, fared));
     out.extend(timeout(driver, fared));
+    out.extend(statements(driver, fared).filter(|_| pooler));
     let told = |finding| cured(finding, driver);
     out.into_iter().map(told).collect()
 }
@@ -115,6 +116,18 @@ fn meaning(name: &str) -> &'static str {
         "tcp_user_timeout" => "how long unacknowledged data may wait",
         _ => "a setting of the connection",
     }
+}
+
+/// Statements that it names, through a pooler.
+fn statements(driver: Driver, fared: &Fared) -> Option<Finding> {
+    driver.profile.statements?;
+    let endpoint = fared.target.as_ref()?.endpoints.first()?.label();
+    Some(
+        Finding::new(&codes::STATEMENTS)
+            .with("driver", driver.to_string())
+            .with("endpoint", endpoint)
+            .with("pooler", "its sessions are not the server's"),
+    )
 }
 
 /// Keepalives that are asked for and not set.

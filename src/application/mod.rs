@@ -4,6 +4,7 @@
 
 mod all;
 mod differ;
+mod form;
 mod holes;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::config::as_driver::view::View;
 use crate::config::request::{Request, TimeLimits, Whose};
 use crate::finding::{Finding, Status};
 use crate::pipeline::{self, Ended};
-use crate::report::{Report, Stage};
+use crate::report::{Report, Stage, StageRecord};
 use crate::system::System;
 
 pub use all::{Row, every_driver};
@@ -84,6 +85,16 @@ pub async fn judge(
     target: Option<&Target>,
     asked: &Asked<'_>,
 ) {
+    if let Some(target) = target
+        && let Some(finding) = form::refused(report, driver, target)
+    {
+        for stage in [Stage::Auth, Stage::Server] {
+            if report.stage(stage).has_run() {
+                *report.stage(stage) = StageRecord::new(stage);
+            }
+        }
+        report.stage(Stage::Tls).end(Some(finding));
+    }
     let fared = Fared::of(report, target.cloned());
     let psql = libpq(asked, &fared).await;
     conclude(report, driver, &fared, &psql);
@@ -155,7 +166,8 @@ fn conclude(report: &mut Report, driver: Driver, fared: &Fared, psql: &Fared) {
             None => record.findings.insert(0, told),
         }
     }
-    for hole in holes::of(driver, fared, psql) {
+    let pooler = report.stage(Stage::Server).facts.get("pooler") == Some(&json!(true));
+    for hole in holes::of(driver, fared, psql, pooler) {
         report.stage(Stage::Client).warn(hole);
     }
     report.stage(Stage::Client).end(None);

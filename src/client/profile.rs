@@ -267,6 +267,8 @@ pub enum Missing {
     Verifying,
     /// Where it asks for TLS.
     Asking,
+    /// Where it insists on TLS.
+    Demanding,
     /// Whatever it does.
     Always,
 }

@@ -1,5 +1,6 @@
 //! Reports as bytes: one file per form, and what they share.
 
+mod client;
 pub mod diff;
 pub mod evidence;
 pub mod explain;

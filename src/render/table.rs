@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::layout::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
 use super::options::{Style, Verbosity};
-use super::{evidence, settings};
+use super::{client, evidence, settings};
 use crate::finding::{Finding, Fix, Status};
 use crate::report::{Report, Stage, StageRecord};
 
@@ -26,6 +26,9 @@ pub fn render(report: &Report, style: &Style) -> String {
         if report.command == "config" || style.verbosity == Verbosity::Verbose {
             settings::write(&mut page, &report.target, style);
         }
+        let everything = style.verbosity == Verbosity::Verbose;
+        let wanted = report.command == "config" || everything;
+        client::write(&mut page, report, wanted, style);
         let told = findings(&mut page, report, style);
         closing(&mut page, report, told, style);
     } else {

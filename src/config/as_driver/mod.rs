@@ -224,6 +224,11 @@ impl Resolver<'_> {
                     _ => Vec::new(),
                 };
                 match settings.is_empty() {
+                    // The address stands in the host's place.
+                    true if hostaddr => {
+                        self.parameters
+                            .add_first(keyword, one.value, origin.clone());
+                    }
                     true => self.parameters.add(keyword, one.value, origin.clone()),
                     false => {
                         for (keyword, value) in settings {
@@ -425,6 +430,13 @@ impl Resolver<'_> {
         Ok(())
     }
 
+    /// Whether this parameter goes to the server with this value.
+    fn sends(&self, name: &str, value: &str) -> bool {
+        self.startup
+            .iter()
+            .any(|(known, sent)| known == name && sent == value)
+    }
+
     /// What a driver needs and has no default for.
     fn not_given(&self, driver: Driver, what: &'static str, error: &str) -> Finding {
         self.driver_finding(&cause::SOURCE, driver, error)
@@ -490,7 +502,9 @@ impl Resolver<'_> {
         let system = roots.as_deref() == Some("system");
         let plan = match plan {
             _ if system && profile.name == "pgx" => Plan::Full,
-            _ if system && profile.name == "postgres.js" => Plan::Full,
+            _ if self.sends("sslrootcert", "system") && profile.url == Reader::PostgresJs => {
+                Plan::Full
+            }
             plan => plan,
         };
         if system && profile.name != "pgx" {
@@ -630,6 +644,12 @@ impl Resolver<'_> {
         let stops = match tls.missing_root {
             Missing::Verifying => verifies && asks,
             Missing::Asking => asks,
+            Missing::Demanding => {
+                asks && !matches!(
+                    view.plan,
+                    Plan::Prefer | Plan::PreferVerified | Plan::ClearFirst
+                )
+            }
             Missing::Always => true,
         };
         if let Some(path) = named.as_deref().filter(|path| stops && !there(path)) {
@@ -668,6 +688,11 @@ impl Resolver<'_> {
                 }
                 return Err(self.missing_root(driver, &text, &default));
             }
+            // Node.js takes what holds no certificate for an empty list.
+            (_, Some(path)) if profile.stack_is(Stack::Node) && !holds_certificates(&path) => (
+                Roots::Nobody,
+                Some(format!("{}, which holds no certificate", path.display())),
+            ),
             (Trust::File | Trust::FileOrSystem | Trust::FileOrMozilla, Some(path)) => {
                 let label = path.display().to_string();
                 (Roots::File(file(path)), Some(label))
@@ -727,6 +752,12 @@ impl Resolver<'_> {
             .with("driver", driver.to_string())
             .with("error", error.to_owned())
     }
+}
+
+/// Whether a file has a certificate in PEM.
+fn holds_certificates(path: &Path) -> bool {
+    let bytes = super::files::read(path).unwrap_or_default();
+    openssl::x509::X509::stack_from_pem(&bytes).is_ok_and(|all| !all.is_empty())
 }
 
 /// What a parameter of this name means to a driver.

@@ -173,7 +173,11 @@ fn trust(
                     named: true,
                 };
                 let pem = PemFile::read(file, limit).map_err(|why| unread_roots(&beside, why))?;
-                for cert in certificates(&pem.bytes) {
+                let beside_them = certificates(&pem.bytes);
+                if beside_them.is_empty() && !pem.bytes.is_empty() {
+                    return Err(bad_roots(&beside, what_it_is(&pem.bytes)));
+                }
+                for cert in beside_them {
                     store.add_cert(cert).map_err(|e| unclassified(&e))?;
                 }
                 root_pem = pem.bytes;

@@ -90,6 +90,8 @@ pub fn certificate(cert: &X509Ref) -> Value {
     json!({
         "subject": name_text(cert.subject_name()),
         "names": Names::of(cert).shown(),
+        "subject_alt_name": cert.subject_alt_names().is_some(),
+        "x509_version": cert.version() + 1,
         "issuer": name_text(cert.issuer_name()),
         "serial": serial(cert),
         "not_before": moment(cert.not_before()).map(date),

@@ -89,6 +89,7 @@ pub mod stress;
 pub mod stress_servers;
 mod tcp;
 mod tcp_pasted;
+mod through_driver;
 mod tls;
 mod tunnel;
 mod tunnel_end;
@@ -102,6 +103,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", config_pasted::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
     ("config", driver_parameter::SCENARIOS),
+    ("driver", through_driver::SCENARIOS),
     ("config", config_files::SCENARIOS),
     ("config", config_scheme::SCENARIOS),
     ("config", host_list::SCENARIOS),
