@@ -88,6 +88,10 @@ pub struct Profile {
     never_sent: List<String>,
     #[serde(default)]
     dropped: List<String>,
+    #[serde(default)]
+    values: Map<List<String>>,
+    #[serde(default)]
+    strict_numbers: bool,
     other: Option<Fate>,
     refused: Option<String>,
     #[serde(default)]

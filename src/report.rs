@@ -190,6 +190,11 @@ impl Report {
         }
     }
 
+    /// The record of a stage, where the report has one.
+    pub fn find(&self, stage: Stage) -> Option<&StageRecord> {
+        self.stages.iter().find(|record| record.stage == stage)
+    }
+
     /// The record of a stage, added if the command did not list it.
     pub fn stage(&mut self, stage: Stage) -> &mut StageRecord {
         let at = match self.stages.iter().position(|record| record.stage == stage) {

@@ -93,6 +93,7 @@ pub async fn every_driver(
         .filter(|row| row.fared.failure.is_none())
         .count();
     let client = report.stage(Stage::Client);
+    client.reason = None;
     client.begin();
     client.fact("drivers", facts);
     client.summary = format!("{connect} of {} drivers connect", rows.len());

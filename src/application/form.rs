@@ -11,11 +11,11 @@ use crate::finding::Finding;
 use crate::report::{Report, Stage};
 
 /// What the driver refuses; nothing where it takes all of it, or TLS was not used.
-pub fn refused(report: &mut Report, driver: Driver, target: &Target) -> Option<Finding> {
+pub fn refused(report: &Report, driver: Driver, target: &Target) -> Option<Finding> {
     let view = target.view.as_ref()?;
-    let facts = report.stage(Stage::Tls).facts.clone();
+    let facts = &report.find(Stage::Tls)?.facts;
     facts.get("version")?;
-    certificate(&facts, driver, view, target).or_else(|| key(&facts, driver, target))
+    certificate(facts, driver, view, target).or_else(|| key(facts, driver, target))
 }
 
 /// Go and rustls look for the host's name in subjectAltName alone.

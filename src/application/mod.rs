@@ -69,8 +69,8 @@ fn first_failure(report: &Report) -> Option<(Stage, Finding)> {
 }
 
 /// The driver whose way the run went that `report` tells of; none where it is libpq's.
-pub fn driver_of(report: &mut Report) -> Option<Driver> {
-    let facts = &report.stage(Stage::Client).facts;
+pub fn driver_of(report: &Report) -> Option<Driver> {
+    let facts = &report.find(Stage::Client)?.facts;
     let text = |name: &str| facts.get(name).and_then(serde_json::Value::as_str);
     let driver = Driver::parse(text("driver")?).ok()?;
     let version = text("version").and_then(crate::client::Version::parse);
@@ -89,7 +89,7 @@ pub async fn judge(
         && let Some(finding) = form::refused(report, driver, target)
     {
         for stage in [Stage::Auth, Stage::Server] {
-            if report.stage(stage).has_run() {
+            if report.find(stage).is_some_and(StageRecord::has_run) {
                 *report.stage(stage) = StageRecord::new(stage);
             }
         }
@@ -151,6 +151,7 @@ async fn run(
 fn conclude(report: &mut Report, driver: Driver, fared: &Fared, psql: &Fared) {
     let cause = psql.failure.as_ref().map(|(_, finding)| finding.cause.code);
     let client = report.stage(Stage::Client);
+    client.reason = None;
     client.begin();
     client.fact("psql", json!({"status": psql.status, "cause": cause}));
     client.summary = summary(driver, fared, psql);
@@ -166,7 +167,8 @@ fn conclude(report: &mut Report, driver: Driver, fared: &Fared, psql: &Fared) {
             None => record.findings.insert(0, told),
         }
     }
-    let pooler = report.stage(Stage::Server).facts.get("pooler") == Some(&json!(true));
+    let server = report.find(Stage::Server);
+    let pooler = server.is_some_and(|server| server.facts.get("pooler") == Some(&json!(true)));
     for hole in holes::of(driver, fared, psql, pooler) {
         report.stage(Stage::Client).warn(hole);
     }

@@ -55,6 +55,10 @@ pub struct Profile {
     pub never_sent: &'static [&'static str],
     /// Parameters that it lets go silently where it refuses the others.
     pub dropped: &'static [&'static str],
+    /// The values that it takes for a parameter, where it takes fewer than libpq.
+    pub values: &'static [(&'static str, &'static [&'static str])],
+    /// Whether it refuses a number that is none.
+    pub strict_numbers: bool,
     /// What becomes of every other parameter.
     pub other: Option<Fate>,
     /// What it says of a parameter that it refuses: `{parameter}` is its name.
@@ -344,9 +348,11 @@ impl Profile {
             below.is_none_or(|below| !version.at_least(below))
         };
         let of_it = || of_one.iter().filter(|it| it.connector == connector);
+        // The nearest limit counts.
         of_it()
             .filter(|it| it.below.is_some())
-            .find(before)
+            .filter(before)
+            .min_by_key(|it| it.below.and_then(Version::parse))
             .or_else(|| of_it().find(|it| it.below.is_none()))
     }
 

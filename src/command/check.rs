@@ -221,7 +221,7 @@ async fn through_application(
     let all = job
         .client
         .is_some_and(|client| client.driver == Some(Choice::All));
-    let driver = application::driver_of(&mut seen.report);
+    let driver = application::driver_of(&seen.report);
     if !all && driver.is_none() {
         return;
     }

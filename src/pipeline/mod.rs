@@ -220,9 +220,12 @@ impl Run<'_> {
         self.report.target = described;
         if let Some(view) = view {
             let client = self.report.stage(Stage::Client);
+            client.begin();
+            client.summary = view.driver.to_string();
             for (name, value) in view.facts() {
                 client.fact(name, value);
             }
+            client.end(None);
         }
         if let Ok(Target {
             ssh: Some(plan), ..

@@ -32,7 +32,12 @@ fn text<'a>(row: &'a Value, name: &str) -> &'a str {
 fn drivers_of(page: &mut Page, drivers: &[Value], style: &Style) {
     let named: Vec<(String, &Value)> = drivers
         .iter()
-        .map(|row| (format!("{} {}", text(row, "driver"), text(row, "version")), row))
+        .map(|row| {
+            (
+                format!("{} {}", text(row, "driver"), text(row, "version")),
+                row,
+            )
+        })
         .collect();
     let longest = named.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     let longest = longest.min(style.width / 2);

@@ -215,6 +215,22 @@ impl Resolver<'_> {
                 view.note(&name, "understood", source, None);
             }
             Meaning::Keyword(keyword) => {
+                let taken = Profile::row(driver.profile.values, keyword);
+                if taken.is_some_and(|taken| !taken.contains(&value.as_str())) {
+                    return Err(self.not_taken(driver, view, (&name, &value), source));
+                }
+                // A number that is none is no limit.
+                let number = value.trim().parse::<i64>().is_ok();
+                if keyword == "connect_timeout" && value.is_empty() {
+                    return Ok(());
+                }
+                if keyword == "connect_timeout" && driver.linked_libpq().is_none() && !number {
+                    view.note(&name, "ignored", source, None);
+                    return match driver.profile.strict_numbers {
+                        true => Err(self.not_taken(driver, view, (&name, &value), source)),
+                        false => Ok(()),
+                    };
+                }
                 let hostaddr = keyword == "hostaddr" && driver.profile.url == Reader::Sqlx;
                 let keyword = if hostaddr { "host" } else { keyword };
                 let own = driver_parameter::of(driver.profile.name, &name);
@@ -279,6 +295,25 @@ impl Resolver<'_> {
         Ok(())
     }
 
+    /// A value that the driver does not take.
+    fn not_taken(
+        &self,
+        driver: Driver,
+        view: &mut View,
+        (name, value): (&str, &str),
+        source: &str,
+    ) -> Finding {
+        view.note(name, "refused", source, None);
+        let text = Profile::row(driver.profile.texts, "value");
+        let error = text
+            .unwrap_or("invalid value for {parameter}")
+            .replace("{parameter}", name)
+            .replace("{value}", &crate::text::clean(value));
+        self.driver_finding(&cause::PARAM_REFUSED, driver, &error)
+            .with("parameter", format!("{name}={value}"))
+            .with("source", source.to_owned())
+    }
+
     /// The variables that the driver reads.
     fn read_variables_of(&mut self, driver: Driver, view: &mut View) -> Result<(), Finding> {
         let profile = driver.profile;
@@ -297,6 +332,8 @@ impl Resolver<'_> {
             }
         }
         let mut rows: Vec<_> = profile.environment.to_vec();
+        // An older release may not read one.
+        rows.retain(|(_, keyword)| !keyword.is_empty());
         // sqlx asks for the address before the host.
         rows.sort_by_key(|(_, keyword)| *keyword != "hostaddr");
         for (name, keyword) in rows {
@@ -329,7 +366,9 @@ impl Resolver<'_> {
     fn note_sources(&mut self, view: &mut View) {
         let profile = view.driver.profile;
         let libpq = view.driver.linked_libpq().is_some();
-        let listed = |name: &str| profile.environment.iter().any(|(known, _)| *known == name);
+        let listed = |name: &str| {
+            Profile::row(profile.environment, name).is_some_and(|keyword| !keyword.is_empty())
+        };
         for param in catalog::PARAMS {
             if let Some(name) = param.variable
                 && self.variables.contains_key(name)
@@ -635,8 +674,8 @@ impl Resolver<'_> {
         let there = |path: &Path| path.exists();
         let verifies = match view.plan {
             Plan::Chain | Plan::Full | Plan::PreferVerified => true,
-            Plan::ChainIfRoot => named.is_some() || home.as_deref().is_some_and(there),
-            Plan::ChainIfNamed => named.is_some(),
+            Plan::ChainIfRoot => named.as_deref().or(home.as_deref()).is_some_and(there),
+            Plan::ChainIfNamed => named.as_deref().is_some_and(there),
             _ => false,
         };
         let local = target.endpoints.iter().all(is_local) && !tls.on_sockets;
@@ -808,7 +847,7 @@ fn meaning(driver: Driver, name: &str, forced: bool) -> Meaning {
             _ => Meaning::Other(Fate::Refused),
         };
     }
-    let any_case = matches!(profile.url, Reader::Jdbc | Reader::Dotnet);
+    let any_case = profile.url == Reader::Dotnet;
     let lower = name.to_ascii_lowercase();
     let name = if any_case { lower.as_str() } else { name };
     if let Some(keyword) = Profile::row(profile.renamed, name) {

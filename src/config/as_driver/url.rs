@@ -297,7 +297,7 @@ fn node(text: &str) -> Read {
 
 /// postgres.js's `parseUrl` and `parseOptions`.
 fn postgres_js(text: &str) -> Read {
-    let Some((_, rest)) = driver::scheme(text) else {
+    let Some((_, rest)) = driver::scheme(text.trim()) else {
         return Err(unread("Invalid URL"));
     };
     let start = rest.split(['?', '/']).next().unwrap_or_default();
@@ -451,7 +451,18 @@ fn jdbc(text: &str) -> Read {
             "the user stands before the host, where pgjdbc takes it for a part of the host",
         ));
     }
-    driver::jdbc(text).map_err(|rejected| unread(rejected.problem))
+    let hosts = place
+        .strip_prefix("//")
+        .map(|it| it.split('/').next().unwrap_or_default());
+    if hosts.is_some_and(|hosts| hosts.ends_with(':')) {
+        return Err(unread("Unable to parse URL"));
+    }
+    let mut read = driver::jdbc(text).map_err(|rejected| unread(rejected.problem))?;
+    if hosts.is_none_or(str::is_empty) {
+        // A service may name them.
+        read.retain(|one| !matches!(one.name.as_str(), "host" | "port"));
+    }
+    Ok(read)
 }
 
 /// tokio-postgres's `UrlParser`, or its keyword strings.
@@ -533,7 +544,7 @@ fn tokio_postgres(text: &str) -> Read {
 /// The `url` crate, as sqlx and Prisma's engine use it.
 fn url_crate(text: &str) -> Read {
     let failed = |what: &str| unread(format!("error with configuration: {what}"));
-    let Some((_, rest)) = driver::scheme(text) else {
+    let Some((_, rest)) = driver::scheme(text.trim()) else {
         return Err(failed("relative URL without a base"));
     };
     let parts = split(rest, At::Last);

@@ -16,7 +16,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "config-scheme-psycopg2-ssl",
         "psycopg2 hands ssl=true to libpq, which does not know it",
-        Expect::Fail("config.param.unknown"),
+        Expect::Fail("driver.param.refused"),
         &[Need::Postgres],
         |lab| url(lab, "postgresql+psycopg2", "ssl=true"),
     )
@@ -24,7 +24,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "config-scheme-psycopg-schema",
         "psycopg hands Prisma's schema to libpq",
-        Expect::Fail("config.param.unknown"),
+        Expect::Fail("driver.param.refused"),
         &[Need::Postgres],
         |lab| url(lab, "postgresql+psycopg", "schema=x"),
     )
@@ -32,7 +32,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "config-scheme-asyncpg-sslmode",
         "asyncpg's connect has no argument sslmode",
-        Expect::Warn("config.param.unknown"),
+        Expect::Fail("driver.param.refused"),
         &[Need::Postgres],
         |lab| url(lab, "postgresql+asyncpg", "sslmode=prefer"),
     )
@@ -40,7 +40,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "config-scheme-asyncpg-channel-binding",
         "asyncpg's connect has no argument channel_binding",
-        Expect::Warn("config.param.unknown"),
+        Expect::Fail("driver.param.refused"),
         &[Need::Postgres],
         |lab| url(lab, "postgresql+asyncpg", "channel_binding=prefer"),
     )
