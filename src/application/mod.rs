@@ -103,7 +103,11 @@ pub async fn judge(
 /// What libpq does with the same: no connection where its way is the driver's.
 async fn libpq(asked: &Asked<'_>, driver: &Fared) -> Fared {
     let request = Request {
-        whose: Whose::Libpq,
+        // Where the scheme is a driver's own, psql is asked what it stands for.
+        whose: match asked.request.whose {
+            Whose::As(..) => Whose::As(Driver::libpq(), "psql"),
+            Whose::Implied | Whose::Libpq => Whose::Libpq,
+        },
         password: false,
         ..asked.request.clone()
     };

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::findings::finding;
-use crate::{Case, Conn, Expect, Lab, Need, Oracle, Scenario};
+use crate::{Blackhole, Case, Conn, Expect, Lab, Need, Oracle, Scenario};
 
 const DRIVER: Oracle = Oracle::None("the verdict is a driver's; psql's is a fact of stage client");
 
@@ -280,7 +280,7 @@ pub const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres, Need::Netns],
         |lab| {
             let ns = lab.netns()?;
-            ns.hosts("127.0.0.1 localhost db.test\n::1 localhost db.test\n")?;
+            ns.hosts("127.0.0.9 db.test\n127.0.0.1 localhost db.test\n::1 localhost db.test\n")?;
             let pg = lab.new_postgres().listen("::1").netns(&ns).start()?;
             let conn = pg.conn().set("host", "db.test");
             let case = url(lab, conn, "pgjdbc", &[])?;
@@ -356,14 +356,15 @@ pub const SCENARIOS: &[Scenario] = &[
     .oracle(DRIVER),
     Scenario::new(
         "driver-timeout",
-        "a server that does not answer, and lib/pq, which waits without a limit",
+        "a server that does not answer, and tokio-postgres, which waits without a limit",
         Expect::Fail("tcp.timeout"),
         &[],
         |_| {
-            // TEST-NET-1 (RFC 5737): nothing answers there.
-            let target = "postgresql://app@192.0.2.1/appdb?sslmode=disable";
-            let case = through(Case::target(target), "lib-pq").args(&["--timeout", "1s"]);
-            Ok(case.warns("driver.timeout"))
+            let hole = Blackhole::new()?;
+            let port = hole.port();
+            let target = format!("postgresql://app@127.0.0.1:{port}/appdb?sslmode=disable");
+            let case = through(Case::target(target), "tokio-postgres").args(&["--timeout", "1s"]);
+            Ok(case.warns("driver.timeout").keep(hole))
         },
     )
     .oracle(DRIVER),
