@@ -814,7 +814,6 @@ fn meaning(driver: Driver, name: &str, forced: bool) -> Meaning {
     if let Some(placed) = ["host", "port", "user", "password", "dbname"]
         .iter()
         .find(|placed| **placed == name)
-        && !(driver.sqlalchemy && profile.name == "asyncpg" && name == "dbname")
     {
         return Meaning::Keyword(placed);
     }

@@ -280,8 +280,8 @@ pub const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres, Need::Netns],
         |lab| {
             let ns = lab.netns()?;
-            ns.hosts("127.0.0.9 db.test\n127.0.0.1 localhost db.test\n::1 localhost db.test\n")?;
-            let pg = lab.new_postgres().listen("::1").netns(&ns).start()?;
+            ns.hosts("127.0.0.9 db.test\n127.0.0.1 localhost\n::1 localhost db.test\n")?;
+            let pg = lab.new_postgres().listen("127.0.0.1,::1").netns(&ns).start()?;
             let conn = pg.conn().set("host", "db.test");
             let case = url(lab, conn, "pgjdbc", &[])?;
             Ok(case.assert(psql("pass")).keep(pg).netns(ns))
