@@ -2,10 +2,11 @@
 //! `--as DRIVER`, with what psql does with the same settings.
 
 use anyhow::{Result, ensure};
+use openssl::pkey::PKey;
 use serde_json::Value;
 
 use crate::findings::finding;
-use crate::{Blackhole, Case, Conn, Expect, Lab, Need, Oracle, Scenario};
+use crate::{Blackhole, Case, CertSpec, Conn, Expect, Lab, Need, Oracle, Scenario};
 
 const DRIVER: Oracle = Oracle::None("the verdict is a driver's; psql's is a fact of stage client");
 
@@ -383,6 +384,40 @@ pub const SCENARIOS: &[Scenario] = &[
             let settings = [("host", "localhost"), ("sslmode", "verify-full"), ("sslrootcert", ca.as_str())];
             let case = url(lab, pg.conn(), "pgx", &settings)?.keep(pg);
             Ok(case.assert(psql("pass")).assert(says("driver.certificate", "Common Name")))
+        },
+    )
+    .oracle(DRIVER),
+    Scenario::new(
+        "driver-key",
+        "a client key in the form of its algorithm, and not PKCS#8, which pgjdbc reads alone",
+        Expect::Fail("driver.key"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = lab
+                .new_postgres()
+                .tls(lab.issue(lab.cert())?)
+                .conf("ssl_ca_file", lab.ca_file().display())
+                .hba("hostssl all all all cert")
+                .start()?;
+            let dir = lab.dir("client-key")?;
+            let client = lab.issue(CertSpec::client("app"))?;
+            let (certificate, key) = client.write(&dir, "client")?;
+            let own = PKey::private_key_from_pem(&std::fs::read(&key)?)?;
+            let pem = match own.ec_key() {
+                Ok(key) => key.private_key_to_pem()?,
+                Err(_) => own.rsa()?.private_key_to_pem()?,
+            };
+            // Its mode stays.
+            std::fs::write(&key, pem)?;
+            let (certificate, key) =
+                (certificate.display().to_string(), key.display().to_string());
+            let settings = [
+                ("sslmode", "require"),
+                ("sslcert", certificate.as_str()),
+                ("sslkey", key.as_str()),
+            ];
+            let case = url(lab, pg.conn(), "pgjdbc@42.7", &settings)?.keep(pg);
+            Ok(case.assert(psql("pass")).assert(first_fix("Convert the key")))
         },
     )
     .oracle(DRIVER),
