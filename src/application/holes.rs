@@ -151,11 +151,7 @@ fn keepalive(driver: Driver, fared: &Fared) -> Option<Finding> {
 fn timeout(driver: Driver, fared: &Fared) -> Option<Finding> {
     let (_, failed) = fared.failure.as_ref()?;
     let target = fared.target.as_ref()?;
-    let silent = failed.cause == &tcp::TIMEOUT
-        || failed
-            .evidence
-            .get("underlying")
-            .is_some_and(|it| *it == tcp::TIMEOUT.code);
+    let silent = failed.cause == &tcp::TIMEOUT;
     let bounded = driver.profile.connect_timeout.is_some() || target.connect_timeout.is_some();
     (silent && !bounded).then(|| {
         Finding::new(&codes::TIMEOUT)

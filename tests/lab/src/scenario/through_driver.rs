@@ -282,7 +282,7 @@ pub const SCENARIOS: &[Scenario] = &[
         |lab| {
             let ns = lab.netns()?;
             ns.hosts("127.0.0.9 db.test\n127.0.0.1 localhost\n::1 localhost db.test\n")?;
-            let pg = lab.new_postgres().listen("127.0.0.1,::1").netns(&ns).start()?;
+            let pg = lab.new_postgres().netns(&ns).listen("127.0.0.1,::1").start()?;
             let conn = pg.conn().set("host", "db.test");
             let case = url(lab, conn, "pgjdbc", &[])?;
             Ok(case.assert(psql("pass")).keep(pg).netns(ns))
