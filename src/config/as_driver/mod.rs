@@ -114,6 +114,12 @@ impl Resolver<'_> {
                     None,
                 ));
         }
+        let roots = self.parameters.text("sslrootcert");
+        if roots.as_deref() == Some("system") && !libpq::knows_system_roots(version) {
+            // It is a file of that name.
+            let origin = self.parameters.origin("sslrootcert");
+            self.parameters.add_first("sslrootcert", "./system", origin);
+        }
         self.add_defaults();
         let mode = self.parameters.text("sslmode").unwrap_or_default();
         view.written_mode = Some(mode.clone());
