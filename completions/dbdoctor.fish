@@ -71,6 +71,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l idle -d 'At the end, keep connections idle for up to this long and report which are dropped' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l wait -d 'Retry for up to this long; stop at once on a failure that retrying cannot fix' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s W -l password -d 'Prompt for the password before connecting'
@@ -111,6 +112,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s W -l password -d 'Prompt for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s w -l no-password -d 'Never prompt for a password'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
@@ -148,6 +150,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l wait -d 'Retry for up to this long; stop at once on a failure that retrying cannot fix' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s W -l password -d 'Prompt for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s w -l no-password -d 'Never prompt for a password'
@@ -186,6 +189,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l wait -d 'Retry for up to this long; stop at once on a failure that retrying cannot fix' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s W -l password -d 'Prompt for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s w -l no-password -d 'Never prompt for a password'
@@ -285,6 +289,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l wait -d 'Retry for up to this long; stop at once on a failure that retrying cannot fix' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s W -l password -d 'Prompt for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s w -l no-password -d 'Never prompt for a password'
@@ -324,6 +329,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l wait -d 'Retry for up to this long; stop at once on a failure that retrying cannot fix' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s W -l password -d 'Prompt for the password before connecting'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s w -l no-password -d 'Never prompt for a password'
@@ -403,6 +409,7 @@ never\t'Never'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l pid -d 'Look from where this process stands: its environment, files, network, user and driver (Linux)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l attempts -d 'Number of attempts (1 to 10000)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l concurrency -d 'Number of attempts at a time (1 to 64)' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l rate -d 'Start at most this many attempts per second [default: limited by --concurrency only]' -r

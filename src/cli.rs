@@ -40,6 +40,7 @@ Examples:
   dbdoctor check --json | jq .verdict
   dbdoctor check --as node-postgres
                                   Judge as the application's driver does
+  dbdoctor check --pid 812        From where process 812 stands (Linux)
   dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
 
 The password comes from the same places as in psql: the target, PGPASSWORD,
@@ -49,7 +50,8 @@ const CONFIG_EXAMPLES: &str = "\
 Examples:
   dbdoctor config                 Settings from DATABASE_URL and PG*
   dbdoctor config -v service=orders
-  dbdoctor config --env-file .env";
+  dbdoctor config --env-file .env
+  dbdoctor config --pid 812       Settings of process 812 (Linux)";
 
 const DNS_EXAMPLES: &str = "\
 Examples:
@@ -201,6 +203,47 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Check(_) => "check",
+            Command::Config(_) => "config",
+            Command::Dns(_) => "dns",
+            Command::Tcp(_) => "tcp",
+            Command::Key(_) => "key",
+            Command::Tunnel(_) => "tunnel",
+            Command::Tls(_) => "tls",
+            Command::Auth(_) => "auth",
+            Command::Idle(_) => "idle",
+            Command::Stress(_) => "stress",
+            Command::Sockets(_) => "sockets",
+            Command::Explain(_) => "explain",
+            Command::Diff(_) => "diff",
+            Command::Completions { .. } => "completions",
+            Command::Man { .. } => "man",
+        }
+    }
+
+    /// Whose settings a run is about, with what is printed of it and the
+    /// command that comes after it.
+    pub fn client(&self) -> Option<(&ClientArgs, &OutputArgs, &[OsString])> {
+        Some(match self {
+            Command::Check(args) => (&args.client, &args.run.output, &args.wait.command),
+            Command::Config(args) => (&args.client, &args.run.output, &[]),
+            Command::Dns(args) | Command::Tcp(args) => {
+                (&args.client, &args.run.output, &args.wait.command)
+            }
+            Command::Tls(args) | Command::Auth(args) => {
+                let LoginArgs { stage, .. } = args;
+                (&stage.client, &stage.run.output, &stage.wait.command)
+            }
+            Command::Stress(args) => (&args.client, &args.run.output, &[]),
+            _ => return None,
+        })
+    }
+}
+
 /// What every run over a target takes.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -238,6 +281,11 @@ pub struct ClientArgs {
         help_heading = "Application"
     )]
     pub driver: Option<Choice>,
+
+    /// Look from where this process stands: its environment, files, network, user and driver
+    /// (Linux)
+    #[arg(long, value_name = "PID", value_parser = process_id, help_heading = "Application")]
+    pub pid: Option<i32>,
 }
 
 impl ClientArgs {
@@ -857,6 +905,14 @@ fn port(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("use a number from 1 to 65535".to_owned()),
+    }
+}
+
+/// Reads the id of a process.
+fn process_id(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err("use the number of a process, as ps shows it".to_owned()),
     }
 }
 

@@ -35,6 +35,7 @@
 //!   and what is safe to show
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`descriptors`], [`threads`]: enough of them to begin
+//! - [`vantage`]: the place of a running process, taken for `--pid`
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
 //! Rooms import only from those below them; `tests/rooms.rs` has the order.
@@ -93,5 +94,6 @@ pub mod text;
 pub mod threads;
 pub mod token;
 pub mod usage;
+pub mod vantage;
 pub mod visible;
 pub mod wire;

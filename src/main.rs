@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
 use dbdoctor::command::{
-    Exit, check, diff, explain, generate, idle, limits, output, stress, usage,
+    Exit, check, diff, explain, generate, idle, limits, output, pid, stress, usage,
 };
 use dbdoctor::report::Stage;
 use dbdoctor::threads;
@@ -40,6 +40,9 @@ fn main() -> ExitCode {
     };
     if let Err(error) = dbdoctor::descriptors::provide() {
         return limits::report(&cli.command, &error).into();
+    }
+    if let Some(exit) = pid::arrange(&cli.command) {
+        return exit.into();
     }
     let Some(workers) = threads::workers() else {
         eprintln!("{NO_THREADS}");

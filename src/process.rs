@@ -50,6 +50,22 @@ pub fn users_own(program: &OsStr, environment: &Variables) -> Command {
     command
 }
 
+/// This program once more, as it was called, with these descriptors beside the
+/// standard ones, and without a way to outlive us.
+#[cfg(target_os = "linux")]
+pub fn again(inherited: Vec<OwnedFd>) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut words = std::env::args_os();
+    // Whatever has become of the file, this is the program that runs.
+    let mut command = Command::new("/proc/self/exe");
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
+    command.args(words);
+    before_it_runs(&mut command, inherited, false);
+    command
+}
+
 /// Whether a variable is read by dbdoctor or libpq as part of a target.
 fn is_setting(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
@@ -93,7 +109,7 @@ fn keep_open(descriptor: &OwnedFd) -> nix::Result<()> {
 /// by the thread that forked: the main thread and the runtime's, which start
 /// all our children, stay as long as the process does (`main.rs`).
 #[cfg(target_os = "linux")]
-fn die_with(parent: nix::unistd::Pid) -> nix::Result<()> {
+pub(crate) fn die_with(parent: nix::unistd::Pid) -> nix::Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     // It may have been killed before we asked.
     match nix::unistd::getppid() == parent {

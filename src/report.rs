@@ -412,7 +412,7 @@ pub struct ParameterReport {
 /// Where a value came from.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OriginReport {
-    /// `flag`, `target`, `service`, `environment`, `env-file`, `passfile`, `default`, ….
+    /// `flag`, `target`, `service`, `environment`, `process-environment`, `env-file`, `passfile`, `default`, ….
     pub kind: String,
     /// The flag's, variable's or service's name.
     pub name: Option<String>,

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::vantage::{self, Vantage};
 
 /// What the process stands in.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,8 @@ pub struct System {
     pub uid: u32,
     /// Whether a person can be asked: standard input and error are terminals.
     pub interactive: bool,
+    /// The process that all of these are of, where it is not this one (`--pid`).
+    pub process: Option<Arc<Vantage>>,
 }
 
 /// An entry of the user database.
@@ -60,6 +65,7 @@ impl System {
             account,
             uid: uid.as_raw(),
             interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            process: vantage::taken(),
         }
     }
 

@@ -18,13 +18,14 @@ const ROOMS: &[&str] = &[
     "text",
     "finding",
     "report",
-    // The machine.
+    // The machine, and where on it the run looks from.
+    "process",
+    "vantage",
     "system",
     "host_kind",
     "kubernetes",
     "listeners",
     "sockets",
-    "process",
     "temporary",
     "core_dumps",
     "descriptors",

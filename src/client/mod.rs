@@ -1,6 +1,7 @@
 //! What is known of the drivers that applications connect with: which there are, and
 //! how each reads its settings. Knowledge and pure functions: nothing here connects.
 
+pub mod detect;
 pub mod driver;
 pub mod libpq;
 pub mod profile;

@@ -4,10 +4,11 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
-use super::{Exit, idle, output, tunnel, usage, wait};
+use super::{Exit, idle, output, pid, tunnel, usage, wait};
 use crate::application::{self, Asked};
 use crate::cli::{
     CheckArgs, ClientArgs, ConfigArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs,
@@ -136,6 +137,11 @@ pub async fn run(job: Job<'_>) -> Exit {
     };
     let around = Arc::new(System::of_process());
     let mut stop = pin!(interruption());
+    if let Err(exit) = pid::says_something(&Request::from(&job.run.target), &around) {
+        return exit;
+    }
+    let begun = Instant::now();
+    let drivers = pid::drivers(&around).await;
     let mut settled = None;
     let mut waiting = Waiting::new(job.wait.and_then(|wait| wait.wait));
     let mut last: Option<Report> = None;
@@ -182,6 +188,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         }
         (_, connected) => seen.connected = connected,
     }
+    pid::tell(&mut seen.report, &around, &drivers, begun);
     let then = job.wait.map(|wait| &wait.command[..]).unwrap_or_default();
     let to = match then {
         [] => output::To::Stdout,

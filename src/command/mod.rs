@@ -12,6 +12,7 @@ pub mod key;
 pub mod limits;
 pub mod output;
 mod output_file;
+pub mod pid;
 pub mod sockets;
 pub mod stress;
 pub mod tunnel;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Exit, interrupt, output_file, usage};
+use super::{Exit, interrupt, output_file, pid, usage};
 use crate::cli::{FailOn, Format, OutputArgs};
 use crate::finding::Status;
 use crate::render;
@@ -18,6 +18,8 @@ use crate::system::System;
 /// The usage error to end with.
 pub fn writable(output: &OutputArgs) -> Result<(), Exit> {
     match &output.output {
+        // The one outside has done so, and writes it.
+        Some(_) if pid::is_inside() => Ok(()),
         Some(path) => output_file::check(path).map_err(|error| refuse(&error)),
         None => Ok(()),
     }
@@ -103,6 +105,7 @@ pub fn deliver(
 ) -> Result<(), Exit> {
     interrupt::end_at_once();
     let written = match &output.output {
+        Some(_) if pid::is_inside() => pid::leave(&json()).map_err(|error| refuse(&error)),
         Some(path) => {
             let _limit = on_limit();
             output_file::write(path, &json()).map_err(|error| refuse(&error))

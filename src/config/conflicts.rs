@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::dotenv;
 use super::files;
+use super::frameworks;
 use super::origin::Origin;
 use super::parse;
 use super::resolve::Resolver;
@@ -260,12 +261,17 @@ fn same(name: &str, a: &str, b: &str) -> bool {
 }
 
 fn from_variable(origin: &Origin) -> bool {
-    matches!(origin, Origin::Variable(_) | Origin::EnvFile { .. })
+    matches!(
+        origin,
+        Origin::Variable(_) | Origin::ProcessVariable { .. } | Origin::EnvFile { .. }
+    )
 }
 
 fn is_database_url(origin: &Origin) -> bool {
     match origin {
-        Origin::Variable(name) | Origin::EnvFile { name, .. } => name == "DATABASE_URL",
+        Origin::Variable(name)
+        | Origin::ProcessVariable { name, .. }
+        | Origin::EnvFile { name, .. } => name == "DATABASE_URL",
         _ => false,
     }
 }
@@ -300,41 +306,16 @@ fn names_of_dotenv(read: &[dotenv::Set]) -> Option<SourceNames> {
             Some((value, source, is_read))
         })
     };
-    let url = find(&[
-        "DATABASE_URL",
-        "POSTGRES_URL",
-        "DB_URL",
-        "SQLALCHEMY_DATABASE_URI",
-    ]);
+    let url = find(&frameworks::URL);
     if let Some((url, source, is_read)) = url
         && let Some(names) = names_of_url(&url, &source)
     {
         return Some(SourceNames { is_read, ..names });
     }
-    let host = find(&[
-        "PGHOST",
-        "PGHOSTADDR",
-        "POSTGRES_HOST",
-        "POSTGRES_SERVER",
-        "POSTGRES_HOSTNAME",
-        "DB_HOST",
-        "DATABASE_HOST",
-    ]);
-    let port = find(&["PGPORT", "POSTGRES_PORT", "DB_PORT", "DATABASE_PORT"]);
-    let dbname = find(&[
-        "PGDATABASE",
-        "POSTGRES_DB",
-        "DB_NAME",
-        "DB_DATABASE",
-        "DATABASE_NAME",
-    ]);
-    let user = find(&[
-        "PGUSER",
-        "POSTGRES_USER",
-        "DB_USER",
-        "DB_USERNAME",
-        "DATABASE_USER",
-    ]);
+    let host = find(&frameworks::HOST);
+    let port = find(&frameworks::PORT);
+    let dbname = find(&frameworks::DBNAME);
+    let user = find(&frameworks::USER);
     let places = [&host, &port, &dbname];
     let source = places
         .into_iter()

@@ -12,6 +12,7 @@ pub mod driver_parameter;
 pub mod dsn;
 pub mod enums;
 pub mod files;
+pub mod frameworks;
 pub mod guards;
 pub mod host_pattern;
 pub mod known_hosts_command;

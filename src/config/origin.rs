@@ -16,6 +16,13 @@ pub enum Origin {
     Target(&'static str),
     /// A variable of the environment; `DATABASE_URL`'s parts too.
     Variable(String),
+    /// A variable of another process's environment (`--pid`).
+    ProcessVariable {
+        /// The variable.
+        name: String,
+        /// The process.
+        pid: i32,
+    },
     /// A line of a dotenv file.
     EnvFile {
         /// The variable.
@@ -52,6 +59,7 @@ impl Origin {
             Origin::Flag(name) | Origin::Target(name) => (*name).to_owned(),
             Origin::Prompt => "the terminal".to_owned(),
             Origin::Variable(name) => name.clone(),
+            Origin::ProcessVariable { name, pid } => format!("{name} of process {pid}"),
             Origin::EnvFile { name, file, line } => {
                 format!("{name} in {} line {line}", tilde(file, home))
             }
@@ -79,6 +87,9 @@ impl Origin {
             Origin::Prompt => ("prompt", None, None),
             Origin::Target(name) => ("target", Some((*name).to_owned()), None),
             Origin::Variable(name) => ("environment", Some(name.clone()), None),
+            Origin::ProcessVariable { name, .. } => {
+                ("process-environment", Some(name.clone()), None)
+            }
             Origin::EnvFile { name, file, line } => {
                 ("env-file", Some(name.clone()), Some((file, *line)))
             }

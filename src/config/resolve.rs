@@ -154,6 +154,7 @@ impl<'a> Resolver<'a> {
         self.read_flags();
         let outcome = self.read_target().and_then(|()| self.read_service());
         self.read_environment();
+        self.read_frameworks();
         outcome?;
         self.add_defaults();
         Ok(())
@@ -220,7 +221,13 @@ impl<'a> Resolver<'a> {
             let name = name.to_string_lossy().into_owned();
             let variable = Variable {
                 value: value.as_bytes().to_vec(),
-                origin: Origin::Variable(name.clone()),
+                origin: match &self.surroundings.process {
+                    None => Origin::Variable(name.clone()),
+                    Some(process) => Origin::ProcessVariable {
+                        name: name.clone(),
+                        pid: process.pid,
+                    },
+                },
             };
             self.variables.insert(name, variable);
         }
@@ -330,7 +337,9 @@ impl<'a> Resolver<'a> {
         {
             return Some((text.clone(), Origin::Target(name)));
         }
-        let variable = self.variables.get("DATABASE_URL")?;
+        let Some(variable) = self.variables.get("DATABASE_URL") else {
+            return self.framework_url();
+        };
         let text = variable.text();
         // Set to nothing, it is an unset secret, unless something else counts.
         let elsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::check::progress;
 use super::crash_loop::{Generation, is_of_a_crash};
 use super::interrupt::interruption;
-use super::{Exit, last_stage, output, spare_slots};
+use super::{Exit, last_stage, output, pid, spare_slots};
 use crate::cli::StressArgs;
 use crate::config::request::TimeLimits;
 use crate::config::{Endpoint, Target};
@@ -61,6 +61,11 @@ pub async fn run(args: &StressArgs) -> Exit {
         return exit;
     }
     let around = Arc::new(System::of_process());
+    if let Err(exit) = pid::says_something(&Request::from(&run.target), &around) {
+        return exit;
+    }
+    let begun = Instant::now();
+    let drivers = pid::drivers(&around).await;
     let stages: Vec<Stage> = Stage::RUN
         .into_iter()
         .filter(|stage| *stage < Stage::Idle)
@@ -102,6 +107,7 @@ pub async fn run(args: &StressArgs) -> Exit {
         test.conclude(&mut report);
     }
     report.finish(interrupted);
+    pid::tell(&mut report, &around, &drivers, begun);
     output::conclude(&report, &run.output, &around)
 }
 
