@@ -74,6 +74,7 @@ pub enum Need {
     PuttyTools,
     Dropbear,
     Python,
+    Node,
 }
 
 impl Need {
@@ -101,6 +102,7 @@ impl Need {
             Need::PuttyTools => program("puttygen"),
             Need::Dropbear => program("dropbear"),
             Need::Python => program("python3"),
+            Need::Node => program("node"),
         }
     }
 }

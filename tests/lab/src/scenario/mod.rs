@@ -53,6 +53,7 @@ mod key_mangled;
 mod key_run;
 mod kubernetes;
 mod one_at_a_time;
+mod pid;
 mod pooler;
 mod pooler_pasted;
 mod pooler_queue;
@@ -190,6 +191,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("stress", crash_loop::SCENARIOS),
     ("stress", stress_servers::SCENARIOS),
     ("client", client::SCENARIOS),
+    ("pid", pid::SCENARIOS),
     ("sockets", sockets::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
