@@ -38,7 +38,7 @@ impl Row {
 }
 
 /// Every driver in each of its variants.
-fn drivers() -> Vec<Driver> {
+pub fn drivers() -> Vec<Driver> {
     Profile::all()
         .filter(|profile| profile.name != "libpq")
         .flat_map(|profile| {
@@ -57,16 +57,17 @@ fn drivers() -> Vec<Driver> {
         .collect()
 }
 
-/// Runs what differs from libpq's run, which `report` tells of, one driver after the
-/// other; a way that was gone already is not gone again.
+/// Runs what differs from libpq's run, which `report` tells of, one of these drivers
+/// after the other; a way that was gone already is not gone again.
 pub async fn every_driver(
     report: &mut Report,
     target: Option<&crate::config::Target>,
     asked: &Asked<'_>,
+    drivers: Vec<Driver>,
 ) {
     let psql = Fared::of(report, target.cloned());
     let mut rows: Vec<Row> = Vec::new();
-    for driver in drivers() {
+    for driver in drivers {
         let request = Request {
             whose: Whose::As(driver, "--as all"),
             password: false,

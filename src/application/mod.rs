@@ -20,7 +20,7 @@ use crate::pipeline::{self, Ended};
 use crate::report::{Report, Stage, StageRecord};
 use crate::system::System;
 
-pub use all::{Row, every_driver};
+pub use all::{Row, drivers, every_driver};
 
 /// What was asked for, to ask libpq the same.
 pub struct Asked<'a> {

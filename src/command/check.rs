@@ -15,6 +15,7 @@ use crate::cli::{
     StageArgs, TunnelArgs, WaitArgs,
 };
 use crate::client::Choice;
+use crate::client::detect::Detected;
 use crate::config::Target;
 use crate::config::request::{Request, TimeLimits};
 use crate::ctx::Ctx;
@@ -47,6 +48,8 @@ pub struct Job<'a> {
     pub second_opinion: bool,
     /// Whose settings they are, where that may be another one's than libpq's.
     pub client: Option<&'a ClientArgs>,
+    /// The drivers of the process that is looked from.
+    pub found: Vec<Detected>,
 }
 
 impl<'a> Job<'a> {
@@ -61,6 +64,7 @@ impl<'a> Job<'a> {
             listen: None,
             second_opinion: false,
             client: None,
+            found: Vec::new(),
         }
     }
 }
@@ -69,7 +73,7 @@ impl Job<'_> {
     /// The target, with whose settings it is.
     fn request(&self) -> Request {
         match self.client {
-            Some(client) => client.request(&self.run.target),
+            Some(client) => pid::request(client, &self.run.target, &self.found),
             None => Request::from(&self.run.target),
         }
     }
@@ -141,7 +145,10 @@ pub async fn run(job: Job<'_>) -> Exit {
         return exit;
     }
     let begun = Instant::now();
-    let drivers = pid::drivers(&around).await;
+    let job = Job {
+        found: pid::drivers(&around).await,
+        ..job
+    };
     let mut settled = None;
     let mut waiting = Waiting::new(job.wait.and_then(|wait| wait.wait));
     let mut last: Option<Report> = None;
@@ -188,7 +195,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         }
         (_, connected) => seen.connected = connected,
     }
-    pid::tell(&mut seen.report, &around, &drivers, begun);
+    pid::tell(&mut seen.report, &around, &job.found, begun);
     let then = job.wait.map(|wait| &wait.command[..]).unwrap_or_default();
     let to = match then {
         [] => output::To::Stdout,
@@ -225,19 +232,22 @@ async fn through_application(
     };
     let target = seen.connected.as_ref().or(seen.left.as_ref());
     let target = target.map(|connected| connected.target.clone());
-    let all = job
-        .client
-        .is_some_and(|client| client.driver == Some(Choice::All));
+    let several = match job.client.and_then(|client| client.driver) {
+        Some(Choice::All) => application::drivers(),
+        None if job.found.len() > 1 => job.found.iter().map(|found| found.driver).collect(),
+        _ => Vec::new(),
+    };
     let driver = application::driver_of(&seen.report);
-    if !all && driver.is_none() {
+    if several.is_empty() && driver.is_none() {
         return;
     }
     let report = &mut seen.report;
     let interrupted = tokio::select! {
         () = async {
-            match driver.filter(|_| !all) {
-                Some(driver) => application::judge(report, driver, target.as_ref(), &asked).await,
-                None => application::every_driver(report, target.as_ref(), &asked).await,
+            let target = target.as_ref();
+            match driver.filter(|_| several.is_empty()) {
+                Some(driver) => application::judge(report, driver, target, &asked).await,
+                None => application::every_driver(report, target, &asked, several).await,
             }
         } => false,
         () = stop => true,

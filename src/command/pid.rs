@@ -16,10 +16,10 @@ use serde_json::json;
 use super::{Exit, usage};
 #[cfg(target_os = "linux")]
 use super::{output, output_file, wait};
-use crate::cli::{Command, OutputArgs};
+use crate::cli::{ClientArgs, Command, OutputArgs, TargetArgs};
 use crate::client::detect::{Detected, Process, detect};
 use crate::config::frameworks;
-use crate::config::request::Request;
+use crate::config::request::{Request, Whose};
 use crate::report::{Report, Stage};
 use crate::system::System;
 use crate::vantage;
@@ -165,6 +165,18 @@ pub async fn drivers(around: &Arc<System>) -> Vec<Detected> {
         Ok(Ok(Some(found))) => found,
         _ => Vec::new(),
     }
+}
+
+/// The target, with whose settings it is: the driver's that the process uses,
+/// unless `--as` says otherwise; libpq's where there are several.
+pub fn request(client: &ClientArgs, target: &TargetArgs, found: &[Detected]) -> Request {
+    let request = client.request(target);
+    let whose = match (client.driver, found) {
+        (Some(_), _) | (None, []) => request.whose,
+        (None, [one]) => Whose::As(one.driver, "the process of --pid"),
+        (None, _) => Whose::Libpq,
+    };
+    Request { whose, ..request }
 }
 
 /// Says in the `client` stage whose place this is, and which drivers it uses.

@@ -62,7 +62,7 @@ impl Resolver<'_> {
             self.parameters.get("host")?,
             self.parameters.get("hostaddr")?,
         );
-        let weaker = from_variable(&address.origin) && !from_variable(&host.origin);
+        let weaker = address.origin.is_variable() && !host.origin.is_variable();
         if !weaker || host.origin == Origin::Default || address.value.is_empty() {
             return None;
         }
@@ -82,11 +82,11 @@ impl Resolver<'_> {
         ["host", "port", "dbname"].iter().find_map(|name| {
             let (winner, losers) = self.parameters.all(name).split_first()?;
             let implied = match &winner.origin {
-                Origin::Service { .. } => from_variable(&self.origin("service")),
+                Origin::Service { .. } => self.origin("service").is_variable(),
                 origin => is_database_url(origin),
             };
             let loser = losers.iter().find(|loser| {
-                (from_variable(&loser.origin) || matches!(loser.origin, Origin::Service { .. }))
+                (loser.origin.is_variable() || matches!(loser.origin, Origin::Service { .. }))
                     && !same(name, &winner.text(), &loser.text())
             })?;
             implied.then(|| {
@@ -201,7 +201,7 @@ impl Resolver<'_> {
                         file.filter(|_| !other.is_read).map(|_| other.flags()),
                     ),
             ),
-            origin if from_variable(&origin) => Some(conflict(
+            origin if origin.is_variable() => Some(conflict(
                 &self.spoken(&origin),
                 &said(name, &used),
                 &other.source,
@@ -258,13 +258,6 @@ fn same(name: &str, a: &str, b: &str) -> bool {
         }
         _ => a.trim() == b.trim(),
     }
-}
-
-fn from_variable(origin: &Origin) -> bool {
-    matches!(
-        origin,
-        Origin::Variable(_) | Origin::ProcessVariable { .. } | Origin::EnvFile { .. }
-    )
 }
 
 fn is_database_url(origin: &Origin) -> bool {

@@ -71,6 +71,14 @@ impl Origin {
         }
     }
 
+    /// Whether it is a variable, of whatever environment.
+    pub fn is_variable(&self) -> bool {
+        matches!(
+            self,
+            Origin::Variable(_) | Origin::ProcessVariable { .. } | Origin::EnvFile { .. }
+        )
+    }
+
     /// Whether both are the same URL, service or file.
     pub fn same_source(&self, other: &Origin) -> bool {
         match (self, other) {

@@ -61,7 +61,7 @@ pub async fn run(args: &StressArgs) -> Exit {
         return exit;
     }
     let around = Arc::new(System::of_process());
-    if let Err(exit) = pid::says_something(&Request::from(&run.target), &around) {
+    if let Err(exit) = pid::says_something(&args.client.request(&run.target), &around) {
         return exit;
     }
     let begun = Instant::now();
@@ -75,7 +75,7 @@ pub async fn run(args: &StressArgs) -> Exit {
     let mut stop = pin!(interruption());
     let settings = {
         let mut progress = progress(&run.output, &around);
-        let request = args.client.request(&run.target);
+        let request = pid::request(&args.client, &run.target, &drivers);
         let limits = TimeLimits::from(&run.time);
         let settings = pipeline::settings(
             &mut report,

@@ -82,6 +82,7 @@ impl Resolver<'_> {
         };
         outcome.and_then(|()| self.read_service())?;
         self.read_environment();
+        self.read_frameworks();
         let version = driver.linked_libpq().unwrap_or_default();
         let mut refused = None;
         for (param, given) in self.parameters.iter() {
@@ -89,7 +90,7 @@ impl Resolver<'_> {
                 continue;
             }
             // A variable that it does not know is not looked at.
-            let variable = matches!(given.origin, Origin::Variable(_) | Origin::EnvFile { .. });
+            let variable = given.origin.is_variable();
             let source = self.spoken(&given.origin);
             let later = libpq::later(version, param.name);
             let fate = match (later, variable) {
@@ -156,6 +157,7 @@ impl Resolver<'_> {
         self.read_flags();
         self.read_url(driver, view)?;
         self.read_variables_of(driver, view)?;
+        self.read_frameworks();
         if driver.profile.service && self.parameters.text("service").is_some() {
             self.read_service()?;
         }
