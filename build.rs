@@ -5,16 +5,22 @@
 //! `src/config/driver_parameter.rs`. A page or a row that is malformed ends the
 //! build, with its file and line.
 
+#[path = "build/certificates.rs"]
+mod certificates;
 #[path = "build/driver_parameters.rs"]
 mod driver_parameters;
 #[path = "build/drivers.rs"]
 mod drivers;
 #[path = "build/facts.rs"]
 mod facts;
+#[path = "build/key_forms.rs"]
+mod key_forms;
 #[path = "build/page.rs"]
 mod page;
 #[path = "build/places.rs"]
 mod places;
+#[path = "build/poolers.rs"]
+mod poolers;
 #[path = "build/providers.rs"]
 mod providers;
 #[path = "build/servers.rs"]
@@ -58,6 +64,27 @@ const PLACE_FIXES: &str = "knowledge/place_fixes.tsv";
 const TOKENS: &str = "knowledge/tokens.tsv";
 /// The table of other drivers' parameters.
 const PARAMETERS: &str = "knowledge/driver-parameters.tsv";
+/// What drivers do, by subject: each table with its constants.
+const CLIENT: [ClientTable; 4] = [
+    (
+        "knowledge/certificates.toml",
+        "certificates.rs",
+        certificates::generated,
+    ),
+    (
+        "knowledge/key-forms.toml",
+        "key_forms.rs",
+        key_forms::generated,
+    ),
+    ("knowledge/poolers.toml", "poolers.rs", poolers::generated),
+    (
+        "knowledge/statements.toml",
+        "statements.rs",
+        poolers::statements,
+    ),
+];
+type ClientTable = (&'static str, &'static str, Generated);
+type Generated = fn(&str) -> Result<String, String>;
 /// The folder of the drivers.
 const DRIVERS: &str = "knowledge/drivers";
 
@@ -98,6 +125,9 @@ fn main() {
     ] {
         println!("cargo:rerun-if-changed={table}");
     }
+    for (table, _, _) in CLIENT {
+        println!("cargo:rerun-if-changed={table}");
+    }
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let read = || {
         let pages = pages(Path::new("causes"))?;
@@ -116,6 +146,7 @@ fn main() {
             tokens,
             parameters,
             drivers::generated(Path::new(DRIVERS))?,
+            client_tables()?,
         ))
     };
     match read() {
@@ -128,6 +159,7 @@ fn main() {
             tokens,
             parameters,
             drivers,
+            tables,
         )) => {
             let write = |name: &str, text: String| {
                 std::fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
@@ -142,6 +174,9 @@ fn main() {
             write("tokens.rs", generated_tokens(&tokens));
             write("driver_parameters.rs", generated_parameters(&parameters));
             write("drivers.rs", drivers);
+            for (name, text) in tables {
+                write(name, text);
+            }
         }
         Err::<_, String>(why) => println!("cargo::error={why}"),
     }
@@ -207,6 +242,16 @@ fn parameters() -> Result<Vec<ParameterRow>, String> {
         std::fs::read_to_string(PARAMETERS).map_err(|error| format!("{PARAMETERS}: {error}"))?;
     driver_parameters::parameters(&table)
         .map_err(|(line, why)| format!("{PARAMETERS}:{line}: {why}"))
+}
+
+/// What drivers do, by subject.
+fn client_tables() -> Result<Vec<(&'static str, String)>, String> {
+    let read = |(table, name, generated): ClientTable| {
+        let text = std::fs::read_to_string(table).map_err(|error| format!("{table}: {error}"))?;
+        let rust = generated(&text).map_err(|why| format!("{table}: {why}"))?;
+        Ok((name, rust))
+    };
+    CLIENT.into_iter().map(read).collect()
 }
 
 /// Every page, by its family and code.

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 /// A list, printed as a slice.
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub struct List<T>(Vec<T>);
+pub struct List<T>(pub Vec<T>);
 
 impl<T> Default for List<T> {
     fn default() -> Self {
