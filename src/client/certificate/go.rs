@@ -80,8 +80,8 @@ fn of_path(own: &X509Ref, chain: &Chain<'_>) -> Vec<Flaw> {
             return vec![unknown(cert, depth, Some(why.to_owned()))];
         }
         if properties::unimplemented_signature(cert) {
-            let why = "x509: cannot verify signature: algorithm unimplemented";
-            return vec![unknown(cert, depth, Some(why.to_owned()))];
+            let parent = name_of(cert.issuer_name());
+            return vec![Flaw::new("unimplemented", depth).with("parent", parent)];
         }
         match properties::insecure_signature(cert) {
             Some("MD5-RSA") => {

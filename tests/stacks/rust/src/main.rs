@@ -11,7 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -29,19 +31,40 @@ struct Any(CryptoProvider);
 
 impl ServerCertVerifier for Any {
     fn verify_server_cert(
-        &self, _: &CertificateDer<'_>, _: &[CertificateDer<'_>], _: &ServerName<'_>, _: &[u8], _: UnixTime,
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         Ok(ServerCertVerified::assertion())
     }
     fn verify_tls12_signature(
-        &self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct,
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
     }
     fn verify_tls13_signature(
-        &self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct,
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
@@ -51,15 +74,21 @@ impl ServerCertVerifier for Any {
 fn rustls(port: &str, host: &str, roots: &str, demand: &str) -> Result<(), Failure> {
     let mut raw = dial(port)?;
     let provider = ring::default_provider();
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider.clone())).with_safe_default_protocol_versions()?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
+        .with_safe_default_protocol_versions()?;
     let config = match demand {
-        "none" => builder.dangerous().with_custom_certificate_verifier(Arc::new(Any(provider))).with_no_client_auth(),
+        "none" => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Any(provider)))
+            .with_no_client_auth(),
         _ => {
             let mut store = RootCertStore::empty();
             for cert in CertificateDer::pem_file_iter(roots)? {
                 store.add(cert?)?;
             }
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::new(provider)).build()?;
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::new(provider))
+                    .build()?;
             builder.with_webpki_verifier(verifier).with_no_client_auth()
         }
     };
@@ -102,10 +131,16 @@ fn main() {
     };
     println!("version rustls 0.23\nversion native-tls 0.2");
     for demand in ["none", "name"] {
-        println!("rustls\t{demand}\t{}", said(rustls(port, host, roots, demand)));
+        println!(
+            "rustls\t{demand}\t{}",
+            said(rustls(port, host, roots, demand))
+        );
     }
     for demand in ["none", "chain", "name"] {
-        println!("native-tls\t{demand}\t{}", said(native(port, host, roots, demand)));
+        println!(
+            "native-tls\t{demand}\t{}",
+            said(native(port, host, roots, demand))
+        );
     }
 }
 
