@@ -32,6 +32,8 @@ pub struct Session {
     frames: Frames,
     /// What ParameterStatus messages told, by name; kept up to date.
     pub parameters: BTreeMap<String, String>,
+    /// Their names as they came at start-up: a pooler has an order of its own.
+    pub reported: Vec<String>,
     /// BackendKeyData's process id: the server's, or a number that a pooler
     /// made up.
     pub backend_pid: Option<i32>,
@@ -117,6 +119,7 @@ impl Session {
         Self {
             frames,
             parameters,
+            reported: Vec::new(),
             backend_pid,
             in_transaction: false,
             notices: Vec::new(),

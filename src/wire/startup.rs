@@ -192,6 +192,8 @@ pub struct Login {
     waiting: Option<Frame>,
     sasl: Sasl,
     parameters: BTreeMap<String, String>,
+    /// Their names in the order of the messages.
+    reported: Vec<String>,
     backend_pid: Option<i32>,
 }
 
@@ -228,6 +230,7 @@ impl Login {
             waiting: None,
             sasl: Sasl::Idle,
             parameters: BTreeMap::new(),
+            reported: Vec::new(),
             backend_pid: None,
         }
     }
@@ -289,7 +292,8 @@ impl Login {
 
     /// The session, and what was seen on the way to it.
     pub fn into_session(self) -> (Session, Exchange) {
-        let session = Session::new(self.frames, self.parameters, self.backend_pid);
+        let mut session = Session::new(self.frames, self.parameters, self.backend_pid);
+        session.reported = self.reported;
         (session, self.exchange)
     }
 
@@ -555,6 +559,9 @@ impl Login {
                     return Err(StartupEnd::Protocol(
                         "it sends an endless list of parameters".to_owned(),
                     ));
+                }
+                if !self.parameters.contains_key(&name) {
+                    self.reported.push(name.clone());
                 }
                 self.parameters.insert(name, value);
             }

@@ -8,6 +8,7 @@ mod attrs;
 mod classify;
 mod facts;
 mod notes;
+pub mod pooler;
 mod read_only;
 mod replication;
 mod slots;
@@ -16,7 +17,7 @@ mod versions;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cause::{pooler, protocol, server};
+use crate::cause::{self, protocol, server};
 use crate::config::{Endpoint, Target, TargetSessionAttrs};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
@@ -71,7 +72,7 @@ pub async fn probe(
     let answered = SystemTime::now();
     let (nature, unmet) = looked.nature(session, &facts, ctx).await?;
 
-    notes::note(record, session, &facts, nature);
+    notes::note(record, session, &facts, nature, endpoint);
     if let Some(finding) = unmet {
         return Err(finding);
     }
@@ -241,7 +242,7 @@ impl Looked<'_> {
         if queued {
             let told = in_words(waited);
             record.warn(
-                self.finding(&pooler::WAIT)
+                self.finding(&cause::pooler::WAIT)
                     .with("error", format!("the first query waited {told} for one"))
                     .with("waited", told)
                     .with("waited_ms", ms(waited))
@@ -258,7 +259,7 @@ impl Looked<'_> {
             }
             QueryError::Late => match self.pooler {
                 Some(_) => self
-                    .finding(&pooler::WAIT)
+                    .finding(&cause::pooler::WAIT)
                     .with("error", "no reply to the query"),
                 None => self
                     .finding(&server::TIMEOUT)

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::config::{Target, TargetSessionAttrs};
+use crate::client::pooler::Mode;
+use crate::config::{Endpoint, Target, TargetSessionAttrs};
 use crate::finding::Composed;
 use crate::report::StageRecord;
 use crate::text;
@@ -12,10 +13,16 @@ use crate::wire::session::Session;
 use super::attrs::Nature;
 use super::classify::usable_slots;
 use super::facts::Facts;
-use crate::stage::auth::server_or_pooler::pooler_by_key;
+use super::pooler::Seen;
 
 /// Writes down what was seen.
-pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, nature: Nature) {
+pub(super) fn note(
+    record: &mut StageRecord,
+    session: &Session,
+    facts: &Facts,
+    nature: Nature,
+    endpoint: &Endpoint,
+) {
     let text = |name: &str| facts.text(name).map(str::to_owned);
     let reported = |name: &str| session.parameters.get(name).cloned();
     record.fact(
@@ -105,17 +112,14 @@ pub(super) fn note(record: &mut StageRecord, session: &Session, facts: &Facts, n
     if nature.standby == Some(true) {
         record.fact("replay_lag_s", facts.seconds("replay_lag"));
     }
-    let other_pid = facts
-        .integer("pid")
-        .zip(session.backend_pid)
-        .is_some_and(|(theirs, ours)| theirs != i64::from(ours));
-    let pooler = if other_pid {
-        Some("the session's process ID differs from the server's")
-    } else {
-        pooler_by_key(session)
-    };
-    record.fact("pooler", pooler.is_some());
-    record.fact("pooler_seen_by", pooler);
+    let seen = Seen::of(session, facts, endpoint);
+    let pooler = seen.as_ref().map(|seen| seen.pooler);
+    record.fact("pooler", seen.is_some());
+    record.fact("pooler_seen_by", seen.as_ref().map(|seen| seen.sign));
+    let product = pooler.and_then(|pooler| pooler.product);
+    record.fact("pooler_name", product.map(|product| product.name));
+    let mode = pooler.and_then(|pooler| pooler.mode);
+    record.fact("pooler_mode", mode.map(Mode::as_str));
 }
 
 /// Seconds since 1970 as RFC 3339, to the millisecond.

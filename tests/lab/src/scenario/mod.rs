@@ -58,6 +58,7 @@ mod pooler;
 mod pooler_pasted;
 mod pooler_queue;
 mod pooler_secret;
+mod pooler_told;
 mod protocol;
 mod provider;
 mod provider_rows;
@@ -179,6 +180,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("pooler", pooler::SCENARIOS),
     ("pooler", pooler_pasted::SCENARIOS),
     ("pooler", pooler_secret::SCENARIOS),
+    ("pooler", pooler_told::SCENARIOS),
     ("pooler", provider::SCENARIOS),
     ("pooler", provider_rows::SCENARIOS),
     ("pooler", haproxy::SCENARIOS),
