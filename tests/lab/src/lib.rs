@@ -49,7 +49,7 @@ pub use netns::Netns;
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use pgpool::Pgpool;
 pub use postgres::{Postgres, PostgresBuilder};
-pub use process::Tool;
+pub use process::{Finished, Service, Tool};
 pub use proxy::{Blackhole, Fault, IdleEnd, Peer, Stream, Then, free_port};
 pub use recording::{Answer, RecordingServer, Shown};
 pub use run::{Outcome, ask_oracle, command, oracle_agrees, verify};

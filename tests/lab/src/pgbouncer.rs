@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::certs::{Issued, write_mode};
 use crate::conn::Conn;
 use crate::lab::Lab;
+use crate::netns::Netns;
 use crate::process::{Service, Tool, is_root};
 use crate::proxy::free_port;
 
@@ -17,6 +18,8 @@ pub struct PgBouncerBuilder<'a> {
     users: Vec<(String, String)>,
     settings: Vec<String>,
     tls: Option<Issued>,
+    netns: Option<String>,
+    port: Option<u16>,
 }
 
 impl<'a> PgBouncerBuilder<'a> {
@@ -28,6 +31,8 @@ impl<'a> PgBouncerBuilder<'a> {
             users,
             settings: Vec::new(),
             tls: None,
+            netns: None,
+            port: None,
         }
     }
 
@@ -55,10 +60,17 @@ impl<'a> PgBouncerBuilder<'a> {
         self
     }
 
+    /// Runs inside a network namespace, on this port.
+    pub fn netns(mut self, netns: &Netns, port: u16) -> Self {
+        self.netns = Some(netns.name().to_owned());
+        self.port = Some(port);
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Result<PgBouncer> {
         let dir = self.lab.dir("pgbouncer")?;
-        let port = free_port();
+        let port = self.port.unwrap_or_else(free_port);
         let users: String = self
             .users
             .iter()
@@ -89,9 +101,13 @@ impl<'a> PgBouncerBuilder<'a> {
         }
         let tool = Tool::new("pgbouncer")
             .arg(dir.join("pgbouncer.ini").display())
+            .netns(self.netns.clone())
             .user("postgres");
         let service = tool.serve(dir.join("log"), "TERM")?;
-        service.wait_ready(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        service.wait_ready(|| match self.netns {
+            Some(_) => service.log().contains("process up"),
+            None => TcpStream::connect(("127.0.0.1", port)).is_ok(),
+        })?;
         Ok(PgBouncer { service, port })
     }
 }

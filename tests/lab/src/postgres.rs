@@ -82,6 +82,7 @@ pub struct PostgresBuilder<'a> {
     listen: String,
     host: Option<String>,
     netns: Option<String>,
+    port: Option<u16>,
     sql: Vec<String>,
     unready: bool,
     own_cluster: bool,
@@ -101,6 +102,7 @@ impl<'a> PostgresBuilder<'a> {
             listen: "127.0.0.1".to_owned(),
             host: None,
             netns: None,
+            port: None,
             sql: Vec::new(),
             unready: false,
             own_cluster: false,
@@ -169,6 +171,12 @@ impl<'a> PostgresBuilder<'a> {
         self
     }
 
+    /// Listens on this port, for hosts whose ports are all the lab's.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
     /// Runs this as superuser in `appdb` once the server is up.
     pub fn sql(mut self, sql: &str) -> Self {
         self.sql.push(sql.to_owned());
@@ -201,7 +209,7 @@ impl<'a> PostgresBuilder<'a> {
             .args([template.display(), data.display()])
             .succeed()?;
 
-        let port = free_port();
+        let port = self.port.unwrap_or_else(free_port);
         let first = self.listen.split(',').next().unwrap_or_default().to_owned();
         let host = self.host.unwrap_or(if first == "*" {
             "127.0.0.1".to_owned()
