@@ -1,0 +1,114 @@
+//! Runs dbdoctor on what was recorded.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use dbdoctor_lab::Tool;
+use serde_json::Value;
+
+use crate::each_pair;
+use crate::servers::Host;
+use crate::tables::{Driver, SetUp, Tables, rows};
+
+/// How many of a hundred pairs must agree, those of known.tsv among them.
+const ENOUGH: f64 = 98.0;
+
+/// How long dbdoctor may take for a pair.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Fails where dbdoctor disagrees and known.tsv does not say why, and where too many do.
+pub fn run(tables: &Tables, host: &Host) -> Result<()> {
+    let causes = Causes::read()?;
+    let known = rows("known.tsv", 3)?;
+    let pairs = tables.pairs()?;
+    let recorded: BTreeMap<_, _> = (tables.recorded.iter())
+        .map(|row| ((row.setup.as_str(), row.driver.as_str()), row))
+        .collect();
+    let judged = each_pair(&pairs, |setup, driver| {
+        let report = dbdoctor(host, setup, driver)
+            .with_context(|| format!("{} on {}", driver.name, setup.name))?;
+        Ok(report["verdict"].clone())
+    })?;
+
+    let mut by_driver: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for ((setup, driver), verdict) in pairs.iter().zip(judged) {
+        let did = recorded
+            .get(&(setup.name.as_str(), driver.name.as_str()))
+            .with_context(|| format!("{} on {} is not recorded", driver.name, setup.name))?;
+        let cause = verdict["cause"].as_str().unwrap_or_default();
+        let agrees = match verdict["status"] == "fail" {
+            true => causes.fit(cause, &did.outcome),
+            // What later statements do is a warning.
+            false => ["connects", "statement"].contains(&did.outcome.as_str()),
+        };
+        let (agreed, all) = by_driver.entry(driver.name.as_str()).or_default();
+        *all += 1;
+        *agreed += u32::from(agrees);
+        if !agrees {
+            let said = match verdict["status"].as_str() {
+                Some("fail") => cause,
+                status => status.unwrap_or("no verdict"),
+            };
+            let is_known = known
+                .iter()
+                .any(|row| row[0] == setup.name && row[1] == driver.name);
+            let mark = if is_known { "known: " } else { "" };
+            let line = format!(
+                "{mark}{}\t{}\t{}\tdbdoctor: {said}\t{}",
+                setup.name, driver.name, did.outcome, did.text
+            );
+            eprintln!("{line}");
+            wrong.extend((!is_known).then_some(line));
+        }
+    }
+    for (driver, (agreed, all)) in &by_driver {
+        eprintln!("{driver}: {agreed} of {all} agree");
+    }
+    let (agreed, all) = by_driver
+        .values()
+        .fold((0, 0), |(agreed, all), one| (agreed + one.0, all + one.1));
+    let share = 100.0 * f64::from(agreed) / f64::from(all);
+    eprintln!("{agreed} of {all} pairs agree: {share:.1} of 100");
+    ensure!(wrong.is_empty(), "{} pairs disagree", wrong.len());
+    ensure!(share >= ENOUGH, "{share:.1} of 100 agree, not {ENOUGH}");
+    Ok(())
+}
+
+/// What dbdoctor reports for a pair.
+fn dbdoctor(host: &Host, setup: &SetUp, driver: &Driver) -> Result<Value> {
+    let home = setup.home(host)?;
+    let spelled = driver.spell(&setup.connection).context("no spelling")?;
+    let mut tool: Tool = host
+        .tool(env!("CARGO_BIN_EXE_dbdoctor"))
+        .args(["check", "--json", "--url"])
+        .arg(host.fill(&spelled, &home));
+    if let Some(profile) = &driver.profile {
+        tool = tool.args(["--as", profile]);
+    }
+    let done = setup.surround(host, &home, tool)?.run(LIMIT)?;
+    std::fs::remove_dir_all(&home)?;
+    serde_json::from_str(&done.stdout).with_context(|| format!("no report: {done}"))
+}
+
+/// The kinds of failure that dbdoctor's causes are.
+struct Causes(Vec<Vec<String>>);
+
+impl Causes {
+    fn read() -> Result<Self> {
+        Ok(Causes(rows("causes.tsv", 2)?))
+    }
+
+    /// Whether a cause is of this kind. The row with the longest beginning counts.
+    fn fit(&self, cause: &str, kind: &str) -> bool {
+        let begins = |row: &&Vec<String>| {
+            cause == row[0]
+                || cause
+                    .strip_prefix(&row[0])
+                    .is_some_and(|r| r.starts_with('.'))
+        };
+        let row = self.0.iter().filter(begins).max_by_key(|row| row[0].len());
+        row.is_some_and(|row| row[1].split(' ').any(|one| one == kind))
+    }
+}
