@@ -249,7 +249,7 @@ fn keywords(rest: &str) -> Option<String> {
         let (name, value) = pair.split_once('=')?;
         add(name, value)?;
     }
-    Some(parts.join(" "))
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 fn decoded(text: &str) -> Option<String> {
