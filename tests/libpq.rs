@@ -534,6 +534,7 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
 
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
     let surroundings = System {
+        process: None,
         vars: variables
             .iter()
             .map(|(name, value)| (OsString::from(name), OsString::from(value)))
@@ -609,6 +610,7 @@ fn probe(target: &str, surroundings: &System) -> (Result<Target, &'static str>, 
         std::time::Instant::now(),
         &mut report,
         &mut record,
+        &mut None,
     ));
     let mut said = format!("{report:?} {record:?}");
     let verdict = verdict.map_err(|finding| {
@@ -962,6 +964,7 @@ fn lists_lead_to_the_same_ends() {
     ];
     let home = tempfile::tempdir().unwrap();
     let surroundings = System {
+        process: None,
         vars: BTreeMap::new(),
         home: Some(home.path().to_owned()),
         cwd: home.path().to_owned(),

@@ -1034,6 +1034,7 @@ fn probe(target: Option<&str>, surroundings: &System) -> String {
         std::time::Instant::now() + std::time::Duration::from_secs(5),
         &mut report,
         &mut record,
+        &mut None,
     ));
     let said = |finding: &Finding| {
         format!(

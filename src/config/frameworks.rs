@@ -174,7 +174,7 @@ mod tests {
         let (mut report, mut record) = (TargetReport::default(), StageRecord::new(Stage::Config));
         record.begin();
         let args = Request::default();
-        let resolver = Resolver::new(&args, around, &mut report, &mut record);
+        let mut resolver = Resolver::new(&args, around, &mut report, &mut record);
         let target = resolver.resolve(None).unwrap();
         let end = &target.endpoints[0];
         let password = end
