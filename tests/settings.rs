@@ -220,7 +220,7 @@ fn what_people_write() {
         ),
         (
             "jdbc:postgresql://app:c4n4rypw@db/app",
-            "config.url.syntax",
+            "driver.url",
             "fail",
         ),
         (
