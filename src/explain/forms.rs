@@ -69,6 +69,7 @@ const FIRST: &[&str] = &[
     r"\] {user}@{dbname} (?:FATAL|ERROR|LOG|DETAIL|HINT|PANIC|WARNING|STATEMENT):",
     r"connection received: host={client} port=[0-9]+",
     r"connection auth(?:enticated|orized): (?:identity=.*? )?user={user} database={dbname}",
+    r"\bS-0x[0-9a-f]+: {dbname}/{user}@unix:{port}",
     r"\bS-0x[0-9a-f]+: {dbname}/{user}@{address}:{port}",
     r"\bS-0x[0-9a-f]+: {dbname}/{user}@{host}:{port}",
     r"\bC-0x[0-9a-f]+: {dbname}/{user}@{client}:[0-9]+",

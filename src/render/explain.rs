@@ -152,7 +152,7 @@ fn recognised(page: &mut Page, one: &Match, style: &Style) {
 fn from_text(page: &mut Page, values: &Values, style: &Style) {
     let told = in_words(values);
     if !told.is_empty() {
-        section(page, "From the text", style, |page, indent| {
+        section(page, "In the text", style, |page, indent| {
             let blanks = " ".repeat(indent);
             page.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, &told);
         });

@@ -95,7 +95,7 @@ pub const SCENARIOS: &[Scenario] = &[
     case!(
         "config-driver-asyncpg-ssl-true",
         "asyncpg wants a mode, not a truth value",
-        Expect::Warn("config.param.invalid"),
+        Expect::Fail("driver.param.refused"),
         |lab| url(lab, "postgresql+asyncpg://", "?ssl=true")
     ),
     case!(
