@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use super::text::Text;
+use super::text::{Line, Text};
 use crate::cause::{self, Cause, FixRow};
 use crate::message::{Finder, Pattern, Phase, Weight};
 
@@ -57,6 +57,10 @@ pub struct Stated {
     pub anchor: &'static str,
     /// How many characters the pieces give.
     pub length: usize,
+    /// How deep in the message's chain of exceptions its deepest piece stands.
+    pub depth: i32,
+    /// Whether a piece of it is a server's DETAIL.
+    pub is_detail: bool,
 }
 
 /// How far apart the pieces may stand, in lines.
@@ -84,26 +88,36 @@ pub fn stated(text: &Text, at: usize) -> Vec<Stated> {
     let Some(line) = text.lines.get(at) else {
         return Vec::new();
     };
-    let is_near = |pattern: &Pattern| {
-        text.beside(at, NEAR)
-            .any(|line| pattern.is_in(&line.folded))
+    let near = |pattern: &Pattern| {
+        let mut beside = text.beside(at, NEAR);
+        beside.find(|line| pattern.is_in(&line.folded) || line.is_spoken(pattern))
     };
-    let found = INDEX.find(&line.folded).into_iter();
-    let stated = found.filter_map(|(anchor, compiled)| {
-        let others = compiled.others.iter();
-        let lengths: Option<Vec<usize>> = others
-            .map(|wordings| {
-                wordings
-                    .iter()
-                    .find(|one| is_near(one))
-                    .map(Pattern::weight)
-            })
-            .collect();
-        let length = anchor.weight() + lengths?.iter().sum::<usize>();
-        (!compiled.none.iter().any(is_near)).then_some(Stated {
+    let mut found = INDEX.find(&line.folded);
+    if let Some(spoken) = line.spoken() {
+        // What a program says without its name is found already.
+        let named = INDEX.find(&spoken).into_iter();
+        found.extend(named.filter(|(anchor, _)| !anchor.is_in(&line.folded)));
+    }
+    let stated = found.into_iter().filter_map(|(anchor, compiled)| {
+        let others = compiled.others.iter().map(|wordings| {
+            let found = |one: &Pattern| Some((one.weight(), near(one)?));
+            wordings.iter().find_map(found)
+        });
+        let others: Vec<(usize, &Line)> = others.collect::<Option<_>>()?;
+        if compiled.none.iter().any(|one| near(one).is_some()) {
+            return None;
+        }
+        let length = others.iter().map(|(length, _)| length).sum::<usize>();
+        let own = || {
+            let lines = others.iter().map(|(_, line)| *line);
+            lines.filter(|other| other.message == line.message)
+        };
+        Some(Stated {
             fact: compiled.fact,
             anchor: compiled.anchor,
-            length,
+            length: anchor.weight() + length,
+            depth: own().map(|line| line.depth).fold(line.depth, i32::max),
+            is_detail: own().chain([line]).any(Line::is_detail),
         })
     });
     stated.collect()

@@ -7,8 +7,9 @@ use std::io::{self, BufRead, Read as _};
 
 use super::rules::{Said, read_line};
 use super::text::Text;
-use super::{moment, refine, signs};
+use super::{fact, moment, refine, signs};
 use crate::cause::{Cause, client, family, pooler};
+use crate::message::Weight;
 
 /// So many bytes are read at once.
 const BLOCK: usize = 1 << 20;
@@ -36,6 +37,14 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// Whether it may be what another failure comes of. Where a line is the word of a
+    /// pool or pooler that it cannot connect, what else it says is how that came.
+    fn is_reason(&self) -> bool {
+        let stated = fact::stated(&self.text, self.at).into_iter();
+        let mut firsts = stated.filter_map(|it| it.fact.causes.first());
+        is_reason(self.cause) && !firsts.any(|cause| cause.is_any(CONSEQUENCES))
+    }
+
     /// The line's number in the whole input, from 1.
     pub fn line(&self) -> usize {
         self.text.lines.get(self.at).map_or(0, |line| line.number)
@@ -233,7 +242,7 @@ impl Reading {
     /// A pool that ran dry because no connection could be made is a consequence, and so
     /// is a pooler's word that it cannot connect: what kept them from it comes first.
     fn yield_to_reasons(&mut self) {
-        let reasons = self.best.values().filter(|it| is_reason(it.cause));
+        let reasons = self.best.values().filter(|it| it.is_reason());
         let Some(most) = reasons.clone().map(|it| it.score).max() else {
             return;
         };
@@ -246,7 +255,8 @@ impl Reading {
             .values_mut()
             .filter(|it| it.cause.is_any(CONSEQUENCES))
         {
-            let in_use = signs::POOL_IN_USE.iter().any(|sign| it.text.mentions(sign));
+            let in_use = signs::POOL_IN_USE.iter().any(|sign| it.text.mentions(sign))
+                && !it.text.mentions(signs::POOL_EMPTY);
             if !in_use && (line <= it.line() || it.text.is_one_message(it.at, line)) {
                 it.score = it.score.min(most - 1);
             }
@@ -309,6 +319,7 @@ fn candidates(text: &Text, lines: &[usize]) -> Vec<Candidate> {
     let mut out = Vec::new();
     for at in lines {
         let mut retry = None;
+        let depth = text.lines.get(*at).map_or(0, |line| line.depth);
         for mut said in read_line(text, *at) {
             let is_retry = *retry.get_or_insert_with(|| text.is_retry(*at));
             if is_retry {
@@ -317,8 +328,8 @@ fn candidates(text: &Text, lines: &[usize]) -> Vec<Candidate> {
             moment::decide(text, *at, &mut said);
             out.push(Candidate {
                 at: *at,
-                depth: text.lines.get(*at).map_or(0, |line| line.depth),
-                is_detail: text.is_detail(*at),
+                depth: said.depth.unwrap_or(depth),
+                is_detail: said.is_detail || text.is_detail(*at),
                 said,
             });
         }
@@ -345,7 +356,13 @@ fn settle(candidates: &mut [Candidate]) {
         return;
     };
     let root = most(&|it| it.depth == depth, candidates);
+    // A fact says what the words inside it mean here, unless they are as sure.
+    let says_more = |said: &Said| {
+        let exact = said.fact.is_some_and(|fact| fact.weight == Weight::Exact);
+        exact && root < super::UNSURE
+    };
     let outer = candidates.iter_mut().filter(|it| it.depth < depth);
+    let outer = outer.filter(|it| !says_more(&it.said));
     outer.for_each(|it| it.said.lower(root.saturating_sub(3)));
 }
 

@@ -25,6 +25,10 @@ pub struct Said {
     pub pattern: &'static str,
     /// The fact, where it is one.
     pub fact: Option<&'static Fact>,
+    /// How deep in a chain of exceptions the deepest piece of that fact stands.
+    pub depth: Option<i32>,
+    /// Whether a piece of it is a server's DETAIL.
+    pub is_detail: bool,
 }
 
 impl Said {
@@ -193,6 +197,8 @@ pub fn read_line(text: &Text, at: usize) -> Vec<Said> {
             phase,
             pattern: it.text,
             fact: None,
+            depth: None,
+            is_detail: false,
         });
     }
     said
@@ -224,6 +230,8 @@ fn facts(text: &Text, at: usize, context: Context) -> Vec<Said> {
             phase: refine::phase(text, at, fact.phase),
             pattern: stated.anchor,
             fact: Some(fact),
+            depth: Some(stated.depth),
+            is_detail: stated.is_detail,
         })
     });
     said.collect()
@@ -261,6 +269,8 @@ fn own_codes(folded: &str) -> Vec<Said> {
             phase: None,
             pattern: "",
             fact: None,
+            depth: None,
+            is_detail: false,
         })
         .collect()
 }
@@ -286,6 +296,8 @@ fn sqlstate(text: &str, folded: &str) -> Option<Said> {
             phase: None,
             pattern: "",
             fact: None,
+            depth: None,
+            is_detail: false,
         })
     })
 }

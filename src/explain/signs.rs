@@ -241,6 +241,9 @@ pub const IN_CLEAR: &[&str] = &[
 /// Signs that a pool ran dry with its connections in use, and not because none came to be.
 pub const POOL_IN_USE: &[&str] = &["queuepool limit", "idle=0, waiting="];
 
+/// Sign that none came to be.
+pub const POOL_EMPTY: &str = "(total=0,";
+
 /// Files of database drivers, as stack traces name them.
 pub const FRAMES: &[&str] = &[
     "/asyncpg/",
@@ -298,6 +301,13 @@ pub const ROUTINE: &[&str] = &[
     "new connection to server",
     "login attempt",
     "stats:",
+];
+
+/// Those of them that are a fault where a text holds nothing else.
+pub const CLIENT_LOST: &[&str] = &[
+    "could not receive data from client",
+    "could not send data to client",
+    "unexpected eof on client connection",
 ];
 
 /// Who stops a server by intent says so first.

@@ -55,6 +55,8 @@ pub struct Line {
     pub entry: Option<Entry>,
     /// When it was written, as it says it.
     pub time: Option<String>,
+    /// Who is quoted, folded: a container, a program and its process.
+    origin: String,
     /// Source code that a stack trace quotes: it says nothing.
     pub code: bool,
     ours: bool,
@@ -200,8 +202,7 @@ impl Text {
 
     /// Whether a line is the DETAIL or HINT of an entry of a server's log.
     pub fn is_detail(&self, at: usize) -> bool {
-        let entry = self.lines.get(at).and_then(|line| line.entry.as_ref());
-        entry.is_some_and(|entry| entry.part == Part::Detail)
+        self.lines.get(at).is_some_and(Line::is_detail)
     }
 
     /// Whether it is a log of many messages, or a part of one.
@@ -233,7 +234,9 @@ impl Text {
         let has = |line: &Line, signs: &[&str]| signs.iter().any(|sign| line.folded.contains(sign));
         let part = line.entry.as_ref().map(|entry| entry.part);
         if part == Some(Part::Report) && has(line, signs::ROUTINE) {
-            return true;
+            // Of a lost client somebody asks where it is all that he has.
+            let alone = self.lines.iter().all(|other| other.message == line.message);
+            return !(alone && has(line, signs::CLIENT_LOST));
         }
         let before = self
             .lines
@@ -395,6 +398,23 @@ impl Line {
         self.frame
     }
 
+    /// Whether it is the DETAIL or HINT of an entry of a server's log.
+    pub fn is_detail(&self) -> bool {
+        let part = self.entry.as_ref().map(|entry| entry.part);
+        part == Some(Part::Detail)
+    }
+
+    /// The line after the name of who is quoted, where somebody is: a program's log
+    /// says there whose words they are.
+    pub fn spoken(&self) -> Option<String> {
+        (!self.origin.is_empty()).then(|| format!("{} {}", self.origin, self.folded))
+    }
+
+    /// Whether a text is in it with the name of who is quoted.
+    pub fn is_spoken(&self, pattern: &Pattern) -> bool {
+        self.spoken().is_some_and(|spoken| pattern.is_in(&spoken))
+    }
+
     /// What tells lines of the same words apart: who speaks.
     pub fn context_mark(&self) -> u64 {
         u64::from(self.ours) | u64::from(self.code) << 1
@@ -410,7 +430,8 @@ impl Line {
         let folded = fold(text);
         let speakers = speakers::of(&folded);
         // A container that is called postgres speaks for it.
-        let origin = !stripped.origin.is_empty() && speakers::of(&fold(stripped.origin)).ours;
+        let origin = fold(stripped.origin);
+        let named = speakers::of(&origin);
         Self {
             number,
             text: text.to_owned(),
@@ -419,8 +440,9 @@ impl Line {
             entry,
             time: time.map(str::to_owned),
             code: stripped.code,
-            ours: speakers.ours || origin,
-            ssh: speakers.ssh,
+            ours: speakers.ours || named.ours,
+            ssh: speakers.ssh || named.ssh,
+            origin,
             foreign: speakers.foreign,
             frame: is_frame(&folded),
             bare: folded.starts_with("fatal: ") || folded.starts_with("error: "),
