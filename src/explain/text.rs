@@ -404,6 +404,17 @@ impl Line {
         part == Some(Part::Detail)
     }
 
+    /// The process of the server's log that it is of, where it tells.
+    pub fn process(&self) -> Option<&str> {
+        let process = self.entry.as_ref().map(|entry| entry.process.as_str());
+        process.filter(|process| !process.is_empty())
+    }
+
+    /// Whether it is of PostgreSQL's own log, which puts two blanks after the severity.
+    pub fn is_of_server_log(&self) -> bool {
+        self.entry.is_some() && self.text.contains(":  ")
+    }
+
     /// The line after the name of who is quoted, where somebody is: a program's log
     /// says there whose words they are.
     pub fn spoken(&self) -> Option<String> {

@@ -125,17 +125,19 @@ impl<'a> Reader<'a> {
             return Read::default();
         };
         let own = self.reading(line.number, &line.text);
-        let process = process(&line.text);
+        let process = line.process();
         let near = text.around(at, NEAR).filter(|other| {
             // Another process's lines in a server's log are about another connection.
-            let theirs = self::process(&other.text);
+            let theirs = other.process();
             other.number != line.number
                 && (process.is_none() || theirs.is_none() || theirs == process)
         });
         let mut near: Vec<(usize, bool, Rc<Reading>)> = near
             .map(|other| {
                 let far = other.number.abs_diff(line.number);
-                let beside = far <= BESIDE && !begins_record(&other.text);
+                // What has a time of its own may be about something else.
+                let beside =
+                    far <= BESIDE && (other.time.is_none() || other.message == line.message);
                 (far, beside, self.reading(other.number, &other.text))
             })
             .collect();
@@ -183,7 +185,7 @@ impl<'a> Reader<'a> {
         let whole: Vec<Sighting> = whole.iter().flat_map(of).collect();
         gathered.take_unambiguous(&whole);
         let mut read = gathered.read;
-        read.is_server_log = is_server_log(&line.text);
+        read.is_server_log = line.is_of_server_log();
         read.finish(driver::of(text, at), driver::pooler_of(text, at));
         read
     }
@@ -231,35 +233,6 @@ fn captured(text: &Text, at: usize, cause: &Cause, said: &Said) -> Sighting {
         }));
     }
     found
-}
-
-/// The process that wrote a line of a log, where its prefix says so.
-fn process(line: &str) -> Option<&str> {
-    let severities = [
-        "FATAL: ", "ERROR: ", "LOG: ", "PANIC: ", "DETAIL: ", "HINT: ",
-    ];
-    let mut before = severities
-        .iter()
-        .filter_map(|it| Some(line.split_once(it)?.0));
-    let (_, rest) = before.next()?.rsplit_once('[')?;
-    let (id, _) = rest.split_once(']')?;
-    let is_number = !id.is_empty() && id.chars().all(|c| c.is_ascii_digit() || c == '-');
-    is_number.then_some(id)
-}
-
-/// Whether a line has a time of its own, and so may be about something else.
-fn begins_record(line: &str) -> bool {
-    let digits = line
-        .trim_start_matches(['[', '('])
-        .chars()
-        .take_while(char::is_ascii_digit);
-    digits.count() == 4
-}
-
-/// Whether a line is of PostgreSQL's own log: its prefix has a time and the process, and
-/// two blanks follow the severity.
-fn is_server_log(line: &str) -> bool {
-    begins_record(line) && process(line).is_some() && line.contains(":  ")
 }
 
 /// Values as they are found, each once.
