@@ -442,3 +442,27 @@ fn statements_of_pgbouncer_are_not_mended_by_their_own_setting() {
     let other = best("ERROR:  prepared statement \"s1\" does not exist");
     assert!(other.fixes[0].text.contains("statement cache"));
 }
+
+/// What is to be pasted is one whole command of a shell, with its values in it.
+#[test]
+fn commands_can_be_pasted() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/stacks");
+    let mut commands = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let corpus = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let texts = corpus.split("### ").filter_map(|it| it.split_once('\n'));
+        for (_, text) in texts {
+            let found = Explanation::of_text(text.trim_end()).matches;
+            let fixes = found.iter().flat_map(|it| &it.fixes);
+            commands.extend(fixes.filter_map(|fix| fix.command.clone()));
+        }
+    }
+    assert!(commands.len() >= 100, "{}", commands.len());
+    for command in commands {
+        let parsed = std::process::Command::new("sh")
+            .args(["-n", "-c", &command])
+            .status()
+            .unwrap();
+        assert!(parsed.success(), "{command}");
+    }
+}
