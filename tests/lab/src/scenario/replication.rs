@@ -126,12 +126,14 @@ pub const SCENARIOS: &[Scenario] = &[
             let pg = server(lab).start()?;
             let port = pg.port();
             let url = format!(
-                "jdbc:postgresql://127.0.0.1:{port}/appdb?user=app&replication=database&\
-                 preferQueryMode=simple"
+                "jdbc:postgresql://127.0.0.1:{port}/appdb?user=app&password={}&\
+                 replication=database&preferQueryMode=simple",
+                lab.password()
             );
             let asked = pg.conn().set("replication", "database");
             Ok(Case::target(url)
                 .password(lab.password())
+                .secret(lab.password())
                 .asks_psql(asked)
                 .keep(pg))
         },

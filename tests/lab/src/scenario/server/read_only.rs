@@ -41,10 +41,14 @@ fn fixed_by(words: &'static str) -> impl Fn(&Value) -> Result<()> {
 fn jdbc(lab: &Lab, servers: &[&Postgres], kind: &str) -> Case {
     let hosts: Vec<String> = servers.iter().map(|pg| pg.addr()).collect();
     let url = format!(
-        "jdbc:postgresql://{}/appdb?targetServerType={kind}&user=app",
-        hosts.join(",")
+        "jdbc:postgresql://{}/appdb?targetServerType={kind}&user=app&password={}",
+        hosts.join(","),
+        lab.password()
     );
-    Case::target(url).password(lab.password())
+    // pgjdbc does not read PGPASSWORD; psql, which is asked too, does.
+    Case::target(url)
+        .password(lab.password())
+        .secret(lab.password())
 }
 
 /// What the `server` stage says of a session in a sentence.
