@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use openssl::x509::X509;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,6 +18,17 @@ use crate::finding::{Finding, Fix, Observed, Status};
 
 /// The version of the JSON's shape; keys may be added within one.
 pub const SCHEMA_VERSION: u32 = 1;
+
+/// The certificates that an end showed, for whoever looks at them as another client.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// The host name or address that was asked for.
+    pub host: String,
+    /// As they were sent, the end's own first.
+    pub sent: Vec<X509>,
+    /// The trusted one that the verified chain ends in; none where nothing was verified.
+    pub anchor: Option<X509>,
+}
 
 /// What one stage found.
 #[derive(Clone, Debug)]
@@ -33,6 +45,8 @@ pub struct StageRecord {
     pub facts: Map<String, Value>,
     /// What is worth a word, the most important first.
     pub findings: Vec<Finding>,
+    /// The certificates that were shown, which are no part of the report.
+    pub presented: Option<Presented>,
     /// Failures that something later may still make good: a key while another
     /// may be accepted, a dead host while another may answer. They are
     /// warnings in a run that passes; see [`StageRecord::fail_all`].
@@ -51,6 +65,7 @@ impl StageRecord {
             summary: String::new(),
             facts: Map::new(),
             findings: Vec::new(),
+            presented: None,
             provisional: Vec::new(),
             begun: None,
             ended: None,

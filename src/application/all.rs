@@ -1,13 +1,15 @@
 //! `--as all`: every driver on the same settings.
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::client::{Driver, Profile};
+use crate::config::Target;
 use crate::config::request::{Request, Whose};
 use crate::finding::Status;
 use crate::report::{Report, Stage};
 
-use super::{Asked, Fared, differ, run};
+use super::{Asked, Fared, differ, form, settings};
 
 /// How one driver fared.
 pub struct Row {
@@ -57,37 +59,94 @@ pub fn drivers() -> Vec<Driver> {
         .collect()
 }
 
-/// Runs what differs from libpq's run, which `report` tells of, one of these drivers
-/// after the other; a way that was gone already is not gone again.
+/// With what the driver's TLS library refuses.
+fn judged(driver: Driver, fared: Fared) -> Fared {
+    match form::refused(driver, &fared) {
+        Some(refused) => Fared {
+            status: Status::Fail,
+            failure: Some((Stage::Tls, refused)),
+            ..fared
+        },
+        None => fared,
+    }
+}
+
+/// How many connections are made at once.
+const AT_ONCE: usize = 4;
+
+/// What is known of a driver's run.
+enum Way {
+    /// How it fared.
+    Known(Box<Fared>),
+    /// It goes the way of this number.
+    Goes(usize, Box<Target>),
+}
+
+/// Runs what differs from libpq's run, which `report` tells of; each way is gone once,
+/// however many of the drivers go it.
 pub async fn every_driver(
     report: &mut Report,
-    target: Option<&crate::config::Target>,
+    target: Option<&Target>,
     asked: &Asked<'_>,
     drivers: Vec<Driver>,
 ) {
     let psql = Fared::of(report, target.cloned());
-    let mut rows: Vec<Row> = Vec::new();
+    let mut ways: Vec<Target> = Vec::new();
+    let mut outcomes: Vec<(usize, Fared)> = Vec::new();
+    let mut under_way = JoinSet::new();
+    let mut found: Vec<(Driver, Way)> = Vec::new();
     for driver in drivers {
         let request = Request {
             whose: Whose::As(driver, "--as all"),
             password: false,
             ..asked.request.clone()
         };
-        let fared = run(&request, asked, |target| {
-            let gone = rows.iter().map(|row| &row.fared).find(|fared| {
-                let known = fared.target.as_ref();
-                known.is_some_and(|known| differ::same_habits(known, target))
-            });
-            let libpqs = || {
-                let ours = psql.target.as_ref()?;
-                let same = differ::same_way(target, ours, psql.status == Status::Pass);
-                same.then_some(&psql)
-            };
-            gone.or_else(libpqs).cloned()
-        })
-        .await;
-        rows.push(Row { driver, fared });
+        let ready = match settings(&request, asked).await {
+            Ok(ready) => ready,
+            Err(stopped) => {
+                found.push((driver, Way::Known(stopped)));
+                continue;
+            }
+        };
+        let ours = psql.target.as_ref();
+        let passed = psql.status == Status::Pass;
+        if ours.is_some_and(|ours| differ::same_way(&ready.target, ours, passed)) {
+            let fared = psql.with(ready.target);
+            found.push((driver, Way::Known(Box::new(fared))));
+            continue;
+        }
+        let known = ways
+            .iter()
+            .position(|known| differ::same_habits(known, &ready.target));
+        let number = known.unwrap_or(ways.len());
+        found.push((driver, Way::Goes(number, Box::new(ready.target.clone()))));
+        if known.is_some() {
+            continue;
+        }
+        ways.push(ready.target.clone());
+        while under_way.len() >= AT_ONCE {
+            outcomes.extend(under_way.join_next().await.and_then(Result::ok));
+        }
+        let until = asked.until;
+        under_way.spawn(async move { (number, ready.connect(until).await) });
     }
+    while let Some(outcome) = under_way.join_next().await {
+        outcomes.extend(outcome);
+    }
+    let gone = |number: usize| outcomes.iter().find(|(gone, _)| *gone == number);
+    let rows: Vec<Row> = found
+        .into_iter()
+        .filter_map(|(driver, way)| {
+            let fared = match way {
+                Way::Known(fared) => *fared,
+                Way::Goes(number, target) => gone(number)?.1.with(*target),
+            };
+            Some(Row {
+                driver,
+                fared: judged(driver, fared),
+            })
+        })
+        .collect();
     let facts: Vec<Value> = rows.iter().map(|row| row.fact(&psql)).collect();
     let connect = rows
         .iter()

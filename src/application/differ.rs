@@ -1,13 +1,14 @@
 //! Where a driver's way is another one than libpq's, and what of that explains a failure.
 
-use crate::cause::{Cause, auth, config, driver as codes, family, pooler, tls};
+use crate::cause::{Cause, auth, config, driver as codes, family, pooler as refusals, tls};
+use crate::client::pooler::{self, Pooler};
 use crate::client::profile::{Addresses, Hosts, Plan, Retry, Saslprep};
-use crate::client::{Driver, Profile};
+use crate::client::{Driver, Profile, startup};
 use crate::config::{Endpoint, Roots, SslMode, Target};
 use crate::finding::{Finding, Status, shown};
 use crate::report::Stage;
 
-use super::{Fared, said_of_psql, text_of, view};
+use super::{Fared, form, said_of_psql, text_of, view};
 
 /// Whether libpq's way to this target is the driver's: the same ends, names, encryption
 /// and trust. After a failure the driver's other habits count too.
@@ -123,7 +124,8 @@ pub fn explain(
     fared: &Fared,
     psql: &Fared,
 ) -> Finding {
-    let text = text_of(driver, &failed, fared.target.as_ref());
+    let by_library = || form::said(driver, fared).filter(|_| failed.cause.is_of(family::TLS_CERT));
+    let text = by_library().or_else(|| text_of(driver, &failed, fared.target.as_ref()));
     let problem = text
         .clone()
         .unwrap_or_else(|| failed.summary().trim_end_matches('.').to_owned());
@@ -174,11 +176,49 @@ pub fn explain(
         finding = finding.with(name, value);
     }
     let sqlstate_said = failed.value("message").or(failed.value("error")).map(shown);
+    if cause == &codes::STARTUP {
+        finding = refused_parameter(finding, driver, fared);
+    }
     finding = finding
         .word("server_error", sqlstate_said.unwrap_or(problem))
         .with_evidence_of(failed)
         .word("psql", psql_said);
     cured(finding, driver)
+}
+
+/// All that this driver sends and the pooler refuses, with what lets it through.
+fn refused_parameter(finding: Finding, driver: Driver, fared: &Fared) -> Finding {
+    let endpoint = fared.target.as_ref().and_then(|it| it.endpoints.first());
+    let provider = endpoint.and_then(|it| Pooler::at(&it.host, it.port));
+    // The others pass on what they do not know.
+    let product = provider
+        .and_then(|pooler| pooler.product)
+        .or_else(|| pooler::product("PgBouncer"));
+    let sent: Vec<&str> = view(fared)
+        .into_iter()
+        .flat_map(|view| &view.parameters)
+        .filter(|it| it.fate == "sent")
+        .map(|it| it.name.as_str())
+        .collect();
+    let refused = product.and_then(|product| startup::refused(&driver, &sent, product));
+    let Some(refused) = refused else {
+        return finding;
+    };
+    let finding = finding
+        .with("pooler", product.map(|product| product.name))
+        .with("setting", refused.setting.clone())
+        .with("rules_from", refused.source);
+    let finding = match refused.setting {
+        Some(setting) => finding.fix(
+            format!("Let the pooler ignore it with this line in its settings, beside what the line has already, and reload it: {setting}"),
+            None,
+        ),
+        None => finding,
+    };
+    match refused.cure {
+        Some(cure) => finding.fix(format!("Or keep the driver from sending it: {cure}."), None),
+        None => finding,
+    }
 }
 
 /// The fix in the driver's own spelling, before the page's.
@@ -230,7 +270,8 @@ fn reason(
             .startup
             .iter()
             .find(|(name, _)| said.contains(name.as_str()));
-        if let Some((name, _)) = own.filter(|_| cause == &pooler::PARAMETER || stage >= Stage::Auth)
+        if let Some((name, _)) =
+            own.filter(|_| cause == &refusals::PARAMETER || stage >= Stage::Auth)
         {
             return (&codes::STARTUP, vec![("parameter", name.clone())]);
         }

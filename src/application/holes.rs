@@ -2,11 +2,13 @@
 
 use crate::cause::{driver as codes, tcp};
 use crate::client::Driver;
+use crate::client::pooler::Mode;
+use crate::client::statements::{self, Named};
 use crate::config::catalog;
 use crate::finding::Finding;
 
 use super::differ::{cured, verifies};
-use super::{Fared, said_of_psql, view};
+use super::{Fared, form, said_of_psql, view};
 
 /// Parameters whose loss changes nothing that anyone relies on.
 const HARMLESS: &[&str] = &[
@@ -22,13 +24,14 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// The warnings.
-pub fn of(driver: Driver, fared: &Fared, psql: &Fared, pooler: bool) -> Vec<Finding> {
+pub fn of(driver: Driver, fared: &Fared, psql: &Fared) -> Vec<Finding> {
     let mut out = Vec::new();
     out.extend(unverified(driver, fared, psql));
     out.extend(ignored(driver, fared));
     out.extend(keepalive(driver, fared));
     out.extend(timeout(driver, fared));
-    out.extend(statements(driver, fared).filter(|_| pooler));
+    out.extend(form::refused_by_newer(driver, fared, psql));
+    out.extend(statements(driver, fared));
     let told = |finding| cured(finding, driver);
     out.into_iter().map(told).collect()
 }
@@ -118,16 +121,38 @@ fn meaning(name: &str) -> &'static str {
     }
 }
 
-/// Statements that it names, through a pooler.
+/// Statements that break where a pooler gives the next one to another session.
 fn statements(driver: Driver, fared: &Fared) -> Option<Finding> {
-    driver.profile.statements?;
+    let pooler = fared.pooler.as_ref()?;
+    let clash = statements::verdict(&driver, pooler)?;
+    let told = pooler.mode.map(Mode::as_str);
+    let name = pooler.product.map(|product| product.name);
+    // Of one that is not known, nothing says that it would.
+    if told.is_none() && name != Some("PgBouncer") {
+        return None;
+    }
+    let habit = match clash.named {
+        Named::TwoTrips => "prepares a statement and runs it in two exchanges",
+        _ => "names its prepared statements",
+    };
     let endpoint = fared.target.as_ref()?.endpoints.first()?.label();
-    Some(
-        Finding::new(&codes::STATEMENTS)
-            .with("driver", driver.to_string())
-            .with("endpoint", endpoint)
-            .with("pooler", "its sessions are not the server's"),
-    )
+    let finding = Finding::new(&codes::STATEMENTS)
+        .with("driver", driver.to_string())
+        .with("endpoint", endpoint)
+        .with("pooler", name)
+        .with("mode", told)
+        .with("error", clash.says)
+        .with("rules_from", clash.source)
+        .word("habit", habit)
+        .word("keeps", clash.pooler_setting)
+        .fix(format!("Set {} in {}.", clash.cure, clash.place), None);
+    Some(match told {
+        Some(_) => finding.word("gives", "gives every transaction another server"),
+        None => finding.word(
+            "gives",
+            "gives every transaction another server if its pool_mode is transaction",
+        ),
+    })
 }
 
 /// Keepalives that are asked for and not set.

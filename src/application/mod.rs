@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::client::{Driver, Profile};
+use crate::client::pooler::{Mode, Pooler};
+use crate::client::{self, Driver, Profile};
 use crate::config::Target;
 use crate::config::as_driver::view::View;
 use crate::config::request::{Request, TimeLimits, Whose};
+use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
 use crate::pipeline::{self, Ended};
-use crate::report::{Report, Stage, StageRecord};
+use crate::report::{Presented, Report, Stage, StageRecord};
 use crate::system::System;
 
 pub use all::{Row, drivers, every_driver};
@@ -43,12 +45,28 @@ pub struct Fared {
     pub failure: Option<(Stage, Finding)>,
     /// What it made of the settings.
     pub target: Option<Target>,
+    /// The server's certificates, where TLS was used.
+    pub presented: Option<Presented>,
+    /// Whether the server asked for a certificate of the client.
+    pub certificate_asked: bool,
+    /// The pooler that answered.
+    pub pooler: Option<Pooler>,
 }
 
 impl Fared {
+    /// The same of another client that went the same way.
+    fn with(&self, target: Target) -> Self {
+        Self {
+            target: Some(target),
+            ..self.clone()
+        }
+    }
+
     /// From a report of a run.
     fn of(report: &Report, target: Option<Target>) -> Self {
         let failure = first_failure(report);
+        let tls = report.find(Stage::Tls);
+        let asked = tls.and_then(|record| record.facts.get("client_certificate_asked"));
         Self {
             status: match failure {
                 Some(_) => Status::Fail,
@@ -56,8 +74,21 @@ impl Fared {
             },
             failure,
             target,
+            presented: tls.and_then(|record| record.presented.clone()),
+            certificate_asked: asked == Some(&json!(true)),
+            pooler: pooler_of(report),
         }
     }
+}
+
+/// The pooler that the server's facts tell of.
+fn pooler_of(report: &Report) -> Option<Pooler> {
+    let facts = &report.find(Stage::Server)?.facts;
+    let word = |name: &str| facts.get(name).and_then(serde_json::Value::as_str);
+    (facts.get("pooler") == Some(&json!(true))).then(|| Pooler {
+        product: word("pooler_name").and_then(client::pooler::product),
+        mode: word("pooler_mode").and_then(Mode::of),
+    })
 }
 
 fn first_failure(report: &Report) -> Option<(Stage, Finding)> {
@@ -85,9 +116,7 @@ pub async fn judge(
     target: Option<&Target>,
     asked: &Asked<'_>,
 ) {
-    if let Some(target) = target
-        && let Some(finding) = form::refused(report, driver, target)
-    {
+    if let Some(finding) = form::refused(driver, &Fared::of(report, target.cloned())) {
         for stage in [Stage::Auth, Stage::Server] {
             if report.find(stage).is_some_and(StageRecord::has_run) {
                 *report.stage(stage) = StageRecord::new(stage);
@@ -111,44 +140,57 @@ async fn libpq(asked: &Asked<'_>, driver: &Fared) -> Fared {
         password: false,
         ..asked.request.clone()
     };
-    run(&request, asked, |target| {
-        let theirs = driver.target.as_ref()?;
-        differ::same_way(theirs, target, driver.status == Status::Pass).then(|| driver.clone())
-    })
-    .await
+    let ready = match settings(&request, asked).await {
+        Ok(ready) => ready,
+        Err(stopped) => return *stopped,
+    };
+    let theirs = driver.target.as_ref();
+    let passed = driver.status == Status::Pass;
+    match theirs.is_some_and(|theirs| differ::same_way(theirs, &ready.target, passed)) {
+        true => driver.with(ready.target),
+        false => ready.connect(asked.until).await,
+    }
 }
 
-/// A run of its own. Where `known` has the outcome for its target, nothing is connected to.
-async fn run(
-    request: &Request,
-    asked: &Asked<'_>,
-    known: impl FnOnce(&Target) -> Option<Fared>,
-) -> Fared {
+/// A client that knows where to connect.
+struct Ready {
+    report: Report,
+    target: Target,
+    ctx: Ctx,
+}
+
+/// What a client makes of the settings, in a run of its own, or how it stops at them.
+async fn settings(request: &Request, asked: &Asked<'_>) -> Result<Box<Ready>, Box<Fared>> {
     let environment = crate::host_kind::detect(asked.around);
     let mut report = Report::new("check", &Stage::RUN, environment);
     let around = Arc::new(System {
         interactive: false,
         ..asked.around.as_ref().clone()
     });
-    let settings = pipeline::settings(&mut report, request, asked.limits, around, &mut ()).await;
-    let Some((target, ctx)) = settings else {
-        report.finish(false);
-        return Fared::of(&report, None);
-    };
-    if let Some(fared) = known(&target) {
-        return Fared {
-            target: Some(target),
-            ..fared
-        };
+    match pipeline::settings(&mut report, request, asked.limits, around, &mut ()).await {
+        Some((target, ctx)) => Ok(Box::new(Ready {
+            report,
+            target,
+            ctx,
+        })),
+        None => {
+            report.finish(false);
+            Err(Box::new(Fared::of(&report, None)))
+        }
     }
-    let until = asked.until;
-    let ended = pipeline::connect_as_far(&mut report, target, ctx, until, None, &mut ()).await;
-    let (Ended::Passed(connected) | Ended::Failed(connected)) = ended;
-    if let Some(session) = connected.session {
-        let _ = connected.ctx.within(session.close()).await;
+}
+
+impl Ready {
+    async fn connect(mut self, until: Stage) -> Fared {
+        let (report, ctx) = (&mut self.report, self.ctx);
+        let ended = pipeline::connect_as_far(report, self.target, ctx, until, None, &mut ()).await;
+        let (Ended::Passed(connected) | Ended::Failed(connected)) = ended;
+        if let Some(session) = connected.session {
+            let _ = connected.ctx.within(session.close()).await;
+        }
+        self.report.finish(false);
+        Fared::of(&self.report, Some(connected.target))
     }
-    report.finish(false);
-    Fared::of(&report, Some(connected.target))
 }
 
 /// Says what is different, in the report.
@@ -171,9 +213,7 @@ fn conclude(report: &mut Report, driver: Driver, fared: &Fared, psql: &Fared) {
             None => record.findings.insert(0, told),
         }
     }
-    let server = report.find(Stage::Server);
-    let pooler = server.is_some_and(|server| server.facts.get("pooler") == Some(&json!(true)));
-    for hole in holes::of(driver, fared, psql, pooler) {
+    for hole in holes::of(driver, fared, psql) {
         report.stage(Stage::Client).warn(hole);
     }
     report.stage(Stage::Client).end(None);

@@ -43,6 +43,12 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The mode of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        let known = [Self::Session, Self::Transaction];
+        known.into_iter().find(|mode| mode.as_str() == name)
+    }
+
     /// Its name in poolers' settings.
     pub fn as_str(self) -> &'static str {
         match self {

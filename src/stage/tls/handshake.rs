@@ -15,7 +15,7 @@ use crate::config::{Endpoint, Target, TlsSettings};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::peer::{commands, describe};
-use crate::report::{StageRecord, ms};
+use crate::report::{Presented, StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
 use crate::wire::tls::{name_text, sends_server_name};
@@ -120,7 +120,7 @@ pub(super) async fn shake(
         ));
     }
     if let Some((failure, error)) = failure {
-        note_chain(&tap, record);
+        note_chain(&tap, endpoint, record);
         let finding = judge
             .failed(failure, &error, refusal, &mut tls, record)
             .await;
@@ -242,12 +242,19 @@ fn connection(
     Ok(((ssl, server_name), tap))
 }
 
-/// The presented chain as a fact.
-fn note_chain(tap: &HandshakeLog, record: &mut StageRecord) {
-    let chain: Vec<Value> = tap.chain().iter().map(|c| facts::certificate(c)).collect();
-    if !chain.is_empty() {
-        record.fact("chain", chain);
+/// The presented chain, also as a fact.
+fn note_chain(tap: &HandshakeLog, endpoint: &Endpoint, record: &mut StageRecord) {
+    let sent = tap.chain();
+    if sent.is_empty() {
+        return;
     }
+    let chain: Vec<Value> = sent.iter().map(|c| facts::certificate(c)).collect();
+    record.fact("chain", chain);
+    record.presented = Some(Presented {
+        host: endpoint.host.clone(),
+        sent,
+        anchor: None,
+    });
 }
 
 /// Facts of a handshake that was completed, and the end that is near.
@@ -267,7 +274,7 @@ fn observe(
     record.fact("group", facts::group(ssl));
     let alpn = ssl.selected_alpn_protocol().map(String::from_utf8_lossy);
     record.fact("alpn", alpn.map(|name| name.into_owned()));
-    note_chain(tap, record);
+    note_chain(tap, endpoint, record);
     let own = ssl.peer_certificate();
     let days_left = own
         .as_ref()
@@ -321,6 +328,9 @@ fn observe(
     if prepared.verifies
         && let Some(verified) = ssl.verified_chain()
     {
+        if let Some(presented) = &mut record.presented {
+            presented.anchor = verified.iter().last().map(ToOwned::to_owned);
+        }
         let verified_name = target.checks_name();
         let check = ChainCheck {
             chain: &tap.chain(),

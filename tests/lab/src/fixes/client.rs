@@ -6,12 +6,26 @@ const NO_TARGET: &str =
     "explain fills in the target that a text names; else TARGET is the reader's";
 const NO_FAULT: &str = "found in an error message alone: there is nothing to run it on";
 
-pub(super) const RUN: &[FixRun] = &[FixRun::new(
-    "client.leaked-socket",
-    "ls -l",
-    "client-sockets-leak",
-    Then::Prints("-> socket:["),
-)];
+pub(super) const RUN: &[FixRun] = &[
+    FixRun::new(
+        "client.leaked-socket",
+        "ls -l",
+        "client-sockets-leak",
+        Then::Prints("-> socket:["),
+    ),
+    FixRun::new(
+        "driver.key",
+        "openssl pkcs8 -topk8 -nocrypt",
+        "driver-key",
+        Then::PassesWith("client.key", "client.plain.pk8"),
+    ),
+    FixRun::new(
+        "driver.key",
+        "openssl pkey",
+        "driver-stack-key-native-tls",
+        Then::PassesWith("client.key", "client.pkcs8.key"),
+    ),
+];
 
 pub(super) const NOT_RUN: &[Excuse] = &[
     ("client.cached-settings", "dbdoctor config", NO_FAULT),

@@ -92,6 +92,7 @@ pub mod stress_servers;
 mod tcp;
 mod tcp_pasted;
 mod through_driver;
+mod through_stack;
 mod tls;
 mod tunnel;
 mod tunnel_end;
@@ -106,6 +107,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("config", driver_scheme::SCENARIOS),
     ("config", driver_parameter::SCENARIOS),
     ("driver", through_driver::SCENARIOS),
+    ("driver", through_stack::SCENARIOS),
     ("config", config_files::SCENARIOS),
     ("config", config_scheme::SCENARIOS),
     ("config", host_list::SCENARIOS),

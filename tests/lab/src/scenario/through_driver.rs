@@ -417,7 +417,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 ("sslkey", key.as_str()),
             ];
             let case = url(lab, pg.conn(), "pgjdbc@42.7", &settings)?.keep(pg);
-            Ok(case.assert(psql("pass")).assert(first_fix("Convert the key")))
+            Ok(case.assert(psql("pass")).assert(first_fix("Write the key as PKCS#8 in DER")))
         },
     )
     .oracle(DRIVER),
