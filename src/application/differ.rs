@@ -206,17 +206,19 @@ fn refused_parameter(finding: Finding, driver: Driver, fared: &Fared) -> Finding
     };
     let finding = finding
         .with("pooler", product.map(|product| product.name))
-        .with("setting", refused.setting.clone())
-        .with("rules_from", refused.source);
+        .with("setting", refused.setting.clone());
     let finding = match refused.setting {
-        Some(setting) => finding.fix(
-            format!("Let the pooler ignore it with this line in its settings, beside what the line has already, and reload it: {setting}"),
+        Some(setting) => finding.off_page().fix(
+            format!(
+                "Add what the driver sends to the pooler's settings, beside what the line has \
+                 already, and reload it: {setting}"
+            ),
             None,
         ),
         None => finding,
     };
     match refused.cure {
-        Some(cure) => finding.fix(format!("Or keep the driver from sending it: {cure}."), None),
+        Some(cure) => finding.fix(format!("Keep the driver from sending it: {cure}."), None),
         None => finding,
     }
 }

@@ -133,8 +133,7 @@ fn certificate(driver: Driver, target: &Target, fared: &Fared, refused: &Refusal
     let host = fared.presented.as_ref().map(|it| it.host.as_str());
     finding(&codes::CERTIFICATE, driver, target, &refused.text)
         .with("reason", refused.reason.as_str())
-        .with("depth", refused.depth)
-        .with("rules_from", refused.source)
+        .with("depth", (refused.depth > 0).then_some(refused.depth))
         .word(
             "again",
             again(refused.reason.as_str(), host.unwrap_or_default()),
@@ -192,7 +191,6 @@ fn key(driver: Driver, target: &Target, fared: &Fared) -> Option<Finding> {
         .with("file", path)
         .with("form", form.spoken())
         .with("converted", other.clone())
-        .with("rules_from", refused.source)
         .off_page()
         .fix(refused.remedy, Some(refused.command));
     Some(match other {
@@ -210,6 +208,6 @@ fn finding(
     Finding::new(cause)
         .with("driver", driver.to_string())
         .with("endpoint", target.endpoints.first().map(Endpoint::label))
-        .with("problem", problem.to_owned())
+        .with("problem", problem.trim_end_matches('.').to_owned())
         .with("error", problem.to_owned())
 }

@@ -142,7 +142,6 @@ fn statements(driver: Driver, fared: &Fared) -> Option<Finding> {
         .with("pooler", name)
         .with("mode", told)
         .with("error", clash.says)
-        .with("rules_from", clash.source)
         .word("habit", habit)
         .word("keeps", clash.pooler_setting)
         .fix(format!("Set {} in {}.", clash.cure, clash.place), None);

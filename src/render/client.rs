@@ -51,6 +51,11 @@ fn drivers_of(page: &mut Page, drivers: &[Value], style: &Style) {
             (true, "") => text(row, "cause").to_owned(),
             (true, error) => format!("{}: {}", text(row, "cause"), escaped(error)),
         };
+        let said = match text(row, "fix") {
+            "" => said,
+            fix if fails => format!("{}. {}", said.trim_end_matches('.'), escaped(fix)),
+            _ => said,
+        };
         page.paragraph(
             &[(status.into(), &sign), (Ink::Plain, &label)],
             Ink::Plain,

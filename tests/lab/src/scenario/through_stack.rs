@@ -125,11 +125,11 @@ const REQUIRE: &[(&str, &str)] = &[("sslmode", "require")];
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "driver-stack-name-go",
-        "a common name alone, which lib/pq does not look at",
+        "a common name alone, which pgx does not look at",
         Expect::Fail("driver.certificate"),
         &[Need::Postgres],
         |lab| {
-            let case = served(lab, common_name, "lib-pq", FULL)?;
+            let case = served(lab, common_name, "pgx", FULL)?;
             let evidence = &[
                 ("reason", "common-name"),
                 ("error", "legacy Common Name field"),
@@ -144,10 +144,10 @@ pub const SCENARIOS: &[Scenario] = &[
     .oracle(DRIVER),
     Scenario::new(
         "driver-stack-name-unverified",
-        "the same, which lib/pq takes where it verifies nothing",
+        "the same, which pgx takes where it verifies nothing",
         Expect::Pass,
         &[Need::Postgres],
-        |lab| served(lab, common_name, "lib-pq", REQUIRE),
+        |lab| served(lab, common_name, "pgx", REQUIRE),
     )
     .oracle(DRIVER),
     Scenario::new(
@@ -326,7 +326,7 @@ pub const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres],
         |lab| {
             Ok(served(lab, common_name, "all", FULL)?.assert(|report| {
-                for driver in ["pgx", "lib-pq", "sqlx/rustls"] {
+                for driver in ["pgx", "sqlx/rustls"] {
                     let row = row(report, driver)?;
                     ensure!(row["cause"] == "driver.certificate", "{row}");
                     ensure!(row["error"].is_string() && row["fix"].is_string(), "{row}");
