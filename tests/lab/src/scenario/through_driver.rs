@@ -364,7 +364,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let hole = Blackhole::new()?;
             let port = hole.port();
             let target = format!("postgresql://app@127.0.0.1:{port}/appdb?sslmode=disable");
-            let case = through(Case::target(target), "tokio-postgres").args(&["--timeout", "1s"]);
+            let case = through(Case::target(target), "tokio-postgres").args(&["--timeout", "300ms"]);
             Ok(case.warns("driver.timeout").keep(hole))
         },
     )
