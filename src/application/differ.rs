@@ -10,6 +10,9 @@ use crate::report::Stage;
 
 use super::{Fared, form, said_of_psql, text_of, view};
 
+/// What tokio-postgres says where it was built without TLS.
+pub const NO_TLS: &str = "no TLS implementation configured";
+
 /// Whether libpq's way to this target is the driver's: the same ends, names, encryption
 /// and trust. After a failure the driver's other habits count too.
 pub fn same_way(theirs: &Target, ours: &Target, passed: bool) -> bool {
@@ -130,14 +133,14 @@ pub fn explain(
         .clone()
         .unwrap_or_else(|| failed.summary().trim_end_matches('.').to_owned());
     let psql_said = said_of_psql(psql);
-    if failed.cause.is_of(family::TLS) && driver.connector == Some("no-tls") {
+    let before_tls = failed.cause == &tls::UNSUPPORTED || failed.cause == &tls::CHANNEL_BINDING;
+    if failed.cause.is_of(family::TLS) && driver.connector == Some("no-tls") && !before_tls {
         // It got to no certificate.
-        let error = "no TLS implementation configured";
         let finding = Finding::new(&codes::TLS_REQUIRED)
             .with("driver", driver.to_string())
             .with("endpoint", failed.value("endpoint").map(shown))
-            .with("problem", error)
-            .with("error", error)
+            .with("problem", NO_TLS)
+            .with("error", NO_TLS)
             .word("psql", psql_said);
         return cured(finding, driver);
     }
@@ -288,7 +291,8 @@ fn reason(
         }
         if certificate || (theirs_verify.0 && cause == &tls::UNCLASSIFIED) {
             return match (ours_verify.0, ours_verify.1, theirs_verify.1) {
-                (true, false, true) if cause == &tls::CERT_HOSTNAME => {
+                // It checks a name that libpq does not check, or another one.
+                (_, _, true) if cause == &tls::CERT_HOSTNAME => {
                     (&codes::TLS_VERIFIES, vec![("trust", trust)])
                 }
                 (true, ..) if ours.tls.mode >= SslMode::Require => {

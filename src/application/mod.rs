@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::cause::driver as codes;
 use crate::client::pooler::{Mode, Pooler};
 use crate::client::{self, Driver, Profile};
-use crate::config::Target;
 use crate::config::as_driver::view::View;
 use crate::config::request::{Request, TimeLimits, Whose};
+use crate::config::{Endpoint, SslMode, Target};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
 use crate::pipeline::{self, Ended};
@@ -124,9 +125,28 @@ pub async fn judge(
         }
         report.stage(Stage::Tls).end(Some(finding));
     }
+    if let Some(target) = target
+        && let Some(finding) = without_tls(report, driver, target)
+    {
+        report.stage(Stage::Tls).end(Some(finding));
+    }
     let fared = Fared::of(report, target.cloned());
     let psql = libpq(asked, &fared).await;
     conclude(report, driver, &fared, &psql);
+}
+
+/// A driver built without TLS that insists on it ends where the server offers it.
+fn without_tls(report: &Report, driver: Driver, target: &Target) -> Option<Finding> {
+    let insists = target.tls.mode >= SslMode::Require;
+    let tls = report.find(Stage::Tls)?;
+    let offered = tls.has_run() && tls.all_findings().all(|it| it.status != Status::Fail);
+    let ends = driver.connector == Some("no-tls") && insists && offered;
+    ends.then(|| {
+        Finding::new(&codes::TLS_REQUIRED)
+            .with("endpoint", target.endpoints.first().map(Endpoint::label))
+            .with("problem", differ::NO_TLS)
+            .with("error", differ::NO_TLS)
+    })
 }
 
 /// What libpq does with the same: no connection where its way is the driver's.

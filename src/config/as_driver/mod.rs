@@ -12,12 +12,12 @@ use super::dsn::Assignment;
 use super::enums::{ChannelBinding, SslMode};
 use super::origin::Origin;
 use super::resolve::Resolver;
-use super::{NamedFile, Roots, Target, catalog, driver, driver_parameter};
+use super::{NamedFile, Roots, Target, catalog, driver, driver_parameter, uri};
 use crate::cause::{config as config_cause, driver as cause};
 use crate::client::profile::{
     Binding, DefaultUser, Fate, Hosts, Missing, Passfile, Plan, Reader, Stack, Trust,
 };
-use crate::client::{Driver, Profile, Rules, libpq};
+use crate::client::{Driver, Profile, Rules, Version, libpq};
 use crate::finding::Finding;
 
 use view::{Source, View};
@@ -78,7 +78,7 @@ impl Resolver<'_> {
         self.read_flags();
         let outcome = match driver.sqlalchemy {
             true => self.read_url(driver, view),
-            false => self.read_target_strictly(),
+            false => self.read_target_strictly(driver.linked_libpq().unwrap_or_default()),
         };
         outcome.and_then(|()| self.read_service())?;
         self.read_environment();
@@ -137,7 +137,19 @@ impl Resolver<'_> {
 
     /// The target as libpq itself reads it, without the leave that is given to the spellings
     /// of others.
-    fn read_target_strictly(&mut self) -> Result<(), Finding> {
+    fn read_target_strictly(&mut self, version: Version) -> Result<(), Finding> {
+        // Before 18 blanks at the end of a URL are a part of its last value.
+        if version.major() < 18
+            && let Some((text, origin)) = self.target_text()
+            && text.ends_with(' ')
+            && let Some((_, rest)) = driver::scheme(&text)
+            && let Ok(read) = uri::written(&format!("postgresql://{rest}"))
+            && let Some(last) = read.into_iter().next_back()
+            && let Some(param) = catalog::find(&last.name)
+            && last.text().ends_with(' ')
+        {
+            self.parameters.add(param.name, last.value, origin);
+        }
         let before = self.record.findings.len();
         self.read_target()?;
         let spelled = |finding: &Finding| {
@@ -176,7 +188,7 @@ impl Resolver<'_> {
         let profile = driver.profile;
         let source = self.spoken(&origin);
         let read = match driver.sqlalchemy {
-            true => url::sqlalchemy(&text),
+            true => url::sqlalchemy(&text, profile.name),
             false => url::read(profile.url, &text),
         };
         let read = read.map_err(|unread| {
@@ -499,7 +511,12 @@ impl Resolver<'_> {
 
     /// What the driver does about TLS.
     fn plan(&mut self, driver: Driver, view: &mut View) -> Result<(), Finding> {
-        let profile = driver.profile;
+        let given = self.target_text().map(|(text, _)| text).unwrap_or_default();
+        let compatible = driver.profile.url == Reader::Node
+            && url::asks(&given, "uselibpqcompat").as_deref() == Some("true");
+        let as_libpq = Profile::at("node-postgres", Some("uselibpqcompat"), driver.version)
+            .filter(|_| compatible);
+        let profile = as_libpq.unwrap_or(driver.profile);
         let tls = &profile.tls;
         let named_files = ["sslrootcert", "sslcert", "sslkey"]
             .iter()
@@ -511,10 +528,16 @@ impl Resolver<'_> {
             (Some((name, value, origin)), _) => {
                 let lower = value.to_ascii_lowercase();
                 let key = if tls.any_case { &lower } else { value };
-                match Profile::row(tls.modes, key).or(tls.other) {
+                // sqlx and node-postgres take a wrong word of the environment for none.
+                let variable =
+                    self.mode_from_variable && matches!(profile.url, Reader::Sqlx | Reader::Node);
+                let other = if variable {
+                    Some(tls.absent)
+                } else {
+                    tls.other
+                };
+                match Profile::row(tls.modes, key).or(other) {
                     Some(plan) => plan,
-                    // sqlx takes a wrong word of the environment for none.
-                    None if self.mode_from_variable && profile.url == Reader::Sqlx => tls.absent,
                     None => {
                         let text = Profile::row(profile.texts, "sslmode")
                             .unwrap_or("invalid sslmode \"{value}\"");
@@ -547,14 +570,16 @@ impl Resolver<'_> {
             .text("sslrootcert")
             .filter(|_| tls.reads_root);
         let system = roots.as_deref() == Some("system");
+        // Before 5.0 pgx knew no word for the system's authorities.
+        let knows_system = profile.name == "pgx" && !profile.is_below("5.0");
         let plan = match plan {
-            _ if system && profile.name == "pgx" => Plan::Full,
+            _ if system && knows_system => Plan::Full,
             _ if self.sends("sslrootcert", "system") && profile.url == Reader::PostgresJs => {
                 Plan::Full
             }
             plan => plan,
         };
-        if system && profile.name != "pgx" {
+        if system && !knows_system {
             // It is a file of that name.
             let origin = self.parameters.origin("sslrootcert");
             self.parameters.add_first("sslrootcert", "./system", origin);
@@ -716,6 +741,7 @@ impl Resolver<'_> {
             let error = "SECURITY WARNING: Using sslmode=verify-ca requires specifying a CA with sslrootcert.";
             return Err(self.missing_root(driver, error, Path::new("sslrootcert")));
         }
+        self.client_file_missing(driver, target, asks)?;
         let file = |path: PathBuf| NamedFile { path, named: true };
         let mozilla = "Mozilla's list of authorities, compiled into the driver's TLS library";
         let systems = "the system's authorities";
@@ -781,6 +807,52 @@ impl Resolver<'_> {
             }
         }
         target.tls.crl = target.tls.crl.take().filter(|crl| crl.named);
+        Ok(())
+    }
+
+    /// A client's certificate or key that is named and not there, where the driver reads it
+    /// before the server asks for one.
+    fn client_file_missing(
+        &self,
+        driver: Driver,
+        target: &Target,
+        asks: bool,
+    ) -> Result<(), Finding> {
+        let profile = driver.profile;
+        let reads = match profile.url {
+            // While it parses the URL.
+            Reader::Node => true,
+            Reader::Asyncpg | Reader::Sqlx => asks,
+            _ => asks && profile.name == "pgx",
+        };
+        let files = [
+            ("sslcert", &target.tls.certificate),
+            ("sslkey", &target.tls.key),
+        ];
+        for (parameter, file) in files {
+            let missing = file
+                .as_ref()
+                .filter(|file| reads && file.named && !file.path.exists());
+            if let Some(file) = missing {
+                let path = file.path.display();
+                let error = match profile.url {
+                    Reader::Node => format!("ENOENT: no such file or directory, open '{path}'"),
+                    Reader::Asyncpg => "[Errno 2] No such file or directory".to_owned(),
+                    Reader::Sqlx => {
+                        "error communicating with database: No such file or directory (os error 2)"
+                            .to_owned()
+                    }
+                    _ => format!(
+                        "failed to configure TLS (unable to read cert: open {path}: no such file or directory)"
+                    ),
+                };
+                let source = self.parameters.source(parameter, self.home());
+                return Err(self
+                    .missing_root(driver, &error, &file.path)
+                    .with("parameter", parameter)
+                    .with("source", source));
+            }
+        }
         Ok(())
     }
 

@@ -168,9 +168,19 @@ fn list_of_hosts(text: &str, out: &mut Vec<Assignment>) -> Result<(), String> {
         return Ok(());
     }
     let decoded = String::from_utf8_lossy(&lenient(text, false)).into_owned();
-    let sockets = decoded.starts_with('/');
-    if sockets {
-        out.push(Assignment::new("host", &decoded));
+    if decoded.starts_with('/') {
+        // An encoded directory may have a port behind it.
+        let (folder, port) = match decoded.rsplit_once(':') {
+            Some((folder, port)) if !text.starts_with('/') => (folder, port),
+            _ => (decoded.as_str(), ""),
+        };
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("invalid literal for int() with base 10 (ValueError)".to_owned());
+        }
+        out.push(Assignment::new("host", folder));
+        if !port.is_empty() {
+            out.push(Assignment::new("port", port));
+        }
         return Ok(());
     }
     for one in decoded.split(',') {
@@ -250,8 +260,7 @@ fn node(text: &str) -> Read {
         // A path on a host that is only there to make it a URL.
         return Err(unread("getaddrinfo ENOTFOUND base"));
     };
-    // Blanks are encoded, a "%" that encodes nothing too.
-    let encoded = rest.replace(' ', "%20");
+    let encoded = encoded_again(rest);
     let (parts, host, port, dummy) = match whatwg(&encoded) {
         Ok((parts, host, port)) => (parts, host, port, false),
         Err(()) if encoded.contains("@/") => {
@@ -293,6 +302,42 @@ fn node(text: &str) -> Read {
     }
     out.extend(query.into_iter().filter(|one| one.name != "dbname"));
     Ok(out)
+}
+
+/// What `pg-connection-string` does where there is a blank or a "%" that encodes nothing: all
+/// is encoded, and what stands for two decimal digits is taken back.
+fn encoded_again(rest: &str) -> String {
+    let bytes = rest.as_bytes();
+    let next = |at: usize, is: fn(&u8) -> bool| bytes.get(at).is_some_and(is);
+    let at_end = |at: usize| bytes.get(at).is_none();
+    let bare = |at: usize| {
+        let first = next(at + 1, u8::is_ascii_hexdigit);
+        (!first && !at_end(at + 1))
+            || (first && !next(at + 2, u8::is_ascii_hexdigit) && !at_end(at + 2))
+    };
+    let percents = || rest.match_indices('%').map(|(at, _)| at);
+    if !rest.contains(' ') && !percents().any(bare) {
+        return rest.to_owned();
+    }
+    let mut out = String::with_capacity(rest.len());
+    for (at, char) in rest.char_indices() {
+        match char {
+            ' ' => out.push_str("%20"),
+            '%' if next(at + 1, u8::is_ascii_digit) && next(at + 2, u8::is_ascii_digit) => {
+                out.push('%');
+            }
+            '%' => out.push_str("%25"),
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// The last value that the query of a URL has for a name.
+pub fn asks(text: &str, name: &str) -> Option<String> {
+    let (_, query) = text.split_once('?')?;
+    let mut given = form(query).into_iter().rev();
+    given.find(|one| one.name == name).map(|one| one.text())
 }
 
 /// postgres.js's `parseUrl` and `parseOptions`.
@@ -350,11 +395,12 @@ fn postgres_js(text: &str) -> Read {
     Ok(out)
 }
 
-/// SQLAlchemy's `make_url`: its own expression for a URL, whatever the driver behind it.
+/// SQLAlchemy's `make_url`: its own expression for a URL, and what the dialect of the driver
+/// behind it does not take.
 ///
 /// # Errors
 /// What it says where it cannot.
-pub fn sqlalchemy(text: &str) -> Read {
+pub fn sqlalchemy(text: &str, dialect: &str) -> Read {
     let Some((_, rest)) = driver::scheme(text) else {
         return Err(unread(
             "Could not parse SQLAlchemy URL from given URL string",
@@ -394,10 +440,18 @@ pub fn sqlalchemy(text: &str) -> Read {
         Some((front, port)) => (&place[..behind + front.len()], port),
         None => (place, ""),
     };
-    if !port.is_empty() && port.parse::<u16>().is_err() {
+    // An empty port is kept as it is, and read by the driver's dialect.
+    let empty = place.ends_with(':') && dialect != "pg8000";
+    if empty || (!port.is_empty() && port.parse::<u16>().is_err()) {
         return Err(Unread {
             hosts: place.contains(','),
             ..unread("invalid literal for int() with base 10 (ValueError)")
+        });
+    }
+    if place.contains(',') && dialect == "asyncpg" {
+        return Err(Unread {
+            hosts: true,
+            ..unread("[Errno -2] Name or service not known (gaierror)")
         });
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -411,9 +465,23 @@ pub fn sqlalchemy(text: &str) -> Read {
         out.push(Assignment::new("dbname", path));
     }
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-    for one in form(query) {
+    // Empty values are left out.
+    for one in form(query).into_iter().filter(|one| !one.value.is_empty()) {
         // Several hosts are several parameters.
         match one.name.as_str() {
+            // libpq has this keyword; to the others it is an argument that they do not know.
+            "dbname" if matches!(dialect, "asyncpg" | "pg8000") => {
+                return Err(unread(
+                    "connect() got an unexpected keyword argument 'dbname'",
+                ));
+            }
+            // pg8000 takes a directory for a name.
+            "host" if dialect == "pg8000" && one.text().starts_with('/') => {
+                return Err(Unread {
+                    hosts: true,
+                    ..unread(format!("Can't create a connection to host {}", one.text()))
+                });
+            }
             "host" => {
                 let text = one.text();
                 let (host, port) = text.rsplit_once(':').unwrap_or((&text, ""));
@@ -458,6 +526,12 @@ fn jdbc(text: &str) -> Read {
         return Err(unread("Unable to parse URL"));
     }
     let mut read = driver::jdbc(text).map_err(|rejected| unread(rejected.problem))?;
+    if read
+        .iter()
+        .any(|one| one.name == "host" && one.value.starts_with(b"/"))
+    {
+        return Err(unread("Failed to select a proxy"));
+    }
     if hosts.is_none_or(str::is_empty) {
         // A service may name them.
         read.retain(|one| !matches!(one.name.as_str(), "host" | "port"));
@@ -625,6 +699,15 @@ fn go(text: &str) -> Read {
     {
         return Err(failed("invalid port after host"));
     }
+    // In a host only what is no ASCII may be encoded, and the "%" before a zone.
+    let ascii = |(at, _): (usize, &str)| {
+        let behind = parts.hosts.get(at + 1..at + 3);
+        let code = behind.and_then(|two| u8::from_str_radix(two, 16).ok());
+        code.is_some_and(|code| code.is_ascii() && code != b'%')
+    };
+    if parts.hosts.match_indices('%').any(ascii) {
+        return Err(failed("invalid URL escape"));
+    }
     let hosts = String::from_utf8_lossy(&component(parts.hosts)?).into_owned();
     hosts_and_ports(&hosts, &mut out);
     let path = parts.path.trim_start_matches('/');
@@ -770,6 +853,22 @@ mod tests {
                 Reader::Node,
                 "postgres://u:p@/d?host=/tmp",
                 "user=u password=p dbname=d host=/tmp",
+            ),
+            (
+                Reader::Node,
+                "postgres://u:a%b%40@h/d",
+                "user=u password=a%b@ host=h dbname=d",
+            ),
+            (
+                Reader::Asyncpg,
+                "postgresql://u@%2Ftmp:1/d",
+                "user=u host=/tmp port=1 dbname=d",
+            ),
+            (Reader::Go, "postgres://u@%2Ftmp:1/d", "invalid URL escape"),
+            (
+                Reader::Jdbc,
+                "jdbc:postgresql:///d?host=/tmp",
+                "Failed to select a proxy",
             ),
             (
                 Reader::Node,
