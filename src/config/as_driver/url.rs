@@ -533,8 +533,11 @@ fn jdbc(text: &str) -> Read {
         return Err(unread("Failed to select a proxy"));
     }
     if hosts.is_none_or(str::is_empty) {
-        // A service may name them.
-        read.retain(|one| !matches!(one.name.as_str(), "host" | "port"));
+        // A service may name them, where the query does not.
+        read.retain(|one| match one.name.as_str() {
+            name @ ("host" | "port") => asks(text, name).is_some(),
+            _ => true,
+        });
     }
     Ok(read)
 }
@@ -865,6 +868,7 @@ mod tests {
                 "user=u host=/tmp port=1 dbname=d",
             ),
             (Reader::Go, "postgres://u@%2Ftmp:1/d", "invalid URL escape"),
+            (Reader::Jdbc, "jdbc:postgresql:///d?port=1", "port=1"),
             (
                 Reader::Jdbc,
                 "jdbc:postgresql:///d?host=/tmp",
