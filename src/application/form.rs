@@ -21,10 +21,7 @@ pub fn refused(driver: Driver, fared: &Fared) -> Option<Finding> {
     let (target, stack) = came_through(driver, fared)?;
     // Every release refuses what the oldest did; the words are today's.
     let always = refusal(stack, Some(Version::default()), fared)?;
-    let refused = match always {
-        Some(always) => Some(refusal(stack, None, fared).flatten().unwrap_or(always)),
-        None => None,
-    };
+    let refused = always.map(|always| refusal(stack, None, fared).flatten().unwrap_or(always));
     let certificate = refused.map(|refused| certificate(driver, target, fared, &refused));
     certificate.or_else(|| key(driver, target, fared))
 }

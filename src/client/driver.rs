@@ -265,7 +265,10 @@ mod tests {
             ("asycpg", "did you mean asyncpg?"),
             ("pgjbdc@42", "did you mean pgjdbc?"),
             ("mysql2", "node-postgres"),
-            ("sqlx/openssl", "use sqlx/native-tls, sqlx/no-tls, sqlx/rustls"),
+            (
+                "sqlx/openssl",
+                "use sqlx/native-tls, sqlx/no-tls, sqlx/rustls",
+            ),
             ("pgjdbc/x", "pgjdbc has no variants"),
             ("pgjdbc@new", "no number"),
             ("sqlalchemy", "sqlalchemy+psycopg2"),

@@ -337,7 +337,7 @@ impl Profile {
     /// The driver of this name, whatever its case.
     pub fn of(name: &str) -> Option<&'static Profile> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        Self::all().find(|profile| is(&profile.name) || profile.called.iter().any(|it| is(&it)))
+        Self::all().find(|profile| is(&profile.name) || profile.called.iter().any(&is))
     }
 
     /// What this variant did in this version.

@@ -134,7 +134,7 @@ impl Resolver<'_> {
             && args.env_file.is_none()
             && !self.names_a_part()
             && !is_set(&"DATABASE_URL")
-            && !LIBPQ.iter().any(|name| is_set(&name))
+            && !LIBPQ.iter().any(is_set)
     }
 
     fn set(&self, names: &[&str]) -> Option<&Variable> {

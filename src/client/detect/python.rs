@@ -107,9 +107,9 @@ fn places(process: &Process<'_>, files: &Files<'_>) -> Vec<PathBuf> {
                 .file_name()
                 .is_some_and(|name| name == "site-packages" || name == "dist-packages")
         };
-        path.ancestors()
-            .find(holds)
-            .map(|place| add(place.to_owned()));
+        if let Some(place) = path.ancestors().find(holds) {
+            add(place.to_owned());
+        }
     }
     let paths = (process.variable)("PYTHONPATH").unwrap_or_default();
     for path in paths.split(':').filter(|path| !path.is_empty()) {
