@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub fn run(tables: &Tables, host: &Host) -> Result<()> {
     let causes = Causes::read()?;
     let known = rows("known.tsv", 3)?;
-    let pairs = tables.pairs()?;
+    let pairs = share_of(tables, tables.pairs()?);
     let recorded: BTreeMap<_, _> = (tables.recorded.iter())
         .map(|row| ((row.setup.as_str(), row.driver.as_str()), row))
         .collect();
@@ -95,6 +95,28 @@ pub fn run(tables: &Tables, host: &Host) -> Result<()> {
     );
     ensure!(share >= ENOUGH, "{share:.1} of 100 agree, not {ENOUGH}");
     Ok(())
+}
+
+/// One pair in three, where nobody chose: each set-up with a third of the drivers, each
+/// driver on a third of the set-ups. All of them take several minutes (`PAIRS=all`).
+fn share_of<'a>(
+    tables: &'a Tables,
+    pairs: Vec<(&'a SetUp, &'a Driver)>,
+) -> Vec<(&'a SetUp, &'a Driver)> {
+    let is_set = |name| std::env::var_os(name).is_some();
+    if ["PAIRS", "SETUPS", "DRIVERS", "UPDATE"]
+        .into_iter()
+        .any(is_set)
+    {
+        return pairs;
+    }
+    let setup_at = |it: &SetUp| tables.setups.iter().position(|one| one.name == it.name);
+    let driver_at = |it: &Driver| tables.drivers.iter().position(|one| one.name == it.name);
+    let is_ours = |(setup, driver): &(&SetUp, &Driver)| {
+        let at = setup_at(setup).zip(driver_at(driver));
+        at.is_some_and(|(setup, driver)| (setup + driver) % 3 == 0)
+    };
+    pairs.into_iter().filter(is_ours).collect()
 }
 
 /// Lists in known.tsv the pairs that disagree, where these were run, with the reasons it has;

@@ -399,7 +399,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 .conf("ssl_ca_file", lab.ca_file().display())
                 .hba("hostssl all all all cert")
                 .start()?;
-            let dir = lab.dir("client-key")?;
+            let dir = lab.dir("client")?;
             let client = lab.issue(CertSpec::client("app"))?;
             let (certificate, key) = client.write(&dir, "client")?;
             let own = PKey::private_key_from_pem(&std::fs::read(&key)?)?;
