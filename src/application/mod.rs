@@ -241,14 +241,11 @@ fn conclude(report: &mut Report, driver: Driver, fared: &Fared, psql: &Fared) {
 
 /// How the two fared, in one line.
 fn summary(driver: Driver, fared: &Fared, psql: &Fared) -> String {
-    let did = |status: Status| match status {
-        Status::Fail => "does not connect",
-        _ => "connects",
-    };
-    let both = fared.status == psql.status;
-    match both {
-        true => format!("{driver} {}, as psql", did(fared.status)),
-        false => format!("{driver} {}, psql {}", did(fared.status), did(psql.status)),
+    match (fared.status == Status::Fail, psql.status == Status::Fail) {
+        (false, false) => format!("{driver} connects, and so does psql"),
+        (false, true) => format!("{driver} connects, but psql does not"),
+        (true, false) => format!("{driver} does not connect, but psql does"),
+        (true, true) => format!("{driver} does not connect, nor does psql"),
     }
 }
 
