@@ -514,7 +514,11 @@ impl Quoting {
             }
             (Quoting::Shell, value) => {
                 let value = shown(value);
-                shlex::try_quote(&value).ok().map(Cow::into_owned)
+                // Quotes do not keep a program from taking a name for one of its options.
+                match value.starts_with('-') {
+                    true => None,
+                    false => shlex::try_quote(&value).ok().map(Cow::into_owned),
+                }
             }
         }
     }

@@ -125,6 +125,11 @@ impl Driver {
             Some((name, version)) if !name.is_empty() => (name, Some(version)),
             _ => (text, None),
         };
+        if let Some((version, connector)) = version.and_then(|it| it.split_once('/')) {
+            return Err(format!(
+                "write the version last: {given}/{connector}@{version}"
+            ));
+        }
         let lower = given.to_ascii_lowercase();
         let behind = SQLALCHEMY
             .iter()
@@ -271,6 +276,7 @@ mod tests {
             ),
             ("pgjdbc/x", "pgjdbc has no variants"),
             ("pgjdbc@new", "no number"),
+            ("sqlx@0.8/rustls", "sqlx/rustls@0.8"),
             ("sqlalchemy", "sqlalchemy+psycopg2"),
             ("postgresql+pgjdbc", "SQLAlchemy has no driver pgjdbc"),
             ("", "one of libpq"),

@@ -265,6 +265,9 @@ pub const NORMAL: &[&str] = &[
     "ready to accept connections",
     "git@",
     "by invalid user",
+    "disconnected from user",
+    // What a client sent.
+    "statement: ",
 ];
 
 /// What servers and poolers report of clients and of themselves on any day.
@@ -354,6 +357,8 @@ pub const FOREIGN: &[&str] = &[
     "sql server",
     "sqlserver",
     "odbc driver",
+    "[hy000] [2002]",
+    "okhttp",
     "cassandra",
     "elasticsearch",
     "opensearch",

@@ -486,7 +486,11 @@ fn port(value: &str) -> Option<u16> {
 /// The name of a role or a database.
 fn name_of(value: &str) -> Option<String> {
     let value = value.trim();
-    let is_url = value.contains("://") || value.contains(['\n', '\0']);
+    // What stands between @ and / is the middle of a URL that was cut in the wrong place.
+    let is_cut = value
+        .split_once('@')
+        .is_some_and(|(_, rest)| rest.contains('/'));
+    let is_url = is_cut || value.contains("://") || value.contains(['\n', '\0']);
     (!is_url && value.chars().count() <= 63 && !value.starts_with('('))
         .then(|| shown(value))
         .flatten()
