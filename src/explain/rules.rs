@@ -132,7 +132,8 @@ pub fn read_line(text: &Text, at: usize) -> Vec<Said> {
     if line.code {
         return Vec::new();
     }
-    if signs::NORMAL.iter().any(|sign| line.folded.contains(sign)) || text.is_routine(at) {
+    let is_normal = signs::NORMAL.iter().any(|sign| line.folded.contains(sign));
+    if is_normal || line.folded.starts_with(signs::SENT) || text.is_routine(at) {
         return Vec::new();
     }
     let context = text.context(at);

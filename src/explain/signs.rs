@@ -259,6 +259,9 @@ pub const FRAMES: &[&str] = &[
     "lib/pq",
 ];
 
+/// What begins a server's line about what a client sent.
+pub const SENT: &str = "statement: ";
+
 /// Lines that say that all is well, or that are about something else for sure.
 pub const NORMAL: &[&str] = &[
     "disconnected by user",
@@ -266,8 +269,7 @@ pub const NORMAL: &[&str] = &[
     "git@",
     "by invalid user",
     "disconnected from user",
-    // What a client sent.
-    "statement: ",
+    "] statement: ",
 ];
 
 /// What servers and poolers report of clients and of themselves on any day.
