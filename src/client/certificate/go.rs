@@ -2,7 +2,6 @@
 //! is not looked at. The order of the checks is that of `Certificate.Verify`.
 
 use openssl::pkey::Id;
-use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509ExtendedKeyUsage, X509KeyUsage, X509NameRef, X509Ref};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -52,15 +51,7 @@ pub(super) fn flaws(demand: Demand, chain: &Chain<'_>) -> Vec<Flaw> {
 }
 
 fn of_path(own: &X509Ref, chain: &Chain<'_>) -> Vec<Flaw> {
-    let rules = Rules {
-        flags: X509VerifyFlags::PARTIAL_CHAIN
-            | X509VerifyFlags::TRUSTED_FIRST
-            | X509VerifyFlags::NO_CHECK_TIME,
-        level: 0,
-        purpose: false,
-        host: None,
-    };
-    let Some(verified) = path::verify(chain, rules) else {
+    let Some(verified) = path::verify(chain, Rules::path_alone()) else {
         return Vec::new();
     };
     let path: Vec<&X509Ref> = verified.path.iter().map(AsRef::as_ref).collect();

@@ -45,15 +45,7 @@ fn is_incomplete(cert: &X509Ref) -> bool {
 }
 
 fn of_path(own: &X509Ref, chain: &Chain<'_>) -> Option<Flaw> {
-    let rules = Rules {
-        flags: X509VerifyFlags::PARTIAL_CHAIN
-            | X509VerifyFlags::TRUSTED_FIRST
-            | X509VerifyFlags::NO_CHECK_TIME,
-        level: 0,
-        purpose: false,
-        host: None,
-    };
-    let verified = path::verify(chain, rules)?;
+    let verified = path::verify(chain, Rules::path_alone())?;
     let path: Vec<&X509Ref> = verified.path.iter().map(AsRef::as_ref).collect();
     let anchor = path.len().saturating_sub(1);
     let complete = path.last().is_some_and(|last| {
@@ -110,9 +102,7 @@ fn limits_below(path: &[&X509Ref], chain: &Chain<'_>) -> bool {
     };
     let rules = Rules {
         flags: X509VerifyFlags::PARTIAL_CHAIN | X509VerifyFlags::NO_CHECK_TIME,
-        level: 0,
-        purpose: false,
-        host: None,
+        ..Rules::path_alone()
     };
     path::verify(&below, rules)
         .and_then(|verified| verified.error)
