@@ -61,6 +61,8 @@ const ROOMS: &[&str] = &[
     "stage/auth",
     "stage/server",
     "pipeline",
+    // Connections of applications.
+    "forward",
     // Experiments on what a run reached.
     "idle",
     "second_opinion",
@@ -68,6 +70,7 @@ const ROOMS: &[&str] = &[
     // What else can be said, and how it is shown.
     "explain",
     "diff",
+    "tap",
     "cli",
     "usage",
     "render",

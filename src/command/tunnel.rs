@@ -5,27 +5,24 @@
 //! The address, and the fate of each connection, go to standard error as they
 //! happen; the report is printed at the end.
 
-use std::fmt;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::cause;
-use crate::config::{Endpoint, Place};
+use crate::config::Place;
 use crate::ctx::Ctx;
-use crate::finding::{Finding, shown};
+use crate::finding::Finding;
+use crate::forward::{self, ConnectionEnd, Side, Watch, Watched, Way};
 use crate::idle::Stop;
 use crate::pipeline::Connected;
 use crate::report::{Report, Stage, StageRecord, ms};
 use crate::stage::ssh::Bastion;
-use crate::stage::tunnel;
 use crate::text;
 
 /// How often the server is asked for a sign of life.
@@ -56,12 +53,7 @@ async fn serve(
     stop: Stop<'_>,
 ) -> Option<Finding> {
     let began = Instant::now();
-    let bound = async {
-        let listener = TcpListener::bind(address).await?;
-        let bound = listener.local_addr()?;
-        Ok::<_, std::io::Error>((listener, bound))
-    };
-    let (listener, bound) = match bound.await {
+    let (listener, bound) = match forward::listen(address).await {
         Ok(bound) => bound,
         Err(error) => {
             return Some(
@@ -88,10 +80,15 @@ async fn serve(
     if let Some(example) = example(connected, bound) {
         say(&format!("try: {example}"));
     }
-    let tally = Arc::new(Tally::default());
+    let teller = Teller::default();
+    let way = Way::tunnel(
+        bastion.clone(),
+        vec![connected.endpoint.clone()],
+        connected.ctx.clone(),
+    );
     let mut connections = JoinSet::new();
     let lost = {
-        let accepting = accept(&listener, connected, bastion, &tally, &mut connections);
+        let accepting = forward::forward(&listener, &way, &teller, &mut connections, None);
         let watching = watch(bastion, &connected.ctx);
         tokio::pin!(accepting, watching);
         tokio::select! {
@@ -109,6 +106,7 @@ async fn serve(
     if let Some(lost) = &lost {
         say(&lost.summary());
     }
+    let tally = &teller.tally;
     record.fact("listen", tally.fact(bound, began.elapsed()));
     record.summary = format!(
         "{}; kept open for {} on {bound}, {} connections",
@@ -117,36 +115,6 @@ async fn serve(
         tally.connections.load(Ordering::Relaxed),
     );
     lost
-}
-
-/// Forwards every connection until it is dropped.
-async fn accept(
-    listener: &TcpListener,
-    connected: &Connected,
-    bastion: &Bastion,
-    tally: &Arc<Tally>,
-    connections: &mut JoinSet<()>,
-) {
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((local, peer)) => {
-                    let number = tally.connections.fetch_add(1, Ordering::Relaxed) + 1;
-                    connections.spawn(connection(
-                        number,
-                        local,
-                        peer,
-                        bastion.clone(),
-                        connected.endpoint.clone(),
-                        connected.ctx.clone(),
-                        Arc::clone(tally),
-                    ));
-                }
-                Err(_) => tokio::time::sleep(BREATH).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
 }
 
 /// Waits for the end of the session: it ends, or no longer answers.
@@ -172,78 +140,82 @@ async fn watch(bastion: &Bastion, ctx: &Ctx) -> Finding {
     }
 }
 
-/// One connection, from its forward to its end.
-async fn connection(
-    number: u64,
-    local: TcpStream,
-    peer: SocketAddr,
-    bastion: Bastion,
-    endpoint: Endpoint,
-    ctx: Ctx,
+/// Who tells of the connections.
+#[derive(Clone, Default)]
+struct Teller {
     tally: Arc<Tally>,
-) {
-    let began = Instant::now();
-    let _ = local.set_nodelay(true);
-    let ctx = ctx.anew();
-    let forward = match tunnel::open(&bastion, &endpoint, &ctx, ctx.limit()).await {
-        Ok(forward) => forward,
-        Err(failure) => {
-            tally.refused.fetch_add(1, Ordering::Relaxed);
-            let finding = tunnel::refused(&failure, &bastion, &endpoint);
-            say(&format!(
-                "#{number} from {peer}: not forwarded, {}: {}",
-                finding.cause.code,
-                finding.summary()
-            ));
-            return;
+}
+
+impl Watch for Teller {
+    type Connection = Told;
+
+    fn accepted(&self, number: u64, client: SocketAddr) -> Told {
+        self.tally.connections.fetch_add(1, Ordering::Relaxed);
+        Told {
+            number,
+            client,
+            began: Instant::now(),
+            up: 0,
+            down: 0,
+            fate: None,
+            is_forwarded: false,
+            tally: Arc::clone(&self.tally),
         }
-    };
-    say(&format!("#{number} from {peer}: forwarded"));
-    let (near, far) = (tokio::io::split(local), tokio::io::split(forward));
-    let mut told = Told {
-        number,
-        began,
-        up: AtomicU64::new(0),
-        down: AtomicU64::new(0),
-        fate: None,
-    };
-    let upward = pump(near.0, far.1, &told.up, &tally.up);
-    let downward = pump(far.0, near.1, &told.down, &tally.down);
-    tokio::pin!(upward, downward);
-    // Whoever stops first has ended it; the other may still be speaking.
-    let (heard, mut fate) = tokio::select! {
-        biased; // what the application closed is closed by it, whatever came meanwhile
-        end = &mut upward => (Closer::Application, end.between(Closer::Application, Closer::Database)),
-        end = &mut downward => (Closer::Database, end.between(Closer::Database, Closer::Application)),
-    };
-    told.fate = Some(fate);
-    if fate.by == Closer::Database
-        && let Some(death) = bastion.wait_for_disconnect().await
-    {
-        let why = death.evidence.get("error").map(shown).unwrap_or_default();
-        say(&format!("#{number}: tunnel lost: {why}"));
-        fate.by = Closer::Tunnel;
-        told.fate = Some(fate);
-    }
-    match heard {
-        Closer::Application => drop(downward.await),
-        // The application is told; what it still says goes nowhere.
-        _ => drop(tokio::time::timeout(BREATH, upward).await),
     }
 }
 
-/// What is told of a connection at its end: once, also where the tunnel ends
-/// in the middle of everything.
+/// What is told of a connection, its end once, also where the tunnel ends in the middle of
+/// everything.
 struct Told {
     number: u64,
+    client: SocketAddr,
     began: Instant,
-    up: AtomicU64,
-    down: AtomicU64,
+    up: u64,
+    down: u64,
     fate: Option<ConnectionEnd>,
+    is_forwarded: bool,
+    tally: Arc<Tally>,
 }
 
-impl Drop for Told {
-    fn drop(&mut self) {
+impl Watched for Told {
+    fn forwarded(&mut self) {
+        self.is_forwarded = true;
+        say(&format!("#{} from {}: forwarded", self.number, self.client));
+    }
+
+    async fn not_forwarded(&mut self, client: TcpStream, why: Finding) {
+        drop(client);
+        self.tally.refused.fetch_add(1, Ordering::Relaxed);
+        say(&format!(
+            "#{} from {}: not forwarded, {}: {}",
+            self.number,
+            self.client,
+            why.cause.code,
+            why.summary()
+        ));
+    }
+
+    fn passing(&mut self, from: Side, bytes: &[u8]) {
+        let (own, total) = match from {
+            Side::Client => (&mut self.up, &self.tally.up),
+            Side::Server => (&mut self.down, &self.tally.down),
+        };
+        *own += bytes.len() as u64;
+        total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    }
+
+    fn tunnel_lost(&mut self, why: &str) {
+        say(&format!("#{}: tunnel lost: {why}", self.number));
+    }
+
+    fn ended(&mut self, end: ConnectionEnd) {
+        self.fate = Some(end);
+        self.tell();
+    }
+}
+
+impl Told {
+    fn tell(&self) {
         let fate = match &self.fate {
             Some(fate) => fate.to_string(),
             None => "closed with the tunnel".to_owned(),
@@ -252,91 +224,16 @@ impl Drop for Told {
             "#{}: {fate} after {}, {} up, {} down",
             self.number,
             seconds(self.began.elapsed()),
-            bytes(self.up.load(Ordering::Relaxed)),
-            bytes(self.down.load(Ordering::Relaxed)),
+            bytes(self.up),
+            bytes(self.down),
         ));
     }
 }
 
-/// Who may end a connection.
-#[derive(Clone, Copy, PartialEq)]
-enum Closer {
-    Application,
-    Database,
-    Tunnel,
-}
-
-/// Who ended a connection, and how.
-#[derive(Clone, Copy)]
-struct ConnectionEnd {
-    by: Closer,
-    error: Option<ErrorKind>,
-}
-
-impl fmt::Display for ConnectionEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = match self.by {
-            Closer::Application => "the application",
-            Closer::Database => "the database side",
-            Closer::Tunnel => "the tunnel",
-        };
-        match self.error {
-            None => write!(f, "closed by {by}"),
-            Some(ErrorKind::ConnectionReset) => write!(f, "reset by {by}"),
-            Some(kind) => write!(f, "broken by {by} ({kind})"),
-        }
-    }
-}
-
-/// Where one direction came to its end.
-#[derive(Clone, Copy)]
-enum DirectionEnd {
-    /// Nothing more is read.
-    Read(Option<ErrorKind>),
-    /// Nothing more can be written.
-    Written(ErrorKind),
-}
-
-impl DirectionEnd {
-    fn between(self, reader: Closer, writer: Closer) -> ConnectionEnd {
-        match self {
-            Self::Read(error) => ConnectionEnd { by: reader, error },
-            Self::Written(kind) => ConnectionEnd {
-                by: writer,
-                error: Some(kind),
-            },
-        }
-    }
-}
-
-/// Copies one direction to its end and passes the end on.
-async fn pump(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    count: &AtomicU64,
-    total: &AtomicU64,
-) -> DirectionEnd {
-    let mut buffer = vec![0; 32 * 1024];
-    loop {
-        let read = match from.read(&mut buffer).await {
-            Ok(0) => {
-                let _ = to.shutdown().await;
-                return DirectionEnd::Read(None);
-            }
-            Ok(read) => read,
-            Err(error) => {
-                let _ = to.shutdown().await;
-                return DirectionEnd::Read(Some(error.kind()));
-            }
-        };
-        count.fetch_add(read as u64, Ordering::Relaxed);
-        total.fetch_add(read as u64, Ordering::Relaxed);
-        let written = async {
-            to.write_all(buffer.get(..read).unwrap_or_default()).await?;
-            to.flush().await
-        };
-        if let Err(error) = written.await {
-            return DirectionEnd::Written(error.kind());
+impl Drop for Told {
+    fn drop(&mut self) {
+        if self.is_forwarded && self.fate.is_none() {
+            self.tell();
         }
     }
 }

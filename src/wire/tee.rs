@@ -96,6 +96,11 @@ impl Tee {
         )
     }
 
+    /// The transport itself, where nothing was read yet and nobody is to watch.
+    pub fn into_inner(mut self) -> BoxIo {
+        std::mem::replace(&mut self.inner, Box::new(tokio::io::empty()))
+    }
+
     /// Puts bytes back that were read too early: they are read next.
     pub fn unread(&mut self, bytes: Vec<u8>) {
         self.again.splice(0..0, bytes);

@@ -1,0 +1,133 @@
+//! Forwards connections of this machine to the database, byte for byte: what `tunnel
+//! --listen` and `tap` share.
+//!
+//! ```text
+//! application ─► listener ─► pump ─► Way: dialled directly, or a forward of the last SSH hop
+//!                             └─► Watch: sees every byte before it goes on
+//! ```
+
+mod pump;
+mod way;
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::finding::Finding;
+
+pub use way::{Opened, Way};
+
+/// A pause where the system has no more sockets to give.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// One of the two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The application.
+    Client,
+    /// The database, or what stands in front of it.
+    Server,
+}
+
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closer {
+    /// One of the ends.
+    Side(Side),
+    /// The SSH session that carried it.
+    Tunnel,
+}
+
+/// Who ended a connection, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionEnd {
+    /// Who.
+    pub by: Closer,
+    /// How, where it was not in order.
+    pub error: Option<ErrorKind>,
+}
+
+impl fmt::Display for ConnectionEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            Closer::Side(Side::Client) => "the application",
+            Closer::Side(Side::Server) => "the database side",
+            Closer::Tunnel => "the tunnel",
+        };
+        match self.error {
+            None => write!(f, "closed by {by}"),
+            Some(ErrorKind::ConnectionReset) => write!(f, "reset by {by}"),
+            Some(kind) => write!(f, "broken by {by} ({kind})"),
+        }
+    }
+}
+
+/// Who looks on while connections are forwarded.
+pub trait Watch: Clone + Send + Sync + 'static {
+    /// What looks on at one connection.
+    type Connection: Watched;
+
+    /// A client connected; connections are numbered from 1.
+    fn accepted(&self, number: u64, client: SocketAddr) -> Self::Connection;
+}
+
+/// Looks on at one connection. It is dropped when the connection is over, or with the
+/// forwarder.
+pub trait Watched: Send + 'static {
+    /// The way to the database is open.
+    fn forwarded(&mut self);
+
+    /// It could not be opened. What is done about the client, who may still be waiting for a
+    /// word, is its business.
+    fn not_forwarded(&mut self, client: TcpStream, why: Finding)
+    -> impl Future<Output = ()> + Send;
+
+    /// Bytes arrived, and are about to be passed on.
+    fn passing(&mut self, from: Side, bytes: &[u8]);
+
+    /// The SSH session that carried it is gone, and this is why.
+    fn tunnel_lost(&mut self, why: &str);
+
+    /// The first of the two ends ended it.
+    fn ended(&mut self, end: ConnectionEnd);
+}
+
+/// A listener on an address of this machine, and the address with its port.
+///
+/// # Errors
+/// The system's.
+pub async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+/// Forwards connections, each in a task of its own, until it is dropped; at most `most` of
+/// them, after whose end it returns.
+pub async fn forward<W: Watch>(
+    listener: &TcpListener,
+    way: &Way,
+    watch: &W,
+    connections: &mut JoinSet<()>,
+    most: Option<u64>,
+) {
+    let mut number = 0;
+    while most.is_none_or(|most| number < most) {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, from)) => {
+                    number += 1;
+                    let watched = watch.accepted(number, from);
+                    connections.spawn(pump::connection(client, way.clone(), watched));
+                }
+                Err(_) => tokio::time::sleep(BREATH).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
