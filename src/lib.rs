@@ -29,6 +29,7 @@
 //! - [`place`]: what to do in a CI system, a container, WSL
 //! - [`provider`]: the tables of providers and poolers, and what to do at them
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
+//! - [`tap`]: what an application and its server say to each other, read as it passes
 //! - [`render`]: reports as bytes
 //! - [`progress`], [`terminal`]: what a run tells while it goes on; asking a person
 //! - [`secret`], [`text`], [`visible`], [`core_dumps`]: what must not be shown,
@@ -88,6 +89,7 @@ pub mod secret;
 pub mod sockets;
 pub mod stage;
 pub mod system;
+pub mod tap;
 pub mod temporary;
 pub mod terminal;
 pub mod text;

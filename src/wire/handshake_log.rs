@@ -12,6 +12,7 @@ use openssl::ssl::{Ssl, SslRef};
 use openssl::x509::{X509, X509Name};
 
 use super::tls::name_text;
+use super::vector_reader::VectorReader;
 
 /// The most that is kept of one handshake message, in bytes (OpenSSL's own
 /// limit for a chain is 100 kB).
@@ -188,41 +189,6 @@ fn authorities(body: &[u8], tls13: bool) -> Option<Vec<String>> {
         }
     }
     Some(out)
-}
-
-/// Reads numbers and length-prefixed vectors, never past the end.
-struct VectorReader<'a>(&'a [u8]);
-
-impl<'a> VectorReader<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.0.split_at_checked(n)?;
-        self.0 = rest;
-        Some(head)
-    }
-
-    fn number(&mut self, bytes: usize) -> Option<usize> {
-        let head = self.take(bytes)?;
-        Some(head.iter().fold(0, |n, &b| n << 8 | usize::from(b)))
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.number(2).map(|n| n as u16)
-    }
-
-    fn vector8(&mut self) -> Option<&'a [u8]> {
-        let n = self.number(1)?;
-        self.take(n)
-    }
-
-    fn vector16(&mut self) -> Option<&'a [u8]> {
-        let n = self.number(2)?;
-        self.take(n)
-    }
-
-    fn vector24(&mut self) -> Option<&'a [u8]> {
-        let n = self.number(3)?;
-        self.take(n)
-    }
 }
 
 /// Where the tap is kept in OpenSSL's object.

@@ -20,6 +20,7 @@ pub mod stranger;
 pub mod tcp_info;
 pub mod tee;
 pub mod tls;
+pub mod vector_reader;
 pub mod waits;
 
 use std::net::SocketAddr;
