@@ -91,7 +91,7 @@ const DRIVERS: &str = "knowledge/drivers";
 /// The first words of codes, in the order of the catalogue, with the stage that
 /// their findings are filed under; without one they stay with the stage that
 /// saw the cause.
-const FAMILIES: [(&str, Option<&str>); 14] = [
+const FAMILIES: [(&str, Option<&str>); 15] = [
     ("config", None),
     ("key", Some("Key")),
     ("dns", Some("Dns")),
@@ -104,6 +104,7 @@ const FAMILIES: [(&str, Option<&str>); 14] = [
     ("server", Some("Server")),
     ("pooler", None),
     ("idle", Some("Idle")),
+    ("tap", Some("Tap")),
     ("client", None),
     ("driver", None),
 ];

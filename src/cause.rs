@@ -43,6 +43,8 @@ pub enum Stage {
     Idle,
     /// What happens over many attempts.
     Stress,
+    /// What an application sends.
+    Tap,
     /// This side: other client stacks, processes sharing a socket.
     Client,
 }
@@ -78,6 +80,7 @@ impl Stage {
             Stage::Server => "server",
             Stage::Idle => "idle",
             Stage::Stress => "stress",
+            Stage::Tap => "tap",
             Stage::Client => "client",
         }
     }

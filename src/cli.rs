@@ -94,6 +94,13 @@ Examples:
   dbdoctor sockets --pid 812      Check this process and its children
   dbdoctor sockets --port 6432    Check connections to a pooler";
 
+const TAP_EXAMPLES: &str = "\
+Examples:
+  dbdoctor tap --listen 5433 postgres://app@db.corp.test/orders
+                                  Then point the application at localhost:5433
+  dbdoctor tap --ssh ops@bastion --for 10m postgres://db.corp.test
+  dbdoctor tap --stand-in         Find out whether a client verifies certificates";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   dbdoctor explain tls.cert.expired
@@ -181,6 +188,9 @@ pub enum Command {
     /// Connect many times: how often it fails, why, and how long it takes
     #[command(after_help = STRESS_EXAMPLES)]
     Stress(StressArgs),
+    /// Forward an application's connections and show what it really sends
+    #[command(after_help = TAP_EXAMPLES)]
+    Tap(TapArgs),
     /// Find database connections shared by several processes after a fork (Linux)
     #[command(after_help = SOCKETS_EXAMPLES)]
     Sockets(SocketsArgs),
@@ -217,6 +227,7 @@ impl Command {
             Command::Auth(_) => "auth",
             Command::Idle(_) => "idle",
             Command::Stress(_) => "stress",
+            Command::Tap(_) => "tap",
             Command::Sockets(_) => "sockets",
             Command::Explain(_) => "explain",
             Command::Diff(_) => "diff",
@@ -478,6 +489,36 @@ pub struct TunnelArgs {
     pub wait: WaitArgs,
 }
 
+/// `tap`.
+#[derive(Debug, Args)]
+pub struct TapArgs {
+    /// The target, and what is printed.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Listen on this local port; point the application at it (0 picks a free port)
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = local_address, default_value = "5433", help_heading = "Tap")]
+    pub listen: SocketAddr,
+    /// End after this time [default: at Ctrl-C]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, help_heading = "Tap")]
+    pub time: Option<Duration>,
+    /// End after this many connections
+    #[arg(long, value_name = "N", value_parser = connections, help_heading = "Tap")]
+    pub connections: Option<u64>,
+    /// Contact no target: answer as a server up to the login, to find out what the client does
+    #[arg(long, help_heading = "Tap")]
+    pub stand_in: bool,
+    /// What the stand-in offers: a self-signed certificate for another name, none (no TLS), each
+    /// in turn, or a PEM FILE with certificate chain and private key
+    #[arg(
+        long,
+        value_name = "self-signed|none|each|FILE",
+        default_value = "each",
+        requires = "stand_in",
+        help_heading = "Tap"
+    )]
+    pub tls: String,
+}
+
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -507,7 +548,7 @@ pub struct DiffArgs {
 }
 
 /// The target and the way to it.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub struct TargetArgs {
     /// A postgres:// URI, a key=value connection string, or host[:port]
     #[arg(value_name = "TARGET", help_heading = "Target", display_order = 0)]
@@ -598,7 +639,7 @@ impl TargetArgs {
 }
 
 /// The way over SSH.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub struct SshArgs {
     /// Connect through this SSH server; for several hops, repeat it or separate by commas
     #[arg(
@@ -668,7 +709,7 @@ impl ValueEnum for ServerRole {
 }
 
 /// Guards against the right settings of the wrong environment.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub struct GuardArgs {
     /// Fail unless the database has this name
     #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Guards")]
@@ -888,6 +929,14 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
         _ => Err(format!("use a number from 1 to {MOST}")),
+    }
+}
+
+/// Reads a number of connections.
+fn connections(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("use a number of 1 or more".to_owned()),
     }
 }
 

@@ -20,6 +20,7 @@
 //! - [`wire`]: what carries bytes
 //! - [`peer`]: who answers, where it is not PostgreSQL as asked
 //! - [`application`]: the verdict of an application's driver, and what psql does
+//! - [`forward`], [`tap`]: connections of applications, passed on and looked at
 //! - [`idle`], [`second_opinion`]: experiments on what a run reached
 //! - [`host_kind`], [`listeners`]: the kind of machine this is, and who listens on it
 //! - [`finding`], [`report`]: what was found, and the shape of the JSON
@@ -71,6 +72,7 @@ pub mod descriptors;
 pub mod diff;
 pub mod explain;
 pub mod finding;
+pub mod forward;
 pub mod host_kind;
 pub mod idle;
 pub mod kubernetes;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use dbdoctor::cli::{Cli, Command};
 use dbdoctor::command::{
-    Exit, check, diff, explain, generate, idle, limits, output, pid, stress, usage,
+    Exit, check, diff, explain, generate, idle, limits, output, pid, stress, tap, usage,
 };
 use dbdoctor::report::Stage;
 use dbdoctor::threads;
@@ -98,6 +98,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Stress(args) => stress::run(&args).await,
         Command::Key(args) => check::key(&args).await,
         Command::Diff(args) => diff::run(&args),
+        Command::Tap(args) => tap::run(&args).await,
         Command::Sockets(args) => check::sockets(&args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => output::print(&generate::completions(shell)),

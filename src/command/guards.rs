@@ -16,8 +16,9 @@ const GUARDS: [(&str, Stage); 6] = [
 
 /// Every command that takes guards, and the last stage that it comes to where
 /// one asks for it.
-const COMMANDS: [(&str, Stage); 9] = [
+const COMMANDS: [(&str, Stage); 10] = [
     ("config", Stage::Config),
+    ("tap", Stage::Config),
     ("dns", Stage::Dns),
     ("tcp", Stage::Tcp),
     ("tunnel", Stage::Tunnel),
@@ -105,6 +106,7 @@ mod tests {
             Command::Tls(args) | Command::Auth(args) => Some(&args.stage.run),
             Command::Idle(args) => Some(&args.run),
             Command::Stress(args) => Some(&args.run),
+            Command::Tap(args) => Some(&args.run),
             Command::Key(_)
             | Command::Sockets(_)
             | Command::Explain(_)

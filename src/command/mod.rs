@@ -15,6 +15,7 @@ mod output_file;
 pub mod pid;
 pub mod sockets;
 pub mod stress;
+pub mod tap;
 pub mod tunnel;
 pub mod wait;
 

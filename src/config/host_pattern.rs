@@ -13,14 +13,14 @@ use super::Place;
 use super::ssh_config::pattern as glob;
 
 /// A pattern that a host can match.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HostPattern {
     /// As it was given.
     text: String,
     form: Form,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Form {
     /// An address, or a network.
     Network(IpNet),

@@ -33,6 +33,16 @@ pub enum Side {
     Server,
 }
 
+impl Side {
+    /// Its name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closer {

@@ -21,6 +21,8 @@ pub fn sends_server_name(host: &str) -> bool {
 /// OpenSSL's number for errors of its TLS part (`ERR_LIB_SSL`).
 const LIB_SSL: i32 = 20;
 
+const ALERT_OFFSET: i32 = 1000;
+
 /// The reason codes of an error stack.
 pub fn reasons(stack: &ErrorStack) -> impl Iterator<Item = i32> + '_ {
     stack
@@ -33,6 +35,24 @@ pub fn reasons(stack: &ErrorStack) -> impl Iterator<Item = i32> + '_ {
 /// The peer's alert, where one ended the handshake or a read after it.
 pub fn received_alert(error: &ssl::Error) -> Option<Alert> {
     reasons(error.ssl_error()?).find_map(Alert::from_reason_code)
+}
+
+/// An alert's number (RFC 8446, section 6).
+pub fn alert_number(alert: Alert) -> u8 {
+    (alert.reason_code() - ALERT_OFFSET) as u8
+}
+
+/// An alert's name (RFC 8446, 6.2).
+pub fn alert_name(alert: u8) -> String {
+    let known = Alert::from_reason_code(ALERT_OFFSET + i32::from(alert)).map(|a| a.to_string());
+    match known.as_deref() {
+        None | Some("unknown") => match alert {
+            116 => "certificate required".to_owned(),
+            120 => "no application protocol".to_owned(),
+            other => format!("alert {other}"),
+        },
+        Some(name) => name.to_owned(),
+    }
 }
 
 /// A distinguished name as people read it: `CN=db.test, O=Corp`, the most

@@ -388,6 +388,18 @@ pub fn session_error(
     finding::session_error(error, &situation)
 }
 
+/// The finding for an error that ends another client's login, of which this was seen.
+pub fn overheard_error(
+    error: &ServerError,
+    target: &Target,
+    endpoint: &Endpoint,
+    route: &Route,
+    exchange: &Exchange,
+) -> Finding {
+    let situation = LoginContext::of_words(target, endpoint, route, None, exchange);
+    finding::said_no(error, &situation)
+}
+
 /// Where pg_hba.conf refuses, looks whether only the encryption is at fault.
 async fn weigh_encryption(finding: Finding, s: &LoginContext<'_>, ctx: &Ctx) -> Finding {
     let ours = !finding.evidence.contains_key("pooler");

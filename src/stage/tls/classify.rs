@@ -25,8 +25,9 @@ use super::chain::ChainCheck;
 use super::client_alert::{about_client, rejected, required};
 use super::codes::VerifyRefusal;
 use super::context::TlsContext;
-use super::failure::{HandshakeFailure, alert_name, error_text};
+use super::failure::{HandshakeFailure, error_text};
 use crate::wire::handshake_log::HandshakeLog;
+use crate::wire::tls::alert_name;
 
 /// How long the looks on further connections may take, each.
 const LOOK: Duration = Duration::from_millis(1500);

@@ -11,10 +11,10 @@ use crate::text::moment::date;
 use crate::wire::Route;
 use crate::wire::tls::name_text;
 
-use super::failure::alert_name;
 use crate::wire::handshake_log::HandshakeLog;
 use crate::wire::secured::ClientCertificate;
 use crate::wire::secured::Encryption;
+use crate::wire::tls::alert_name;
 
 use super::facts;
 

@@ -6,7 +6,7 @@ use std::io;
 use openssl::error::ErrorStack;
 use openssl::ssl;
 
-use crate::wire::tls::{Alert, reasons, received_alert};
+use crate::wire::tls::{alert_number, reasons, received_alert};
 
 /// What ended a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub fn classify(error: &ssl::Error) -> HandshakeFailure {
         return HandshakeFailure::Closed;
     }
     if let Some(alert) = received_alert(error) {
-        return HandshakeFailure::Alert((alert.reason_code() - ALERT_OFFSET) as u8);
+        return HandshakeFailure::Alert(alert_number(alert));
     }
     for reason in reasons(stack) {
         match reason {
@@ -147,8 +147,6 @@ pub fn classify(error: &ssl::Error) -> HandshakeFailure {
     }
     HandshakeFailure::Other
 }
-
-const ALERT_OFFSET: i32 = 1000;
 
 /// An error stack as one line, for the evidence.
 pub fn error_text(stack: &ErrorStack) -> String {
@@ -179,27 +177,14 @@ pub fn text(error: &ssl::Error) -> String {
     }
 }
 
-/// An alert's name (RFC 8446, 6.2).
-pub fn alert_name(alert: u8) -> String {
-    let known = Alert::from_reason_code(ALERT_OFFSET + i32::from(alert)).map(|a| a.to_string());
-    match known.as_deref() {
-        None | Some("unknown") => match alert {
-            116 => "certificate required".to_owned(),
-            120 => "no application protocol".to_owned(),
-            other => format!("alert {other}"),
-        },
-        Some(name) => name.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn alerts_have_names() {
-        assert_eq!(alert_name(48), "unknown CA");
-        assert_eq!(alert_name(116), "certificate required");
-        assert_eq!(alert_name(200), "alert 200");
+        assert_eq!(crate::wire::tls::alert_name(48), "unknown CA");
+        assert_eq!(crate::wire::tls::alert_name(116), "certificate required");
+        assert_eq!(crate::wire::tls::alert_name(200), "alert 200");
     }
 }

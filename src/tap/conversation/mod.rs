@@ -24,20 +24,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+pub use crate::forward::Side;
+
 use self::body::Body;
 use self::reader::Reader;
 use self::tls::TlsSide;
 use crate::wire::frames::decode;
 use crate::wire::server_error::ServerError;
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The application.
-    Client,
-    /// The database, or what stands in front of it.
-    Server,
-}
 
 /// What a client asks for before its start-up message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -401,6 +394,17 @@ pub struct Sides<T> {
 const MOST_UNREADABLE: usize = 32;
 
 impl Conversation {
+    /// The conversation inside the encryption, which begins anew behind what is known of it.
+    pub fn inside(self) -> Self {
+        Self {
+            encryption: self.encryption,
+            client_hello: self.client_hello,
+            server_hello: self.server_hello,
+            encrypted: self.encrypted,
+            ..Self::default()
+        }
+    }
+
     /// A conversation of which nothing was said yet.
     pub fn new() -> Self {
         Self::default()

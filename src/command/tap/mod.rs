@@ -1,0 +1,213 @@
+//! `tap`: an application is pointed at a local port, and what it sends is told.
+//!
+//! What happens goes to standard error as it happens; the report is printed at the end.
+
+mod tell;
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::check::progress;
+use super::interrupt::interruption;
+use super::{Exit, last_stage, output, usage};
+use crate::cause;
+use crate::cli::{Format, TapArgs, TargetArgs};
+use crate::config::request::{Request, TimeLimits};
+use crate::config::{Endpoint, Target};
+use crate::finding::Finding;
+use crate::forward::{self, Way};
+use crate::host_kind;
+use crate::idle::Stop;
+use crate::pipeline::{self, Ended};
+use crate::report::{Report, Stage};
+use crate::system::System;
+use crate::tap::classify::{Other, classify};
+use crate::tap::facts;
+use crate::tap::stand_in::{self, Certificate, StandIn};
+use crate::tap::watch::{Log, Tap};
+
+use tell::Teller;
+
+/// The time that connections have to end when the tap does.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// `tap`.
+pub async fn run(args: &TapArgs) -> Exit {
+    let run = &args.run;
+    let usable = last_stage("tap", Stage::Tap, run);
+    if let Err(exit) = usable.and_then(|_| output::writable(&run.output)) {
+        return exit;
+    }
+    let around = Arc::new(System::of_process());
+    let mut stop = pin!(interruption());
+    let mut report = Report::new(
+        "tap",
+        &[Stage::Config, Stage::Tap],
+        host_kind::detect(&around),
+    );
+    let end = match args.stand_in {
+        true => match stand_in(args) {
+            Ok(stand_in) => Some(Some(End::StandIn(Arc::new(stand_in)))),
+            Err(why) => return usage(&why),
+        },
+        false => tokio::select! {
+            end = target(args, &mut report, &around) => Some(end),
+            () = &mut stop => None,
+        },
+    };
+    // Ctrl-C is how a tap is ended: before it listens, it cuts a run short.
+    let interrupted = end.is_none();
+    if let Some(Some(end)) = end {
+        let teller = Teller::new(run.output.format() == Format::Json, run.output.quiet);
+        listen(args, &end, &mut report, teller, stop).await;
+    }
+    report.finish(interrupted);
+    output::conclude(&report, &run.output, &around)
+}
+
+/// Who is at the other end of the tap.
+enum End {
+    /// The target, and how it is called.
+    Target(Way, Box<Target>, String),
+    /// dbdoctor itself.
+    StandIn(Arc<StandIn>),
+}
+
+/// The stand-in that was asked for.
+fn stand_in(args: &TapArgs) -> Result<StandIn, String> {
+    if args.run.target != TargetArgs::default() {
+        return Err("--stand-in contacts no target: leave TARGET and its options out".to_owned());
+    }
+    let made = match args.tls.as_str() {
+        "none" => StandIn::new(None, false),
+        "self-signed" => Certificate::throw_away().and_then(|it| StandIn::new(Some(&it), false)),
+        "each" => Certificate::throw_away().and_then(|it| StandIn::new(Some(&it), true)),
+        path => Certificate::read(Path::new(path)).and_then(|it| StandIn::new(Some(&it), false)),
+    };
+    made.map_err(|error| format!("the certificate of --tls cannot be used: {error}"))
+}
+
+/// The settings, and the tunnel where there is one.
+async fn target(args: &TapArgs, report: &mut Report, around: &Arc<System>) -> Option<End> {
+    let run = &args.run;
+    let mut progress = progress(&run.output, around);
+    let request = Request::from(&run.target);
+    let limits = TimeLimits::from(&run.time);
+    let around = Arc::clone(around);
+    let (target, ctx) =
+        pipeline::settings(report, &request, &limits, around, progress.as_mut()).await?;
+    if target.ssh.is_none() {
+        let label = label(&target);
+        return Some(End::Target(
+            Way::direct(target.clone(), ctx),
+            Box::new(target),
+            label,
+        ));
+    }
+    match pipeline::connect_as_far(report, target, ctx, Stage::Ssh, None, progress.as_mut()).await {
+        Ended::Passed(connected) => {
+            let label = label(&connected.target);
+            let endpoints = connected.target.endpoints.clone();
+            let way = Way::tunnel(connected.bastion?, endpoints, connected.ctx);
+            Some(End::Target(way, Box::new(connected.target), label))
+        }
+        Ended::Failed(_) => None,
+    }
+}
+
+/// Forwards connections until `stop`, or until there were enough or enough time passed.
+async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, stop: Stop<'_>) {
+    let began = Instant::now();
+    let record = report.stage(Stage::Tap);
+    record.begin();
+    let (listener, bound) = match forward::listen(args.listen).await {
+        Ok(bound) => bound,
+        Err(error) => {
+            record.end(Some(
+                Finding::new(&cause::tap::LISTEN)
+                    .with("address", args.listen.to_string())
+                    .with("port", args.listen.port())
+                    .with("error", error.to_string())
+                    .with("errno", error.raw_os_error()),
+            ));
+            return;
+        }
+    };
+    let (label, does) = match end {
+        End::Target(_, _, label) => (Some(label.as_str()), format!("forwarding to {label}")),
+        End::StandIn(_) => (None, "standing in for a server".to_owned()),
+    };
+    if !bound.ip().is_loopback() {
+        let exposed = Finding::new(&cause::tap::EXPOSED)
+            .with("address", bound.to_string())
+            .with("target", label.unwrap_or("dbdoctor").to_owned());
+        teller.say(&exposed.summary());
+        record.warn(exposed);
+    }
+    teller.say(&format!(
+        "listening on {bound}, {does}; point the application at it, and press Ctrl-C to stop"
+    ));
+    let log = Arc::new(Log::default());
+    let teller = Arc::new(teller);
+    let tap = Tap::new(bound, Arc::clone(&log), Arc::clone(&teller) as _);
+    let mut connections = JoinSet::new();
+    let time = async {
+        match args.time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    let most = args.connections;
+    let serving = async {
+        match end {
+            End::Target(way, ..) => {
+                forward::forward(&listener, way, &tap, &mut connections, most).await;
+            }
+            End::StandIn(stand_in) => {
+                stand_in::serve(&listener, stand_in, &tap, &mut connections, most).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = time => {}
+        () = stop => {}
+    }
+    // Each still leaves its record.
+    let _ = tokio::time::timeout(BREATH, connections.shutdown()).await;
+    drop(tap);
+    teller.finish();
+    let seen = log.seen();
+    let held = began.elapsed();
+    facts::write(record, &seen, bound, label, held);
+    let other = match end {
+        End::Target(_, target, _) => Other::Target(target),
+        End::StandIn(stand_in) => Other::StandIn {
+            is_untrusted: stand_in.is_untrusted,
+        },
+    };
+    for finding in classify(&seen.records, other, held) {
+        record.warn(finding);
+    }
+    record.summary = facts::summary(&seen, held);
+    record.end(None);
+}
+
+/// Where connections go.
+fn label(target: &Target) -> String {
+    let hosts: Vec<String> = target.endpoints.iter().map(Endpoint::label).collect();
+    let through = target
+        .ssh
+        .iter()
+        .flat_map(|plan| &plan.hops)
+        .map(|hop| hop.label());
+    let through: Vec<String> = through.collect();
+    match through.is_empty() {
+        true => hosts.join(", "),
+        false => format!("{} through {}", hosts.join(", "), through.join(", ")),
+    }
+}

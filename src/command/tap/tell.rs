@@ -1,0 +1,162 @@
+//! What happens at a tap, as lines on standard error: for people, or one JSON object each.
+//!
+//! A thread writes them, so that a terminal that is slow or stopped holds no connection up.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::report::ms;
+use crate::tap::record::Record;
+use crate::tap::watch::{Happening, Tell};
+use crate::text;
+
+/// So many lines may wait to be written.
+const WAITING: usize = 4_096;
+
+/// How long what is still to be written may take at the end.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Tells what happens.
+pub(super) struct Teller {
+    began: Instant,
+    as_json: bool,
+    lines: Mutex<Option<SyncSender<String>>>,
+    missed: AtomicU64,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Teller {
+    /// Tells in JSON, or for people; with `is_quiet` nothing at all.
+    pub(super) fn new(as_json: bool, is_quiet: bool) -> Self {
+        let (lines, writer) = match is_quiet {
+            true => (None, None),
+            false => {
+                let (lines, waiting) = sync_channel(WAITING);
+                let writer = std::thread::Builder::new().spawn(move || write(&waiting));
+                (Some(lines), writer.ok())
+            }
+        };
+        Self {
+            began: Instant::now(),
+            as_json,
+            lines: Mutex::new(lines),
+            missed: AtomicU64::new(0),
+            writer: Mutex::new(writer),
+        }
+    }
+
+    /// Says something about the tap itself.
+    pub(super) fn say(&self, line: &str) {
+        self.line(None, "tap", line, None);
+    }
+
+    fn line(
+        &self,
+        record: Option<&Record>,
+        name: &str,
+        words: &str,
+        values: Option<serde_json::Value>,
+    ) {
+        let line = match (self.as_json, record) {
+            (true, record) => json!({
+                "at_ms": ms(self.began.elapsed()),
+                "connection": record.map(|record| record.number),
+                "client": record.map(|record| record.client.to_string()),
+                "event": name,
+                "text": text::clean(words),
+                "values": values,
+            })
+            .to_string(),
+            (false, Some(record)) => {
+                format!("dbdoctor: #{}: {}", record.number, text::clean(words))
+            }
+            (false, None) => format!("dbdoctor: {}", text::clean(words)),
+        };
+        let lines = self.lines.lock();
+        if let Ok(Some(lines)) = lines.as_deref()
+            && lines.try_send(line).is_err()
+        {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits a moment until all is written.
+    pub(super) fn finish(&self) {
+        let missed = self.missed.load(Ordering::Relaxed);
+        if missed > 0 {
+            self.say(&format!(
+                "{missed} more events, not shown: standard error is too slow"
+            ));
+        }
+        if let Ok(mut lines) = self.lines.lock() {
+            *lines = None;
+        }
+        let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
+        let limit = Instant::now() + PATIENCE;
+        while writer.as_ref().is_some_and(|writer| !writer.is_finished()) && Instant::now() < limit
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Writes what comes; who closed standard error does not want to know.
+fn write(lines: &Receiver<String>) {
+    for line in lines {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+impl Tell for Teller {
+    fn tell(&self, record: &Record, happening: Happening<'_>) {
+        match happening {
+            Happening::Connected => {
+                let words = format!("connection from {}", record.client);
+                self.line(Some(record), "connected", &words, None);
+            }
+            Happening::NotForwarded(why) => {
+                let words = format!("not forwarded, {}: {}", why.cause.code, why.summary());
+                self.line(
+                    Some(record),
+                    "not-forwarded",
+                    &words,
+                    Some(json!({"cause": why.cause.code})),
+                );
+            }
+            Happening::Said(event) => {
+                self.line(
+                    Some(record),
+                    event.name(),
+                    &event.to_string(),
+                    Some(event.to_json()),
+                );
+            }
+            Happening::TunnelLost(why) => {
+                self.line(
+                    Some(record),
+                    "tunnel-lost",
+                    &format!("tunnel lost: {why}"),
+                    None,
+                );
+            }
+            Happening::Ended(end) => {
+                let quiet = record.silence.before_end.unwrap_or_default();
+                let bytes = record.conversation.bytes;
+                let words = format!(
+                    "{end} after {:.1} s, the last {:.1} s of it silent, {} bytes from the application, {} from the server",
+                    record.began.elapsed().as_secs_f64(),
+                    quiet.as_secs_f64(),
+                    bytes.client,
+                    bytes.server,
+                );
+                self.line(Some(record), "ended", &words, None);
+            }
+        }
+    }
+}

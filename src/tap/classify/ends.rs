@@ -1,0 +1,87 @@
+//! Connections that were ended under the application's hands.
+
+use std::time::Duration;
+
+use crate::cause::{self, Cause};
+use crate::finding::Finding;
+use crate::forward::{Closer, Side};
+use crate::tap::conversation::Phase;
+use crate::tap::facts;
+use crate::tap::record::Record;
+use crate::wire::dial::seconds;
+
+/// A shorter silence before the end is none.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Drops by the server's side, those with the longest silence first: one finding for each kind.
+pub(super) fn dropped(records: &[Record]) -> Vec<Finding> {
+    let mut kinds: Vec<(&'static Cause, Vec<&Record>)> = Vec::new();
+    for record in records {
+        let Some(cause) = cause_of(record) else {
+            continue;
+        };
+        match kinds.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, all)) => all.push(record),
+            None => kinds.push((cause, vec![record])),
+        }
+    }
+    kinds
+        .into_iter()
+        .filter_map(|(cause, all)| described(cause, &all))
+        .collect()
+}
+
+/// Why a logged-in connection was ended by the server's side, where it was.
+fn cause_of(record: &Record) -> Option<&'static Cause> {
+    let (end, _) = record.end?;
+    let conversation = &record.conversation;
+    let in_session = conversation.phase == Phase::Session && conversation.login.ready.is_some();
+    let in_use = in_session || conversation.encrypted.is_some() && conversation.startup.is_none();
+    if !in_use || conversation.terminated || end.by == Closer::Side(Side::Client) {
+        return None;
+    }
+    let last = conversation
+        .errors
+        .last()
+        .filter(|error| error.severity != "ERROR");
+    if let Some(error) = last {
+        return match error.code.as_str() {
+            "57P05" | "25P03" => Some(&cause::idle::SERVER_TIMEOUT),
+            "57P01" => Some(&cause::idle::TERMINATED),
+            "57P02" => Some(&cause::server::RECOVERING),
+            _ => Some(&cause::tap::DROPPED),
+        };
+    }
+    let silent = record.silence.before_end.unwrap_or_default() >= SILENCE;
+    Some(match (end.by, end.error) {
+        (Closer::Tunnel, _) => &cause::tunnel::LOST,
+        (_, Some(_)) if silent && conversation.unanswered == 0 => &cause::idle::RESET,
+        (_, None) if silent && conversation.unanswered == 0 => &cause::idle::CLOSED,
+        _ => &cause::tap::DROPPED,
+    })
+}
+
+fn described(cause: &'static Cause, all: &[&Record]) -> Option<Finding> {
+    let silences: Vec<Duration> = all
+        .iter()
+        .map(|record| record.silence.before_end.unwrap_or_default())
+        .collect();
+    let (shortest, longest) = (silences.iter().min()?, silences.iter().max()?);
+    let first = all.first()?;
+    let (end, at) = first.end?;
+    let last = first.conversation.errors.last();
+    Some(
+        Finding::new(cause)
+            .with("client", facts::process(first))
+            .with("connections", all.len())
+            .with("how", end.to_string())
+            .with("after", seconds(*shortest))
+            .with("after_ms", crate::report::ms(*shortest))
+            .with("longest_silence_before_end", seconds(*longest))
+            .with("age", seconds(at - first.began))
+            .with("unanswered", first.conversation.unanswered)
+            .with("sqlstate", last.map(|error| error.code.clone()))
+            .with("message", last.map(|error| error.message.clone()))
+            .with("error", last.map(|error| error.message.clone())),
+    )
+}

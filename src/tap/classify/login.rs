@@ -1,0 +1,167 @@
+//! Logins that fail, and errors about statements.
+
+use std::collections::BTreeMap;
+
+use crate::cause::{self, Cause};
+use crate::config::Target;
+use crate::finding::Finding;
+use crate::forward::{Closer, Side};
+use crate::stage::auth;
+use crate::tap::conversation::{Login, Method, Phase};
+use crate::tap::facts;
+use crate::tap::record::Record;
+use crate::wire::server_error::ServerError;
+use crate::wire::startup::{AuthRequest, Exchange};
+use crate::wire::{Address, Route};
+
+/// Errors that end logins, as `check` explains them: one finding for each cause, the most
+/// frequent first.
+pub(super) fn refused(records: &[Record], target: &Target) -> Vec<Finding> {
+    let mut kinds: Vec<(Finding, u64)> = Vec::new();
+    for record in records {
+        let login = &record.conversation.login;
+        let Some(error) = record.conversation.errors.last() else {
+            continue;
+        };
+        if login.ready.is_some() {
+            continue;
+        }
+        let finding = explained(record, error, target);
+        let same = |known: &Finding| known.cause == finding.cause;
+        match kinds.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((finding, 1)),
+        }
+    }
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let told = kinds.into_iter();
+    told.map(|(finding, count)| finding.with("connections", count))
+        .collect()
+}
+
+/// An error in answer to a login, with the user and the database that the client named.
+fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
+    let conversation = &record.conversation;
+    let startup = conversation.startup.as_ref();
+    let user = startup.and_then(|it| it.get("user")).unwrap_or_default();
+    let named = startup.and_then(|it| it.get("database"));
+    let mut endpoint = target.endpoints[0].clone();
+    endpoint.password = None;
+    let seen = Target {
+        user: user.to_owned(),
+        dbname: named.unwrap_or(user).to_owned(),
+        replication: startup
+            .and_then(|it| it.get("replication"))
+            .map(str::to_owned),
+        application_name: startup
+            .and_then(|it| it.get("application_name"))
+            .unwrap_or_default()
+            .to_owned(),
+        endpoints: vec![endpoint.clone()],
+        ..target.clone()
+    };
+    let route = Route::Direct(Address::Tcp(record.client));
+    let exchange = exchange(&conversation.login);
+    let finding = auth::overheard_error(error, &seen, &endpoint, &route, &exchange)
+        .with("client", facts::process(record))
+        .with("user", user.to_owned())
+        .with("database", seen.dbname.clone());
+    let is_default = named.is_none() || named == Some(user);
+    match finding.cause == &cause::auth::DATABASE_MISSING && is_default {
+        true => finding
+            .with("database_source", "the user's name: the client names no database of its own")
+            .fix_first(format!(
+                "Name the database in the application's settings: without one it takes the user's name, {user}."
+            )),
+        false => finding,
+    }
+}
+
+fn exchange(login: &Login) -> Exchange {
+    let asked = login.asked.first().map(|method| match method {
+        Method::Cleartext => AuthRequest::Cleartext,
+        Method::Md5 => AuthRequest::Md5,
+        Method::Sasl(mechanisms) => AuthRequest::Sasl(mechanisms.clone()),
+        Method::Gss => AuthRequest::Gss,
+        Method::Sspi => AuthRequest::Sspi,
+        Method::Other(number) => AuthRequest::Other(i32::try_from(*number).unwrap_or(i32::MAX)),
+    });
+    Exchange {
+        asked,
+        answered: login.has_answered,
+        password_used: login.has_answered,
+        authenticated: login.authenticated.is_some(),
+        replied: true,
+        ..Exchange::default()
+    }
+}
+
+/// Clients that leave without an answer when they are asked for a password.
+pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
+    let leaves = |record: &&Record| {
+        let login = &record.conversation.login;
+        let gone = record
+            .end
+            .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client));
+        record.conversation.phase == Phase::Login
+            && gone
+            && !login.asked.is_empty()
+            && !login.has_answered
+            && login.authenticated.is_none()
+            && record.conversation.errors.is_empty()
+            // It may have asked a person, and come back with the password.
+            && !records.iter().any(|later| {
+                later.began > record.began
+                    && facts::process(later) == facts::process(record)
+                    && later.conversation.login.has_answered
+            })
+    };
+    let first = records.iter().find(leaves)?;
+    let login = &first.conversation.login;
+    let asked = login.asked.last()?;
+    let in_tls = first.conversation.client_hello.is_some();
+    let plus =
+        matches!(asked, Method::Sasl(offered) if offered.iter().any(|it| it.ends_with("-PLUS")));
+    let finding = Finding::new(&cause::tap::LOGIN_ABANDONED)
+        .with("client", facts::process(first))
+        .with("connections", records.iter().filter(leaves).count())
+        .with("asked", asked.to_string())
+        .with("encrypted", in_tls);
+    Some(match (asked, plus) {
+        (Method::Sasl(_), false) => finding.with("channel_binding_offered", false).word(
+            "binding",
+            match in_tls {
+                true => "the server offers none",
+                false => "it needs TLS, which this connection does not have",
+            },
+        ),
+        _ => finding,
+    })
+}
+
+/// Errors about named statements: they were prepared on another server than they run on.
+pub(super) fn statements(records: &[Record], target: &Target) -> Option<Finding> {
+    const MISSING: [&str; 2] = ["26000", "42P05"];
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for record in records {
+        for code in MISSING {
+            if let Some(count) = record.conversation.sqlstates.get(code) {
+                *counts.entry(code).or_default() += count;
+            }
+        }
+    }
+    let (code, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    let first = records
+        .iter()
+        .find(|record| record.conversation.sqlstates.contains_key(code))?;
+    let cause: &'static Cause = &cause::client::PREPARED_STATEMENT;
+    let names = &first.conversation.statements.names;
+    Some(
+        Finding::new(cause)
+            .with("client", facts::process(first))
+            .with("endpoint", target.endpoints[0].label())
+            .with("sqlstate", code)
+            .with("errors", count)
+            .with("statement", names.first().cloned()),
+    )
+}

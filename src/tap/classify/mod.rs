@@ -1,0 +1,106 @@
+//! From what was seen of the connections to causes. Pure.
+//!
+//! All are warnings: the tap itself works, whatever the application does.
+
+mod encryption;
+mod ends;
+mod login;
+mod rate;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::facts;
+use super::record::Record;
+use crate::cause;
+use crate::config::Target;
+use crate::finding::Finding;
+use crate::text;
+use crate::wire::dial::seconds;
+
+/// What the connections were made to.
+#[derive(Clone, Copy)]
+pub enum Other<'a> {
+    /// The target.
+    Target(&'a Target),
+    /// dbdoctor itself.
+    StandIn {
+        /// Whether it shows a certificate that nobody vouches for.
+        is_untrusted: bool,
+    },
+}
+
+/// The findings about all connections, those that explain most first.
+pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Finding> {
+    if records.is_empty() {
+        return vec![Finding::new(&cause::tap::NO_CLIENT).with("waited", seconds(held))];
+    }
+    let mut findings = Vec::new();
+    if let Other::Target(target) = other {
+        findings.extend(not_forwarded(records));
+        findings.extend(login::refused(records, target));
+    }
+    findings.extend(login::abandoned(records));
+    findings.extend(encryption::refused_certificates(records, other));
+    findings.extend(encryption::unverified(records, other));
+    findings.extend(not_postgres(records));
+    if let Other::Target(target) = other {
+        findings.extend(ends::dropped(records));
+        findings.extend(login::statements(records, target));
+    }
+    findings.extend(rate::storm(records));
+    findings.extend(encryption::not_asked(records, other));
+    findings.extend(encryption::fallback(records));
+    findings.extend(rate::no_pool(records));
+    findings.extend(cancelled(records));
+    findings
+}
+
+/// The reasons why connections were not forwarded, each once.
+fn not_forwarded(records: &[Record]) -> Vec<Finding> {
+    let mut by_cause: BTreeMap<&str, (Finding, u64)> = BTreeMap::new();
+    for why in records.iter().filter_map(|record| record.refused.as_ref()) {
+        by_cause
+            .entry(why.cause.code)
+            .or_insert_with(|| (why.clone(), 0))
+            .1 += 1;
+    }
+    let told = by_cause.into_values();
+    told.map(|(finding, count)| finding.with("connections", count))
+        .collect()
+}
+
+/// Clients that do not speak PostgreSQL's protocol, or stopped to.
+fn not_postgres(records: &[Record]) -> Option<Finding> {
+    let strange = |record: &&Record| record.conversation.unreadable.is_some();
+    let first = records.iter().find(strange)?;
+    let unreadable = first.conversation.unreadable.as_ref()?;
+    let mut finding = Finding::new(&cause::tap::NOT_POSTGRES)
+        .with("client", facts::process(first))
+        .with("from", unreadable.from.as_str())
+        .with("phase", facts::reached_phase(unreadable.phase))
+        .with("connections", records.iter().filter(strange).count());
+    if !unreadable.bytes.is_empty() {
+        finding = finding.with("bytes", text::clean_bytes(&unreadable.bytes));
+    }
+    Some(match unreadable.length {
+        Some(length) => finding.with("length", length),
+        None => finding,
+    })
+}
+
+/// Requests to cancel statements.
+fn cancelled(records: &[Record]) -> Option<Finding> {
+    let cancels = |record: &&Record| record.conversation.cancels.is_some();
+    let count = records.iter().filter(cancels).count();
+    let first = records.iter().find(cancels)?;
+    let pid = first.conversation.cancels;
+    let own = records.iter().find(|it| it.conversation.backend_pid == pid);
+    Some(
+        Finding::new(&cause::tap::CANCEL)
+            .with("client", facts::process(first))
+            .with("requests", count)
+            .with("server_pid", pid)
+            .with("connection", own.map(|record| record.number)),
+    )
+}

@@ -1,0 +1,122 @@
+//! How often clients connect.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::cause;
+use crate::finding::Finding;
+use crate::tap::facts;
+use crate::tap::record::Record;
+use crate::wire::dial::seconds;
+
+/// So many failed logins of one client, as fast as [`STORM_PAUSE`], are a storm.
+const STORM: usize = 8;
+/// A pool that waits for longer between its attempts is no storm.
+const STORM_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many sessions of one client, one after the other and as short as [`SHORT`], are no pool.
+const CHURN: usize = 20;
+/// A session that lives for longer is not opened for one piece of work.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// The connections of each client.
+fn by_client(records: &[Record]) -> BTreeMap<String, Vec<&Record>> {
+    let mut clients: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
+    for record in records
+        .iter()
+        .filter(|it| it.conversation.cancels.is_none())
+    {
+        clients
+            .entry(facts::process(record))
+            .or_default()
+            .push(record);
+    }
+    for connections in clients.values_mut() {
+        connections.sort_by_key(|record| record.began);
+    }
+    clients
+}
+
+/// A client that comes back at once, again and again, though it is never let in.
+pub(super) fn storm(records: &[Record]) -> Option<Finding> {
+    let clients = by_client(records);
+    let storms = clients.into_iter().filter_map(|(client, connections)| {
+        let failed: Vec<&Record> = connections
+            .into_iter()
+            .filter(|record| !is_in(record) && record.end.is_some() || record.refused.is_some())
+            .collect();
+        let pause = median_pause(&failed)?;
+        (failed.len() >= STORM && pause < STORM_PAUSE).then_some((client, failed, pause))
+    });
+    let (client, failed, pause) = storms.max_by_key(|(_, failed, _)| failed.len())?;
+    Some(
+        Finding::new(&cause::tap::STORM)
+            .with("client", client)
+            .with("attempts", failed.len())
+            .with("within", seconds(span(&failed)?))
+            .with("pause", seconds(pause))
+            .with("pause_ms", crate::report::ms(pause)),
+    )
+}
+
+/// A client that opens a connection for each piece of work.
+pub(super) fn no_pool(records: &[Record]) -> Option<Finding> {
+    let clients = by_client(records);
+    let busy = clients.into_iter().filter_map(|(client, connections)| {
+        let short: Vec<&Record> = connections
+            .into_iter()
+            .filter(|record| is_in(record) && lived(record).is_some_and(|time| time < SHORT))
+            .collect();
+        let pause = median_pause(&short)?;
+        (short.len() >= CHURN && pause < SHORT).then_some((client, short, pause))
+    });
+    let (client, short, pause) = busy.max_by_key(|(_, short, _)| short.len())?;
+    let mut lives: Vec<Duration> = short.iter().filter_map(|record| lived(record)).collect();
+    lives.sort();
+    let life = lives.get(lives.len() / 2).copied().unwrap_or_default();
+    let mut logins: Vec<Duration> = short.iter().filter_map(|record| login(record)).collect();
+    logins.sort();
+    let login = logins.get(logins.len() / 2).copied();
+    Some(
+        Finding::new(&cause::tap::NO_POOL)
+            .with("client", client)
+            .with("sessions", short.len())
+            .with("within", seconds(span(&short)?))
+            .with("lifetime", seconds(life))
+            .with("pause", seconds(pause))
+            .with("login", login.map(seconds)),
+    )
+}
+
+/// Whether the client was let in, as far as can be seen.
+fn is_in(record: &Record) -> bool {
+    let conversation = &record.conversation;
+    conversation.login.ready.is_some()
+        // In TLS, the answer to a login that works is long.
+        || conversation.encrypted.is_some() && conversation.bytes.server > LOGIN_IN_TLS
+}
+
+/// The certificate, an error, and less than what a server reports of itself after a login.
+const LOGIN_IN_TLS: u64 = 12_000;
+
+fn lived(record: &Record) -> Option<Duration> {
+    record.end.map(|(_, at)| at - record.began)
+}
+
+fn login(record: &Record) -> Option<Duration> {
+    let ready: Instant = record.conversation.login.ready?;
+    Some(ready - record.began)
+}
+
+fn span(connections: &[&Record]) -> Option<Duration> {
+    Some(connections.last()?.began - connections.first()?.began)
+}
+
+fn median_pause(connections: &[&Record]) -> Option<Duration> {
+    let mut pauses: Vec<Duration> = connections
+        .windows(2)
+        .map(|pair| pair[1].began - pair[0].began)
+        .collect();
+    pauses.sort();
+    pauses.get(pauses.len() / 2).copied()
+}

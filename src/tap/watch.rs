@@ -1,0 +1,261 @@
+//! Looks on at the connections that are forwarded, and keeps what is worth a report.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::conversation::{Conversation, Event, Phase, TlsAlert};
+use super::process::Finder;
+use super::record::Record;
+use super::reply::error_response;
+use crate::finding::Finding;
+use crate::forward::{ConnectionEnd, Side, Watch, Watched};
+
+/// What happens at a tap, as it happens.
+pub enum Happening<'a> {
+    /// A client connected.
+    Connected,
+    /// It could not be forwarded.
+    NotForwarded(&'a Finding),
+    /// It said something, or the server did.
+    Said(&'a Event),
+    /// The SSH session is gone.
+    TunnelLost(&'a str),
+    /// It is over.
+    Ended(ConnectionEnd),
+}
+
+/// Who is told what happens.
+pub trait Tell: Send + Sync {
+    /// Tells it, of the connection of this record.
+    fn tell(&self, record: &Record, happening: Happening<'_>);
+}
+
+/// What a tap has seen so far.
+#[derive(Default)]
+pub struct Log {
+    seen: Mutex<Seen>,
+}
+
+/// What has been seen of all connections.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How many connections there were.
+    pub connections: u64,
+    /// Those that are over, the first ones and the latest, in the order of their ends.
+    pub records: Vec<Record>,
+    /// How many are over and not among the records.
+    pub dropped: u64,
+}
+
+/// So many records of connections are kept.
+const KEPT: usize = 1_000;
+
+impl Log {
+    /// What was seen so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Seen {
+    /// Keeps a record. Of too many, those that came to nothing worth a word make room.
+    fn keep(&mut self, record: Record) {
+        if self.records.len() >= KEPT {
+            self.dropped += 1;
+            let unremarkable = |it: &Record| {
+                it.refused.is_none()
+                    && it.conversation.errors.is_empty()
+                    && it.conversation.unreadable.is_none()
+                    && it.end.is_none_or(|(end, _)| end.error.is_none())
+            };
+            match self.records.iter().skip(KEPT / 2).position(unremarkable) {
+                Some(at) => drop(self.records.remove(KEPT / 2 + at)),
+                None => drop(self.records.remove(KEPT / 2)),
+            }
+        }
+        self.records.push(record);
+    }
+}
+
+/// Looks on at every connection.
+#[derive(Clone)]
+pub struct Tap {
+    address: SocketAddr,
+    log: Arc<Log>,
+    finder: Finder,
+    teller: Arc<dyn Tell>,
+}
+
+impl Tap {
+    /// Looks on at connections to this address.
+    pub fn new(address: SocketAddr, log: Arc<Log>, teller: Arc<dyn Tell>) -> Self {
+        Self {
+            address,
+            log,
+            finder: Finder::start(),
+            teller,
+        }
+    }
+}
+
+impl Watch for Tap {
+    type Connection = TappedConnection;
+
+    fn accepted(&self, number: u64, client: SocketAddr) -> TappedConnection {
+        self.log.seen().connections += 1;
+        let record = Record::new(number, client);
+        self.finder.find(client, self.address, &record.process);
+        self.teller.tell(&record, Happening::Connected);
+        TappedConnection {
+            record: Some(record),
+            log: Arc::clone(&self.log),
+            teller: Arc::clone(&self.teller),
+        }
+    }
+}
+
+/// Looks on at one connection.
+pub struct TappedConnection {
+    /// Taken when it is over.
+    record: Option<Record>,
+    log: Arc<Log>,
+    teller: Arc<dyn Tell>,
+}
+
+impl TappedConnection {
+    /// What was said so far; none once it is over.
+    pub(super) fn conversation(&self) -> Option<&Conversation> {
+        self.record.as_ref().map(|record| &record.conversation)
+    }
+
+    /// Notes an alert that only the end of TLS could read.
+    pub(super) fn alert(&mut self, alert: TlsAlert) {
+        if let Some(record) = &mut self.record {
+            // The record of that size was seen before.
+            let seen = &mut record.conversation.alerts;
+            seen.retain(|it| it.from != alert.from || it.number.is_some());
+            seen.push(alert);
+            self.teller
+                .tell(record, Happening::Said(&Event::Alert(alert)));
+        }
+    }
+
+    /// What is read from now on was encrypted: a conversation that begins anew, behind what is
+    /// known of the encryption.
+    pub(super) fn enter_tls(&mut self) {
+        if let Some(record) = &mut self.record {
+            let outer = std::mem::take(&mut record.conversation);
+            record.conversation = outer.inside();
+        }
+    }
+
+    /// Reads what one side sent, and tells what it means.
+    fn read(&mut self, from: Side, bytes: &[u8]) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        let at = Instant::now();
+        record.silence.heard(from, at);
+        let mut events = Vec::new();
+        let mut note = |event| events.push(event);
+        match from {
+            Side::Client => record.conversation.client(at, bytes, &mut note),
+            Side::Server => record.conversation.server(at, bytes, &mut note),
+        }
+        for event in &events {
+            self.teller.tell(record, Happening::Said(event));
+        }
+    }
+}
+
+impl Watched for TappedConnection {
+    fn forwarded(&mut self) {}
+
+    async fn not_forwarded(&mut self, mut client: TcpStream, why: Finding) {
+        if let Some(record) = &mut self.record {
+            self.teller.tell(record, Happening::NotForwarded(&why));
+            record.refused = Some(why.clone());
+        }
+        let _ = tokio::time::timeout(LAST_WORD, self.turn_away(&mut client, &why)).await;
+    }
+
+    fn passing(&mut self, from: Side, bytes: &[u8]) {
+        self.read(from, bytes);
+    }
+
+    fn tunnel_lost(&mut self, why: &str) {
+        if let Some(record) = &mut self.record {
+            record.tunnel_lost = Some(why.to_owned());
+            self.teller.tell(record, Happening::TunnelLost(why));
+        }
+    }
+
+    fn ended(&mut self, end: ConnectionEnd) {
+        if let Some(record) = &mut self.record {
+            let at = Instant::now();
+            record.silence.before_end = Some(record.quiet(at));
+            record.end = Some((end, at));
+            self.teller.tell(record, Happening::Ended(end));
+        }
+    }
+}
+
+impl Drop for TappedConnection {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            self.log.seen().keep(record);
+        }
+    }
+}
+
+/// How long a client that cannot be forwarded has to say what it wants.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// The most that such a client is listened to.
+const MOST_HEARD: usize = 16 * 1024;
+
+impl TappedConnection {
+    /// Answers a client in the server's place: with an error, whatever it asks for first. libpq
+    /// shows its text only in answer to a start-up message; asked for TLS, an `N` would have
+    /// people look for a server without TLS. What is no PostgreSQL client is closed.
+    async fn turn_away(&mut self, client: &mut TcpStream, why: &Finding) {
+        let mut buffer = [0; 4096];
+        let mut heard = 0;
+        while heard < MOST_HEARD {
+            let Ok(read @ 1..) = client.read(&mut buffer).await else {
+                return;
+            };
+            heard += read;
+            self.read(Side::Client, buffer.get(..read).unwrap_or_default());
+            let Some(record) = &self.record else { return };
+            let conversation = &record.conversation;
+            if conversation.startup.is_some()
+                || conversation.phase == Phase::Opening && !conversation.encryption.is_empty()
+            {
+                let _ = client.write_all(&cannot_reach(why)).await;
+                let _ = client.shutdown().await;
+                return;
+            }
+            if conversation.phase != Phase::Opening {
+                return;
+            }
+        }
+    }
+}
+
+/// What a client is told whose database cannot be reached: 08001, the client was unable to
+/// establish the connection.
+fn cannot_reach(why: &Finding) -> Vec<u8> {
+    let message = format!(
+        "dbdoctor tap cannot reach the database: {} ({})",
+        why.summary(),
+        why.cause.code
+    );
+    error_response("08001", &message)
+}
