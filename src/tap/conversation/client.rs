@@ -10,6 +10,8 @@ use super::{
     Begun, Body, ChannelBinding, Conversation, Encryption, EncryptionRequest, Event, Method, Phase,
     Side, Startup, text,
 };
+use crate::secret::HIDDEN;
+use crate::text::own;
 
 /// The lengths of a start-up packet, with itself (PostgreSQL: `MAX_STARTUP_PACKET_LENGTH`).
 const STARTUP_LENGTHS: RangeInclusive<u32> = 8..=10_004;
@@ -255,7 +257,17 @@ fn parameters(body: &[u8]) -> Vec<(String, String)> {
         && let Some(name) = strings.next().filter(|name| !name.is_empty())
         && let Some(value) = strings.next()
     {
-        all.push((text(name), text(value)));
+        all.push((text(name), without_secrets(&text(name), &text(value))));
     }
     all
+}
+
+/// A parameter's value as it is, but for what an application put there by mistake: its
+/// password as a parameter of its own, or a whole URL as the database.
+fn without_secrets(name: &str, value: &str) -> String {
+    let shown = own(&format!("{name}={value}"));
+    let value = shown
+        .strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix('='));
+    value.unwrap_or(HIDDEN).to_owned()
 }

@@ -111,6 +111,10 @@ impl Reader {
             Framing::Startup => 4,
             Framing::Message | Framing::Record => 5,
         };
+        if let (0, 5, Some((head, rest))) = (self.have, size, bytes.split_first_chunk()) {
+            (self.head, self.have) = (*head, size);
+            *bytes = rest;
+        }
         while self.have < size {
             let (&first, rest) = bytes.split_first()?;
             *self.head.get_mut(self.have)? = first;

@@ -10,6 +10,7 @@ use crate::wire::frames::{PROTOCOL_3_0, put_message, startup_message};
 mod hostile;
 mod login;
 mod session;
+mod speed;
 mod tls;
 
 use Side::{Client as C, Server as S};
@@ -44,9 +45,9 @@ impl Script {
     /// A session after its login.
     fn session() -> Self {
         Self::new()
-            .with(C, &startup())
+            .with(C, startup())
             .with(S, OK)
-            .with(S, &message(b'K', b"\0\0\x30\x39SECRETKEY"))
+            .with(S, message(b'K', b"\0\0\x30\x39SECRETKEY"))
             .with(S, READY)
     }
 

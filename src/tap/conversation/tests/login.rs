@@ -212,6 +212,28 @@ fn parameters_keep_their_order_and_their_empty_values() {
     );
 }
 
+#[test]
+fn a_password_among_the_parameters_is_not_kept() {
+    let parameters = [
+        ("user", "app"),
+        ("password", "CANARY-1"),
+        ("database", "postgres://app:CANARY-2@db.corp.test/orders"),
+        ("options", "-c search_path=a,b  -c x=y"),
+    ];
+    let parameters = parameters.map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let message = startup_message(PROTOCOL_3_0, &parameters);
+    let (conversation, events) = Script::new().with(C, message).checked();
+    assert!(!format!("{conversation:?}{events:?}").contains("CANARY"));
+    let startup = conversation.startup.unwrap();
+    assert_eq!(startup.get("options"), Some("-c search_path=a,b  -c x=y"));
+    assert!(
+        startup
+            .get("database")
+            .unwrap()
+            .ends_with("@db.corp.test/orders")
+    );
+}
+
 /// A SASLInitialResponse.
 fn initial(mechanism: &str, response: Option<&str>) -> Vec<u8> {
     let mut body = mechanism.as_bytes().to_vec();
