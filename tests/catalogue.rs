@@ -111,7 +111,7 @@ fn codes_are_unique_and_named_after_their_stage() {
     check("codes", |row| {
         let (stage, rest) = row.code.split_once('.')?;
         let known = stage == "pooler" || Stage::RUN.iter().any(|s| s.name() == stage);
-        let client = matches!(stage, "client" | "driver" | "stress");
+        let client = matches!(stage, "client" | "driver" | "stress" | "tap");
         let plain =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
         if !(known || client) || rest.is_empty() || !row.code.chars().all(plain) {
@@ -245,7 +245,7 @@ fn every_code_has_a_scenario() {
 }
 
 /// Stages whose tables tell times or processes, which differ in every run.
-const NO_SNAPSHOT: &[&str] = &["idle", "stress", "sockets"];
+const NO_SNAPSHOT: &[&str] = &["idle", "stress", "sockets", "tap"];
 
 #[test]
 fn every_cause_of_a_scenario_is_shown() {

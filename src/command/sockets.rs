@@ -77,6 +77,18 @@ fn looked_failed(record: &StageRecord) -> bool {
         .any(|finding| finding.cause == &cause::UNCLASSIFIED)
 }
 
+/// Connections to this port that several processes hold by now, as findings.
+pub(super) async fn shared(port: u16) -> Vec<Finding> {
+    let wanted = SocketFilter {
+        ports: BTreeSet::from([port]),
+        every_unix_socket: false,
+        pids: BTreeSet::new(),
+    };
+    let seen = twice(wanted).await.unwrap_or_default();
+    let shared = seen.groups(Held::Shared);
+    shared.iter().filter_map(|group| finding(group)).collect()
+}
+
 /// Looks, and once more where something seems to be shared.
 async fn twice(wanted: SocketFilter) -> Option<SocketScan> {
     let first = look(wanted.clone()).await?;

@@ -1,9 +1,12 @@
 //! What was said, as values of a report.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde_json::{Value, json};
 
 use super::conversation::{
-    ClientHello, Encryption, EncryptionAnswer, Event, ServerHello, Startup, TlsAlert,
+    ChannelBinding, ClientHello, Encryption, EncryptionAnswer, Event, Method, ServerHello, Startup,
+    TlsAlert,
 };
 use crate::text;
 
@@ -139,6 +142,32 @@ impl TlsAlert {
     /// As it stands in reports.
     pub fn to_json(&self) -> Value {
         json!({"from": self.from.as_str(), "number": self.number, "warning": self.is_warning})
+    }
+}
+
+impl Display for Method {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cleartext => f.write_str("password"),
+            Self::Md5 => f.write_str("md5"),
+            Self::Sasl(mechanisms) => {
+                let mechanisms: Vec<String> = mechanisms.iter().map(|it| text::clean(it)).collect();
+                f.write_str(&mechanisms.join(" or "))
+            }
+            Self::Gss => f.write_str("gss"),
+            Self::Sspi => f.write_str("sspi"),
+            Self::Other(number) => write!(f, "method {number}"),
+        }
+    }
+}
+
+impl Display for ChannelBinding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported => f.write_str("unsupported"),
+            Self::NotOffered => f.write_str("not-offered"),
+            Self::Used(kind) => f.write_str(&text::clean(kind)),
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use super::conversation::{
     ChannelBinding, ClientHello, Encryption, EncryptionAnswer, Event, Method, Phase, ServerHello,
     Side, Startup, TlsAlert, Unreadable,
 };
-use crate::stage::tls::failure::alert_name;
 use crate::text::{clean, clean_bytes};
 use crate::wire::server_error::ServerError;
 use crate::wire::stranger;
+use crate::wire::tls::alert_name;
 
 /// How much of a peer's name or value is shown, in characters.
 const LONGEST: usize = 64;

@@ -135,7 +135,9 @@ pub fn fate(record: &Record) -> &'static str {
         (None, Some((end, _))) => match (end.by, end.error) {
             (Closer::Tunnel, _) => "lost with the SSH session",
             _ if has_failed_login(conversation) => "login failed",
-            (Closer::Side(Side::Client), _) if conversation.terminated => {
+            (Closer::Side(Side::Client), _)
+                if conversation.terminated || says_goodbye(conversation) =>
+            {
                 "ended by the application"
             }
             (Closer::Side(Side::Client), None) => "closed by the application",
@@ -144,6 +146,12 @@ pub fn fate(record: &Record) -> &'static str {
             (Closer::Side(Side::Server), Some(_)) => "reset by the server",
         },
     }
+}
+
+/// Whether the client ended TLS in order, which is all that can be seen of a goodbye in it.
+fn says_goodbye(conversation: &Conversation) -> bool {
+    let mut alerts = conversation.alerts.iter();
+    alerts.any(|alert| alert.from == Side::Client && alert.is_warning)
 }
 
 /// Whether the server refused the login, as far as it is visible.

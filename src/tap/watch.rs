@@ -64,6 +64,11 @@ impl Log {
 }
 
 impl Seen {
+    /// How many connections are open.
+    pub fn open(&self) -> u64 {
+        self.connections - self.dropped - self.records.len() as u64
+    }
+
     /// Keeps a record. Of too many, those that came to nothing worth a word make room.
     fn keep(&mut self, record: Record) {
         if self.records.len() >= KEPT {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::check::progress;
 use super::interrupt::interruption;
-use super::{Exit, last_stage, output, usage};
+use super::{Exit, last_stage, output, sockets, usage};
 use crate::cause;
 use crate::cli::{Format, TapArgs, TargetArgs};
 use crate::config::request::{Request, TimeLimits};
@@ -34,6 +34,9 @@ use tell::Teller;
 
 /// The time that connections have to end when the tap does.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// How often processes that share a connection are looked for.
+const SHARED_LOOK: Duration = Duration::from_secs(2);
 
 /// `tap`.
 pub async fn run(args: &TapArgs) -> Exit {
@@ -172,10 +175,12 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
             }
         }
     };
+    let mut shared = Vec::new();
     tokio::select! {
         () = serving => {}
         () = time => {}
         () = stop => {}
+        () = look_for_shared(bound.port(), &log, &mut shared) => {}
     }
     // Each still leaves its record.
     let _ = tokio::time::timeout(BREATH, connections.shutdown()).await;
@@ -190,11 +195,25 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
             is_untrusted: stand_in.is_untrusted,
         },
     };
+    for finding in shared {
+        record.warn(finding);
+    }
     for finding in classify(&seen.records, other, held) {
         record.warn(finding);
     }
     record.summary = facts::summary(&seen, held);
     record.end(None);
+}
+
+/// Looks now and then whether several processes hold a connection to the tap; never ends.
+async fn look_for_shared(port: u16, log: &Log, shared: &mut Vec<Finding>) {
+    loop {
+        tokio::time::sleep(SHARED_LOOK).await;
+        let is_in_use = log.seen().open() > 0;
+        if shared.is_empty() && is_in_use {
+            *shared = sockets::shared(port).await;
+        }
+    }
 }
 
 /// Where connections go.

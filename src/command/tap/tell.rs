@@ -148,8 +148,12 @@ impl Tell for Teller {
             Happening::Ended(end) => {
                 let quiet = record.silence.before_end.unwrap_or_default();
                 let bytes = record.conversation.bytes;
+                let process = match record.process() {
+                    Some(process) => format!("{process}: "),
+                    None => String::new(),
+                };
                 let words = format!(
-                    "{end} after {:.1} s, the last {:.1} s of it silent, {} bytes from the application, {} from the server",
+                    "{process}{end} after {:.1} s, the last {:.1} s of it silent, {} bytes from the application, {} from the server",
                     record.began.elapsed().as_secs_f64(),
                     quiet.as_secs_f64(),
                     bytes.client,

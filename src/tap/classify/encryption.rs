@@ -3,7 +3,10 @@
 use super::Other;
 use crate::cause;
 use crate::finding::Finding;
-use crate::tap::conversation::{Encryption, EncryptionAnswer, Phase, Side, TlsAlert};
+use crate::forward::Closer;
+use crate::tap::conversation::{
+    Encryption, EncryptionAnswer, EncryptionRequest, Phase, Side, TlsAlert,
+};
 use crate::tap::facts;
 use crate::tap::record::Record;
 use crate::wire::tls::alert_name;
@@ -63,12 +66,32 @@ pub(super) fn fallback(records: &[Record]) -> Option<Finding> {
     )
 }
 
+/// Clients that ask for TLS and, offered it, leave without having begun it.
+pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
+    let leaves = |record: &&Record| {
+        let conversation = &record.conversation;
+        let accepted = |it: &EncryptionRequest| it.answer == Some(EncryptionAnswer::Accepted);
+        conversation.encryption.last().is_some_and(accepted)
+            && conversation.phase == Phase::Tls
+            && conversation.client_hello.is_none()
+            && record
+                .end
+                .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client))
+    };
+    let first = records.iter().find(leaves)?;
+    Some(
+        Finding::new(&cause::tap::TLS_ABANDONED)
+            .with("client", facts::process(first))
+            .with("connections", records.iter().filter(leaves).count()),
+    )
+}
+
 /// Whether a client has seen a certificate and left without having taken it.
 fn refuses_certificate(record: &Record) -> bool {
     let conversation = &record.conversation;
     let ended_it = record
         .end
-        .is_some_and(|(end, _)| end.by == crate::forward::Closer::Side(Side::Client));
+        .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client));
     match conversation.server_hello {
         None => false,
         Some(hello) if hello.is_retry => false,

@@ -1,18 +1,20 @@
 //! Logins that fail, and errors about statements.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use crate::cause::{self, Cause};
-use crate::config::Target;
+use crate::config::{Endpoint, Password, Place, Target};
 use crate::finding::Finding;
 use crate::forward::{Closer, Side};
+use crate::secret::Secret;
 use crate::stage::auth;
 use crate::tap::conversation::{Login, Method, Phase};
 use crate::tap::facts;
 use crate::tap::record::Record;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::{AuthRequest, Exchange};
-use crate::wire::{Address, Route};
+use crate::wire::{Address, Reopen, Route};
 
 /// Errors that end logins, as `check` explains them: one finding for each cause, the most
 /// frequent first.
@@ -45,11 +47,22 @@ fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
     let startup = conversation.startup.as_ref();
     let user = startup.and_then(|it| it.get("user")).unwrap_or_default();
     let named = startup.and_then(|it| it.get("database"));
+    let dbname = named.unwrap_or(user);
     let mut endpoint = target.endpoints[0].clone();
-    endpoint.password = None;
+    endpoint.password = conversation.login.has_answered.then(|| Password {
+        secret: Secret::new(""),
+        source: "the application's settings".to_owned(),
+    });
+    let mut report = target.report.clone();
+    for (name, value) in [("user", user), ("dbname", dbname)] {
+        if let Some(parameter) = report.parameters.get_mut(name) {
+            parameter.value = value.to_owned();
+        }
+    }
     let seen = Target {
+        report,
         user: user.to_owned(),
-        dbname: named.unwrap_or(user).to_owned(),
+        dbname: dbname.to_owned(),
         replication: startup
             .and_then(|it| it.get("replication"))
             .map(str::to_owned),
@@ -60,12 +73,13 @@ fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
         endpoints: vec![endpoint.clone()],
         ..target.clone()
     };
-    let route = Route::Direct(Address::Tcp(record.client));
+    let route = route(target, &endpoint);
     let exchange = exchange(&conversation.login);
     let finding = auth::overheard_error(error, &seen, &endpoint, &route, &exchange)
+        .without(&["sslmode"])
         .with("client", facts::process(record))
         .with("user", user.to_owned())
-        .with("database", seen.dbname.clone());
+        .with("database", dbname.to_owned());
     let is_default = named.is_none() || named == Some(user);
     match finding.cause == &cause::auth::DATABASE_MISSING && is_default {
         true => finding
@@ -74,6 +88,23 @@ fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
                 "Name the database in the application's settings: without one it takes the user's name, {user}."
             )),
         false => finding,
+    }
+}
+
+/// The way to the server, as far as commands and lines of pg_hba.conf need it.
+fn route(target: &Target, endpoint: &Endpoint) -> Route {
+    match (&target.ssh, &endpoint.place) {
+        (Some(plan), _) => Route::Tunnel {
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            via: plan.hops.last().map(|hop| hop.label()).unwrap_or_default(),
+            again: Reopen::default(),
+        },
+        (None, Place::Unix(path)) => Route::Direct(Address::Unix(path.clone())),
+        (None, Place::Ip(ip, _)) => Route::Direct(Address::Tcp((*ip, endpoint.port).into())),
+        (None, Place::Name(_)) => {
+            Route::Direct(Address::Tcp((Ipv4Addr::UNSPECIFIED, endpoint.port).into()))
+        }
     }
 }
 

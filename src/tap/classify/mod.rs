@@ -41,6 +41,7 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
         findings.extend(login::refused(records, target));
     }
     findings.extend(login::abandoned(records));
+    findings.extend(encryption::abandoned(records));
     findings.extend(encryption::refused_certificates(records, other));
     findings.extend(encryption::unverified(records, other));
     findings.extend(not_postgres(records));

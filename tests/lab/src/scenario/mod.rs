@@ -89,6 +89,7 @@ mod ssh_trust;
 mod ssh_who;
 pub mod stress;
 pub mod stress_servers;
+mod tap;
 mod tcp;
 mod tcp_pasted;
 mod through_driver;
@@ -197,6 +198,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("client", client::SCENARIOS),
     ("pid", pid::SCENARIOS),
     ("sockets", sockets::SCENARIOS),
+    ("tap", tap::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
 
