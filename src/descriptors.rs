@@ -36,6 +36,20 @@ pub fn provide() -> io::Result<()> {
     spare.map(drop)
 }
 
+/// So many are enough for any number of connections that are forwarded.
+const MANY: u64 = 65_536;
+
+/// Raises the soft limit as far as the hard limit allows, for a command that holds as many
+/// connections as others open.
+pub fn provide_many() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < MANY.min(hard)
+        && setrlimit(Resource::RLIMIT_NOFILE, MANY.min(hard), hard).is_ok()
+    {
+        let _ = FOUND.set(soft);
+    }
+}
+
 /// Restores the soft limit for the command that replaces dbdoctor.
 pub fn restore() {
     if let Some(soft) = FOUND.get()

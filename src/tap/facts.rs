@@ -136,9 +136,9 @@ pub fn fate(record: &Record) -> &'static str {
             (Closer::Tunnel, _) => "lost with the SSH session",
             _ if has_failed_login(conversation) => "login failed",
             (Closer::Side(Side::Client), _)
-                if conversation.terminated || says_goodbye(conversation) =>
+                if says_goodbye(conversation) =>
             {
-                "ended by the application"
+                "ended in order"
             }
             (Closer::Side(Side::Client), None) => "closed by the application",
             (Closer::Side(Side::Client), Some(_)) => "reset by the application",
@@ -148,10 +148,11 @@ pub fn fate(record: &Record) -> &'static str {
     }
 }
 
-/// Whether the client ended TLS in order, which is all that can be seen of a goodbye in it.
-fn says_goodbye(conversation: &Conversation) -> bool {
+/// Whether the client has said goodbye: by Terminate or, where that is all that can be seen, by
+/// ending TLS in order.
+pub fn says_goodbye(conversation: &Conversation) -> bool {
     let mut alerts = conversation.alerts.iter();
-    alerts.any(|alert| alert.from == Side::Client && alert.is_warning)
+    conversation.terminated || alerts.any(|it| it.from == Side::Client && it.is_warning)
 }
 
 /// Whether the server refused the login, as far as it is visible.

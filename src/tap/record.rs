@@ -28,6 +28,10 @@ pub struct Record {
     pub silence: Silence,
     /// Who ended it first, how and when; none where the tap did.
     pub end: Option<(ConnectionEnd, Instant)>,
+    /// Whether the client had said goodbye before it ended.
+    pub said_goodbye: bool,
+    /// How many messages or records the client had sent when it took up encryption.
+    pub sent_before_encrypted: u64,
     /// Why the SSH session that carried it ended.
     pub tunnel_lost: Option<String>,
 }
@@ -44,6 +48,8 @@ impl Record {
             conversation: Conversation::new(),
             silence: Silence::default(),
             end: None,
+            said_goodbye: false,
+            sent_before_encrypted: 0,
             tunnel_lost: None,
         }
     }
@@ -51,6 +57,21 @@ impl Record {
     /// The client's process, where it is known.
     pub fn process(&self) -> Option<&Process> {
         self.process.get().and_then(Option::as_ref)
+    }
+
+    /// Whether the client was let in: as far as can be seen, and in TLS as the number of its
+    /// messages tells. A login that fails has three at most, a session has its query and its
+    /// goodbye beside.
+    pub fn is_let_in(&self) -> Option<bool> {
+        let conversation = &self.conversation;
+        if conversation.startup.is_some() || conversation.encrypted.is_none() {
+            return Some(conversation.login.ready.is_some());
+        }
+        match conversation.messages.client - self.sent_before_encrypted {
+            0..=3 => Some(false),
+            4 => None,
+            _ => Some(true),
+        }
     }
 
     /// How long it has been quiet.

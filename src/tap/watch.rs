@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::conversation::{Conversation, Event, Phase, TlsAlert};
+use super::facts;
 use super::process::Finder;
 use super::record::Record;
 use super::reply::error_response;
@@ -173,6 +174,9 @@ impl TappedConnection {
             Side::Client => record.conversation.client(at, bytes, &mut note),
             Side::Server => record.conversation.server(at, bytes, &mut note),
         }
+        if events.contains(&Event::Encrypted) {
+            record.sent_before_encrypted = record.conversation.messages.client;
+        }
         for event in &events {
             self.teller.tell(record, Happening::Said(event));
         }
@@ -205,6 +209,7 @@ impl Watched for TappedConnection {
         if let Some(record) = &mut self.record {
             let at = Instant::now();
             record.silence.before_end = Some(record.quiet(at));
+            record.said_goodbye = facts::says_goodbye(&record.conversation);
             record.end = Some((end, at));
             self.teller.tell(record, Happening::Ended(end));
         }

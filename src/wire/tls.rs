@@ -86,4 +86,11 @@ mod tests {
             assert!(!sends_server_name(host), "{host}");
         }
     }
+
+    #[test]
+    fn alerts_have_names() {
+        assert_eq!(alert_name(48), "unknown CA");
+        assert_eq!(alert_name(116), "certificate required");
+        assert_eq!(alert_name(200), "alert 200");
+    }
 }

@@ -18,6 +18,7 @@ use crate::cause;
 use crate::cli::{Format, TapArgs, TargetArgs};
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Endpoint, Target};
+use crate::descriptors;
 use crate::finding::Finding;
 use crate::forward::{self, Way};
 use crate::host_kind;
@@ -154,6 +155,7 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
     teller.say(&format!(
         "listening on {bound}, {does}; point the application at it, and press Ctrl-C to stop"
     ));
+    descriptors::provide_many();
     let log = Arc::new(Log::default());
     let teller = Arc::new(teller);
     let tap = Tap::new(bound, Arc::clone(&log), Arc::clone(&teller) as _);

@@ -176,15 +176,3 @@ pub fn text(error: &ssl::Error) -> String {
         (None, None) => error.to_string(),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alerts_have_names() {
-        assert_eq!(crate::wire::tls::alert_name(48), "unknown CA");
-        assert_eq!(crate::wire::tls::alert_name(116), "certificate required");
-        assert_eq!(crate::wire::tls::alert_name(200), "alert 200");
-    }
-}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cause::{self, Cause};
+use crate::config::Target;
 use crate::finding::Finding;
 use crate::forward::{Closer, Side};
 use crate::tap::conversation::Phase;
@@ -14,7 +15,7 @@ use crate::wire::dial::seconds;
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Drops by the server's side, those with the longest silence first: one finding for each kind.
-pub(super) fn dropped(records: &[Record]) -> Vec<Finding> {
+pub(super) fn dropped(records: &[Record], target: &Target) -> Vec<Finding> {
     let mut kinds: Vec<(&'static Cause, Vec<&Record>)> = Vec::new();
     for record in records {
         let Some(cause) = cause_of(record) else {
@@ -27,7 +28,7 @@ pub(super) fn dropped(records: &[Record]) -> Vec<Finding> {
     }
     kinds
         .into_iter()
-        .filter_map(|(cause, all)| described(cause, &all))
+        .filter_map(|(cause, all)| described(cause, &all, target))
         .collect()
 }
 
@@ -37,7 +38,7 @@ fn cause_of(record: &Record) -> Option<&'static Cause> {
     let conversation = &record.conversation;
     let in_session = conversation.phase == Phase::Session && conversation.login.ready.is_some();
     let in_use = in_session || conversation.encrypted.is_some() && conversation.startup.is_none();
-    if !in_use || conversation.terminated || end.by == Closer::Side(Side::Client) {
+    if !in_use || record.said_goodbye || end.by == Closer::Side(Side::Client) {
         return None;
     }
     let last = conversation
@@ -61,7 +62,7 @@ fn cause_of(record: &Record) -> Option<&'static Cause> {
     })
 }
 
-fn described(cause: &'static Cause, all: &[&Record]) -> Option<Finding> {
+fn described(cause: &'static Cause, all: &[&Record], target: &Target) -> Option<Finding> {
     let silences: Vec<Duration> = all
         .iter()
         .map(|record| record.silence.before_end.unwrap_or_default())
@@ -70,18 +71,38 @@ fn described(cause: &'static Cause, all: &[&Record]) -> Option<Finding> {
     let first = all.first()?;
     let (end, at) = first.end?;
     let last = first.conversation.errors.last();
+    let error = match &first.tunnel_lost {
+        Some(error) => Some(error.clone()),
+        None => last.map(|error| error.message.clone()),
+    };
+    let hop = target.ssh.as_ref().and_then(|plan| plan.hops.last());
+    let hop = hop.map(|hop| hop.label());
+    let words = match all.len() {
+        1 => "as one connection through the tap was".to_owned(),
+        count => format!("as {count} connections through the tap were"),
+    };
     Some(
         Finding::new(cause)
             .with("client", facts::process(first))
             .with("connections", all.len())
             .with("how", end.to_string())
-            .with("after", seconds(*shortest))
+            .with("after", format!("after {}", seconds(*shortest)))
+            .with("safe_seconds", safe_seconds(*shortest))
+            .with("via", hop)
+            .word("when", "while a connection used it")
+            .word("words", words)
             .with("after_ms", crate::report::ms(*shortest))
             .with("longest_silence_before_end", seconds(*longest))
             .with("age", seconds(at - first.began))
             .with("unanswered", first.conversation.unanswered)
             .with("sqlstate", last.map(|error| error.code.clone()))
             .with("message", last.map(|error| error.message.clone()))
-            .with("error", last.map(|error| error.message.clone())),
+            .with("error", error),
     )
+}
+
+/// A silence, in seconds, that is surely shorter; none where there is none.
+fn safe_seconds(silence: Duration) -> Option<u64> {
+    let safe = silence.as_secs() * 4 / 5;
+    (safe > 0).then_some(safe)
 }

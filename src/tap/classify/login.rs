@@ -162,8 +162,8 @@ pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
         (Method::Sasl(_), false) => finding.with("channel_binding_offered", false).word(
             "binding",
             match in_tls {
-                true => "the server offers none",
-                false => "it needs TLS, which this connection does not have",
+                true => ", or insists on channel binding, which the server does not offer",
+                false => ", or insists on channel binding, which needs TLS",
             },
         ),
         _ => finding,

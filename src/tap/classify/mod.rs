@@ -46,7 +46,7 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     findings.extend(encryption::unverified(records, other));
     findings.extend(not_postgres(records));
     if let Other::Target(target) = other {
-        findings.extend(ends::dropped(records));
+        findings.extend(ends::dropped(records, target));
         findings.extend(login::statements(records, target));
     }
     findings.extend(rate::storm(records));

@@ -43,7 +43,7 @@ pub(super) fn storm(records: &[Record]) -> Option<Finding> {
     let storms = clients.into_iter().filter_map(|(client, connections)| {
         let failed: Vec<&Record> = connections
             .into_iter()
-            .filter(|record| !is_in(record) && record.end.is_some() || record.refused.is_some())
+            .filter(|it| it.is_let_in() == Some(false) && it.end.is_some() || it.refused.is_some())
             .collect();
         let pause = median_pause(&failed)?;
         (failed.len() >= STORM && pause < STORM_PAUSE).then_some((client, failed, pause))
@@ -65,7 +65,7 @@ pub(super) fn no_pool(records: &[Record]) -> Option<Finding> {
     let busy = clients.into_iter().filter_map(|(client, connections)| {
         let short: Vec<&Record> = connections
             .into_iter()
-            .filter(|record| is_in(record) && lived(record).is_some_and(|time| time < SHORT))
+            .filter(|record| record.is_let_in() == Some(true) && lived(record).is_some_and(|time| time < SHORT))
             .collect();
         let pause = median_pause(&short)?;
         (short.len() >= CHURN && pause < SHORT).then_some((client, short, pause))
@@ -87,17 +87,6 @@ pub(super) fn no_pool(records: &[Record]) -> Option<Finding> {
             .with("login", login.map(seconds)),
     )
 }
-
-/// Whether the client was let in, as far as can be seen.
-fn is_in(record: &Record) -> bool {
-    let conversation = &record.conversation;
-    conversation.login.ready.is_some()
-        // In TLS, the answer to a login that works is long.
-        || conversation.encrypted.is_some() && conversation.bytes.server > LOGIN_IN_TLS
-}
-
-/// The certificate, an error, and less than what a server reports of itself after a login.
-const LOGIN_IN_TLS: u64 = 12_000;
 
 fn lived(record: &Record) -> Option<Duration> {
     record.end.map(|(_, at)| at - record.began)
