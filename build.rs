@@ -1,8 +1,8 @@
 //! Turns the pages in `causes/` into the constants of `src/cause.rs`, and the
 //! rows of `knowledge/` into those of `src/message/mod.rs`, `src/explain/fact.rs`,
 //! `src/provider.rs`, `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs`,
-//! `src/stage/ssh/product.rs`, `src/client/profile.rs` and
-//! `src/config/driver_parameter.rs`. A page or a row that is malformed ends the
+//! `src/stage/ssh/product.rs`, `src/client/profile.rs`,
+//! `src/config/driver_parameter.rs` and `src/tap/marks/`. A page or a row that is malformed ends the
 //! build, with its file and line.
 
 #[path = "build/certificates.rs"]
@@ -15,6 +15,8 @@ mod drivers;
 mod facts;
 #[path = "build/key_forms.rs"]
 mod key_forms;
+#[path = "build/marks.rs"]
+mod marks;
 #[path = "build/page.rs"]
 mod page;
 #[path = "build/places.rs"]
@@ -65,7 +67,7 @@ const TOKENS: &str = "knowledge/tokens.tsv";
 /// The table of other drivers' parameters.
 const PARAMETERS: &str = "knowledge/driver-parameters.tsv";
 /// What drivers do, by subject: each table with its constants.
-const CLIENT: [ClientTable; 4] = [
+const CLIENT: [ClientTable; 5] = [
     (
         "knowledge/certificates.toml",
         "certificates.rs",
@@ -76,6 +78,7 @@ const CLIENT: [ClientTable; 4] = [
         "key_forms.rs",
         key_forms::generated,
     ),
+    ("knowledge/client-marks.toml", "marks.rs", marks::generated),
     ("knowledge/poolers.toml", "poolers.rs", poolers::generated),
     (
         "knowledge/statements.toml",

@@ -11,6 +11,7 @@
 
 pub mod classify;
 pub mod conversation;
+<<<<<<< HEAD
 mod event;
 mod event_text;
 pub mod facts;
@@ -19,3 +20,6 @@ pub mod record;
 mod reply;
 pub mod stand_in;
 pub mod watch;
+=======
+pub mod marks;
+>>>>>>> 79556a1 (tap: tell which driver a client is by what it sends)

@@ -1,7 +1,8 @@
-//! What the client chooses in SASL: the mechanism and the GS2 header up to its first comma
-//! (RFC 5802, section 7). What follows is a name, a nonce or a token, and is never copied.
+//! What the client chooses in SASL: the mechanism, the GS2 header up to its first comma
+//! (RFC 5802, section 7), and of the user in a first SCRAM message whether it is left out. A
+//! name, a nonce or a token is never copied.
 
-use super::ChannelBinding;
+use super::{ChannelBinding, ScramUser};
 
 /// Mechanisms of PostgreSQL and of what stands in front of it, offered or not.
 const KNOWN: [&str; 10] = [
@@ -29,6 +30,7 @@ pub(super) struct SaslChoice {
     agree: u64,
     place: Place,
     binding: Option<ChannelBinding>,
+    user: Option<ScramUser>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,14 @@ enum Place {
     Equals,
     /// In the type of the channel binding.
     Type,
+    /// So many commas before the user.
+    Commas(usize),
+    /// So many bytes into `n=`.
+    UserMark(usize),
+    /// At the first byte of the user.
+    User,
+    /// After an asterisk.
+    Star,
     /// Nothing more is of interest.
     Done,
 }
@@ -57,6 +67,7 @@ impl SaslChoice {
             names,
             place: Place::Mechanism(0),
             binding: None,
+            user: None,
         }
     }
 
@@ -80,6 +91,22 @@ impl SaslChoice {
                 }
                 Place::Equals => Place::Done,
                 Place::Type => self.binding_type(byte),
+                Place::Commas(more) => match (byte, more) {
+                    (b',', 1) => Place::UserMark(0),
+                    (b',', _) => Place::Commas(more - 1),
+                    // Another identity to act as: nobody sends one.
+                    _ => Place::Done,
+                },
+                Place::UserMark(0) if byte == b'n' => Place::UserMark(1),
+                Place::UserMark(1) if byte == b'=' => Place::User,
+                Place::UserMark(_) => Place::Done,
+                Place::User => match byte {
+                    b',' => self.user(ScramUser::Empty),
+                    b'*' => Place::Star,
+                    _ => self.user(ScramUser::Name),
+                },
+                Place::Star if byte == b',' => self.user(ScramUser::Star),
+                Place::Star => self.user(ScramUser::Name),
                 Place::Done => return,
             };
         }
@@ -101,6 +128,11 @@ impl SaslChoice {
 
     fn bound(&mut self, binding: ChannelBinding) -> Place {
         self.binding = Some(binding);
+        Place::Commas(2)
+    }
+
+    fn user(&mut self, user: ScramUser) -> Place {
+        self.user = Some(user);
         Place::Done
     }
 
@@ -111,19 +143,21 @@ impl SaslChoice {
                     kind.push(char::from(byte));
                     Place::Type
                 }
+                b',' => Place::Commas(1),
                 _ => Place::Done,
             },
             _ => Place::Done,
         }
     }
 
-    /// The mechanism, where it is one that was offered or is known, and the channel binding.
-    pub fn chosen(self) -> Option<(String, Option<ChannelBinding>)> {
+    /// The mechanism, where it is one that was offered or is known, the channel binding and the
+    /// user.
+    pub fn chosen(self) -> Option<(String, Option<ChannelBinding>, Option<ScramUser>)> {
         if matches!(self.place, Place::Mechanism(_)) {
             return None;
         }
         let mut names = self.names.into_iter().enumerate();
         let (_, name) = names.find(|(bit, _)| self.agree & (1 << bit) != 0)?;
-        Some((name, self.binding))
+        Some((name, self.binding, self.user))
     }
 }

@@ -240,7 +240,8 @@ impl Conversation {
     }
 
     fn chose(&mut self, choice: SaslChoice, tell: &mut dyn FnMut(Event)) {
-        if let Some((mechanism, binding)) = choice.chosen() {
+        if let Some((mechanism, binding, user)) = choice.chosen() {
+            self.login.scram_user = user;
             self.login.mechanism = Some(mechanism.clone());
             self.login.channel_binding = binding.clone();
             let binding = binding.unwrap_or(ChannelBinding::Unsupported);

@@ -158,6 +158,18 @@ pub enum ChannelBinding {
     Used(String),
 }
 
+/// What a client puts for the user into its first SCRAM message (RFC 5802: `n=`); PostgreSQL
+/// ignores it, and each driver has its own habit. The name itself is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScramUser {
+    /// Nothing.
+    Empty,
+    /// An asterisk.
+    Star,
+    /// A name.
+    Name,
+}
+
 /// How far a client's login got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
@@ -167,6 +179,8 @@ pub struct Login {
     pub mechanism: Option<String>,
     /// What it said of channel binding.
     pub channel_binding: Option<ChannelBinding>,
+    /// What it put for the user into its first SCRAM message.
+    pub scram_user: Option<ScramUser>,
     /// Whether the client sent an answer (a password, a hash, a SASL message).
     pub has_answered: bool,
     /// When AuthenticationOk came.

@@ -302,6 +302,33 @@ fn scram_is_read_up_to_its_first_comma() {
 }
 
 #[test]
+fn what_stands_for_the_user_in_scram_is_told_without_the_name() {
+    for (response, user) in [
+        ("n,,n=,r=CANARY", Some(ScramUser::Empty)),
+        (
+            "p=tls-server-end-point,,n=,r=CANARY",
+            Some(ScramUser::Empty),
+        ),
+        ("y,,n=*,r=CANARY", Some(ScramUser::Star)),
+        ("n,,n=*CANARY,r=CANARY", Some(ScramUser::Name)),
+        ("n,,n=CANARY,r=CANARY", Some(ScramUser::Name)),
+        // Another identity to act as, and what is no SCRAM.
+        ("n,a=CANARY,n=CANARY,r=CANARY", None),
+        ("n,,\u{1}auth=CANARY", None),
+        ("n,,n", None),
+        ("n", None),
+    ] {
+        let (conversation, events) = Script::new()
+            .with(C, startup())
+            .say(S, b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0")
+            .say(C, b'p', initial("SCRAM-SHA-256", Some(response)))
+            .checked();
+        assert_eq!(conversation.login.scram_user, user, "{response}");
+        assert!(!format!("{conversation:?}{events:?}").contains("CANARY"));
+    }
+}
+
+#[test]
 fn a_password_in_the_place_of_a_mechanism_is_not_kept() {
     let (conversation, events) = Script::new()
         .with(C, startup())
