@@ -11,15 +11,13 @@
 
 pub mod classify;
 pub mod conversation;
-<<<<<<< HEAD
+pub mod differences;
 mod event;
 mod event_text;
 pub mod facts;
+pub mod marks;
 pub mod process;
 pub mod record;
 mod reply;
 pub mod stand_in;
 pub mod watch;
-=======
-pub mod marks;
->>>>>>> 79556a1 (tap: tell which driver a client is by what it sends)
