@@ -7,8 +7,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::conversation::{ClientHello, Conversation, Phase, Startup};
+use super::differences::differences;
+use super::marks::{self, Recognised};
 use super::record::Record;
 use super::watch::Seen;
+use crate::client::pooler::Pooler;
+use crate::config::Target;
 use crate::forward::{Closer, ConnectionEnd, Side};
 use crate::report::{StageRecord, ms};
 use crate::text;
@@ -22,12 +26,13 @@ pub fn write(
     record: &mut StageRecord,
     seen: &Seen,
     bound: SocketAddr,
-    target: Option<&str>,
+    label: Option<&str>,
+    target: Option<&Target>,
     held: Duration,
 ) {
     let records = &seen.records;
     record.fact("listen", bound.to_string());
-    record.fact("target", target.map(ToOwned::to_owned));
+    record.fact("target", label.map(ToOwned::to_owned));
     record.fact("held_ms", ms(held));
     record.fact("connections_total", seen.connections);
     record.fact(
@@ -42,7 +47,11 @@ pub fn write(
     record.fact("login_ms", login_times(records));
     record.fact("lifetime_ms", lifetimes(records));
     record.fact("per_minute", per_minute(records, held));
-    let described: Vec<Value> = records.iter().take(DESCRIBED).map(describe).collect();
+    let described: Vec<Value> = records
+        .iter()
+        .take(DESCRIBED)
+        .map(|it| describe(it, target))
+        .collect();
     record.fact("connections", Value::Array(described));
     record.fact(
         "connections_left_out",
@@ -135,11 +144,7 @@ pub fn fate(record: &Record) -> &'static str {
         (None, Some((end, _))) => match (end.by, end.error) {
             (Closer::Tunnel, _) => "lost with the SSH session",
             _ if has_failed_login(conversation) => "login failed",
-            (Closer::Side(Side::Client), _)
-                if says_goodbye(conversation) =>
-            {
-                "ended in order"
-            }
+            (Closer::Side(Side::Client), _) if says_goodbye(conversation) => "ended in order",
             (Closer::Side(Side::Client), None) => "closed by the application",
             (Closer::Side(Side::Client), Some(_)) => "reset by the application",
             (Closer::Side(Side::Server), None) => "closed by the server",
@@ -202,12 +207,25 @@ pub fn per_minute(records: &[Record], held: Duration) -> Value {
     }
 }
 
+/// The pooler that answers, as far as its address or its reports tell.
+pub fn pooler(record: &Record, target: Option<&Target>) -> Option<Pooler> {
+    let endpoint = target.and_then(|target| target.endpoints.first());
+    let placed = endpoint.and_then(|endpoint| Pooler::at(&endpoint.host, endpoint.port));
+    placed.or_else(|| Pooler::of_parameters(&record.conversation.reported))
+}
+
 /// One connection.
-fn describe(record: &Record) -> Value {
+fn describe(record: &Record, target: Option<&Target>) -> Value {
     let conversation = &record.conversation;
     let login = &conversation.login;
     let since = |at: Option<Instant>| at.map(|at| ms(at - record.began));
     let statements = &conversation.statements;
+    let client = marks::recognise(conversation);
+    let differs = differences(
+        conversation,
+        client.as_ref(),
+        pooler(record, target).as_ref(),
+    );
     json!({
         "number": record.number,
         "client": record.client.to_string(),
@@ -215,6 +233,8 @@ fn describe(record: &Record) -> Value {
             "pid": process.pid,
             "name": text::clean(&process.name),
         })),
+        "looks_like": client.as_ref().map(Recognised::to_json),
+        "differs_from_libpq": differs.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "reached": reached(record),
         "fate": fate(record),
         "not_forwarded": record.refused.as_ref().map(|why| why.cause.code),

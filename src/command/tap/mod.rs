@@ -190,7 +190,11 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
     teller.finish();
     let seen = log.seen();
     let held = began.elapsed();
-    facts::write(record, &seen, bound, label, held);
+    let target = match end {
+        End::Target(_, target, _) => Some(target.as_ref()),
+        End::StandIn(_) => None,
+    };
+    facts::write(record, &seen, bound, label, target, held);
     let other = match end {
         End::Target(_, target, _) => Other::Target(target),
         End::StandIn(stand_in) => Other::StandIn {

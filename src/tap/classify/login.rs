@@ -1,9 +1,8 @@
 //! Logins that fail, and errors about statements.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::cause::{self, Cause};
+use crate::cause;
 use crate::config::{Endpoint, Password, Place, Target};
 use crate::finding::Finding;
 use crate::forward::{Closer, Side};
@@ -168,31 +167,4 @@ pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
         ),
         _ => finding,
     })
-}
-
-/// Errors about named statements: they were prepared on another server than they run on.
-pub(super) fn statements(records: &[Record], target: &Target) -> Option<Finding> {
-    const MISSING: [&str; 2] = ["26000", "42P05"];
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for record in records {
-        for code in MISSING {
-            if let Some(count) = record.conversation.sqlstates.get(code) {
-                *counts.entry(code).or_default() += count;
-            }
-        }
-    }
-    let (code, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-    let first = records
-        .iter()
-        .find(|record| record.conversation.sqlstates.contains_key(code))?;
-    let cause: &'static Cause = &cause::client::PREPARED_STATEMENT;
-    let names = &first.conversation.statements.names;
-    Some(
-        Finding::new(cause)
-            .with("client", facts::process(first))
-            .with("endpoint", target.endpoints[0].label())
-            .with("sqlstate", code)
-            .with("errors", count)
-            .with("statement", names.first().cloned()),
-    )
 }

@@ -6,6 +6,7 @@ mod encryption;
 mod ends;
 mod login;
 mod rate;
+mod statements;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     findings.extend(not_postgres(records));
     if let Other::Target(target) = other {
         findings.extend(ends::dropped(records, target));
-        findings.extend(login::statements(records, target));
+        findings.extend(statements::named(records, target));
     }
     findings.extend(rate::storm(records));
     findings.extend(encryption::not_asked(records, other));

@@ -65,7 +65,9 @@ pub(super) fn no_pool(records: &[Record]) -> Option<Finding> {
     let busy = clients.into_iter().filter_map(|(client, connections)| {
         let short: Vec<&Record> = connections
             .into_iter()
-            .filter(|record| record.is_let_in() == Some(true) && lived(record).is_some_and(|time| time < SHORT))
+            .filter(|record| {
+                record.is_let_in() == Some(true) && lived(record).is_some_and(|time| time < SHORT)
+            })
             .collect();
         let pause = median_pause(&short)?;
         (short.len() >= CHURN && pause < SHORT).then_some((client, short, pause))

@@ -321,6 +321,8 @@ pub struct Conversation {
     pub backend_pid: Option<u32>,
     /// What the server reported (ParameterStatus), the latest values.
     pub parameters: BTreeMap<String, String>,
+    /// The names of what it reported, in the order of its first reports.
+    pub reported: Vec<String>,
     /// The first errors, at most eight.
     pub errors: Vec<ServerError>,
     /// How many errors by SQLSTATE, at most 64 of them.

@@ -267,6 +267,9 @@ impl Conversation {
         };
         let name = text(name.get(..LONGEST_NAME).unwrap_or(name));
         let value = text(value.get(..LONGEST_VALUE).unwrap_or(value));
+        if self.reported.len() < 2 * MOST_PARAMETERS {
+            self.reported.push(name.clone());
+        }
         if self.parameters.len() < MOST_PARAMETERS || self.parameters.contains_key(&name) {
             self.parameters.insert(name, value);
         }

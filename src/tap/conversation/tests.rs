@@ -129,6 +129,7 @@ fn known(conversation: &Conversation) -> String {
         login,
         backend_pid,
         parameters,
+        reported,
         errors,
         sqlstates,
         statements,
@@ -142,7 +143,7 @@ fn known(conversation: &Conversation) -> String {
     } = conversation;
     format!(
         "{phase:?} {encryption:?} {client_hello:?} {server_hello:?} {encrypted:?} {alerts:?} \
-         {startup:?} {cancels:?} {login:?} {backend_pid:?} {parameters:?} {errors:?} \
+         {startup:?} {cancels:?} {login:?} {backend_pid:?} {parameters:?} {reported:?} {errors:?} \
          {sqlstates:?} {statements:?} {transaction:?} {unanswered} {terminated} {unreadable:?} \
          {bytes:?} {messages:?}"
     )

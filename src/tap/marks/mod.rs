@@ -13,6 +13,8 @@ mod tests;
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 pub use client::Client;
 pub use stack::Stack;
 
@@ -58,6 +60,33 @@ impl Recognised {
     pub fn driver(&self) -> Option<Driver> {
         (self.certainty > Certainty::Possible).then_some(())?;
         self.client.driver.and_then(|name| Driver::parse(name).ok())
+    }
+}
+
+impl Recognised {
+    /// As it stands in a report.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "name": self.client.name,
+            "as": self.client.driver,
+            "version": self.version,
+            "certainty": self.certainty.as_str(),
+            "by": self.by,
+            "alike": self.alike,
+            "others": self.others,
+            "told_by": self.told_by,
+        })
+    }
+}
+
+impl Certainty {
+    /// The word for it in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
     }
 }
 
