@@ -2,8 +2,8 @@
 //! and of the others nothing. Statements, parameters, rows, passwords and proofs are never
 //! copied.
 
-use super::answer::SaslChoice;
 use super::error_fields::ErrorFields;
+use super::sasl_choice::SaslChoice;
 
 /// How the body of the current message is read.
 #[derive(Debug, Default)]

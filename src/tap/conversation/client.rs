@@ -4,8 +4,8 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use super::answer::SaslChoice;
 use super::reader::{Framing, Head, Item};
+use super::sasl_choice::SaslChoice;
 use super::{
     Begun, Body, ChannelBinding, Conversation, Encryption, EncryptionRequest, Event, Method, Phase,
     Side, Startup, text,

@@ -9,12 +9,12 @@
 //! bytes of the server ─► Conversation::server ─┘
 //! ```
 
-mod answer;
 mod body;
 mod client;
 mod error_fields;
 mod hello;
 mod reader;
+mod sasl_choice;
 mod server;
 mod tls;
 
@@ -291,7 +291,8 @@ pub enum Phase {
     Session,
     /// A CancelRequest was sent: nothing more comes.
     Cancel,
-    /// Bytes that could not be read came: the rest is only counted.
+    /// Bytes that could not be read came, or an error of protocol 2, after which nothing of
+    /// version 3 follows: the rest is only counted.
     Lost,
 }
 
@@ -313,6 +314,8 @@ pub struct Conversation {
     pub alerts: Vec<TlsAlert>,
     /// The start-up message.
     pub startup: Option<Startup>,
+    /// The newest minor version of the protocol that the server supports, where it said so.
+    pub negotiated: Option<u16>,
     /// The server's process that a CancelRequest was about.
     pub cancels: Option<u32>,
     /// How the login went.

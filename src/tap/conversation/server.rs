@@ -11,8 +11,8 @@ use super::{
 };
 use crate::wire::server_error::ServerError;
 
-/// libpq's limits before the login (`PQconnectPoll`) and after it (`VALID_LONG_MESSAGE_TYPE`).
-const LONGEST_REQUEST: u32 = 2_000;
+/// libpq's limits (`PQconnectPoll`, `VALID_LONG_MESSAGE_TYPE`); before the login those of other
+/// drivers, which take longer tokens of GSSAPI.
 const LONGEST_SHORT: u32 = 30_000;
 const LONGEST: u32 = 0x3fff_ffff;
 /// The longest error without a length that is read.
@@ -151,8 +151,7 @@ impl Conversation {
     fn begin_server_message(&mut self, head: Head, rest: &[u8], tell: &mut dyn FnMut(Event)) {
         let is_before_login = self.login.authenticated.is_none() && self.login.ready.is_none();
         let lengths = match (is_before_login, head.tag) {
-            (true, b'R' | b'v') => Some(8..=LONGEST_REQUEST),
-            (true, b'E' | b'N') => Some(8..=LONGEST_SHORT),
+            (true, b'R' | b'v' | b'E' | b'N') => Some(8..=LONGEST_SHORT),
             (false, b'T' | b'D' | b'd' | b'V' | b'E' | b'N' | b'A') => Some(4..=LONGEST),
             (false, tag) if tag.is_ascii_alphanumeric() => Some(4..=LONGEST_SHORT),
             _ => None,
@@ -160,8 +159,7 @@ impl Conversation {
         let is_possible = |lengths: &RangeInclusive<u32>| lengths.contains(&head.length);
         if !lengths.as_ref().is_some_and(is_possible) {
             let prefix = self.server.reader.head().to_vec();
-            if is_before_login && head.tag == b'E' && self.begin_old_error(head.length, rest, tell)
-            {
+            if is_before_login && head.tag == b'E' && self.begin_old_error(head.length) {
                 return;
             }
             let length = lengths.map(|_| head.length.into());
@@ -214,6 +212,7 @@ impl Conversation {
             (b'S', _) => self.reported(body),
             (b'v', Some(version)) => {
                 let unknown = body.get(8..).unwrap_or_default();
+                self.negotiated = Some(version as u16);
                 tell(Event::Negotiated {
                     minor: version as u16,
                     unknown: strings(unknown),
@@ -300,13 +299,10 @@ impl Conversation {
 
     /// An error as protocol 2 has it, a text up to a zero: what a postmaster sends that cannot
     /// start a process. Whether it is one is known at its end.
-    fn begin_old_error(&mut self, length: u32, rest: &[u8], tell: &mut dyn FnMut(Event)) -> bool {
+    fn begin_old_error(&mut self, length: u32) -> bool {
         let start = length.to_be_bytes();
         let is_text = start.iter().copied().all(is_text_byte);
-        if is_text {
-            self.old_error = Some(start.to_vec());
-            self.read_old_error(rest, tell);
-        }
+        self.old_error = is_text.then(|| start.to_vec());
         is_text
     }
 

@@ -85,10 +85,12 @@ impl Script {
         (conversation, events)
     }
 
-    /// Read whole, and byte by byte, which must be the same.
+    /// Read whole, and in pieces, which must be the same.
     fn checked(&self) -> (Conversation, Vec<Event>) {
         let whole = self.read();
-        same(&whole, &self.read_in(&mut |_| 1));
+        for size in [1, 7] {
+            same(&whole, &self.read_in(&mut |_| size));
+        }
         whole
     }
 }
@@ -125,6 +127,7 @@ fn known(conversation: &Conversation) -> String {
         encrypted,
         alerts,
         startup,
+        negotiated,
         cancels,
         login,
         backend_pid,
@@ -143,7 +146,8 @@ fn known(conversation: &Conversation) -> String {
     } = conversation;
     format!(
         "{phase:?} {encryption:?} {client_hello:?} {server_hello:?} {encrypted:?} {alerts:?} \
-         {startup:?} {cancels:?} {login:?} {backend_pid:?} {parameters:?} {reported:?} {errors:?} \
+         {startup:?} {negotiated:?} {cancels:?} {login:?} {backend_pid:?} {parameters:?} \
+         {reported:?} {errors:?} \
          {sqlstates:?} {statements:?} {transaction:?} {unanswered} {terminated} {unreadable:?} \
          {bytes:?} {messages:?}"
     )

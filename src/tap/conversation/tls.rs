@@ -10,8 +10,8 @@
 //! whose last two bytes were written on their own.
 //!
 //! Such an alert is fatal where it comes instead of the side's handshake: as its first encrypted
-//! record, or as the server's first after the client's. Later it is as good as always
-//! close_notify.
+//! record, or as the server's first after the client's, which did not close. Later it is as good
+//! as always close_notify.
 
 use std::time::Instant;
 
@@ -181,6 +181,7 @@ impl Conversation {
     /// A record of application data in TLS 1.3.
     fn data(&mut self, side: Side, at: Instant, length: u32, tell: &mut dyn FnMut(Event)) {
         let client_began = self.client.tls.data > 0;
+        let client_closed = self.client.tls.is_suspected;
         let end = self.end_mut(side);
         let before = end.tls.data;
         end.tls.data += 1;
@@ -188,8 +189,10 @@ impl Conversation {
         if side == Side::Server && !client_began {
             end.tls.data_before_client += 1;
         }
-        let is_answer_to_client =
-            side == Side::Server && client_began && before == end.tls.data_before_client;
+        let is_answer_to_client = side == Side::Server
+            && client_began
+            && !client_closed
+            && before == end.tls.data_before_client;
         if length == ENCRYPTED_ALERT && !was_full {
             end.tls.is_suspected = true;
             let is_fatal = before == 0 || is_answer_to_client;

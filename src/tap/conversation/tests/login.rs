@@ -183,6 +183,7 @@ fn versions_are_as_they_were_sent() {
             .with(C, startup_message(version, &parameters))
             .say(S, b'v', &negotiate)
             .checked();
+        assert_eq!(conversation.negotiated, Some(protocol.1));
         let startup = conversation.startup.unwrap();
         assert_eq!(startup.protocol, protocol);
         assert_eq!(startup.get("user").is_some(), protocol.0 == 3);

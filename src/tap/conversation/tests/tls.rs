@@ -270,16 +270,38 @@ fn a_client_that_refuses_the_certificate_says_so_in_an_alert() {
         assert!(!events.contains(&Event::Encrypted));
     }
     // Other libraries encrypt it.
-    let mut script = Script::new().with(C, SSL).with(S, b"S");
-    let flights = handshake(&PLAIN).into_iter();
-    let first_of_client = std::cell::Cell::new(true);
-    let until_flight = flights.take_while(|(side, _)| *side == S || first_of_client.take());
-    script.0.extend(until_flight);
-    let script = script.with(C, record(20, 1)).with(C, record(23, 19));
+    let script = until_flight()
+        .with(C, record(20, 1))
+        .with(C, record(23, 19));
     let (conversation, events) = script.checked();
     assert_eq!(conversation.alerts, [alert(C, None, false)]);
     assert_eq!(events.last(), Some(&Event::Alert(alert(C, None, false))));
     assert_eq!(conversation.encrypted, None);
+}
+
+/// TLS 1.3 up to the server's flight.
+fn until_flight() -> Script {
+    let mut script = Script::new().with(C, SSL).with(S, b"S");
+    let mut is_hello = true;
+    let flight = |(side, _): &(Side, Vec<u8>)| *side == S || std::mem::take(&mut is_hello);
+    script
+        .0
+        .extend(handshake(&PLAIN).into_iter().take_while(flight));
+    script
+}
+
+#[test]
+fn a_client_that_closes_after_the_handshake_has_accepted_the_certificate() {
+    // So does libpq, where the name is another.
+    let finished = until_flight().with(C, record(23, 53));
+    let closed = finished.clone().with(C, record(23, 19));
+    let (conversation, _) = closed.with(S, record(23, 19)).checked();
+    let farewells = [alert(C, None, true), alert(S, None, true)];
+    assert_eq!(conversation.alerts, farewells);
+    assert!(conversation.encrypted.is_some());
+    // The server's word on the client's certificate comes without.
+    let (conversation, _) = finished.with(S, record(23, 19)).checked();
+    assert_eq!(conversation.alerts, [alert(S, None, false)]);
 }
 
 #[test]
