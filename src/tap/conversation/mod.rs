@@ -326,7 +326,7 @@ pub struct Conversation {
     pub parameters: BTreeMap<String, String>,
     /// The names of what it reported, in the order of its first reports.
     pub reported: Vec<String>,
-    /// The first errors, at most eight.
+    /// The first errors, at most eight; one that ends the session is always among them.
     pub errors: Vec<ServerError>,
     /// How many errors by SQLSTATE, at most 64 of them.
     pub sqlstates: BTreeMap<String, u64>,

@@ -291,6 +291,10 @@ impl Conversation {
         } else if self.sqlstates.len() < MOST_SQLSTATES {
             self.sqlstates.insert(error.code.clone(), 1);
         }
+        // What ends a session is worth more than one of its errors.
+        if matches!(error.severity.as_str(), "FATAL" | "PANIC") {
+            self.errors.truncate(MOST_ERRORS - 1);
+        }
         if self.errors.len() < MOST_ERRORS {
             self.errors.push(error.clone());
         }

@@ -155,6 +155,19 @@ fn an_error_of_a_session_says_no_data() {
 }
 
 #[test]
+fn what_ends_a_session_is_kept_after_any_number_of_errors() {
+    let mut script = Script::session();
+    for _ in 0..20 {
+        script = script.say(S, b'E', b"SERROR\0VERROR\0C22012\0Mx\0\0");
+    }
+    let script = script.say(S, b'E', b"SFATAL\0VFATAL\0C57P01\0Mbye\0\0");
+    let (conversation, _) = script.checked();
+    assert_eq!(conversation.errors.len(), 8);
+    assert_eq!(conversation.errors[7].code, "57P01");
+    assert_eq!(conversation.sqlstates["22012"], 20);
+}
+
+#[test]
 fn an_error_of_the_login_is_kept_whole() {
     let long = "x".repeat(20_000);
     let body =
