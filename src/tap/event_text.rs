@@ -82,7 +82,10 @@ fn answered(f: &mut Formatter<'_>, asked: Encryption, answer: EncryptionAnswer) 
     match answer {
         EncryptionAnswer::Accepted => write!(f, "the server accepts {asked}"),
         EncryptionAnswer::Refused => write!(f, "the server refuses {asked}"),
-        EncryptionAnswer::Error => write!(f, "the server answers an error to {asked}"),
+        EncryptionAnswer::Error => write!(
+            f,
+            "the server answers the request for {asked} with an error"
+        ),
         EncryptionAnswer::Unexpected => {
             write!(f, "the answer to {asked} is not one that PostgreSQL gives")
         }
@@ -170,7 +173,7 @@ fn logs_in(f: &mut Formatter<'_>, startup: &Startup) -> fmt::Result {
 
 fn asked(method: &Method) -> String {
     match method {
-        Method::Cleartext => "the password itself".to_owned(),
+        Method::Cleartext => "the password in plain text".to_owned(),
         Method::Md5 => "the password's MD5 hash".to_owned(),
         Method::Sasl(mechanisms) => list(mechanisms, " or "),
         Method::Gss => "GSSAPI".to_owned(),
@@ -212,7 +215,7 @@ fn cannot_be(f: &mut Formatter<'_>, unreadable: &Unreadable) -> fmt::Result {
         None => write!(f, "something other than {instead}")?,
     }
     if let Some(length) = unreadable.length {
-        write!(f, ", of {length} bytes by its own account")?;
+        write!(f, ", with a stated length of {length} bytes")?;
     }
     match unreadable.bytes.is_empty() {
         true => Ok(()),
@@ -354,7 +357,7 @@ mod tests {
             ),
             (
                 b"\x7f\xff\xff\xff",
-                "of 2147483647 bytes by its own account",
+                "with a stated length of 2147483647 bytes",
             ),
         ] {
             let lines = lines(bytes);
