@@ -36,6 +36,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tls" -d 'Check th
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "auth" -d 'Check startup, authentication, authorisation and capacity'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "idle" -d 'Find what drops idle connections, and how to prevent it'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "stress" -d 'Connect many times: how often it fails, why, and how long it takes'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "tap" -d 'Forward an application\'s connections and show what it really sends'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "sockets" -d 'Find database connections shared by several processes after a fork (Linux)'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "explain" -d 'Explain a cause code, an error message or a whole log'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "diff" -d 'Compare two JSON reports and show what explains the different verdicts'
@@ -420,6 +421,47 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l json -d 'Sh
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s q -l quiet -d 'Print only the verdict'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Also print all evidence and the details of each stage'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l url -d 'Same as TARGET' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s h -l host -d 'Database server host or socket directory' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s p -l port -d 'Database server port' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s U -l username -d 'Database user name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s d -l dbname -d 'Database name, or a URI or connection string' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l env-file -d 'Read DATABASE_URL and PG* from a dotenv file, ignoring those in the environment' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l ssh -d 'Connect through this SSH server; for several hops, repeat it or separate by commas' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l ssh-key -d 'Also offer this private key; may be repeated' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l ssh-config -d 'Use this file instead of ~/.ssh/config' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l ssh-known-hosts -d 'Use this file instead of ~/.ssh/known_hosts' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l ssh-host-key-check -d 'How to treat an unknown host key [default: as the SSH configuration says, else yes]' -r -f -a "yes\t'Only a known key is accepted'
+accept-new\t'An unknown key is accepted (and not written down), a changed one is not'
+no\t'Any key is accepted; with a changed one only public keys are offered'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l expect-database -d 'Fail unless the database has this name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l expect-role -d 'Fail unless the server has this role' -r -f -a "primary\t'It takes writes'
+standby\t'It is in recovery'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l expect-server-version -d 'Fail unless the server has this major version' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l deadline -d 'Time limit for the whole run' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l format -d 'Output format' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
+fail\t'Only failures'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l listen -d 'Listen on this local port; point the application at it (0 picks a free port)' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l for -d 'End after this time [default: at Ctrl-C]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l connections -d 'End after this many connections' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l tls -d 'What the stand-in offers: a self-signed certificate for another name, none (no TLS), each in turn, or a PEM FILE with certificate chain and private key' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s W -l password -d 'Prompt for the password before connecting'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s w -l no-password -d 'Never prompt for a password'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l json -d 'Short for --format json'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s q -l quiet -d 'Print only the verdict'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l stand-in -d 'Contact no target: answer as a server up to the login, to find out what the client does'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l pid -d 'Check only this process and its descendants; may be repeated' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l port -d 'Database port; may be repeated [default: the port set in the environment, 5432, 5433, 6432, 6543, and any unix socket of PostgreSQL]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -108,9 +109,8 @@ fn go_on(attempt: Attempt) -> Attempt {
     }
 }
 
-/// What both ends say in a handshake; then the client logs in, and both say goodbye.
-fn handshake(setup: &Setup) -> Vec<(Side, Vec<u8>)> {
-    let version = Some(setup.version);
+/// OpenSSL's server.
+fn server(setup: &Setup) -> SslContext {
     let mut server: SslContextBuilder = SslContext::builder(SslMethod::tls_server()).unwrap();
     let (certificate, key) = certificate();
     server.set_certificate(&certificate).unwrap();
@@ -120,6 +120,12 @@ fn handshake(setup: &Setup) -> Vec<(Side, Vec<u8>)> {
     if setup.demands {
         server.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     }
+    server.build()
+}
+
+/// What both ends say in a handshake; then the client logs in, and both say goodbye.
+fn handshake(setup: &Setup) -> Vec<(Side, Vec<u8>)> {
+    let version = Some(setup.version);
     let mut client = SslContext::builder(SslMethod::tls_client()).unwrap();
     client.set_max_proto_version(version).unwrap();
     client
@@ -138,7 +144,7 @@ fn handshake(setup: &Setup) -> Vec<(Side, Vec<u8>)> {
     let mut ssl = Ssl::new(&client.build()).unwrap();
     ssl.set_hostname("db.corp.test").unwrap();
     let mut client = ssl.connect(pipe(C));
-    let mut server = Ssl::new(&server.build()).unwrap().accept(pipe(S));
+    let mut server = Ssl::new(&server(setup)).unwrap().accept(pipe(S));
     for _ in 0..4 {
         client = go_on(client);
         server = go_on(server);
@@ -160,6 +166,32 @@ fn handshake(setup: &Setup) -> Vec<(Side, Vec<u8>)> {
         let _ = server.shutdown();
     }
     drop((client, server));
+    wire.take().said
+}
+
+/// The handshake of a client of rustls that trusts nobody.
+fn refused_by_rustls() -> Vec<(Side, Vec<u8>)> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = "db.corp.test".try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let wire = Rc::new(RefCell::new(Wire::default()));
+    let pipe = |side| Pipe {
+        side,
+        wire: wire.clone(),
+    };
+    client.write_tls(&mut pipe(C)).unwrap();
+    let server = Ssl::new(&server(&PLAIN)).unwrap().accept(pipe(S));
+    client.read_tls(&mut pipe(C)).unwrap();
+    client.process_new_packets().unwrap_err();
+    while client.wants_write() {
+        client.write_tls(&mut pipe(C)).unwrap();
+    }
+    drop(server);
     wire.take().said
 }
 
@@ -269,7 +301,13 @@ fn a_client_that_refuses_the_certificate_says_so_in_an_alert() {
         assert_eq!(conversation.encrypted, None);
         assert!(!events.contains(&Event::Encrypted));
     }
-    // Other libraries encrypt it.
+    // rustls encrypts it, as other libraries do.
+    let mut script = Script::new().with(C, SSL).with(S, b"S");
+    script.0.extend(refused_by_rustls());
+    let (conversation, _) = script.checked();
+    assert_eq!(conversation.alerts, [alert(C, None, false)]);
+    assert_eq!(conversation.encrypted, None);
+    assert_eq!(conversation.client_hello.unwrap().versions, [0x0304]);
     let script = until_flight()
         .with(C, record(20, 1))
         .with(C, record(23, 19));
