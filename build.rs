@@ -2,11 +2,16 @@
 //! rows of `knowledge/` into those of `src/message/mod.rs`, `src/explain/fact.rs`,
 //! `src/provider.rs`, `src/host_kind.rs`, `src/place.rs`, `src/token/mod.rs`,
 //! `src/stage/ssh/product.rs`, `src/client/profile.rs`,
-//! `src/config/driver_parameter.rs` and `src/tap/marks/`. A page or a row that is malformed ends the
-//! build, with its file and line.
+//! `src/config/driver_parameter.rs` and `src/tap/marks/`. A page or a row that is
+//! malformed ends the build, with its file and line. How it is built is noted for
+//! `src/version.rs`.
 
+#[path = "build/built.rs"]
+mod built;
 #[path = "build/certificates.rs"]
 mod certificates;
+#[path = "build/commit.rs"]
+mod commit;
 #[path = "build/driver_parameters.rs"]
 mod driver_parameters;
 #[path = "build/drivers.rs"]
@@ -178,6 +183,7 @@ fn main() {
             write("tokens.rs", generated_tokens(&tokens));
             write("driver_parameters.rs", generated_parameters(&parameters));
             write("drivers.rs", drivers);
+            write("built.rs", built::generated(commit::find().as_deref()));
             for (name, text) in tables {
                 write(name, text);
             }

@@ -23,8 +23,8 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
         'dbdoctor' {
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print the version; with -v, also how it was built')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print the version; with -v, also how it was built')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Run every stage over one connection and report the first failure')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show which settings are in effect and where each comes from (no network)')
             [CompletionResult]::new('dns', 'dns', [CompletionResultType]::ParameterValue, 'Check name resolution: the system resolver and each name server')
@@ -41,6 +41,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Compare two JSON reports and show what explains the different verdicts')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of dbdoctor or of one of its commands')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the reports, or of what explain or diff prints')
             break
         }
         'dbdoctor;check' {
@@ -580,6 +581,11 @@ Register-ArgumentCompleter -Native -CommandName 'dbdoctor' -ScriptBlock {
             break
         }
         'dbdoctor;man' {
+            [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'dbdoctor;schema' {
             [CompletionResult]::new('-?', '-?', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break

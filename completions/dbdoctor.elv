@@ -20,8 +20,8 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
         &'dbdoctor'= {
             cand -? 'Print help'
             cand --help 'Print help'
-            cand -V 'Print version'
-            cand --version 'Print version'
+            cand -V 'Print the version; with -v, also how it was built'
+            cand --version 'Print the version; with -v, also how it was built'
             cand check 'Run every stage over one connection and report the first failure'
             cand config 'Show which settings are in effect and where each comes from (no network)'
             cand dns 'Check name resolution: the system resolver and each name server'
@@ -38,6 +38,7 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand diff 'Compare two JSON reports and show what explains the different verdicts'
             cand completions 'Print completions for a shell'
             cand man 'Print the manual page of dbdoctor or of one of its commands'
+            cand schema 'Print the JSON Schema of the reports, or of what explain or diff prints'
         }
         &'dbdoctor;check'= {
             cand --url 'Same as TARGET'
@@ -561,6 +562,10 @@ set edit:completion:arg-completer[dbdoctor] = {|@words|
             cand --help 'Print help'
         }
         &'dbdoctor;man'= {
+            cand -? 'Print help'
+            cand --help 'Print help'
+        }
+        &'dbdoctor;schema'= {
             cand -? 'Print help'
             cand --help 'Print help'
         }

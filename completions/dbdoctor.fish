@@ -25,7 +25,7 @@ function __fish_dbdoctor_using_subcommand
 end
 
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -s ? -l help -d 'Print help'
-complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -s V -l version -d 'Print version'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -s V -l version -d 'Print the version; with -v, also how it was built'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "check" -d 'Run every stage over one connection and report the first failure'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "config" -d 'Show which settings are in effect and where each comes from (no network)'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "dns" -d 'Check name resolution: the system resolver and each name server'
@@ -42,6 +42,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "explain" -d 'Expl
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "diff" -d 'Compare two JSON reports and show what explains the different verdicts'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "man" -d 'Print the manual page of dbdoctor or of one of its commands'
+complete -c dbdoctor -n "__fish_dbdoctor_needs_command" -f -a "schema" -d 'Print the JSON Schema of the reports, or of what explain or diff prints'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l url -d 'Same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s h -l host -d 'Database server host or socket directory' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s p -l port -d 'Database server port' -r
@@ -505,3 +506,4 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s v -l verbose 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand completions" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand man" -s ? -l help -d 'Print help'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand schema" -s ? -l help -d 'Print help'

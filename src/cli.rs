@@ -135,6 +135,14 @@ Examples:
   dbdoctor completions bash > /etc/bash_completion.d/dbdoctor
   dbdoctor completions zsh > ~/.zfunc/_dbdoctor";
 
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  dbdoctor schema > report.schema.json
+  dbdoctor schema explain
+
+A report of an older version fits the schema of a newer one: within a
+schema_version, keys are added and never removed.";
+
 /// Find out why a PostgreSQL connection fails and how to fix it
 #[derive(Debug, Parser)]
 #[command(
@@ -142,6 +150,7 @@ Examples:
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
+    disable_version_flag = true,
     max_term_width = 100,
     after_help = AFTER_HELP
 )]
@@ -153,6 +162,10 @@ pub struct Cli {
     /// Print help
     #[arg(short = '?', long, global = true, action = clap::ArgAction::HelpShort, help_heading = "Output")]
     pub help: Option<bool>,
+
+    /// Print the version; with -v, also how it was built
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "Output")]
+    pub version: Option<bool>,
 }
 
 /// The subcommands.
@@ -211,6 +224,24 @@ pub enum Command {
         /// Command [default: the main page]
         command: Option<String>,
     },
+    /// Print the JSON Schema of the reports, or of what explain or diff prints
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema {
+        /// Which JSON
+        #[arg(value_enum, default_value_t = Written::Report)]
+        of: Written,
+    },
+}
+
+/// The kinds of JSON that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Written {
+    /// A report: --json of a check, -o
+    Report,
+    /// explain --json
+    Explain,
+    /// diff --json
+    Diff,
 }
 
 impl Command {
@@ -233,6 +264,7 @@ impl Command {
             Command::Diff(_) => "diff",
             Command::Completions { .. } => "completions",
             Command::Man { .. } => "man",
+            Command::Schema { .. } => "schema",
         }
     }
 

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use crate::cause::{self, Cause, Family, family, server, tls};
 use crate::finding::Observed;
-use crate::report::{SCHEMA_VERSION, Stage, Tool};
+use crate::report::{SCHEMA_VERSION, Stage};
 use crate::secret::HIDDEN;
 use crate::text::LONGEST;
+use crate::version::Tool;
 
 /// What differs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -330,6 +331,12 @@ fn environment(a: &ReadReport<'_>, b: &ReadReport<'_>, found: &mut Vec<Differenc
         a.at(&path),
         b.at(&path),
     );
+    // Reports of older versions do not name it.
+    let path = ["tool", "openssl", "version"];
+    let (a, b) = (a.at(&path), b.at(&path));
+    if !a.is_null() && !b.is_null() {
+        push(found, Part::Environment, None, "OpenSSL", a, b);
+    }
 }
 
 fn facts(a: &ReadReport<'_>, b: &ReadReport<'_>, stage: &str, found: &mut Vec<Difference>) {

@@ -38,6 +38,7 @@
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`descriptors`], [`threads`]: enough of them to begin
 //! - [`vantage`]: the place of a running process, taken for `--pid`
+//! - [`version`]: which dbdoctor this is, and how it was built
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
 //! Rooms import only from those below them; `tests/rooms.rs` has the order.
@@ -99,5 +100,6 @@ pub mod threads;
 pub mod token;
 pub mod usage;
 pub mod vantage;
+pub mod version;
 pub mod visible;
 pub mod wire;

@@ -27,13 +27,16 @@ const NO_THREADS: &str = "dbdoctor: cannot start: no more threads available to t
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panic_hook));
     dbdoctor::core_dumps::forbid();
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(text) = dbdoctor::version::asked(&args) {
+        return output::print(text.as_bytes()).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
             return output::print(error.render().to_string().as_bytes()).into();
         }
         Err(error) => {
-            let args: Vec<_> = std::env::args_os().skip(1).collect();
             eprintln!("{}", dbdoctor::usage::describe(&error, &args));
             return Exit::Usage.into();
         }
@@ -110,6 +113,7 @@ async fn dispatch(command: Command) -> Exit {
                 Exit::Defect
             }
         },
+        Command::Schema { of } => output::print(&generate::schema(of)),
     }
 }
 

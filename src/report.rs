@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::cause::Cause;
 pub use crate::cause::Stage;
 use crate::finding::{Finding, Fix, Observed, Status};
+use crate::version::Tool;
 
 /// The version of the JSON's shape; keys may be added within one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -351,25 +352,6 @@ pub struct ReportJson {
     pub verdict: Verdict,
     /// What each stage found.
     pub stages: Vec<StageJson>,
-}
-
-/// The program that wrote a report.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Tool {
-    /// Always `dbdoctor`.
-    pub name: &'static str,
-    /// Its version.
-    pub version: &'static str,
-}
-
-impl Tool {
-    /// This program.
-    pub fn this() -> Self {
-        Self {
-            name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
-        }
-    }
 }
 
 /// How a run went.

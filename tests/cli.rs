@@ -38,8 +38,77 @@ fn help_and_version_are_asked_for() {
         assert!(!output.stdout.is_empty());
         assert!(output.stderr.is_empty());
     }
-    let version = text(&run(&["-V"]).stdout);
-    assert_eq!(version, format!("dbdoctor {}\n", env!("CARGO_PKG_VERSION")));
+    let version = format!("dbdoctor {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(text(&run(&["-V"]).stdout), version);
+    assert_eq!(text(&run(&["--version"]).stdout), version);
+}
+
+/// What `git` says of the sources, where they are a repository's.
+fn commit() -> Option<String> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", &format!("safe.directory={root}"), "-C", root])
+            .args(args)
+            .output()
+            .ok()?;
+        let said = text(&output.stdout).trim().to_owned();
+        output.status.success().then_some(said)
+    };
+    (Path::new(&git(&["rev-parse", "--show-toplevel"])?) == Path::new(root))
+        .then(|| git(&["rev-parse", "HEAD"]))?
+}
+
+#[test]
+fn a_verbose_version_and_every_report_say_how_it_was_built() {
+    let said = text(&run(&["-v", "--version"]).stdout);
+    assert_eq!(said, text(&run(&["--version", "-v"]).stdout));
+    let line = |name: &str| {
+        let name = format!("{name}:");
+        let line = said.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("{name} is missing: {said}"))
+            .trim()
+            .to_owned()
+    };
+    let output = run(&["config", "--json", "host=127.0.0.1"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tool = &report["tool"];
+    assert_eq!(tool["version"], env!("CARGO_PKG_VERSION"));
+    let named = std::env::var("DBDOCTOR_COMMIT").ok();
+    match named.or_else(commit) {
+        Some(commit) => {
+            assert_eq!(tool["commit"], commit);
+            assert_eq!(line("commit"), commit);
+        }
+        None => assert!(tool.as_object().unwrap()["commit"].is_null()),
+    }
+    assert_eq!(tool["target"], line("target"));
+    assert!(line("target").starts_with(std::env::consts::ARCH), "{said}");
+    let openssl = tool["openssl"]["version"].as_str().unwrap();
+    assert_eq!(openssl, openssl::version::version());
+    assert_eq!(tool["openssl"]["built_in"], cfg!(feature = "portable"));
+    let whose = match cfg!(feature = "portable") {
+        true => "built in",
+        false => "the system's",
+    };
+    assert_eq!(line("openssl"), format!("{openssl}, {whose}"));
+    assert!(line("libssh2").starts_with("1."), "{said}");
+}
+
+#[test]
+fn the_schemas_are_printed() {
+    for (args, title) in [
+        (&["schema"][..], "ReportJson"),
+        (&["schema", "report"], "ReportJson"),
+        (&["schema", "explain"], "Explanation"),
+        (&["schema", "diff"], "Diff"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(schema["title"], title);
+    }
+    assert_eq!(run(&["schema", "chekc"]).status.code(), Some(2));
 }
 
 #[test]

@@ -6,31 +6,16 @@ mod common;
 
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
-use dbdoctor::cli::Cli;
+use dbdoctor::cli::{Cli, Written};
 use dbdoctor::command::generate;
-use dbdoctor::render::json;
 
 #[test]
-fn schema() {
-    let mut text = serde_json::to_string_pretty(&json::schema()).unwrap();
-    text.push('\n');
-    common::compare("schema/report.schema.json", text.as_bytes());
-}
-
-#[test]
-fn explanation_schema() {
-    let schema = json::schema_of::<dbdoctor::explain::Explanation>();
-    let mut text = serde_json::to_string_pretty(&schema).unwrap();
-    text.push('\n');
-    common::compare("schema/explain.schema.json", text.as_bytes());
-}
-
-#[test]
-fn diff_schema() {
-    let schema = json::schema_of::<dbdoctor::diff::Diff>();
-    let mut text = serde_json::to_string_pretty(&schema).unwrap();
-    text.push('\n');
-    common::compare("schema/diff.schema.json", text.as_bytes());
+fn schemas() {
+    for of in Written::value_variants() {
+        let name = of.to_possible_value().unwrap();
+        let path = format!("schema/{}.schema.json", name.get_name());
+        common::compare(path, &generate::schema(*of));
+    }
 }
 
 #[test]
@@ -65,7 +50,7 @@ fn nothing_else_lies_beside_them() {
     for (folder, count) in [
         ("man", pages),
         ("completions", Shell::value_variants().len()),
-        ("schema", 3),
+        ("schema", Written::value_variants().len()),
     ] {
         let there = std::fs::read_dir(common::root().join(folder)).unwrap();
         assert_eq!(there.count(), count, "{folder}/ holds something else too");

@@ -1,4 +1,5 @@
-//! `completions` and `man`: generated from the one definition of the flags.
+//! `completions`, `man` and `schema`: generated from the one definition of the flags
+//! and of what is written.
 
 use std::io;
 
@@ -6,7 +7,10 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Written};
+use crate::diff::Diff;
+use crate::explain::Explanation;
+use crate::render::json;
 
 /// The completions of a shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
@@ -19,6 +23,15 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 pub fn completions_file(shell: Shell) -> String {
     use clap_complete::Generator;
     shell.file_name("dbdoctor")
+}
+
+/// The JSON Schema of what dbdoctor writes.
+pub fn schema(of: Written) -> Vec<u8> {
+    json::object(&match of {
+        Written::Report => json::schema(),
+        Written::Explain => json::schema_of::<Explanation>(),
+        Written::Diff => json::schema_of::<Diff>(),
+    })
 }
 
 /// The manual page of dbdoctor, or of one of its commands; `None` if there is

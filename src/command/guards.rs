@@ -112,7 +112,8 @@ mod tests {
             | Command::Explain(_)
             | Command::Diff(_)
             | Command::Completions { .. }
-            | Command::Man { .. } => None,
+            | Command::Man { .. }
+            | Command::Schema { .. } => None,
         }
     }
 

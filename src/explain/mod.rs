@@ -32,7 +32,8 @@ use serde::Serialize;
 use crate::cause::{self, Cause};
 use crate::finding::{Finding, Fix};
 pub use crate::message::Phase;
-use crate::report::{SCHEMA_VERSION, Tool};
+use crate::report::SCHEMA_VERSION;
+use crate::version::Tool;
 use reading::Reading;
 use rules::{Said, UNSURE};
 pub use values::Values;
@@ -72,6 +73,7 @@ pub struct Explanation {
     pub matches: Vec<Match>,
     /// How often each of them decided a message of the text, the commonest first;
     /// empty for a code.
+    #[schemars(skip_serializing_if = "older_versions_lack_it")]
     pub summary: Vec<Count>,
 }
 
@@ -98,6 +100,7 @@ pub struct Match {
     /// The code.
     pub cause: &'static str,
     /// The version of dbdoctor since which the code exists.
+    #[schemars(skip_serializing_if = "older_versions_lack_it")]
     pub since: &'static str,
     /// How sure it is.
     pub confidence: Confidence,
@@ -110,6 +113,7 @@ pub struct Match {
     /// Who quotes the error: pools, poolers, ORMs, exception chains.
     pub unwrapped_from: Option<String>,
     /// What the text says of the connection; every key is null for a code.
+    #[schemars(skip_serializing_if = "older_versions_lack_it")]
     pub values: Values,
     /// What is wrong.
     pub summary: String,

@@ -72,7 +72,10 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// The JSON Schema of an object. It describes what is written, so keys that
-/// may be null are required too.
+/// may be null are required too. Not so a key that older versions lack, whose
+/// reports the schema is for as well: its field has
+/// `#[schemars(skip_serializing_if = "older_versions_lack_it")]`, which no
+/// serializer sees. `tests/earlier.rs` holds their reports to it.
 pub fn schema_of<T: JsonSchema>() -> serde_json::Value {
     schemars::generate::SchemaSettings::draft2020_12()
         .for_serialize()

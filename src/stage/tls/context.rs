@@ -24,6 +24,7 @@ use crate::wire::tls::ALPN;
 use super::client;
 use super::failure::error_text;
 use super::pem::{PemFile, certificates, is_der, what_it_is};
+use super::system_store;
 
 /// Everything a handshake needs.
 pub struct TlsContext {
@@ -134,18 +135,14 @@ fn trust(
 ) -> Result<Option<Trusted>, Finding> {
     let file = match &settings.roots {
         Roots::System => {
-            builder
-                .set_default_verify_paths()
-                .map_err(|e| unclassified(&e))?;
+            system_store::trust(builder).map_err(|e| unclassified(&e))?;
             return Ok(Some(Trusted {
                 label: "the system's root certificates".to_owned(),
                 ..Trusted::default()
             }));
         }
         Roots::SystemAnd(file) => {
-            builder
-                .set_default_verify_paths()
-                .map_err(|e| unclassified(&e))?;
+            system_store::trust(builder).map_err(|e| unclassified(&e))?;
             let beside = NamedFile {
                 path: file.clone(),
                 named: true,

@@ -16,6 +16,7 @@ mod issuer;
 pub mod names;
 mod pem;
 mod portability;
+mod system_store;
 
 mod classify;
 mod handshake;
