@@ -33,6 +33,12 @@ required_for_tests=(
   python3/sshtunnel:python3-sshtunnel
 )
 
+# For scripts/in-debian and scripts/package-check.
+required_for_packages=(
+  mmdebstrap:mmdebstrap
+  dpkg-shlibdeps:dpkg-dev
+)
+
 say() { printf '%s\n' "$*" >&2; }
 
 # Servers are in sbin, which is not always in PATH.

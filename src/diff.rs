@@ -13,10 +13,9 @@ use serde_json::{Map, Value, json};
 
 use crate::cause::{self, Cause, Family, family, server, tls};
 use crate::finding::Observed;
-use crate::report::{SCHEMA_VERSION, Stage};
+use crate::report::{SCHEMA_VERSION, Stage, Tool};
 use crate::secret::HIDDEN;
 use crate::text::LONGEST;
-use crate::version::Tool;
 
 /// What differs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -815,6 +814,28 @@ mod tests {
         let diff = Diff::of(&a, &b).unwrap();
         assert!(diff.same_verdict);
         assert!(diff.differences.is_empty(), "{:?}", diff.differences);
+    }
+
+    #[test]
+    fn openssl_differs_only_between_reports_that_name_it() {
+        let with = |openssl: Option<&str>| {
+            let mut report = report("pass", "", "", json!({}), json!({}));
+            report["tool"] = json!({"version": "1"});
+            if let Some(version) = openssl {
+                report["tool"]["openssl"] = json!({"version": version, "built_in": true});
+            }
+            report
+        };
+        let differ = |a: Option<&str>, b: Option<&str>| {
+            let diff = Diff::of(&with(a), &with(b)).unwrap();
+            diff.differences
+                .iter()
+                .map(|one| one.name.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(differ(Some("3.0"), Some("3.6")), ["OpenSSL"]);
+        assert!(differ(Some("3.0"), Some("3.0")).is_empty());
+        assert!(differ(None, Some("3.6")).is_empty());
     }
 
     #[test]

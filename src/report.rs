@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::cause::Cause;
 pub use crate::cause::Stage;
 use crate::finding::{Finding, Fix, Observed, Status};
-use crate::version::Tool;
+pub use crate::version::Tool;
 
 /// The version of the JSON's shape; keys may be added within one.
 pub const SCHEMA_VERSION: u32 = 1;
