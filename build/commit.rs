@@ -14,7 +14,7 @@ const NOTE: &str = ".cargo_vcs_info.json";
 /// the repository whose top this is.
 pub fn find() -> Option<String> {
     println!("cargo:rerun-if-env-changed={VARIABLE}");
-    let named = std::env::var(VARIABLE).ok();
+    let named = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty());
     let found = named.or_else(noted).or_else(checked_out)?;
     is_commit(&found).then_some(found)
 }

@@ -74,7 +74,9 @@ fn a_verbose_version_and_every_report_say_how_it_was_built() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let tool = &report["tool"];
     assert_eq!(tool["version"], env!("CARGO_PKG_VERSION"));
-    let named = std::env::var("DBDOCTOR_COMMIT").ok();
+    let named = std::env::var("DBDOCTOR_COMMIT")
+        .ok()
+        .filter(|name| !name.is_empty());
     match named.or_else(commit) {
         Some(commit) => {
             assert_eq!(tool["commit"], commit);
