@@ -29,9 +29,10 @@ pub fn provide() -> io::Result<()> {
     {
         let _ = FOUND.set(soft);
     }
-    let null = std::fs::File::open("/dev/null")?;
-    let spare: io::Result<Vec<OwnedFd>> = (1..LEAST)
-        .map(|_| null.try_clone().map(OwnedFd::from))
+    // A pipe, since a minimal container may have no /dev/null to open.
+    let (reader, _writer) = io::pipe()?;
+    let spare: io::Result<Vec<OwnedFd>> = (2..LEAST)
+        .map(|_| reader.try_clone().map(OwnedFd::from))
         .collect();
     spare.map(drop)
 }
