@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::cause::{Cause, FixRow, Severity};
+use crate::invocation;
 use crate::text;
 
 /// How a stage, or the whole run, ended.
@@ -41,6 +42,17 @@ pub struct Fix {
     pub text: String,
     /// What to paste into a shell, if there is something.
     pub command: Option<String>,
+}
+
+impl Fix {
+    /// The same step, with dbdoctor's name as the user has to type it.
+    fn as_typed(self) -> Self {
+        let typed = |text: String| invocation::as_typed(&text).into_owned();
+        Self {
+            text: typed(self.text),
+            command: self.command.map(typed),
+        }
+    }
 }
 
 /// One cause that was found, with its evidence. Its sentence and its fixes
@@ -285,7 +297,8 @@ impl Finding {
         let others = self.fixes_of_its_own();
         let most = MOST_FIXES.max(others.len());
         let leading = self.texts.leading.iter().cloned();
-        leading.chain(others).take(most).collect()
+        let fixes = leading.chain(others).take(most);
+        fixes.map(Fix::as_typed).collect()
     }
 
     fn fixes_of_its_own(&self) -> Vec<Fix> {
@@ -333,7 +346,8 @@ impl Finding {
             false => self.texts.instead.clone(),
         };
         let own = self.texts.leading.iter().chain(&self.texts.fixes).cloned();
-        own.chain(self.in_general(rows)).collect()
+        let fixes = own.chain(self.in_general(rows));
+        fixes.map(Fix::as_typed).collect()
     }
 
     /// These fixes, filled as [`Finding::fixes_in_general`] does.

@@ -37,6 +37,7 @@
 //!   and what is safe to show
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`descriptors`], [`threads`]: enough of them to begin
+//! - [`invocation`]: the name by which dbdoctor was called
 //! - [`vantage`]: the place of a running process, taken for `--pid`
 //! - [`version`]: which dbdoctor this is, and how it was built
 //! - [`usage`]: what is said about a command line that cannot be read
@@ -76,6 +77,7 @@ pub mod finding;
 pub mod forward;
 pub mod host_kind;
 pub mod idle;
+pub mod invocation;
 pub mod kubernetes;
 pub mod listeners;
 pub mod message;

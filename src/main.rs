@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::Parser;
-use dbdoctor::cli::{Cli, Command};
+use dbdoctor::cli::Command;
 use dbdoctor::command::{
     Exit, check, diff, explain, generate, idle, limits, output, pid, stress, tap, usage,
 };
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
     if let Some(text) = dbdoctor::version::asked(&args) {
         return output::print(text.as_bytes()).into();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match dbdoctor::usage::parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
             return output::print(error.render().to_string().as_bytes()).into();

@@ -5,11 +5,35 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::Cli;
 use crate::config::host_pattern::Impossible;
+use crate::invocation;
+
+/// Reads the command line. Help has the name by which dbdoctor was called.
+///
+/// # Errors
+/// What cannot be read, and a request for help or the version.
+pub fn parse() -> Result<Cli, Error> {
+    let mut definition = as_called();
+    let matches = definition.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
+}
+
+/// The command line's definition, with the name by which dbdoctor was called in usage and
+/// examples.
+fn as_called() -> clap::Command {
+    let renamed = |command: clap::Command| match command.get_after_help() {
+        Some(help) => {
+            let help = invocation::as_typed(&help.to_string()).into_owned();
+            command.after_help(help)
+        }
+        None => command,
+    };
+    renamed(Cli::command().bin_name(invocation::name())).mut_subcommands(renamed)
+}
 
 /// Whether it looks like a misspelt flag. A private key's text begins with
 /// dashes too, and so may a password.
@@ -83,13 +107,14 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
         let _ = write!(out, "; did you mean {suggested}?");
     }
     if args.is_empty() {
-        let _ = write!(out, "\n\n{}", Cli::command().render_help());
+        let _ = write!(out, "\n\n{}", as_called().render_help());
         return out.trim_end().to_owned();
     }
     let command = command_of(args)
         .map(|name| format!(" {name}"))
         .unwrap_or_default();
-    let _ = write!(out, "\nTry 'dbdoctor{command} --help'.");
+    let name = invocation::name();
+    let _ = write!(out, "\nTry '{name}{command} --help'.");
     if flag.is_some_and(|flag| flag.starts_with("--host") || flag == "-h") {
         let _ = write!(out, " (-h is the host, as in psql.)");
     }

@@ -14,6 +14,7 @@ const ROOMS: &[&str] = &[
     // Which dbdoctor this is.
     "version",
     // What is safe to show, and what is found.
+    "invocation",
     "visible",
     "cause",
     "secret",

@@ -80,7 +80,10 @@ fn unknown(code: &str) -> String {
         .take(5)
         .collect();
     match near.as_slice() {
-        [] => "Unknown cause code; dbdoctor explain --list shows all of them.\n".to_owned(),
+        [] => format!(
+            "Unknown cause code; {} explain --list shows all of them.\n",
+            crate::invocation::name()
+        ),
         near => format!("Unknown cause code; did you mean {}?\n", near.join(", ")),
     }
 }

@@ -47,7 +47,8 @@ impl From<Exit> for std::process::ExitCode {
 /// Says what is wrong with the command line. The caller must not put an
 /// argument's value into `why`: it may be a secret.
 pub fn usage(why: &str) -> Exit {
-    eprintln!("dbdoctor: {}", crate::text::clean(why));
+    let why = crate::invocation::as_typed(why);
+    eprintln!("dbdoctor: {}", crate::text::clean(&why));
     Exit::Usage
 }
 

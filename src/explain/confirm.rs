@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::refine;
 use super::values::Read;
 use crate::cause::{Cause, auth, client, config, family, pooler, server};
+use crate::invocation;
 
 /// What stands for the target where the text does not name it.
 const TARGET: &str = "TARGET";
@@ -13,6 +14,11 @@ const TARGET: &str = "TARGET";
 /// The command for a cause in a text, or for a page where nothing was read; none where
 /// no connection would show it.
 pub fn with(cause: &Cause, read: &Read) -> Option<String> {
+    let command = choose(cause, read)?;
+    Some(invocation::as_typed(&command).into_owned())
+}
+
+fn choose(cause: &Cause, read: &Read) -> Option<String> {
     let any = |causes: &[&Cause]| cause.is_any(causes);
     let of = |family| cause.is_of(family);
     // What its log says is known; a connection shows no more than that it is down. A

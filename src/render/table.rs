@@ -7,6 +7,7 @@ use super::layout::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
 use super::options::{Style, Verbosity};
 use super::{client, evidence, settings};
 use crate::finding::{Finding, Fix, Status};
+use crate::invocation;
 use crate::report::{Report, Stage, StageRecord};
 
 /// The width of the longest stage name.
@@ -356,7 +357,7 @@ fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
     }
     section(page, "Details", style, |page, indent| {
         let blanks = " ".repeat(indent);
-        let more = format!("dbdoctor explain {}", finding.cause.code);
+        let more = format!("{} explain {}", invocation::name(), finding.cause.code);
         page.line(&[(Ink::Plain, &blanks), (Ink::Command, &more)]);
     });
 }
