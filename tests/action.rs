@@ -35,6 +35,14 @@ fn main() {
     trials::run(2, trials::lab(&[Need::Postgres]), TRIALS);
 }
 
+const DBDOCTOR: &str = env!("CARGO_BIN_EXE_dbdoctor");
+
+/// Whether this build has the format for annotations.
+fn has_annotations() -> Result<bool> {
+    let help = Command::new(DBDOCTOR).args(["check", "--help"]).output()?;
+    Ok(String::from_utf8_lossy(&help.stdout).contains("github"))
+}
+
 /// The runner of GitHub, as far as a composite action can tell.
 struct Runner<'a> {
     folder: PathBuf,
@@ -50,6 +58,8 @@ struct Job {
     log: String,
     masks: Vec<String>,
     outputs: BTreeMap<String, String>,
+    /// What the job's summary got.
+    summary: String,
     path: String,
 }
 
@@ -68,17 +78,12 @@ impl<'a> Runner<'a> {
 
     /// Puts dbdoctor in PATH. A build without the format for annotations prints its table.
     fn provide_dbdoctor(&self) -> Result<()> {
-        let real = env!("CARGO_BIN_EXE_dbdoctor");
-        let help = Command::new(real)
-            .args(["check", "--help"])
-            .output()?
-            .stdout;
         let program = self.folder.join("bin/dbdoctor");
-        if String::from_utf8_lossy(&help).contains("github") {
-            std::os::unix::fs::symlink(real, program)?;
+        if has_annotations()? {
+            std::os::unix::fs::symlink(DBDOCTOR, program)?;
             return Ok(());
         }
-        let script = format!("#!/bin/bash\nexec {real} \"${{@/#github/table}}\"\n");
+        let script = format!("#!/bin/bash\nexec {DBDOCTOR} \"${{@/#github/table}}\"\n");
         std::fs::write(&program, script)?;
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755))?;
         Ok(())
@@ -133,6 +138,7 @@ impl<'a> Runner<'a> {
             log: String::new(),
             masks: Vec::new(),
             outputs: BTreeMap::new(),
+            summary: String::new(),
             path: format!("{}/bin:/usr/bin:/bin", self.folder.display()),
         };
         for step in action["runs"]["steps"].as_array().context("no steps")? {
@@ -191,6 +197,7 @@ impl<'a> Runner<'a> {
                 break;
             }
         }
+        job.summary = std::fs::read_to_string(summary)?;
         for line in std::fs::read_to_string(output)?.lines() {
             let (name, value) = line.split_once('=').context(line.to_owned())?;
             let kept = job.outputs.insert(name.to_owned(), value.to_owned());
@@ -259,6 +266,11 @@ fn healthy(lab: &Lab) -> Result<()> {
     );
     let report: Value = serde_json::from_slice(&std::fs::read(job.output("report"))?)?;
     ensure!(report["verdict"]["status"] == "pass", "{report:#}");
+    ensure!(
+        job.summary.is_empty() != has_annotations()?,
+        "{}",
+        job.summary
+    );
     job.hides(lab.password())
 }
 
@@ -269,6 +281,19 @@ fn fault(lab: &Lab) -> Result<()> {
     ensure!(job.output("stage") == "auth", "{job:?}");
     ensure!(job.output("cause") == "auth.password.wrong", "{job:?}");
     ensure!(job.log.contains("auth.password.wrong"), "{}", job.log);
+    ensure!(!job.summary.contains(HOSTILE), "{}", job.summary);
+    if has_annotations()? {
+        ensure!(
+            job.log.contains("::error title=auth.password.wrong"),
+            "{}",
+            job.log
+        );
+        ensure!(
+            job.summary.contains("auth.password.wrong"),
+            "{}",
+            job.summary
+        );
+    }
     let report = std::fs::read_to_string(job.output("report"))?;
     ensure!(!report.contains(HOSTILE), "{report}");
     job.hides(HOSTILE)
@@ -291,6 +316,7 @@ fn fail_on(lab: &Lab) -> Result<()> {
         .with("summary", "false")
         .run()?;
     ensure!(!job.succeeded && job.output("stage") == "tcp", "{job:?}");
+    ensure!(job.summary.is_empty(), "{}", job.summary);
     // A parameter that libpq does not know, which other drivers do, is a warning.
     let warned = url(lab, lab.password())? + "?schema=public";
     let job = Runner::new(lab)?.with("url", &warned).run()?;

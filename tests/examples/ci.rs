@@ -7,6 +7,7 @@ use std::process::Command;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::command_lines::has_format;
 use crate::{common, files, fits, is_program, read, schema, yaml};
 
 #[test]
@@ -75,6 +76,65 @@ fn workflows_and_pipelines_fit_their_schemas() {
             &yaml(&path),
             &schema("gitlab-ci"),
         );
+    }
+}
+
+/// The job of GitLab's example, with a release from this machine: it installs dbdoctor, keeps
+/// its status, and leaves both reports.
+#[test]
+fn the_job_for_gitlab_installs_and_runs_dbdoctor() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let job = &yaml("examples/gitlab/dbdoctor.gitlab-ci.yml")["dbdoctor"];
+    let version = job["variables"]["DBDOCTOR_VERSION"].as_str().unwrap();
+    let name = format!("dbdoctor-{version}-x86_64-unknown-linux-gnu");
+    let release = root.join(version);
+    std::fs::create_dir_all(release.join(&name)).unwrap();
+    std::fs::create_dir(root.join("bin")).unwrap();
+    let program = release.join(&name).join("dbdoctor");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dbdoctor"), program).unwrap();
+    let pack = "tar -czf $1.tar.gz $1 && sha256sum $1.tar.gz > $1.tar.gz.sha256";
+    let packed = Command::new("sh")
+        .args(["-c", pack, "sh", &name])
+        .current_dir(&release)
+        .status();
+    assert!(packed.unwrap().success());
+
+    let steps = ["before_script", "script"].map(|part| job[part].as_array().unwrap().clone());
+    let steps = steps.iter().flatten().map(|line| line.as_str().unwrap());
+    let steps: Vec<String> = steps
+        .filter(|line| !line.starts_with("apt-get "))
+        .map(|line| line.replace("/usr/local/bin", "\"$HOME/bin\""))
+        .map(|line| match has_format("junit") {
+            true => line,
+            false => line.replace("--format junit", "--format json"),
+        })
+        .collect();
+    let output = Command::new("timeout")
+        .args(["60", "sh", "-e", "-c", &steps.join("\n")])
+        .current_dir(root)
+        .env_clear()
+        .env("HOME", root)
+        .env("PATH", format!("{}/bin:/usr/bin:/bin", root.display()))
+        .env("DBDOCTOR_VERSION", version)
+        .env("DBDOCTOR_RELEASES", format!("file://{}", root.display()))
+        .env("DATABASE_URL", "postgres://app@127.0.0.1:1/app")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(told.contains("tcp.refused"), "{told}");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(root.join("dbdoctor.json")).unwrap()).unwrap();
+    assert_eq!(report["verdict"]["cause"], "tcp.refused");
+    for file in ["dbdoctor.json", "dbdoctor.xml"] {
+        let named = job["artifacts"].to_string().contains(file);
+        assert!(named && root.join(file).is_file(), "{file}");
     }
 }
 

@@ -74,25 +74,26 @@ fn command_lines_are_found() {
     assert!(commands("kubectl logs job/dbdoctor").is_empty());
 }
 
+/// Whether this build has an output format.
+pub fn has_format(name: &str) -> bool {
+    let known = Cli::command();
+    let check = known.find_subcommand("check").unwrap();
+    let format = check
+        .get_arguments()
+        .find(|it| it.get_long() == Some("format"));
+    let formats = format.unwrap().get_possible_values();
+    formats.iter().any(|it| it.matches(name, false))
+}
+
 /// The formats and thresholds of the contract may be in no build yet: then a command line is
 /// checked without them.
 fn as_built(words: Vec<String>) -> Vec<String> {
     let known = Cli::command();
-    let arguments: Vec<_> = known
-        .find_subcommand("check")
-        .unwrap()
-        .get_arguments()
-        .collect();
+    let check = known.find_subcommand("check").unwrap();
     let has = |flag: &str| {
-        arguments
-            .iter()
-            .any(|it| it.get_long() == flag.strip_prefix("--"))
+        let mut arguments = check.get_arguments();
+        arguments.any(|it| it.get_long() == flag.strip_prefix("--"))
     };
-    let format = arguments
-        .iter()
-        .find(|it| it.get_long() == Some("format"))
-        .unwrap();
-    let formats = format.get_possible_values();
     let mut built = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
@@ -100,9 +101,7 @@ fn as_built(words: Vec<String>) -> Vec<String> {
             "--warn-cert-days" | "--fail-cert-days" | "--warn-latency" if !has(&word) => {
                 words.next();
             }
-            "markdown" | "junit" | "github" | "nagios" | "prometheus"
-                if !formats.iter().any(|it| it.matches(&word, false)) =>
-            {
+            "markdown" | "junit" | "github" | "nagios" | "prometheus" if !has_format(&word) => {
                 built.push("json".to_owned());
             }
             _ => built.push(word),
