@@ -46,11 +46,11 @@ pub struct Fix {
 
 impl Fix {
     /// The same step, with dbdoctor's name as the user has to type it.
-    fn as_typed(self) -> Self {
-        let typed = |text: String| invocation::as_typed(&text).into_owned();
+    fn typed(self) -> Self {
+        let rename = |text: String| invocation::as_typed(&text).into_owned();
         Self {
-            text: typed(self.text),
-            command: self.command.map(typed),
+            text: rename(self.text),
+            command: self.command.map(rename),
         }
     }
 }
@@ -298,7 +298,7 @@ impl Finding {
         let most = MOST_FIXES.max(others.len());
         let leading = self.texts.leading.iter().cloned();
         let fixes = leading.chain(others).take(most);
-        fixes.map(Fix::as_typed).collect()
+        fixes.map(Fix::typed).collect()
     }
 
     fn fixes_of_its_own(&self) -> Vec<Fix> {
@@ -347,7 +347,7 @@ impl Finding {
         };
         let own = self.texts.leading.iter().chain(&self.texts.fixes).cloned();
         let fixes = own.chain(self.in_general(rows));
-        fixes.map(Fix::as_typed).collect()
+        fixes.map(Fix::typed).collect()
     }
 
     /// These fixes, filled as [`Finding::fixes_in_general`] does.

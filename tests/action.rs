@@ -503,7 +503,7 @@ fn site(lab: &Lab, damage: bool) -> Result<String> {
         "aarch64" => "aarch64-unknown-linux-gnu",
         _ => "x86_64-unknown-linux-gnu",
     };
-    let name = format!("dbdoctor-v1.2.3-{target}");
+    let name = format!("dbdoctor-1.2.3-{target}");
     std::fs::create_dir(folder.join(&name))?;
     let program = folder.join(&name).join("dbdoctor");
     std::fs::write(&program, "#!/bin/sh\necho \"the release: $*\"\n")?;
@@ -586,7 +586,7 @@ fn installed(lab: &Lab) -> Result<()> {
         .env("GITHUB_SERVER_URL", &site)
         .run()?;
     ensure!(
-        !job.succeeded && job.log.contains("Cannot download dbdoctor-v9.9.9-"),
+        !job.succeeded && job.log.contains("Cannot download dbdoctor-9.9.9-"),
         "{}",
         job.log
     );
@@ -600,7 +600,7 @@ fn damaged(lab: &Lab) -> Result<()> {
         .env("GITHUB_SERVER_URL", &site)
         .run()?;
     ensure!(
-        !job.succeeded && job.log.contains("The checksum of dbdoctor-v1.2.3-"),
+        !job.succeeded && job.log.contains("The checksum of dbdoctor-1.2.3-"),
         "{}",
         job.log
     );

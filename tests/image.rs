@@ -135,8 +135,8 @@ fn tunnel(image: &Image) -> Result<()> {
         std::os::unix::fs::chown(&copy, Some(USER), Some(USER))?;
         Ok(format!("/home/nonroot/{name}"))
     };
-    let key = inside(route.key.map(Into::into), "id")?;
-    let known_hosts = inside(route.known_hosts.map(Into::into), "known_hosts")?;
+    let key = inside(route.key, "id")?;
+    let known_hosts = inside(route.known_hosts, "known_hosts")?;
     let target = image.lab.postgres()?.conn().to_string();
     let hops = route.hops.join(",");
     let ssh = [

@@ -88,7 +88,7 @@ fn the_job_for_gitlab_installs_and_runs_dbdoctor() {
     let job = &yaml("examples/gitlab/dbdoctor.gitlab-ci.yml")["dbdoctor"];
     let version = job["variables"]["DBDOCTOR_VERSION"].as_str().unwrap();
     let name = format!("dbdoctor-{version}-x86_64-unknown-linux-gnu");
-    let release = root.join(version);
+    let release = root.join(format!("v{version}"));
     std::fs::create_dir_all(release.join(&name)).unwrap();
     std::fs::create_dir(root.join("bin")).unwrap();
     let program = release.join(&name).join("dbdoctor");
