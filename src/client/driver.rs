@@ -190,12 +190,7 @@ fn read_version(text: &str) -> Result<Version, String> {
 
 fn no_connector(profile: &Profile, connector: &str) -> String {
     let name = profile.name;
-    let known: Vec<String> = profile
-        .connectors
-        .iter()
-        .filter(|known| **known != PLAIN)
-        .map(|known| format!("{name}/{known}"))
-        .collect();
+    let known = variants(profile);
     match known.is_empty() {
         true => format!("{name} has no variants: write {name}"),
         false => {
@@ -206,6 +201,14 @@ fn no_connector(profile: &Profile, connector: &str) -> String {
             )
         }
     }
+}
+
+/// The names of a driver's variants, as `--as` takes them.
+pub fn variants(profile: &Profile) -> Vec<String> {
+    let named = profile.connectors.iter().filter(|known| **known != PLAIN);
+    named
+        .map(|known| format!("{}/{known}", profile.name))
+        .collect()
 }
 
 /// The names of all drivers, as they are listed in messages and in the help.

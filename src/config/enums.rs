@@ -188,6 +188,30 @@ keyword! {
     }
 }
 
+/// The values of a parameter that takes one of a few.
+pub fn values(parameter: &str) -> Option<Vec<&'static str>> {
+    fn of<T: Copy>(all: &[T], text: fn(T) -> &'static str) -> Vec<&'static str> {
+        all.iter().copied().map(text).collect()
+    }
+    Some(match parameter {
+        "sslmode" => of(SslMode::ALL, SslMode::as_str),
+        "sslnegotiation" => of(SslNegotiation::ALL, SslNegotiation::as_str),
+        "sslcertmode" => of(SslCertMode::ALL, SslCertMode::as_str),
+        "channel_binding" => of(ChannelBinding::ALL, ChannelBinding::as_str),
+        "target_session_attrs" => of(TargetSessionAttrs::ALL, TargetSessionAttrs::as_str),
+        "load_balance_hosts" => of(LoadBalance::ALL, LoadBalance::as_str),
+        "ssl_min_protocol_version" | "ssl_max_protocol_version" => {
+            of(TlsVersion::ALL, TlsVersion::as_str)
+        }
+        "gssencmode" => of(GssEncMode::ALL, GssEncMode::as_str),
+        "min_protocol_version" | "max_protocol_version" => {
+            of(ProtocolVersion::ALL, ProtocolVersion::as_str)
+        }
+        "require_auth" => of(AuthMethod::ALL, AuthMethod::as_str),
+        _ => return None,
+    })
+}
+
 /// `require_auth`: a list of allowed methods, or of forbidden ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequireAuth {

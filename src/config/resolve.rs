@@ -454,17 +454,12 @@ impl<'a> Resolver<'a> {
     /// The service files in the order that libpq looks at them, and whether
     /// one must be there.
     fn service_files(&self) -> Vec<(PathBuf, bool)> {
-        let mut files = Vec::new();
-        match self.variables.get("PGSERVICEFILE") {
-            Some(file) => files.push((PathBuf::from(file.text()), true)),
-            None => files.extend(self.home().map(|h| (h.join(".pg_service.conf"), false))),
-        }
-        let folder = match self.variables.get("PGSYSCONFDIR") {
-            Some(folder) => PathBuf::from(folder.text()),
-            None => PathBuf::from("/etc/postgresql-common"),
+        let path = |name| {
+            let variable = self.variables.get(name);
+            variable.map(|variable| PathBuf::from(variable.text()))
         };
-        files.push((folder.join("pg_service.conf"), false));
-        files
+        let home = self.home();
+        service::files(path("PGSERVICEFILE"), path("PGSYSCONFDIR"), home.as_deref())
     }
 
     /// libpq's variables; one that is set to nothing counts.

@@ -1,6 +1,8 @@
 //! Connection service files (PostgreSQL documentation, "The Connection
 //! Service File").
 
+use std::path::{Path, PathBuf};
+
 use super::conninfo::is_space;
 
 /// The longest line that libpq reads, its end included.
@@ -66,6 +68,24 @@ pub fn find(file: &[u8], name: &str) -> Result<Option<Service>, BadServiceLine> 
         }
     }
     Ok(found)
+}
+
+/// The service files in the order that libpq looks at them, and whether one must be there:
+/// the one that `PGSERVICEFILE` names, else the one of the home directory; and that of the
+/// folder that `PGSYSCONFDIR` names.
+pub fn files(
+    named: Option<PathBuf>,
+    folder: Option<PathBuf>,
+    home: Option<&Path>,
+) -> Vec<(PathBuf, bool)> {
+    let own = match named {
+        Some(file) => Some((file, true)),
+        None => home.map(|home| (home.join(".pg_service.conf"), false)),
+    };
+    let folder = folder.unwrap_or_else(|| PathBuf::from("/etc/postgresql-common"));
+    own.into_iter()
+        .chain([(folder.join("pg_service.conf"), false)])
+        .collect()
 }
 
 /// The names of all groups, to say what there is.

@@ -18,6 +18,7 @@ mod settings;
 mod undecided;
 mod values;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -229,6 +230,7 @@ pub fn lookup(files: &Files, asked: &HostQuery) -> Result<Options, ConfigRejecte
         ignored: None,
         condition: None,
         files: 0,
+        named: Vec::new(),
     };
     reader.all(files, Holds::Yes)?;
     let host = reader.hostname().to_lowercase();
@@ -252,6 +254,33 @@ pub fn lookup(files: &Files, asked: &HostQuery) -> Result<Options, ConfigRejecte
     Ok(reader.options)
 }
 
+/// The hosts that `Host` lines name in full, in the files' order, up to the first line that
+/// ssh would stop at. No command of `Match exec` is run.
+pub fn hosts(files: &Files, home: Option<&Path>, uid: u32) -> Vec<String> {
+    let nobody = HostQuery {
+        host: "",
+        user: None,
+        local_user: "",
+        uid,
+        home,
+        environment: None,
+    };
+    let mut reader = Reader {
+        asked: &nobody,
+        options: Options::default(),
+        second: None,
+        ignored: None,
+        condition: None,
+        files: 0,
+        named: Vec::new(),
+    };
+    // What was read before such a line is worth offering.
+    let _ = reader.all(files, Holds::Yes);
+    let mut seen = BTreeSet::new();
+    reader.named.retain(|name| seen.insert(name.clone()));
+    reader.named
+}
+
 /// Reads one text as a file in the user's folder, its includes as nothing.
 /// For tests of the parser alone.
 ///
@@ -265,6 +294,7 @@ pub fn lookup_in(text: &str, asked: &HostQuery) -> Result<Options, ConfigRejecte
         ignored: None,
         condition: None,
         files: MOST_FILES,
+        named: Vec::new(),
     };
     let place = LinePlace {
         path: Path::new("config"),

@@ -26,6 +26,8 @@ pub(super) struct Reader<'a> {
     /// What it was last that is not known to hold: `Match exec`.
     pub(super) condition: Option<String>,
     pub(super) files: usize,
+    /// The hosts that `Host` lines name without a pattern.
+    pub(super) named: Vec<String>,
 }
 
 /// Where a line stands.
@@ -163,6 +165,8 @@ impl Reader<'_> {
             ValueKind::Host => {
                 // The second reading is for the name that the first one led to.
                 let host = self.second.as_deref().unwrap_or(self.asked.host);
+                let plain = words.iter().filter(|word| !word.contains(['*', '?', '!']));
+                self.named.extend(plain.cloned());
                 let matched = host_matches(host, &words).map_err(wrong)?;
                 *active = Holds::from(matched).min(place.outer);
             }
