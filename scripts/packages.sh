@@ -28,6 +28,9 @@ required_for_tests=(
   curl:curl
   shellcheck:shellcheck
   systemd-analyze:systemd
+  jq:jq
+  zsh:zsh
+  fish:fish
   python3/asyncpg:python3-asyncpg
   python3/gunicorn:gunicorn
   python3/paramiko:python3-paramiko
@@ -82,8 +85,8 @@ ensure_packages() {
   fi
   if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && [ "${#as_root[@]}" -eq 0 ]; }; then
     say "Install these Debian packages, or your system's equivalents: ${packages[*]}"
-    say '  Fedora:   dnf install gcc pkgconf openssl-devel postgresql-server openssh-server pgbouncer pgpool-II haproxy dnsmasq nftables iproute nodejs putty ShellCheck systemd python3-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and sshtunnel for Python'
-    say '  Arch:     pacman -S base-devel openssl postgresql openssh pgbouncer haproxy dnsmasq nftables iproute2 nodejs putty shellcheck systemd python-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and pgpool-II and sshtunnel for Python'
+    say '  Fedora:   dnf install gcc pkgconf openssl-devel postgresql-server openssh-server pgbouncer pgpool-II haproxy dnsmasq nftables iproute nodejs putty jq zsh fish ShellCheck systemd python3-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and sshtunnel for Python'
+    say '  Arch:     pacman -S base-devel openssl postgresql openssh pgbouncer haproxy dnsmasq nftables iproute2 nodejs putty jq zsh fish shellcheck systemd python-{asyncpg,gunicorn,paramiko,psycopg2,sqlalchemy}, and pgpool-II and sshtunnel for Python'
     say '  macOS:    brew install pkg-config openssl postgresql@16 (the lab needs Linux for the rest)'
     return 1
   fi

@@ -7,6 +7,8 @@
 // These comments are the help, which knows no links: host[:port] is none.
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod help;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,129 +21,7 @@ use crate::client::Choice;
 use crate::config::host_pattern::HostPattern;
 use crate::config::request::{Request, SshRequest, TimeLimits, Whose};
 use crate::config::{Guards, HostKeyCheck, ServerRole};
-
-const AFTER_HELP: &str = "\
-Examples:
-  dbdoctor check postgres://app@db.example.com/orders
-  dbdoctor check --ssh ops@bastion -h db.internal -U app -d orders
-  dbdoctor config                 Settings from DATABASE_URL and PG*
-  dbdoctor key ~/.ssh/id_ed25519
-
-Exit status: 0 nothing failed, 1 a cause was found, 2 usage error,
-3 internal error, 130 interrupted.";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  dbdoctor check 'postgres://app@db.example.com/orders?sslmode=verify-full'
-  dbdoctor check -h db.example.com -U app -d orders
-  dbdoctor check                  Target from DATABASE_URL or PG*
-  dbdoctor check --env-file .env --not-host '*.prod.example.com'
-  dbdoctor check --ssh ops@bastion,ops@inner 'host=10.0.4.7 dbname=orders'
-  dbdoctor check --json | jq .verdict
-  dbdoctor check --as node-postgres
-                                  Judge as the application's driver does
-  dbdoctor check --pid 812        From where process 812 stands (Linux)
-  dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
-
-The password comes from the same places as in psql: the target, PGPASSWORD,
-the password file, or a prompt with -W.";
-
-const CONFIG_EXAMPLES: &str = "\
-Examples:
-  dbdoctor config                 Settings from DATABASE_URL and PG*
-  dbdoctor config -v service=orders
-  dbdoctor config --env-file .env
-  dbdoctor config --pid 812       Settings of process 812 (Linux)";
-
-const DNS_EXAMPLES: &str = "\
-Examples:
-  dbdoctor dns db.example.com
-  dbdoctor dns --ssh ops@bastion  Check the name of the first hop
-
-With a tunnel, the last hop resolves the database's name: see dbdoctor tunnel.";
-
-const TCP_EXAMPLES: &str = "\
-Examples:
-  dbdoctor tcp db.example.com:5432
-  dbdoctor tcp --timeout 2s postgres://db1,db2/orders";
-
-const KEY_EXAMPLES: &str = "\
-Examples:
-  dbdoctor key ~/.ssh/id_ed25519
-  dbdoctor key --ssh ops@bastion  Check the keys offered to this server
-  dbdoctor key deploy_key --repair deploy_key.repaired
-  DBDOCTOR_SSH_PASSPHRASE=... dbdoctor key deploy_key";
-
-const TUNNEL_EXAMPLES: &str = "\
-Examples:
-  dbdoctor tunnel --ssh ops@bastion -h db.internal
-  dbdoctor tunnel --ssh ops@bastion --ssh-key deploy_key -h db.internal
-  dbdoctor tunnel --ssh ops@bastion -h db.internal --listen 15432";
-
-const TLS_EXAMPLES: &str = "\
-Examples:
-  dbdoctor tls 'host=db.example.com sslmode=verify-full sslrootcert=ca.crt'
-  dbdoctor tls -v 'host=db.example.com sslmode=verify-full sslrootcert=system'";
-
-const AUTH_EXAMPLES: &str = "\
-Examples:
-  dbdoctor auth -h db.example.com -U app -d orders
-  dbdoctor auth --expect-role primary --expect-database orders";
-
-const SOCKETS_EXAMPLES: &str = "\
-Examples:
-  dbdoctor sockets                Run it while the application runs
-  dbdoctor sockets --pid 812      Check this process and its children
-  dbdoctor sockets --port 6432    Check connections to a pooler";
-
-const TAP_EXAMPLES: &str = "\
-Examples:
-  dbdoctor tap --listen 5433 postgres://app@db.corp.test/orders
-                                  Then point the application at localhost:5433
-  dbdoctor tap --ssh ops@bastion --for 10m postgres://db.corp.test
-  dbdoctor tap --stand-in         Find out whether a client verifies certificates";
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  dbdoctor explain tls.cert.expired
-  dbdoctor explain 'could not translate host name \"db\" to address'
-  kubectl logs app | dbdoctor explain -
-  dbdoctor explain --list";
-
-const IDLE_EXAMPLES: &str = "\
-Examples:
-  dbdoctor idle -h db.example.com -U app -d orders
-  dbdoctor idle --for 20m --keepalive-interval 1m service=orders
-  dbdoctor idle --in-transaction --for 2m service=orders
-  dbdoctor idle --ssh ops@bastion -h db.internal -U app -d orders
-
-Ctrl-C stops the test and reports the results so far.";
-
-const STRESS_EXAMPLES: &str = "\
-Examples:
-  dbdoctor stress -h db.example.com -U app -d orders
-  dbdoctor stress --attempts 200 --concurrency 8 service=orders
-  dbdoctor stress --attempts 60 --rate 1 --ssh ops@bastion -h db.internal -U app";
-
-const DIFF_EXAMPLES: &str = "\
-Examples:
-  dbdoctor check -o laptop.json; ssh ci dbdoctor check --json > ci.json
-  dbdoctor diff laptop.json ci.json
-
-Exit status: 0 same verdict, 1 different verdicts, 2 not reports.";
-
-const GENERATE_EXAMPLES: &str = "\
-Examples:
-  dbdoctor completions bash > /etc/bash_completion.d/dbdoctor
-  dbdoctor completions zsh > ~/.zfunc/_dbdoctor";
-
-const SCHEMA_EXAMPLES: &str = "\
-Examples:
-  dbdoctor schema > report.schema.json
-  dbdoctor schema explain
-
-A report of an older version fits the schema of a newer one: within a
-schema_version, keys are added and never removed.";
+use help::*;
 
 /// Find out why a PostgreSQL connection fails and how to fix it
 #[derive(Debug, Parser)]
@@ -213,13 +93,14 @@ pub enum Command {
     /// Compare two JSON reports and show what explains the different verdicts
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
-    /// Print completions for a shell
-    #[command(after_help = GENERATE_EXAMPLES)]
+    /// Print the script that completes dbdoctor's command lines in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// Shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page of dbdoctor or of one of its commands
+    #[command(after_help = MAN_EXAMPLES)]
     Man {
         /// Command [default: the main page]
         command: Option<String>,

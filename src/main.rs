@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dbdoctor::cli::Command;
 use dbdoctor::command::{
-    Exit, check, diff, explain, generate, idle, limits, output, pid, stress, tap, usage,
+    Exit, check, complete, diff, explain, generate, idle, limits, output, pid, stress, tap, usage,
 };
 use dbdoctor::report::Stage;
 use dbdoctor::threads;
@@ -29,6 +29,9 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some(text) = dbdoctor::version::asked(&args) {
         return output::print(text.as_bytes()).into();
+    }
+    if let Some(candidates) = complete::answer() {
+        return output::print(&candidates).into();
     }
     let cli = match dbdoctor::usage::parse() {
         Ok(cli) => cli,
@@ -103,16 +106,23 @@ async fn dispatch(command: Command) -> Exit {
         Command::Tap(args) => tap::run(&args).await,
         Command::Sockets(args) => check::sockets(&args).await,
         Command::Explain(args) => explain::run(&args),
-        Command::Completions { shell } => output::print(&generate::completions(shell)),
-        Command::Man { command } => match generate::manual(command.as_deref()) {
-            Ok(Some(page)) => output::print(&page),
-            Ok(None) => usage("man: unknown command"),
-            Err(error) => {
-                eprintln!("dbdoctor: {error}");
-                Exit::Defect
-            }
+        Command::Completions { shell } => print_generated(generate::completions(shell)),
+        Command::Man { command } => match generate::manual(command.as_deref()).transpose() {
+            Some(page) => print_generated(page),
+            None => usage("man: unknown command"),
         },
         Command::Schema { of } => output::print(&generate::schema(of)),
+    }
+}
+
+/// Prints what is made of the flags' definition.
+fn print_generated(text: std::io::Result<Vec<u8>>) -> Exit {
+    match text {
+        Ok(text) => output::print(&text),
+        Err(error) => {
+            eprintln!("dbdoctor: {error}");
+            Exit::Defect
+        }
     }
 }
 

@@ -359,9 +359,9 @@ pub struct ReportJson {
 pub struct Run {
     /// The subcommand.
     pub command: String,
-    /// RFC 3339, UTC.
+    /// When it began: RFC 3339, UTC.
     pub started_at: String,
-    /// Milliseconds.
+    /// How long it took, in milliseconds.
     pub duration_ms: f64,
     /// Whether Ctrl-C ended it.
     pub interrupted: bool,
@@ -422,7 +422,7 @@ pub struct OriginReport {
 /// A value that lost.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowReport {
-    /// As [`ParameterReport::value`].
+    /// The string, as in `value`.
     pub value: String,
     /// Where it came from.
     pub origin: OriginReport,
@@ -457,13 +457,13 @@ pub struct StageJson {
     pub reason: Option<String>,
     /// When it began, in milliseconds after the run did.
     pub start_ms: Option<f64>,
-    /// Milliseconds.
+    /// How long it took, in milliseconds.
     pub duration_ms: Option<f64>,
     /// One line for people.
     pub summary: Option<String>,
     /// What was observed, by name.
     pub facts: Map<String, Value>,
-    /// What is worth a word.
+    /// Its warnings and failures, the most important first.
     pub findings: Vec<FindingJson>,
 }
 
@@ -477,7 +477,7 @@ pub struct FindingJson {
     pub status: Status,
     /// One sentence.
     pub summary: String,
-    /// What convinced us.
+    /// The values that prove the cause, by name.
     pub evidence: Map<String, Value>,
     /// What to do, in order.
     pub fixes: Vec<Fix>,

@@ -1,6 +1,7 @@
 //! The subcommands: those that run the pipeline, and the others.
 
 pub mod check;
+pub mod complete;
 mod crash_loop;
 pub mod diff;
 pub mod explain;
@@ -10,6 +11,7 @@ pub mod idle;
 pub mod interrupt;
 pub mod key;
 pub mod limits;
+pub mod manual_text;
 pub mod output;
 mod output_file;
 pub mod pid;

@@ -48,7 +48,7 @@ pub struct Values {
     pub driver_version: Option<String>,
     /// Who runs the server, by its host name or its words.
     pub provider: Option<String>,
-    /// The pooler that speaks or is spoken to.
+    /// The pooler between the client and the server.
     pub pooler: Option<String>,
 }
 
