@@ -1,5 +1,5 @@
 //! The dependency tree is what `deny.toml` allows, checked without cargo-deny
-//! and without the network; pre-releases are argued in the README.
+//! and without the network; pre-releases are argued in docs/dependencies.md.
 
 use std::fs;
 use std::path::Path;
@@ -127,7 +127,7 @@ fn licences_sources_and_crates_are_allowed() {
 
 #[test]
 fn pre_releases_are_argued() {
-    let (lock, readme) = (read("Cargo.lock"), read("README.md"));
+    let (lock, argued) = (read("Cargo.lock"), read("docs/dependencies.md"));
     let mut found = 0;
     for package in lock.split("[[package]]").skip(1) {
         let value = |key: &str| {
@@ -140,13 +140,13 @@ fn pre_releases_are_argued() {
         if version.split('+').next().unwrap_or_default().contains('-') {
             found += 1;
             assert!(
-                readme.contains(&format!("| `{name}` |")),
+                argued.contains(&format!("| `{name}` |")),
                 "{name} {version}"
             );
         }
     }
     assert!(
         found > 0,
-        "the README argues pre-releases that are not there"
+        "docs/dependencies.md argues pre-releases that are not there"
     );
 }

@@ -37,7 +37,8 @@ fn trial(stage: &'static str, scenario: &'static Scenario, lab: Arc<Lab>) -> Tri
             let bin = Path::new(env!("CARGO_BIN_EXE_dbdoctor"));
             let outcome = verify(&lab, scenario, bin)?;
             common::valid(&outcome.report)?;
-            Ok(common::snapshot::check(
+            common::snapshot::check(stage, scenario.name, &outcome.report)?;
+            Ok(common::transcript::check(
                 stage,
                 scenario.name,
                 &outcome.report,

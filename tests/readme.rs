@@ -1,68 +1,57 @@
-//! The README's commands: what it shows must exist.
+//! The README: its transcripts are real runs, and it names every command. What it tells a
+//! reader to type is held to the program by `tests/documents.rs`.
 
 mod common;
 
-use clap::Parser;
-use dbdoctor::cause;
+use clap::CommandFactory;
 use dbdoctor::cli::Cli;
 
-/// The command lines of the README's consoles, with what is continued joined.
-fn commands(readme: &str) -> Vec<String> {
-    let joined = readme.replace("\\\n", " ");
-    let lines = joined.lines().filter_map(|line| line.strip_prefix("$ "));
-    let ci = joined
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("run: "));
-    lines.chain(ci).map(str::to_owned).collect()
-}
-
-#[test]
-fn commands_are_understood() {
-    let readme = std::fs::read_to_string(common::root().join("README.md")).unwrap();
-    let commands = commands(&readme);
-    assert!(commands.len() > 10);
-    let mut ours = 0;
-    for command in commands {
-        let words = shlex::split(&command).unwrap();
-        if words[0] == "dbdoctor" {
-            ours += 1;
-            if let Err(error) = Cli::try_parse_from(&words) {
-                panic!("{command}: {error}");
-            }
-        } else if words[0].starts_with("scripts/") {
-            assert!(common::root().join(&words[0]).is_file(), "{command}");
-        }
+/// The README with every transcript as the program prints it today: the command stays, what is
+/// shown below it is rendered from the committed report of a real run.
+fn rendered(readme: &str) -> String {
+    const MARK: &str = "<!-- transcript: ";
+    const FENCE: &str = "```console\n";
+    let mut parts = readme.split(MARK);
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(" -->\n").unwrap();
+        let block = rest.strip_prefix(FENCE).unwrap();
+        let (block, after) = block.split_once("\n```\n").unwrap();
+        let continued = block
+            .lines()
+            .take_while(|line| line.ends_with('\\'))
+            .count();
+        let command: Vec<&str> = block.lines().take(continued + 1).collect();
+        let shown = common::transcript::shown(name);
+        out.push_str(&format!(
+            "{MARK}{name} -->\n{FENCE}{}\n{}\n```\n{after}",
+            command.join("\n"),
+            shown.trim_end()
+        ));
     }
-    assert!(ours > 5);
+    out
 }
 
 #[test]
-fn commands_of_the_table_exist() {
+fn transcripts_are_what_the_program_prints() {
     let readme = std::fs::read_to_string(common::root().join("README.md")).unwrap();
-    use clap::CommandFactory;
+    assert_eq!(readme.matches("<!-- transcript: ").count(), 3);
+    common::compare("README.md", rendered(&readme).as_bytes());
+}
+
+#[test]
+fn it_answers_in_sixty_lines_and_names_every_command() {
+    let readme = std::fs::read_to_string(common::root().join("README.md")).unwrap();
+    let (sells, _) = readme.split_once("<!-- transcript: ").unwrap();
+    assert!(
+        sells.lines().count() <= 14,
+        "the first transcript comes late"
+    );
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
         assert!(
-            readme.contains(&format!("| `{name}` |"))
-                || readme.contains(&format!("dbdoctor {name}")),
+            readme.contains(&format!("`{name}`")) || readme.contains(&format!("dbdoctor {name}")),
             "{name} is not in the README"
         );
-    }
-}
-
-#[test]
-fn links_and_codes_lead_somewhere() {
-    let readme = std::fs::read_to_string(common::root().join("README.md")).unwrap();
-    for link in readme.split("](").skip(1) {
-        let target = link.split(')').next().unwrap_or_default();
-        if !target.contains("://") {
-            assert!(common::root().join(target).exists(), "{target}");
-        }
-    }
-    for line in readme.lines() {
-        if let Some(code) = line.trim().strip_prefix("Details") {
-            let code = code.trim().strip_prefix("dbdoctor explain ").unwrap();
-            assert!(cause::find(code).is_some(), "{code}");
-        }
     }
 }

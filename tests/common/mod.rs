@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub mod snapshot;
+pub mod tables;
+pub mod transcript;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
