@@ -458,8 +458,7 @@ impl<'a> Resolver<'a> {
             let variable = self.variables.get(name);
             variable.map(|variable| PathBuf::from(variable.text()))
         };
-        let home = self.home();
-        service::files(path("PGSERVICEFILE"), path("PGSYSCONFDIR"), home.as_deref())
+        service::files(path("PGSERVICEFILE"), path("PGSYSCONFDIR"), self.home())
     }
 
     /// libpq's variables; one that is set to nothing counts.
