@@ -62,11 +62,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -103,11 +111,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -141,11 +157,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -180,11 +204,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -211,8 +243,13 @@ no\t'Any key is accepted; with a changed one only public keys are offered'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -241,11 +278,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -280,11 +325,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -320,11 +373,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -360,11 +421,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -400,11 +469,19 @@ standby\t'It is in recovery'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-server-version -d 'Fail unless the server has this major version' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-cluster-name -d 'Fail unless the server has this cluster_name' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l not-host -d 'Fail if a database host or SSH hop matches: a name with * and ?, an address, a network (10.0.0.0/8) or a socket directory. Checked before anything is sent, and again with the addresses and names from DNS before connecting; a name that is resolved at the far end of a tunnel is compared only as written. May be repeated' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l warn-cert-days -d 'Warn if a certificate expires in less than this many days; 0 never warns [default: 30]' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l fail-cert-days -d 'Fail if a certificate expires in less than this many days' -r
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l warn-latency -d 'Warn if the connection takes longer than this, from the first lookup to the login' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -468,8 +545,13 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l port -d 'D
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l timeout -d 'Timeout for each stage, per address [default: connect_timeout if set, else 5s]' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l deadline -d 'Time limit for the whole run' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -480,8 +562,13 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s q -l quiet
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s v -l verbose -d 'Also print all evidence and the details of each stage'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -493,8 +580,13 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s q -l quiet
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Also print all evidence and the details of each stage'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l format -d 'Output format' -r -f -a "table\t'For people'
-json\t'For programs'"
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600)' -r -F
+json\t'For programs'
+markdown\t'For an issue or a step summary'
+junit\t'For a CI system\'s list of tests'
+github\t'Annotations of a GitHub workflow, and its step summary'
+nagios\t'A monitoring plug-in\'s line and exit status'
+prometheus\t'Metrics for the node exporter\'s textfile collector'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -d 'Also write the JSON report to this file (a new file gets mode 0600); with --format prometheus, write the metrics to it instead of standard output (mode 0644)' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

@@ -24,6 +24,9 @@ required_for_tests=(
   setpriv:util-linux
   ps:procps
   mount:mount
+  xmllint:libxml2-utils
+  cmark-gfm:cmark-gfm
+  prometheus-node-exporter:prometheus-node-exporter
   node:nodejs
   curl:curl
   shellcheck:shellcheck

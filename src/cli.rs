@@ -21,6 +21,7 @@ use crate::client::Choice;
 use crate::config::host_pattern::HostPattern;
 use crate::config::request::{Request, SshRequest, TimeLimits, Whose};
 use crate::config::{Guards, HostKeyCheck, ServerRole};
+use crate::report::Thresholds;
 use help::*;
 
 /// Find out why a PostgreSQL connection fails and how to fix it
@@ -650,6 +651,18 @@ pub struct GuardArgs {
     /// tunnel is compared only as written. May be repeated
     #[arg(long, value_name = "PATTERN", value_parser = HostPattern::parse, help_heading = "Guards")]
     pub not_host: Vec<HostPattern>,
+
+    /// Warn if a certificate expires in less than this many days; 0 never warns [default: 30]
+    #[arg(long, value_name = "DAYS", value_parser = days, help_heading = "Guards")]
+    pub warn_cert_days: Option<u32>,
+
+    /// Fail if a certificate expires in less than this many days
+    #[arg(long, value_name = "DAYS", value_parser = days, help_heading = "Guards")]
+    pub fail_cert_days: Option<u32>,
+
+    /// Warn if the connection takes longer than this, from the first lookup to the login
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Guards")]
+    pub warn_latency: Option<Duration>,
 }
 
 impl GuardArgs {
@@ -663,6 +676,9 @@ impl GuardArgs {
             expect_cluster_name,
             expect_writable,
             not_host,
+            warn_cert_days,
+            fail_cert_days,
+            warn_latency,
         } = self;
         [
             ("expect-database", expect_database.is_some()),
@@ -671,6 +687,9 @@ impl GuardArgs {
             ("expect-cluster-name", expect_cluster_name.is_some()),
             ("expect-writable", *expect_writable),
             ("not-host", !not_host.is_empty()),
+            ("warn-cert-days", warn_cert_days.is_some()),
+            ("fail-cert-days", fail_cert_days.is_some()),
+            ("warn-latency", warn_latency.is_some()),
         ]
         .into_iter()
         .filter_map(|(flag, given)| given.then_some(flag))
@@ -686,6 +705,12 @@ impl From<&GuardArgs> for Guards {
             server_version: args.expect_server_version,
             cluster_name: args.expect_cluster_name.clone(),
             writable: args.expect_writable,
+            thresholds: Thresholds {
+                warn_cert_days: args.warn_cert_days.unwrap_or(Thresholds::WARN_CERT_DAYS),
+                fail_cert_days: args.fail_cert_days,
+                warn_latency: args.warn_latency,
+                expired_counts: args.warn_cert_days.is_some() || args.fail_cert_days.is_some(),
+            },
         }
     }
 }
@@ -727,7 +752,8 @@ pub struct OutputArgs {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Also write the JSON report to this file (a new file gets mode 0600)
+    /// Also write the JSON report to this file (a new file gets mode 0600); with --format
+    /// prometheus, write the metrics to it instead of standard output (mode 0644)
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 
@@ -772,6 +798,16 @@ pub enum Format {
     Table,
     /// For programs.
     Json,
+    /// For an issue or a step summary.
+    Markdown,
+    /// For a CI system's list of tests.
+    Junit,
+    /// Annotations of a GitHub workflow, and its step summary.
+    Github,
+    /// A monitoring plug-in's line and exit status.
+    Nagios,
+    /// Metrics for the node exporter's textfile collector.
+    Prometheus,
 }
 
 /// When to use colour.
@@ -850,6 +886,14 @@ fn connections(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("use a number of 1 or more".to_owned()),
+    }
+}
+
+/// Reads a number of days that a certificate is to be valid for.
+fn days(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if number <= 36_500 => Ok(number),
+        _ => Err("use a number of days from 0 to 36500".to_owned()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: parse, run, render, exit.
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use dbdoctor::cli::Command;
 use dbdoctor::command::{
-    Exit, check, complete, diff, explain, generate, idle, limits, output, pid, stress, tap, usage,
+    Exit, check, complete, diff, explain, generate, idle, limits, output, pid, plugin, stress, tap,
+    usage,
 };
 use dbdoctor::report::Stage;
 use dbdoctor::threads;
@@ -27,38 +29,50 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panic_hook));
     dbdoctor::core_dumps::forbid();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
-    if let Some(text) = dbdoctor::version::asked(&args) {
-        return output::print(text.as_bytes()).into();
+    plugin::note(&args);
+    let exit = run(&args);
+    if exit == Exit::Defect {
+        plugin::tell("dbdoctor could not run; its standard error says why");
+    }
+    exit.into()
+}
+
+fn run(args: &[OsString]) -> Exit {
+    if let Some(text) = dbdoctor::version::asked(args) {
+        return output::print(text.as_bytes());
     }
     if let Some(candidates) = complete::answer() {
-        return output::print(&candidates).into();
+        return output::print(&candidates);
     }
     let cli = match dbdoctor::usage::parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            return output::print(error.render().to_string().as_bytes()).into();
+            return output::print(error.render().to_string().as_bytes());
         }
         Err(error) => {
-            eprintln!("{}", dbdoctor::usage::describe(&error, &args));
-            return Exit::Usage.into();
+            let described = dbdoctor::usage::describe(&error, args);
+            eprintln!("{described}");
+            let first = described.lines().next().unwrap_or_default();
+            plugin::tell(first.trim_start_matches("dbdoctor: "));
+            return Exit::Usage;
         }
     };
     if let Err(error) = dbdoctor::descriptors::provide() {
-        return limits::report(&cli.command, &error).into();
+        return limits::report(&cli.command, &error);
     }
     if let Some(exit) = pid::arrange(&cli.command) {
-        return exit.into();
+        return exit;
     }
     let Some(workers) = threads::workers() else {
         eprintln!("{NO_THREADS}");
-        return Exit::Defect.into();
+        return Exit::Defect;
     };
     STARTING.store(true, Ordering::SeqCst);
     let runtime = match runtime(workers) {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("dbdoctor: cannot start: {error}");
-            return Exit::Defect.into();
+            return Exit::Defect;
         }
     };
     STARTING.store(false, Ordering::SeqCst);
@@ -73,8 +87,8 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     dbdoctor::process::started::end_all();
     match exit {
-        Ok(exit) if !DEFECT.load(Ordering::Relaxed) => exit.into(),
-        _ => Exit::Defect.into(),
+        Ok(exit) if !DEFECT.load(Ordering::Relaxed) => exit,
+        _ => Exit::Defect,
     }
 }
 
@@ -133,7 +147,7 @@ fn panic_hook(panic: &std::panic::PanicHookInfo<'_>) {
         // Another process took the threads that were free a moment ago. Unwinding
         // would wait for the runtime's threads that did start.
         eprintln!("{NO_THREADS}");
-        std::process::exit(Exit::Defect as i32);
+        std::process::exit(Exit::Defect.code().into());
     }
     DEFECT.store(true, Ordering::Relaxed);
     let place = panic

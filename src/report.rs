@@ -170,6 +170,36 @@ impl StageRecord {
     }
 }
 
+/// From where on what works is worth a warning, or counts as a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// A certificate that expires in less than this many days is a warning.
+    pub warn_cert_days: u32,
+    /// And in less than this many days a failure.
+    pub fail_cert_days: Option<u32>,
+    /// A connection that takes longer is a warning.
+    pub warn_latency: Option<Duration>,
+    /// Whether a certificate that has expired is below them too, where nothing
+    /// verifies it and the connection works.
+    pub expired_counts: bool,
+}
+
+impl Thresholds {
+    /// The days where nobody says how many.
+    pub const WARN_CERT_DAYS: u32 = 30;
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            warn_cert_days: Self::WARN_CERT_DAYS,
+            fail_cert_days: None,
+            warn_latency: None,
+            expired_counts: false,
+        }
+    }
+}
+
 /// Everything that one run found.
 #[derive(Debug)]
 pub struct Report {
@@ -189,6 +219,8 @@ pub struct Report {
     pub target: TargetReport,
     /// The stages that the command lists, in order.
     pub stages: Vec<StageRecord>,
+    /// What it was judged by beside the connection, which is no part of the JSON.
+    pub thresholds: Thresholds,
 }
 
 impl Report {
@@ -203,6 +235,7 @@ impl Report {
             environment,
             target: TargetReport::default(),
             stages: stages.iter().copied().map(StageRecord::new).collect(),
+            thresholds: Thresholds::default(),
         }
     }
 

@@ -7,6 +7,10 @@ pub mod moment;
 mod tokens;
 mod userinfo;
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::secret;
 
 pub use self::distance::distance;
@@ -17,10 +21,11 @@ pub const LONGEST: usize = 2_000;
 
 /// Foreign text as one line: line breaks and tabs become spaces, what cannot
 /// be seen is dropped, secrets of ours that a peer repeats are hidden, and what
-/// exceeds [`LONGEST`] characters is cut with an ellipsis.
+/// exceeds [`LONGEST`] characters is cut with an ellipsis. A command of a CI system
+/// is parted: in a job's log it would be run.
 pub fn clean(text: &str) -> String {
     let hidden = assigned::hide(userinfo::hide(secret::hide_text(visible(text))));
-    cut(tokens::hide(hidden), LONGEST)
+    cut(parted(tokens::hide(hidden)), LONGEST)
 }
 
 /// A sentence of ours as one line. Its own words are kept whatever the secrets
@@ -48,7 +53,7 @@ pub fn own(text: &str) -> String {
 pub fn clean_part(text: &str) -> String {
     let hidden = userinfo::hide_part(secret::hide_part_text(visible(text)));
     let hidden = tokens::hide(assigned::hide(hidden));
-    cut(hidden, LONGEST)
+    cut(parted(hidden), LONGEST)
 }
 
 /// Foreign bytes as text, unprintable ones escaped as `\xNN`.
@@ -77,7 +82,17 @@ pub fn clean_first_bytes(bytes: &[u8], longest: usize) -> String {
         }
     }
     escaped.truncate(escaped.trim_end().len());
-    cut(escaped, LONGEST)
+    cut(parted(escaped), LONGEST)
+}
+
+/// A text without `##[`, `##vso[` and `##teamcity[`, with which the commands of GitHub's
+/// and Azure's runners and of TeamCity begin anywhere in a line.
+fn parted(text: String) -> String {
+    static COMMAND: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"##(\w*\[)").ok());
+    match &*COMMAND {
+        Some(command) if text.contains("##") => command.replace_all(&text, "## $1").into_owned(),
+        _ => text,
+    }
 }
 
 /// A text of at most so many characters, and an ellipsis where it had more.
@@ -110,6 +125,21 @@ mod tests {
     #[test]
     fn escapes_and_overrides_are_dropped() {
         assert_eq!(clean("\x1b[31mred\x07\u{202e}\nnext"), "red next");
+    }
+
+    #[test]
+    fn commands_of_ci_systems_are_parted() {
+        for (text, shown) in [
+            ("a ##[add-mask]b", "a ## [add-mask]b"),
+            ("###[error]b", "### [error]b"),
+            ("##vso[task.setvariable]b", "## vso[task.setvariable]b"),
+            ("##teamcity[x]", "## teamcity[x]"),
+            ("## a [b]", "## a [b]"),
+        ] {
+            assert_eq!(clean(text), shown);
+            assert_eq!(clean_part(text), shown);
+            assert_eq!(clean_bytes(text.as_bytes()), shown);
+        }
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub(super) const TLS_EXAMPLES: &str = "\
 Examples:
   dbdoctor tls 'host=db.example.com sslmode=verify-full sslrootcert=ca.crt'
   dbdoctor tls -v 'host=db.example.com sslmode=verify-full sslrootcert=system'
+  dbdoctor tls db.example.com --format nagios --fail-cert-days 7
+  dbdoctor tls db.example.com --format prometheus -o dbdoctor.prom
+                                  Watch the certificate's expiry
   dbdoctor tls --as pgjdbc 'jdbc:postgresql://db.example.com/orders?ssl=true'
 
 No user, password or database is sent.";

@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use super::interrupt::interruption;
 use super::wait::{Next, Waiting};
-use super::{Exit, idle, output, pid, tunnel, usage, wait};
+use super::{Exit, idle, output, pid, thresholds, tunnel, usage, wait};
 use crate::application::{self, Asked};
 use crate::cli::{
-    CheckArgs, ClientArgs, ConfigArgs, KeyArgs, LoginArgs, OutputArgs, RunArgs, SocketsArgs,
-    StageArgs, TunnelArgs, WaitArgs,
+    CheckArgs, ClientArgs, ConfigArgs, Format, KeyArgs, LoginArgs, OutputArgs, RunArgs,
+    SocketsArgs, StageArgs, TunnelArgs, WaitArgs,
 };
 use crate::client::Choice;
 use crate::client::detect::Detected;
-use crate::config::Target;
 use crate::config::request::{Request, TimeLimits};
+use crate::config::{Guards, Target};
 use crate::ctx::Ctx;
 use crate::host_kind;
 use crate::idle::{Plan, Stop};
@@ -72,10 +72,14 @@ impl<'a> Job<'a> {
 impl Job<'_> {
     /// The target, with whose settings it is.
     fn request(&self) -> Request {
-        match self.client {
+        let mut request = match self.client {
             Some(client) => pid::request(client, &self.run.target, &self.found),
             None => Request::from(&self.run.target),
-        }
+        };
+        // A monitor that warned of the last days must not be content after them.
+        let thresholds = &mut request.guards.thresholds;
+        thresholds.expired_counts |= self.run.output.format() == Format::Nagios;
+        request
     }
 }
 
@@ -196,6 +200,10 @@ pub async fn run(job: Job<'_>) -> Exit {
         (_, connected) => seen.connected = connected,
     }
     pid::tell(&mut seen.report, &around, &job.found, begun);
+    thresholds::judge(
+        &mut seen.report,
+        &Guards::from(&job.run.target.guards).thresholds,
+    );
     let then = job.wait.map(|wait| &wait.command[..]).unwrap_or_default();
     let to = match then {
         [] => output::To::Stdout,
@@ -204,13 +212,11 @@ pub async fn run(job: Job<'_>) -> Exit {
     let exit = output::conclude_to(to, &seen.report, &job.run.output, &around);
     close(&mut seen.connected).await;
     drop(seen);
-    match exit {
-        Exit::Success if !then.is_empty() => {
-            linger::finish().await;
-            wait::exec(then)
-        }
-        exit => exit,
+    if exit.passes() && !then.is_empty() {
+        linger::finish().await;
+        return wait::exec(then);
     }
+    exit
 }
 
 /// Judges the run as the application's driver, or as every driver.

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::output::{self, To};
 use super::{Exit, usage};
-use crate::cli::{DiffArgs, Format};
+use crate::cli::DiffArgs;
 use crate::config::files;
 use crate::diff::{Diff, NotAReport};
 use crate::render::options::Style;
-use crate::render::{diff as render, json};
+use crate::render::{diff as render, json, workflow};
 use crate::system::System;
 
 /// No report is larger, in bytes.
@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Compares and prints.
 pub fn run(args: &DiffArgs) -> Exit {
+    let json = match output::is_json("diff", &args.output) {
+        Ok(json) => json,
+        Err(exit) => return exit,
+    };
     if let Err(exit) = output::writable(&args.output) {
         return exit;
     }
@@ -37,11 +41,13 @@ pub fn run(args: &DiffArgs) -> Exit {
         Ok(diff) => diff,
         Err(NotAReport(which)) => return usage(&not_a_report(which)),
     };
-    let shown = match args.output.format() {
-        Format::Json => json::object(&diff),
-        Format::Table => {
+    let shown = match json {
+        true => json::object(&diff),
+        false => {
             let style = Style::of_stdout(&args.output, &System::of_process());
-            render::render(&diff, &style).into_bytes()
+            workflow::inert(&render::render(&diff, &style))
+                .into_owned()
+                .into_bytes()
         }
     };
     if let Err(exit) = output::deliver(To::Stdout, &shown, &args.output, || json::object(&diff)) {

@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use super::output::{self, To};
 use super::{Exit, usage};
 use crate::cause;
-use crate::cli::{ExplainArgs, Format};
+use crate::cli::ExplainArgs;
 use crate::explain::{Explanation, is_code};
 use crate::render::explain as render;
-use crate::render::json;
 use crate::render::options::Style;
+use crate::render::{json, workflow};
 use crate::system::System;
 use crate::text::distance;
 
@@ -18,6 +18,10 @@ const LONGEST_INPUT: u64 = 64 << 30;
 
 /// Explains and prints.
 pub fn run(args: &ExplainArgs) -> Exit {
+    let json = match output::is_json("explain", &args.output) {
+        Ok(json) => json,
+        Err(exit) => return exit,
+    };
     if let Err(exit) = output::writable(&args.output) {
         return exit;
     }
@@ -53,9 +57,9 @@ pub fn run(args: &ExplainArgs) -> Exit {
         };
         (found, table)
     };
-    let shown = match args.output.format() {
-        Format::Json => json::object(&found),
-        _ => table.into_bytes(),
+    let shown = match json {
+        true => json::object(&found),
+        false => workflow::inert(&table).into_owned().into_bytes(),
     };
     let exit = match found.matches.is_empty() {
         true => Exit::Cause,

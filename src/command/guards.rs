@@ -5,13 +5,16 @@ use crate::cli::GuardArgs;
 use crate::report::Stage;
 
 /// Every guard, by the name of its flag, and the stage that judges it.
-const GUARDS: [(&str, Stage); 6] = [
+const GUARDS: [(&str, Stage); 9] = [
     ("not-host", Stage::Config),
     ("expect-database", Stage::Server),
     ("expect-role", Stage::Server),
     ("expect-server-version", Stage::Server),
     ("expect-cluster-name", Stage::Server),
     ("expect-writable", Stage::Server),
+    ("warn-cert-days", Stage::Tls),
+    ("fail-cert-days", Stage::Tls),
+    ("warn-latency", Stage::Dns),
 ];
 
 /// Every command that takes guards, and the last stage that it comes to where
@@ -58,7 +61,7 @@ fn reach(command: &str) -> Option<Stage> {
 }
 
 fn unjudged(command: &str, flag: &str, judge: Option<Stage>) -> String {
-    let others: Vec<String> = ["auth", "check"]
+    let others: Vec<String> = ["tls", "auth", "check"]
         .iter()
         .filter(|other| reach(other) >= judge)
         .map(|other| format!("dbdoctor {other}"))
@@ -137,8 +140,13 @@ mod tests {
                 let guards = &run_args(&cli.command).unwrap().target.guards;
                 assert_eq!(guards.given().collect::<Vec<_>>(), [&flag]);
                 let judged = last_stage(name, Stage::Config, guards);
-                let expected =
-                    flag == "not-host" || matches!(name, "auth" | "check" | "idle" | "stress");
+                let until_server = matches!(name, "auth" | "check" | "idle" | "stress");
+                let expected = match flag.as_str() {
+                    "not-host" => true,
+                    "warn-latency" => name != "config",
+                    "warn-cert-days" | "fail-cert-days" => name == "tls" || until_server,
+                    _ => until_server,
+                };
                 match judged {
                     Ok(last) => assert!(expected && Some(last) == judge(&flag), "{name} {flag}"),
                     Err(said) => {

@@ -31,7 +31,7 @@ pub fn interruption() -> impl Future<Output = ()> + Send {
             }
             terminal::restore();
             process::started::end_all();
-            std::process::exit(Exit::Interrupted as i32);
+            std::process::exit(Exit::Interrupted.code().into());
         });
     }
     async move {

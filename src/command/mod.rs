@@ -15,42 +15,72 @@ pub mod manual_text;
 pub mod output;
 mod output_file;
 pub mod pid;
+pub mod plugin;
 pub mod sockets;
 pub mod stress;
 pub mod tap;
+pub mod thresholds;
 pub mod tunnel;
 pub mod wait;
 
 use crate::cli::RunArgs;
+use crate::render::nagios::State;
 use crate::report::Stage;
 
 /// How the process ends (interface.md, Exit status).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// No stage failed.
-    Success = 0,
+    Success,
     /// A cause was found.
-    Cause = 1,
+    Cause,
     /// The command line is wrong, or the report cannot be written.
-    Usage = 2,
+    Usage,
     /// A defect of dbdoctor.
-    Defect = 3,
+    Defect,
     /// Ended by Ctrl-C, SIGTERM or SIGHUP; the report so far was printed.
-    Interrupted = 130,
+    Interrupted,
+    /// As a monitoring plug-in ends.
+    Plugin(State),
+}
+
+impl Exit {
+    /// The status of the process.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Cause => 1,
+            Exit::Usage | Exit::Defect | Exit::Interrupted if plugin::is_asked() => {
+                State::Unknown as u8
+            }
+            Exit::Usage => 2,
+            Exit::Defect => 3,
+            Exit::Interrupted => 130,
+            Exit::Plugin(state) => state as u8,
+        }
+    }
+
+    /// Whether what was checked works.
+    pub fn passes(self) -> bool {
+        matches!(
+            self,
+            Exit::Success | Exit::Plugin(State::Ok | State::Warning)
+        )
+    }
 }
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
 /// Says what is wrong with the command line. The caller must not put an
 /// argument's value into `why`: it may be a secret.
 pub fn usage(why: &str) -> Exit {
-    let why = crate::invocation::as_typed(why);
-    eprintln!("dbdoctor: {}", crate::text::clean(&why));
+    let why = crate::text::clean(&crate::invocation::as_typed(why));
+    eprintln!("dbdoctor: {why}");
+    plugin::tell(&why);
     Exit::Usage
 }
 

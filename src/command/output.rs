@@ -6,8 +6,9 @@ use std::path::Path;
 use super::{Exit, interrupt, output_file, pid, usage};
 use crate::cli::{FailOn, Format, OutputArgs};
 use crate::finding::Status;
-use crate::render;
+use crate::render::nagios::State;
 use crate::render::options::{Style, width_of};
+use crate::render::{self, told};
 use crate::report::Report;
 use crate::system::System;
 
@@ -70,18 +71,20 @@ pub fn conclude(report: &Report, output: &OutputArgs, around: &System) -> Exit {
 
 /// The same with a choice of where it is printed.
 pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System) -> Exit {
-    let shown = match output.format() {
-        Format::Table => {
-            let width = match to {
-                To::Stdout => width_of(io::stdout()),
-                To::Stderr => width_of(io::stderr()),
-            };
-            render::table::render(report, &Style::new(output, around, width)).into_bytes()
-        }
-        Format::Json => render::json::render(report),
+    let width = match to {
+        To::Stdout => width_of(io::stdout()),
+        To::Stderr => width_of(io::stderr()),
     };
+    let shown = render::report(report, output, &Style::new(output, around, width));
+    if output.format() == Format::Github {
+        summarise(report, output);
+    }
     if let Err(exit) = deliver(to, &shown, output, || render::json::render(report)) {
         return exit;
+    }
+    if output.format() == Format::Nagios {
+        let judged = told::judged(report.to_json(), output.fail_on);
+        return Exit::Plugin(State::of(&judged));
     }
     match report.verdict().status {
         _ if report.interrupted => Exit::Interrupted,
@@ -91,9 +94,57 @@ pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System
     }
 }
 
-/// Writes the JSON to the `--output` file first, then prints the report: the file
-/// is complete even if the reader of the other one went away. From here on Ctrl-C
-/// and SIGTERM end the process at once.
+/// Appends the report to the summary of a GitHub workflow's step, where there is one.
+/// A report that is lacking there is no reason to fail the step.
+fn summarise(report: &Report, output: &OutputArgs) {
+    let path = match std::env::var_os("GITHUB_STEP_SUMMARY") {
+        Some(path) if !path.is_empty() => path,
+        _ => return,
+    };
+    let markdown = render::markdown(report, output.quiet);
+    let _limit = on_limit();
+    let appended = match pid::is_inside() {
+        true => Err(io::Error::other("not with --pid")),
+        false => output_file::append(Path::new(&path), markdown.as_bytes()),
+    };
+    if let Err(error) = appended {
+        eprintln!("dbdoctor: cannot write to the file of GITHUB_STEP_SUMMARY: {error}");
+    }
+}
+
+/// Writes what the file of `--output` is to hold.
+///
+/// # Errors
+/// How to end where it cannot be written.
+pub fn write_file(output: &OutputArgs, bytes: &[u8]) -> Result<(), Exit> {
+    let Some(path) = &output.output else {
+        return Ok(());
+    };
+    let _limit = on_limit();
+    let written = match output.format() {
+        Format::Prometheus => output_file::write_collected(path, bytes),
+        _ => output_file::write(path, bytes),
+    };
+    written.map_err(|error| refuse(&error))
+}
+
+/// Whether JSON is asked for, and not the table, of a command without a run.
+///
+/// # Errors
+/// The usage error where it is another form.
+pub fn is_json(command: &str, output: &OutputArgs) -> Result<bool, Exit> {
+    match output.format() {
+        Format::Table => Ok(false),
+        Format::Json => Ok(true),
+        _ => Err(usage(&format!(
+            "{command} has no such --format: use table or json"
+        ))),
+    }
+}
+
+/// Writes the `--output` file first, then prints the report: the file is complete
+/// even if the reader of the other one went away. It has the JSON, or the metrics,
+/// which are then not printed. From here on Ctrl-C and SIGTERM end the process at once.
 ///
 /// # Errors
 /// How to end where one of them cannot be written.
@@ -104,15 +155,19 @@ pub fn deliver(
     json: impl FnOnce() -> Vec<u8>,
 ) -> Result<(), Exit> {
     interrupt::end_at_once();
+    let metrics = output.format() == Format::Prometheus;
     let written = match &output.output {
-        Some(_) if pid::is_inside() => pid::leave(&json()).map_err(|error| refuse(&error)),
-        Some(path) => {
-            let _limit = on_limit();
-            output_file::write(path, &json()).map_err(|error| refuse(&error))
+        Some(_) => {
+            let kept = if metrics { shown.to_vec() } else { json() };
+            match pid::is_inside() {
+                true => pid::leave(&kept).map_err(|error| refuse(&error)),
+                false => write_file(output, &kept),
+            }
         }
         None => Ok(()),
     };
     let printed = match to {
+        _ if metrics && output.output.is_some() => Exit::Success,
         To::Stdout => print(shown),
         To::Stderr => {
             // Who closed standard error does not want to know.
@@ -126,10 +181,18 @@ pub fn deliver(
     }
 }
 
+/// Writes to standard output.
+///
+/// # Errors
+/// Why it cannot be written.
+pub fn print_quietly(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
 /// Writes to standard output. A reader that went away has read enough.
 pub fn print(bytes: &[u8]) -> Exit {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    match print_quietly(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             usage(&format!("cannot write to standard output: {error}"))
         }

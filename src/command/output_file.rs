@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The mode of a new file.
 const NEW: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
+/// The mode of a new file that other users' programs collect.
+const COLLECTED: Mode = NEW.union(Mode::S_IRGRP).union(Mode::S_IROTH);
+
 /// Why a new file is not written over what is there.
 const TAKEN: &str = "it is there already; give the name of a new file";
 
@@ -57,17 +60,44 @@ pub fn check(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Why that cannot be done.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, NEW)
+}
+
+/// [`write()`] for what other users' programs collect: a new file gets mode 0644.
+///
+/// # Errors
+/// Why that cannot be done.
+pub fn write_collected(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, COLLECTED)
+}
+
+/// Writes after what is in a file, which is made where there is none. A file that
+/// another user may have put there is not written to.
+///
+/// # Errors
+/// Why that cannot be done.
+pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let place = Place::find(path)?;
+    place.admit()?;
+    match &place.found {
+        Some(found) if place.is_planted(found) => refuse("it belongs to another user"),
+        Some(found) if is(found, SFlag::S_IFREG) => place.append(found, bytes),
+        Some(_) => place.feed(bytes),
+        None => place.put(bytes, Put::New, NEW).map_err(Failure::into_error),
+    }
+}
+
+fn write_as(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
     let place = Place::find(path)?;
     place.admit()?;
     match &place.found {
         Some(found) if !is(found, SFlag::S_IFREG) => place.feed(bytes),
         Some(found) if place.is_open_file => place.append(found, bytes),
-        found => match place.put(bytes, Put::Over) {
+        found => match place.put(bytes, Put::Over, mode) {
             // The file may be written although its directory may not, or it
             // is a mount point, as files handed into a container are.
             Err(Failure::Directory(_)) if found.is_some() => place.overwrite(bytes),
-            Err(Failure::Directory(error) | Failure::File(error)) => Err(error),
-            Ok(()) => Ok(()),
+            put => put.map_err(Failure::into_error),
         },
     }
 }
@@ -94,12 +124,14 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     place.admit()?;
     match place.found {
         Some(_) => refuse(TAKEN),
-        None => place.put(bytes, Put::New).map_err(|failure| match failure {
-            Failure::Directory(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                io::Error::other(TAKEN)
-            }
-            Failure::Directory(error) | Failure::File(error) => error,
-        }),
+        None => place
+            .put(bytes, Put::New, NEW)
+            .map_err(|failure| match failure {
+                Failure::Directory(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    io::Error::other(TAKEN)
+                }
+                failure => failure.into_error(),
+            }),
     }
 }
 
@@ -141,6 +173,14 @@ enum Failure {
     Directory(io::Error),
     /// The new file cannot be filled.
     File(io::Error),
+}
+
+impl Failure {
+    fn into_error(self) -> io::Error {
+        match self {
+            Failure::Directory(error) | Failure::File(error) => error,
+        }
+    }
 }
 
 impl Place {
@@ -233,7 +273,7 @@ impl Place {
     }
 
     /// Puts a new file in its place, once it is whole.
-    fn put(&self, bytes: &[u8], how: Put) -> Result<(), Failure> {
+    fn put(&self, bytes: &[u8], how: Put, mode: Mode) -> Result<(), Failure> {
         let mut random = [0; 8];
         openssl::rand::rand_bytes(&mut random).map_err(|error| Failure::File(error.into()))?;
         let name = format!(".dbdoctor-{:016x}", u64::from_ne_bytes(random));
@@ -242,7 +282,7 @@ impl Place {
             .map_err(|error| Failure::Directory(error.into()))?;
         let (from, to) = ((&self.directory, &*name), (&self.directory, &*self.name));
         let put = self
-            .fill(File::from(file), bytes)
+            .fill(File::from(file), bytes, mode)
             .map_err(Failure::File)
             .and_then(|()| {
                 match how {
@@ -257,11 +297,11 @@ impl Place {
         put
     }
 
-    /// Fills a new file, and gives it the mode that it is to have.
-    fn fill(&self, mut file: File, bytes: &[u8]) -> io::Result<()> {
+    /// Fills a new file, and gives it its mode: that of the one before it where that
+    /// was ours.
+    fn fill(&self, mut file: File, bytes: &[u8], mut mode: Mode) -> io::Result<()> {
         // A second name may be somebody else's, with a mode meant for the first.
         let ours = |found: &&FileStat| found.st_uid == geteuid().as_raw() && found.st_nlink == 1;
-        let mut mode = NEW;
         if let Some(before) = self.found.as_ref().filter(ours) {
             mode = Mode::from_bits_truncate(before.st_mode & 0o777);
             let group = Gid::from_raw(before.st_gid);

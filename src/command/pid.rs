@@ -15,11 +15,15 @@ use serde_json::json;
 
 use super::{Exit, usage};
 #[cfg(target_os = "linux")]
-use super::{output, output_file, wait};
+use super::{output, wait};
+#[cfg(target_os = "linux")]
+use crate::cli::Format;
 use crate::cli::{ClientArgs, Command, OutputArgs, TargetArgs};
 use crate::client::detect::{Detected, Process, detect};
 use crate::config::frameworks;
 use crate::config::request::{Request, Whose};
+#[cfg(target_os = "linux")]
+use crate::render::nagios::State;
 use crate::report::{Report, Stage};
 use crate::system::System;
 use crate::vantage;
@@ -108,6 +112,7 @@ fn outside(output: &OutputArgs, then: &[OsString]) -> Exit {
         }
     };
     let exit = match status.code() {
+        Some(code) if output.format() == Format::Nagios => Exit::Plugin(State::of_code(code)),
         Some(0) => Exit::Success,
         Some(1) => Exit::Cause,
         Some(2) => Exit::Usage,
@@ -117,14 +122,14 @@ fn outside(output: &OutputArgs, then: &[OsString]) -> Exit {
     if let Some(signal) = status.signal() {
         eprintln!("dbdoctor: the run in the place of the process was ended by signal {signal}");
     }
-    if let Some(path) = output.output.as_ref().filter(|_| !json.is_empty())
-        && let Err(error) = output_file::write(path, &json)
+    if !json.is_empty()
+        && let Err(exit) = output::write_file(output, &json)
     {
-        return usage(&format!("cannot write the --output file: {error}"));
+        return exit;
     }
-    match exit {
-        Exit::Success => wait::exec(then),
-        exit => exit,
+    match exit.passes() {
+        true => wait::exec(then),
+        false => exit,
     }
 }
 

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::Rules;
-use crate::report::TargetReport;
+use crate::report::{TargetReport, Thresholds};
 use crate::secret::Secret;
 use as_driver::view::View;
 pub use enums::{
@@ -407,6 +407,8 @@ pub struct Guards {
     pub cluster_name: Option<String>,
     /// `--expect-writable`.
     pub writable: bool,
+    /// `--warn-cert-days`, `--fail-cert-days`, `--warn-latency`.
+    pub thresholds: Thresholds,
 }
 
 /// What a server is in its cluster.

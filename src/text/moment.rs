@@ -14,6 +14,14 @@ pub fn date(at: OffsetDateTime) -> String {
     )
 }
 
+/// A point in time as programs read it: RFC 3339, in whole seconds.
+pub fn rfc3339(at: OffsetDateTime) -> String {
+    let whole = at.replace_nanosecond(0).unwrap_or(at);
+    whole
+        .format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_default()
+}
+
 /// A length of time in words, by its largest unit: `3 days`, `5 hours`.
 pub fn span(length: time::Duration) -> String {
     let seconds = length.whole_seconds().abs();

@@ -19,10 +19,10 @@ use tokio::task::JoinSet;
 use super::check::progress;
 use super::crash_loop::{Generation, is_of_a_crash};
 use super::interrupt::interruption;
-use super::{Exit, last_stage, output, pid, spare_slots};
+use super::{Exit, last_stage, output, pid, spare_slots, thresholds};
 use crate::cli::StressArgs;
 use crate::config::request::TimeLimits;
-use crate::config::{Endpoint, Target};
+use crate::config::{Endpoint, Guards, Target};
 use crate::ctx::Ctx;
 use crate::finding::{Finding, Status};
 use crate::host_kind;
@@ -108,6 +108,7 @@ pub async fn run(args: &StressArgs) -> Exit {
     }
     report.finish(interrupted);
     pid::tell(&mut report, &around, &drivers, begun);
+    thresholds::judge(&mut report, &Guards::from(&run.target.guards).thresholds);
     output::conclude(&report, &run.output, &around)
 }
 

@@ -145,6 +145,7 @@ impl Looked<'_> {
             server_version,
             cluster_name,
             writable,
+            thresholds: _, // judged when the run is over
         } = &self.target.guards;
         // What is reported at start-up does not count: it may be a pooler's
         // memory of another server, or the pooler's own.

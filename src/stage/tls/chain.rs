@@ -147,7 +147,7 @@ impl ChainCheck<'_> {
         moment(cert.not_before()).is_some_and(|start| start > self.now)
     }
 
-    fn expired(&self, cert: &X509Ref, depth: usize) -> Finding {
+    pub(super) fn expired(&self, cert: &X509Ref, depth: usize) -> Finding {
         let end = moment(cert.not_after());
         self.about(Finding::new(&cause::CERT_EXPIRED), cert, depth)
             .with("not_after", end.map(date))

@@ -18,12 +18,13 @@ use crate::peer::{commands, describe};
 use crate::report::{Presented, StageRecord, ms};
 use crate::stage::Verdict;
 use crate::stage::protocol::{Attempt, Greeted};
+use crate::text::moment::rfc3339;
 use crate::wire::tls::{name_text, sends_server_name};
 use crate::wire::{Route, Stream, Tee, stranger};
 
 use super::chain::ChainCheck;
 use super::classify::{self, HandshakeEvidence, data_after_ssl_response};
-use super::codes::{self, VerifyRefusal};
+use super::codes::{self, VerifyFault, VerifyRefusal};
 use super::context::{TlsContext, prepare};
 use super::failure::HandshakeFailure;
 use super::names::{NameMatch, Names};
@@ -31,9 +32,6 @@ use super::{facts, failure};
 use crate::wire::handshake_log::HandshakeLog;
 use crate::wire::secured::{Encryption, Wire};
 use crate::wire::waits::Awaited;
-
-/// A certificate that ends within this time is worth a word.
-const SOON: time::Duration = time::Duration::days(30);
 
 /// Shakes hands.
 pub(super) async fn shake(
@@ -121,6 +119,7 @@ pub(super) async fn shake(
     }
     if let Some((failure, error)) = failure {
         note_chain(&tap, endpoint, record);
+        note_end(&tap, refusal.as_ref(), record);
         let finding = judge
             .failed(failure, &error, refusal, &mut tls, record)
             .await;
@@ -257,6 +256,20 @@ fn note_chain(tap: &HandshakeLog, endpoint: &Endpoint, record: &mut StageRecord)
     });
 }
 
+/// When the server's own certificate ends, or the one that ended before it, of a
+/// handshake that failed.
+fn note_end(tap: &HandshakeLog, refusal: Option<&VerifyRefusal>, record: &mut StageRecord) {
+    let expired = refusal.filter(|refusal| codes::kind(refusal.code) == VerifyFault::Expired);
+    let sent = tap.chain();
+    let first = expired.and_then(|refusal| refusal.cert.as_ref());
+    let ends = first
+        .or(sent.first())
+        .map(|cert| facts::moment(cert.not_after()));
+    if let Some(end) = ends {
+        record.fact("expires", end.map(rfc3339));
+    }
+}
+
 /// Facts of a handshake that was completed, and the end that is near.
 fn observe(
     tls: &SslStream<Tee>,
@@ -307,10 +320,15 @@ fn observe(
         _ => own.iter().cloned().collect(),
     };
     judged.sort_by_key(|cert| facts::moment(cert.not_after()));
-    if let Some(cert) = judged.first()
-        && let Some(end) = facts::moment(cert.not_after())
-        && end > now
-        && end - now <= SOON
+    let first = judged.first();
+    let ends = first.and_then(|cert| Some((cert, facts::moment(cert.not_after())?)));
+    record.fact("expires", ends.map(|(_, end)| rfc3339(end)));
+    let thresholds = &target.guards.thresholds;
+    let soon = thresholds.warn_cert_days;
+    let soon = soon.max(thresholds.fail_cert_days.unwrap_or_default());
+    if let Some((cert, end)) = ends
+        && end - now <= time::Duration::days(soon.into())
+        && (end > now || thresholds.expired_counts)
     {
         let depth = usize::from(
             own.as_ref()
@@ -323,7 +341,10 @@ fn observe(
             now,
             host: None,
         };
-        record.warn(trial.ends_soon(cert, depth, end));
+        record.warn(match end > now {
+            true => trial.ends_soon(cert, depth, end),
+            false => trial.expired(cert, depth),
+        });
     }
     if prepared.verifies
         && let Some(verified) = ssl.verified_chain()

@@ -75,6 +75,9 @@ pub enum Need {
     Dropbear,
     Python,
     Node,
+    Xmllint,
+    CmarkGfm,
+    NodeExporter,
 }
 
 impl Need {
@@ -103,6 +106,9 @@ impl Need {
             Need::Dropbear => program("dropbear"),
             Need::Python => program("python3"),
             Need::Node => program("node"),
+            Need::Xmllint => program("xmllint"),
+            Need::CmarkGfm => program("cmark-gfm"),
+            Need::NodeExporter => program("prometheus-node-exporter"),
         }
     }
 }

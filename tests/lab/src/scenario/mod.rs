@@ -92,6 +92,7 @@ pub mod stress_servers;
 mod tap;
 mod tcp;
 mod tcp_pasted;
+mod thresholds;
 mod through_driver;
 mod through_stack;
 mod tls;
@@ -123,6 +124,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("dns", dns_search::SCENARIOS),
     ("dns", dns_failover::SCENARIOS),
     ("guards", guards::SCENARIOS),
+    ("thresholds", thresholds::SCENARIOS),
     ("tcp", tcp::SCENARIOS),
     ("tcp", slow::TCP),
     ("tcp", tcp_pasted::SCENARIOS),

@@ -1,0 +1,121 @@
+//! JUnit's XML, as Jenkins and GitLab read it: a suite for the target, a case for
+//! each stage. `tests/data/junit-10.xsd` is its schema.
+
+use std::fmt::Write;
+
+use super::{settings, told};
+use crate::finding::Status;
+use crate::report::{FindingJson, ReportJson, StageJson};
+
+/// The report as an XML document.
+pub fn render(report: &ReportJson) -> String {
+    let count = |status: Status| {
+        let stages = report.stages.iter();
+        stages.filter(|stage| stage.status == status).count()
+    };
+    let (failures, skipped) = (count(Status::Fail), count(Status::Skip));
+    let tests = report.stages.len();
+    let time = seconds(report.run.duration_ms);
+    let name = settings::subject(&report.target);
+    let name = name.unwrap_or_else(|| format!("dbdoctor {}", report.run.command));
+    let mut page = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+    let _ = writeln!(
+        page,
+        "<testsuites name=\"dbdoctor\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" \
+         time=\"{time}\">"
+    );
+    let _ = writeln!(
+        page,
+        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" \
+         skipped=\"{skipped}\" time=\"{time}\" timestamp=\"{}\">",
+        escaped(&name),
+        escaped(&report.run.started_at),
+    );
+    for stage in &report.stages {
+        case(&mut page, &report.run.command, stage);
+    }
+    page.push_str("  </testsuite>\n</testsuites>\n");
+    page
+}
+
+fn case(page: &mut String, command: &str, stage: &StageJson) {
+    let _ = write!(
+        page,
+        "    <testcase classname=\"dbdoctor.{command}\" name=\"{}\" time=\"{}\"",
+        stage.stage,
+        seconds(stage.duration_ms.unwrap_or_default()),
+    );
+    let (failures, others): (Vec<&FindingJson>, Vec<_>) = stage
+        .findings
+        .iter()
+        .partition(|finding| finding.status == Status::Fail);
+    let mut parts = Vec::new();
+    if stage.status == Status::Skip {
+        let reason = escaped(stage.reason.as_deref().unwrap_or_default());
+        parts.push(format!("<skipped message=\"{reason}\"/>"));
+    }
+    // Readers take one failure of a case: the further ones are in its text.
+    if let Some(first) = failures.first() {
+        let text: Vec<String> = failures.iter().map(|one| told(one)).collect();
+        parts.push(format!(
+            "<failure type=\"{}\" message=\"{}\">{}</failure>",
+            first.cause.code,
+            escaped(&first.summary),
+            escaped(&text.join("\n\n")),
+        ));
+    }
+    let said = stage.summary.iter().cloned();
+    let said: Vec<String> = said.chain(others.into_iter().map(told)).collect();
+    if !said.is_empty() {
+        let said = escaped(&said.join("\n\n"));
+        parts.push(format!("<system-out>{said}</system-out>"));
+    }
+    match parts.as_slice() {
+        [] => page.push_str("/>\n"),
+        parts => {
+            page.push_str(">\n");
+            for part in parts {
+                let _ = writeln!(page, "      {part}");
+            }
+            page.push_str("    </testcase>\n");
+        }
+    }
+}
+
+fn told(finding: &FindingJson) -> String {
+    format!("{}: {}", finding.cause.code, told::finding(finding))
+}
+
+fn seconds(ms: f64) -> String {
+    format!("{:.3}", ms / 1e3)
+}
+
+/// A text in XML 1.0, in which most control characters cannot even be escaped.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push('\n'),
+            c if c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_forbids_is_left_out() {
+        assert_eq!(
+            escaped("a\x00\x1b[1m\u{ffff}]]><b a=\"x\">&"),
+            "a[1m]]&gt;&lt;b a=&quot;x&quot;&gt;&amp;"
+        );
+    }
+}

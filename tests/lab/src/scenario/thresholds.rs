@@ -1,0 +1,86 @@
+//! `--warn-latency` and the days of a certificate: what works, judged.
+
+use crate::{Case, CertSpec, Expect, Need, Oracle, Scenario};
+
+const NO_ORACLE: Oracle = Oracle::None("psql connects: the limit is dbdoctor's");
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario::new(
+        "client-latency",
+        "the login takes longer than --warn-latency",
+        Expect::Warn("client.latency"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = lab.postgres()?;
+            Ok(Case::check(pg.conn())
+                .password(lab.password())
+                .args(&["--warn-latency", "1ms"]))
+        },
+    ),
+    Scenario::new(
+        "client-latency-healthy",
+        "the login takes no longer than --warn-latency",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
+            let pg = lab.postgres()?;
+            Ok(Case::check(pg.conn())
+                .password(lab.password())
+                .args(&["--warn-latency", "20s"])
+                .forbids("client.latency"))
+        },
+    ),
+    Scenario::new(
+        "tls-cert-fail-days",
+        "the certificate expires in ten days, and must not in fourteen",
+        Expect::Fail("tls.cert.expires-soon"),
+        &[Need::Postgres],
+        |lab| {
+            let spec = CertSpec {
+                not_after: 10,
+                ..lab.cert()
+            };
+            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .args(&["--fail-cert-days", "14"])
+                .keep(pg))
+        },
+    )
+    .oracle(NO_ORACLE),
+    Scenario::new(
+        "tls-cert-warn-days-healthy",
+        "the certificate expires in ten days, and five are enough",
+        Expect::Pass,
+        &[Need::Postgres],
+        |lab| {
+            let spec = CertSpec {
+                not_after: 10,
+                ..lab.cert()
+            };
+            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .args(&["--warn-cert-days", "5"])
+                .keep(pg)
+                .forbids("tls.cert.expires-soon"))
+        },
+    ),
+    Scenario::new(
+        "tls-expired-require-warn-days",
+        "expired, and nothing verifies it, but the days of certificates are watched",
+        Expect::Warn("tls.cert.expired"),
+        &[Need::Postgres],
+        |lab| {
+            let spec = CertSpec {
+                not_after: -3,
+                ..lab.cert()
+            };
+            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
+            Ok(Case::check(pg.conn().set("sslmode", "require"))
+                .password(lab.password())
+                .args(&["--warn-cert-days", "14"])
+                .keep(pg))
+        },
+    ),
+];
