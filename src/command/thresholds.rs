@@ -67,10 +67,10 @@ fn latency(report: &mut Report, limit: Duration) {
     record.status = record.status.max(Status::Warn);
 }
 
-/// A length of time as a sentence has it, and `--warn-latency` takes it.
+/// A length of time as a sentence has it.
 fn words(time: Duration) -> String {
     match time {
-        time if time < Duration::from_secs(1) => format!("{:.0}ms", (ms(time)).ceil()),
-        time => format!("{:.1}s", time.as_secs_f64()),
+        time if time < Duration::from_secs(1) => format!("{:.0} ms", ms(time).ceil()),
+        time => format!("{:.1} s", time.as_secs_f64()),
     }
 }

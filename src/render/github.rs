@@ -69,7 +69,10 @@ mod tests {
             let of_level = said.lines().filter(|line| line.starts_with(level));
             assert_eq!(of_level.count(), MOST, "{said}");
         }
-        assert!(said.starts_with("::error title=tls.cert.expired (tls)::"), "{said}");
+        assert!(
+            said.starts_with("::error title=tls.cert.expired (tls)::"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn render(report: &ReportJson) -> String {
         "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" \
          skipped=\"{skipped}\" time=\"{time}\" timestamp=\"{}\">",
         escaped(&name),
-        escaped(&report.run.started_at),
+        told::started(report),
     );
     for stage in &report.stages {
         case(&mut page, &report.run.command, stage);

@@ -50,7 +50,7 @@ pub fn render(report: &ReportJson, quiet: bool) -> String {
         page,
         "<sub>dbdoctor {}, {}, {} {}</sub>",
         report.tool.version,
-        prose(&report.run.started_at),
+        told::started(report),
         prose(&environment.os),
         prose(&environment.arch),
     );
@@ -68,17 +68,30 @@ fn sign(status: Status) -> &'static str {
 
 fn stages(page: &mut String, stages: &[StageJson]) {
     page.push_str("| | Stage | Result | Time |\n|---|---|---|---:|\n");
-    for stage in stages {
+    for (n, stage) in stages.iter().enumerate() {
+        let same = |other: &&StageJson| is_skipped_alike(stage, other);
+        let earlier = stages.get(..n).unwrap_or_default();
+        if earlier.iter().any(|other| same(&other)) {
+            continue;
+        }
+        let later = stages.get(n + 1..).unwrap_or_default().iter().filter(same);
+        let names = std::iter::once(stage).chain(later);
+        let names: Vec<&str> = names.map(|stage| stage.stage.name()).collect();
         let time = stage.duration_ms.map(milliseconds).unwrap_or_default();
         let _ = writeln!(
             page,
             "| {} | {} | {} | {time} |",
             sign(stage.status),
-            stage.stage,
+            names.join(", "),
             prose(headline(stage)),
         );
     }
     page.push('\n');
+}
+
+/// Whether two stages did not run for one reason: then they share a row.
+fn is_skipped_alike(a: &StageJson, b: &StageJson) -> bool {
+    a.status == Status::Skip && b.status == Status::Skip && a.reason == b.reason
 }
 
 /// A stage in one line: what is so, or what is wrong.
@@ -194,9 +207,10 @@ fn prose(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '|' => out.push_str("&#124;"),
             '$' => out.push_str("<span>$</span>"),
+            '_' if is_inside_a_word(before, rest) => out.push(c),
             '\\' | '`' | '*' | '_' | '[' | ']' | '~' => out.extend(['\\', c]),
             '-' | '+' | '=' if before.is_none() => out.extend(['\\', c]),
-            '.' | ')' if is_number(text.get(..at)) => out.extend(['\\', c]),
+            '.' | ')' if begins_item(text.get(..at), rest) => out.extend(['\\', c]),
             '@' | '#' => {
                 out.push(c);
                 out.push_str(APART);
@@ -225,9 +239,18 @@ fn ends_with(before: Option<&str>, word: &str) -> bool {
     end.is_some_and(|end| end.eq_ignore_ascii_case(word))
 }
 
-/// Whether the text up to here is a number, which with a point begins a list.
-fn is_number(before: Option<&str>) -> bool {
-    before.is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+/// Whether the text so far is a number, and what comes next makes an item of a list of
+/// it.
+fn begins_item(before: Option<&str>, rest: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let next = rest.chars().nth(1);
+    before.is_some_and(digits) && next.is_none_or(char::is_whitespace)
+}
+
+/// Whether a mark of emphasis stands between letters, where it is none.
+fn is_inside_a_word(before: Option<char>, rest: &str) -> bool {
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    letter(before) && letter(rest.chars().nth(1))
 }
 
 #[cfg(test)]
@@ -242,7 +265,8 @@ mod tests {
         assert_eq!(prose("[x](y)"), "\\[x\\](y)");
         assert_eq!(prose("- item"), "\\- item");
         assert_eq!(prose("12. item"), "12\\. item");
-        assert_eq!(prose("1.5 s"), "1\\.5 s");
+        assert_eq!(prose("1.5 s, 127.0.0.1"), "1.5 s, 127.0.0.1");
+        assert_eq!(prose("a_b_c _d_e_"), "a_b_c \\_d_e\\_");
         assert_eq!(prose("a - b"), "a - b");
         assert_eq!(prose("two\nlines"), "two lines");
     }

@@ -22,14 +22,14 @@ const TARGET: [(&str, &str); 5] = [
 /// The report as metrics.
 pub fn render(report: &ReportJson, started: time::OffsetDateTime) -> String {
     let target = labels(report);
-    let sample = |more: &[(&str, &str)], value: f64| Sample {
+    let sample = |more: &[(&str, &str)], value: String| Sample {
         labels: own_then(more, &target),
         value,
     };
     let mut page = String::new();
     // A run that was cut short does not know.
     if !report.run.interrupted || report.verdict.status == Status::Fail {
-        let up = f64::from(u8::from(report.verdict.status != Status::Fail));
+        let up = u8::from(report.verdict.status != Status::Fail).to_string();
         family(
             &mut page,
             "dbdoctor_up",
@@ -40,7 +40,7 @@ pub fn render(report: &ReportJson, started: time::OffsetDateTime) -> String {
     let stages = report.stages.iter();
     let times: Vec<Sample> = stages
         .filter_map(|stage| Some((stage.stage.name(), stage.duration_ms?)))
-        .map(|(stage, ms)| sample(&[("stage", stage)], ms / 1e3))
+        .map(|(stage, ms)| sample(&[("stage", stage)], seconds(ms)))
         .collect();
     family(
         &mut page,
@@ -48,8 +48,8 @@ pub fn render(report: &ReportJson, started: time::OffsetDateTime) -> String {
         "How long each stage of the last run took.",
         &times,
     );
-    let end = told::certificate_end(report);
-    let end: Vec<Sample> = end.map(|end| sample(&[], end as f64)).into_iter().collect();
+    let end = told::certificate_end(report).map(|end| sample(&[], end.to_string()));
+    let end: Vec<Sample> = end.into_iter().collect();
     family(
         &mut page,
         "dbdoctor_certificate_not_after_seconds",
@@ -73,7 +73,7 @@ pub fn render(report: &ReportJson, started: time::OffsetDateTime) -> String {
         .into_iter()
         .map(|(cause, stage, severity)| {
             let more = [("cause", cause), ("stage", stage), ("severity", severity)];
-            sample(&more, 1.0)
+            sample(&more, "1".to_owned())
         })
         .collect();
     family(
@@ -86,20 +86,24 @@ pub fn render(report: &ReportJson, started: time::OffsetDateTime) -> String {
         &mut page,
         "dbdoctor_run_seconds",
         "How long the last run took.",
-        &[sample(&[], report.run.duration_ms / 1e3)],
+        &[sample(&[], seconds(report.run.duration_ms))],
     );
     family(
         &mut page,
         "dbdoctor_last_run_timestamp_seconds",
         "When the last run began, in seconds since 1970.",
-        &[sample(&[], started.unix_timestamp() as f64)],
+        &[sample(&[], started.unix_timestamp().to_string())],
     );
     page
 }
 
 struct Sample {
     labels: String,
-    value: f64,
+    value: String,
+}
+
+fn seconds(ms: f64) -> String {
+    format!("{:.6}", ms / 1e3)
 }
 
 /// A metric with its samples, or nothing where it has none.

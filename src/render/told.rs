@@ -70,6 +70,13 @@ pub fn finding(finding: &FindingJson) -> String {
     lines.join("\n")
 }
 
+/// When the run began, to the second.
+pub fn started(report: &ReportJson) -> String {
+    let format = &time::format_description::well_known::Rfc3339;
+    let began = time::OffsetDateTime::parse(&report.run.started_at, format);
+    began.map(text::moment::rfc3339).unwrap_or_default()
+}
+
 /// How long a connection took, from the first lookup to the login, in
 /// milliseconds; none where nothing was connected to.
 pub fn connecting(report: &ReportJson) -> Option<f64> {

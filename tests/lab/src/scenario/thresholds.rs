@@ -1,20 +1,26 @@
 //! `--warn-latency` and the days of a certificate: what works, judged.
 
-use crate::{Case, CertSpec, Expect, Need, Oracle, Scenario};
+use std::time::Duration;
+
+use crate::{Case, CertSpec, Expect, Fault, Need, Oracle, Peer, Scenario};
 
 const NO_ORACLE: Oracle = Oracle::None("psql connects: the limit is dbdoctor's");
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "client-latency",
-        "the login takes longer than --warn-latency",
+        "a distant server: the login takes longer than --warn-latency",
         Expect::Warn("client.latency"),
         &[Need::Postgres],
         |lab| {
             let pg = lab.postgres()?;
-            Ok(Case::check(pg.conn())
+            let far = Fault::Delay(Duration::from_millis(20));
+            let far = Peer::forward(pg.addr(), far)?;
+            let conn = pg.conn().set("host", "127.0.0.1").set("port", far.port());
+            Ok(Case::check(conn)
                 .password(lab.password())
-                .args(&["--warn-latency", "1ms"]))
+                .args(&["--warn-latency", "100ms"])
+                .keep(far))
         },
     ),
     Scenario::new(
