@@ -70,7 +70,7 @@ fn latency(report: &mut Report, limit: Duration) {
 /// A length of time as a sentence has it.
 fn words(time: Duration) -> String {
     match time {
-        time if time < Duration::from_secs(1) => format!("{:.0} ms", ms(time).ceil()),
+        time if time < Duration::from_secs(10) => format!("{:.0} ms", ms(time).ceil()),
         time => format!("{:.1} s", time.as_secs_f64()),
     }
 }

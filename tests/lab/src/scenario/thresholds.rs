@@ -14,12 +14,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[Need::Postgres],
         |lab| {
             let pg = lab.postgres()?;
-            let far = Fault::Delay(Duration::from_millis(20));
+            let far = Fault::Delay(Duration::from_millis(40));
             let far = Peer::forward(pg.addr(), far)?;
             let conn = pg.conn().set("host", "127.0.0.1").set("port", far.port());
+            let conn = conn.set("sslmode", "disable");
             Ok(Case::check(conn)
                 .password(lab.password())
-                .args(&["--warn-latency", "100ms"])
+                .args(&["--warn-latency", "150ms"])
                 .keep(far))
         },
     ),
