@@ -738,6 +738,8 @@ fn rendered(lab: &Lab, name: &str, markdown: &[u8]) -> Result<String> {
 }
 
 fn markdown(lab: &Lab) -> Result<()> {
+    let rows = Regex::new(r"(?s)<tr>(.*?)</tr>")?;
+    let code = Regex::new(r"(?s)<(code|pre)\b.*?</(code|pre)>")?;
     for one in Run::all(lab)? {
         let output = one.shown(lab, "markdown")?;
         let said = text(&output.stdout);
@@ -750,8 +752,7 @@ fn markdown(lab: &Lab) -> Result<()> {
         }
         ensure!(page.matches("<table>").count() == 1, "{page}");
         ensure!(page.matches("<tr>").count() >= 8, "{page}");
-        let cells = Regex::new(r"(?s)<tr>(.*?)</tr>")?;
-        for row in cells.captures_iter(&page) {
+        for row in rows.captures_iter(&page) {
             let cells = row[1].matches("</t").count();
             ensure!(cells == 4, "{cells} cells: {}", &row[0]);
         }
@@ -764,7 +765,7 @@ fn markdown(lab: &Lab) -> Result<()> {
             ensure!(!page.contains(never), "{never} in {page}");
         }
         // GitHub links what stands in a text and in no code.
-        let plain = Regex::new(r"(?s)<(code|pre)\b.*?</(code|pre)>")?.replace_all(&page, "");
+        let plain = code.replace_all(&page, "");
         for never in [r"@\w", r"#\d", r"GH-\d", r"\$[a-z]"] {
             let found = Regex::new(never)?
                 .find(&plain)
