@@ -78,6 +78,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s o -l output 
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -89,7 +90,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s w -l no-pass
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -l second-opinion -d 'Repeat the SSH and TLS steps with other client libraries and report where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand check" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l url -d 'Same as TARGET' -r
@@ -127,6 +129,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s o -l output
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -136,7 +139,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s w -l no-pas
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand config" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l url -d 'Same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s h -l host -d 'Database server host or socket directory' -r
@@ -173,6 +177,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s o -l output -d
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -183,7 +188,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s w -l no-passwo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand dns" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l url -d 'Same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s h -l host -d 'Database server host or socket directory' -r
@@ -220,6 +226,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s o -l output -d
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -230,7 +237,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s w -l no-passwo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tcp" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l repair -d 'Write a repaired copy of the damaged key in PATH to this new file, with mode 0600' -r -F
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l ssh -d 'Connect through this SSH server; for several hops, repeat it or separate by commas' -r
@@ -253,11 +261,13 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s o -l output -d
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand key" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l url -d 'Same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s h -l host -d 'Database server host or socket directory' -r
@@ -294,6 +304,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s o -l output
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l listen -d 'Keep the tunnel open on this local port until Ctrl-C (0 picks a free port)' -r
@@ -303,7 +314,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s w -l no-pas
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -l second-opinion -d 'Repeat the SSH and TLS steps with other client libraries and report where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tunnel" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l url -d 'Same as TARGET' -r
@@ -341,6 +353,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s o -l output -d
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -351,7 +364,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s w -l no-passwo
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -l second-opinion -d 'Repeat the SSH and TLS steps with other client libraries and report where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tls" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l url -d 'Same as TARGET' -r
@@ -389,6 +403,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s o -l output -
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -399,7 +414,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s w -l no-passw
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -l second-opinion -d 'Repeat the SSH and TLS steps with other client libraries and report where they differ'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand auth" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l url -d 'Same as TARGET' -r
@@ -437,6 +453,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s o -l output -
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l for -d 'Longest idle time to test' -r
@@ -447,7 +464,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s w -l no-passw
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -l in-transaction -d 'Keep a transaction open while idle'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand idle" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l url -d 'Same as TARGET' -r
@@ -485,6 +503,7 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s o -l output
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l as -d 'Judge as this driver does, not as psql: node-postgres, pgjdbc@42.7, tokio-postgres/rustls, or all' -r
@@ -497,7 +516,8 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s w -l no-pas
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l expect-writable -d 'Fail unless the session can write (not a standby, not read-only)'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand stress" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -l url -d 'Same as TARGET' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand tap" -s h -l host -d 'Database server host or socket directory' -r
@@ -555,11 +575,13 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s o -l outpu
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand sockets" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l format -d 'Output format' -r -f -a "table\t'For people'
 json\t'For programs'
@@ -572,12 +594,14 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s o -l outpu
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l list -d 'List all codes'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand explain" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l format -d 'Output format' -r -f -a "table\t'For people'
 json\t'For programs'
@@ -590,11 +614,13 @@ complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s o -l output -
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l redact-salt -d 'Derive the pseudonyms from this text, so that redacted reports can be compared; implies --redact' -r
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l fail-on -d 'Lowest verdict that makes the exit status 1' -r -f -a "warn\t'Failures and warnings'
 fail\t'Only failures'"
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l json -d 'Short for --format json'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s q -l quiet -d 'Print only the verdict'
-complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s v -l verbose -d 'Also print all evidence and the details of each stage'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s v -l verbose -d 'Also print all evidence and the details of each stage; twice: what was sent and received, and when'
+complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -l redact -d 'Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1), for a public bug report'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand diff" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand completions" -s ? -l help -d 'Print help'
 complete -c dbdoctor -n "__fish_dbdoctor_using_subcommand man" -s ? -l help -d 'Print help'

@@ -150,6 +150,24 @@ impl Command {
         }
     }
 
+    /// What is printed, where that can be chosen.
+    pub fn output(&self) -> Option<&OutputArgs> {
+        Some(match self {
+            Command::Check(args) => &args.run.output,
+            Command::Config(args) => &args.run.output,
+            Command::Dns(args) | Command::Tcp(args) => &args.run.output,
+            Command::Key(args) => &args.output,
+            Command::Tunnel(args) => &args.run.output,
+            Command::Tls(args) | Command::Auth(args) => &args.stage.run.output,
+            Command::Idle(args) => &args.run.output,
+            Command::Stress(args) => &args.run.output,
+            Command::Sockets(args) => &args.output,
+            Command::Explain(args) => &args.output,
+            Command::Diff(args) => &args.output,
+            Command::Completions { .. } | Command::Man { .. } => return None,
+        })
+    }
+
     /// Whose settings a run is about, with what is printed of it and the
     /// command that comes after it.
     pub fn client(&self) -> Option<(&ClientArgs, &OutputArgs, &[OsString])> {
@@ -770,9 +788,20 @@ pub struct OutputArgs {
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 
-    /// Also print all evidence and the details of each stage
-    #[arg(short, long, help_heading = "Output")]
-    pub verbose: bool,
+    /// Also print all evidence and the details of each stage; twice: what was sent and received,
+    /// and when
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Replace the names of hosts, addresses, users, databases and files by pseudonyms (host-1),
+    /// for a public bug report
+    #[arg(long, help_heading = "Output")]
+    pub redact: bool,
+
+    /// Derive the pseudonyms from this text, so that redacted reports can be compared; implies
+    /// --redact
+    #[arg(long, value_name = "TEXT", value_parser = salt, help_heading = "Output")]
+    pub redact_salt: Option<String>,
 
     /// Lowest verdict that makes the exit status 1
     #[arg(
@@ -788,6 +817,11 @@ impl OutputArgs {
     /// The form that was asked for.
     pub fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
+    }
+
+    /// Whether names are replaced.
+    pub fn redacts(&self) -> bool {
+        self.redact || self.redact_salt.is_some()
     }
 }
 
@@ -902,6 +936,15 @@ fn days(text: &str) -> Result<u32, String> {
 fn name(text: &str) -> Result<String, String> {
     match text {
         "" => Err("the name is empty (is a variable unset?)".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Reads the salt of pseudonyms. An empty one, of a variable that is not set, would
+/// let anybody derive them.
+fn salt(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("the text is empty (is a variable unset?)".to_owned()),
         text => Ok(text.to_owned()),
     }
 }

@@ -284,6 +284,29 @@ impl Finding {
         self
     }
 
+    /// Shows every value that the texts are made of, with its name.
+    pub fn each_value(&self, mut see: impl FnMut(&str, &Value)) {
+        for (name, value) in self.evidence.iter().chain(&self.texts.words) {
+            see(name, value);
+        }
+    }
+
+    /// The same finding with other values: of the evidence and of the words by their
+    /// names, of the fixes of its own as `text` and `shell`.
+    pub fn map_values(mut self, change: &mut impl FnMut(&str, &Value) -> Value) -> Self {
+        let maps = [&mut self.evidence, &mut self.texts.words];
+        for (name, value) in maps.into_iter().flatten() {
+            *value = change(name, value);
+        }
+        let fixes = self.texts.leading.iter_mut().chain(&mut self.texts.fixes);
+        for fix in fixes {
+            fix.text = shown(&change("text", &Value::from(fix.text.as_str())));
+            let command = fix.command.take();
+            fix.command = command.map(|it| shown(&change("shell", &Value::from(it))));
+        }
+        self
+    }
+
     /// The sentence for people: the cause's template filled from the evidence,
     /// or its title where a value is missing.
     pub fn summary(&self) -> String {

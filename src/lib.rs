@@ -30,7 +30,7 @@
 //! - [`place`]: what to do in a CI system, a container, WSL
 //! - [`provider`]: the tables of providers and poolers, and what to do at them
 //! - [`explain`], [`diff`]: from error texts, and from two reports, to what they mean
-//! - [`tap`]: what an application and its server say to each other, read as it passes
+//! - [`redact`]: a report without anybody's names
 //! - [`render`]: reports as bytes
 //! - [`progress`], [`terminal`]: what a run tells while it goes on; asking a person
 //! - [`secret`], [`text`], [`visible`], [`core_dumps`]: what must not be shown,
@@ -87,6 +87,7 @@ pub mod place;
 pub mod process;
 pub mod progress;
 pub mod provider;
+pub mod redact;
 pub mod render;
 pub mod report;
 pub mod second_opinion;

@@ -107,6 +107,26 @@ fn forwarder(finding: &Finding) -> Option<&'static Provider> {
     })
 }
 
+/// The end of a host name that tells its provider and nothing else, with its dot:
+/// `.rds.amazonaws.com`. The longest that fits.
+pub fn domain(host: &str) -> Option<&'static str> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let patterns = PROVIDERS.iter().flat_map(|row| row.hosts);
+    let ends = patterns.filter_map(|pattern| {
+        let end = &pattern[pattern.rfind(['*', '?'])? + 1..];
+        let is_domain = end.starts_with('.') && end.matches('.').count() > 1;
+        (is_domain && host.ends_with(end)).then_some(end)
+    });
+    ends.max_by_key(|end| end.len())
+}
+
+/// Whether a certificate's holder or issuer, as it is written, is a provider's own
+/// authority.
+pub fn has_authority(name: &str) -> bool {
+    let mut patterns = PROVIDERS.iter().flat_map(|row| row.certificates);
+    patterns.any(|pattern| glob(pattern, name))
+}
+
 /// The name of the program that gives this answer over HTTP.
 pub fn of_answer(answer: &str) -> Option<&'static str> {
     let answer = answer.to_lowercase();

@@ -158,6 +158,13 @@ impl StageRecord {
         self.findings.iter().cloned().chain(provisional)
     }
 
+    /// Puts another finding in the place of each.
+    pub fn map_findings(&mut self, mut change: impl FnMut(Finding) -> Finding) {
+        for finding in self.findings.iter_mut().chain(&mut self.provisional) {
+            *finding = change(finding.clone());
+        }
+    }
+
     /// The status follows from the findings.
     fn settle(&mut self) {
         if self.has_run() {
@@ -201,7 +208,7 @@ impl Default for Thresholds {
 }
 
 /// Everything that one run found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Report {
     /// The subcommand.
     pub command: &'static str,
@@ -221,6 +228,8 @@ pub struct Report {
     pub stages: Vec<StageRecord>,
     /// What it was judged by beside the connection, which is no part of the JSON.
     pub thresholds: Thresholds,
+    /// What was sent and received; none unless that was asked for.
+    pub wire: Option<Vec<WireConnection>>,
 }
 
 impl Report {
@@ -236,6 +245,7 @@ impl Report {
             target: TargetReport::default(),
             stages: stages.iter().copied().map(StageRecord::new).collect(),
             thresholds: Thresholds::default(),
+            wire: None,
         }
     }
 
@@ -338,6 +348,7 @@ impl Report {
             target: self.target.clone(),
             verdict: self.verdict(),
             stages: self.stages.iter().map(|r| self.stage_json(r)).collect(),
+            wire: self.wire.clone(),
         }
     }
 
@@ -385,6 +396,46 @@ pub struct ReportJson {
     pub verdict: Verdict,
     /// What each stage found.
     pub stages: Vec<StageJson>,
+    /// What was sent and received on each connection; null without `-vv`.
+    pub wire: Option<Vec<WireConnection>>,
+}
+
+/// A connection, and what was sent and received on it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WireConnection {
+    /// Where it leads.
+    pub to: String,
+    /// When it was open, in milliseconds after the run began.
+    pub opened_ms: f64,
+    /// Its messages, in order.
+    pub events: Vec<WireEvent>,
+    /// How many more there were than are listed.
+    pub left_out: usize,
+}
+
+/// A message on a connection, or its end.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WireEvent {
+    /// Milliseconds after the run began.
+    pub at_ms: f64,
+    /// Who sent it.
+    pub direction: Direction,
+    /// The protocol's name for it.
+    pub message: String,
+    /// Its size; null where that would tell of a secret, or there is none.
+    pub bytes: Option<usize>,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From this side.
+    Sent,
+    /// From the peer.
+    Received,
+    /// Neither: the connection ended.
+    End,
 }
 
 /// How a run went.

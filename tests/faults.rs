@@ -37,6 +37,7 @@ fn trial(stage: &'static str, scenario: &'static Scenario, lab: Arc<Lab>) -> Tri
             let bin = Path::new(env!("CARGO_BIN_EXE_dbdoctor"));
             let outcome = verify(&lab, scenario, bin)?;
             common::valid(&outcome.report)?;
+            common::canary::check(&outcome.report, &outcome.secrets)?;
             common::snapshot::check(stage, scenario.name, &outcome.report)?;
             Ok(common::transcript::check(
                 stage,

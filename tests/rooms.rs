@@ -74,6 +74,7 @@ const ROOMS: &[&str] = &[
     "explain",
     "diff",
     "tap",
+    "redact",
     "cli",
     "usage",
     "render",

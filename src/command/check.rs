@@ -23,6 +23,7 @@ use crate::host_kind;
 use crate::idle::{Plan, Stop};
 use crate::pipeline::{self, Connected, Ended, NotApplicable};
 use crate::progress::Progress;
+use crate::redact;
 use crate::render::options::{self, Style};
 use crate::render::progress::RunProgress;
 use crate::report::{Report, Stage, StageRecord, TargetReport};
@@ -373,6 +374,7 @@ async fn stages_of(
             let Some((target, ctx)) = read else {
                 return Ok(None);
             };
+            redact::active::learn(&report.target);
             pipeline::applicable(&target, job.until)?;
             *settled = Some(Settled {
                 target: target.clone(),

@@ -10,6 +10,7 @@ use super::{Exit, usage};
 use crate::cli::DiffArgs;
 use crate::config::files;
 use crate::diff::{Diff, NotAReport};
+use crate::redact;
 use crate::render::options::Style;
 use crate::render::{diff as render, json, workflow};
 use crate::system::System;
@@ -36,6 +37,10 @@ pub fn run(args: &DiffArgs) -> Exit {
     let (a, b) = match (read(&args.a, "first"), read(&args.b, "second")) {
         (Ok(a), Ok(b)) => (a, b),
         (Err(why), _) | (_, Err(why)) => return usage(&why),
+    };
+    let (a, b) = match redact::active::redactor() {
+        Some(mut redactor) => (redactor.json(&a), redactor.json(&b)),
+        None => (a, b),
     };
     let diff = match Diff::of(&a, &b) {
         Ok(diff) => diff,

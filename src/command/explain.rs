@@ -7,6 +7,7 @@ use super::{Exit, usage};
 use crate::cause;
 use crate::cli::ExplainArgs;
 use crate::explain::{Explanation, is_code};
+use crate::redact;
 use crate::render::explain as render;
 use crate::render::options::Style;
 use crate::render::{json, workflow};
@@ -39,7 +40,7 @@ pub fn run(args: &ExplainArgs) -> Exit {
         };
         (found, table)
     } else {
-        let found = match words.as_str() {
+        let mut found = match words.as_str() {
             "" => {
                 return usage(
                     "explain: give a cause code, an error message, or - to read standard input",
@@ -51,6 +52,9 @@ pub fn run(args: &ExplainArgs) -> Exit {
             },
             _ => Explanation::of_text(&words),
         };
+        if let Some(mut redactor) = redact::active::redactor() {
+            redactor.explanation(&mut found);
+        }
         let table = match found.matches.is_empty() {
             true => "No known error found in this text.\n".to_owned(),
             false => render::matches(&found, &style),

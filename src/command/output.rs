@@ -1,16 +1,19 @@
 //! Where a report goes: standard output, and the file of `--output`.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Exit, interrupt, output_file, pid, usage};
 use crate::cli::{FailOn, Format, OutputArgs};
 use crate::finding::Status;
+use crate::redact;
 use crate::render::nagios::State;
 use crate::render::options::{Style, width_of};
 use crate::render::{self, told};
 use crate::report::Report;
 use crate::system::System;
+use crate::wire::timeline;
 
 /// Checks before the run that the `--output` file can be written, so that the
 /// report of a long run is not lost.
@@ -71,6 +74,15 @@ pub fn conclude(report: &Report, output: &OutputArgs, around: &System) -> Exit {
 
 /// The same with a choice of where it is printed.
 pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System) -> Exit {
+    let report = match timeline::since(report.started) {
+        Some(wire) => Cow::Owned(Report {
+            wire: Some(wire),
+            ..report.clone()
+        }),
+        None => Cow::Borrowed(report),
+    };
+    let report = redact::active::report(&report);
+    let report = report.as_ref();
     let width = match to {
         To::Stdout => width_of(io::stdout()),
         To::Stderr => width_of(io::stderr()),

@@ -21,6 +21,7 @@ use crate::finding::Finding;
 use crate::forward::{self, ConnectionEnd, Side, Watch, Watched, Way};
 use crate::idle::Stop;
 use crate::pipeline::Connected;
+use crate::redact;
 use crate::report::{Report, Stage, StageRecord, ms};
 use crate::stage::ssh::Bastion;
 use crate::text;
@@ -295,7 +296,11 @@ fn example(connected: &Connected, bound: SocketAddr) -> Option<String> {
 /// A line on standard error; who closed it does not want to know.
 fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "dbdoctor: {}", text::clean(line));
+    let _ = writeln!(
+        std::io::stderr(),
+        "dbdoctor: {}",
+        text::clean(&redact::active::line(line))
+    );
 }
 
 fn seconds(time: Duration) -> String {

@@ -10,6 +10,7 @@ use super::{Exit, usage};
 use crate::cause::{Cause, auth, server};
 use crate::finding::Status;
 use crate::pipeline::Connected;
+use crate::redact;
 use crate::report::{Report, StageRecord, Verdict};
 use crate::text;
 
@@ -162,8 +163,9 @@ impl Waiting {
         };
         if again {
             eprintln!(
-                "dbdoctor: waiting up to {} s more: {why}",
-                left.as_secs_f64().ceil()
+                "dbdoctor: waiting up to {} s more: {}",
+                left.as_secs_f64().ceil(),
+                redact::active::line(&why)
             );
             self.told = Some((why, Instant::now()));
         }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::driver::{self, Driver};
 use super::forms::{self, Reading, Sighting};
@@ -21,7 +21,7 @@ use crate::message::{Pattern, fold, unfolded};
 use crate::text;
 
 /// What a text says of the connection; null where it does not tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Values {
     /// The database server's host: a name, an address, or the directory of its socket.
     pub host: Option<String>,

@@ -58,6 +58,7 @@ async fn greet(route: &Route, endpoint: &Endpoint, ctx: &Ctx) -> Option<TlsProbe
     }
     let tap = HandshakeLog::attach(&mut ssl).ok()?;
     let stream = again(route, ctx).await?;
+    tap.seen().timeline = stream.log.timeline();
     let mut stream = SslStream::new(ssl, stream.io).ok()?;
     if let Err(error) = Pin::new(&mut stream).connect().await {
         // A TLS server that knows other protocol names only (RFC 7301, 3.2).
@@ -314,6 +315,7 @@ async fn takes(
     }
     let tap = HandshakeLog::attach(&mut ssl).ok()?;
     let stream = ready(route, direct, ctx, limit).await?;
+    tap.seen().timeline = stream.log.timeline();
     let mut stream = SslStream::new(ssl, stream.io).ok()?;
     let done = Pin::new(&mut stream).connect().await;
     // A server that knows only older versions answers with one of those.

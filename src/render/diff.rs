@@ -25,7 +25,7 @@ pub fn render(diff: &Diff, style: &Style) -> String {
             // One address in three places is one difference.
             .filter(|one| {
                 let pair = (one.a.to_string(), one.b.to_string());
-                style.verbosity == Verbosity::Verbose || seen.insert(pair)
+                style.verbosity >= Verbosity::Verbose || seen.insert(pair)
             })
             .partition(|one| one.explains);
         block(&mut page, "Likely why", &first, style);

@@ -88,7 +88,7 @@ pub fn matches(found: &Explanation, style: &Style) -> String {
         ]);
         page.paragraph(&[(Ink::Plain, "  ")], Ink::Strong, &one.summary);
         // What is further down the list is looked up by its code.
-        if n < 2 || style.verbosity == Verbosity::Verbose {
+        if n < 2 || style.verbosity >= Verbosity::Verbose {
             page.gap();
             page.paragraph(&[(Ink::Plain, "  ")], Ink::Plain, one.meaning);
             recognised(&mut page, one, style);

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::options::{self, Style};
 use crate::cli::OutputArgs;
 use crate::idle::{Event, format_duration};
+use crate::redact;
 use crate::system::System;
 use crate::text;
 
@@ -79,6 +80,11 @@ impl Drop for Board {
     }
 }
 
+/// A peer's text as it may be shown.
+fn shown(text: &str) -> String {
+    text::clean(&redact::active::line(text))
+}
+
 /// An event as a line, where it is worth one.
 fn line(names: &mut BTreeMap<usize, String>, event: Event) -> Option<String> {
     Some(match event {
@@ -94,13 +100,13 @@ fn line(names: &mut BTreeMap<usize, String>, event: Event) -> Option<String> {
         }
         Event::Ended { id, what, .. } => {
             let name = names.remove(&id).unwrap_or_default();
-            format!("{}: {name}", text::clean(&what))
+            format!("{}: {name}", shown(&what))
         }
         Event::Retired { id } => {
             names.remove(&id);
             return None;
         }
-        Event::Note(note) => text::clean(&note),
+        Event::Note(note) => shown(&note),
         Event::Hurried { .. } | Event::Known(_) => return None,
     })
 }
@@ -204,7 +210,7 @@ impl Bars {
                     };
                     line.place();
                     line.bar
-                        .abandon_with_message(format!("{mark} {}", text::clean(&what)));
+                        .abandon_with_message(format!("{mark} {}", shown(&what)));
                 }
             }
             Event::Retired { id } => {
@@ -212,9 +218,9 @@ impl Bars {
                     self.all.remove(&line.bar);
                 }
             }
-            Event::Known(know) => self.know = text::clean(&know),
+            Event::Known(know) => self.know = shown(&know),
             Event::Note(note) => {
-                let _ = self.all.println(text::clean(&note));
+                let _ = self.all.println(shown(&note));
             }
         }
         self.tick();

@@ -16,6 +16,7 @@ pub mod progress;
 mod prometheus;
 pub mod settings;
 pub mod table;
+mod timeline;
 pub mod told;
 pub mod workflow;
 

@@ -14,6 +14,8 @@ pub enum Verbosity {
     Normal,
     /// And the facts of every stage, and every setting.
     Verbose,
+    /// And what was sent and received.
+    Wire,
 }
 
 /// How a report for people is written. Nothing else decides it: a table is a
@@ -48,8 +50,9 @@ impl Style {
             color: wants_color(args.color, around, terminal.is_some()),
             verbosity: match (args.quiet, args.verbose) {
                 (true, _) => Verbosity::Quiet,
-                (_, true) => Verbosity::Verbose,
-                _ => Verbosity::Normal,
+                (_, 0) => Verbosity::Normal,
+                (_, 1) => Verbosity::Verbose,
+                _ => Verbosity::Wire,
             },
         }
     }

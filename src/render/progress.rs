@@ -13,6 +13,7 @@ use super::layout::{Ink, Page, pad};
 use super::options::{Style, Verbosity};
 use super::table::{self, Columns};
 use crate::progress::{self, Progress};
+use crate::redact;
 use crate::report::{Stage, StageRecord};
 
 /// Runs shorter than this show nothing but their report.
@@ -92,7 +93,9 @@ impl Progress for RunProgress {
     fn ended(&mut self, record: &StageRecord) {
         if let Some(screen) = screen().as_mut() {
             screen.ended.retain(|known| known.stage != record.stage);
-            screen.ended.push(record.clone());
+            screen
+                .ended
+                .push(redact::active::stage(record).into_owned());
             screen.ended.sort_by_key(|record| record.stage);
             if screen
                 .running

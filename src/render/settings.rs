@@ -48,7 +48,7 @@ pub fn subject(target: &TargetReport) -> Option<String> {
 /// The settings in force. Defaults that shadow nothing are left out unless
 /// everything is asked for.
 pub fn write(page: &mut Page, target: &TargetReport, style: &Style) {
-    let everything = style.verbosity == Verbosity::Verbose;
+    let everything = style.verbosity >= Verbosity::Verbose;
     let shown: Vec<(&String, &ParameterReport)> = target
         .parameters
         .iter()

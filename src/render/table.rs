@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::layout::{Ink, Page, first_line, pad, pad_left, plain, width, wrap};
 use super::options::{Style, Verbosity};
-use super::{client, evidence, settings};
+use super::{client, evidence, settings, timeline};
 use crate::finding::{Finding, Fix, Status};
 use crate::invocation;
 use crate::report::{Report, Stage, StageRecord};
@@ -24,12 +24,15 @@ pub fn render(report: &Report, style: &Style) -> String {
         header(&mut page, report, style);
         page.gap();
         stages(&mut page, report, style);
-        if report.command == "config" || style.verbosity == Verbosity::Verbose {
+        if report.command == "config" || style.verbosity >= Verbosity::Verbose {
             settings::write(&mut page, &report.target, style);
         }
-        let everything = style.verbosity == Verbosity::Verbose;
+        let everything = style.verbosity >= Verbosity::Verbose;
         let wanted = report.command == "config" || everything;
         client::write(&mut page, report, wanted, style);
+        if style.verbosity >= Verbosity::Wire {
+            timeline::write(&mut page, report, style);
+        }
         let told = findings(&mut page, report, style);
         closing(&mut page, report, told, style);
     } else {
@@ -43,7 +46,7 @@ fn header(page: &mut Page, report: &Report, style: &Style) {
     if let Some(subject) = settings::subject(&report.target) {
         page.paragraph(&[], Ink::Strong, &subject);
     }
-    if style.verbosity == Verbosity::Verbose {
+    if style.verbosity >= Verbosity::Verbose {
         let environment = &report.environment;
         let mut about = format!("dbdoctor {}", env!("CARGO_PKG_VERSION"));
         let at = report
@@ -87,7 +90,7 @@ fn stages(page: &mut Page, report: &Report, style: &Style) {
     let columns = Columns::of(&report.stages, style);
     for record in &report.stages {
         stage(page, record, &columns, usize::MAX, style);
-        if style.verbosity == Verbosity::Verbose {
+        if style.verbosity >= Verbosity::Verbose {
             let indent = columns.before_text();
             facts(page, record, indent, style);
         }
@@ -334,7 +337,7 @@ fn finding(page: &mut Page, finding: &Finding, subject: &str, style: &Style) {
 
     let fixes = finding.fixes();
     let rows = match style.verbosity {
-        Verbosity::Verbose => evidence::everything(&finding.evidence),
+        Verbosity::Verbose | Verbosity::Wire => evidence::everything(&finding.evidence),
         _ => {
             let told: Vec<&str> = fixes
                 .iter()

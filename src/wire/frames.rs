@@ -134,6 +134,9 @@ impl Frames {
     /// Sends bytes. A failure shows at the next read: the peer's last words
     /// explain more than a broken pipe does.
     pub async fn send(&mut self, bytes: &[u8]) {
+        if let Some(timeline) = self.wire.log.timeline() {
+            timeline.sent(bytes);
+        }
         if self.wire.io.write_all(bytes).await.is_ok() {
             let _ = self.wire.io.flush().await;
         }
@@ -143,7 +146,13 @@ impl Frames {
     pub async fn next(&mut self, phase: BoundsPhase) -> Result<Frame, ReadError> {
         loop {
             match head(&self.inbox, phase) {
-                Ok(Head::Whole(length)) => return Ok(self.take(length)),
+                Ok(Head::Whole(length)) => {
+                    let frame = self.take(length);
+                    if let Some(timeline) = self.wire.log.timeline() {
+                        timeline.received(frame.tag, &frame.body);
+                    }
+                    return Ok(frame);
+                }
                 Ok(Head::More) => self.fill().await?,
                 Ok(Head::OldError) => {
                     let error = self.old_error().await;

@@ -11,6 +11,7 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslRef};
 use openssl::x509::{X509, X509Name};
 
+use super::timeline::Timeline;
 use super::tls::name_text;
 use super::vector_reader::VectorReader;
 
@@ -35,6 +36,8 @@ pub struct TlsTranscript {
     pub certificate_sent: Option<bool>,
     /// Whether the server's Finished came.
     pub server_finished: bool,
+    /// Where the messages are recorded, under `-vv`.
+    pub timeline: Option<Arc<Timeline>>,
 }
 
 /// The shared memory of one handshake.
@@ -70,6 +73,9 @@ impl HandshakeLog {
     }
 
     fn note(&self, sent: bool, content: c_int, bytes: &[u8]) {
+        if let (Some(timeline), Ok(content)) = (&self.seen().timeline, u8::try_from(content)) {
+            timeline.tls(sent, content, bytes);
+        }
         match (content, bytes) {
             (ALERT, [level, description, ..]) => self.alert(sent, *level, *description),
             (HANDSHAKE, [kind, _, _, _, body @ ..]) => self.message(sent, *kind, body),

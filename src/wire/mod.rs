@@ -19,6 +19,7 @@ pub mod startup;
 pub mod stranger;
 pub mod tcp_info;
 pub mod tee;
+pub mod timeline;
 pub mod tls;
 pub mod vector_reader;
 pub mod waits;
@@ -163,6 +164,7 @@ impl Stream {
     /// Puts a connected transport under watch.
     pub fn new(io: BoxIo, route: Route, socket: Option<Arc<socket2::Socket>>) -> Self {
         let (io, log) = Tee::new(io);
+        log.seen().timeline = timeline::open(&route);
         Self {
             io,
             log,

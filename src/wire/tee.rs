@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::timeline::Timeline;
 use super::waits::{Awaited, Wait};
 use super::{BoxIo, linger};
+use crate::report::Direction;
 
 /// How many of the peer's first bytes are kept.
 const KEPT: usize = 4096;
@@ -49,6 +51,8 @@ pub struct TeeSnapshot {
     /// peer's last words are still to be read, and under TLS 1.3 they may be
     /// the alert that explains it.
     pub write_error: Option<io::ErrorKind>,
+    /// Where what passes is recorded, under `-vv`.
+    pub timeline: Option<Arc<Timeline>>,
 }
 
 /// The shared memory of a [`Tee`].
@@ -61,6 +65,11 @@ impl TeeLog {
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Where what passes is recorded, under `-vv`.
+    pub fn timeline(&self) -> Option<Arc<Timeline>> {
+        self.seen().timeline.clone()
     }
 
     /// Notes that a step is over, and how long it had to wait for the peer.
@@ -111,6 +120,9 @@ impl Drop for Tee {
     fn drop(&mut self) {
         let open = {
             let seen = self.log.seen();
+            if let Some(timeline) = &seen.timeline {
+                timeline.end("closed here");
+            }
             let broken = seen.read_error.is_some() || seen.write_error.is_some();
             // One that never answered is not waited for.
             seen.received > 0 && !seen.closed && !broken
@@ -152,7 +164,13 @@ impl AsyncRead for Tee {
                 let new = &buf.filled()[before..];
                 if new.is_empty() {
                     seen.closed |= room > 0;
+                    if let Some(timeline) = seen.timeline.as_ref().filter(|_| room > 0) {
+                        timeline.end("closed by the peer");
+                    }
                 } else {
+                    if let Some(timeline) = &seen.timeline {
+                        timeline.bytes(Direction::Received, new);
+                    }
                     let now = Instant::now();
                     if let Some(before) = seen.last_write_at.max(seen.last_byte_at) {
                         let pause = now.saturating_duration_since(before);
@@ -168,7 +186,12 @@ impl AsyncRead for Tee {
                     seen.first_bytes.extend_from_slice(&new[..keep]);
                 }
             }
-            Err(error) => seen.read_error = Some(error.kind()),
+            Err(error) => {
+                seen.read_error = Some(error.kind());
+                if let Some(timeline) = &seen.timeline {
+                    timeline.broke(error.kind());
+                }
+            }
         }
         Poll::Ready(result)
     }
@@ -189,6 +212,9 @@ impl AsyncWrite for Tee {
             Ok(written) => {
                 seen.last_write_at = Some(Instant::now());
                 seen.sent += written as u64;
+                if let (Some(timeline), Some(bytes)) = (&seen.timeline, buf.get(..written)) {
+                    timeline.bytes(Direction::Sent, bytes);
+                }
                 written
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 
 #![allow(dead_code)]
 
+pub mod canary;
 pub mod snapshot;
 pub mod tables;
 pub mod transcript;

@@ -96,7 +96,7 @@ pub fn table(report: &Value) -> Result<String, String> {
 }
 
 /// A report as the program had it when it printed this JSON.
-fn rebuilt(settled: &Value) -> Result<Report, String> {
+pub fn rebuilt(settled: &Value) -> Result<Report, String> {
     fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
         serde_json::from_value(value.clone()).map_err(|error| format!("{value}: {error}"))
     }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::stats::{Account, wilson};
 use crate::cli::OutputArgs;
+use crate::redact;
 use crate::render::options::{self, Style};
 use crate::report::ms;
 use crate::system::System;
@@ -58,7 +59,7 @@ impl Show {
 
     /// Something worth a word.
     pub fn note(&self, words: &str) {
-        let words = text::clean(words);
+        let words = text::clean(&redact::active::line(words));
         match &self.face {
             StressScreen::Nothing => {}
             StressScreen::Lines { .. } => eprintln!("stress: {words}"),

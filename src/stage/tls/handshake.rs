@@ -79,6 +79,7 @@ pub(super) async fn shake(
         socket,
     } = stream;
     let received_before = log.seen().received;
+    tap.seen().timeline = log.timeline();
     let mut tls = SslStream::new(ssl, io)
         .map_err(|error| describe(classify::unclassified(&error), endpoint, &route))?;
     let outcome = ctx.until(limit, Pin::new(&mut tls).connect()).await;

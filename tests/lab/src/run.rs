@@ -29,6 +29,8 @@ pub struct Outcome {
     pub report: Value,
     /// The reference client's end, if one was asked.
     pub oracle: Option<Finished>,
+    /// What must not be shown in any form.
+    pub secrets: Vec<String>,
 }
 
 /// Runs a scenario and holds dbdoctor to it. The error is everything needed to see why.
@@ -51,9 +53,10 @@ pub fn verify(lab: &Lab, scenario: &Scenario, bin: &Path) -> Result<Outcome, Str
         run,
         report,
         oracle,
+        secrets: [&case.secrets[..], &[lab.password().to_owned()]].concat(),
     };
 
-    let problems = problems(lab, scenario, &case, &outcome, bin);
+    let problems = problems(scenario, &case, &outcome, bin);
     if problems.is_empty() {
         Ok(outcome)
     } else {
@@ -313,7 +316,6 @@ fn variable<'a>(case: &'a Case, name: &str) -> Option<&'a str> {
 }
 
 fn problems(
-    lab: &Lab,
     scenario: &Scenario,
     case: &Case,
     outcome: &Outcome,
@@ -369,8 +371,7 @@ fn problems(
             problems.push(format!("a finding {cause}"));
         }
     }
-    let own = case.secrets.iter().map(String::as_str);
-    for secret in own.chain([lab.password()]) {
+    for secret in &outcome.secrets {
         let shown = |form: &str| run.stdout.contains(form) || run.stderr.contains(form);
         if shown(secret) || shown(&percent(secret)) {
             problems.push(format!("a secret is shown: {secret}"));
@@ -402,6 +403,7 @@ fn describe(scenario: &Scenario, outcome: &Outcome, problems: &[String]) -> Stri
         run,
         report,
         oracle,
+        ..
     } = outcome;
     let mut text = format!("{} ({})\n", scenario.name, scenario.about);
     for problem in problems {

@@ -95,6 +95,7 @@ mod tcp_pasted;
 mod thresholds;
 mod through_driver;
 mod through_stack;
+mod timeline;
 mod tls;
 mod tunnel;
 mod tunnel_end;
@@ -104,6 +105,7 @@ use crate::case::Scenario;
 /// Every stage's name and scenarios.
 pub const STAGES: &[(&str, &[Scenario])] = &[
     ("healthy", healthy::SCENARIOS),
+    ("timeline", timeline::SCENARIOS),
     ("config", config::SCENARIOS),
     ("config", config_pasted::SCENARIOS),
     ("config", driver_scheme::SCENARIOS),
