@@ -16,6 +16,8 @@ mod commit;
 mod driver_parameters;
 #[path = "build/drivers.rs"]
 mod drivers;
+#[path = "build/evidence.rs"]
+mod evidence;
 #[path = "build/facts.rs"]
 mod facts;
 #[path = "build/key_forms.rs"]
@@ -72,7 +74,8 @@ const TOKENS: &str = "knowledge/tokens.tsv";
 /// The table of other drivers' parameters.
 const PARAMETERS: &str = "knowledge/driver-parameters.tsv";
 /// What drivers do, by subject: each table with its constants.
-const CLIENT: [ClientTable; 5] = [
+const CLIENT: [ClientTable; 6] = [
+    ("knowledge/evidence.tsv", "evidence.rs", evidence::generated),
     (
         "knowledge/certificates.toml",
         "certificates.rs",

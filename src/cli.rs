@@ -164,7 +164,8 @@ impl Command {
             Command::Sockets(args) => &args.output,
             Command::Explain(args) => &args.output,
             Command::Diff(args) => &args.output,
-            Command::Completions { .. } | Command::Man { .. } => return None,
+            Command::Tap(args) => &args.run.output,
+            Command::Completions { .. } | Command::Man { .. } | Command::Schema { .. } => return None,
         })
     }
 

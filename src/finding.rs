@@ -320,8 +320,19 @@ impl Finding {
         let others = self.fixes_of_its_own();
         let most = MOST_FIXES.max(others.len());
         let leading = self.texts.leading.iter().cloned();
-        let fixes = leading.chain(others).take(most);
-        fixes.map(Fix::typed).collect()
+        let mut fixes: Vec<Fix> = leading.chain(others).take(most).collect();
+        // The one that it was an alternative to is left out.
+        if let Some(first) = fixes.first_mut()
+            && let Some(rest) = first
+                .text
+                .strip_prefix("Or ")
+                .or(first.text.strip_prefix("Or, "))
+        {
+            let mut letters = rest.chars();
+            let capital = letters.next().into_iter().flat_map(char::to_uppercase);
+            first.text = capital.chain(letters).collect();
+        }
+        fixes.into_iter().map(Fix::typed).collect()
     }
 
     fn fixes_of_its_own(&self) -> Vec<Fix> {
@@ -784,6 +795,28 @@ mod tests {
         // A product's own fixes come after it, too.
         let instead = led.fix_instead([&ROW.fixes[2]]);
         assert_eq!(texts(&instead), ["Turn back", "Ask", "Wait"]);
+    }
+
+    #[test]
+    fn the_first_fix_is_no_alternative() {
+        static OTHER: Cause = Cause {
+            fixes: &[
+                fix("Open {window}."),
+                fix("Or open the door."),
+                fix("Or wait."),
+            ],
+            ..PLAIN
+        };
+        let texts = |finding: Finding| -> Vec<String> {
+            let fixes = finding.fixes().into_iter();
+            fixes.map(|fix| fix.text).collect()
+        };
+        let finding = Finding::new(&OTHER);
+        assert_eq!(texts(finding.clone()), ["Open the door.", "Or wait."]);
+        assert_eq!(
+            texts(finding.with("window", "it")),
+            ["Open it.", "Or open the door.", "Or wait."]
+        );
     }
 
     #[test]

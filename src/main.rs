@@ -60,7 +60,11 @@ fn run(args: &[OsString]) -> Exit {
     if let Some(output) = cli.command.output().filter(|output| output.redacts()) {
         dbdoctor::redact::active::begin(output.redact_salt.as_deref());
     }
-    if cli.command.output().is_some_and(|output| output.verbose > 1) {
+    if cli
+        .command
+        .output()
+        .is_some_and(|output| output.verbose > 1)
+    {
         dbdoctor::wire::timeline::begin();
     }
     if let Err(error) = dbdoctor::descriptors::provide() {

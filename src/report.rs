@@ -31,6 +31,17 @@ pub struct Presented {
     pub anchor: Option<X509>,
 }
 
+/// Why a stage has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// It does not apply to the target, or was not asked for.
+    Inapplicable,
+    /// The run was over before it.
+    NotRun,
+    /// It began, and what ended it belongs to another stage.
+    NotCompleted,
+}
+
 /// What one stage found.
 #[derive(Clone, Debug)]
 pub struct StageRecord {
@@ -40,6 +51,8 @@ pub struct StageRecord {
     pub status: Status,
     /// Why it did not run.
     pub reason: Option<String>,
+    /// What kind of reason that is.
+    pub skipped: Skipped,
     /// One line for people: what is so.
     pub summary: String,
     /// What was observed, by name.
@@ -63,6 +76,7 @@ impl StageRecord {
             stage,
             status: Status::Skip,
             reason: None,
+            skipped: Skipped::Inapplicable,
             summary: String::new(),
             facts: Map::new(),
             findings: Vec::new(),
@@ -130,11 +144,17 @@ impl StageRecord {
         self.settle();
     }
 
-    /// Marks the stage as not run; what was noted so far is kept.
+    /// Marks the stage as one that does not apply; what was noted so far is kept.
     pub fn skip(&mut self, reason: impl Into<String>) {
+        self.leave(Skipped::Inapplicable, reason);
+    }
+
+    /// Marks the stage as without a result; what was noted so far is kept.
+    pub fn leave(&mut self, skipped: Skipped, reason: impl Into<String>) {
         self.begun = None;
         self.ended = None;
         self.status = Status::Skip;
+        self.skipped = skipped;
         self.reason = Some(reason.into());
     }
 
@@ -272,7 +292,7 @@ impl Report {
         self.interrupted = interrupted;
         for record in &mut self.stages {
             if record.has_run() && record.ended.is_none() {
-                record.skip("interrupted while running");
+                record.leave(Skipped::NotCompleted, "interrupted while running");
             }
             record.settle();
         }
@@ -283,11 +303,13 @@ impl Report {
             .map(|record| record.stage);
         for record in &mut self.stages {
             if !record.has_run() && record.reason.is_none() {
-                record.skip(match blocker {
-                    Some(stage) => format!("not run: {stage} failed"),
-                    None if interrupted => "not run: interrupted".to_owned(),
-                    None => "not requested".to_owned(),
-                });
+                match blocker {
+                    Some(stage) => {
+                        record.leave(Skipped::NotRun, format!("not run: {stage} failed"));
+                    }
+                    None if interrupted => record.leave(Skipped::NotRun, "not run: interrupted"),
+                    None => record.skip("not requested"),
+                }
             }
         }
         self.took = self.started.elapsed();

@@ -99,6 +99,7 @@ fn report(command: &'static str, passed: &[(Stage, &str, u64)]) -> Report {
         let took = Duration::from_micros(*micros);
         let record = report.stage(*stage);
         record.summary = (*summary).to_owned();
+        record.fact("observed", true);
         record.ran(at, took);
         at += took;
     }
@@ -320,4 +321,213 @@ fn the_table_leads_with_the_verdict_of_the_json() {
     assert!(failing[0].contains(cause), "{page}");
     assert!(failing[1].contains("ssh.auth.publickey"), "{page}");
     assert!(failing[2].contains(cause), "{page}");
+}
+
+/// The committed table of every scenario shows its outcome on the first screen: the whole
+/// of a healthy run, and the cause of any other.
+#[test]
+fn the_outcome_is_on_the_first_screen() {
+    const SCREEN: usize = 24;
+    let mut files = Vec::new();
+    for folder in std::fs::read_dir(common::root().join("tests/snapshots")).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            files.push(file.unwrap().path());
+        }
+    }
+    assert!(files.len() > 300, "{} tables", files.len());
+    for file in files {
+        let name = file.display();
+        let table = std::fs::read_to_string(&file).unwrap();
+        // Other widths, and what was asked for with -v or `config`.
+        if file.to_string_lossy().contains("render/") {
+            continue;
+        }
+        let lines: Vec<&str> = table.lines().collect();
+        let begins = |sign: &str| lines.iter().position(|line| line.starts_with(sign));
+        let outcome = match begins("✗ ").or(begins("! ")) {
+            // The sentence stands beside the code or below it.
+            Some(at) => at + 2,
+            None => lines.len(),
+        };
+        assert!(outcome <= SCREEN, "{name}: {outcome} lines\n{table}");
+    }
+}
+
+fn settled(stage: Stage, facts: serde_json::Value) -> Report {
+    let mut report = report("check", &[(stage, "as follows", 1_000)]);
+    let record = report.stage(stage);
+    for (name, value) in facts.as_object().unwrap() {
+        record.fact(name, value.clone());
+    }
+    report.stage(Stage::Idle).reason = Some("not requested".to_owned());
+    report.finish(false);
+    report.took = Duration::from_millis(1);
+    report
+}
+
+fn styles() -> [(&'static str, Style); 3] {
+    let ascii = Style {
+        utf8: false,
+        ..plain(80)
+    };
+    [("80", plain(80)), ("50", plain(50)), ("ascii", ascii)]
+}
+
+#[test]
+fn latencies_are_histograms() {
+    let row = |buckets: &[(f64, u32)], p50: f64, max: f64| {
+        let buckets: Vec<_> = (buckets.iter())
+            .map(|(bound, count)| json!({"le_ms": bound, "count": count}))
+            .collect();
+        json!({"p50": p50, "p90": max, "p99": max, "max": max, "buckets": buckets})
+    };
+    let facts = json!({
+        "latency_ms": {
+            "auth": row(&[(39.811, 12), (50.119, 5), (630.957, 1)], 38.2, 612.0),
+            "dns": row(&[(0.01, 18)], 0.01, 0.01),
+            "tcp": row(&[(0.2, 2), (0.251, 16)], 0.24, 0.25),
+            "total": row(&[(50.119, 14), (63.096, 3), (630.957, 1)], 41.0, 621.0),
+        },
+        "by_address": {
+            "10.0.4.7:5432": {"attempts": 10, "succeeded": 10},
+            "10.0.4.8:5432": {"attempts": 10, "succeeded": 8},
+        },
+    });
+    let report = settled(Stage::Stress, facts);
+    for (name, style) in styles() {
+        snapshot(&format!("stress-{name}"), &table::render(&report, &style));
+    }
+}
+
+#[test]
+fn the_idle_test_is_a_timeline() {
+    let rung = |silence: u32, outcome: &str| json!({"silence_ms": silence * 1_000, "outcome": outcome, "detail": null});
+    let facts = json!({
+        "rungs": [
+            rung(45, "survived"), rung(90, "survived"), rung(180, "survived"),
+            rung(240, "dropped"), rung(300, "unclear"), rung(360, "dropped"),
+        ],
+        "threshold": {"survived_ms": 180_000, "dropped_ms": 240_000},
+        "configured": {"silence_ms": 360_000, "outcome": "survived"},
+        "keepalive_helps": true,
+        "heartbeat_helps": false,
+    });
+    let report = settled(Stage::Idle, facts);
+    for (name, style) in styles() {
+        snapshot(&format!("idle-{name}"), &table::render(&report, &style));
+    }
+}
+
+#[test]
+fn addresses_and_name_servers_stand_side_by_side() {
+    let mut report = settled(
+        Stage::Tcp,
+        json!({"addresses": [
+            {"address": "10.0.4.7:5432", "outcome": "timeout", "ms": 5_000, "errno": null},
+            {"address": "[fd00::7]:5432", "outcome": "refused", "ms": 1, "errno": "ECONNREFUSED"},
+            {"address": "10.0.4.8:5432", "outcome": "open", "ms": 1.2, "errno": null},
+            {"address": "10.0.4.9:5432", "outcome": "unknown", "ms": null, "errno": null},
+        ]}),
+    );
+    let began = report.started;
+    let record = report.stage(Stage::Dns);
+    record.reason = None;
+    record.summary = "db.corp.test → 10.0.4.7, 10.0.4.8".to_owned();
+    record.fact(
+        "lookups",
+        json!([{"name_servers": [
+            {"server": "10.0.0.2", "outcome": "addresses", "addresses": ["10.0.4.7", "10.0.4.8"]},
+            {"server": "10.0.0.3", "outcome": "NXDOMAIN", "addresses": []},
+        ]}]),
+    );
+    record.ran(began, Duration::from_millis(1));
+    for (name, style) in styles() {
+        snapshot(&format!("several-{name}"), &table::render(&report, &style));
+    }
+}
+
+/// A stage that does not apply, and one that observed nothing, have no row; those after a
+/// failure share one.
+#[test]
+fn rows_that_say_nothing_are_left_out() {
+    let mut report = report(
+        "check",
+        &[
+            (Stage::Config, "host from TARGET", 400),
+            (Stage::Tcp, "open", 100),
+        ],
+    );
+    report.target.ssh.clear();
+    let began = report.started;
+    let record = report.stage(Stage::Dns);
+    record.summary = "IP address given, no lookup needed".to_owned();
+    record.ran(began, Duration::from_millis(1));
+    for stage in [Stage::Key, Stage::Ssh, Stage::Tunnel] {
+        report.stage(stage).skip("no SSH tunnel configured");
+    }
+    report.stage(Stage::Idle).skip("not requested");
+    let record = report.stage(Stage::Protocol);
+    record.begin();
+    record.end(Some(Finding::new(&tls::UNSUPPORTED)));
+    report.finish(false);
+    let rows = |style: &Style| -> Vec<String> {
+        let table = table::render(&report, style);
+        let rows = table.lines().skip(2).take_while(|line| !line.is_empty());
+        rows.filter_map(|row| row.split_whitespace().nth(1).map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(rows(&plain(80)), ["config", "tcp", "protocol", "tls,"]);
+    assert!(table::render(&report, &plain(80)).contains("  · tls, auth, server  not run\n"));
+    let verbose = Style {
+        verbosity: Verbosity::Verbose,
+        ..plain(80)
+    };
+    let all = table::render(&report, &verbose);
+    for words in [
+        "no SSH tunnel configured",
+        "no lookup needed",
+        "not requested",
+    ] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+}
+
+/// A warning of another stage does not stand before the failure, and is told in brief.
+#[test]
+fn a_failing_run_begins_with_its_cause() {
+    let table = table::render(&expired(), &plain(80));
+    let at = |words: &str| {
+        table
+            .find(words)
+            .unwrap_or_else(|| panic!("{words}: {table}"))
+    };
+    assert!(at("✗ tls.cert.expired") < at("! config.passfile.nomatch"));
+    assert_eq!(table.matches("Details").count(), 1, "{table}");
+    let all = Style {
+        verbosity: Verbosity::Verbose,
+        ..plain(80)
+    };
+    assert_eq!(
+        table::render(&expired(), &all).matches("Details").count(),
+        2
+    );
+}
+
+/// No colour that cannot be read on a white or on a black background.
+#[test]
+fn colours_suit_every_background() {
+    let style = Style {
+        color: true,
+        ..plain(80)
+    };
+    for report in [expired(), healthy()] {
+        let text = table::render(&report, &style);
+        for escape in text.split("\x1b[").skip(1) {
+            let code = escape.split('m').next().unwrap_or_default();
+            assert!(
+                ["0", "1", "2", "31", "32", "35"].contains(&code),
+                "{code}: {text}"
+            );
+        }
+    }
 }

@@ -326,6 +326,9 @@ async fn look(
 ) -> Result<RunOutcome, NotApplicable> {
     let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= job.until).collect();
     let mut report = Report::new(job.command, &stages, host_kind::detect(around));
+    if job.until == Stage::Idle && job.idle.is_none() {
+        report.stage(Stage::Idle).skip("not requested");
+    }
     let mut progress = progress(&job.run.output, around);
     let outcome = tokio::select! {
         outcome = stages_of(job, settled, &mut report, around, progress.as_mut()) => Some(outcome),

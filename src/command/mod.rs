@@ -78,8 +78,8 @@ impl From<Exit> for std::process::ExitCode {
 /// Says what is wrong with the command line. The caller must not put an
 /// argument's value into `why`: it may be a secret.
 pub fn usage(why: &str) -> Exit {
-    let why = crate::redact::active::line(&crate::invocation::as_typed(why));
-    let why = crate::text::clean(&why);
+    let why = crate::invocation::as_typed(why);
+    let why = crate::text::clean(&crate::redact::active::line(&why));
     eprintln!("dbdoctor: {why}");
     plugin::tell(&why);
     Exit::Usage

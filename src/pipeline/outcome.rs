@@ -4,7 +4,7 @@
 use crate::cause::{self, family};
 use crate::config::{Endpoint, SslMode};
 use crate::finding::Finding;
-use crate::report::{Stage, StageRecord};
+use crate::report::{Skipped, Stage, StageRecord};
 use crate::stage::protocol::Attempt;
 use crate::stage::{Verdict, auth};
 
@@ -185,7 +185,9 @@ impl Run<'_> {
         if stage != first.stage && self.report.stage(first.stage).has_run() {
             // The stage that saw it proved nothing of its own.
             let why = format!("not completed: {stage} failed");
-            self.report.stage(first.stage).skip(why);
+            self.report
+                .stage(first.stage)
+                .leave(Skipped::NotCompleted, why);
         }
         let record = self.report.stage(stage);
         record.begin();

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde_json::Value;
+
 use super::Redactor;
 use crate::report::{Report, StageRecord, TargetReport};
 use crate::system::System;
@@ -52,5 +54,17 @@ pub fn line(text: &str) -> Cow<'_, str> {
     match redactor() {
         Some(mut redactor) => Cow::Owned(redactor.text(text)),
         None => Cow::Borrowed(text),
+    }
+}
+
+/// Facts that are told while a run goes on, as they may be shown. Names that they hold are
+/// known from then on.
+pub fn facts(facts: Value) -> Value {
+    match (redactor(), facts) {
+        (Some(mut redactor), Value::Object(facts)) => {
+            facts.iter().for_each(|(name, value)| redactor.learn(name, value));
+            Value::Object(redactor.map(&facts))
+        }
+        (_, facts) => facts,
     }
 }

@@ -79,6 +79,7 @@ impl Redactor {
             environment: report.environment.clone(),
             target: serde_json::from_value(target).unwrap_or_default(),
             stages: report.stages.iter().map(|it| self.stage(it)).collect(),
+            thresholds: report.thresholds,
             wire: report.wire.as_ref().map(|wire| self.wire(wire)),
         }
     }

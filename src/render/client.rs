@@ -3,12 +3,25 @@
 
 use serde_json::{Map, Value};
 
-use super::layout::{Ink, Page, pad, plain, width};
+use super::layout::{Ink, Page, mark, pad, plain, width};
 use super::options::Style;
-use super::table::mark;
 use crate::finding::Status;
-use crate::report::{Report, Stage};
+use crate::report::{Report, Stage, StageRecord};
 use crate::text::escaped;
+
+/// The sign of the stage's row: it shows no pass where a driver does not connect, and the
+/// failing stage has the cross.
+pub fn status(report: &Report, record: &StageRecord) -> Status {
+    let drivers = record.facts.get("drivers").and_then(Value::as_array);
+    let fails = match drivers {
+        Some(drivers) => drivers.iter().any(|row| text(row, "status") == "fail"),
+        None => record.facts.contains_key("psql") && report.verdict().status == Status::Fail,
+    };
+    match (record.status, fails) {
+        (Status::Pass, true) => Status::Skip,
+        (status, _) => status,
+    }
+}
 
 /// The rows, where there are any. `settings` asks for the fate of each parameter too.
 pub fn write(page: &mut Page, report: &Report, settings: bool, style: &Style) {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::findings::section;
+use super::layout::mark;
 use super::layout::{Ink, Page};
 use super::options::{Style, Verbosity};
-use super::table::{mark, section};
 use crate::diff::{Diff, Difference, Part, Side};
 use crate::finding::Status;
 use crate::render::evidence;

@@ -1,8 +1,8 @@
 //! The output of `explain` as text: a cause's page, the catalogue, matches.
 
+use super::findings::{section, write_fixes};
 use super::layout::{Ink, Page, pad, width};
 use super::options::{Style, Verbosity};
-use super::table::{section, write_fixes};
 use crate::cause::{self, Severity};
 use crate::config::host_port;
 use crate::explain::{Count, Explanation, Match, Phase, Values};

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::AbortHandle;
 
+use super::layout::wrap;
 use super::options::{self, Style};
 use crate::cli::OutputArgs;
 use crate::idle::{Event, format_duration};
@@ -18,6 +19,8 @@ use crate::text;
 
 /// The time between two frames; the time left is shown in seconds.
 const FRAME: Duration = Duration::from_millis(500);
+/// Below this width the lines have no bars.
+const BARS_BESIDE: usize = 76;
 /// The steps of a full bar.
 const STEPS: u64 = 1_000;
 
@@ -119,6 +122,7 @@ struct Bars {
     look: ProgressStyle,
     marks: Marks,
     know: String,
+    width: usize,
 }
 
 /// One connection's line.
@@ -157,7 +161,10 @@ impl IdleScreen {
         };
         head.set_style(plain("{msg}"));
         let wide = (style.width / 3).clamp(10, 32);
-        let look = plain(&format!("  {{prefix:28!}} {{bar:{wide}}} {{msg}}"));
+        let look = match style.width {
+            ..BARS_BESIDE => plain("  {prefix:26!} {msg}"),
+            _ => plain(&format!("  {{prefix:28!}} {{bar:{wide}}} {{msg}}")),
+        };
         let bars = Arc::new(Mutex::new(Bars {
             all,
             head,
@@ -165,6 +172,7 @@ impl IdleScreen {
             look: look.progress_chars(marks.fill),
             marks,
             know: "no results yet".to_owned(),
+            width: style.width,
         }));
         let shared = Arc::clone(&bars);
         let ticker = tokio::spawn(async move {
@@ -232,11 +240,12 @@ impl Bars {
         let left = last
             .map(|last| last.saturating_duration_since(now))
             .unwrap_or_default();
-        self.head.set_message(format!(
+        let head = format!(
             "Idle test: {} left; so far: {} (Ctrl-C stops and reports)",
             seconds(left),
             self.know
-        ));
+        );
+        self.head.set_message(wrap(&head, self.width).join("\n"));
         for line in self.lines.values() {
             line.place();
             let left = line.until.saturating_duration_since(now);

@@ -100,6 +100,33 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Phrases one after another, each on one line where it fits on one.
+    pub fn phrases(&mut self, indent: usize, separator: &str, phrases: &[String]) {
+        let blanks = " ".repeat(indent);
+        let room = self.style.width.saturating_sub(indent);
+        let mut line = String::new();
+        for (n, phrase) in phrases.iter().enumerate() {
+            let last = n + 1 == phrases.len();
+            let phrase = plain(phrase, self.style);
+            let phrase = match last {
+                true => phrase.into_owned(),
+                false => format!("{phrase}{}", separator.trim_end()),
+            };
+            let alone = width(&phrase);
+            if line.is_empty() {
+                line = phrase;
+            } else if width(&line) + 1 + alone <= room || alone > room {
+                line = format!("{line} {phrase}");
+            } else {
+                self.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, &line);
+                line = phrase;
+            }
+        }
+        if !line.is_empty() {
+            self.paragraph(&[(Ink::Plain, &blanks)], Ink::Plain, &line);
+        }
+    }
+
     /// Text that was laid out with room on its left, with a label in that room.
     pub fn beside(&mut self, label: &str, ink: Ink, text: &str) {
         let indent = text.len() - text.trim_start_matches(' ').len();
@@ -123,13 +150,27 @@ impl<'a> Page<'a> {
         match ink {
             Ink::Plain => text.normal(),
             Ink::Pass => text.green(),
-            Ink::Warn => text.yellow(),
+            // Yellow and cyan cannot be read on white, nor blue on black.
+            Ink::Warn => text.magenta(),
             Ink::Fail => text.red(),
             Ink::Faint => text.dimmed(),
-            Ink::Strong => text.bold(),
-            Ink::Command => text.cyan(),
+            Ink::Strong | Ink::Command => text.bold(),
         }
         .to_string()
+    }
+}
+
+/// The sign of a status.
+pub fn mark(status: Status, style: &Style) -> &'static str {
+    match (status, style.utf8) {
+        (Status::Pass, true) => "✓",
+        (Status::Warn, true) => "!",
+        (Status::Fail, true) => "✗",
+        (Status::Skip, true) => "·",
+        (Status::Pass, false) => "ok",
+        (Status::Warn, false) => "! ",
+        (Status::Fail, false) => "X ",
+        (Status::Skip, false) => "- ",
     }
 }
 

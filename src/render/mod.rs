@@ -1,9 +1,11 @@
 //! Reports as bytes: one file per form, and what they share.
 
+mod charts;
 mod client;
 pub mod diff;
 pub mod evidence;
 pub mod explain;
+mod findings;
 mod github;
 pub mod idle_progress;
 pub mod json;
@@ -15,6 +17,7 @@ pub mod options;
 pub mod progress;
 mod prometheus;
 pub mod settings;
+pub mod stages;
 pub mod table;
 mod timeline;
 pub mod told;

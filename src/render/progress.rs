@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::layout::{Ink, Page, pad};
 use super::options::{Style, Verbosity};
-use super::table::{self, Columns};
+use super::stages::{self, Columns};
 use crate::progress::{self, Progress};
 use crate::redact;
 use crate::report::{Stage, StageRecord};
@@ -170,7 +170,7 @@ impl Screen {
         let columns = Columns::of(&self.ended, style);
         let mut page = Page::new(style);
         for record in &self.ended {
-            table::stage(&mut page, record, &columns, 1, style);
+            stages::row(&mut page, record, record.status, &columns, 1, style);
         }
         if let Some((stage, since)) = self.running {
             let signs: &[&str] = match style.utf8 {

@@ -13,7 +13,7 @@ use dbdoctor::cause::{self, Cause, FixRow};
 use dbdoctor::finding::{Finding, Fix, Status};
 use dbdoctor::render::options::{Style, Verbosity};
 use dbdoctor::render::table;
-use dbdoctor::report::{Report, Stage, StageRecord};
+use dbdoctor::report::{Report, Skipped, Stage, StageRecord};
 use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 
@@ -83,14 +83,19 @@ pub fn relocated(report: &Value) -> Value {
 
 /// The table of a JSON report.
 pub fn table(report: &Value) -> Result<String, String> {
-    let report = rebuilt(report)?;
     let style = Style {
         width: 80,
         utf8: true,
         color: false,
         verbosity: Verbosity::Normal,
     };
-    let text = table::render(&report, &style);
+    table_in(report, &style)
+}
+
+/// The table of a JSON report in some style.
+pub fn table_in(report: &Value, style: &Style) -> Result<String, String> {
+    let report = rebuilt(report)?;
+    let text = table::render(&report, style);
     let lines = text.lines().map(str::trim_end);
     Ok(lines.map(|line| format!("{line}\n")).collect())
 }
@@ -111,6 +116,12 @@ pub fn rebuilt(settled: &Value) -> Result<Report, String> {
         }
         record.status = read::<Status>(&stage["status"])?;
         record.reason = read(&stage["reason"])?;
+        record.skipped = match record.reason.as_deref().unwrap_or_default() {
+            reason if reason.starts_with("not run: ") => Skipped::NotRun,
+            reason if reason.starts_with("not completed: ") => Skipped::NotCompleted,
+            "interrupted while running" => Skipped::NotCompleted,
+            _ => Skipped::Inapplicable,
+        };
         record.summary = read::<Option<String>>(&stage["summary"])?.unwrap_or_default();
         record.facts = read(&stage["facts"])?;
         for found in stage["findings"].as_array().into_iter().flatten() {

@@ -11,6 +11,7 @@ use super::servers::{Identity, Servers};
 use crate::cause::{self, auth, family, server};
 use crate::command::crash_loop::Generation;
 use crate::finding::Finding;
+use crate::render::stages::time_of_ms;
 use crate::report::{Stage, StageRecord, ms};
 
 /// One attempt, reduced to what is counted.
@@ -103,7 +104,9 @@ impl Account {
         let interval = format!("{:.0} to {:.0} %", low * 100.0, high * 100.0);
         record.summary = match self.typical() {
             Some((half, most)) => format!(
-                "{passed} of {of} attempts passed ({interval}), median {half:.0} ms, maximum {most:.0} ms"
+                "{passed} of {of} attempts passed ({interval}), median {}, maximum {}",
+                time_of_ms(half),
+                time_of_ms(most),
             ),
             None => format!("{passed} of {of} attempts passed ({interval})"),
         };
@@ -366,11 +369,32 @@ fn latencies<'a>(samples: impl Iterator<Item = &'a Sample>) -> Value {
         .map(|(name, mut times)| {
             times.sort_unstable();
             let at = |part| percentile(&times, part).map(ms);
-            let row = json!({"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1.0)});
+            let row = json!({
+                "p50": at(0.5),
+                "p90": at(0.9),
+                "p99": at(0.99),
+                "max": at(1.0),
+                "buckets": buckets(&times),
+            });
             (name.to_owned(), row)
         })
         .collect();
     Value::Object(rows)
+}
+
+/// How many took how long, in ten steps to each power of ten; `le_ms` is the upper bound.
+/// What took less than 10 µs counts as 10 µs.
+fn buckets(times: &[Duration]) -> Value {
+    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
+    for time in times {
+        let step = (ms(*time).max(0.01).log10() * 10.0).ceil();
+        *counts.entry(step as i32).or_default() += 1;
+    }
+    let bucket = |(step, count): (i32, usize)| {
+        let bound = 10f64.powf(f64::from(step) / 10.0);
+        json!({"le_ms": (bound * 1e3).round() / 1e3, "count": count})
+    };
+    counts.into_iter().map(bucket).collect()
 }
 
 /// The least value that at least this part of all does not exceed (the

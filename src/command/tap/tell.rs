@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::redact;
 use crate::report::ms;
 use crate::tap::record::Record;
 use crate::tap::watch::{Happening, Tell};
@@ -63,11 +64,16 @@ impl Teller {
         words: &str,
         values: Option<serde_json::Value>,
     ) {
+        // First, since the words may hold names that only the values tell apart.
+        let values = values.map(redact::active::facts);
+        let words = &*redact::active::line(words);
+        let client = record.map(|record| record.client.to_string());
+        let client = client.as_deref().map(redact::active::line);
         let line = match (self.as_json, record) {
             (true, record) => json!({
                 "at_ms": ms(self.began.elapsed()),
                 "connection": record.map(|record| record.number),
-                "client": record.map(|record| record.client.to_string()),
+                "client": client,
                 "event": name,
                 "text": text::clean(words),
                 "values": values,

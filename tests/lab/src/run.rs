@@ -315,12 +315,7 @@ fn variable<'a>(case: &'a Case, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-fn problems(
-    scenario: &Scenario,
-    case: &Case,
-    outcome: &Outcome,
-    bin: &Path,
-) -> Vec<String> {
+fn problems(scenario: &Scenario, case: &Case, outcome: &Outcome, bin: &Path) -> Vec<String> {
     let mut problems = Vec::new();
     let Outcome {
         run,
