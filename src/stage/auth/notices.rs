@@ -27,12 +27,17 @@ pub fn note(record: &mut StageRecord, notices: &[ServerError], weak: bool, s: &L
     let mut seen: Vec<&ServerError> = Vec::new();
     for notice in notices.iter().filter(|notice| is_warning(notice)) {
         let told = seen.iter().any(|other| other.message == notice.message);
-        let cause = cause(notice);
-        if told || (weak && cause == &auth::METHOD_WEAK) || seen.len() == MOST_FINDINGS {
-            continue;
+        if !(told || weak && cause(notice) == &auth::METHOD_WEAK) {
+            seen.push(notice);
         }
-        seen.push(notice);
-        record.warn(finding(cause, notice, s));
+    }
+    let further = seen.len().saturating_sub(MOST_FINDINGS);
+    seen.truncate(MOST_FINDINGS);
+    for (n, notice) in seen.iter().enumerate() {
+        let is_last = n + 1 == seen.len();
+        let further = (is_last && further > 0).then_some(further);
+        let finding = finding(cause(notice), notice, s);
+        record.warn(finding.with("further_warnings", further));
     }
 }
 
