@@ -129,9 +129,9 @@ pub fn explain(
 ) -> Finding {
     let by_library = || form::said(driver, fared).filter(|_| failed.cause.is_of(family::TLS_CERT));
     let text = by_library().or_else(|| text_of(driver, &failed, fared.target.as_ref()));
-    let problem = text
-        .clone()
-        .unwrap_or_else(|| failed.summary().trim_end_matches('.').to_owned());
+    // It stands in a sentence.
+    let problem = text.clone().unwrap_or_else(|| failed.summary());
+    let problem = problem.trim_end_matches('.').to_owned();
     let psql_said = said_of_psql(psql);
     let before_tls = failed.cause == &tls::UNSUPPORTED || failed.cause == &tls::CHANNEL_BINDING;
     if failed.cause.is_of(family::TLS) && driver.connector == Some("no-tls") && !before_tls {
@@ -226,11 +226,11 @@ fn refused_parameter(finding: Finding, driver: Driver, fared: &Fared) -> Finding
     }
 }
 
-/// The fix in the driver's own spelling, before the page's.
+/// The page's general fix in the driver's own spelling, where it has one.
 pub fn cured(finding: Finding, driver: Driver) -> Finding {
     let cure = Profile::row(driver.profile.cures, finding.cause.code);
     match cure.and_then(|cure| finding.filled_text(cure)) {
-        Some(cure) => finding.fix(cure, None),
+        Some(cure) => finding.word("cure", cure),
         None => finding,
     }
 }

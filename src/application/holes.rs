@@ -62,11 +62,23 @@ fn unverified(driver: Driver, fared: &Fared, psql: &Fared) -> Option<Finding> {
     if !less || local {
         return None;
     }
-    let verified = match (encrypted, demands, chain) {
-        (false, ..) => "nothing, and encrypts nothing,",
-        (_, false, _) => "nothing, and does not insist on TLS,",
-        (_, _, true) => "the chain and not the name",
-        _ => "nothing",
+    let (verified, instead) = match (encrypted, demands, chain) {
+        (false, ..) => (
+            "nothing, and encrypts nothing",
+            "connects without TLS and verifies nothing,",
+        ),
+        (_, false, _) => (
+            "nothing, and does not insist on TLS",
+            "does not insist on TLS and verifies no certificate,",
+        ),
+        (_, _, true) => (
+            "the chain and not the name",
+            "does not check that the server's certificate is for its host name,",
+        ),
+        _ => (
+            "nothing",
+            "encrypts, but accepts any certificate of the server,",
+        ),
     };
     let words = match (written.as_str(), meant.1) {
         ("require", true) => "sslmode=require with a root certificate file".to_owned(),
@@ -76,6 +88,7 @@ fn unverified(driver: Driver, fared: &Fared, psql: &Fared) -> Option<Finding> {
         Finding::new(&codes::TLS_UNVERIFIED)
             .with("driver", driver.to_string())
             .with("verified", verified)
+            .word("instead", instead)
             .with("written", words)
             .word("psql", said_of_psql(psql)),
     )
