@@ -34,8 +34,7 @@ pub fn note(record: &mut StageRecord, notices: &[ServerError], weak: bool, s: &L
     let further = seen.len().saturating_sub(MOST_FINDINGS);
     seen.truncate(MOST_FINDINGS);
     for (n, notice) in seen.iter().enumerate() {
-        let is_last = n + 1 == seen.len();
-        let further = (is_last && further > 0).then_some(further);
+        let further = (n == 0 && further > 0).then_some(further);
         let finding = finding(cause(notice), notice, s);
         record.warn(finding.with("further_warnings", further));
     }

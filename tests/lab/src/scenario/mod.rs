@@ -179,6 +179,7 @@ pub const STAGES: &[(&str, &[Scenario])] = &[
     ("server", server::read_only::SCENARIOS),
     ("server", server::refusals::SCENARIOS),
     ("server", server::notices::SCENARIOS),
+    ("server", server::notices_many::SCENARIOS),
     ("server", server::superuser::SCENARIOS),
     ("server", replication::SCENARIOS),
     ("server-spoken", server::spoken::SPOKEN),

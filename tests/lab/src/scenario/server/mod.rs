@@ -1,6 +1,7 @@
 //! Servers that take no sessions now, or are of the wrong kind.
 
 pub mod notices;
+pub mod notices_many;
 pub mod pasted;
 pub mod read_only;
 pub mod refusals;

@@ -55,7 +55,11 @@ fn role_setting(lab: &Lab, sql: &[&str], parameter: &'static str) -> Result<Case
 }
 
 /// A notice with file and routine.
-fn fields<'a>(severity: &'a str, code: &'a str, message: &'a str) -> [(char, &'a str); 8] {
+pub(super) fn fields<'a>(
+    severity: &'a str,
+    code: &'a str,
+    message: &'a str,
+) -> [(char, &'a str); 8] {
     [
         ('S', severity),
         ('V', severity),
