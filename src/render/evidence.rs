@@ -92,6 +92,7 @@ pub fn in_words(finding: &Finding, known: &str, drawn: &[&str], fixes: &[Fix]) -
             break;
         }
         let bare = phrase(value, label(name).1);
+        let bare = bare.trim_end_matches('.').to_owned();
         let long = bare.chars().count() >= LONG;
         let is_known = is_in(&bare, known)
             || long && told.contains(&bare)

@@ -1,5 +1,5 @@
 //! The findings: the one that decides first, then what else fails, then the warnings. Where
-//! another stage fails, a warning is told in brief.
+//! another stage fails, and of a cause that was told, a warning is in brief.
 
 use serde_json::Value;
 
@@ -19,13 +19,17 @@ const LABELS_BESIDE: usize = 60;
 pub fn write(page: &mut Page, report: &Report, style: &Style) -> bool {
     let verdict = report.verdict();
     let subject = settings::subject(&report.target).unwrap_or_default();
-    let in_brief = |stage: Stage, finding: &Finding| {
-        verdict.status == Status::Fail
-            && finding.status != Status::Fail
-            && verdict.stage != Some(stage)
+    let all = ordered(report, &verdict);
+    let in_brief = |at: usize, (stage, finding): &(Stage, Finding)| {
+        let elsewhere = verdict.status == Status::Fail && verdict.stage != Some(*stage);
+        let again = all
+            .iter()
+            .take(at)
+            .any(|(_, one)| one.cause == finding.cause);
+        finding.status != Status::Fail
+            && (elsewhere || again)
             && style.verbosity < Verbosity::Verbose
     };
-    let all = ordered(report, &verdict);
     let reasons = all.first().and_then(|(_, own)| own.evidence.get("led_by"));
     let reasons = reasons.and_then(Value::as_array).map(Vec::as_slice);
     let is_told = |one: &Finding| {
@@ -34,9 +38,9 @@ pub fn write(page: &mut Page, report: &Report, style: &Style) -> bool {
     };
     let mut told: Vec<Fix> = Vec::new();
     let mut in_full = 0;
-    for (stage, one) in &all {
+    for (at, (stage, one)) in all.iter().enumerate() {
         let fixes = one.fixes();
-        if !in_brief(*stage, one) {
+        if !in_brief(at, &all[at]) {
             page.gap();
             let drawn = report.find(*stage).map(charts::drawn).unwrap_or_default();
             finding(page, one, &subject, &drawn, style);

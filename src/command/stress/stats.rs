@@ -521,4 +521,19 @@ pub mod tests {
         account.samples.push(sample(1, None, "a"));
         assert!(account.refused_logins(3).is_none());
     }
+
+    #[test]
+    fn buckets_count_every_attempt_on_a_scale_of_tenths() {
+        let times = [0.001, 39.0, 40.0, 41.0, 50.0, 1_000.0];
+        let times = times.map(|ms| Duration::from_secs_f64(ms / 1e3));
+        assert_eq!(
+            buckets(&times),
+            json!([
+                {"le_ms": 0.01, "count": 1},
+                {"le_ms": 39.811, "count": 1},
+                {"le_ms": 50.119, "count": 3},
+                {"le_ms": 1_000.0, "count": 1},
+            ])
+        );
+    }
 }
