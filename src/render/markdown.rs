@@ -189,7 +189,7 @@ fn code(code: &str) -> String {
 }
 
 fn milliseconds(ms: f64) -> String {
-    table::time(Duration::from_secs_f64(ms.max(0.0) / 1e3))
+    stages::time(Duration::from_secs_f64(ms.max(0.0) / 1e3))
 }
 
 /// Any text as text on one line. A comment, which shows as nothing and is not
