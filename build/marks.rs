@@ -84,7 +84,7 @@ struct Row {
     application: Option<String>,
     statements: Option<String>,
     scram_user: Option<ScramUser>,
-    stack: Option<String>,
+    stacks: Option<Vec<String>>,
     direct: Option<bool>,
     gss: Option<bool>,
     falls_back: Option<bool>,
@@ -109,7 +109,7 @@ struct Client {
     application: Option<String>,
     statements: Option<String>,
     scram_user: Option<ScramUser>,
-    stack: Option<String>,
+    stacks: List<String>,
     direct: bool,
     gss: bool,
     falls_back: bool,
@@ -141,7 +141,7 @@ pub fn generated(table: &str) -> Result<String, String> {
         }
         let client = flattened(row.clone(), base)?;
         let known = |id: &String| table.stack.iter().any(|stack| stack.id == *id);
-        if client.stack.as_ref().is_some_and(|id| !known(id)) {
+        if !client.stacks.0.iter().all(known) {
             return Err(format!("{}: no such stack", row.name));
         }
         clients.push(client);
@@ -167,7 +167,11 @@ fn flattened(row: Row, base: &Row) -> Result<Client, String> {
         application: row.application,
         statements: row.statements.or_else(|| base.statements.clone()),
         scram_user: row.scram_user.or(base.scram_user),
-        stack: row.stack.or_else(|| base.stack.clone()),
+        stacks: List(
+            row.stacks
+                .or_else(|| base.stacks.clone())
+                .unwrap_or_default(),
+        ),
         direct: flag(row.direct, base.direct, false),
         gss: flag(row.gss, base.gss, false),
         falls_back: flag(row.falls_back, base.falls_back, false),

@@ -1,5 +1,8 @@
 //! A client of the table, held to a conversation.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use super::stack::Stack;
@@ -25,7 +28,7 @@ pub struct Client {
     /// The names of its own statements.
     pub(super) statements: Option<&'static str>,
     pub(super) scram_user: Option<ScramUser>,
-    pub(super) stack: Option<&'static str>,
+    pub(super) stacks: &'static [&'static str],
     pub(super) direct: bool,
     pub(super) gss: bool,
     pub(super) falls_back: bool,
@@ -156,13 +159,13 @@ impl Client {
 
     /// How its TLS library stands to the one that was seen; none where it is another.
     fn tls(&self, stack: Option<&Stack>) -> Option<Tls> {
-        let (Some(own), Some(seen)) = (self.stack.and_then(Stack::named), stack) else {
+        let Some(seen) = stack.filter(|_| !self.stacks.is_empty()) else {
             return Some(Tls::Unknown);
         };
-        match (own.id == seen.id, own.family == seen.family) {
-            (true, _) => Some(Tls::Exact),
-            (false, true) => Some(Tls::Library),
-            (false, false) => None,
+        let mut own = self.stacks.iter().filter_map(|id| Stack::named(id));
+        match self.stacks.contains(&seen.id) {
+            true => Some(Tls::Exact),
+            false => (own.any(|stack| stack.family == seen.family)).then_some(Tls::Library),
         }
     }
 
@@ -174,7 +177,16 @@ impl Client {
     }
 }
 
-/// Whether a text is of this expression of the table, whose expressions a test compiles.
-fn matches(expression: &str, text: &str) -> bool {
-    Regex::new(expression).is_ok_and(|expression| expression.is_match(text))
+/// Whether a text is of this expression of the table. A test compiles them all.
+fn matches(expression: &'static str, text: &str) -> bool {
+    static ALL: LazyLock<HashMap<&str, Regex>> = LazyLock::new(|| {
+        let all = super::known().iter();
+        let texts = all.flat_map(|client| [client.application, client.statements]);
+        let compiled = texts
+            .flatten()
+            .map(|text| Some((text, Regex::new(text).ok()?)));
+        compiled.flatten().collect()
+    });
+    ALL.get(expression)
+        .is_some_and(|compiled| compiled.is_match(text))
 }
