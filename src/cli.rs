@@ -165,7 +165,9 @@ impl Command {
             Command::Explain(args) => &args.output,
             Command::Diff(args) => &args.output,
             Command::Tap(args) => &args.run.output,
-            Command::Completions { .. } | Command::Man { .. } | Command::Schema { .. } => return None,
+            Command::Completions { .. } | Command::Man { .. } | Command::Schema { .. } => {
+                return None;
+            }
         })
     }
 
@@ -431,10 +433,10 @@ pub struct TapArgs {
     /// Listen on this local port; point the application at it (0 picks a free port)
     #[arg(long, value_name = "[ADDR:]PORT", value_parser = local_address, default_value = "5433", help_heading = "Tap")]
     pub listen: SocketAddr,
-    /// End after this time [default: at Ctrl-C]
+    /// End after this time [default: until Ctrl-C]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, help_heading = "Tap")]
     pub time: Option<Duration>,
-    /// End after this many connections
+    /// Accept this many connections, and end when they have closed
     #[arg(long, value_name = "N", value_parser = connections, help_heading = "Tap")]
     pub connections: Option<u64>,
     /// Contact no target: answer as a server up to the login, to find out what the client does

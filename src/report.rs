@@ -419,6 +419,7 @@ pub struct ReportJson {
     /// What each stage found.
     pub stages: Vec<StageJson>,
     /// What was sent and received on each connection; null without `-vv`.
+    #[schemars(skip_serializing_if = "older_versions_lack_it")]
     pub wire: Option<Vec<WireConnection>>,
 }
 

@@ -8,6 +8,7 @@ use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use dbdoctor::cli::{Cli, Written};
 use dbdoctor::command::generate;
+use dbdoctor::render::json;
 
 #[test]
 fn schemas() {

@@ -256,6 +256,7 @@ fn a_healthy_run() {
 fn the_settings() {
     let mut report = report("config", &[(Stage::Config, "host from --url", 400)]);
     report.finish(false);
+    report.took = Duration::from_micros(400);
     snapshot("config-80", &table::render(&report, &plain(80)));
 }
 

@@ -264,7 +264,7 @@ fn slow(lab: &Lab) -> Result<()> {
         stream.write_all(&[byte])?;
         std::thread::sleep(Duration::from_millis(5));
     }
-    tap.until("logs in as app to appdb")?;
+    tap.until("requests login as app to appdb")?;
     tap.until("SCRAM-SHA-256")?;
     let (status, ..) = tap.end()?;
     ensure!(status == Some(0), "{status:?}");

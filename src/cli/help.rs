@@ -146,7 +146,10 @@ Examples:
   dbdoctor tap --listen 5433 postgres://app@db.corp.test/orders
                                   Then point the application at localhost:5433
   dbdoctor tap --ssh ops@bastion --for 10m postgres://db.corp.test
-  dbdoctor tap --stand-in         Find out whether a client verifies certificates";
+  dbdoctor tap --stand-in         Find out whether a client verifies certificates
+
+Exit status: 0 whatever the application did, 1 the tap could not start (or a finding
+with --fail-on warn), 2 usage error.";
 
 pub(super) const SCHEMA_EXAMPLES: &str = "\
 Examples:

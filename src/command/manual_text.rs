@@ -26,8 +26,8 @@ pub(super) const COMMANDS: &[(&str, &[&str])] = &[
         "One step of it",
         &["config", "key", "dns", "tcp", "tunnel", "tls", "auth"],
     ),
-    ("The application", &["sockets"]),
-    ("Errors and reports", &["explain", "diff"]),
+    ("The application", &["tap", "sockets"]),
+    ("Errors and reports", &["explain", "diff", "schema"]),
     ("Set-up", &["completions", "man"]),
 ];
 
@@ -133,7 +133,7 @@ pub(super) const TOPICS: &[(&str, &[&str])] = &[
         "TIME",
         &[
             "Nothing hangs: --timeout limits each stage, per address, and --deadline the whole \
-             run. What idle, stress, --wait and tunnel --listen are told to take comes on top. A \
+             run. What idle, stress, tap, --wait and tunnel --listen are told to take comes on top. A \
              DURATION is a number with ms, s, m or h; a bare number is seconds.",
         ],
     ),
@@ -214,8 +214,17 @@ pub(super) fn description(command: &str) -> &'static [&'static str] {
         "stress" => &[
             "Connects many times, several at once, and reports how many attempts failed, with \
              which cause, and how long each stage took. It tells a failure that happens sometimes \
-             from one that has been mended.",
+             from one that has been fixed.",
         ],
+        "tap" => &[
+            "Listens on a local port, forwards every connection to the target unchanged, and \
+             prints what the application and the server do: TLS, startup parameters, \
+             authentication, errors, and who ended each connection. dbdoctor itself does not log \
+             in.",
+            "With --stand-in no target is contacted: dbdoctor answers as a server up to the \
+             login, and finds out whether the client verifies certificates.",
+        ],
+        "schema" => &["Prints the JSON Schema of a report, or of the output of explain or diff."],
         "sockets" => &[
             "Looks for database connections that several processes hold, as after a fork in a \
              pre-forking server. Such processes take each other's answers and break TLS. It reads \
@@ -258,6 +267,7 @@ pub(super) fn see_also(command: &str) -> &'static str {
         "auth" => "dbdoctor(1), dbdoctor-tls(1), psql(1)",
         "idle" => "dbdoctor(1), dbdoctor-stress(1), dbdoctor-sockets(1), tcp(7)",
         "stress" => "dbdoctor(1), dbdoctor-idle(1), dbdoctor-check(1)",
+        "tap" => "dbdoctor(1), dbdoctor-tunnel(1), dbdoctor-sockets(1), psql(1)",
         "sockets" => "dbdoctor(1), dbdoctor-explain(1), ss(8), proc(5)",
         "explain" => "dbdoctor(1), dbdoctor-check(1)",
         "diff" => "dbdoctor(1), dbdoctor-check(1)",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::refine;
 use super::values::Read;
-use crate::cause::{Cause, auth, client, config, family, pooler, server};
+use crate::cause::{Cause, auth, client, config, family, pooler, server, tap};
 use crate::invocation;
 
 /// What stands for the target where the text does not name it.
@@ -62,6 +62,10 @@ fn choose(cause: &Cause, read: &Read) -> Option<String> {
         &["stress"]
     } else if any(&[&client::SCRAM_UNSUPPORTED]) {
         &["auth", "-v"]
+    } else if any(&[&tap::UNVERIFIED, &tap::FALLBACK]) {
+        return Some("dbdoctor tap --stand-in".to_owned());
+    } else if of(family::TAP) {
+        &["tap"]
     } else if any(&[&client::PORTPROXY]) || of(family::IDLE) {
         &["idle", "--for", "6m"]
     } else if of(family::CONFIG) {

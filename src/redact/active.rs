@@ -62,7 +62,9 @@ pub fn line(text: &str) -> Cow<'_, str> {
 pub fn facts(facts: Value) -> Value {
     match (redactor(), facts) {
         (Some(mut redactor), Value::Object(facts)) => {
-            facts.iter().for_each(|(name, value)| redactor.learn(name, value));
+            facts
+                .iter()
+                .for_each(|(name, value)| redactor.learn(name, value));
             Value::Object(redactor.map(&facts))
         }
         (_, facts) => facts,

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{evidence, settings, table, told};
+use super::{evidence, settings, stages, told};
 use crate::finding::{Fix, Status};
 use crate::report::{FindingJson, ReportJson, StageJson};
 use crate::text;

@@ -8,14 +8,35 @@ use crate::text::escaped;
 
 /// `orders at db.corp.test:5432 as app, through ops@bastion`, as far as it is known.
 pub fn subject(target: &TargetReport) -> Option<String> {
-    let value = |name: &str| {
-        let parameter = target.parameters.get(name)?;
-        Some(escaped(&parameter.value)).filter(|value| !value.is_empty())
-    };
-    let hosts = value("host").or_else(|| value("hostaddr"));
-    let Some(hosts) = hosts else {
+    let Some(hosts) = hosts(target) else {
         return target.url.clone();
     };
+    let database = value(target, "dbname").unwrap_or("the default database".into());
+    let user = value(target, "user");
+    let user = user.map(|user| format!(" as {user}")).unwrap_or_default();
+    Some(format!("{database} at {hosts}{user}{}", through(target)))
+}
+
+/// `db.corp.test:5432, through ops@bastion`, for what logs in with the settings of another.
+pub fn place(target: &TargetReport) -> Option<String> {
+    Some(format!("{}{}", hosts(target)?, through(target)))
+}
+
+fn value(target: &TargetReport, name: &str) -> Option<String> {
+    let parameter = target.parameters.get(name)?;
+    Some(escaped(&parameter.value).to_string()).filter(|value| !value.is_empty())
+}
+
+fn through(target: &TargetReport) -> String {
+    match target.ssh.is_empty() {
+        true => String::new(),
+        false => format!(", through {}", target.ssh.join(", then ")),
+    }
+}
+
+fn hosts(target: &TargetReport) -> Option<String> {
+    let value = |name: &str| value(target, name);
+    let hosts = value("host").or_else(|| value("hostaddr"))?;
     let ports = value("port").unwrap_or_default();
     let ports: Vec<&str> = ports.split(',').collect();
     let ends: Vec<String> = hosts
@@ -31,18 +52,7 @@ pub fn subject(target: &TargetReport) -> Option<String> {
             }
         })
         .collect();
-    let mut line = format!(
-        "{} at {}",
-        value("dbname").unwrap_or("the default database".into()),
-        ends.join(", ")
-    );
-    if let Some(user) = value("user") {
-        line += &format!(" as {user}");
-    }
-    if !target.ssh.is_empty() {
-        line += &format!(", through {}", target.ssh.join(", then "));
-    }
-    Some(line)
+    Some(ends.join(", "))
 }
 
 /// The settings in force. Defaults that shadow nothing are left out unless

@@ -41,7 +41,11 @@ pub fn render(report: &Report, style: &Style) -> String {
 
 /// What is checked, from where.
 fn header(page: &mut Page, report: &Report, style: &Style) {
-    if let Some(subject) = settings::subject(&report.target) {
+    let subject = match report.command {
+        "tap" => settings::place(&report.target),
+        _ => settings::subject(&report.target),
+    };
+    if let Some(subject) = subject {
         page.paragraph(&[], Ink::Strong, &subject);
     }
     if style.verbosity >= Verbosity::Verbose {

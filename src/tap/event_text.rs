@@ -35,10 +35,10 @@ impl Display for Event {
             }
             Event::Startup(startup) => logs_in(f, startup),
             Event::Negotiated { minor, unknown } => {
-                write!(f, "the server supports protocol 3.{minor} at most")?;
+                write!(f, "the server supports at most protocol 3.{minor}")?;
                 match unknown.is_empty() {
                     true => Ok(()),
-                    false => write!(f, ", and not {}", list(unknown, ", ")),
+                    false => write!(f, ", and does not support {}", list(unknown, ", ")),
                 }
             }
             Event::AuthenticationAsked(method) => {
@@ -87,7 +87,7 @@ fn answered(f: &mut Formatter<'_>, asked: Encryption, answer: EncryptionAnswer) 
             "the server answers the request for {asked} with an error"
         ),
         EncryptionAnswer::Unexpected => {
-            write!(f, "the answer to {asked} is not one that PostgreSQL gives")
+            write!(f, "the answer to the request for {asked} is not valid")
         }
     }
 }
@@ -140,7 +140,7 @@ fn alerted(f: &mut Formatter<'_>, alert: &TlsAlert) -> fmt::Result {
             "{who} ends TLS with alert {number}: {}",
             alert_name(number)
         ),
-        (None, true) => write!(f, "{who} closes TLS (as the size of its last record tells)"),
+        (None, true) => write!(f, "{who} closes TLS (inferred from the record size)"),
         (None, false) => write!(f, "{who} ends the TLS handshake with an encrypted alert"),
     }
 }
@@ -151,10 +151,10 @@ fn logs_in(f: &mut Formatter<'_>, startup: &Startup) -> fmt::Result {
         return write!(f, "asks for protocol {major}.{minor}");
     }
     let user = short(startup.get("user").unwrap_or_default(), LONGEST);
-    write!(f, "logs in as {user}")?;
+    write!(f, "requests login as {user}")?;
     match startup.get("database") {
         Some(database) => write!(f, " to {}", short(database, LONGEST))?,
-        None => write!(f, " without naming a database, which means {user}")?,
+        None => write!(f, " without naming a database (defaults to {user})")?,
     }
     let others = startup.parameters.iter();
     let others = others.filter(|(name, _)| name != "user" && name != "database");

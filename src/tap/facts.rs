@@ -142,9 +142,9 @@ pub fn fate(record: &Record) -> &'static str {
         _ if conversation.cancels.is_some() => "cancel request",
         (None, None) => "open at the end",
         (None, Some((end, _))) => match (end.by, end.error) {
-            (Closer::Tunnel, _) => "lost with the SSH session",
-            _ if has_failed_login(conversation) => "login failed",
-            (Closer::Side(Side::Client), _) if says_goodbye(conversation) => "ended in order",
+            (Closer::Tunnel, _) => "lost when the SSH session ended",
+            _ if has_failed_login(record) => "failed to log in",
+            (Closer::Side(Side::Client), _) if says_goodbye(conversation) => "ended normally",
             (Closer::Side(Side::Client), None) => "closed by the application",
             (Closer::Side(Side::Client), Some(_)) => "reset by the application",
             (Closer::Side(Side::Server), None) => "closed by the server",
@@ -161,8 +161,11 @@ pub fn says_goodbye(conversation: &Conversation) -> bool {
 }
 
 /// Whether the server refused the login, as far as it is visible.
-fn has_failed_login(conversation: &Conversation) -> bool {
-    conversation.login.ready.is_none() && !conversation.errors.is_empty()
+fn has_failed_login(record: &Record) -> bool {
+    let conversation = &record.conversation;
+    let is_in_tls = conversation.startup.is_none() && conversation.encrypted.is_some();
+    let said_no = conversation.login.ready.is_none() && !conversation.errors.is_empty();
+    said_no || is_in_tls && record.is_let_in() == Some(false)
 }
 
 fn login_times(records: &[Record]) -> Value {

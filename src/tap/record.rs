@@ -30,8 +30,6 @@ pub struct Record {
     pub end: Option<(ConnectionEnd, Instant)>,
     /// Whether the client had said goodbye before it ended.
     pub said_goodbye: bool,
-    /// How many messages or records the client had sent when it took up encryption.
-    pub sent_before_encrypted: u64,
     /// Why the SSH session that carried it ended.
     pub tunnel_lost: Option<String>,
 }
@@ -49,7 +47,6 @@ impl Record {
             silence: Silence::default(),
             end: None,
             said_goodbye: false,
-            sent_before_encrypted: 0,
             tunnel_lost: None,
         }
     }
@@ -59,18 +56,37 @@ impl Record {
         self.process.get().and_then(Option::as_ref)
     }
 
-    /// Whether the client was let in: as far as can be seen, and in TLS as the number of its
-    /// messages tells. A login that fails has three at most, a session has its query and its
-    /// goodbye beside.
+    /// Whether the client was let in; none where that cannot be told. In TLS the sizes tell:
+    /// after a login the server reports its parameters in one go, more than an error is long,
+    /// and the client goes on to send statements.
     pub fn is_let_in(&self) -> Option<bool> {
+        /// AuthenticationOk, a dozen parameters, the key and ReadyForQuery are longer.
+        const REPORT: u32 = 330;
+        /// An error, and a session ticket, are shorter.
+        const ERROR: u32 = 290;
+        /// The start-up message and two of SCRAM.
+        const LOGIN: u64 = 3;
         let conversation = &self.conversation;
         if conversation.startup.is_some() || conversation.encrypted.is_none() {
             return Some(conversation.login.ready.is_some());
         }
-        match conversation.messages.client - self.sent_before_encrypted {
-            0..=3 => Some(false),
-            4 => None,
-            _ => Some(true),
+        let seen = conversation.in_tls;
+        if seen.longest_of_server > REPORT || seen.from_client > LOGIN + 1 {
+            return Some(true);
+        }
+        let refused = seen.from_client <= LOGIN && seen.longest_of_server < ERROR;
+        refused.then_some(false)
+    }
+
+    /// The silence that its end breaks. What the server says as it ends it is part of the end.
+    pub fn silence_before_end(&self, at: Instant) -> Duration {
+        let quiet = self.quiet(at);
+        let last = self.conversation.errors.last();
+        let is_farewell = last.is_some_and(|error| error.severity != "ERROR")
+            && self.silence.last.server > self.silence.last.client;
+        match is_farewell && quiet < FAREWELL {
+            true => self.silence.before_last,
+            false => quiet,
         }
     }
 
@@ -80,11 +96,19 @@ impl Record {
     }
 }
 
+/// A server closes within so long of its last word.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What comes within so long of each other is one thing said.
+const TOGETHER: Duration = Duration::from_millis(200);
+
 /// The pauses of a connection: times in which neither side said anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silence {
     /// When each side last said something.
     pub last: Sides<Option<Instant>>,
+    /// The pause before what was said last.
+    pub before_last: Duration,
     /// The longest pause that was followed by something.
     pub longest: Duration,
     /// The pause before the end.
@@ -95,7 +119,12 @@ impl Silence {
     /// Notes that a side said something.
     pub fn heard(&mut self, side: Side, at: Instant) {
         if let Some(last) = self.last() {
-            self.longest = self.longest.max(at - last);
+            // Bytes that belong together come in pieces.
+            let pause = at - last;
+            if pause > TOGETHER {
+                self.before_last = pause;
+            }
+            self.longest = self.longest.max(pause);
         }
         match side {
             Side::Client => self.last.client = Some(at),

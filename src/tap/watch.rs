@@ -143,8 +143,11 @@ impl TappedConnection {
     /// Notes an alert that only the end of TLS could read.
     pub(super) fn alert(&mut self, alert: TlsAlert) {
         if let Some(record) = &mut self.record {
-            // The record of that size was seen before.
             let seen = &mut record.conversation.alerts;
+            if seen.contains(&alert) {
+                return;
+            }
+            // The record of that size was seen before.
             seen.retain(|it| it.from != alert.from || it.number.is_some());
             seen.push(alert);
             self.teller
@@ -173,9 +176,6 @@ impl TappedConnection {
         match from {
             Side::Client => record.conversation.client(at, bytes, &mut note),
             Side::Server => record.conversation.server(at, bytes, &mut note),
-        }
-        if events.contains(&Event::Encrypted) {
-            record.sent_before_encrypted = record.conversation.messages.client;
         }
         for event in &events {
             self.teller.tell(record, Happening::Said(event));
@@ -208,7 +208,7 @@ impl Watched for TappedConnection {
     fn ended(&mut self, end: ConnectionEnd) {
         if let Some(record) = &mut self.record {
             let at = Instant::now();
-            record.silence.before_end = Some(record.quiet(at));
+            record.silence.before_end = Some(record.silence_before_end(at));
             record.said_goodbye = facts::says_goodbye(&record.conversation);
             record.end = Some((end, at));
             self.teller.tell(record, Happening::Ended(end));

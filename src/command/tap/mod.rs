@@ -143,7 +143,7 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
     };
     let (label, does) = match end {
         End::Target(_, _, label) => (Some(label.as_str()), format!("forwarding to {label}")),
-        End::StandIn(_) => (None, "standing in for a server".to_owned()),
+        End::StandIn(_) => (None, "answering as a server".to_owned()),
     };
     if !bound.ip().is_loopback() {
         let exposed = Finding::new(&cause::tap::EXPOSED)

@@ -153,15 +153,18 @@ impl Tell for Teller {
             }
             Happening::Ended(end) => {
                 let quiet = record.silence.before_end.unwrap_or_default();
+                let idle = match quiet.as_secs() {
+                    0 => String::new(),
+                    _ => format!(", idle for the last {:.1} s", quiet.as_secs_f64()),
+                };
                 let bytes = record.conversation.bytes;
                 let process = match record.process() {
                     Some(process) => format!("{process}: "),
                     None => String::new(),
                 };
                 let words = format!(
-                    "{process}{end} after {:.1} s, the last {:.1} s of it silent, {} bytes from the application, {} from the server",
+                    "{process}{end} after {:.1} s ({} bytes from the application, {} from the server){idle}",
                     record.began.elapsed().as_secs_f64(),
-                    quiet.as_secs_f64(),
                     bytes.client,
                     bytes.server,
                 );

@@ -97,7 +97,7 @@ fn refuses_certificate(record: &Record) -> bool {
         Some(hello) if hello.is_retry => false,
         Some(_) => {
             let silent = conversation.startup.is_none() && conversation.phase == Phase::Tls;
-            silent && ended_it && (conversation.encrypted.is_none() || alert(record).is_some())
+            silent && (alert(record).is_some() || ended_it && conversation.encrypted.is_none())
         }
     }
 }
@@ -127,14 +127,17 @@ pub(super) fn refused_certificates(records: &[Record], other: Other<'_>) -> Opti
             hello.and_then(|hello| hello.server_name.clone()),
         )
         .with("alert", number)
-        .word("alert_name", number.map(alert_name));
+        .word(
+            "alert_name",
+            number.map(|alert| format!(", with TLS alert {alert} ({})", alert_name(alert))),
+        );
     Some(match other {
         Other::Target(target) => finding.with("endpoint", target.endpoints[0].label()),
         Other::StandIn { .. } => finding.with("endpoint", "the stand-in"),
     })
 }
 
-/// Clients that take a certificate that nobody vouches for.
+/// Clients that accept an untrusted certificate.
 pub(super) fn unverified(records: &[Record], other: Other<'_>) -> Option<Finding> {
     if !matches!(other, Other::StandIn { is_untrusted: true }) {
         return None;

@@ -14,6 +14,9 @@ use crate::wire::dial::seconds;
 /// A shorter silence before the end is none.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// A server closes within so long of the client's goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// Drops by the server's side, those with the longest silence first: one finding for each kind.
 pub(super) fn dropped(records: &[Record], target: &Target) -> Vec<Finding> {
     let mut kinds: Vec<(&'static Cause, Vec<&Record>)> = Vec::new();
@@ -39,6 +42,13 @@ fn cause_of(record: &Record) -> Option<&'static Cause> {
     let in_session = conversation.phase == Phase::Session && conversation.login.ready.is_some();
     let in_use = in_session || conversation.encrypted.is_some() && conversation.startup.is_none();
     if !in_use || record.said_goodbye || end.by == Closer::Side(Side::Client) {
+        return None;
+    }
+    // In TLS a goodbye cannot be told from other words of the client.
+    let silence = &record.silence;
+    let client_spoke_last = silence.last.client >= silence.last.server;
+    let is_answered = silence.before_end.unwrap_or_default() < GOODBYE;
+    if !in_session && end.error.is_none() && client_spoke_last && is_answered {
         return None;
     }
     let last = conversation

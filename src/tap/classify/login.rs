@@ -79,6 +79,13 @@ fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
         .with("client", facts::process(record))
         .with("user", user.to_owned())
         .with("database", dbname.to_owned());
+    let finding = match finding.cause == &cause::auth::PASSWORD_WRONG {
+        true => finding.fix_first(format!(
+            "Check the password that the application is configured with for {user}: a tap changes \
+             host and port, which entries of .pgpass and of secret stores may be for."
+        )),
+        false => finding,
+    };
     let is_default = named.is_none() || named == Some(user);
     match finding.cause == &cause::auth::DATABASE_MISSING && is_default {
         true => finding

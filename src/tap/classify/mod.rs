@@ -14,8 +14,9 @@ use std::time::Duration;
 use super::facts;
 use super::record::Record;
 use crate::cause;
-use crate::config::Target;
+use crate::config::{Target, conninfo};
 use crate::finding::Finding;
+use crate::forward::Side;
 use crate::text;
 use crate::wire::dial::seconds;
 
@@ -26,7 +27,7 @@ pub enum Other<'a> {
     Target(&'a Target),
     /// dbdoctor itself.
     StandIn {
-        /// Whether it shows a certificate that nobody vouches for.
+        /// Whether its certificate is one that no client can have reason to trust.
         is_untrusted: bool,
     },
 }
@@ -55,7 +56,13 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     findings.extend(encryption::fallback(records));
     findings.extend(rate::no_pool(records));
     findings.extend(cancelled(records));
-    findings
+    match other {
+        Other::Target(target) => findings
+            .into_iter()
+            .map(|finding| finding.word("own_target", own_target(target)))
+            .collect(),
+        Other::StandIn { .. } => findings,
+    }
 }
 
 /// The reasons why connections were not forwarded, each once.
@@ -80,6 +87,13 @@ fn not_postgres(records: &[Record]) -> Option<Finding> {
     let mut finding = Finding::new(&cause::tap::NOT_POSTGRES)
         .with("client", facts::process(first))
         .with("from", unreadable.from.as_str())
+        .word(
+            "who",
+            match unreadable.from {
+                Side::Client => "The client",
+                Side::Server => "The server",
+            },
+        )
         .with("phase", facts::reached_phase(unreadable.phase))
         .with("connections", records.iter().filter(strange).count());
     if !unreadable.bytes.is_empty() {
@@ -105,4 +119,9 @@ fn cancelled(records: &[Record]) -> Option<Finding> {
             .with("server_pid", pid)
             .with("connection", own.map(|record| record.number)),
     )
+}
+
+/// The target as an argument of a command.
+fn own_target(target: &Target) -> Vec<String> {
+    vec![conninfo::of(target, &target.endpoints[0], &[])]
 }

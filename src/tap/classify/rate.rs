@@ -1,11 +1,11 @@
 //! How often clients connect.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::cause;
 use crate::finding::Finding;
-use crate::tap::facts;
 use crate::tap::record::Record;
 use crate::wire::dial::seconds;
 
@@ -19,17 +19,20 @@ const CHURN: usize = 20;
 /// A session that lives for longer is not opened for one piece of work.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// The connections of each client.
+/// The connections of each client. A connection may be over before its process is found: it is
+/// taken for one of the only process that is known at its address.
 fn by_client(records: &[Record]) -> BTreeMap<String, Vec<&Record>> {
     let mut clients: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
-    for record in records
+    let connections = records
         .iter()
-        .filter(|it| it.conversation.cancels.is_none())
-    {
-        clients
-            .entry(facts::process(record))
-            .or_default()
-            .push(record);
+        .filter(|it| it.conversation.cancels.is_none());
+    for record in connections {
+        let label = match record.process() {
+            Some(process) => process.to_string(),
+            None => only_process(records, record.client.ip())
+                .unwrap_or_else(|| record.client.ip().to_string()),
+        };
+        clients.entry(label).or_default().push(record);
     }
     for connections in clients.values_mut() {
         connections.sort_by_key(|record| record.began);
@@ -37,14 +40,32 @@ fn by_client(records: &[Record]) -> BTreeMap<String, Vec<&Record>> {
     clients
 }
 
+/// The process at an address, where all that are known there are the same.
+fn only_process(records: &[Record], address: IpAddr) -> Option<String> {
+    let here = records.iter().filter(|it| it.client.ip() == address);
+    let mut known = here.filter_map(Record::process);
+    let first = known.next()?;
+    known.all(|other| other == first).then(|| first.to_string())
+}
+
 /// A client that comes back at once, again and again, though it is never let in.
 pub(super) fn storm(records: &[Record]) -> Option<Finding> {
     let clients = by_client(records);
     let storms = clients.into_iter().filter_map(|(client, connections)| {
         let failed: Vec<&Record> = connections
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|it| it.is_let_in() == Some(false) && it.end.is_some() || it.refused.is_some())
             .collect();
+        let (first, last) = (failed.first()?.began, failed.last()?.began);
+        let is_let_in = connections.iter().any(|it| {
+            it.is_let_in() != Some(false)
+                && (first..=last).contains(&it.began)
+                && it.refused.is_none()
+        });
+        if is_let_in {
+            return None;
+        }
         let pause = median_pause(&failed)?;
         (failed.len() >= STORM && pause < STORM_PAUSE).then_some((client, failed, pause))
     });

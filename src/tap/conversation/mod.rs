@@ -338,6 +338,8 @@ pub struct Conversation {
     pub unanswered: u64,
     /// Whether the client said goodbye.
     pub terminated: bool,
+    /// The records of data in TLS since the client took it up.
+    pub in_tls: TlsData,
     /// What could not be read.
     pub unreadable: Option<Unreadable>,
     /// The bytes of each side.
@@ -400,6 +402,15 @@ enum Begun {
     Execute,
 }
 
+/// Records of data in TLS, by which a session can be told from a login that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsData {
+    /// How many the client sent.
+    pub from_client: u64,
+    /// The longest of the server's, in bytes.
+    pub longest_of_server: u32,
+}
+
 /// One value for each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sides<T> {
@@ -420,6 +431,8 @@ impl Conversation {
             client_hello: self.client_hello,
             server_hello: self.server_hello,
             encrypted: self.encrypted,
+            alerts: self.alerts,
+            bytes: self.bytes,
             ..Self::default()
         }
     }

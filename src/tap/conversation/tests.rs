@@ -139,6 +139,7 @@ fn known(conversation: &Conversation) -> String {
         transaction,
         unanswered,
         terminated,
+        in_tls,
         unreadable,
         bytes,
         messages,
@@ -148,7 +149,7 @@ fn known(conversation: &Conversation) -> String {
         "{phase:?} {encryption:?} {client_hello:?} {server_hello:?} {encrypted:?} {alerts:?} \
          {startup:?} {negotiated:?} {cancels:?} {login:?} {backend_pid:?} {parameters:?} \
          {reported:?} {errors:?} \
-         {sqlstates:?} {statements:?} {transaction:?} {unanswered} {terminated} {unreadable:?} \
+         {sqlstates:?} {statements:?} {transaction:?} {unanswered} {terminated} {in_tls:?} {unreadable:?} \
          {bytes:?} {messages:?}"
     )
 }

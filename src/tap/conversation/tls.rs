@@ -154,6 +154,15 @@ impl Conversation {
         if std::mem::take(&mut end.tls.is_suspected) && !is_alert_sized {
             self.take_back(side);
         }
+        if head.tag == APPLICATION_DATA && self.encrypted.is_some() && !is_alert_sized {
+            match side {
+                Side::Client => self.in_tls.from_client += 1,
+                Side::Server => {
+                    let longest = &mut self.in_tls.longest_of_server;
+                    *longest = (*longest).max(head.length);
+                }
+            }
+        }
         let end = self.end_mut(side);
         match head.tag {
             HANDSHAKE if !end.tls.hello.is_done => return,

@@ -1,4 +1,4 @@
-//! The certificate that a stand-in shows: a throw-away one that nobody vouches for, or one
+//! The certificate that a stand-in shows: an untrusted throw-away one, or one
 //! from a file.
 
 use std::path::Path;

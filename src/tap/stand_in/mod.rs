@@ -1,5 +1,5 @@
-//! A server of its own, up to the login: what a client does with a certificate that nobody
-//! vouches for, with a server without TLS, and when it is asked for SCRAM.
+//! A server of its own, up to the login: what a client does with an untrusted certificate,
+//! with a server without TLS, and when it is asked for SCRAM.
 //!
 //! It asks for SCRAM alone and ends the login after the client's first message, which holds
 //! no proof of the password: nothing that could be guessed from ever arrives.
@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What the login ends with. SQLSTATE 28000 has no client try again at once.
-const LAST_WORD: &str = "this is dbdoctor, standing in for a database server: the login ends here, \
-                         and no password was received (dbdoctor tap --stand-in)";
+const LAST_WORD: &str = "this is dbdoctor, standing in for a database server: login stopped; no password \
+                         was received (dbdoctor tap --stand-in)";
 
 /// What a client that asks for TLS is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Offer {
 /// What clients are offered, one after the other.
 pub struct StandIn {
     acceptor: Option<SslAcceptor>,
-    /// Whether nobody vouches for its certificate.
+    /// Whether its certificate is one that no client can have reason to trust.
     pub is_untrusted: bool,
     /// Whether every second connection is refused TLS.
     alternates: bool,

@@ -637,7 +637,7 @@ pub const SCENARIOS: &[Scenario] = &[
     row(
         "tap-named-statements",
         "asyncpg behind transaction pooling",
-        Expect::Warn("client.prepared-statement"),
+        Expect::Warn("driver.statements"),
         named_statements,
     ),
     row(
