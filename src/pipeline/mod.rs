@@ -403,6 +403,9 @@ impl Run<'_> {
     async fn arrive(&mut self, connected: &mut Connected, ways: Ways) -> Result<(), Failed> {
         if let Ways::Tunnel(bastion) = &ways {
             connected.bastion = Some(bastion.clone());
+            if self.until == Stage::Ssh {
+                return Ok(());
+            }
         }
         let arrived = self.session(&connected.target, ways).await?;
         connected.session = arrived.session;

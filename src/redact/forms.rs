@@ -358,7 +358,7 @@ fn setting(found: &Captures<'_>, names: &Names) -> Vec<Span> {
         return Vec::new();
     };
     // A variable of a shell or of a template.
-    if value.as_str().starts_with(['$', '{', '<', '%']) {
+    if value.as_str().starts_with(['$', '{', '<', '%', '…']) {
         return Vec::new();
     }
     let kind = match name.as_str().to_lowercase().as_str() {
@@ -396,13 +396,21 @@ fn attribute(found: &Captures<'_>, names: &Names) -> Vec<Span> {
 /// Where the sources of our knowledge are.
 const DOCUMENTATION: &[&str] = &[
     "docs.python.org",
+    "codeberg.org",
     "docs.rs",
+    "github.com",
     "go.dev",
+    "hexdocs.pm",
+    "jdbc.postgresql.org",
     "nodejs.org",
     "openjdk.org",
     "pkg.go.dev",
+    "www.npgsql.org",
     "www.openssl.org",
+    "www.php.net",
     "www.postgresql.org",
+    "www.prisma.io",
+    "www.psycopg.org",
     "www.rfc-editor.org",
 ];
 

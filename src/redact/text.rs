@@ -102,7 +102,7 @@ fn is_value(before: &str, after: &str, kind: Kind) -> bool {
     let (last, next) = (before.chars().next_back(), after.chars().next());
     let quote = |c: Option<char>| c.is_some_and(|c| QUOTES.contains(c));
     let word = before
-        .trim_end()
+        .trim_end_matches([' ', ':'])
         .rsplit(|c: char| !c.is_alphanumeric())
         .next();
     let word = word.unwrap_or_default();
@@ -123,6 +123,8 @@ fn is_value(before: &str, after: &str, kind: Kind) -> bool {
         };
     quote(last) && quote(next)
         || last == Some('=')
+        || last == Some(':') && next == Some(':')
+        || is_in_hba_line(before)
         || last == Some('@')
         || next == Some('@')
         || before.ends_with("://")
@@ -132,6 +134,19 @@ fn is_value(before: &str, after: &str, kind: Kind) -> bool {
         || option
         || before.is_empty() && after.is_empty()
 }
+
+/// Whether the database or the user of a line of pg_hba.conf comes next.
+fn is_in_hba_line(before: &str) -> bool {
+    let mut words = before.split_whitespace().rev();
+    let is_type = |word: Option<&str>| {
+        let word = word.map(|word| word.trim_start_matches(QUOTES_OF_SHELL));
+        matches!(word, Some("host" | "hostssl" | "hostnossl" | "local"))
+    };
+    before.ends_with([' ', '"']) && (is_type(words.next()) || is_type(words.next()))
+}
+
+/// What a shell has in front of a word.
+const QUOTES_OF_SHELL: [char; 2] = ['\'', '"'];
 
 /// What a name is that these words introduce.
 fn kind_before(before: &str) -> Option<Kind> {

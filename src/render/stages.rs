@@ -249,7 +249,7 @@ pub(super) fn shortened(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Milliseconds of the report, as [`time`] shows them.
+/// Milliseconds of the report, as [`time()`] shows them.
 pub fn time_of_ms(ms: f64) -> String {
     time(Duration::from_secs_f64((ms / 1e3).max(0.0)))
 }

@@ -151,7 +151,10 @@ fn logs_in(f: &mut Formatter<'_>, startup: &Startup) -> fmt::Result {
         return write!(f, "asks for protocol {major}.{minor}");
     }
     let user = short(startup.get("user").unwrap_or_default(), LONGEST);
-    write!(f, "requests login as {user}")?;
+    match user.is_empty() {
+        true => f.write_str("requests login without a user name")?,
+        false => write!(f, "requests login as {user}")?,
+    }
     match startup.get("database") {
         Some(database) => write!(f, " to {}", short(database, LONGEST))?,
         None => write!(f, " without naming a database (defaults to {user})")?,

@@ -39,10 +39,7 @@ pub fn write(
         "not_forwarded",
         records.iter().filter(|it| it.refused.is_some()).count(),
     );
-    record.fact(
-        "by_fate",
-        counted(records.iter().map(|it| fate(it).to_owned())),
-    );
+    record.fact("by_fate", by_fate(seen));
     record.fact("by_process", counted(records.iter().map(process)));
     record.fact("login_ms", login_times(records));
     record.fact("lifetime_ms", lifetimes(records));
@@ -61,7 +58,7 @@ pub fn write(
 
 /// What was seen, in one line.
 pub fn summary(seen: &Seen, held: Duration) -> String {
-    let fates: Vec<String> = match counted(seen.records.iter().map(|it| fate(it).to_owned())) {
+    let fates: Vec<String> = match by_fate(seen) {
         Value::Array(all) => all
             .iter()
             .filter_map(|it| Some(format!("{} {}", it["count"], it["name"].as_str()?)))
@@ -77,6 +74,19 @@ pub fn summary(seen: &Seen, held: Duration) -> String {
         false => format!("{connections}: {}", fates.join(", ")),
     };
     format!("{what}, in {}", seconds(held))
+}
+
+/// Every connection, by how it ended.
+fn by_fate(seen: &Seen) -> Value {
+    let kept = seen.records.iter().map(|it| fate(it).to_owned());
+    let dropped = seen.dropped_fates.iter();
+    let dropped = dropped.flat_map(|(fate, count)| {
+        std::iter::repeat_n(
+            (*fate).to_owned(),
+            usize::try_from(*count).unwrap_or_default(),
+        )
+    });
+    counted(kept.chain(dropped))
 }
 
 fn counted(names: impl Iterator<Item = String>) -> Value {
@@ -144,7 +154,7 @@ pub fn fate(record: &Record) -> &'static str {
         (None, Some((end, _))) => match (end.by, end.error) {
             (Closer::Tunnel, _) => "lost when the SSH session ended",
             _ if has_failed_login(record) => "failed to log in",
-            (Closer::Side(Side::Client), _) if says_goodbye(conversation) => "ended normally",
+            _ if record.said_goodbye => "ended normally",
             (Closer::Side(Side::Client), None) => "closed by the application",
             (Closer::Side(Side::Client), Some(_)) => "reset by the application",
             (Closer::Side(Side::Server), None) => "closed by the server",

@@ -1,5 +1,6 @@
 //! Looks on at the connections that are forwarded, and keeps what is worth a report.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ pub struct Seen {
     pub records: Vec<Record>,
     /// How many are over and not among the records.
     pub dropped: u64,
+    /// How those ended.
+    pub dropped_fates: BTreeMap<&'static str, u64>,
 }
 
 /// So many records of connections are kept.
@@ -80,10 +83,9 @@ impl Seen {
                     && it.conversation.unreadable.is_none()
                     && it.end.is_none_or(|(end, _)| end.error.is_none())
             };
-            match self.records.iter().skip(KEPT / 2).position(unremarkable) {
-                Some(at) => drop(self.records.remove(KEPT / 2 + at)),
-                None => drop(self.records.remove(KEPT / 2)),
-            }
+            let at = self.records.iter().skip(KEPT / 2).position(unremarkable);
+            let dropped = self.records.remove(KEPT / 2 + at.unwrap_or(0));
+            *self.dropped_fates.entry(facts::fate(&dropped)).or_default() += 1;
         }
         self.records.push(record);
     }

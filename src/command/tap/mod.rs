@@ -26,7 +26,7 @@ use crate::idle::Stop;
 use crate::pipeline::{self, Ended};
 use crate::report::{Report, Stage};
 use crate::system::System;
-use crate::tap::classify::{Other, classify};
+use crate::tap::classify::{self, Other};
 use crate::tap::facts;
 use crate::tap::stand_in::{self, Certificate, StandIn};
 use crate::tap::watch::{Log, Tap};
@@ -204,10 +204,13 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
     for finding in shared {
         record.warn(finding);
     }
-    for finding in classify(&seen.records, other, held) {
+    for finding in classify::classify(&seen.records, other, held) {
         record.warn(finding);
     }
     record.summary = facts::summary(&seen, held);
+    if let Some(words) = classify::verdict_on_verification(&seen.records, other) {
+        record.summary = format!("{}; {words}", record.summary);
+    }
     record.end(None);
 }
 

@@ -31,6 +31,9 @@ pub fn client_address(message: &Message, situation: &LoginContext<'_>) -> Option
 
 /// The line to add (PostgreSQL documentation, "The pg_hba.conf File").
 pub fn line(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<String> {
+    if breaks_the_line(situation) {
+        return None;
+    }
     if situation.is_unix() {
         let (database, user) = names(situation);
         return Some(format!("local {database} {user} scram-sha-256"));
@@ -40,6 +43,9 @@ pub fn line(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<Stri
 
 /// The line for an address, whatever our own transport is.
 pub fn entry(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<String> {
+    if breaks_the_line(situation) {
+        return None;
+    }
     let (database, user) = names(situation);
     let kind = if situation.is_encrypted() {
         "hostssl"
@@ -48,6 +54,13 @@ pub fn entry(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<Str
     };
     let address = cidr(client?);
     Some(format!("{kind} {database} {user} {address} scram-sha-256"))
+}
+
+/// Whether a name would end the line in its middle: a newline does so even between quotes,
+/// and what follows would be a rule of its own.
+fn breaks_the_line(situation: &LoginContext<'_>) -> bool {
+    let names = [database(situation), &situation.target.user];
+    names.iter().any(|name| name.chars().any(char::is_control))
 }
 
 /// An address as it stands in a line.

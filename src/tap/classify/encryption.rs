@@ -2,6 +2,7 @@
 
 use super::Other;
 use crate::cause;
+use crate::config::{Place, Target};
 use crate::finding::Finding;
 use crate::forward::Closer;
 use crate::tap::conversation::{
@@ -25,7 +26,9 @@ fn logs_in_unencrypted(record: &Record) -> bool {
 
 /// Logins of clients that never ask for TLS.
 pub(super) fn not_asked(records: &[Record], other: Other<'_>) -> Option<Finding> {
-    let plain = |record: &&Record| logs_in_unencrypted(record) && !asked(record);
+    let plain = |record: &&Record| {
+        record.refused.is_none() && logs_in_unencrypted(record) && !asked(record)
+    };
     // The second attempt of `prefer` and the first of `allow` are no such client.
     let others_ask = |plain: &Record| {
         let same = |record: &&Record| facts::process(record) == facts::process(plain);
@@ -44,9 +47,58 @@ pub(super) fn not_asked(records: &[Record], other: Other<'_>) -> Option<Finding>
     })
 }
 
+/// Clients that leave because they cannot have TLS as they want it.
+pub(super) fn denied(records: &[Record], target: &Target) -> Option<Finding> {
+    let leaves = |record: &&Record| {
+        let conversation = &record.conversation;
+        let over = record.refused.is_none() && record.end.is_some();
+        let Some(last) = conversation.encryption.last() else {
+            return false;
+        };
+        let nothing_else = conversation.startup.is_none() && conversation.server_hello.is_none();
+        let is_denied = match (last.asked, last.answer) {
+            (Encryption::Tls, Some(EncryptionAnswer::Refused | EncryptionAnswer::Error)) => true,
+            (Encryption::DirectTls, answer) => {
+                answer.is_none_or(|it| it != EncryptionAnswer::Accepted)
+                    && conversation.alerts.is_empty()
+                    && record
+                        .end
+                        .is_some_and(|(end, _)| end.by == Closer::Side(Side::Server))
+            }
+            _ => false,
+        };
+        // `prefer` comes back without TLS.
+        let comes_back = records.iter().any(|later| {
+            later.began > record.began
+                && later.client.ip() == record.client.ip()
+                && logs_in_unencrypted(later)
+        });
+        over && nothing_else && is_denied && !comes_back
+    };
+    let first = records.iter().find(leaves)?;
+    let is_direct = first.conversation.encryption.last()?.asked == Encryption::DirectTls;
+    let finding = Finding::new(&cause::tap::TLS_DENIED)
+        .with("client", facts::process(first))
+        .with("endpoint", target.endpoints[0].label())
+        .with("direct", is_direct)
+        .with("connections", records.iter().filter(leaves).count());
+    Some(match is_direct {
+        true => finding
+            .word("how", "begins TLS without asking first, which the server does not support")
+            .fix_first("Set sslnegotiation=postgres, or leave it out: direct TLS needs PostgreSQL 17, and few poolers know it."),
+        false => finding.word("how", "insists on TLS, which the server refuses"),
+    })
+}
+
 /// Clients that go on without TLS where they are refused it, on the same connection or on the
 /// next.
-pub(super) fn fallback(records: &[Record]) -> Option<Finding> {
+pub(super) fn fallback(records: &[Record], other: Other<'_>) -> Option<Finding> {
+    // TLS is never used on a unix socket, where the application's own way may lead.
+    if let Other::Target(target) = other
+        && matches!(target.endpoints[0].place, Place::Unix(_))
+    {
+        return None;
+    }
     let refused = |record: &Record| {
         let mut requests = record.conversation.encryption.iter();
         requests.any(|it| {
@@ -87,7 +139,7 @@ pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
 }
 
 /// Whether a client has seen a certificate and left without having taken it.
-fn refuses_certificate(record: &Record) -> bool {
+pub(super) fn refuses_certificate(record: &Record) -> bool {
     let conversation = &record.conversation;
     let ended_it = record
         .end

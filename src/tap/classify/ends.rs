@@ -58,6 +58,10 @@ fn cause_of(record: &Record) -> Option<&'static Cause> {
     if let Some(error) = last {
         return match error.code.as_str() {
             "57P05" | "25P03" => Some(&cause::idle::SERVER_TIMEOUT),
+            // PgBouncer has no SQLSTATE of its own for it.
+            "08P01" if error.message.contains("idle") && error.message.contains("timeout") => {
+                Some(&cause::idle::POOLER_TIMEOUT)
+            }
             "57P01" => Some(&cause::idle::TERMINATED),
             "57P02" => Some(&cause::server::RECOVERING),
             _ => Some(&cause::tap::DROPPED),
@@ -96,7 +100,7 @@ fn described(cause: &'static Cause, all: &[&Record], target: &Target) -> Option<
             .with("client", facts::process(first))
             .with("connections", all.len())
             .with("how", end.to_string())
-            .with("after", format!("after {}", seconds(*shortest)))
+            .word("after", format!("after {}", seconds(*shortest)))
             .with("safe_seconds", safe_seconds(*shortest))
             .with("via", hop)
             .word("when", "while a connection used it")

@@ -1,6 +1,7 @@
 //! Logins that fail, and errors about statements.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::cause;
 use crate::config::{Endpoint, Password, Place, Target};
@@ -11,6 +12,7 @@ use crate::stage::auth;
 use crate::tap::conversation::{Login, Method, Phase};
 use crate::tap::facts;
 use crate::tap::record::Record;
+use crate::wire::dial::seconds;
 use crate::wire::server_error::ServerError;
 use crate::wire::startup::{AuthRequest, Exchange};
 use crate::wire::{Address, Reopen, Route};
@@ -76,7 +78,7 @@ fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
     let exchange = exchange(&conversation.login);
     let finding = auth::overheard_error(error, &seen, &endpoint, &route, &exchange)
         .without(&["sslmode"])
-        .with("client", facts::process(record))
+        .with("process", facts::process(record))
         .with("user", user.to_owned())
         .with("database", dbname.to_owned());
     let finding = match finding.cause == &cause::auth::PASSWORD_WRONG {
@@ -132,6 +134,44 @@ fn exchange(login: &Login) -> Exchange {
         ..Exchange::default()
     }
 }
+
+/// Clients that give up on a server that does not answer.
+pub(super) fn unanswered(records: &[Record], target: &Target) -> Option<Finding> {
+    let gives_up = |record: &&Record| {
+        let conversation = &record.conversation;
+        let login = &conversation.login;
+        let left = record
+            .end
+            .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client));
+        let waits = match (&conversation.startup, conversation.encryption.last()) {
+            (Some(_), _) => {
+                login.asked.is_empty()
+                    && login.authenticated.is_none()
+                    && conversation.errors.is_empty()
+            }
+            (None, Some(request)) => request.answer.is_none(),
+            (None, None) => false,
+        };
+        let silence = record.silence.before_end.unwrap_or_default();
+        record.refused.is_none()
+            && left
+            && waits
+            && silence >= ANSWER
+            && conversation.phase != Phase::Lost
+    };
+    let first = records.iter().find(gives_up)?;
+    let silence = first.silence.before_end.unwrap_or_default();
+    Some(
+        Finding::new(&cause::tap::NO_ANSWER)
+            .with("client", facts::process(first))
+            .with("endpoint", target.endpoints[0].label())
+            .with("waited", seconds(silence))
+            .with("connections", records.iter().filter(gives_up).count()),
+    )
+}
+
+/// A server that has not answered for so long does not answer.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Clients that leave without an answer when they are asked for a password.
 pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {

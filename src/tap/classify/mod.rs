@@ -41,6 +41,8 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     if let Other::Target(target) = other {
         findings.extend(not_forwarded(records));
         findings.extend(login::refused(records, target));
+        findings.extend(encryption::denied(records, target));
+        findings.extend(login::unanswered(records, target));
     }
     findings.extend(login::abandoned(records));
     findings.extend(encryption::abandoned(records));
@@ -53,7 +55,7 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     }
     findings.extend(rate::storm(records));
     findings.extend(encryption::not_asked(records, other));
-    findings.extend(encryption::fallback(records));
+    findings.extend(encryption::fallback(records, other));
     findings.extend(rate::no_pool(records));
     findings.extend(cancelled(records));
     match other {
@@ -63,6 +65,14 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
             .collect(),
         Other::StandIn { .. } => findings,
     }
+}
+
+/// What a stand-in has found out that is no fault.
+pub fn verdict_on_verification(records: &[Record], other: Other<'_>) -> Option<&'static str> {
+    let asked = matches!(other, Other::StandIn { is_untrusted: true });
+    let refuses = records.iter().any(encryption::refuses_certificate);
+    (asked && refuses)
+        .then_some("the client refused the untrusted certificate, so it verifies certificates")
 }
 
 /// The reasons why connections were not forwarded, each once.
@@ -114,7 +124,7 @@ fn cancelled(records: &[Record]) -> Option<Finding> {
     let own = records.iter().find(|it| it.conversation.backend_pid == pid);
     Some(
         Finding::new(&cause::tap::CANCEL)
-            .with("client", facts::process(first))
+            .with("client", facts::process(own.unwrap_or(first)))
             .with("requests", count)
             .with("server_pid", pid)
             .with("connection", own.map(|record| record.number)),

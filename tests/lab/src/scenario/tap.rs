@@ -477,6 +477,32 @@ fn target_down(lab: &Lab) -> Result<Case> {
     Ok(case.keep(at(port, vec![psql(lab, port, &conn, "select 1")])))
 }
 
+fn tls_denied(lab: &Lab) -> Result<Case> {
+    let pg = lab.postgres()?;
+    let bouncer = lab
+        .new_pgbouncer()
+        .database("appdb", pg.conn().without("user"))
+        .start()?;
+    let (case, port) = tap(bouncer.conn(), 1);
+    let conn = bouncer.conn().set("sslmode", "require");
+    let tools = vec![psql(lab, port, &conn, "select 1")];
+    Ok(case.keep((at(port, tools), bouncer, pg)))
+}
+
+fn no_answer(lab: &Lab) -> Result<Case> {
+    let silent = Peer::silent()?;
+    let target = Conn::new()
+        .set("host", "127.0.0.1")
+        .set("port", silent.port())
+        .set("user", "app");
+    let (case, port) = tap(target, 1);
+    let conn = Conn::new()
+        .set("user", "app")
+        .set("sslmode", "disable")
+        .set("connect_timeout", 3);
+    Ok(case.keep((at(port, vec![psql(lab, port, &conn, "select 1")]), silent)))
+}
+
 fn nobody(lab: &Lab) -> Result<Case> {
     let pg = lab.postgres()?;
     let case = Case::new("tap")
@@ -645,6 +671,18 @@ pub const SCENARIOS: &[Scenario] = &[
         "a target that refuses connections",
         Expect::Warn("tcp.refused"),
         target_down,
+    ),
+    row(
+        "tap-tls-denied",
+        "TLS required of a server without it",
+        Expect::Warn("tap.tls-denied"),
+        tls_denied,
+    ),
+    row(
+        "tap-no-answer",
+        "a server that never answers",
+        Expect::Warn("tap.no-answer"),
+        no_answer,
     ),
     row(
         "tap-no-client",
