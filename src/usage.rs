@@ -102,7 +102,8 @@ pub fn describe(error: &Error, args: &[OsString]) -> String {
     let mut out = format!("dbdoctor: {text}");
     let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
         .into_iter()
-        .find_map(|kind| strings(error, kind).into_iter().next());
+        // Of several, clap has the best last.
+        .find_map(|kind| strings(error, kind).pop());
     if let Some(suggested) = suggested {
         let _ = write!(out, "; did you mean {suggested}?");
     }

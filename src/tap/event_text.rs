@@ -324,11 +324,11 @@ mod tests {
                 ],
                 (3, 2)
             ),
-            "logs in as app to orders (application_name=web, protocol 3.2)"
+            "requests login as app to orders (application_name=web, protocol 3.2)"
         );
         assert_eq!(
             startup(&[("user", "app")], (3, 0)),
-            "logs in as app without naming a database, which means app"
+            "requests login as app without naming a database (defaults to app)"
         );
         assert_eq!(startup(&[], (2, 0)), "asks for protocol 2.0");
         let hostile = "\u{1b}[2J\u{202e}x\n".repeat(1_000);
