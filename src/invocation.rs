@@ -85,7 +85,7 @@ mod tests {
     fn the_plugin_is_known_by_its_file_name() {
         for plugin in [
             "kubectl-dbdoctor",
-            "/root/.krew/bin/kubectl-dbdoctor",
+            "/home/ops/.krew/bin/kubectl-dbdoctor",
             "kubectl-dbdoctor.exe",
         ] {
             assert_eq!(typed(plugin.as_ref()), Some("kubectl dbdoctor"));

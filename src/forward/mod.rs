@@ -22,7 +22,7 @@ use crate::finding::Finding;
 pub use way::{Opened, Way};
 
 /// A pause where the system has no more sockets to give.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,7 +134,7 @@ pub async fn forward<W: Watch>(
                     let watched = watch.accepted(number, from);
                     connections.spawn(pump::connection(client, way.clone(), watched));
                 }
-                Err(_) => tokio::time::sleep(BREATH).await,
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }

@@ -18,7 +18,7 @@ const BUFFER: usize = 16 * 1024;
 const HALF_CLOSED: Duration = Duration::from_secs(60);
 
 /// How long the last words are waited for of an end that takes no more.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// The time that bytes on their way have before a reset discards what is not delivered.
 const DELIVERY: Duration = Duration::from_millis(20);
@@ -52,7 +52,7 @@ async fn carry<W: Watched>(mut client: TcpStream, server: Opened, way: &Way, wat
         let (by, error, rest) = match first {
             DirectionEnd::Read(error) => (side, error, HALF_CLOSED),
             // Who takes no more may have said why.
-            DirectionEnd::Written(kind) => (side.other(), Some(kind), LAST_WORDS),
+            DirectionEnd::Written(kind) => (side.other(), Some(kind), DRAIN_LIMIT),
         };
         let other = async {
             match side {

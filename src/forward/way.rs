@@ -18,7 +18,7 @@ use crate::wire::dial::knock;
 use crate::wire::{Address, BoxIo, Stream};
 
 /// For so long what was found about a target that is down is taken to hold.
-const FRESH: Duration = Duration::from_secs(2);
+const FAILURE_CACHE_TTL: Duration = Duration::from_secs(2);
 
 /// A connection to the database.
 pub struct Opened {
@@ -136,7 +136,7 @@ impl Direct {
         }
         let mut known = self.known.lock().await;
         if let Some((since, failure)) = &known.failure
-            && since.elapsed() < FRESH
+            && since.elapsed() < FAILURE_CACHE_TTL
         {
             return Err(failure.clone());
         }

@@ -21,7 +21,7 @@ impl std::fmt::Display for Process {
 }
 
 /// A connection whose process is wanted, and where the answer goes.
-struct Wanted {
+struct LookUp {
     client: SocketAddr,
     tap: SocketAddr,
     answer: Arc<OnceLock<Option<Process>>>,
@@ -30,7 +30,7 @@ struct Wanted {
 /// Looks processes up one after the other, on a thread of its own: a client is not kept
 /// waiting for it, and many at once are no more work than one after the other.
 #[derive(Clone)]
-pub struct Finder(mpsc::Sender<Wanted>);
+pub struct Finder(mpsc::Sender<LookUp>);
 
 /// So many connections may wait for their process. In a storm the rest stays without.
 const WAITING: usize = 64;
@@ -38,7 +38,7 @@ const WAITING: usize = 64;
 impl Finder {
     /// A finder for connections to this address of the tap.
     pub fn start() -> Self {
-        let (ask, mut asked) = mpsc::channel::<Wanted>(WAITING);
+        let (ask, mut asked) = mpsc::channel::<LookUp>(WAITING);
         tokio::task::spawn_blocking(move || {
             let mut known = Vec::new();
             while let Some(wanted) = asked.blocking_recv() {
@@ -56,7 +56,7 @@ impl Finder {
         tap: SocketAddr,
         answer: &Arc<OnceLock<Option<Process>>>,
     ) {
-        let wanted = Wanted {
+        let wanted = LookUp {
             client,
             tap,
             answer: Arc::clone(answer),
@@ -79,7 +79,7 @@ mod sys {
     use super::Process;
 
     /// How long `/proc` is searched for a socket's owner.
-    const PATIENCE: Duration = Duration::from_millis(250);
+    const SEARCH_LIMIT: Duration = Duration::from_millis(250);
 
     /// So many processes are remembered.
     const KNOWN: usize = 64;
@@ -91,7 +91,7 @@ mod sys {
         let began = Instant::now();
         let before = known.iter().filter_map(|pid| Entry::new(*pid).ok());
         let mut all = all_processes().ok()?.flatten();
-        let late = || began.elapsed() > PATIENCE;
+        let late = || began.elapsed() > SEARCH_LIMIT;
         let mut others = all.by_ref().take_while(|_| !late());
         let holder = before
             .collect::<Vec<_>>()

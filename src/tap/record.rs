@@ -84,7 +84,7 @@ impl Record {
         let last = self.conversation.errors.last();
         let is_farewell = last.is_some_and(|error| error.severity != "ERROR")
             && self.silence.last.server > self.silence.last.client;
-        match is_farewell && quiet < FAREWELL {
+        match is_farewell && quiet < CLOSE_AFTER_ERROR {
             true => self.silence.before_last,
             false => quiet,
         }
@@ -97,7 +97,7 @@ impl Record {
 }
 
 /// A server closes within so long of its last word.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// What comes within so long of each other is one thing said.
 const TOGETHER: Duration = Duration::from_millis(200);

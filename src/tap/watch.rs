@@ -17,7 +17,7 @@ use crate::finding::Finding;
 use crate::forward::{ConnectionEnd, Side, Watch, Watched};
 
 /// What happens at a tap, as it happens.
-pub enum Happening<'a> {
+pub enum TapEvent<'a> {
     /// A client connected.
     Connected,
     /// It could not be forwarded.
@@ -31,9 +31,9 @@ pub enum Happening<'a> {
 }
 
 /// Who is told what happens.
-pub trait Tell: Send + Sync {
+pub trait EventSink: Send + Sync {
     /// Tells it, of the connection of this record.
-    fn tell(&self, record: &Record, happening: Happening<'_>);
+    fn tell(&self, record: &Record, happening: TapEvent<'_>);
 }
 
 /// What a tap has seen so far.
@@ -97,12 +97,12 @@ pub struct Tap {
     address: SocketAddr,
     log: Arc<Log>,
     finder: Finder,
-    teller: Arc<dyn Tell>,
+    teller: Arc<dyn EventSink>,
 }
 
 impl Tap {
     /// Looks on at connections to this address.
-    pub fn new(address: SocketAddr, log: Arc<Log>, teller: Arc<dyn Tell>) -> Self {
+    pub fn new(address: SocketAddr, log: Arc<Log>, teller: Arc<dyn EventSink>) -> Self {
         Self {
             address,
             log,
@@ -119,7 +119,7 @@ impl Watch for Tap {
         self.log.seen().connections += 1;
         let record = Record::new(number, client);
         self.finder.find(client, self.address, &record.process);
-        self.teller.tell(&record, Happening::Connected);
+        self.teller.tell(&record, TapEvent::Connected);
         TappedConnection {
             record: Some(record),
             log: Arc::clone(&self.log),
@@ -133,7 +133,7 @@ pub struct TappedConnection {
     /// Taken when it is over.
     record: Option<Record>,
     log: Arc<Log>,
-    teller: Arc<dyn Tell>,
+    teller: Arc<dyn EventSink>,
 }
 
 impl TappedConnection {
@@ -153,7 +153,7 @@ impl TappedConnection {
             seen.retain(|it| it.from != alert.from || it.number.is_some());
             seen.push(alert);
             self.teller
-                .tell(record, Happening::Said(&Event::Alert(alert)));
+                .tell(record, TapEvent::Said(&Event::Alert(alert)));
         }
     }
 
@@ -180,7 +180,7 @@ impl TappedConnection {
             Side::Server => record.conversation.server(at, bytes, &mut note),
         }
         for event in &events {
-            self.teller.tell(record, Happening::Said(event));
+            self.teller.tell(record, TapEvent::Said(event));
         }
     }
 }
@@ -190,10 +190,10 @@ impl Watched for TappedConnection {
 
     async fn not_forwarded(&mut self, mut client: TcpStream, why: Finding) {
         if let Some(record) = &mut self.record {
-            self.teller.tell(record, Happening::NotForwarded(&why));
+            self.teller.tell(record, TapEvent::NotForwarded(&why));
             record.refused = Some(why.clone());
         }
-        let _ = tokio::time::timeout(LAST_WORD, self.turn_away(&mut client, &why)).await;
+        let _ = tokio::time::timeout(TURN_AWAY_LIMIT, self.turn_away(&mut client, &why)).await;
     }
 
     fn passing(&mut self, from: Side, bytes: &[u8]) {
@@ -203,7 +203,7 @@ impl Watched for TappedConnection {
     fn tunnel_lost(&mut self, why: &str) {
         if let Some(record) = &mut self.record {
             record.tunnel_lost = Some(why.to_owned());
-            self.teller.tell(record, Happening::TunnelLost(why));
+            self.teller.tell(record, TapEvent::TunnelLost(why));
         }
     }
 
@@ -213,7 +213,7 @@ impl Watched for TappedConnection {
             record.silence.before_end = Some(record.silence_before_end(at));
             record.said_goodbye = facts::says_goodbye(&record.conversation);
             record.end = Some((end, at));
-            self.teller.tell(record, Happening::Ended(end));
+            self.teller.tell(record, TapEvent::Ended(end));
         }
     }
 }
@@ -227,7 +227,7 @@ impl Drop for TappedConnection {
 }
 
 /// How long a client that cannot be forwarded has to say what it wants.
-const LAST_WORD: Duration = Duration::from_secs(2);
+const TURN_AWAY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The most that such a client is listened to.
 const MOST_HEARD: usize = 16 * 1024;

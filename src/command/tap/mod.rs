@@ -2,7 +2,7 @@
 //!
 //! What happens goes to standard error as it happens; the report is printed at the end.
 
-mod tell;
+mod event_writer;
 
 use std::path::Path;
 use std::pin::pin;
@@ -31,10 +31,10 @@ use crate::tap::facts;
 use crate::tap::stand_in::{self, Certificate, StandIn};
 use crate::tap::watch::{Log, Tap};
 
-use tell::Teller;
+use event_writer::EventWriter;
 
 /// The time that connections have to end when the tap does.
-const BREATH: Duration = Duration::from_millis(100);
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(100);
 
 /// How often processes that share a connection are looked for.
 const SHARED_LOOK: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ pub async fn run(args: &TapArgs) -> Exit {
     // Ctrl-C is how a tap is ended: before it listens, it cuts a run short.
     let interrupted = end.is_none();
     if let Some(Some(end)) = end {
-        let teller = Teller::new(run.output.format() == Format::Json, run.output.quiet);
+        let teller = EventWriter::new(run.output.format() == Format::Json, run.output.quiet);
         listen(args, &end, &mut report, teller, stop).await;
     }
     report.finish(interrupted);
@@ -124,7 +124,13 @@ async fn target(args: &TapArgs, report: &mut Report, around: &Arc<System>) -> Op
 }
 
 /// Forwards connections until `stop`, or until there were enough or enough time passed.
-async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, stop: Stop<'_>) {
+async fn listen(
+    args: &TapArgs,
+    end: &End,
+    report: &mut Report,
+    teller: EventWriter,
+    stop: Stop<'_>,
+) {
     let began = Instant::now();
     let record = report.stage(Stage::Tap);
     record.begin();
@@ -185,7 +191,7 @@ async fn listen(args: &TapArgs, end: &End, report: &mut Report, teller: Teller, 
         () = look_for_shared(bound.port(), &log, &mut shared) => {}
     }
     // Each still leaves its record.
-    let _ = tokio::time::timeout(BREATH, connections.shutdown()).await;
+    let _ = tokio::time::timeout(SHUTDOWN_LIMIT, connections.shutdown()).await;
     drop(tap);
     teller.finish();
     let seen = log.seen();

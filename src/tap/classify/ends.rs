@@ -15,7 +15,7 @@ use crate::wire::dial::seconds;
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// A server closes within so long of the client's goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+const CLOSE_AFTER_TERMINATE: Duration = Duration::from_secs(1);
 
 /// Drops by the server's side, those with the longest silence first: one finding for each kind.
 pub(super) fn dropped(records: &[Record], target: &Target) -> Vec<Finding> {
@@ -47,7 +47,7 @@ fn cause_of(record: &Record) -> Option<&'static Cause> {
     // In TLS a goodbye cannot be told from other words of the client.
     let silence = &record.silence;
     let client_spoke_last = silence.last.client >= silence.last.server;
-    let is_answered = silence.before_end.unwrap_or_default() < GOODBYE;
+    let is_answered = silence.before_end.unwrap_or_default() < CLOSE_AFTER_TERMINATE;
     if !in_session && end.error.is_none() && client_spoke_last && is_answered {
         return None;
     }

@@ -10,12 +10,12 @@ use crate::tap::record::Record;
 use crate::wire::dial::seconds;
 
 /// So many failed logins of one client, as fast as [`STORM_PAUSE`], are a storm.
-const STORM: usize = 8;
+const MIN_FAILURES: usize = 8;
 /// A pool that waits for longer between its attempts is no storm.
 const STORM_PAUSE: Duration = Duration::from_secs(1);
 
 /// So many sessions of one client, one after the other and as short as [`SHORT`], are no pool.
-const CHURN: usize = 20;
+const MIN_SHORT_SESSIONS: usize = 20;
 /// A session that lives for longer is not opened for one piece of work.
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -67,7 +67,7 @@ pub(super) fn storm(records: &[Record]) -> Option<Finding> {
             return None;
         }
         let pause = median_pause(&failed)?;
-        (failed.len() >= STORM && pause < STORM_PAUSE).then_some((client, failed, pause))
+        (failed.len() >= MIN_FAILURES && pause < STORM_PAUSE).then_some((client, failed, pause))
     });
     let (client, failed, pause) = storms.max_by_key(|(_, failed, _)| failed.len())?;
     Some(
@@ -91,7 +91,7 @@ pub(super) fn no_pool(records: &[Record]) -> Option<Finding> {
             })
             .collect();
         let pause = median_pause(&short)?;
-        (short.len() >= CHURN && pause < SHORT).then_some((client, short, pause))
+        (short.len() >= MIN_SHORT_SESSIONS && pause < SHORT).then_some((client, short, pause))
     });
     let (client, short, pause) = busy.max_by_key(|(_, short, _)| short.len())?;
     let mut lives: Vec<Duration> = short.iter().filter_map(|record| lived(record)).collect();

@@ -5,7 +5,7 @@
 //! no proof of the password: nothing that could be guessed from ever arrives.
 
 mod certificate;
-mod overheard;
+mod replay_stream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,16 +24,16 @@ use crate::wire::scram::{SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 use crate::wire::{BoxIo, tls};
 
 pub use certificate::{Certificate, NotUsable};
-use overheard::Overheard;
+use replay_stream::ReplayStream;
 
 /// How long a client has for its login (`authentication_timeout`'s default).
-const PATIENCE: Duration = Duration::from_secs(60);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a client's end is waited for after the stand-in's last word.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// What the login ends with. SQLSTATE 28000 has no client try again at once.
-const LAST_WORD: &str = "this is dbdoctor, standing in for a database server: login stopped; no password \
+const LOGIN_REFUSAL: &str = "this is dbdoctor, standing in for a database server: login stopped; no password \
                          was received (dbdoctor tap --stand-in)";
 
 /// What a client that asks for TLS is offered.
@@ -151,7 +151,7 @@ impl Over {
 impl Session {
     async fn run(mut self, client: TcpStream) {
         let _ = client.set_nodelay(true);
-        let end = match tokio::time::timeout(PATIENCE, self.talk(client)).await {
+        let end = match tokio::time::timeout(LOGIN_TIMEOUT, self.talk(client)).await {
             Ok(Over::Client(error)) => (Side::Client, error),
             Ok(Over::Done) | Err(_) => (Side::Server, None),
         };
@@ -162,11 +162,11 @@ impl Session {
     }
 
     async fn talk(&mut self, client: TcpStream) -> Over {
-        let mut io = Overheard::new(client);
+        let mut io = ReplayStream::new(client);
         let over = self.opening(&mut io).await;
         let mut io: BoxIo = match over {
-            Ok(Opened::Plain) => Box::new(io),
-            Ok(Opened::Tls(is_direct)) => match self.handshake(io, is_direct).await {
+            Ok(Opening::Plain) => Box::new(io),
+            Ok(Opening::Tls(is_direct)) => match self.handshake(io, is_direct).await {
                 Ok(io) => io,
                 Err(over) => return over,
             },
@@ -179,7 +179,7 @@ impl Session {
     }
 
     /// Up to the start-up message, or to TLS.
-    async fn opening(&mut self, io: &mut Overheard) -> Result<Opened, Over> {
+    async fn opening(&mut self, io: &mut ReplayStream) -> Result<Opening, Over> {
         loop {
             let bytes = read(io).await?;
             self.watched.passing(Side::Client, &bytes);
@@ -188,12 +188,12 @@ impl Session {
             };
             let request = conversation.encryption.last().copied();
             match (conversation.phase, request) {
-                (Phase::Login, _) => return Ok(Opened::Plain),
+                (Phase::Login, _) => return Ok(Opening::Plain),
                 (_, Some(request)) if request.answer.is_none() => match request.asked {
                     Encryption::DirectTls if self.stand_in.acceptor.is_some() => {
                         self.asked();
                         io.unread(bytes);
-                        return Ok(Opened::Tls(true));
+                        return Ok(Opening::Tls(true));
                     }
                     Encryption::DirectTls => return Err(Over::Done),
                     Encryption::Gss => self.say(io, b"N").await?,
@@ -201,7 +201,7 @@ impl Session {
                         Offer::Nothing => self.say(io, b"N").await?,
                         Offer::Certificate => {
                             self.say(io, b"S").await?;
-                            return Ok(Opened::Tls(false));
+                            return Ok(Opening::Tls(false));
                         }
                     },
                 },
@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// TLS; what follows in it is a conversation that begins anew.
-    async fn handshake(&mut self, io: Overheard, is_direct: bool) -> Result<BoxIo, Over> {
+    async fn handshake(&mut self, io: ReplayStream, is_direct: bool) -> Result<BoxIo, Over> {
         let Some(acceptor) = &self.stand_in.acceptor else {
             return Err(Over::Done);
         };
@@ -287,9 +287,9 @@ impl Session {
         {
             self.hear(io).await?;
         }
-        let error = error_response("28000", LAST_WORD);
+        let error = error_response("28000", LOGIN_REFUSAL);
         self.say(io, &error).await?;
-        let _ = tokio::time::timeout(FAREWELL, async {
+        let _ = tokio::time::timeout(CLOSE_WAIT, async {
             let _ = io.shutdown().await;
             while read(io).await.is_ok() {}
         })
@@ -309,7 +309,7 @@ impl Session {
 }
 
 /// How the opening ended.
-enum Opened {
+enum Opening {
     Plain,
     /// With TLS, that was begun without a request or after one.
     Tls(bool),

@@ -15,7 +15,7 @@ use crate::forward::Side;
 const MOST: usize = 64 * 1024;
 
 /// The connection.
-pub struct Overheard {
+pub struct ReplayStream {
     inner: TcpStream,
     again: Vec<u8>,
     log: BytesLog,
@@ -57,7 +57,7 @@ impl BytesLog {
     }
 }
 
-impl Overheard {
+impl ReplayStream {
     /// Listens in.
     pub fn new(inner: TcpStream) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Overheard {
     }
 }
 
-impl AsyncRead for Overheard {
+impl AsyncRead for ReplayStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -101,7 +101,7 @@ impl AsyncRead for Overheard {
     }
 }
 
-impl AsyncWrite for Overheard {
+impl AsyncWrite for ReplayStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -14,17 +14,17 @@ use serde_json::json;
 use crate::redact;
 use crate::report::ms;
 use crate::tap::record::Record;
-use crate::tap::watch::{Happening, Tell};
+use crate::tap::watch::{EventSink, TapEvent};
 use crate::text;
 
 /// So many lines may wait to be written.
 const WAITING: usize = 4_096;
 
 /// How long what is still to be written may take at the end.
-const PATIENCE: Duration = Duration::from_millis(500);
+const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
 /// Tells what happens.
-pub(super) struct Teller {
+pub(super) struct EventWriter {
     began: Instant,
     as_json: bool,
     lines: Mutex<Option<SyncSender<String>>>,
@@ -32,7 +32,7 @@ pub(super) struct Teller {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Teller {
+impl EventWriter {
     /// Tells in JSON, or for people; with `is_quiet` nothing at all.
     pub(super) fn new(as_json: bool, is_quiet: bool) -> Self {
         let (lines, writer) = match is_quiet {
@@ -104,7 +104,7 @@ impl Teller {
             *lines = None;
         }
         let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + FLUSH_LIMIT;
         while writer.as_ref().is_some_and(|writer| !writer.is_finished()) && Instant::now() < limit
         {
             std::thread::sleep(Duration::from_millis(5));
@@ -119,14 +119,14 @@ fn write(lines: &Receiver<String>) {
     }
 }
 
-impl Tell for Teller {
-    fn tell(&self, record: &Record, happening: Happening<'_>) {
+impl EventSink for EventWriter {
+    fn tell(&self, record: &Record, happening: TapEvent<'_>) {
         match happening {
-            Happening::Connected => {
+            TapEvent::Connected => {
                 let words = format!("connection from {}", record.client);
                 self.line(Some(record), "connected", &words, None);
             }
-            Happening::NotForwarded(why) => {
+            TapEvent::NotForwarded(why) => {
                 let words = format!("not forwarded, {}: {}", why.cause.code, why.summary());
                 self.line(
                     Some(record),
@@ -135,7 +135,7 @@ impl Tell for Teller {
                     Some(json!({"cause": why.cause.code})),
                 );
             }
-            Happening::Said(event) => {
+            TapEvent::Said(event) => {
                 self.line(
                     Some(record),
                     event.name(),
@@ -143,7 +143,7 @@ impl Tell for Teller {
                     Some(event.to_json()),
                 );
             }
-            Happening::TunnelLost(why) => {
+            TapEvent::TunnelLost(why) => {
                 self.line(
                     Some(record),
                     "tunnel-lost",
@@ -151,7 +151,7 @@ impl Tell for Teller {
                     None,
                 );
             }
-            Happening::Ended(end) => {
+            TapEvent::Ended(end) => {
                 let quiet = record.silence.before_end.unwrap_or_default();
                 let idle = match quiet.as_secs() {
                     0 => String::new(),
