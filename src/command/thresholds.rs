@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cause::{client, tls};
 use crate::finding::{Finding, Status};
 use crate::render::told::is_connecting;
-use crate::report::{Report, StageRecord, Thresholds, ms};
+use crate::report::{Report, Stage, StageRecord, Thresholds, ms};
 
 /// Judges the run by the thresholds, and notes them for the forms that show them.
 pub fn judge(report: &mut Report, thresholds: &Thresholds) {
@@ -40,6 +40,14 @@ fn certificate(report: &mut Report, days: u32) {
                 record.status = Status::Fail;
             }
         }
+    }
+    let works = report.verdict().status < Status::Fail && !report.interrupted;
+    let is_seen = |record: &StageRecord| record.facts.contains_key("expires");
+    if works && !report.find(Stage::Tls).is_some_and(is_seen) {
+        let record = report.stage(Stage::Tls);
+        record.begin();
+        record.reason = None;
+        record.end(Some(Finding::new(&tls::CERT_UNSEEN)));
     }
 }
 

@@ -44,10 +44,10 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
         findings.extend(encryption::denied(records, target));
         findings.extend(login::unanswered(records, target));
     }
-    findings.extend(login::abandoned(records));
     findings.extend(encryption::abandoned(records));
     findings.extend(encryption::refused_certificates(records, other));
     findings.extend(encryption::unverified(records, other));
+    findings.extend(login::abandoned(records));
     findings.extend(not_postgres(records));
     if let Other::Target(target) = other {
         findings.extend(ends::dropped(records, target));

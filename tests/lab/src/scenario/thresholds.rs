@@ -56,6 +56,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     )
     .oracle(NO_ORACLE),
     Scenario::new(
+        "tls-cert-unseen",
+        "the days of a certificate are watched, and the connection has none",
+        Expect::Fail("tls.cert.unseen"),
+        &[Need::Postgres],
+        |lab| {
+            let pg = lab.postgres()?;
+            Ok(Case::check(pg.conn().set("sslmode", "disable"))
+                .password(lab.password())
+                .args(&["--fail-cert-days", "14"])
+                .keep(pg))
+        },
+    )
+    .oracle(NO_ORACLE),
+    Scenario::new(
         "tls-cert-warn-days-healthy",
         "the certificate expires in ten days, and five are enough",
         Expect::Pass,
