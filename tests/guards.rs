@@ -91,6 +91,7 @@ fn unmet(flag: &str) -> Result<Vec<&'static str>> {
         "expect-cluster-name" => vec!["--expect-cluster-name", "staging"],
         "expect-writable" => vec!["--expect-writable"],
         "not-host" => vec!["--not-host", "127.0.0.0/8"],
+        "fail-cert-days" => vec!["--fail-cert-days", "4000"],
         other => anyhow::bail!("a guard that this test does not know: --{other}"),
     })
 }
@@ -114,7 +115,9 @@ fn every_command(lab: &Lab) -> Result<()> {
         let guards = command
             .get_arguments()
             .filter(|arg| arg.get_help_heading() == Some("Guards"))
-            .filter_map(|arg| arg.get_long());
+            .filter_map(|arg| arg.get_long())
+            // A warning keeps nothing from coming after it.
+            .filter(|flag| !flag.starts_with("warn-"));
         for flag in guards {
             let place = lab.dir("guard")?;
             let (made, file) = (place.join("made"), place.join("report.json"));
@@ -125,6 +128,9 @@ fn every_command(lab: &Lab) -> Result<()> {
             if name == "tunnel" {
                 args.extend(["--ssh", "ops@127.0.0.1:1", "--ssh-config", "/dev/null"]);
             }
+            if has("for") {
+                args.extend(["--for", "1s"]);
+            }
             if has("attempts") {
                 args.extend(["--attempts", "2"]);
             }
@@ -133,7 +139,9 @@ fn every_command(lab: &Lab) -> Result<()> {
                 args.extend(["--wait", "2s", "--", "touch", &made_text]);
             }
             let output = dbdoctor(lab, &args)?.output()?;
-            let judged = flag == "not-host" || matches!(name, "auth" | "check" | "idle" | "stress");
+            let judged = flag == "not-host"
+                || matches!(name, "auth" | "check" | "idle" | "stress")
+                || flag == "fail-cert-days" && name == "tls";
             if judged {
                 ensure!(
                     output.status.code() == Some(1),
@@ -145,6 +153,7 @@ fn every_command(lab: &Lab) -> Result<()> {
                 let cause = match flag {
                     // The target's own options keep the session from writing.
                     "expect-writable" => "server.read-only.setting",
+                    "fail-cert-days" => "tls.cert.expires-soon",
                     _ => "server.wrong-identity",
                 };
                 ensure!(found == cause, "{args:?}: {}", words(&output));

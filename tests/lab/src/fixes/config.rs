@@ -17,13 +17,13 @@ pub(super) const RUN: &[FixRun] = &[
         "config.default.used",
         "dbdoctor check --env-file",
         "config-default-url",
-        Then::Prints("All checks passed."),
+        Then::Prints("All checks passed"),
     ),
     FixRun::new(
         "config.default.used",
         "dbdoctor check ",
         "config-default-variables",
-        Then::Prints("All checks passed."),
+        Then::Prints("All checks passed"),
     ),
     FixRun::new(
         "config.file.missing",

@@ -13,6 +13,7 @@ mod protocol;
 mod server;
 mod server_log;
 mod ssh;
+mod tap;
 mod tcp;
 mod tls;
 
@@ -170,6 +171,7 @@ const TABLES: &[(&[FixRun], &[Excuse])] = &[
     (pooler::RUN, pooler::NOT_RUN),
     (protocol::RUN, protocol::NOT_RUN),
     (client::RUN, client::NOT_RUN),
+    (tap::RUN, tap::NOT_RUN),
 ];
 
 /// Every command that is run.

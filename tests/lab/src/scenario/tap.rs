@@ -116,7 +116,13 @@ fn healthy(lab: &Lab) -> Result<Case> {
     let (case, port) = tap(pg.conn(), 2);
     let conn = pg.conn().set("sslmode", "require");
     let tools = vec![
-        psql(lab, port, &conn, "select 'canary-row', 'canary-sql'"),
+        // Its process is looked up while it is connected.
+        psql(
+            lab,
+            port,
+            &conn,
+            "select 'canary-row', 'canary-sql', pg_sleep(2)",
+        ),
         psql(lab, port, &conn, "select 1"),
     ];
     Ok(case
