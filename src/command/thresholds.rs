@@ -47,7 +47,10 @@ fn certificate(report: &mut Report, days: u32) {
         let record = report.stage(Stage::Tls);
         record.begin();
         record.reason = None;
-        record.end(Some(Finding::new(&tls::CERT_UNSEEN)));
+        let limit = format!("--fail-cert-days {days}");
+        record.end(Some(
+            Finding::new(&tls::CERT_UNSEEN).with("threshold", limit),
+        ));
     }
 }
 
