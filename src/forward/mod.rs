@@ -125,14 +125,26 @@ pub async fn forward<W: Watch>(
     connections: &mut JoinSet<()>,
     most: Option<u64>,
 ) {
+    let begin =
+        |number, client, from| pump::connection(client, way.clone(), watch.accepted(number, from));
+    accept(listener, connections, most, begin).await;
+}
+
+/// Begins something with each connection, numbered from 1 and in a task of its own, until it
+/// is dropped; with at most `most` of them, after whose end it returns.
+pub async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: &TcpListener,
+    connections: &mut JoinSet<()>,
+    most: Option<u64>,
+    begin: impl Fn(u64, TcpStream, SocketAddr) -> F,
+) {
     let mut number = 0;
     while most.is_none_or(|most| number < most) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, from)) => {
                     number += 1;
-                    let watched = watch.accepted(number, from);
-                    connections.spawn(pump::connection(client, way.clone(), watched));
+                    connections.spawn(begin(number, client, from));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_PAUSE).await,
             },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::{Closer, ConnectionEnd, Opened, Side, Watched, Way};
 
@@ -49,10 +50,9 @@ async fn carry<W: Watched>(mut client: TcpStream, server: Opened, way: &Way, wat
             end = &mut upward => (Side::Client, end),
             end = &mut downward => (Side::Server, end),
         };
-        let (by, error, rest) = match first {
-            DirectionEnd::Read(error) => (side, error, HALF_CLOSED),
-            // Who takes no more may have said why.
-            DirectionEnd::Written(kind) => (side.other(), Some(kind), DRAIN_LIMIT),
+        let (by, error) = match first {
+            DirectionEnd::Read(error) => (side, error),
+            DirectionEnd::Written(kind) => (side.other(), Some(kind)),
         };
         let other = async {
             match side {
@@ -60,41 +60,31 @@ async fn carry<W: Watched>(mut client: TcpStream, server: Opened, way: &Way, wat
                 Side::Server => upward.await,
             }
         };
+        tokio::pin!(other);
         let mut end = ConnectionEnd {
             by: Closer::Side(by),
             error,
         };
-        match first {
-            DirectionEnd::Read(_) => {
-                if by == Side::Server
-                    && let Some(why) = way.lost().await
-                {
-                    end.by = Closer::Tunnel;
-                    see(&watched, |watched| watched.tunnel_lost(&why));
-                }
-                see(&watched, |watched| watched.ended(end));
-                match error {
-                    Some(_) => true,
-                    None => matches!(
-                        tokio::time::timeout(rest, other).await,
-                        Ok(DirectionEnd::Read(Some(_)) | DirectionEnd::Written(_))
-                    ),
-                }
-            }
-            DirectionEnd::Written(_) => {
-                let last = tokio::time::timeout(rest, other).await;
-                if let Ok(DirectionEnd::Read(error)) = last {
-                    end.error = error;
-                }
-                if by == Side::Server
-                    && let Some(why) = way.lost().await
-                {
-                    end.by = Closer::Tunnel;
-                    see(&watched, |watched| watched.tunnel_lost(&why));
-                }
-                see(&watched, |watched| watched.ended(end));
-                end.error.is_some()
-            }
+        // Who takes no more may have said why.
+        if let DirectionEnd::Written(_) = first
+            && let Ok(DirectionEnd::Read(error)) = timeout(DRAIN_LIMIT, &mut other).await
+        {
+            end.error = error;
+        }
+        if by == Side::Server
+            && let Some(why) = way.lost().await
+        {
+            end.by = Closer::Tunnel;
+            see(&watched, |watched| watched.tunnel_lost(&why));
+        }
+        see(&watched, |watched| watched.ended(end));
+        match (first, end.error) {
+            (_, Some(_)) => true,
+            (DirectionEnd::Written(_), None) => false,
+            (DirectionEnd::Read(_), None) => matches!(
+                timeout(HALF_CLOSED, other).await,
+                Ok(DirectionEnd::Read(Some(_)) | DirectionEnd::Written(_))
+            ),
         }
     };
     if reset {

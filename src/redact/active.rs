@@ -20,6 +20,11 @@ pub fn begin(salt: Option<&str>) {
     let _ = ACTIVE.set(Mutex::new(redactor));
 }
 
+/// Whether anything is redacted.
+pub fn is_asked_for() -> bool {
+    ACTIVE.get().is_some()
+}
+
 /// The redactor; none where nothing is redacted.
 pub fn redactor() -> Option<MutexGuard<'static, Redactor>> {
     let active = ACTIVE.get()?;

@@ -174,11 +174,8 @@ impl Display for ChannelBinding {
 /// A version of TLS, as people call it.
 pub fn version_name(version: u16) -> String {
     match version {
-        0x0304 => "TLS 1.3".to_owned(),
-        0x0303 => "TLS 1.2".to_owned(),
-        0x0302 => "TLS 1.1".to_owned(),
-        0x0301 => "TLS 1.0".to_owned(),
         0x0300 => "SSL 3.0".to_owned(),
-        other => format!("0x{other:04x}"),
+        0x0301..=0x0304 => format!("TLS 1.{}", version - 0x0301),
+        other => format!("TLS version {other:#06x}"),
     }
 }

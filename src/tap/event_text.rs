@@ -6,6 +6,7 @@ use super::conversation::{
     ChannelBinding, ClientHello, Encryption, EncryptionAnswer, Event, Method, Phase, ServerHello,
     Side, Startup, TlsAlert, Unreadable,
 };
+use super::event::version_name;
 use crate::text::{clean, clean_bytes};
 use crate::wire::server_error::ServerError;
 use crate::wire::stranger;
@@ -94,7 +95,7 @@ fn answered(f: &mut Formatter<'_>, asked: Encryption, answer: EncryptionAnswer) 
 
 fn client_hello(f: &mut Formatter<'_>, hello: &ClientHello) -> fmt::Result {
     let newest = hello.versions.iter().max().copied().unwrap_or_default();
-    write!(f, "{} ClientHello ", version(newest))?;
+    write!(f, "{} ClientHello ", version_name(newest))?;
     match &hello.server_name {
         Some(name) => write!(f, "for {}", short(name, 255))?,
         None => f.write_str("without a server name")?,
@@ -111,23 +112,12 @@ fn client_hello(f: &mut Formatter<'_>, hello: &ClientHello) -> fmt::Result {
 fn server_hello(f: &mut Formatter<'_>, hello: &ServerHello) -> fmt::Result {
     match hello.is_retry {
         true => f.write_str("the server asks for another key share (HelloRetryRequest)"),
-        false => write!(f, "the server chooses {}", version(hello.version)),
-    }
-}
-
-fn version(number: u16) -> String {
-    match number {
-        0x0300 => "SSL 3.0".to_owned(),
-        0x0301..=0x0304 => format!("TLS 1.{}", number - 0x0301),
-        other => format!("TLS version {other:#06x}"),
+        false => write!(f, "the server chooses {}", hello.version_name()),
     }
 }
 
 fn alerted(f: &mut Formatter<'_>, alert: &TlsAlert) -> fmt::Result {
-    let who = match alert.from {
-        Side::Client => "the client",
-        Side::Server => "the server",
-    };
+    let who = the(alert.from);
     match (alert.number, alert.is_warning) {
         (Some(0), _) => write!(f, "{who} closes TLS"),
         (Some(number), true) => write!(
@@ -201,11 +191,15 @@ fn said(f: &mut Formatter<'_>, error: &ServerError) -> fmt::Result {
     }
 }
 
-fn cannot_be(f: &mut Formatter<'_>, unreadable: &Unreadable) -> fmt::Result {
-    let who = match unreadable.from {
+fn the(side: Side) -> &'static str {
+    match side {
         Side::Client => "the client",
         Side::Server => "the server",
-    };
+    }
+}
+
+fn cannot_be(f: &mut Formatter<'_>, unreadable: &Unreadable) -> fmt::Result {
+    let who = the(unreadable.from);
     let instead = match unreadable.phase {
         Phase::Opening if unreadable.from == Side::Client => "a start-up message",
         Phase::Opening => "an answer",

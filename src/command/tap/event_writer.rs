@@ -9,8 +9,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::forward::ConnectionEnd;
 use crate::redact;
 use crate::report::ms;
 use crate::tap::record::Record;
@@ -27,6 +28,7 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 pub(super) struct EventWriter {
     began: Instant,
     as_json: bool,
+    is_quiet: bool,
     lines: Mutex<Option<SyncSender<String>>>,
     missed: AtomicU64,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -46,6 +48,7 @@ impl EventWriter {
         Self {
             began: Instant::now(),
             as_json,
+            is_quiet,
             lines: Mutex::new(lines),
             missed: AtomicU64::new(0),
             writer: Mutex::new(writer),
@@ -54,18 +57,20 @@ impl EventWriter {
 
     /// Says something about the tap itself.
     pub(super) fn say(&self, line: &str) {
-        self.line(None, "tap", line, None);
+        self.line(None, "tap", line, || Value::Null);
     }
 
+    /// The values are only made where somebody is to see or to learn from them.
     fn line(
         &self,
         record: Option<&Record>,
         name: &str,
         words: &str,
-        values: Option<serde_json::Value>,
+        values: impl FnOnce() -> Value,
     ) {
         // First, since the words may hold names that only the values tell apart.
-        let values = values.map(redact::active::facts);
+        let values = (self.as_json || redact::active::is_asked_for())
+            .then(|| redact::active::facts(values()));
         let words = &*redact::active::line(words);
         let client = record.map(|record| record.client.to_string());
         let client = client.as_deref().map(redact::active::line);
@@ -121,55 +126,52 @@ fn write(lines: &Receiver<String>) {
 
 impl EventSink for EventWriter {
     fn tell(&self, record: &Record, happening: TapEvent<'_>) {
+        if self.is_quiet {
+            return;
+        }
+        let none = || Value::Null;
         match happening {
             TapEvent::Connected => {
                 let words = format!("connection from {}", record.client);
-                self.line(Some(record), "connected", &words, None);
+                self.line(Some(record), "connected", &words, none);
             }
             TapEvent::NotForwarded(why) => {
-                let words = format!("not forwarded, {}: {}", why.cause.code, why.summary());
-                self.line(
-                    Some(record),
-                    "not-forwarded",
-                    &words,
-                    Some(json!({"cause": why.cause.code})),
-                );
+                let code = why.cause.code;
+                let words = format!("not forwarded, {code}: {}", why.summary());
+                let values = || json!({"cause": code});
+                self.line(Some(record), "not-forwarded", &words, values);
             }
             TapEvent::Said(event) => {
-                self.line(
-                    Some(record),
-                    event.name(),
-                    &event.to_string(),
-                    Some(event.to_json()),
-                );
+                let words = event.to_string();
+                self.line(Some(record), event.name(), &words, || event.to_json());
             }
             TapEvent::TunnelLost(why) => {
-                self.line(
-                    Some(record),
-                    "tunnel-lost",
-                    &format!("tunnel lost: {why}"),
-                    None,
-                );
+                let words = format!("tunnel lost: {why}");
+                self.line(Some(record), "tunnel-lost", &words, none);
             }
             TapEvent::Ended(end) => {
-                let quiet = record.silence.before_end.unwrap_or_default();
-                let idle = match quiet.as_secs() {
-                    0 => String::new(),
-                    _ => format!(", idle for the last {:.1} s", quiet.as_secs_f64()),
-                };
-                let bytes = record.conversation.bytes;
-                let process = match record.process() {
-                    Some(process) => format!("{process}: "),
-                    None => String::new(),
-                };
-                let words = format!(
-                    "{process}{end} after {:.1} s ({} bytes from the application, {} from the server){idle}",
-                    record.began.elapsed().as_secs_f64(),
-                    bytes.client,
-                    bytes.server,
-                );
-                self.line(Some(record), "ended", &words, None);
+                self.line(Some(record), "ended", &ended(record, end), none);
             }
         }
     }
+}
+
+/// How a connection ended, in words.
+fn ended(record: &Record, end: ConnectionEnd) -> String {
+    let quiet = record.silence.before_end.unwrap_or_default();
+    let idle = match quiet.as_secs() {
+        0 => String::new(),
+        _ => format!(", idle for the last {:.1} s", quiet.as_secs_f64()),
+    };
+    let process = match record.process() {
+        Some(process) => format!("{process}: "),
+        None => String::new(),
+    };
+    let bytes = record.conversation.bytes;
+    format!(
+        "{process}{end} after {:.1} s ({} bytes from the application, {} from the server){idle}",
+        record.began.elapsed().as_secs_f64(),
+        bytes.client,
+        bytes.server,
+    )
 }

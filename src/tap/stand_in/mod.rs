@@ -7,7 +7,10 @@
 mod certificate;
 mod replay_stream;
 
+use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openssl::ssl::{Ssl, SslAcceptor, SslMethod, SslVersion};
@@ -18,7 +21,7 @@ use tokio::task::JoinSet;
 use super::conversation::{Encryption, Phase, Side, TlsAlert};
 use super::reply::error_response;
 use super::watch::{Tap, TappedConnection};
-use crate::forward::{Closer, ConnectionEnd, Watch, Watched};
+use crate::forward::{self, Closer, ConnectionEnd, Watch, Watched};
 use crate::wire::frames::put_message;
 use crate::wire::scram::{SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 use crate::wire::{BoxIo, tls};
@@ -105,39 +108,29 @@ pub async fn serve(
     connections: &mut JoinSet<()>,
     most: Option<u64>,
 ) {
-    let mut number = 0;
-    let asked = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    while most.is_none_or(|most| number < most) {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, from)) => {
-                    number += 1;
-                    let session = Session {
-                        watched: tap.accepted(number, from),
-                        stand_in: Arc::clone(stand_in),
-                        asked: Arc::clone(&asked),
-                    };
-                    connections.spawn(session.run(client));
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    while connections.join_next().await.is_some() {}
+    let asked = Arc::new(AtomicU64::new(0));
+    let begin = |number, client, from| {
+        let session = Session {
+            watched: tap.accepted(number, from),
+            stand_in: Arc::clone(stand_in),
+            asked: Arc::clone(&asked),
+        };
+        session.run(client)
+    };
+    forward::accept(listener, connections, most, begin).await;
 }
 
 /// One client.
 struct Session {
     watched: TappedConnection,
     stand_in: Arc<StandIn>,
-    asked: Arc<std::sync::atomic::AtomicU64>,
+    asked: Arc<AtomicU64>,
 }
 
 /// How a step ends the session.
 enum Over {
     /// The client went, in order or not.
-    Client(Option<std::io::ErrorKind>),
+    Client(Option<ErrorKind>),
     /// The stand-in has said its last word.
     Done,
 }
@@ -213,8 +206,7 @@ impl Session {
 
     /// How many have asked for TLS before.
     fn asked(&self) -> u64 {
-        self.asked
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        self.asked.fetch_add(1, Ordering::Relaxed)
     }
 
     async fn say(
@@ -237,9 +229,8 @@ impl Session {
         };
         let ssl = Ssl::new(acceptor.context()).map_err(|_| Over::Done)?;
         let log = io.log();
-        let stream = tokio_openssl::SslStream::new(ssl, io).map_err(|_| Over::Done)?;
-        let mut stream = stream;
-        let accepted = std::pin::Pin::new(&mut stream).accept().await;
+        let mut stream = tokio_openssl::SslStream::new(ssl, io).map_err(|_| Over::Done)?;
+        let accepted = Pin::new(&mut stream).accept().await;
         for (side, bytes) in log.take(is_direct) {
             self.watched.passing(side, &bytes);
         }
@@ -248,10 +239,8 @@ impl Session {
                 self.watched.alert(alert_of(alert));
             }
             let kind = error.io_error().map(std::io::Error::kind);
-            let is_reset = kind == Some(std::io::ErrorKind::ConnectionReset);
-            return Err(Over::Client(
-                is_reset.then_some(std::io::ErrorKind::ConnectionReset),
-            ));
+            let reset = kind.filter(|kind| *kind == ErrorKind::ConnectionReset);
+            return Err(Over::Client(reset));
         }
         self.watched.enter_tls();
         Ok(Box::new(stream))
