@@ -23,12 +23,7 @@ static FOUND: OnceLock<u64> = OnceLock::new();
 /// # Errors
 /// The system's error when too few are free.
 pub fn provide() -> io::Result<()> {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < ENOUGH.min(hard)
-        && setrlimit(Resource::RLIMIT_NOFILE, ENOUGH.min(hard), hard).is_ok()
-    {
-        let _ = FOUND.set(soft);
-    }
+    raise(ENOUGH);
     // A pipe, since a minimal container may have no /dev/null to open.
     let (reader, _writer) = io::pipe()?;
     let spare: io::Result<Vec<OwnedFd>> = (2..LEAST)
@@ -43,9 +38,13 @@ const MANY: u64 = 65_536;
 /// Raises the soft limit as far as the hard limit allows, for a command that holds as many
 /// connections as others open.
 pub fn provide_many() {
+    raise(MANY);
+}
+
+fn raise(wanted: u64) {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < MANY.min(hard)
-        && setrlimit(Resource::RLIMIT_NOFILE, MANY.min(hard), hard).is_ok()
+        && soft < wanted.min(hard)
+        && setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard).is_ok()
     {
         let _ = FOUND.set(soft);
     }

@@ -15,6 +15,9 @@ use crate::text;
 /// How long `/proc` is searched for a socket's owner.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// So many processes that were found before are asked first.
+const REMEMBERED: usize = 64;
+
 /// A socket of this machine that accepts connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -134,6 +137,21 @@ pub fn alternatives(address: SocketAddr, servers: &[&str]) -> Vec<Listener> {
     same_port.chain(of_kind).take(SHOWN).cloned().collect()
 }
 
+/// The process of this machine that holds the client's end of a connection: its number and
+/// name. Asked first are those that were found before (`known`, the latest first): the
+/// connections of a pool are all of one process.
+pub fn client(
+    client: SocketAddr,
+    server: SocketAddr,
+    known: &mut Vec<i32>,
+) -> Option<(i32, String)> {
+    let (pid, name) = sys::client(client, server, known)?;
+    known.retain(|other| *other != pid);
+    known.insert(0, pid);
+    known.truncate(REMEMBERED);
+    Some((pid, name))
+}
+
 /// The process at the other end of a connected unix socket.
 pub fn peer(socket: &socket2::Socket) -> Option<(i32, Option<String>)> {
     sys::peer(socket)
@@ -145,7 +163,7 @@ mod sys {
 
     use nix::sys::socket::{getsockopt, sockopt};
     use procfs::net::{TcpNetEntry, TcpState};
-    use procfs::process::{FDTarget, all_processes};
+    use procfs::process::{FDTarget, Process, all_processes};
 
     use super::*;
 
@@ -254,8 +272,33 @@ mod sys {
     }
 
     fn name(pid: i32) -> Option<String> {
-        let process = procfs::process::Process::new(pid).ok()?;
+        let process = Process::new(pid).ok()?;
         Some(process.stat().ok()?.comm)
+    }
+
+    pub fn client(client: SocketAddr, server: SocketAddr, known: &[i32]) -> Option<(i32, String)> {
+        let canonical = |a: SocketAddr| SocketAddr::new(a.ip().to_canonical(), a.port());
+        let ends = [client, server].map(canonical);
+        let inode = entries()
+            .find(|entry| [entry.local_address, entry.remote_address].map(canonical) == ends)
+            .map(|entry| entry.inode)
+            .filter(|inode| *inode != 0)?;
+        let holds = |process: &Process| {
+            let Ok(descriptors) = process.fd() else {
+                return false;
+            };
+            descriptors
+                .flatten()
+                .any(|it| matches!(it.target, FDTarget::Socket(held) if held == inode))
+        };
+        let began = Instant::now();
+        let before = known.iter().filter_map(|pid| Process::new(*pid).ok());
+        let all = all_processes().into_iter().flatten().flatten();
+        let pid = before
+            .chain(all.take_while(|_| began.elapsed() <= PATIENCE))
+            .find(holds)?
+            .pid();
+        Some((pid, name(pid)?))
     }
 
     pub fn peer(socket: &socket2::Socket) -> Option<(i32, Option<String>)> {
@@ -283,6 +326,10 @@ mod sys {
     }
 
     pub fn accept_queue(_: SocketAddr, _: i32) -> Option<AcceptQueue> {
+        None
+    }
+
+    pub fn client(_: SocketAddr, _: SocketAddr, _: &[i32]) -> Option<(i32, String)> {
         None
     }
 

@@ -39,8 +39,8 @@ pub fn write(
         "not_forwarded",
         records.iter().filter(|it| it.refused.is_some()).count(),
     );
-    record.fact("by_fate", by_fate(seen));
-    record.fact("by_process", counted(records.iter().map(process)));
+    record.fact("by_fate", listed(by_fate(seen)));
+    record.fact("by_process", listed(by_process(records)));
     record.fact("login_ms", login_times(records));
     record.fact("lifetime_ms", lifetimes(records));
     record.fact("per_minute", per_minute(records, held));
@@ -52,19 +52,16 @@ pub fn write(
     record.fact("connections", Value::Array(described));
     record.fact(
         "connections_left_out",
-        seen.dropped + (records.len().saturating_sub(DESCRIBED)) as u64,
+        seen.left_out() + (records.len().saturating_sub(DESCRIBED)) as u64,
     );
 }
 
 /// What was seen, in one line.
 pub fn summary(seen: &Seen, held: Duration) -> String {
-    let fates: Vec<String> = match by_fate(seen) {
-        Value::Array(all) => all
-            .iter()
-            .filter_map(|it| Some(format!("{} {}", it["count"], it["name"].as_str()?)))
-            .collect(),
-        _ => Vec::new(),
-    };
+    let fates = by_fate(seen).into_iter();
+    let fates: Vec<String> = fates
+        .map(|(fate, count)| format!("{count} {fate}"))
+        .collect();
     let connections = match seen.connections {
         1 => "1 connection".to_owned(),
         count => format!("{count} connections"),
@@ -76,38 +73,41 @@ pub fn summary(seen: &Seen, held: Duration) -> String {
     format!("{what}, in {}", seconds(held))
 }
 
+/// How many of each there are, the most first.
+type Counts = Vec<(String, u64)>;
+
 /// Every connection, by how it ended.
-fn by_fate(seen: &Seen) -> Value {
-    let kept = seen.records.iter().map(|it| fate(it).to_owned());
-    let dropped = seen.dropped_fates.iter();
-    let dropped = dropped.flat_map(|(fate, count)| {
-        std::iter::repeat_n(
-            (*fate).to_owned(),
-            usize::try_from(*count).unwrap_or_default(),
-        )
-    });
-    counted(kept.chain(dropped))
+fn by_fate(seen: &Seen) -> Counts {
+    let mut counts = seen.dropped.clone();
+    for record in &seen.records {
+        *counts.entry(fate(record)).or_default() += 1;
+    }
+    most_first(
+        counts
+            .into_iter()
+            .map(|(fate, count)| (fate.to_owned(), count)),
+    )
 }
 
-fn counted(names: impl Iterator<Item = String>) -> Value {
+/// The connections whose records are kept, by who opened them.
+fn by_process(records: &[Record]) -> Counts {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for name in names {
-        *counts.entry(name).or_default() += 1;
+    for record in records {
+        *counts.entry(record.label()).or_default() += 1;
     }
-    let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
+    most_first(counts)
+}
+
+fn most_first(counts: impl IntoIterator<Item = (String, u64)>) -> Counts {
+    let mut counts: Counts = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts
-        .into_iter()
-        .map(|(name, count)| json!({"name": name, "count": count}))
-        .collect()
 }
 
-/// The client as people call it: its process, else its address.
-pub fn process(record: &Record) -> String {
-    match record.process() {
-        Some(process) => process.to_string(),
-        None => record.client.ip().to_string(),
-    }
+fn listed(counts: Counts) -> Value {
+    let each = counts.into_iter();
+    each.map(|(name, count)| json!({"name": name, "count": count}))
+        .collect()
 }
 
 /// How far a connection got, in one word or two.
@@ -189,8 +189,7 @@ fn login_times(records: &[Record]) -> Value {
 }
 
 fn lifetimes(records: &[Record]) -> Value {
-    let lived = |record: &Record| Some(ms(record.end.as_ref()?.1 - record.began));
-    spread(records.iter().filter_map(lived).collect())
+    spread(records.iter().filter_map(Record::lived).map(ms).collect())
 }
 
 /// The median, the ninth tenth and the longest of some times; null where there are none.
@@ -288,7 +287,7 @@ fn describe(record: &Record, target: Option<&Target>) -> Value {
         "transaction": conversation.transaction.map(|state| char::from(state).to_string()),
         "unanswered": conversation.unanswered,
         "bytes": {"client": conversation.bytes.client, "server": conversation.bytes.server},
-        "duration_ms": since(record.end.map(|(_, at)| at)),
+        "duration_ms": record.lived().map(ms),
         "longest_silence_ms": ms(record.silence.longest),
         "end": record.end.map(|(end, _)| ending(end, record.silence.before_end)),
     })

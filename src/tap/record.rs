@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::conversation::{Conversation, Sides};
 use super::process::Process;
 use crate::finding::Finding;
-use crate::forward::{ConnectionEnd, Side};
+use crate::forward::{Closer, ConnectionEnd, Side};
 
 /// One connection.
 #[derive(Debug)]
@@ -18,6 +18,9 @@ pub struct Record {
     pub client: SocketAddr,
     /// The client's process, where it is one of this machine; empty while it is looked for.
     pub process: Arc<OnceLock<Option<Process>>>,
+    /// The only process that is known at the client's address, where its own is not: one may be
+    /// over before it is found.
+    pub taken_for: Option<Process>,
     /// When the client connected.
     pub began: Instant,
     /// Why it could not be forwarded.
@@ -41,6 +44,7 @@ impl Record {
             number,
             client,
             process: Arc::default(),
+            taken_for: None,
             began: Instant::now(),
             refused: None,
             conversation: Conversation::new(),
@@ -54,6 +58,38 @@ impl Record {
     /// The client's process, where it is known.
     pub fn process(&self) -> Option<&Process> {
         self.process.get().and_then(Option::as_ref)
+    }
+
+    /// Whose connection it is, as far as is known.
+    fn owner(&self) -> Option<&Process> {
+        self.process().or(self.taken_for.as_ref())
+    }
+
+    /// The client as people call it: its process, else its address.
+    pub fn label(&self) -> String {
+        match self.owner() {
+            Some(process) => process.to_string(),
+            None => self.client.ip().to_string(),
+        }
+    }
+
+    /// Whether another connection is of the same client.
+    pub fn is_of_same_client(&self, other: &Self) -> bool {
+        match (self.owner(), other.owner()) {
+            (None, None) => self.client.ip() == other.client.ip(),
+            (own, others) => own == others,
+        }
+    }
+
+    /// Whether this side was the first to end it.
+    pub fn is_ended_by(&self, side: Side) -> bool {
+        self.end
+            .is_some_and(|(end, _)| end.by == Closer::Side(side))
+    }
+
+    /// How long it lived; none while it is open.
+    pub fn lived(&self) -> Option<Duration> {
+        self.end.map(|(_, at)| at - self.began)
     }
 
     /// Whether the client was let in; none where that cannot be told. In TLS the sizes tell:

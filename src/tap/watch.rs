@@ -1,7 +1,7 @@
 //! Looks on at the connections that are forwarded, and keeps what is worth a report.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::conversation::{Conversation, Event, Phase, TlsAlert};
 use super::facts;
-use super::process::Finder;
+use super::process::{Finder, Process};
 use super::record::Record;
 use super::reply::error_response;
 use crate::finding::Finding;
@@ -49,10 +49,8 @@ pub struct Seen {
     pub connections: u64,
     /// Those that are over, the first ones and the latest, in the order of their ends.
     pub records: Vec<Record>,
-    /// How many are over and not among the records.
-    pub dropped: u64,
-    /// How those ended.
-    pub dropped_fates: BTreeMap<&'static str, u64>,
+    /// How many more are over, by how they ended.
+    pub dropped: BTreeMap<&'static str, u64>,
 }
 
 /// So many records of connections are kept.
@@ -70,13 +68,33 @@ impl Log {
 impl Seen {
     /// How many connections are open.
     pub fn open(&self) -> u64 {
-        self.connections - self.dropped - self.records.len() as u64
+        self.connections - self.left_out() - self.records.len() as u64
+    }
+
+    /// How many are over and not among the records.
+    pub fn left_out(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    /// Takes clients whose process was not found for the only one that was at their address.
+    pub fn name_clients(&mut self) {
+        let mut only: BTreeMap<IpAddr, Option<Process>> = BTreeMap::new();
+        for record in &self.records {
+            if let Some(process) = record.process() {
+                only.entry(record.client.ip())
+                    .and_modify(|known| *known = known.take().filter(|it| it == process))
+                    .or_insert_with(|| Some(process.clone()));
+            }
+        }
+        for record in &mut self.records {
+            let known = only.get(&record.client.ip()).cloned().flatten();
+            record.taken_for = known.filter(|_| record.process().is_none());
+        }
     }
 
     /// Keeps a record. Of too many, those that came to nothing worth a word make room.
     fn keep(&mut self, record: Record) {
         if self.records.len() >= KEPT {
-            self.dropped += 1;
             let unremarkable = |it: &Record| {
                 it.refused.is_none()
                     && it.conversation.errors.is_empty()
@@ -85,7 +103,7 @@ impl Seen {
             };
             let at = self.records.iter().skip(KEPT / 2).position(unremarkable);
             let dropped = self.records.remove(KEPT / 2 + at.unwrap_or(0));
-            *self.dropped_fates.entry(facts::fate(&dropped)).or_default() += 1;
+            *self.dropped.entry(facts::fate(&dropped)).or_default() += 1;
         }
         self.records.push(record);
     }
@@ -165,9 +183,21 @@ impl TappedConnection {
             record.conversation = outer.inside();
         }
     }
+}
+
+impl Watched for TappedConnection {
+    fn forwarded(&mut self) {}
+
+    async fn not_forwarded(&mut self, mut client: TcpStream, why: Finding) {
+        if let Some(record) = &mut self.record {
+            self.teller.tell(record, TapEvent::NotForwarded(&why));
+            record.refused = Some(why.clone());
+        }
+        let _ = tokio::time::timeout(TURN_AWAY_LIMIT, self.turn_away(&mut client, &why)).await;
+    }
 
     /// Reads what one side sent, and tells what it means.
-    fn read(&mut self, from: Side, bytes: &[u8]) {
+    fn passing(&mut self, from: Side, bytes: &[u8]) {
         let Some(record) = &mut self.record else {
             return;
         };
@@ -182,22 +212,6 @@ impl TappedConnection {
         for event in &events {
             self.teller.tell(record, TapEvent::Said(event));
         }
-    }
-}
-
-impl Watched for TappedConnection {
-    fn forwarded(&mut self) {}
-
-    async fn not_forwarded(&mut self, mut client: TcpStream, why: Finding) {
-        if let Some(record) = &mut self.record {
-            self.teller.tell(record, TapEvent::NotForwarded(&why));
-            record.refused = Some(why.clone());
-        }
-        let _ = tokio::time::timeout(TURN_AWAY_LIMIT, self.turn_away(&mut client, &why)).await;
-    }
-
-    fn passing(&mut self, from: Side, bytes: &[u8]) {
-        self.read(from, bytes);
     }
 
     fn tunnel_lost(&mut self, why: &str) {
@@ -244,7 +258,7 @@ impl TappedConnection {
                 return;
             };
             heard += read;
-            self.read(Side::Client, buffer.get(..read).unwrap_or_default());
+            self.passing(Side::Client, buffer.get(..read).unwrap_or_default());
             let Some(record) = &self.record else { return };
             let conversation = &record.conversation;
             if conversation.startup.is_some()

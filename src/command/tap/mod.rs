@@ -194,23 +194,18 @@ async fn listen(
     let _ = tokio::time::timeout(SHUTDOWN_LIMIT, connections.shutdown()).await;
     drop(tap);
     teller.finish();
-    let seen = log.seen();
+    let mut seen = log.seen();
+    seen.name_clients();
     let held = began.elapsed();
-    let target = match end {
-        End::Target(_, target, _) => Some(target.as_ref()),
-        End::StandIn(_) => None,
-    };
-    facts::write(record, &seen, bound, label, target, held);
     let other = match end {
         End::Target(_, target, _) => Other::Target(target),
         End::StandIn(stand_in) => Other::StandIn {
             is_untrusted: stand_in.is_untrusted,
         },
     };
-    for finding in shared {
-        record.warn(finding);
-    }
-    for finding in classify::classify(&seen.records, other, held) {
+    facts::write(record, &seen, bound, label, other.target(), held);
+    let found = classify::classify(&seen.records, other, held);
+    for finding in shared.into_iter().chain(found) {
         record.warn(finding);
     }
     record.summary = facts::summary(&seen, held);

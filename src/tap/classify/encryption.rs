@@ -1,14 +1,12 @@
 //! What clients do about TLS.
 
-use super::Other;
+use super::{Other, about};
 use crate::cause;
 use crate::config::{Place, Target};
 use crate::finding::Finding;
-use crate::forward::Closer;
 use crate::tap::conversation::{
-    Encryption, EncryptionAnswer, EncryptionRequest, Phase, Side, TlsAlert,
+    ClientHello, Encryption, EncryptionAnswer, EncryptionRequest, Phase, Side, TlsAlert,
 };
-use crate::tap::facts;
 use crate::tap::record::Record;
 use crate::wire::tls::alert_name;
 
@@ -16,6 +14,12 @@ use crate::wire::tls::alert_name;
 fn asked(record: &Record) -> bool {
     let mut requests = record.conversation.encryption.iter();
     requests.any(|request| request.asked != Encryption::Gss)
+}
+
+/// Whether a request was answered by something other than yes.
+fn is_refused(request: &EncryptionRequest) -> bool {
+    use EncryptionAnswer::{Error, Refused};
+    matches!(request.answer, Some(Refused | Error))
 }
 
 /// Whether it said who it is without encryption.
@@ -30,42 +34,40 @@ pub(super) fn not_asked(records: &[Record], other: Other<'_>) -> Option<Finding>
         record.refused.is_none() && logs_in_unencrypted(record) && !asked(record)
     };
     // The second attempt of `prefer` and the first of `allow` are no such client.
-    let others_ask = |plain: &Record| {
-        let same = |record: &&Record| facts::process(record) == facts::process(plain);
+    let asks_elsewhere = |plain: &Record| {
+        let same = |record: &&Record| record.is_of_same_client(plain);
         records.iter().filter(same).any(asked)
     };
     let first = records
         .iter()
         .filter(plain)
-        .find(|record| !others_ask(record))?;
+        .find(|record| !asks_elsewhere(record))?;
     let finding = Finding::new(&cause::tap::NO_TLS)
-        .with("client", facts::process(first))
+        .with("client", first.label())
         .with("connections", records.iter().filter(plain).count());
-    Some(match other {
-        Other::Target(target) => finding.with("endpoint", target.endpoints[0].label()),
-        Other::StandIn { .. } => finding,
+    Some(match other.target() {
+        Some(target) => finding.with("endpoint", target.endpoints[0].label()),
+        None => finding,
     })
 }
 
 /// Clients that leave because they cannot have TLS as they want it.
 pub(super) fn denied(records: &[Record], target: &Target) -> Option<Finding> {
-    let leaves = |record: &&Record| {
+    let leaves = |record: &Record| {
         let conversation = &record.conversation;
         let over = record.refused.is_none() && record.end.is_some();
         let Some(last) = conversation.encryption.last() else {
             return false;
         };
         let nothing_else = conversation.startup.is_none() && conversation.server_hello.is_none();
-        let is_denied = match (last.asked, last.answer) {
-            (Encryption::Tls, Some(EncryptionAnswer::Refused | EncryptionAnswer::Error)) => true,
-            (Encryption::DirectTls, answer) => {
-                answer.is_none_or(|it| it != EncryptionAnswer::Accepted)
+        let is_denied = match last.asked {
+            Encryption::Tls => is_refused(last),
+            Encryption::DirectTls => {
+                last.answer != Some(EncryptionAnswer::Accepted)
                     && conversation.alerts.is_empty()
-                    && record
-                        .end
-                        .is_some_and(|(end, _)| end.by == Closer::Side(Side::Server))
+                    && record.is_ended_by(Side::Server)
             }
-            _ => false,
+            Encryption::Gss => false,
         };
         // `prefer` comes back without TLS.
         let comes_back = records.iter().any(|later| {
@@ -75,17 +77,21 @@ pub(super) fn denied(records: &[Record], target: &Target) -> Option<Finding> {
         });
         over && nothing_else && is_denied && !comes_back
     };
-    let first = records.iter().find(leaves)?;
+    let (finding, first) = about(&cause::tap::TLS_DENIED, records, leaves)?;
     let is_direct = first.conversation.encryption.last()?.asked == Encryption::DirectTls;
-    let finding = Finding::new(&cause::tap::TLS_DENIED)
-        .with("client", facts::process(first))
+    let finding = finding
         .with("endpoint", target.endpoints[0].label())
-        .with("direct", is_direct)
-        .with("connections", records.iter().filter(leaves).count());
+        .with("direct", is_direct);
     Some(match is_direct {
         true => finding
-            .word("how", "begins TLS without asking first, which the server does not support")
-            .fix_first("Set sslnegotiation=postgres, or leave it out: direct TLS needs PostgreSQL 17, and few poolers know it."),
+            .word(
+                "how",
+                "begins TLS without asking first, which the server does not support",
+            )
+            .fix_first(
+                "Set sslnegotiation=postgres, or leave it out: direct TLS needs PostgreSQL 17, \
+                 and few poolers know it.",
+            ),
         false => finding.word("how", "insists on TLS, which the server refuses"),
     })
 }
@@ -94,64 +100,40 @@ pub(super) fn denied(records: &[Record], target: &Target) -> Option<Finding> {
 /// next.
 pub(super) fn fallback(records: &[Record], other: Other<'_>) -> Option<Finding> {
     // TLS is never used on a unix socket, where the application's own way may lead.
-    if let Other::Target(target) = other
-        && matches!(target.endpoints[0].place, Place::Unix(_))
-    {
+    let is_unix = |target: &Target| matches!(target.endpoints[0].place, Place::Unix(_));
+    if other.target().is_some_and(is_unix) {
         return None;
     }
-    let refused = |record: &Record| {
+    let goes_on = |record: &Record| {
         let mut requests = record.conversation.encryption.iter();
-        requests.any(|it| {
-            it.asked != Encryption::Gss
-                && matches!(
-                    it.answer,
-                    Some(EncryptionAnswer::Refused | EncryptionAnswer::Error)
-                )
-        })
+        logs_in_unencrypted(record)
+            && requests.any(|it| it.asked != Encryption::Gss && is_refused(it))
     };
-    let goes_on = |record: &&Record| refused(record) && logs_in_unencrypted(record);
-    let first = records.iter().find(goes_on)?;
-    Some(
-        Finding::new(&cause::tap::FALLBACK)
-            .with("client", facts::process(first))
-            .with("connections", records.iter().filter(goes_on).count()),
-    )
+    about(&cause::tap::FALLBACK, records, goes_on).map(|(finding, _)| finding)
 }
 
 /// Clients that ask for TLS and, offered it, leave without having begun it.
 pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
-    let leaves = |record: &&Record| {
+    let leaves = |record: &Record| {
         let conversation = &record.conversation;
         let accepted = |it: &EncryptionRequest| it.answer == Some(EncryptionAnswer::Accepted);
         conversation.encryption.last().is_some_and(accepted)
             && conversation.phase == Phase::Tls
             && conversation.client_hello.is_none()
-            && record
-                .end
-                .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client))
+            && record.is_ended_by(Side::Client)
     };
-    let first = records.iter().find(leaves)?;
-    Some(
-        Finding::new(&cause::tap::TLS_ABANDONED)
-            .with("client", facts::process(first))
-            .with("connections", records.iter().filter(leaves).count()),
-    )
+    about(&cause::tap::TLS_ABANDONED, records, leaves).map(|(finding, _)| finding)
 }
 
 /// Whether a client has seen a certificate and left without having taken it.
 pub(super) fn refuses_certificate(record: &Record) -> bool {
     let conversation = &record.conversation;
-    let ended_it = record
-        .end
-        .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client));
-    match conversation.server_hello {
-        None => false,
-        Some(hello) if hello.is_retry => false,
-        Some(_) => {
-            let silent = conversation.startup.is_none() && conversation.phase == Phase::Tls;
-            silent && (alert(record).is_some() || ended_it && conversation.encrypted.is_none())
-        }
-    }
+    let has_seen_one = conversation
+        .server_hello
+        .is_some_and(|hello| !hello.is_retry);
+    let is_silent = conversation.startup.is_none() && conversation.phase == Phase::Tls;
+    let leaves = record.is_ended_by(Side::Client) && conversation.encrypted.is_none();
+    has_seen_one && is_silent && (alert(record).is_some() || leaves)
 }
 
 /// The alert with which a client refused.
@@ -162,31 +144,31 @@ fn alert(record: &Record) -> Option<TlsAlert> {
         .copied()
 }
 
+/// The name of the server that a client asked for.
+fn server_name(record: &Record) -> Option<String> {
+    let hello: &ClientHello = record.conversation.client_hello.as_ref()?;
+    hello.server_name.clone()
+}
+
 /// Clients that refuse the certificate. The stand-in's deserves it.
 pub(super) fn refused_certificates(records: &[Record], other: Other<'_>) -> Option<Finding> {
     if matches!(other, Other::StandIn { is_untrusted: true }) {
         return None;
     }
-    let refuses = |record: &&Record| refuses_certificate(record);
-    let first = records.iter().find(refuses)?;
+    let (finding, first) = about(&cause::tap::CERTIFICATE, records, refuses_certificate)?;
     let number = alert(first).and_then(|alert| alert.number);
-    let hello = first.conversation.client_hello.as_ref();
-    let finding = Finding::new(&cause::tap::CERTIFICATE)
-        .with("client", facts::process(first))
-        .with("connections", records.iter().filter(refuses).count())
-        .with(
-            "server_name",
-            hello.and_then(|hello| hello.server_name.clone()),
-        )
-        .with("alert", number)
-        .word(
-            "alert_name",
-            number.map(|alert| format!(", with TLS alert {alert} ({})", alert_name(alert))),
-        );
-    Some(match other {
-        Other::Target(target) => finding.with("endpoint", target.endpoints[0].label()),
-        Other::StandIn { .. } => finding.with("endpoint", "the stand-in"),
-    })
+    let named = number.map(|alert| format!(", with TLS alert {alert} ({})", alert_name(alert)));
+    let endpoint = match other.target() {
+        Some(target) => target.endpoints[0].label(),
+        None => "the stand-in".to_owned(),
+    };
+    Some(
+        finding
+            .with("server_name", server_name(first))
+            .with("alert", number)
+            .word("alert_name", named)
+            .with("endpoint", endpoint),
+    )
 }
 
 /// Clients that accept an untrusted certificate.
@@ -194,18 +176,9 @@ pub(super) fn unverified(records: &[Record], other: Other<'_>) -> Option<Finding
     if !matches!(other, Other::StandIn { is_untrusted: true }) {
         return None;
     }
-    let takes = |record: &&Record| {
+    let takes = |record: &Record| {
         record.conversation.client_hello.is_some() && record.conversation.startup.is_some()
     };
-    let first = records.iter().find(takes)?;
-    let hello = first.conversation.client_hello.as_ref();
-    Some(
-        Finding::new(&cause::tap::UNVERIFIED)
-            .with("client", facts::process(first))
-            .with(
-                "server_name",
-                hello.and_then(|hello| hello.server_name.clone()),
-            )
-            .with("connections", records.iter().filter(takes).count()),
-    )
+    let (finding, first) = about(&cause::tap::UNVERIFIED, records, takes)?;
+    Some(finding.with("server_name", server_name(first)))
 }

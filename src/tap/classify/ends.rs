@@ -7,7 +7,6 @@ use crate::config::Target;
 use crate::finding::Finding;
 use crate::forward::{Closer, Side};
 use crate::tap::conversation::Phase;
-use crate::tap::facts;
 use crate::tap::record::Record;
 use crate::wire::dial::seconds;
 
@@ -41,7 +40,7 @@ fn cause_of(record: &Record) -> Option<&'static Cause> {
     let conversation = &record.conversation;
     let in_session = conversation.phase == Phase::Session && conversation.login.ready.is_some();
     let in_use = in_session || conversation.encrypted.is_some() && conversation.startup.is_none();
-    if !in_use || record.said_goodbye || end.by == Closer::Side(Side::Client) {
+    if !in_use || record.said_goodbye || record.is_ended_by(Side::Client) {
         return None;
     }
     // In TLS a goodbye cannot be told from other words of the client.
@@ -97,7 +96,7 @@ fn described(cause: &'static Cause, all: &[&Record], target: &Target) -> Option<
     };
     Some(
         Finding::new(cause)
-            .with("client", facts::process(first))
+            .with("client", first.label())
             .with("connections", all.len())
             .with("how", end.to_string())
             .word("after", format!("after {}", seconds(*shortest)))

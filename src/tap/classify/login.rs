@@ -3,14 +3,14 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::about;
 use crate::cause;
 use crate::config::{Endpoint, Password, Place, Target};
 use crate::finding::Finding;
-use crate::forward::{Closer, Side};
+use crate::forward::Side;
 use crate::secret::Secret;
 use crate::stage::auth;
 use crate::tap::conversation::{Login, Method, Phase};
-use crate::tap::facts;
 use crate::tap::record::Record;
 use crate::wire::dial::seconds;
 use crate::wire::server_error::ServerError;
@@ -78,7 +78,7 @@ fn explained(record: &Record, error: &ServerError, target: &Target) -> Finding {
     let exchange = exchange(&conversation.login);
     let finding = auth::overheard_error(error, &seen, &endpoint, &route, &exchange)
         .without(&["sslmode"])
-        .with("process", facts::process(record))
+        .with("process", record.label())
         .with("user", user.to_owned())
         .with("database", dbname.to_owned());
     let finding = match finding.cause == &cause::auth::PASSWORD_WRONG {
@@ -137,12 +137,9 @@ fn exchange(login: &Login) -> Exchange {
 
 /// Clients that give up on a server that does not answer.
 pub(super) fn unanswered(records: &[Record], target: &Target) -> Option<Finding> {
-    let gives_up = |record: &&Record| {
+    let gives_up = |record: &Record| {
         let conversation = &record.conversation;
         let login = &conversation.login;
-        let left = record
-            .end
-            .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client));
         let waits = match (&conversation.startup, conversation.encryption.last()) {
             (Some(_), _) => {
                 login.asked.is_empty()
@@ -154,19 +151,17 @@ pub(super) fn unanswered(records: &[Record], target: &Target) -> Option<Finding>
         };
         let silence = record.silence.before_end.unwrap_or_default();
         record.refused.is_none()
-            && left
+            && record.is_ended_by(Side::Client)
             && waits
             && silence >= ANSWER
             && conversation.phase != Phase::Lost
     };
-    let first = records.iter().find(gives_up)?;
+    let (finding, first) = about(&cause::tap::NO_ANSWER, records, gives_up)?;
     let silence = first.silence.before_end.unwrap_or_default();
     Some(
-        Finding::new(&cause::tap::NO_ANSWER)
-            .with("client", facts::process(first))
+        finding
             .with("endpoint", target.endpoints[0].label())
-            .with("waited", seconds(silence))
-            .with("connections", records.iter().filter(gives_up).count()),
+            .with("waited", seconds(silence)),
     )
 }
 
@@ -175,13 +170,10 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// Clients that leave without an answer when they are asked for a password.
 pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
-    let leaves = |record: &&Record| {
+    let leaves = |record: &Record| {
         let login = &record.conversation.login;
-        let gone = record
-            .end
-            .is_some_and(|(end, _)| end.by == Closer::Side(Side::Client));
         record.conversation.phase == Phase::Login
-            && gone
+            && record.is_ended_by(Side::Client)
             && !login.asked.is_empty()
             && !login.has_answered
             && login.authenticated.is_none()
@@ -189,19 +181,17 @@ pub(super) fn abandoned(records: &[Record]) -> Option<Finding> {
             // It may have asked a person, and come back with the password.
             && !records.iter().any(|later| {
                 later.began > record.began
-                    && facts::process(later) == facts::process(record)
+                    && later.is_of_same_client(record)
                     && later.conversation.login.has_answered
             })
     };
-    let first = records.iter().find(leaves)?;
+    let (finding, first) = about(&cause::tap::LOGIN_ABANDONED, records, leaves)?;
     let login = &first.conversation.login;
     let asked = login.asked.last()?;
     let in_tls = first.conversation.client_hello.is_some();
     let plus =
         matches!(asked, Method::Sasl(offered) if offered.iter().any(|it| it.ends_with("-PLUS")));
-    let finding = Finding::new(&cause::tap::LOGIN_ABANDONED)
-        .with("client", facts::process(first))
-        .with("connections", records.iter().filter(leaves).count())
+    let finding = finding
         .with("asked", asked.to_string())
         .with("encrypted", in_tls);
     Some(match (asked, plus) {

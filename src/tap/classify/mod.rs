@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::facts;
 use super::record::Record;
-use crate::cause;
+use crate::cause::{self, Cause};
 use crate::config::{Target, conninfo};
 use crate::finding::Finding;
 use crate::forward::Side;
@@ -32,13 +32,23 @@ pub enum Other<'a> {
     },
 }
 
+impl<'a> Other<'a> {
+    /// The target; none where there is none.
+    pub fn target(self) -> Option<&'a Target> {
+        match self {
+            Self::Target(target) => Some(target),
+            Self::StandIn { .. } => None,
+        }
+    }
+}
+
 /// The findings about all connections, those that explain most first.
 pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Finding> {
     if records.is_empty() {
         return vec![Finding::new(&cause::tap::NO_CLIENT).with("waited", seconds(held))];
     }
     let mut findings = Vec::new();
-    if let Other::Target(target) = other {
+    if let Some(target) = other.target() {
         findings.extend(not_forwarded(records));
         findings.extend(login::refused(records, target));
         findings.extend(encryption::denied(records, target));
@@ -49,7 +59,7 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     findings.extend(encryption::unverified(records, other));
     findings.extend(login::abandoned(records));
     findings.extend(not_postgres(records));
-    if let Other::Target(target) = other {
+    if let Some(target) = other.target() {
         findings.extend(ends::dropped(records, target));
         findings.extend(statements::named(records, target));
     }
@@ -58,13 +68,27 @@ pub fn classify(records: &[Record], other: Other<'_>, held: Duration) -> Vec<Fin
     findings.extend(encryption::fallback(records, other));
     findings.extend(rate::no_pool(records));
     findings.extend(cancelled(records));
-    match other {
-        Other::Target(target) => findings
+    match other.target() {
+        Some(target) => findings
             .into_iter()
             .map(|finding| finding.word("own_target", own_target(target)))
             .collect(),
-        Other::StandIn { .. } => findings,
+        None => findings,
     }
+}
+
+/// The finding about the connections that are so, with the first of them.
+fn about<'a>(
+    cause: &'static Cause,
+    records: &'a [Record],
+    is_so: impl Fn(&Record) -> bool,
+) -> Option<(Finding, &'a Record)> {
+    let mut all = records.iter().filter(|record| is_so(record));
+    let first = all.next()?;
+    let finding = Finding::new(cause)
+        .with("client", first.label())
+        .with("connections", 1 + all.count());
+    Some((finding, first))
 }
 
 /// What a stand-in has found out that is no fault.
@@ -91,11 +115,10 @@ fn not_forwarded(records: &[Record]) -> Vec<Finding> {
 
 /// Clients that do not speak PostgreSQL's protocol, or stopped to.
 fn not_postgres(records: &[Record]) -> Option<Finding> {
-    let strange = |record: &&Record| record.conversation.unreadable.is_some();
-    let first = records.iter().find(strange)?;
+    let is_strange = |record: &Record| record.conversation.unreadable.is_some();
+    let (finding, first) = about(&cause::tap::NOT_POSTGRES, records, is_strange)?;
     let unreadable = first.conversation.unreadable.as_ref()?;
-    let mut finding = Finding::new(&cause::tap::NOT_POSTGRES)
-        .with("client", facts::process(first))
+    let mut finding = finding
         .with("from", unreadable.from.as_str())
         .word(
             "who",
@@ -104,8 +127,7 @@ fn not_postgres(records: &[Record]) -> Option<Finding> {
                 Side::Server => "The server",
             },
         )
-        .with("phase", facts::reached_phase(unreadable.phase))
-        .with("connections", records.iter().filter(strange).count());
+        .with("phase", facts::reached_phase(unreadable.phase));
     if !unreadable.bytes.is_empty() {
         finding = finding.with("bytes", text::clean_bytes(&unreadable.bytes));
     }
@@ -124,7 +146,7 @@ fn cancelled(records: &[Record]) -> Option<Finding> {
     let own = records.iter().find(|it| it.conversation.backend_pid == pid);
     Some(
         Finding::new(&cause::tap::CANCEL)
-            .with("client", facts::process(own.unwrap_or(first)))
+            .with("client", own.unwrap_or(first).label())
             .with("requests", count)
             .with("server_pid", pid)
             .with("connection", own.map(|record| record.number)),

@@ -1,7 +1,6 @@
 //! How often clients connect.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::cause;
@@ -19,33 +18,19 @@ const MIN_SHORT_SESSIONS: usize = 20;
 /// A session that lives for longer is not opened for one piece of work.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// The connections of each client. A connection may be over before its process is found: it is
-/// taken for one of the only process that is known at its address.
+/// The connections of each client.
 fn by_client(records: &[Record]) -> BTreeMap<String, Vec<&Record>> {
     let mut clients: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
     let connections = records
         .iter()
         .filter(|it| it.conversation.cancels.is_none());
     for record in connections {
-        let label = match record.process() {
-            Some(process) => process.to_string(),
-            None => only_process(records, record.client.ip())
-                .unwrap_or_else(|| record.client.ip().to_string()),
-        };
-        clients.entry(label).or_default().push(record);
+        clients.entry(record.label()).or_default().push(record);
     }
     for connections in clients.values_mut() {
         connections.sort_by_key(|record| record.began);
     }
     clients
-}
-
-/// The process at an address, where all that are known there are the same.
-fn only_process(records: &[Record], address: IpAddr) -> Option<String> {
-    let here = records.iter().filter(|it| it.client.ip() == address);
-    let mut known = here.filter_map(Record::process);
-    let first = known.next()?;
-    known.all(|other| other == first).then(|| first.to_string())
 }
 
 /// A client that comes back at once, again and again, though it is never let in.
@@ -87,32 +72,24 @@ pub(super) fn no_pool(records: &[Record]) -> Option<Finding> {
         let short: Vec<&Record> = connections
             .into_iter()
             .filter(|record| {
-                record.is_let_in() == Some(true) && lived(record).is_some_and(|time| time < SHORT)
+                record.is_let_in() == Some(true) && record.lived().is_some_and(|time| time < SHORT)
             })
             .collect();
         let pause = median_pause(&short)?;
         (short.len() >= MIN_SHORT_SESSIONS && pause < SHORT).then_some((client, short, pause))
     });
     let (client, short, pause) = busy.max_by_key(|(_, short, _)| short.len())?;
-    let mut lives: Vec<Duration> = short.iter().filter_map(|record| lived(record)).collect();
-    lives.sort();
-    let life = lives.get(lives.len() / 2).copied().unwrap_or_default();
-    let mut logins: Vec<Duration> = short.iter().filter_map(|record| login(record)).collect();
-    logins.sort();
-    let login = logins.get(logins.len() / 2).copied();
+    let life = median(short.iter().filter_map(|record| record.lived()));
+    let login = median(short.iter().filter_map(|record| login(record)));
     Some(
         Finding::new(&cause::tap::NO_POOL)
             .with("client", client)
             .with("sessions", short.len())
             .with("within", seconds(span(&short)?))
-            .with("lifetime", seconds(life))
+            .with("lifetime", life.map(seconds))
             .with("pause", seconds(pause))
             .with("login", login.map(seconds)),
     )
-}
-
-fn lived(record: &Record) -> Option<Duration> {
-    record.end.map(|(_, at)| at - record.began)
 }
 
 fn login(record: &Record) -> Option<Duration> {
@@ -125,10 +102,12 @@ fn span(connections: &[&Record]) -> Option<Duration> {
 }
 
 fn median_pause(connections: &[&Record]) -> Option<Duration> {
-    let mut pauses: Vec<Duration> = connections
-        .windows(2)
-        .map(|pair| pair[1].began - pair[0].began)
-        .collect();
-    pauses.sort();
-    pauses.get(pauses.len() / 2).copied()
+    let pairs = connections.windows(2);
+    median(pairs.map(|pair| pair[1].began - pair[0].began))
+}
+
+fn median(times: impl Iterator<Item = Duration>) -> Option<Duration> {
+    let mut times: Vec<Duration> = times.collect();
+    times.sort();
+    times.get(times.len() / 2).copied()
 }

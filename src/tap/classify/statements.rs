@@ -1,6 +1,7 @@
 //! Named statements behind a pooler that gives every transaction another server.
 
 use crate::cause;
+use crate::client::pooler::Pooler;
 use crate::client::statements::{Clash, verdict};
 use crate::config::Target;
 use crate::finding::Finding;
@@ -31,12 +32,13 @@ fn broken(records: &[Record], target: &Target) -> Option<Finding> {
         .find(|record| record.conversation.sqlstates.contains_key(code))?;
     let statements = &first.conversation.statements;
     let finding = Finding::new(&cause::client::PREPARED_STATEMENT)
-        .with("client", facts::process(first))
+        .with("client", first.label())
         .with("endpoint", target.endpoints[0].label())
         .with("sqlstate", code)
         .with("errors", count)
         .with("statement", statements.names.first().cloned());
-    Some(match cure(first, target) {
+    let pooler = facts::pooler(first, Some(target)).unwrap_or(UNKNOWN);
+    Some(match cure(first, &pooler) {
         Some((driver, clash)) => finding.with("driver", driver.clone()).fix_first(format!(
             "Turn named statements off in {driver}: {} in {}.",
             clash.cure, clash.place
@@ -49,16 +51,15 @@ fn broken(records: &[Record], target: &Target) -> Option<Finding> {
 fn doubtful(records: &[Record], target: &Target) -> Option<Finding> {
     records.iter().find_map(|record| {
         let name = record.conversation.statements.names.first()?;
-        facts::pooler(record, Some(target))?;
-        let (driver, clash) = cure(record, target)?;
-        let pooler = facts::pooler(record, Some(target)).and_then(|pooler| pooler.product);
+        let pooler = facts::pooler(record, Some(target))?;
+        let (driver, clash) = cure(record, &pooler)?;
         Some(
             Finding::new(&cause::driver::STATEMENTS)
                 .with("driver", driver)
                 .with("endpoint", target.endpoints[0].label())
-                .with("pooler", pooler.map(|product| product.name))
+                .with("pooler", pooler.product.map(|product| product.name))
                 .with("statement", name.clone())
-                .with("client", facts::process(record))
+                .with("client", record.label())
                 .fix_first(format!(
                     "Turn named statements off: {} in {}.",
                     clash.cure, clash.place
@@ -68,15 +69,14 @@ fn doubtful(records: &[Record], target: &Target) -> Option<Finding> {
 }
 
 /// The driver that a client looks like, and what turns its named statements off.
-fn cure(record: &Record, target: &Target) -> Option<(String, Clash)> {
+fn cure(record: &Record, pooler: &Pooler) -> Option<(String, Clash)> {
     let driver = marks::recognise(&record.conversation)?.driver()?;
-    let pooler = facts::pooler(record, Some(target));
-    let clash = verdict(&driver, &pooler.unwrap_or(UNKNOWN))?;
+    let clash = verdict(&driver, pooler)?;
     Some((driver.to_string(), clash))
 }
 
 /// A pooler of which nothing is known.
-const UNKNOWN: crate::client::pooler::Pooler = crate::client::pooler::Pooler {
+const UNKNOWN: Pooler = Pooler {
     product: None,
     mode: None,
 };
