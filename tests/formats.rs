@@ -3,6 +3,8 @@
 //! GitHub's runner and of monitoring plug-ins. A healthy run, a failing one, one with a
 //! warning, and a server whose message attacks them all.
 
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/trials.rs"]
 mod trials;
 
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use dbdoctor_lab::process::find_program;
 use dbdoctor_lab::{CertSpec, Lab, Need, Peer, Postgres, free_port, impostor};
+use process::text;
 use regex::Regex;
 use serde_json::Value;
 
@@ -66,18 +69,12 @@ fn main() {
     trials::run(2, trials::lab(&needs), TRIALS);
 }
 
-/// dbdoctor in an empty environment.
+/// dbdoctor in an empty environment, with the lab's password.
 fn dbdoctor(lab: &Lab, args: &[&str]) -> Result<Command> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    let mut command = process::dbdoctor(args);
     command
-        .args(args)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", lab.dir("home")?)
-        .env("PGPASSWORD", lab.password())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .env("PGPASSWORD", lab.password());
     Ok(command)
 }
 
@@ -92,10 +89,6 @@ fn words(output: &Output) -> String {
         text(&output.stdout),
         text(&output.stderr)
     )
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// What a program prints that must succeed.

@@ -1,16 +1,19 @@
 //! `tunnel --listen`: applications go through the tunnel that is held open, each connection's
 //! fate is told, and its end has a clear word and status.
 
+#[path = "common/listening.rs"]
+mod listening;
 #[path = "common/trials.rs"]
 mod trials;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dbdoctor_lab::{Lab, Need, Peer, Sshd};
+use listening::Listening;
 use serde_json::Value;
 
 const TRIALS: &[trials::Named<Lab>] = &[
@@ -25,116 +28,43 @@ fn main() {
     trials::run(2, trials::lab(&[Need::Postgres, Need::Sshd]), TRIALS);
 }
 
-/// A tunnel that is held open.
-struct Held {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    port: u16,
-    told: String,
+/// Holds a tunnel open and waits until it listens.
+fn hold(lab: &Lab, sshd: &Sshd, target: &str) -> Result<Listening> {
+    let route = sshd.route();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    command
+        .args(["tunnel", target, "--json", "--listen", "0"])
+        .args(["--ssh-config", "/dev/null"])
+        .arg("--ssh")
+        .arg(route.hops.join(","))
+        .arg("--ssh-key")
+        .arg(route.key.context("no key")?)
+        .arg("--ssh-known-hosts")
+        .arg(route.known_hosts.context("no known hosts")?)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", lab.dir("home")?);
+    Listening::start(&mut command, Duration::from_secs(30))
 }
 
-impl Held {
-    /// Holds one open and waits until it listens.
-    fn open(lab: &Lab, sshd: &Sshd, target: &str) -> Result<Self> {
-        let route = sshd.route();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
-        command
-            .args(["tunnel", target, "--json", "--listen", "0"])
-            .args(["--ssh-config", "/dev/null"])
-            .arg("--ssh")
-            .arg(route.hops.join(","))
-            .arg("--ssh-key")
-            .arg(route.key.context("no key")?)
-            .arg("--ssh-known-hosts")
-            .arg(route.known_hosts.context("no known hosts")?)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", lab.dir("home")?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        end_at(child.id(), Duration::from_secs(30));
-        let stderr = child.stderr.take().context("no standard error")?;
-        let mut held = Held {
-            child,
-            stderr: BufReader::new(stderr),
-            port: 0,
-            told: String::new(),
-        };
-        let line = held.until("listening on ")?;
-        let address = line.split("listening on ").nth(1).unwrap_or_default();
-        let port = address.split(',').next().and_then(|a| a.rsplit(':').next());
-        held.port = port.and_then(|port| port.parse().ok()).context(line)?;
-        Ok(held)
-    }
-
-    /// Reads what it tells up to a line with these words.
-    fn until(&mut self, words: &str) -> Result<String> {
-        loop {
-            let mut line = String::new();
-            let read = self.stderr.read_line(&mut line)?;
-            ensure!(read > 0, "never said {words:?} in\n{}", self.told);
-            self.told += &line;
-            if line.contains(words) {
-                return Ok(line);
-            }
-        }
-    }
-
-    fn interrupt(&self) -> Result<()> {
-        let pid = self.child.id().to_string();
-        ensure!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()?
-                .success()
-        );
-        Ok(())
-    }
-
-    /// Its end: status and report. All that it told is in `told` then.
-    fn end(&mut self) -> Result<(Option<i32>, Value)> {
-        let asked = Instant::now();
-        let mut out = String::new();
-        let stdout = self.child.stdout.as_mut().context("no standard output")?;
-        stdout.read_to_string(&mut out)?;
-        self.stderr.read_to_string(&mut self.told)?;
-        let status = self.child.wait()?;
-        ensure!(
-            asked.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            asked.elapsed()
-        );
-        Ok((status.code(), serde_json::from_str(&out).context(out)?))
-    }
-
-    fn facts(report: &Value) -> Value {
-        let stages = report["stages"].as_array().into_iter().flatten();
-        let mut stages = stages.filter(|record| record["stage"] == "tunnel");
-        stages
-            .next()
-            .map_or(Value::Null, |record| record["facts"]["listen"].clone())
-    }
+/// Its end, which comes soon: status and report.
+fn end(held: &mut Listening) -> Result<(Option<i32>, Value)> {
+    let asked = Instant::now();
+    let (status, out) = held.end()?;
+    ensure!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
+    Ok((status, serde_json::from_str(&out).context(out)?))
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// No test waits for a tunnel that says nothing for ever. The number of a process that is over
-/// is not given to another so soon.
-fn end_at(pid: u32, after: Duration) {
-    std::thread::spawn(move || {
-        std::thread::sleep(after);
-        let _ = Command::new("kill")
-            .arg(pid.to_string())
-            .stderr(Stdio::null())
-            .status();
-    });
+fn facts(report: &Value) -> Value {
+    let stages = report["stages"].as_array().into_iter().flatten();
+    let mut stages = stages.filter(|record| record["stage"] == "tunnel");
+    stages
+        .next()
+        .map_or(Value::Null, |record| record["facts"]["listen"].clone())
 }
 
 /// What psql says at the near end.
@@ -156,7 +86,7 @@ fn psql(lab: &Lab, port: u16, query: &str) -> Result<String> {
 
 fn applications(lab: &Lab) -> Result<()> {
     let target = lab.postgres()?.conn().to_string();
-    let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
+    let mut held = hold(lab, &*lab.sshd()?, &target)?;
     let port = held.port;
     std::thread::scope(|scope| {
         let asking: Vec<_> = (0..4)
@@ -173,10 +103,10 @@ fn applications(lab: &Lab) -> Result<()> {
     ensure!(much.len() == 5_000_000, "{}", much.len());
     held.until("#5: ")?;
     held.interrupt()?;
-    let (status, report) = held.end()?;
+    let (status, report) = end(&mut held)?;
     ensure!(status == Some(0), "{status:?}\n{}", held.told);
     ensure!(report["verdict"]["status"] == "pass", "{report}");
-    let facts = Held::facts(&report);
+    let facts = facts(&report);
     ensure!(facts["connections"] == 5, "{facts}");
     ensure!(facts["not_forwarded"] == 0, "{facts}");
     ensure!(facts["bytes_down"].as_u64() > Some(5_000_000), "{facts}");
@@ -202,13 +132,13 @@ fn applications(lab: &Lab) -> Result<()> {
 
 fn under_way(lab: &Lab) -> Result<()> {
     let target = lab.postgres()?.conn().to_string();
-    let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
+    let mut held = hold(lab, &*lab.sshd()?, &target)?;
     let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
     held.until("#1 from ")?;
     held.interrupt()?;
-    let (status, report) = held.end()?;
+    let (status, report) = end(&mut held)?;
     ensure!(status == Some(0), "{status:?}\n{}", held.told);
-    ensure!(Held::facts(&report)["connections"] == 1, "{report}");
+    ensure!(facts(&report)["connections"] == 1, "{report}");
     ensure!(
         held.told.contains("#1: closed with the tunnel"),
         "{}",
@@ -223,12 +153,12 @@ fn under_way(lab: &Lab) -> Result<()> {
 fn lost(lab: &Lab, kill: impl FnOnce(&Sshd)) -> Result<()> {
     let target = lab.postgres()?.conn().to_string();
     let sshd = lab.new_sshd().start()?;
-    let mut held = Held::open(lab, &sshd, &target)?;
+    let mut held = hold(lab, &sshd, &target)?;
     ensure!(psql(lab, held.port, "select 1")? == "1");
     let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
     held.until("#2 from ")?;
     kill(&sshd);
-    let (status, report) = held.end()?;
+    let (status, report) = end(&mut held)?;
     ensure!(status == Some(1), "{status:?}\n{}", held.told);
     ensure!(report["verdict"]["cause"] == "tunnel.lost", "{report}");
     ensure!(
@@ -259,7 +189,7 @@ fn session_killed(lab: &Lab) -> Result<()> {
 fn database_gone(lab: &Lab) -> Result<()> {
     let database = Peer::closing()?;
     let target = format!("host=127.0.0.1 port={} user=app", database.port());
-    let mut held = Held::open(lab, &*lab.sshd()?, &target)?;
+    let mut held = hold(lab, &*lab.sshd()?, &target)?;
     let mut application = TcpStream::connect(("127.0.0.1", held.port))?;
     application.write_all(b"hello")?;
     held.until("#1: closed by the database side")?;
@@ -271,13 +201,13 @@ fn database_gone(lab: &Lab) -> Result<()> {
     let _late = TcpStream::connect(("127.0.0.1", held.port))?;
     held.until("#2 from ")?;
     held.interrupt()?;
-    let (status, report) = held.end()?;
+    let (status, report) = end(&mut held)?;
     ensure!(status == Some(0), "{status:?}\n{}", held.told);
     ensure!(
         held.told.contains("not forwarded, tunnel.target.refused"),
         "{}",
         held.told
     );
-    ensure!(Held::facts(&report)["not_forwarded"] == 1, "{report}");
+    ensure!(facts(&report)["not_forwarded"] == 1, "{report}");
     Ok(())
 }

@@ -1,16 +1,19 @@
 //! `tap` under hard use: no byte is changed, ends and resets pass on, hostile ends and many of
 //! them are forwarded within memory, and nothing that is secret is shown.
 
+#[path = "common/listening.rs"]
+mod listening;
 #[path = "common/trials.rs"]
 mod trials;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dbdoctor_lab::{Lab, Need, Peer};
+use listening::Listening;
 use serde_json::Value;
 
 const TRIALS: &[trials::Named<Lab>] = &[
@@ -31,98 +34,37 @@ fn main() {
 }
 
 /// A tap that listens.
-struct Tap {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    port: u16,
-    told: String,
+fn open(args: &[&str]) -> Result<Listening> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    command
+        .args(["tap", "--listen", "0"])
+        .args(args)
+        .env_remove("DATABASE_URL");
+    Listening::start(&mut command, Duration::from_secs(60))
 }
 
-impl Tap {
-    fn open(args: &[&str]) -> Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dbdoctor"))
-            .args(["tap", "--listen", "0"])
-            .args(args)
-            .env_remove("DATABASE_URL")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stderr = BufReader::new(child.stderr.take().context("no stderr")?);
-        let mut tap = Tap {
-            child,
-            stderr,
-            port: 0,
-            told: String::new(),
-        };
-        tap.until("listening on ")?;
-        let at = tap
-            .told
-            .split("listening on 127.0.0.1:")
-            .nth(1)
-            .context("no port")?;
-        let port: String = at.chars().take_while(char::is_ascii_digit).collect();
-        tap.port = port.parse()?;
-        Ok(tap)
-    }
+fn connect(tap: &Listening) -> Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", tap.port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    Ok(stream)
+}
 
-    fn until(&mut self, text: &str) -> Result<()> {
-        let limit = Instant::now() + Duration::from_secs(30);
-        while !self.told.contains(text) {
-            ensure!(Instant::now() < limit, "no {text:?} in\n{}", self.told);
-            let mut line = String::new();
-            ensure!(
-                self.stderr.read_line(&mut line)? > 0,
-                "ended: {}",
-                self.told
-            );
-            self.told.push_str(&line);
-        }
-        Ok(())
-    }
+fn peak_kb(tap: &Listening) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", tap.pid()))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    let digits = |line: &str| {
+        line.chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>()
+    };
+    Ok(line.map(digits).unwrap_or_default().parse()?)
+}
 
-    /// Waits until so many connections are over.
-    fn until_ended(&mut self, count: usize) -> Result<()> {
-        while self.told.matches("\"event\":\"ended\"").count() < count {
-            let mut line = String::new();
-            ensure!(
-                self.stderr.read_line(&mut line)? > 0,
-                "ended: {}",
-                self.told
-            );
-            self.told.push_str(&line);
-        }
-        Ok(())
-    }
-
-    fn connect(&self) -> Result<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(stream)
-    }
-
-    fn peak_kb(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM"));
-        let digits = |line: &str| {
-            line.chars()
-                .filter(char::is_ascii_digit)
-                .collect::<String>()
-        };
-        Ok(line.map(digits).unwrap_or_default().parse()?)
-    }
-
-    /// Ctrl-C, and what comes after it.
-    fn end(mut self) -> Result<(Option<i32>, String, String)> {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-INT", &pid]).status()?;
-        let mut stdout = String::new();
-        let mut out = self.child.stdout.take().context("no stdout")?;
-        out.read_to_string(&mut stdout)?;
-        self.stderr.read_to_string(&mut self.told)?;
-        let status = self.child.wait()?;
-        Ok((status.code(), stdout, self.told.clone()))
-    }
+/// Ctrl-C, and what comes after it: status, standard output and standard error.
+fn end(mut tap: Listening) -> Result<(Option<i32>, String, String)> {
+    tap.interrupt()?;
+    let (status, out) = tap.end()?;
+    Ok((status, out, std::mem::take(&mut tap.told)))
 }
 
 fn facts(report: &Value) -> Value {
@@ -151,12 +93,12 @@ fn echo() -> Result<u16> {
 }
 
 fn unchanged(_: &Lab) -> Result<()> {
-    let tap = Tap::open(&["--json", &format!("127.0.0.1:{}", echo()?)])?;
+    let tap = open(&["--json", &format!("127.0.0.1:{}", echo()?)])?;
     // Not PostgreSQL's protocol at all.
     let sent: Vec<u8> = (0..6_000_000u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
-    let mut stream = tap.connect()?;
+    let mut stream = connect(&tap)?;
     let mut reader = stream.try_clone()?;
     let copy = sent.clone();
     let writer = std::thread::spawn(move || {
@@ -168,7 +110,7 @@ fn unchanged(_: &Lab) -> Result<()> {
     reader.read_to_end(&mut got)?;
     let _open = writer.join().expect("no panic")?;
     ensure!(got == sent, "{} bytes of {}", got.len(), sent.len());
-    let (status, report, told) = tap.end()?;
+    let (status, report, told) = end(tap)?;
     ensure!(status == Some(0), "{status:?} {told}");
     let report: Value = serde_json::from_str(&report)?;
     ensure!(
@@ -180,12 +122,12 @@ fn unchanged(_: &Lab) -> Result<()> {
 
 fn reset(_: &Lab) -> Result<()> {
     let peer = Peer::resetting()?;
-    let tap = Tap::open(&["--json", &format!("127.0.0.1:{}", peer.port())])?;
-    let mut stream = tap.connect()?;
+    let tap = open(&["--json", &format!("127.0.0.1:{}", peer.port())])?;
+    let mut stream = connect(&tap)?;
     let _ = stream.write_all(b"\0\0\0\x08\x04\xd2\x16\x2f");
     let kind = stream.read(&mut [0]).map_err(|error| error.kind());
     ensure!(kind == Err(std::io::ErrorKind::ConnectionReset), "{kind:?}");
-    let (_, report, _) = tap.end()?;
+    let (_, report, _) = end(tap)?;
     let report: Value = serde_json::from_str(&report)?;
     let end = &facts(&report)["connections"][0]["end"];
     ensure!(end["by"] == "server" && end["how"] == "reset", "{end}");
@@ -195,22 +137,22 @@ fn reset(_: &Lab) -> Result<()> {
 fn many(_: &Lab) -> Result<()> {
     const CONNECTIONS: usize = 1_500;
     let port = echo()?;
-    let mut tap = Tap::open(&["--json", &format!("127.0.0.1:{port}")])?;
-    let mut open = Vec::new();
+    let mut tap = open(&["--json", &format!("127.0.0.1:{port}")])?;
+    let mut streams = Vec::new();
     for _ in 0..CONNECTIONS {
-        let mut stream = tap.connect()?;
+        let mut stream = connect(&tap)?;
         stream.write_all(&[0, 0, 0])?;
-        open.push(stream);
+        streams.push(stream);
     }
     let mut answer = [0; 3];
-    for stream in &mut open {
+    for stream in &mut streams {
         stream.read_exact(&mut answer)?;
     }
-    let peak = tap.peak_kb()?;
+    let peak = peak_kb(&tap)?;
     ensure!(peak < 200_000, "{peak} kB");
-    drop(open);
-    tap.until_ended(CONNECTIONS)?;
-    let (status, report, _) = tap.end()?;
+    drop(streams);
+    tap.until_times("\"event\":\"ended\"", CONNECTIONS)?;
+    let (status, report, _) = end(tap)?;
     ensure!(status == Some(0), "{status:?}");
     let report: Value = serde_json::from_str(&report)?;
     ensure!(
@@ -223,7 +165,7 @@ fn many(_: &Lab) -> Result<()> {
 fn hostile(_: &Lab) -> Result<()> {
     // A server that floods, whatever it is asked.
     let flood = Peer::speaks(vec![b'T'; 4_000_000])?;
-    let mut tap = Tap::open(&["--json", &format!("127.0.0.1:{}", flood.port())])?;
+    let mut tap = open(&["--json", &format!("127.0.0.1:{}", flood.port())])?;
     for bytes in [
         &b"\x7f\xff\xff\xff\0\x03\0\0"[..],
         b"\xff\xff\xff\xff\0\x03\0\0",
@@ -232,15 +174,15 @@ fn hostile(_: &Lab) -> Result<()> {
         b"GET / HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\xff\xff\x01\xff\xff\xff",
     ] {
-        let mut stream = tap.connect()?;
+        let mut stream = connect(&tap)?;
         stream.write_all(bytes)?;
         let mut some = vec![0; 500_000];
         let _ = stream.read_exact(&mut some);
     }
     tap.until("\"connection\":6")?;
-    let peak = tap.peak_kb()?;
+    let peak = peak_kb(&tap)?;
     ensure!(peak < 120_000, "{peak} kB");
-    let (status, report, told) = tap.end()?;
+    let (status, report, told) = end(tap)?;
     ensure!(status == Some(0), "{status:?} {told}");
     let report: Value = serde_json::from_str(&report)?;
     ensure!(facts(&report)["connections_total"] == 6, "{report}");
@@ -254,11 +196,11 @@ fn hostile(_: &Lab) -> Result<()> {
 
 fn slow(lab: &Lab) -> Result<()> {
     let pg = lab.postgres()?;
-    let mut tap = Tap::open(&["--json", &pg.conn().to_string()])?;
+    let mut tap = open(&["--json", &pg.conn().to_string()])?;
     let mut body = b"\0\x03\0\0user\0app\0database\0appdb\0\0".to_vec();
     let mut message = (u32::try_from(body.len())? + 4).to_be_bytes().to_vec();
     message.append(&mut body);
-    let mut stream = tap.connect()?;
+    let mut stream = connect(&tap)?;
     stream.set_nodelay(true)?;
     for byte in message {
         stream.write_all(&[byte])?;
@@ -266,17 +208,17 @@ fn slow(lab: &Lab) -> Result<()> {
     }
     tap.until("requests login as app to appdb")?;
     tap.until("SCRAM-SHA-256")?;
-    let (status, ..) = tap.end()?;
+    let (status, ..) = end(tap)?;
     ensure!(status == Some(0), "{status:?}");
     Ok(())
 }
 
 fn ctrl_c(lab: &Lab) -> Result<()> {
     let pg = lab.postgres()?;
-    let mut tap = Tap::open(&["--json", &pg.conn().to_string()])?;
-    let mut stream = tap.connect()?;
+    let mut tap = open(&["--json", &pg.conn().to_string()])?;
+    let mut stream = connect(&tap)?;
     tap.until("connection from")?;
-    let (status, report, _) = tap.end()?;
+    let (status, report, _) = end(tap)?;
     ensure!(status == Some(0), "{status:?}");
     let report: Value = serde_json::from_str(&report)?;
     ensure!(report["run"]["interrupted"] == false, "{}", report["run"]);
@@ -297,10 +239,10 @@ fn psql(lab: &Lab, port: u16, sql: &str) -> Result<String> {
 
 fn json_events(lab: &Lab) -> Result<()> {
     let pg = lab.postgres()?;
-    let mut tap = Tap::open(&["--json", &pg.conn().to_string()])?;
+    let mut tap = open(&["--json", &pg.conn().to_string()])?;
     ensure!(psql(lab, tap.port, "select 7")? == "7");
     tap.until("\"ended\"")?;
-    let (_, _, told) = tap.end()?;
+    let (_, _, told) = end(tap)?;
     let mut names = Vec::new();
     for line in told.lines() {
         let event: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
@@ -327,7 +269,7 @@ fn json_events(lab: &Lab) -> Result<()> {
 fn canary(lab: &Lab) -> Result<()> {
     let pg = lab.postgres()?;
     for format in ["table", "json"] {
-        let tap = Tap::open(&["-v", "--format", format, &pg.conn().to_string()])?;
+        let tap = open(&["-v", "--format", format, &pg.conn().to_string()])?;
         psql(
             lab,
             tap.port,
@@ -340,7 +282,7 @@ fn canary(lab: &Lab) -> Result<()> {
             "do $$ begin raise 'canary-message' using detail='canary-detail'; end $$",
         )?;
         psql(lab, tap.port, "prepare p as select 'canary-prepared'")?;
-        let (status, report, told) = tap.end()?;
+        let (status, report, told) = end(tap)?;
         ensure!(status == Some(0), "{status:?}");
         for text in [&report, &told] {
             ensure!(!text.contains("canary"), "{text}");
@@ -368,7 +310,7 @@ fn usage(_: &Lab) -> Result<()> {
 
 fn down(lab: &Lab) -> Result<()> {
     let port = dbdoctor_lab::free_port();
-    let tap = Tap::open(&["--json", &format!("127.0.0.1:{port}")])?;
+    let tap = open(&["--json", &format!("127.0.0.1:{port}")])?;
     let conninfo = format!("host=127.0.0.1 port={} user=app sslmode=disable", tap.port);
     let output = Command::new("psql")
         .args(["-XAtqw", "-d", &conninfo, "-c", "select 1"])
@@ -379,7 +321,7 @@ fn down(lab: &Lab) -> Result<()> {
         said.contains("dbdoctor tap cannot reach the database"),
         "{said}"
     );
-    let (status, report, _) = tap.end()?;
+    let (status, report, _) = end(tap)?;
     ensure!(status == Some(0), "{status:?}");
     let report: Value = serde_json::from_str(&report)?;
     ensure!(

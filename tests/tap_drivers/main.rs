@@ -1,6 +1,8 @@
 //! Real drivers through `tap`: each works for a while, in clear and in TLS, gets the answers
 //! that it gets without it, and is named by its marks. And what the tap costs.
 
+#[path = "../common/listening.rs"]
+mod listening;
 #[path = "../common/trials.rs"]
 mod trials;
 
@@ -13,8 +15,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use dbdoctor_lab::{CertSpec, Lab, Need, Postgres, Tool};
 use serde_json::Value;
-
-use held::Held;
 
 const TRIALS: &[trials::Named<Shared>] = &[
     ("psql", |shared| shared.works("psql")),
@@ -147,7 +147,7 @@ impl Shared {
             return Ok(());
         }
         for (query, is_tls) in queries.iter().zip([false, true]) {
-            let mut tap = Held::open(&self.lab, &self.server)?;
+            let mut tap = held::hold(&self.lab, &self.server)?;
             let direct = self.answers(program, query, self.server.port(), &drivers)?;
             let through = self.answers(program, query, tap.port, &drivers)?;
             let short = |text: &str| text.chars().take(300).collect::<String>();
@@ -157,7 +157,7 @@ impl Shared {
                 short(&direct),
                 short(&through)
             );
-            let report = tap.end()?;
+            let report = held::end(&mut tap)?;
             recognised(&report, name, is_tls)
                 .with_context(|| format!("{name}{query}: {report:#}"))?;
         }

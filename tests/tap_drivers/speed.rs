@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use dbdoctor_lab::{Lab, Postgres, Tool};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::held::Held;
+use crate::held;
 
 /// Runs of each kind.
 const RUNS: usize = if cfg!(debug_assertions) { 3 } else { 7 };
@@ -29,7 +29,7 @@ pub fn compare(lab: &Lab, server: &Postgres) -> Result<()> {
         .enable_all()
         .build()?;
     let plain = runtime.block_on(plain(server.port()))?;
-    let mut tap = Held::open(lab, server)?;
+    let mut tap = held::hold(lab, server)?;
     let mut ratios = Vec::new();
     for _ in 0..COMPARISONS {
         let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -49,7 +49,7 @@ pub fn compare(lab: &Lab, server: &Postgres) -> Result<()> {
     }
     let best = ratios.iter().copied().fold(0.0, f64::max);
     ensure!(best >= LEAST, "the tap leaves {ratios:.2?} of the speed");
-    tap.end()?;
+    held::end(&mut tap)?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }

@@ -104,11 +104,17 @@ fn facts(report: &Value) -> &Value {
     stage.map_or(&Value::Null, |stage| &stage["facts"])
 }
 
-/// A server, and how it is reached without TLS.
-fn plain(lab: &Lab) -> Result<(std::sync::Arc<crate::Postgres>, Conn)> {
+/// The lab's server, as it is reached without TLS.
+fn plain(lab: &Lab) -> Result<Conn> {
+    Ok(lab.postgres()?.conn().set("sslmode", "disable"))
+}
+
+/// psql once, with this password and these settings, at a tap in front of the lab's server.
+fn once(lab: &Lab, password: &str, conn: &Conn, sql: &[&str]) -> Result<Case> {
     let pg = lab.postgres()?;
-    let conn = pg.conn().set("sslmode", "disable");
-    Ok((pg, conn))
+    let (case, port) = tap(pg.conn(), 1);
+    let tools = vec![psql_with(password, port, conn, sql)];
+    Ok(case.keep((at(port, tools), pg)))
 }
 
 fn healthy(lab: &Lab) -> Result<Case> {
@@ -139,48 +145,37 @@ fn healthy(lab: &Lab) -> Result<Case> {
 }
 
 fn no_tls(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let tools = vec![psql(lab, port, &conn, "select 'canary-row', 'canary-sql'")];
-    Ok(case
-        .assert(|report| {
-            let facts = facts(report);
-            let first = &facts["connections"][0];
-            ensure!(first["startup"]["user"] == "app", "{first:#}");
-            ensure!(first["statements"]["simple"] == 1, "{first:#}");
-            ensure!(first["statements"]["rows"] == 1, "{first:#}");
-            ensure!(
-                first["authentication"]["mechanism"] == "SCRAM-SHA-256",
-                "{first:#}"
-            );
-            ensure!(!facts.to_string().contains("canary"), "{facts:#}");
-            Ok(())
-        })
-        .keep((at(port, tools), pg)))
+    let sql = ["select 'canary-row', 'canary-sql'"];
+    let case = once(lab, lab.password(), &plain(lab)?, &sql)?;
+    Ok(case.assert(|report| {
+        let facts = facts(report);
+        let first = &facts["connections"][0];
+        ensure!(first["startup"]["user"] == "app", "{first:#}");
+        ensure!(first["statements"]["simple"] == 1, "{first:#}");
+        ensure!(first["statements"]["rows"] == 1, "{first:#}");
+        ensure!(
+            first["authentication"]["mechanism"] == "SCRAM-SHA-256",
+            "{first:#}"
+        );
+        ensure!(!facts.to_string().contains("canary"), "{facts:#}");
+        Ok(())
+    }))
 }
 
 fn wrong_password(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let tools = vec![psql_with("canary-wrong", port, &conn, &["select 1"])];
-    Ok(case
-        .secret("canary-wrong")
-        .warns("tap.no-tls")
-        .keep((at(port, tools), pg)))
+    let case = once(lab, "canary-wrong", &plain(lab)?, &["select 1"])?;
+    Ok(case.secret("canary-wrong").warns("tap.no-tls"))
 }
 
 fn default_database(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let tools = vec![psql(lab, port, &conn.without("dbname"), "select 1")];
-    Ok(case
-        .assert(|report| {
-            let finding = &report["verdict"];
-            let first = finding["fixes"][0]["text"].as_str().unwrap_or_default();
-            ensure!(first.starts_with("Name the database"), "{finding:#}");
-            Ok(())
-        })
-        .keep((at(port, tools), pg)))
+    let conn = plain(lab)?.without("dbname");
+    let case = once(lab, lab.password(), &conn, &["select 1"])?;
+    Ok(case.assert(|report| {
+        let finding = &report["verdict"];
+        let first = finding["fixes"][0]["text"].as_str().unwrap_or_default();
+        ensure!(first.starts_with("Name the database"), "{finding:#}");
+        Ok(())
+    }))
 }
 
 fn refused_parameter(lab: &Lab) -> Result<Case> {
@@ -199,28 +194,17 @@ fn refused_parameter(lab: &Lab) -> Result<Case> {
 }
 
 fn no_password(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let tools = vec![psql_with("", port, &conn, &["select 1"])];
-    Ok(case.keep((at(port, tools), pg)))
+    once(lab, "", &plain(lab)?, &["select 1"])
 }
 
 fn channel_binding(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let tools = vec![psql(
-        lab,
-        port,
-        &conn.set("channel_binding", "require"),
-        "select 1",
-    )];
-    Ok(case
-        .assert(|report| {
-            let finding = report["verdict"]["summary"].as_str().unwrap_or_default();
-            ensure!(finding.contains("channel binding"), "{finding}");
-            Ok(())
-        })
-        .keep((at(port, tools), pg)))
+    let conn = plain(lab)?.set("channel_binding", "require");
+    let case = once(lab, lab.password(), &conn, &["select 1"])?;
+    Ok(case.assert(|report| {
+        let finding = report["verdict"]["summary"].as_str().unwrap_or_default();
+        ensure!(finding.contains("channel binding"), "{finding}");
+        Ok(())
+    }))
 }
 
 /// A pool without patience.
@@ -277,7 +261,7 @@ fn forked(lab: &Lab) -> Result<Case> {
 }
 
 fn idle(lab: &Lab, end: IdleEnd) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
+    let (pg, conn) = (lab.postgres()?, plain(lab)?);
     let proxy = Peer::forward(pg.addr(), Fault::Idle(Duration::from_secs(3), end))?;
     let target = pg.conn().set("host", "127.0.0.1").set("port", proxy.port());
     let (case, port) = tap(target, 1);
@@ -292,24 +276,18 @@ fn idle(lab: &Lab, end: IdleEnd) -> Result<Case> {
 }
 
 fn idle_timeout(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
     let sql = ["set idle_session_timeout = '2500ms'", r"\! sleep 4"];
-    let tools = vec![psql_with(lab.password(), port, &conn, &sql)];
-    Ok(case.keep((at(port, tools), pg)))
+    once(lab, lab.password(), &plain(lab)?, &sql)
 }
 
 fn terminated(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let sql = "select pg_terminate_backend(pg_backend_pid())";
-    let tools = vec![psql(lab, port, &conn, sql)];
-    Ok(case.keep((at(port, tools), pg)))
+    let sql = ["select pg_terminate_backend(pg_backend_pid())"];
+    once(lab, lab.password(), &plain(lab)?, &sql)
 }
 
 /// A server that dies in the middle of a query.
 fn dropped(lab: &Lab) -> Result<Case> {
-    let (pg, conn) = plain(lab)?;
+    let (pg, conn) = (lab.postgres()?, plain(lab)?);
     let proxy = Peer::forward(pg.addr(), Fault::ResetAfter(60_000))?;
     let target = pg.conn().set("host", "127.0.0.1").set("port", proxy.port());
     let (case, port) = tap(target, 1);
@@ -382,15 +360,13 @@ fn falls_back(lab: &Lab) -> Result<Case> {
 }
 
 fn refuses_certificate(lab: &Lab) -> Result<Case> {
-    let pg = lab.postgres()?;
     let other = lab.file("other-root.crt", self_signed(lab)?, 0o644)?;
-    let (case, port) = tap(pg.conn(), 1);
-    let conn = pg
+    let conn = lab
+        .postgres()?
         .conn()
         .set("sslmode", "verify-ca")
         .set("sslrootcert", other.display());
-    let tools = vec![psql(lab, port, &conn, "select 1")];
-    Ok(case.keep((at(port, tools), pg)))
+    once(lab, lab.password(), &conn, &["select 1"])
 }
 
 /// A root certificate that signed nothing.
@@ -418,14 +394,12 @@ fn self_signed(lab: &Lab) -> Result<Vec<u8>> {
 }
 
 fn before_tls(lab: &Lab) -> Result<Case> {
-    let pg = lab.postgres()?;
-    let (case, port) = tap(pg.conn(), 1);
-    let conn = pg
+    let conn = lab
+        .postgres()?
         .conn()
         .set("sslmode", "verify-full")
         .set("sslrootcert", "/nonexistent/root.crt");
-    let tools = vec![psql(lab, port, &conn, "select 1")];
-    Ok(case.keep((at(port, tools), pg)))
+    once(lab, lab.password(), &conn, &["select 1"])
 }
 
 fn not_postgres(lab: &Lab) -> Result<Case> {

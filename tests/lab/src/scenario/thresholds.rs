@@ -2,9 +2,23 @@
 
 use std::time::Duration;
 
-use crate::{Case, CertSpec, Expect, Fault, Need, Oracle, Peer, Scenario};
+use anyhow::Result;
+
+use crate::{Case, CertSpec, Expect, Fault, Lab, Need, Oracle, Peer, Scenario};
 
 const NO_ORACLE: Oracle = Oracle::None("psql connects: the limit is dbdoctor's");
+
+/// A server whose certificate, which nothing verifies, expires in so many days.
+fn expiring(lab: &Lab, days: i64) -> Result<Case> {
+    let spec = CertSpec {
+        not_after: days,
+        ..lab.cert()
+    };
+    let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
+    Ok(Case::check(pg.conn().set("sslmode", "require"))
+        .password(lab.password())
+        .keep(pg))
+}
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new(
@@ -42,17 +56,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "the certificate expires in ten days, and must not in fourteen",
         Expect::Fail("tls.cert.expires-soon"),
         &[Need::Postgres],
-        |lab| {
-            let spec = CertSpec {
-                not_after: 10,
-                ..lab.cert()
-            };
-            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
-            Ok(Case::check(pg.conn().set("sslmode", "require"))
-                .password(lab.password())
-                .args(&["--fail-cert-days", "14"])
-                .keep(pg))
-        },
+        |lab| Ok(expiring(lab, 10)?.args(&["--fail-cert-days", "14"])),
     )
     .oracle(NO_ORACLE),
     Scenario::new(
@@ -75,15 +79,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Expect::Pass,
         &[Need::Postgres],
         |lab| {
-            let spec = CertSpec {
-                not_after: 10,
-                ..lab.cert()
-            };
-            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
-            Ok(Case::check(pg.conn().set("sslmode", "require"))
-                .password(lab.password())
+            Ok(expiring(lab, 10)?
                 .args(&["--warn-cert-days", "5"])
-                .keep(pg)
                 .forbids("tls.cert.expires-soon"))
         },
     ),
@@ -92,16 +89,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "expired, and nothing verifies it, but the days of certificates are watched",
         Expect::Warn("tls.cert.expired"),
         &[Need::Postgres],
-        |lab| {
-            let spec = CertSpec {
-                not_after: -3,
-                ..lab.cert()
-            };
-            let pg = lab.new_postgres().tls(lab.issue(spec)?).start()?;
-            Ok(Case::check(pg.conn().set("sslmode", "require"))
-                .password(lab.password())
-                .args(&["--warn-cert-days", "14"])
-                .keep(pg))
-        },
+        |lab| Ok(expiring(lab, -3)?.args(&["--warn-cert-days", "14"])),
     ),
 ];
