@@ -49,7 +49,7 @@ fn certificate(report: &mut Report, days: u32) {
         record.reason = None;
         let limit = format!("--fail-cert-days {days}");
         record.end(Some(
-            Finding::new(&tls::CERT_UNSEEN).with("threshold", limit),
+            Finding::new(&tls::NO_CERTIFICATE).with("threshold", limit),
         ));
     }
 }

@@ -60,9 +60,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     )
     .oracle(NO_ORACLE),
     Scenario::new(
-        "tls-cert-unseen",
+        "tls-no-certificate",
         "the days of a certificate are watched, and the connection has none",
-        Expect::Fail("tls.cert.unseen"),
+        Expect::Fail("tls.no-certificate"),
         &[Need::Postgres],
         |lab| {
             let pg = lab.postgres()?;
