@@ -27,13 +27,14 @@ mirror() {
 # a mount, and so are the folders of this machine that are put into it: they are
 # taken away before anything is removed.
 new_root() {
-  local suite=$1 kept=target/debian/$1.tar mirrors=() root
+  # mmdebstrap goes by the ending of the name.
+  local suite=$1 kept=target/debian/$1.tar made=target/debian/new-$1.tar mirrors=() root
   if [ ! -e "$kept" ]; then
     say "making a minimal Debian ($suite)"
     mkdir -p target/debian
     mapfile -t mirrors < <(mirror)
-    mmdebstrap --quiet --variant=minbase "$suite" "$kept.new" "${mirrors[@]}" >&2
-    mv "$kept.new" "$kept"
+    mmdebstrap --quiet --variant=minbase "$suite" "$made" "${mirrors[@]}" >&2
+    mv "$made" "$kept"
   fi
   root=$(mktemp -d "/tmp/dbdoctor-$suite-XXXXXX")
   mount -t tmpfs -o mode=755 dbdoctor "$root"
