@@ -54,17 +54,9 @@ async fn serve(
     stop: Stop<'_>,
 ) -> Option<Finding> {
     let began = Instant::now();
-    let (listener, bound) = match forward::listen(address).await {
+    let (listener, bound) = match forward::listen(address, &cause::tunnel::LISTEN).await {
         Ok(bound) => bound,
-        Err(error) => {
-            return Some(
-                Finding::new(&cause::tunnel::LISTEN)
-                    .with("address", address.to_string())
-                    .with("port", address.port())
-                    .with("error", error.to_string())
-                    .with("errno", error.raw_os_error()),
-            );
-        }
+        Err(finding) => return Some(finding),
     };
     if !bound.ip().is_loopback() {
         let exposed = Finding::new(&cause::tunnel::EXPOSED)

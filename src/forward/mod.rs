@@ -14,9 +14,11 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::cause::Cause;
 use crate::finding::Finding;
 
 pub use way::{Opened, Way};
@@ -109,11 +111,24 @@ pub trait Watched: Send + 'static {
 /// A listener on an address of this machine, and the address with its port.
 ///
 /// # Errors
-/// The system's.
-pub async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
-    Ok((listener, bound))
+/// The finding, with its `cause`, for the system's refusal.
+pub async fn listen(
+    address: SocketAddr,
+    cause: &'static Cause,
+) -> Result<(TcpListener, SocketAddr), Finding> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    bound.await.map_err(|error: io::Error| {
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        Finding::new(cause)
+            .with("address", address.to_string())
+            .with("port", address.port())
+            .with("error", error.to_string())
+            .with("errno", errno.map(|errno| format!("{errno:?}")))
+    })
 }
 
 /// Forwards connections, each in a task of its own, until it is dropped; at most `most` of

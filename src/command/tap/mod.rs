@@ -134,16 +134,10 @@ async fn listen(
     let began = Instant::now();
     let record = report.stage(Stage::Tap);
     record.begin();
-    let (listener, bound) = match forward::listen(args.listen).await {
+    let (listener, bound) = match forward::listen(args.listen, &cause::tap::LISTEN).await {
         Ok(bound) => bound,
-        Err(error) => {
-            record.end(Some(
-                Finding::new(&cause::tap::LISTEN)
-                    .with("address", args.listen.to_string())
-                    .with("port", args.listen.port())
-                    .with("error", error.to_string())
-                    .with("errno", error.raw_os_error()),
-            ));
+        Err(finding) => {
+            record.end(Some(finding));
             return;
         }
     };
