@@ -212,6 +212,9 @@ impl Normal {
     }
 
     fn text(&mut self, name: &str, text: &str) -> String {
+        if name == "sqlstate" {
+            return text.to_owned();
+        }
         if matches!(name, "serial" | "pid") && !self.places_only {
             return "4242".to_owned();
         }
@@ -225,7 +228,9 @@ impl Normal {
             text = pattern.replace_all(&text, *form).into_owned();
         }
         let number = |found: &Captures<'_>| match found[2].parse() {
-            Ok(number) if is_port(number) => format!("{}{}", &found[1], self.port(number)),
+            Ok(number) if is_port(number) && !follows_sqlstate(found) => {
+                format!("{}{}", &found[1], self.port(number))
+            }
             _ => found[0].to_owned(),
         };
         NUMBER.replace_all(&text, number).into_owned()
@@ -246,7 +251,15 @@ fn is_port(number: u64) -> bool {
     (10_000..65_535).contains(&number)
 }
 
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(^|[^-\w])([0-9]{5})\b").unwrap());
+/// Whether a number is named as an SQLSTATE, which has five digits too.
+fn follows_sqlstate(found: &Captures<'_>) -> bool {
+    found
+        .get(1)
+        .is_some_and(|before| before.as_str() == "SQLSTATE ")
+}
+
+static NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(^|SQLSTATE |[^-\w])([0-9]{5})\b").unwrap());
 
 /// How many of the patterns are of places.
 const PLACES: usize = 5;
