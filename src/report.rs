@@ -20,6 +20,12 @@ pub use crate::version::Tool;
 /// The version of the JSON's shape; keys may be added within one.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Why a stage in which the run was interrupted has no result.
+pub const INTERRUPTED: &str = "interrupted while running";
+
+/// Why a stage that an interrupted run did not reach has none.
+pub const NOT_REACHED: &str = "not run: interrupted";
+
 /// The certificates that an end showed, for whoever looks at them as another client.
 #[derive(Clone, Debug)]
 pub struct Presented {
@@ -292,7 +298,7 @@ impl Report {
         self.interrupted = interrupted;
         for record in &mut self.stages {
             if record.has_run() && record.ended.is_none() {
-                record.leave(Skipped::NotCompleted, "interrupted while running");
+                record.leave(Skipped::NotCompleted, INTERRUPTED);
             }
             record.settle();
         }
@@ -307,7 +313,7 @@ impl Report {
                     Some(stage) => {
                         record.leave(Skipped::NotRun, format!("not run: {stage} failed"));
                     }
-                    None if interrupted => record.leave(Skipped::NotRun, "not run: interrupted"),
+                    None if interrupted => record.leave(Skipped::NotRun, NOT_REACHED),
                     None => record.skip("not requested"),
                 }
             }

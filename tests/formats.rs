@@ -195,6 +195,21 @@ fn xpath(file: &Path, query: &str) -> Result<String> {
 
 fn junit(lab: &Lab) -> Result<()> {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/junit-10.xsd");
+    // A suite that was interrupted has no failure, and does not pass either.
+    let output = interrupted(lab, "junit")?;
+    let file = lab.file("interrupted.xml", &output.stdout, 0o600)?;
+    let mut xmllint = Command::new("xmllint");
+    succeed(xmllint.args(["--noout", "--schema", schema]).arg(&file))
+        .with_context(|| words(&output))?;
+    for (what, is) in [
+        ("string(//testsuite/@errors)", "1"),
+        ("count(//testcase[error])", "1"),
+        ("count(//testcase[failure])", "0"),
+        ("string(//testcase[error]/@name)", "protocol"),
+    ] {
+        let said = xpath(&file, what)?;
+        ensure!(said == is, "{what}: {said}\n{}", words(&output));
+    }
     for one in Run::all(lab)? {
         let output = one.shown(lab, "junit")?;
         let file = lab.file(&format!("{}.xml", one.name), &output.stdout, 0o600)?;
@@ -549,20 +564,25 @@ fn nagios_unknown(lab: &Lab) -> Result<()> {
         );
         ensure!(line.starts_with("DBDOCTOR UNKNOWN - "), "{args:?}: {line}");
     }
+    let output = interrupted(lab, "nagios")?;
+    let (line, _) = plugin_output(&output)?;
+    ensure!(output.status.code() == Some(3), "{}", words(&output));
+    ensure!(line.starts_with("DBDOCTOR UNKNOWN - interrupted"), "{line}");
+    Ok(())
+}
+
+/// What is printed where Ctrl-C ends the wait for a server that does not answer.
+fn interrupted(lab: &Lab, format: &str) -> Result<Output> {
     let silent = Peer::silent()?;
     let target = format!("host=127.0.0.1 port={} user=app", silent.port());
-    let child = dbdoctor(lab, &["check", &target, "--format", "nagios"])?.spawn()?;
+    let child = dbdoctor(lab, &["check", &target, "--format", format])?.spawn()?;
     let limit = Instant::now() + Duration::from_secs(20);
     while silent.connections() == 0 && Instant::now() < limit {
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = child.id().to_string();
     succeed(Command::new("kill").args(["-INT", &pid]))?;
-    let output = child.wait_with_output()?;
-    let (line, _) = plugin_output(&output)?;
-    ensure!(output.status.code() == Some(3), "{}", words(&output));
-    ensure!(line.starts_with("DBDOCTOR UNKNOWN - interrupted"), "{line}");
-    Ok(())
+    Ok(child.wait_with_output()?)
 }
 
 // GitHub

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{settings, told};
 use crate::finding::Status;
-use crate::report::{FindingJson, ReportJson, StageJson};
+use crate::report::{FindingJson, INTERRUPTED, NOT_REACHED, ReportJson, StageJson};
 
 /// The report as an XML document.
 pub fn render(report: &ReportJson) -> String {
@@ -13,7 +13,9 @@ pub fn render(report: &ReportJson) -> String {
         let stages = report.stages.iter();
         stages.filter(|stage| stage.status == status).count()
     };
-    let (failures, skipped) = (count(Status::Fail), count(Status::Skip));
+    let unfinished = unfinished(report);
+    let errors = usize::from(unfinished.is_some());
+    let (failures, skipped) = (count(Status::Fail), count(Status::Skip) - errors);
     let tests = report.stages.len();
     let time = seconds(report.run.duration_ms);
     let name = settings::subject(&report.target);
@@ -21,24 +23,33 @@ pub fn render(report: &ReportJson) -> String {
     let mut page = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let _ = writeln!(
         page,
-        "<testsuites name=\"dbdoctor\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" \
+        "<testsuites name=\"dbdoctor\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
          time=\"{time}\">"
     );
     let _ = writeln!(
         page,
-        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" \
+        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
          skipped=\"{skipped}\" time=\"{time}\" timestamp=\"{}\">",
         escaped(&name),
         told::started(report),
     );
     for stage in &report.stages {
-        case(&mut page, &report.run.command, stage);
+        let is_error = unfinished.is_some_and(|one| std::ptr::eq(one, stage));
+        case(&mut page, &report.run.command, stage, is_error);
     }
     page.push_str("  </testsuite>\n</testsuites>\n");
     page
 }
 
-fn case(page: &mut String, command: &str, stage: &StageJson) {
+/// The stage at which the run was interrupted, where nothing had failed: with skipped cases
+/// alone the suite would pass.
+fn unfinished(report: &ReportJson) -> Option<&StageJson> {
+    let is_open = report.run.interrupted && report.verdict.status != Status::Fail;
+    let mut stages = report.stages.iter().filter(|_| is_open);
+    stages.find(|stage| matches!(stage.reason.as_deref(), Some(INTERRUPTED | NOT_REACHED)))
+}
+
+fn case(page: &mut String, command: &str, stage: &StageJson, is_error: bool) {
     let _ = write!(
         page,
         "    <testcase classname=\"dbdoctor.{command}\" name=\"{}\" time=\"{}\"",
@@ -52,7 +63,10 @@ fn case(page: &mut String, command: &str, stage: &StageJson) {
     let mut parts = Vec::new();
     if stage.status == Status::Skip {
         let reason = escaped(stage.reason.as_deref().unwrap_or_default());
-        parts.push(format!("<skipped message=\"{reason}\"/>"));
+        parts.push(match is_error {
+            true => format!("<error type=\"interrupted\" message=\"{reason}\"/>"),
+            false => format!("<skipped message=\"{reason}\"/>"),
+        });
     }
     // Readers take one failure of a case: the further ones are in its text.
     if let Some(first) = failures.first() {
