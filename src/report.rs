@@ -280,15 +280,17 @@ impl Report {
         self.stages.iter().find(|record| record.stage == stage)
     }
 
-    /// The record of a stage, added if the command did not list it.
+    /// The record of a stage, added before those that come later in a run if the command did
+    /// not list it.
     pub fn stage(&mut self, stage: Stage) -> &mut StageRecord {
-        let at = match self.stages.iter().position(|record| record.stage == stage) {
-            Some(at) => at,
-            None => {
-                self.stages.push(StageRecord::new(stage));
-                self.stages.len() - 1
-            }
-        };
+        let all = &mut self.stages;
+        let at = all.iter().position(|record| record.stage == stage);
+        let at = at.unwrap_or_else(|| {
+            let later = all.iter().position(|record| record.stage > stage);
+            let at = later.unwrap_or(all.len());
+            all.insert(at, StageRecord::new(stage));
+            at
+        });
         &mut self.stages[at]
     }
 

@@ -16,7 +16,6 @@ use tokio::task::JoinSet;
 
 use crate::cause;
 use crate::config::Place;
-use crate::ctx::Ctx;
 use crate::finding::Finding;
 use crate::forward::{self, ConnectionEnd, Side, Watch, Watched, Way};
 use crate::idle::Stop;
@@ -25,13 +24,6 @@ use crate::redact;
 use crate::report::{Report, Stage, StageRecord, ms};
 use crate::stage::ssh::Bastion;
 use crate::text;
-
-/// How often the server is asked for a sign of life.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// After so many unanswered ones in a row the tunnel counts as dead.
-const UNANSWERED: usize = 3;
-/// A pause where the system has no more sockets to give.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// Holds the tunnel open at a local address until `stop`, or until it dies;
 /// what happened is added to the report's `tunnel` stage.
@@ -80,22 +72,12 @@ async fn serve(
         connected.ctx.clone(),
     );
     let mut connections = JoinSet::new();
-    let lost = {
-        let accepting = forward::forward(&listener, &way, &teller, &mut connections, None);
-        let watching = watch(bastion, &connected.ctx);
-        tokio::pin!(accepting, watching);
-        tokio::select! {
-            () = &mut accepting => None,
-            lost = &mut watching => Some(lost),
-            () = stop => None,
-        }
+    let lost = tokio::select! {
+        () = forward::forward(&listener, &way, &teller, &mut connections, None) => None,
+        lost = way.gone() => Some(lost),
+        () = stop => None,
     };
-    // Each still says its last line. A tunnel that died has ended them all, and they find out.
-    if lost.is_some() {
-        let all = async { while connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(BREATH * 5, all).await;
-    }
-    let _ = tokio::time::timeout(BREATH, connections.shutdown()).await;
+    forward::shut_down(&mut connections, lost.is_some()).await;
     if let Some(lost) = &lost {
         say(&lost.summary());
     }
@@ -108,29 +90,6 @@ async fn serve(
         tally.connections.load(Ordering::Relaxed),
     );
     lost
-}
-
-/// Waits for the end of the session: it ends, or no longer answers.
-async fn watch(bastion: &Bastion, ctx: &Ctx) -> Finding {
-    let mut unanswered = 0;
-    loop {
-        tokio::select! {
-            _ = bastion.ended() => {
-                return bastion.after_disconnect().await;
-            }
-            () = tokio::time::sleep(KEEPALIVE) => {}
-        }
-        let limit = Instant::now() + KEEPALIVE;
-        match bastion.ping(&ctx.anew(), limit).await {
-            Ok(_) => unanswered = 0,
-            Err(lost) => {
-                unanswered += 1;
-                if unanswered == UNANSWERED || bastion.fate().is_some() {
-                    return lost;
-                }
-            }
-        }
-    }
 }
 
 /// Who tells of the connections.

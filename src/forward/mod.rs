@@ -26,6 +26,12 @@ pub use way::{Opened, Way};
 /// A pause where the system has no more sockets to give.
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// The time that connections have to end when the forwarder does.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(100);
+
+/// The time that they have to find out that what carried them is gone.
+const LOSS_LIMIT: Duration = Duration::from_millis(500);
+
 /// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -167,4 +173,14 @@ pub async fn accept<F: Future<Output = ()> + Send + 'static>(
         }
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// Ends the connections that are still open. Each tells its end, and where the way is gone,
+/// finds that out by itself.
+pub async fn shut_down(connections: &mut JoinSet<()>, is_way_gone: bool) {
+    if is_way_gone {
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LOSS_LIMIT, all).await;
+    }
+    let _ = tokio::time::timeout(SHUTDOWN_LIMIT, connections.shutdown()).await;
 }

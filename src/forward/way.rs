@@ -17,6 +17,12 @@ use crate::stage::{tcp, tunnel};
 use crate::wire::dial::knock;
 use crate::wire::{Address, BoxIo, Stream};
 
+/// How often an SSH server is asked for a sign of life.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// After so many unanswered ones in a row the session counts as dead.
+const UNANSWERED: usize = 3;
+
 /// For so long what was found about a target that is down is taken to hold.
 const FAILURE_CACHE_TTL: Duration = Duration::from_secs(2);
 
@@ -105,6 +111,15 @@ impl Way {
         let death = tunnel.bastion.wait_for_disconnect().await?;
         Some(death.evidence.get("error").map(shown).unwrap_or_default())
     }
+
+    /// Waits for the end of the way itself: the SSH session ends, or no longer answers. A
+    /// direct one has none.
+    pub async fn gone(&self) -> Finding {
+        match self {
+            Self::Tunnel(tunnel) => tunnel.gone().await,
+            Self::Direct(_) => std::future::pending().await,
+        }
+    }
 }
 
 impl Tunnel {
@@ -121,6 +136,28 @@ impl Tunnel {
             }
         }
         Err(first.unwrap_or_else(|| Finding::new(&cause::tunnel::LOST)))
+    }
+
+    async fn gone(&self) -> Finding {
+        let mut unanswered = 0;
+        loop {
+            tokio::select! {
+                _ = self.bastion.ended() => {
+                    return self.bastion.after_disconnect().await;
+                }
+                () = tokio::time::sleep(KEEPALIVE) => {}
+            }
+            let limit = Instant::now() + KEEPALIVE;
+            match self.bastion.ping(&self.ctx.anew(), limit).await {
+                Ok(_) => unanswered = 0,
+                Err(lost) => {
+                    unanswered += 1;
+                    if unanswered == UNANSWERED || self.bastion.fate().is_some() {
+                        return lost;
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -33,9 +33,6 @@ use crate::tap::watch::{Log, Tap};
 
 use event_writer::EventWriter;
 
-/// The time that connections have to end when the tap does.
-const SHUTDOWN_LIMIT: Duration = Duration::from_millis(100);
-
 /// How often processes that share a connection are looked for.
 const SHARED_LOOK: Duration = Duration::from_secs(2);
 
@@ -177,15 +174,25 @@ async fn listen(
             }
         }
     };
+    let gone = async {
+        match end {
+            End::Target(way, ..) => way.gone().await,
+            End::StandIn(_) => std::future::pending().await,
+        }
+    };
     let mut shared = Vec::new();
-    tokio::select! {
-        () = serving => {}
-        () = time => {}
-        () = stop => {}
-        () = look_for_shared(bound.port(), &log, &mut shared) => {}
-    }
+    let lost = tokio::select! {
+        () = serving => None,
+        () = time => None,
+        () = stop => None,
+        () = look_for_shared(bound.port(), &log, &mut shared) => None,
+        lost = gone => Some(lost),
+    };
     // Each still leaves its record.
-    let _ = tokio::time::timeout(SHUTDOWN_LIMIT, connections.shutdown()).await;
+    forward::shut_down(&mut connections, lost.is_some()).await;
+    if let Some(lost) = &lost {
+        teller.say(&lost.summary());
+    }
     drop(tap);
     teller.finish();
     let mut seen = log.seen();
@@ -199,14 +206,16 @@ async fn listen(
     };
     facts::write(record, &seen, bound, label, other.target(), held);
     let found = classify::classify(&seen.records, other, held);
-    for finding in shared.into_iter().chain(found) {
+    // Without its tunnel the tap ends, which says more than that connections were lost with it.
+    let is_told = |finding: &Finding| lost.as_ref().is_some_and(|it| it.cause == finding.cause);
+    for finding in shared.into_iter().chain(found).filter(|it| !is_told(it)) {
         record.warn(finding);
     }
     record.summary = facts::summary(&seen, held);
     if let Some(words) = classify::verdict_on_verification(&seen.records, other) {
         record.summary = format!("{}; {words}", record.summary);
     }
-    record.end(None);
+    record.end(lost);
 }
 
 /// Looks now and then whether several processes hold a connection to the tap; never ends.

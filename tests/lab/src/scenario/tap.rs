@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
+use super::tunnel::spoilt;
 use crate::{
     Case, Conn, Expect, Fault, IdleEnd, Lab, Need, Oracle, Peer, Scenario, Tool, free_port,
 };
@@ -457,6 +458,28 @@ fn target_down(lab: &Lab) -> Result<Case> {
     Ok(case.keep(at(port, vec![psql(lab, port, &conn, "select 1")])))
 }
 
+/// The SSH session ends in the middle of a query, and with it the tap.
+fn tunnel_lost(lab: &Lab) -> Result<Case> {
+    let port = free_port();
+    let fault = Fault::Idle(Duration::from_secs(1), IdleEnd::Close);
+    let case = spoilt(lab, fault)?.command("tap").args(&["--listen"]);
+    let tools = vec![psql(lab, port, &plain(lab)?, "select pg_sleep(5)")];
+    Ok(case
+        .arg(port)
+        .args(&["--for", "15s"])
+        .keep(at(port, tools))
+        .assert(|report| {
+            let facts = facts(report);
+            let end = &facts["connections"][0]["end"];
+            ensure!(end["by"] == "tunnel", "{facts:#}");
+            let stages = report["stages"].as_array().into_iter().flatten();
+            let findings = stages.filter_map(|stage| stage["findings"].as_array());
+            let lost = findings.flatten().filter(|it| it["cause"] == "tunnel.lost");
+            ensure!(lost.count() == 1, "{report:#}");
+            Ok(())
+        }))
+}
+
 fn tls_denied(lab: &Lab) -> Result<Case> {
     let pg = lab.postgres()?;
     let bouncer = lab
@@ -652,6 +675,16 @@ pub const SCENARIOS: &[Scenario] = &[
         Expect::Warn("tcp.refused"),
         target_down,
     ),
+    Scenario::new(
+        "tap-tunnel-lost",
+        "an SSH session that ends while the tap uses it",
+        Expect::Fail("tunnel.lost"),
+        &[Need::Postgres, Need::Sshd],
+        tunnel_lost,
+    )
+    .oracle(Oracle::None(
+        "a tap that is held open has no end of its own",
+    )),
     row(
         "tap-tls-denied",
         "TLS required of a server without it",

@@ -35,7 +35,7 @@ fn through(lab: &Lab, sshd: &Sshd) -> Result<Case> {
 }
 
 /// To the shared database through the shared server, reached by way of a spoilt forward.
-fn spoilt(lab: &Lab, fault: Fault) -> Result<Case> {
+pub(super) fn spoilt(lab: &Lab, fault: Fault) -> Result<Case> {
     let sshd = lab.sshd()?;
     let peer = Peer::forward(sshd.addr(), fault)?;
     let route = sshd.route_by(lab, &peer)?;
