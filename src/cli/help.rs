@@ -148,8 +148,8 @@ Examples:
   dbdoctor tap --ssh ops@bastion --for 10m postgres://db.corp.test
   dbdoctor tap --stand-in         Find out whether a client verifies certificates
 
-Exit status: 0 whatever the application did, 1 the tap could not start (or a finding
-with --fail-on warn), 2 usage error.";
+Exit status: 0 whatever the application did, 1 the tap could not start or its SSH
+session ended (or a finding with --fail-on warn), 2 usage error.";
 
 pub(super) const SCHEMA_EXAMPLES: &str = "\
 Examples:
