@@ -100,6 +100,11 @@ pub fn accept_queue(listener: &Listener) -> Option<AcceptQueue> {
     sys::accept_queue(listener.address, listener.pid?).filter(|queue| queue.waiting > 0)
 }
 
+/// An address, as IPv4 where it is an IPv4 one in the form of IPv6.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// How well a bound address takes connections to another, 0 being exactly; as
 /// the kernel ranks them.
 fn fit(bound: IpAddr, asked: IpAddr) -> Option<u8> {
@@ -277,7 +282,6 @@ mod sys {
     }
 
     pub fn client(client: SocketAddr, server: SocketAddr, known: &[i32]) -> Option<(i32, String)> {
-        let canonical = |a: SocketAddr| SocketAddr::new(a.ip().to_canonical(), a.port());
         let ends = [client, server].map(canonical);
         let inode = entries()
             .find(|entry| [entry.local_address, entry.remote_address].map(canonical) == ends)

@@ -50,16 +50,13 @@ async fn serve(
         Ok(bound) => bound,
         Err(finding) => return Some(finding),
     };
-    if !bound.ip().is_loopback() {
-        let exposed = Finding::new(&cause::tunnel::EXPOSED)
-            .with("address", bound.to_string())
-            .with("target", connected.endpoint.label());
+    let target = connected.endpoint.label();
+    if let Some(exposed) = forward::exposed(bound, &cause::tunnel::EXPOSED, &target) {
         say(&exposed.summary());
         record.warn(exposed);
     }
     say(&format!(
-        "listening on {bound}, forwarding to {} through {}; press Ctrl-C to stop",
-        connected.endpoint.label(),
+        "listening on {bound}, forwarding to {target} through {}; press Ctrl-C to stop",
         bastion.label
     ));
     if let Some(example) = example(connected, bound) {

@@ -14,12 +14,12 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::wire::dial::errno_name;
 
 pub use way::{Opened, Way};
 
@@ -128,13 +128,20 @@ pub async fn listen(
         Ok((listener, bound))
     };
     bound.await.map_err(|error: io::Error| {
-        let errno = error.raw_os_error().map(Errno::from_raw);
         Finding::new(cause)
             .with("address", address.to_string())
             .with("port", address.port())
             .with("error", error.to_string())
-            .with("errno", errno.map(|errno| format!("{errno:?}")))
+            .with("errno", error.raw_os_error().map(errno_name))
     })
+}
+
+/// The warning that other machines can use the way to `target`, where they can.
+pub fn exposed(bound: SocketAddr, cause: &'static Cause, target: &str) -> Option<Finding> {
+    let exposed = Finding::new(cause)
+        .with("address", bound.to_string())
+        .with("target", target.to_owned());
+    (!bound.ip().is_loopback()).then_some(exposed)
 }
 
 /// Forwards connections, each in a task of its own, until it is dropped; at most `most` of

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{settings, told};
 use crate::finding::Status;
-use crate::report::{FindingJson, INTERRUPTED, NOT_REACHED, ReportJson, StageJson};
+use crate::report::{FindingJson, INTERRUPTED, NOT_REACHED, ReportJson, Stage, StageJson};
 
 /// The report as an XML document.
 pub fn render(report: &ReportJson) -> String {
@@ -34,7 +34,7 @@ pub fn render(report: &ReportJson) -> String {
         told::started(report),
     );
     for stage in &report.stages {
-        let is_error = unfinished.is_some_and(|one| std::ptr::eq(one, stage));
+        let is_error = unfinished == Some(stage.stage);
         case(&mut page, &report.run.command, stage, is_error);
     }
     page.push_str("  </testsuite>\n</testsuites>\n");
@@ -43,10 +43,12 @@ pub fn render(report: &ReportJson) -> String {
 
 /// The stage at which the run was interrupted, where nothing had failed: with skipped cases
 /// alone the suite would pass.
-fn unfinished(report: &ReportJson) -> Option<&StageJson> {
-    let is_open = report.run.interrupted && report.verdict.status != Status::Fail;
-    let mut stages = report.stages.iter().filter(|_| is_open);
-    stages.find(|stage| matches!(stage.reason.as_deref(), Some(INTERRUPTED | NOT_REACHED)))
+fn unfinished(report: &ReportJson) -> Option<Stage> {
+    if !report.run.interrupted || report.verdict.status == Status::Fail {
+        return None;
+    }
+    let left = |it: &&StageJson| matches!(it.reason.as_deref(), Some(INTERRUPTED | NOT_REACHED));
+    report.stages.iter().find(left).map(|it| it.stage)
 }
 
 fn case(page: &mut String, command: &str, stage: &StageJson, is_error: bool) {
@@ -63,10 +65,11 @@ fn case(page: &mut String, command: &str, stage: &StageJson, is_error: bool) {
     let mut parts = Vec::new();
     if stage.status == Status::Skip {
         let reason = escaped(stage.reason.as_deref().unwrap_or_default());
-        parts.push(match is_error {
-            true => format!("<error type=\"interrupted\" message=\"{reason}\"/>"),
-            false => format!("<skipped message=\"{reason}\"/>"),
-        });
+        let element = match is_error {
+            true => "error type=\"interrupted\"",
+            false => "skipped",
+        };
+        parts.push(format!("<{element} message=\"{reason}\"/>"));
     }
     // Readers take one failure of a case: the further ones are in its text.
     if let Some(first) = failures.first() {

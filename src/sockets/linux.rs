@@ -7,6 +7,7 @@ use procfs::process::{FDTarget, Process, all_processes};
 use procfs::{Current, Uptime};
 
 use super::*;
+use crate::listeners::canonical;
 
 /// A process and its parent, with the sockets it has open.
 struct Found {
@@ -159,10 +160,6 @@ fn table(process: &Process) -> Vec<TcpNetEntry> {
     let is_open =
         |entry: &TcpNetEntry| matches!(entry.state, TcpState::Established | TcpState::CloseWait);
     v4.into_iter().chain(v6).filter(is_open).collect()
-}
-
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The processes asked for, with all that descend from them.

@@ -96,13 +96,18 @@ impl Why {
     }
 }
 
+/// The name of an error number, `ECONNREFUSED`.
+pub fn errno_name(errno: i32) -> String {
+    format!("{:?}", Errno::from_raw(errno))
+}
+
 impl ConnectError {
-    /// The error number's name, `ECONNREFUSED`.
+    /// The name of the error number, where it failed with one.
     pub fn errno_name(&self) -> Option<String> {
         match self.why {
-            Why::Errno(errno) => Some(format!("{:?}", Errno::from_raw(errno))),
+            Why::Errno(errno) => Some(errno_name(errno)),
             Why::Unbound(ref unbound) => match unbound.fault {
-                BindFault::Refused(_, errno) => Some(format!("{:?}", Errno::from_raw(errno))),
+                BindFault::Refused(_, errno) => Some(errno_name(errno)),
                 _ => None,
             },
             _ => None,

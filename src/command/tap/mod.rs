@@ -142,10 +142,8 @@ async fn listen(
         End::Target(_, _, label) => (Some(label.as_str()), format!("forwarding to {label}")),
         End::StandIn(_) => (None, "answering as a server".to_owned()),
     };
-    if !bound.ip().is_loopback() {
-        let exposed = Finding::new(&cause::tap::EXPOSED)
-            .with("address", bound.to_string())
-            .with("target", label.unwrap_or("dbdoctor").to_owned());
+    let to = label.unwrap_or("dbdoctor");
+    if let Some(exposed) = forward::exposed(bound, &cause::tap::EXPOSED, to) {
         teller.say(&exposed.summary());
         record.warn(exposed);
     }

@@ -31,11 +31,8 @@ pub fn client_address(message: &Message, situation: &LoginContext<'_>) -> Option
 
 /// The line to add (PostgreSQL documentation, "The pg_hba.conf File").
 pub fn line(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<String> {
-    if breaks_the_line(situation) {
-        return None;
-    }
     if situation.is_unix() {
-        let (database, user) = names(situation);
+        let (database, user) = names(situation)?;
         return Some(format!("local {database} {user} scram-sha-256"));
     }
     entry(situation, client)
@@ -43,10 +40,7 @@ pub fn line(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<Stri
 
 /// The line for an address, whatever our own transport is.
 pub fn entry(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<String> {
-    if breaks_the_line(situation) {
-        return None;
-    }
-    let (database, user) = names(situation);
+    let (database, user) = names(situation)?;
     let kind = if situation.is_encrypted() {
         "hostssl"
     } else {
@@ -54,13 +48,6 @@ pub fn entry(situation: &LoginContext<'_>, client: Option<IpAddr>) -> Option<Str
     };
     let address = cidr(client?);
     Some(format!("{kind} {database} {user} {address} scram-sha-256"))
-}
-
-/// Whether a name would end the line in its middle: a newline does so even between quotes,
-/// and what follows would be a rule of its own.
-fn breaks_the_line(situation: &LoginContext<'_>) -> bool {
-    let names = [database(situation), &situation.target.user];
-    names.iter().any(|name| name.chars().any(char::is_control))
 }
 
 /// An address as it stands in a line.
@@ -74,13 +61,18 @@ pub fn cidr(address: IpAddr) -> String {
     }
 }
 
-/// Database and role as they stand in a line.
-fn names(situation: &LoginContext<'_>) -> (String, String) {
-    let database = match database(situation) {
+/// Database and role as they stand in a line; `None` where one would end the line in its
+/// middle: a newline does so even between quotes, and what follows would be a rule of its own.
+fn names(situation: &LoginContext<'_>) -> Option<(String, String)> {
+    let (database, user) = (database(situation), &situation.target.user);
+    if database.chars().chain(user.chars()).any(char::is_control) {
+        return None;
+    }
+    let database = match database {
         REPLICATION if is_physical(situation) => REPLICATION.to_owned(),
         name => quoted(name),
     };
-    (database, quoted(&situation.target.user))
+    Some((database, quoted(user)))
 }
 
 /// What pg_hba.conf calls the database of a physical replication connection.

@@ -20,6 +20,7 @@ use crate::kubernetes::Pod;
 use crate::report::{Environment, ms};
 use crate::stage::hop;
 use crate::system::System;
+use crate::wire::dial::errno_name;
 
 /// This machine's own settings for names.
 #[derive(Clone, Debug)]
@@ -201,11 +202,7 @@ impl ResolverFailure<'_> {
             .with("name", self.name.to_owned())
             .with("error", error)
             .with("code", eai.map(Eai::name))
-            .with(
-                "errno",
-                eai.and_then(|eai| eai.errno)
-                    .map(|errno| format!("{:?}", nix::errno::Errno::from_raw(errno))),
-            )
+            .with("errno", eai.and_then(|eai| eai.errno).map(errno_name))
             .with("waited", seconds(self.waited))
             .with("answers", self.answers())
             .with("server", self.server())

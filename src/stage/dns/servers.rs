@@ -11,6 +11,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use super::exchange::{Reply, over_tcp, over_udp, question};
 use super::resolv::Resolv;
+use crate::wire::dial::errno_name;
 
 /// The longest CNAME chain that is followed; the C library has no limit but the
 /// message's size.
@@ -128,7 +129,7 @@ impl AnswerKind {
             AnswerKind::NxDomain => "NXDOMAIN".to_owned(),
             AnswerKind::Failed(code) => code.name(),
             AnswerKind::Silent => "no answer".to_owned(),
-            AnswerKind::Unusable(errno) => format!("{:?}", nix::errno::Errno::from_raw(errno)),
+            AnswerKind::Unusable(errno) => errno_name(errno),
         }
     }
 }
