@@ -13,7 +13,7 @@ use dbdoctor::cause::{self, Cause, FixRow};
 use dbdoctor::finding::{Finding, Fix, Status};
 use dbdoctor::render::options::{Style, Verbosity};
 use dbdoctor::render::table;
-use dbdoctor::report::{Report, Skipped, Stage, StageRecord};
+use dbdoctor::report::{INTERRUPTED, Report, Skipped, Stage, StageRecord};
 use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 
@@ -119,7 +119,7 @@ pub fn rebuilt(settled: &Value) -> Result<Report, String> {
         record.skipped = match record.reason.as_deref().unwrap_or_default() {
             reason if reason.starts_with("not run: ") => Skipped::NotRun,
             reason if reason.starts_with("not completed: ") => Skipped::NotCompleted,
-            "interrupted while running" => Skipped::NotCompleted,
+            INTERRUPTED => Skipped::NotCompleted,
             _ => Skipped::Inapplicable,
         };
         record.summary = read::<Option<String>>(&stage["summary"])?.unwrap_or_default();

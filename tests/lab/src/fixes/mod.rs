@@ -338,10 +338,7 @@ fn report(lab: &Lab, case: &Case, bin: &Path) -> Result<Value> {
 }
 
 fn find<'a>(report: &'a Value, cause: &str) -> Option<&'a Value> {
-    let stages = report["stages"].as_array().into_iter().flatten();
-    stages
-        .flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
-        .find(|finding| finding["cause"] == cause)
+    scenario::findings(report).find(|finding| finding["cause"] == cause)
 }
 
 /// Whether the command has these words in this order, and the first one at its beginning: `ssh -N`

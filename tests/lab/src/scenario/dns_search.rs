@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::dns::quiet;
+use super::findings;
 use crate::{
     Case, CertSpec, Conn, Dnsmasq, Expect, Lab, Need, Netns, Postgres, Scenario, SshRoute, Tool,
     free_port,
@@ -117,12 +118,7 @@ fn led(case: Case, command: &'static str) -> Case {
 
 /// The finding that is the verdict.
 pub(super) fn verdict(report: &Value) -> Result<&Value> {
-    let stages = report["stages"].as_array().context("no stages")?;
-    let findings = stages
-        .iter()
-        .filter_map(|stage| stage["findings"].as_array());
-    findings
-        .flatten()
+    findings(report)
         .find(|finding| finding["cause"] == report["verdict"]["cause"])
         .context("the verdict is no finding")
 }

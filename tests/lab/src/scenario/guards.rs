@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::dns::{NAME, reachable};
+use super::findings;
 use crate::{Case, Dnsmasq, Expect, Fault, Lab, Need, Oracle, Peer, Scenario, SshRoute};
 
 const NO_GUARDS: Oracle = Oracle::None("psql has no guards");
@@ -60,13 +61,7 @@ fn guarded(
         };
         ensure!(door.connections() == 0, "it connected");
         let actual = actual.replace("{ip}", &ip);
-        let finding = report["stages"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|stage| stage["findings"].as_array())
-            .flatten()
-            .find(|finding| finding["cause"] == "server.wrong-identity");
+        let finding = findings(report).find(|finding| finding["cause"] == "server.wrong-identity");
         let evidence = finding.map(|finding| finding["evidence"].clone());
         let evidence = evidence.unwrap_or_default();
         ensure!(evidence["actual"] == *actual, "{evidence}");

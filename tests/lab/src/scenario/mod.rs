@@ -100,6 +100,8 @@ mod tls;
 mod tunnel;
 mod tunnel_end;
 
+use serde_json::Value;
+
 use crate::case::Scenario;
 
 /// Every stage's name and scenarios.
@@ -213,4 +215,10 @@ pub fn all() -> Vec<&'static Scenario> {
         .iter()
         .flat_map(|(_, scenarios)| scenarios.iter())
         .collect()
+}
+
+/// The findings of all stages of a report.
+pub(crate) fn findings(report: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    let stages = report["stages"].as_array().into_iter().flatten();
+    stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten())
 }

@@ -3,6 +3,7 @@
 
 use anyhow::{Result, ensure};
 
+use super::findings;
 use crate::impostor::{SASL_FINAL, impostor};
 use crate::{Case, CertSpec, Conn, Expect, Lab, Need, Postgres, Scenario};
 
@@ -114,9 +115,7 @@ fn in_scram(word: &'static str) -> Result<Case> {
         .set("sslmode", "disable");
     let case = Case::check(conn).password("a-password").keep(peer);
     Ok(case.assert(move |report| {
-        let stages = report["stages"].as_array().into_iter().flatten();
-        let findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-        let told: Vec<&str> = findings
+        let told: Vec<&str> = findings(report)
             .filter_map(|finding| finding["evidence"]["error"].as_str())
             .collect();
         ensure!(

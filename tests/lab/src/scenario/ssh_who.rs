@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use russh::ChannelOpenFailure;
 use serde_json::Value;
 
+use super::findings;
 use super::ssh::case;
 use crate::{
     Behaviour, Case, Conn, Dnsmasq, Expect, FakeSshd, Lab, Need, Oracle, Scenario, SshRoute, Tool,
@@ -29,9 +30,7 @@ const OF_DATABASES: &[&str] = &[
 /// The fixes of the verdict's finding.
 fn fixes(report: &Value) -> Vec<String> {
     let cause = &report["verdict"]["cause"];
-    let stages = report["stages"].as_array().into_iter().flatten();
-    let mut findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-    let finding = findings.rfind(|f| f["cause"] == *cause);
+    let finding = findings(report).rfind(|f| f["cause"] == *cause);
     let fixes = finding
         .and_then(|f| f["fixes"].as_array())
         .into_iter()

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::findings;
 use super::stress::facts;
 use crate::{Case, Expect, HaProxy, Lab, Need, Oracle, Postgres, Scenario};
 
@@ -32,9 +33,7 @@ fn balanced(lab: &Lab, one: Postgres, two: Postgres) -> Result<Case> {
 /// The finding is there, and what differs is this.
 fn differ(what: &'static str) -> impl Fn(&Value) -> Result<()> {
     move |report| {
-        let stages = report["stages"].as_array().into_iter().flatten();
-        let mut all = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-        let finding = all.find(|finding| finding["cause"] == "server.several");
+        let finding = findings(report).find(|finding| finding["cause"] == "server.several");
         let finding = finding.context("no server.several")?;
         ensure!(finding["evidence"]["differ_in"] == what, "{finding}");
         Ok(())

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
+use super::findings;
 use super::tunnel::spoilt;
 use crate::{
     Case, Conn, Expect, Fault, IdleEnd, Lab, Need, Oracle, Peer, Scenario, Tool, free_port,
@@ -179,19 +180,24 @@ fn default_database(lab: &Lab) -> Result<Case> {
     }))
 }
 
-fn refused_parameter(lab: &Lab) -> Result<Case> {
+/// psql once, with these settings, at a tap in front of a PgBouncer without TLS.
+fn at_pgbouncer(lab: &Lab, set: &[(&str, &str)]) -> Result<Case> {
     let pg = lab.postgres()?;
     let bouncer = lab
         .new_pgbouncer()
         .database("appdb", pg.conn().without("user"))
         .start()?;
     let (case, port) = tap(bouncer.conn(), 1);
-    let conn = bouncer
-        .conn()
-        .set("sslmode", "disable")
-        .set("options", "-c search_path=app");
+    let conn = set
+        .iter()
+        .fold(bouncer.conn(), |conn, (name, value)| conn.set(name, value));
     let tools = vec![psql(lab, port, &conn, "select 1")];
     Ok(case.keep((at(port, tools), bouncer, pg)))
+}
+
+fn refused_parameter(lab: &Lab) -> Result<Case> {
+    let options = ("options", "-c search_path=app");
+    at_pgbouncer(lab, &[("sslmode", "disable"), options])
 }
 
 fn no_password(lab: &Lab) -> Result<Case> {
@@ -472,24 +478,14 @@ fn tunnel_lost(lab: &Lab) -> Result<Case> {
             let facts = facts(report);
             let end = &facts["connections"][0]["end"];
             ensure!(end["by"] == "tunnel", "{facts:#}");
-            let stages = report["stages"].as_array().into_iter().flatten();
-            let findings = stages.filter_map(|stage| stage["findings"].as_array());
-            let lost = findings.flatten().filter(|it| it["cause"] == "tunnel.lost");
+            let lost = findings(report).filter(|it| it["cause"] == "tunnel.lost");
             ensure!(lost.count() == 1, "{report:#}");
             Ok(())
         }))
 }
 
 fn tls_denied(lab: &Lab) -> Result<Case> {
-    let pg = lab.postgres()?;
-    let bouncer = lab
-        .new_pgbouncer()
-        .database("appdb", pg.conn().without("user"))
-        .start()?;
-    let (case, port) = tap(bouncer.conn(), 1);
-    let conn = bouncer.conn().set("sslmode", "require");
-    let tools = vec![psql(lab, port, &conn, "select 1")];
-    Ok(case.keep((at(port, tools), bouncer, pg)))
+    at_pgbouncer(lab, &[("sslmode", "require")])
 }
 
 fn no_answer(lab: &Lab) -> Result<Case> {

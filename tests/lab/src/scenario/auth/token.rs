@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::Postgres;
 use crate::impostor::CLEARTEXT;
+use crate::scenario::findings;
 use crate::token::{SignedUrl, base64url, encoded, jwt, noise, now};
 
 const RDS: &str = "orders.abcdefghijkl.eu-west-1.rds.amazonaws.com";
@@ -95,9 +96,7 @@ fn config(token: &str, words: &'static str) -> Result<Case> {
 /// The login's finding has this evidence.
 fn has(case: Case, name: &'static str, value: &'static str) -> Case {
     case.assert(move |report| {
-        let stages = report["stages"].as_array().into_iter().flatten();
-        let findings = stages.flat_map(|stage| stage["findings"].as_array().into_iter().flatten());
-        let found: Vec<String> = findings
+        let found: Vec<String> = findings(report)
             .map(|finding| finding["evidence"][name].to_string())
             .collect();
         ensure!(

@@ -1,6 +1,7 @@
 //! What a server says beside letting the client in.
 
 use super::*;
+use crate::scenario::findings;
 
 /// The notices of a stage.
 fn notices<'a>(report: &'a Value, stage: &str) -> Result<&'a Vec<Value>> {
@@ -174,11 +175,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 ensure!(found.len() == 2, "{} notices", found.len());
                 let text = report.to_string();
                 ensure!(!text.contains("\\u001b"), "an escape sequence is kept");
-                let stages = report["stages"].as_array().into_iter().flatten();
-                let findings = stages.flat_map(|stage| stage["findings"].as_array());
-                let warned = findings
-                    .flatten()
-                    .filter(|one| one["cause"] == "server.notice");
+                let warned = findings(report).filter(|one| one["cause"] == "server.notice");
                 ensure!(warned.count() == 1, "it is not told once");
                 let advice = report["verdict"]["fixes"][0]["text"].as_str();
                 ensure!(advice.unwrap_or_default().contains("Tell the operator."));

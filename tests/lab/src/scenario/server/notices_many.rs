@@ -1,6 +1,7 @@
 //! A server that warns of more at login than anyone reads.
 
 use super::*;
+use crate::scenario::findings;
 
 /// A login with so many different warnings, and how many of them are left untold.
 fn warnings(count: usize, untold: Option<u64>) -> Result<Case> {
@@ -13,10 +14,7 @@ fn warnings(count: usize, untold: Option<u64>) -> Result<Case> {
         client.serve()
     })?;
     Ok(Case::check(at(&peer)).keep(peer).assert(move |report| {
-        let stages = report["stages"].as_array().into_iter().flatten();
-        let findings = stages.flat_map(|stage| stage["findings"].as_array());
-        let told: Vec<&Value> = findings
-            .flatten()
+        let told: Vec<&Value> = findings(report)
             .filter(|one| one["cause"] == "server.notice")
             .collect();
         ensure!(told.len() == count.min(4), "{} are told", told.len());
