@@ -150,6 +150,16 @@ impl Command {
         }
     }
 
+    /// Whether it carries many connections at once, which several cores share; a run over
+    /// one connection is done sooner on one thread.
+    pub fn is_parallel(&self) -> bool {
+        match self {
+            Command::Stress(_) | Command::Tap(_) => true,
+            Command::Tunnel(args) => args.listen.is_some(),
+            _ => false,
+        }
+    }
+
     /// What is printed, where that can be chosen.
     pub fn output(&self) -> Option<&OutputArgs> {
         Some(match self {

@@ -7,6 +7,17 @@ use std::time::{Duration, Instant};
 use crate::report::Environment;
 use crate::system::System;
 
+/// How much is looked up that the stages themselves do not need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Nothing: one attempt of many, of which only the outcome is kept.
+    Outcome,
+    /// What explains a failure, once there is one.
+    Failure,
+    /// All of it, also where every stage passes.
+    All,
+}
+
 /// The run's limits and surroundings, shared by all stages.
 #[derive(Clone, Debug)]
 pub struct Ctx {
@@ -19,6 +30,8 @@ pub struct Ctx {
     pub patient: bool,
     /// The end of the whole run.
     pub deadline: Instant,
+    /// How much is looked up beside what the stages need.
+    pub detail: Detail,
     /// The outside world.
     pub surroundings: Arc<System>,
     /// The kind of place it runs in.

@@ -73,9 +73,15 @@ fn run(args: &[OsString]) -> Exit {
     if let Some(exit) = pid::arrange(&cli.command) {
         return exit;
     }
-    let Some(workers) = threads::workers() else {
-        eprintln!("{NO_THREADS}");
-        return Exit::Defect;
+    let workers = match cli.command.is_parallel() {
+        false => None,
+        true => match threads::workers() {
+            None => {
+                eprintln!("{NO_THREADS}");
+                return Exit::Defect;
+            }
+            workers => workers,
+        },
     };
     STARTING.store(true, Ordering::SeqCst);
     let runtime = match runtime(workers) {
@@ -102,11 +108,17 @@ fn run(args: &[OsString]) -> Exit {
     }
 }
 
-/// The runtime, with one thread for blocking work that stays: the runtime
-/// panics only where such work finds none and none can be made.
-fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+/// The runtime, on this thread or on so many workers, with one thread for blocking work
+/// that stays: the runtime panics only where such work finds none and none can be made.
+fn runtime(workers: Option<usize>) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match workers {
+        None => tokio::runtime::Builder::new_current_thread(),
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if let Some(workers) = workers {
+        builder.worker_threads(workers);
+    }
+    let runtime = builder
         .thread_keep_alive(Duration::from_secs(24 * 60 * 60))
         .enable_all()
         .build()?;

@@ -18,7 +18,7 @@ use crate::client::Choice;
 use crate::client::detect::Detected;
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Guards, Target};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Detail};
 use crate::host_kind;
 use crate::idle::{Plan, Stop};
 use crate::pipeline::{self, Connected, Ended, NotApplicable};
@@ -71,6 +71,15 @@ impl<'a> Job<'a> {
 }
 
 impl Job<'_> {
+    /// What is looked up beside what the stages need: who it is that listens may be what
+    /// drops idle connections.
+    fn detail(&self) -> Detail {
+        match self.idle.is_some() || self.run.output.verbose > 0 {
+            true => Detail::All,
+            false => Detail::Failure,
+        }
+    }
+
     /// The target, with whose settings it is.
     fn request(&self) -> Request {
         let mut request = match self.client {
@@ -376,6 +385,10 @@ async fn stages_of(
             let read = pipeline::settings(report, &request, &limits, around, progress).await;
             let Some((target, ctx)) = read else {
                 return Ok(None);
+            };
+            let ctx = Ctx {
+                detail: job.detail(),
+                ..ctx
             };
             redact::active::learn(&report.target);
             pipeline::applicable(&target, job.until)?;

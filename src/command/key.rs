@@ -10,7 +10,7 @@ use crate::cause::key as cause;
 use crate::cli::KeyArgs;
 use crate::config::request::SshRequest;
 use crate::config::{NamedFile, ssh};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Detail};
 use crate::finding::{Finding, Status};
 use crate::pipeline::DEFAULT_TIMEOUT;
 use crate::report::{Report, Stage, StageRecord};
@@ -43,6 +43,7 @@ pub async fn run(
         started: report.started,
         timeout: args.time.timeout.unwrap_or(DEFAULT_TIMEOUT),
         patient: false,
+        detail: Detail::Failure,
         deadline: report.started + args.time.deadline,
         surroundings: surroundings.clone(),
         environment: Arc::new(report.environment.clone()),

@@ -18,7 +18,7 @@ use crate::cause::{self, Cause, family};
 use crate::client::profile::Addresses;
 use crate::config::request::{Request, TimeLimits};
 use crate::config::{Destination, Endpoint, Family, Hop, Place, SshPlan, SslMode, Target};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Detail};
 use crate::finding::{Finding, Status, shown};
 use crate::place;
 use crate::progress::Progress;
@@ -111,6 +111,7 @@ pub async fn settings(
         started: report.started,
         timeout: time.timeout.unwrap_or(DEFAULT_TIMEOUT),
         patient: false,
+        detail: Detail::Failure,
         deadline: report.started + time.deadline,
         surroundings,
         environment: Arc::new(report.environment.clone()),
@@ -254,6 +255,14 @@ impl Run<'_> {
         if outcome.is_err() {
             let check = dns::check_pinned(&connected.target, &self.ctx);
             self.background.extend(check);
+        }
+        let wanted = match outcome {
+            Ok(()) => Detail::All,
+            Err(_) => Detail::Failure,
+        };
+        if self.ctx.detail >= wanted {
+            let address = connected.address.as_ref();
+            self.background.extend(address.and_then(tcp::find_listener));
         }
         self.collect_background().await;
         self.advise(&connected.target);

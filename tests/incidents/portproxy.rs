@@ -39,7 +39,9 @@ pub fn replay(replay: &Replay) -> Result<()> {
 
     // The way is open, and what answers there is a process of this machine: a forward.
     let conn = postgres.conn().set("port", port).set("sslmode", "disable");
-    let report = replay.report(&["check", &conn.to_string()])?.passes()?;
+    let report = replay
+        .report(&["check", "-v", &conn.to_string()])?
+        .passes()?;
     let listener = &report.facts("tcp")["listener"];
     ensure!(listener["pid"] == forward.pid(), "{listener}");
 

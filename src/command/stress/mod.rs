@@ -23,7 +23,7 @@ use super::{Exit, last_stage, output, pid, spare_slots, thresholds};
 use crate::cli::StressArgs;
 use crate::config::request::TimeLimits;
 use crate::config::{Endpoint, Guards, Target};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Detail};
 use crate::finding::{Finding, Status};
 use crate::host_kind;
 use crate::pipeline;
@@ -292,6 +292,7 @@ async fn attempt(
     let ctx = Ctx {
         started: start,
         patient: false,
+        detail: Detail::Outcome,
         deadline: start + deadline,
         ..ctx.anew()
     };

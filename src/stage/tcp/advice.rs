@@ -139,14 +139,6 @@ fn refused_here(
     finding
 }
 
-/// Who accepts at an address of this machine, as a fact.
-pub fn listener_fact(address: &Address) -> Option<Value> {
-    match address {
-        Address::Tcp(to) => listeners::listener(*to).map(|listener| listener.to_json()),
-        Address::Unix(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

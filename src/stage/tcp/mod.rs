@@ -191,8 +191,24 @@ fn lost(info: &tcp_info::TcpInfo, syn: u32, local: bool) -> Option<u32> {
     Some(syn.saturating_add(data)).filter(|lost| *lost > 0)
 }
 
-/// What the addresses that are still out do, what it all means, and who it is
-/// that accepted, where it is this machine.
+/// Finds the process that accepted, where the address is this machine's. It reads every
+/// descriptor of every process in `/proc`: its cost grows with the machine.
+pub fn find_listener(address: &Address) -> Option<BackgroundCheck> {
+    let to = match address {
+        Address::Tcp(to) if listeners::is_local(to.ip()) => *to,
+        _ => return None,
+    };
+    Some(BackgroundCheck {
+        stage: Stage::Tcp,
+        task: tokio::task::spawn_blocking(move || {
+            let found = listeners::listener(to).map(|one| one.to_json());
+            let fact = found.map(|fact| Observation::Fact("listener", fact));
+            fact.into_iter().collect()
+        }),
+    })
+}
+
+/// What the addresses that are still out do, and what it all means.
 fn aside(
     mut field: Candidates,
     first: Candidate,
@@ -201,20 +217,6 @@ fn aside(
     asides: &mut Vec<BackgroundCheck>,
 ) {
     dials.settle();
-    let address = field.addresses[first.at].clone();
-    if let Address::Tcp(to) = &address
-        && listeners::is_local(to.ip())
-    {
-        asides.push(BackgroundCheck {
-            stage: Stage::Tcp,
-            task: tokio::task::spawn_blocking(move || {
-                let fact = advice::listener_fact(&address);
-                fact.map(|fact| Observation::Fact("listener", fact))
-                    .into_iter()
-                    .collect()
-            }),
-        });
-    }
     if dials.pending() == 0 {
         for warning in field.warnings(first) {
             record.warn(warning);

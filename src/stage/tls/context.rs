@@ -23,6 +23,7 @@ use crate::wire::tls::ALPN;
 
 use super::client;
 use super::failure::error_text;
+use super::groups;
 use super::pem::{PemFile, certificates, is_der, what_it_is};
 use super::system_store;
 
@@ -81,6 +82,7 @@ pub fn prepare(settings: &TlsSettings, limit: Instant) -> Result<TlsContext, Fin
             | SslOptions::NO_COMPRESSION
             | SslOptions::NO_RENEGOTIATION,
     );
+    groups::share_p256(&mut builder);
     versions(&mut builder, settings)?;
     builder
         .set_alpn_protos(ALPN)

@@ -12,6 +12,7 @@ mod codes;
 pub mod context;
 pub mod facts;
 pub mod failure;
+mod groups;
 mod issuer;
 pub mod names;
 mod pem;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use dbdoctor_lab::bench;
+use dbdoctor_lab::cost::Cost;
 use dbdoctor_lab::process::quote;
 use dbdoctor_lab::{Expect, Lab, Scenario, ask_oracle, command, oracle_agrees, scenario, verify};
 
@@ -14,7 +16,13 @@ usage: dbdoctor-lab list                      list all scenarios
        dbdoctor-lab oracle NAME…|all          run the reference client
        dbdoctor-lab show NAME…|all --bin PATH run dbdoctor and print its output
        dbdoctor-lab run NAME…|all --bin PATH  run dbdoctor and check its verdict
+       dbdoctor-lab bench [WAY…] --bin PATH   compare what dbdoctor and psql cost
+       dbdoctor-lab measure PROGRAM [ARG…]    print what one program costs: microseconds to its
+                                              first output and its end, of CPU time; KiB
 A NAME that is a prefix selects all scenarios that start with it.";
+
+/// How often `bench` runs each program.
+const RUNS: usize = 21;
 
 fn main() -> ExitCode {
     match run() {
@@ -28,6 +36,12 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, program, rest @ ..] = &args[..]
+        && first == "measure"
+    {
+        println!("{}", Cost::of(program, rest, None)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut bin = PathBuf::from("dbdoctor");
     if let Some(i) = args.iter().position(|arg| arg == "--bin") {
         bin = args.get(i + 1).context("--bin needs a path")?.into();
@@ -62,6 +76,10 @@ fn run() -> Result<ExitCode> {
             ))
         }),
         "show" => show(&select(names)?, &bin),
+        "bench" => {
+            print!("{}", bench::table(&bench::measurer()?, &bin, names, RUNS)?);
+            Ok(ExitCode::SUCCESS)
+        }
         "run" => each(&select(names)?, |lab, scenario| {
             Ok(match verify(lab, scenario, &bin) {
                 Ok(outcome) => (true, format!("{:?}", outcome.run.elapsed)),

@@ -227,7 +227,7 @@ fn psql_through_ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<Finished
 
 /// `ssh` with the route's files, and the destination to end the call with. All is said in a
 /// configuration file, since jump hosts take nothing from the command line.
-fn ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<(Tool, String)> {
+pub(crate) fn ssh(lab: &Lab, case: &Case, route: &SshRoute) -> Result<(Tool, String)> {
     let dir = lab.dir("ssh")?;
     let mut config = String::from("Host *\n");
     for option in &route.options {

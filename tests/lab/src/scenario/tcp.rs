@@ -526,6 +526,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let door = Peer::forward(pg.addr(), Fault::None)?;
             let conn = pg.conn().set("port", door.port());
             Ok(Case::check(conn)
+                .arg("-v")
                 .password(lab.password())
                 .keep(door)
                 .assert(|report| {
