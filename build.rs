@@ -398,37 +398,23 @@ fn constant(code: &str) -> String {
         .to_uppercase()
 }
 
-/// The table of texts as Rust.
+/// The table of texts as one text, a row in a line: constants would be thousands of
+/// pointers, which every start of the program has to relocate.
 fn generated_texts(rows: &[TextRow]) -> String {
-    let mut out = format!("static ROWS: [Row; {}] = [\n", rows.len());
+    let mut table = String::new();
     for row in rows {
-        let TextRow {
-            text,
-            causes,
-            weight,
-            phase,
-            pages,
-            live,
-        } = row;
-        let weight = weight.map_or("None".to_owned(), |weight| {
-            format!("Some(Weight::{weight})")
-        });
-        let live = match live.as_deref() {
-            None => "None".to_owned(),
-            Some("server") => "Some(Live::Server)".to_owned(),
-            Some("relayed") => "Some(Live::Relayed)".to_owned(),
-            Some(make) => format!("Some(Live::Pooler({make:?}))"),
-        };
         let _ = writeln!(
-            out,
-            "Row {{ text: {text:?}, causes: &[{}], weight: {weight}, phase: Phase::{phase}, \
-             pages: &[{}], live: {live} }},",
-            paths(causes),
-            paths(pages)
+            table,
+            "{}\t{}\t{}\t{}\t{}\t{}",
+            row.text,
+            row.causes.join(","),
+            row.weight.unwrap_or_default(),
+            row.phase,
+            row.pages.join(","),
+            row.live.as_deref().unwrap_or_default(),
         );
     }
-    out += "];\n";
-    out
+    format!("static TABLE: &str = {table:?};\n")
 }
 
 /// The facts as Rust.

@@ -89,9 +89,12 @@ pub fn clean_first_bytes(bytes: &[u8], longest: usize) -> String {
 /// and Azure's runners and of TeamCity begin anywhere in a line.
 fn parted(text: String) -> String {
     static COMMAND: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"##(\w*\[)").ok());
+    if !text.contains("##") {
+        return text;
+    }
     match &*COMMAND {
-        Some(command) if text.contains("##") => command.replace_all(&text, "## $1").into_owned(),
-        _ => text,
+        Some(command) => command.replace_all(&text, "## $1").into_owned(),
+        None => text,
     }
 }
 

@@ -99,7 +99,7 @@ const SHORTEST_QUOTE: usize = 12;
 static RULES: LazyLock<Finder<Rule>> = LazyLock::new(|| {
     let rules = message::rows().filter_map(|row| {
         let rule = Rule {
-            causes: row.causes,
+            causes: &row.causes,
             weight: row.weight?,
             phase: row.phase,
             text: row.text,

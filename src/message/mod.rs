@@ -2,11 +2,12 @@
 //! poolers and servers print, and the causes it stands for.
 //!
 //! The rows are `knowledge/texts.tsv`, whose head explains its columns; the
-//! build turns them into constants and refuses a malformed one.
+//! build refuses a malformed one.
 
 mod finder;
 mod live;
 mod pattern;
+mod table;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,9 +16,8 @@ pub use finder::Finder;
 pub use live::Message;
 pub use pattern::{CAPTURED, Capture, Pattern, fold, shown, unfolded};
 
-use crate::cause::{self, Cause};
-
-include!(concat!(env!("OUT_DIR"), "/texts.rs"));
+use crate::cause::Cause;
+use table::ROWS;
 
 /// When an error comes: while connecting, or on a connection that worked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -68,14 +68,14 @@ pub struct Row {
     /// ([`CAPTURED`]).
     pub text: &'static str,
     /// What it stands for, the likeliest first.
-    pub causes: &'static [&'static Cause],
+    pub causes: Vec<&'static Cause>,
     /// How much it says in a text of unknown origin; none where `explain` does
     /// not read it.
     pub weight: Option<Weight>,
     /// When it is printed.
     pub phase: Phase,
     /// The pages that show it.
-    pub pages: &'static [&'static Cause],
+    pub pages: Vec<&'static Cause>,
     /// Who sends it to us.
     pub live: Option<Live>,
 }

@@ -16,6 +16,9 @@ static COMMAND: LazyLock<Option<Regex>> =
 ///
 /// [`clean`]: crate::text::clean
 pub fn inert(text: &str) -> Cow<'_, str> {
+    if !text.contains("::") {
+        return Cow::Borrowed(text);
+    }
     match &*COMMAND {
         Some(command) => command.replace_all(text, "$1: $2"),
         None => Cow::Borrowed(text),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aho_corasick::AhoCorasick;
 
 use super::HIDDEN;
+use super::forms::is_in_words;
 
 /// The longest piece of a secret that may be shown, in bytes.
 const SHOWN: usize = 4;
@@ -29,14 +30,13 @@ pub(super) struct Form {
     /// Without what does not count; see [`Squeezed`].
     squeezed: Vec<u8>,
     place: Where,
-    /// Whether our own sentences may have it in them.
-    usual: bool,
 }
 
 /// Where a form of a secret is taken out of a peer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Where {
-    /// Wherever it stands, also with blanks or invisible characters in it.
+    /// Wherever it stands, also with blanks or invisible characters in it, unless our own
+    /// sentences may have it in them.
     Anywhere,
     /// Wherever it stands as it is: words in a row may look like it.
     Exactly,
@@ -50,23 +50,23 @@ const QUOTES: &str = "\"'`´«»‹›“”„‟‘’‚‛「」『』";
 
 impl Form {
     /// A form that is taken out there.
-    pub(super) fn new(whole: Vec<u8>, place: Where, usual: bool) -> Self {
+    pub(super) fn new(whole: Vec<u8>, place: Where) -> Self {
         Self {
             squeezed: Squeezed::of(&whole).bytes,
             whole,
             place,
-            usual,
         }
     }
 
     /// Whether what was found from `from` to `to` is taken out.
     fn counts(&self, text: &[u8], from: usize, to: usize, origin: Origin) -> bool {
-        if origin == Origin::Ours && (self.usual || self.squeezed.len() < LONG) {
+        let long = self.squeezed.len() >= LONG;
+        if origin == Origin::Ours && (!long || is_in_words(&self.whole)) {
             return false;
         }
         let exact = || text.get(from..to) == Some(&self.whole);
         match self.place {
-            Where::Anywhere => self.squeezed.len() >= LONG || exact(),
+            Where::Anywhere => exact() || (long && !is_in_words(&self.whole)),
             Where::Exactly => exact(),
             Where::Value => exact() && is_value(&text[..from], &text[to..]),
         }

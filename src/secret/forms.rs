@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use md5::{Digest, Md5};
 
 use super::Secret;
 use super::finder::{Form, Where};
@@ -23,25 +23,23 @@ pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> 
     let mut forms = vec![text.to_owned()];
     let made = others(bytes, text, user).into_iter();
     forms.extend(made.filter(|form| form.as_bytes() != bytes && form.len() >= SHORT));
-    let usual = in_words(&forms);
     // What is made of one that is short is hardly longer.
     let short = text.chars().count() < SHORT;
-    let place = |form: &str, usual: bool| match form.chars().count() {
+    let place = |form: &str| match form.chars().count() {
         ..SHORT => Where::Value,
         SHORT..LONG if short => Where::Value,
         SHORT..LONG => Where::Exactly,
-        _ if usual => Where::Exactly,
         _ => Where::Anywhere,
     };
     let mut all = Vec::with_capacity(forms.len());
-    for (at, (form, usual)) in forms.into_iter().zip(usual).enumerate() {
-        let place = place(&form, usual);
+    for (at, form) in forms.into_iter().enumerate() {
+        let place = place(&form);
         let whole = match at {
             // As it is: the text is only what can be read of it.
             0 => bytes.to_vec(),
             _ => form.into_bytes(),
         };
-        all.push(Form::new(whole, place, usual));
+        all.push(Form::new(whole, place));
     }
     all
 }
@@ -70,9 +68,9 @@ fn others(bytes: &[u8], text: &str, user: &str) -> Vec<String> {
     ];
     forms.extend(inside_base64(bytes));
     forms.extend(escaped(bytes, text));
-    let md5 = [bytes, user.as_bytes()].concat();
-    let md5 = openssl::hash::hash(openssl::hash::MessageDigest::md5(), &md5);
-    forms.extend(md5.ok().map(|digest| hex(&digest)));
+    // Not by OpenSSL, whose start costs more than all else here.
+    let md5 = Md5::new().chain_update(bytes).chain_update(user);
+    forms.push(hex(&md5.finalize()));
     for at in 0..forms.len() {
         // The alphabet of base64 for URLs.
         let form = forms[at].replace('+', "-").replace('/', "_");
@@ -164,32 +162,27 @@ fn escaped(bytes: &[u8], text: &str) -> Vec<String> {
 }
 
 /// The report's own words, in small letters and without blanks.
-static WORDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut all = Vec::new();
+static WORDS: LazyLock<String> = LazyLock::new(|| {
+    let mut all = String::new();
     for cause in crate::cause::all() {
         let prose = [cause.code, cause.title, cause.summary, cause.meaning];
         let fixes = cause.fixes.iter().map(|fix| fix.text);
         let seen_as = cause.seen_as.iter().copied();
         for text in prose.into_iter().chain(fixes).chain(seen_as) {
-            all.extend(together(text));
+            all.push_str(&together(text));
         }
     }
     all
 });
 
-fn together(text: &str) -> impl Iterator<Item = u8> + '_ {
-    let shown = text.bytes().filter(|b| !b.is_ascii_whitespace());
-    shown.map(|b| b.to_ascii_lowercase())
+fn together(text: &str) -> String {
+    let mut text = text.replace(|c: char| c.is_ascii_whitespace(), "");
+    text.make_ascii_lowercase();
+    text
 }
 
-/// Which of these the report's own words look like, where blanks do not count.
-fn in_words(forms: &[String]) -> Vec<bool> {
-    let mut found = vec![false; forms.len()];
-    let texts = forms.iter().map(|form| together(form).collect::<Vec<u8>>());
-    if let Ok(automaton) = AhoCorasick::new(texts) {
-        for seen in automaton.find_overlapping_iter(&*WORDS) {
-            found[seen.pattern().as_usize()] = true;
-        }
-    }
-    found
+/// Whether the report's own words have this in them, where blanks do not count. It takes
+/// all of them together at first: only what was found in a text is worth that.
+pub(super) fn is_in_words(form: &[u8]) -> bool {
+    WORDS.contains(&together(&String::from_utf8_lossy(form)))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::classify::{self, ResolverFailure, ResolverRefusal, Settings};
@@ -18,7 +19,8 @@ use crate::finding::Finding;
 use crate::report::ms;
 
 /// The system resolver's head start over our own questions, so that a name
-/// server that takes one question at a time is not made slower by them.
+/// server that takes one question at a time is not made slower by them. Once it
+/// is back there is nothing to wait for.
 const HEAD_START: Duration = Duration::from_millis(20);
 
 /// How much longer than its time the system resolver is waited for where a
@@ -56,6 +58,7 @@ pub struct Lookup {
 pub struct Asking {
     /// What has come in.
     pub answers: Answers,
+    head_start_over: Arc<Notify>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -65,14 +68,22 @@ impl Asking {
         let answers = Answers::default();
         let resolv = Arc::new(settings.resolv.clone());
         let (place, name) = (answers.clone(), name.to_owned());
+        let head_start_over = Arc::new(Notify::new());
+        let over = Arc::clone(&head_start_over);
         let task = tokio::spawn(async move {
-            tokio::time::sleep(head_start).await;
+            let _ = tokio::time::timeout(head_start, over.notified()).await;
             servers::ask_all(place, resolv, name, limit).await;
         });
         Self {
             answers,
+            head_start_over,
             task: Some(task),
         }
+    }
+
+    /// Asks now, whatever is left of the head start.
+    fn without_head_start(&self) {
+        self.head_start_over.notify_one();
     }
 
     /// Waits until all have answered, at most until `limit`.
@@ -222,6 +233,9 @@ pub async fn look_up(name: String, ctx: Ctx, settings: Arc<Settings>) -> Lookup 
         }
     });
     let mut answer = ctx.until(limit, &mut resolving).await.ok();
+    if let (Some(_), Some(asking)) = (&answer, &servers) {
+        asking.without_head_start();
+    }
     if answer.is_none() && any_addresses(&known()) {
         let grace = (limit + GRACE).min(ctx.deadline);
         answer = ctx.until(grace, &mut resolving).await.ok();

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::case::Case;
 use crate::conn::Conn;
-use crate::cost::{Cost, measure};
+use crate::cost::{Cost, measure, time_to_answer};
 use crate::lab::Lab;
 use crate::postgres::{Postgres, bin_dir};
 use crate::process::Tool;
@@ -134,7 +134,7 @@ impl<'a> Way<'a> {
     ///
     /// # Errors
     /// Where one of them fails.
-    pub fn round_trips(&self, measurer: &Path) -> Result<(f64, f64)> {
+    pub fn round_trips(&self) -> Result<(f64, f64)> {
         let first = match &self.sshd {
             Some(sshd) => sshd.addr(),
             None => self.postgres.addr(),
@@ -143,8 +143,8 @@ impl<'a> Way<'a> {
             let answer = |delay| -> Result<Duration> {
                 let peer = Peer::forward(first.clone(), Fault::Delay(delay))?;
                 let tool = call(&peer)?;
-                let runs: Result<Vec<Cost>> = (0..3).map(|_| measure(measurer, &tool)).collect();
-                Ok(runs?.iter().map(|run| run.answer).min().unwrap_or_default())
+                let runs: Result<Vec<Duration>> = (0..3).map(|_| time_to_answer(&tool)).collect();
+                Ok(runs?.into_iter().min().unwrap_or_default())
             };
             let longer = answer(DELAY)?.saturating_sub(answer(Duration::ZERO)?);
             // The handshake of TCP is with the forward, which delays nothing of it.
@@ -211,7 +211,7 @@ pub fn table(measurer: &Path, dbdoctor: &Path, names: &[String], runs: usize) ->
             continue;
         }
         let way = Way::new(&lab, name, dbdoctor)?;
-        let (ours, theirs) = way.round_trips(measurer)?;
+        let (ours, theirs) = way.round_trips()?;
         let cost = way.compare(measurer, runs)?;
         write!(text, "{name:<14} {ours:>11.1} {theirs:>5.1}")?;
         let figures: [fn(&Cost) -> f64; 3] = [

@@ -38,23 +38,12 @@ impl Cost {
             None => Stdio::null(),
         };
         let mut command = Command::new(program);
-        command.args(args).stdin(stdin).stdout(Stdio::piped());
-        let started = Instant::now();
-        let mut child = command.spawn().context(program.to_owned())?;
-        let mut answer = None;
-        if let Some(mut stdout) = child.stdout.take() {
-            let mut bytes = [0; 1 << 16];
-            while stdout.read(&mut bytes)? > 0 {
-                answer.get_or_insert_with(|| started.elapsed());
-            }
-        }
-        let status = child.wait()?;
-        let wall = started.elapsed();
-        ensure!(status.success(), "{program} {args:?}: {status}");
+        command.args(args).stdin(stdin);
+        let (answer, wall) = timed(&mut command)?;
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
         let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
         Ok(Self {
-            answer: answer.unwrap_or(wall),
+            answer,
             wall,
             cpu: Duration::from_micros(cpu.try_into()?),
             peak_kib: usage.max_rss().try_into()?,
@@ -75,6 +64,33 @@ impl Cost {
             peak_kib: middle(runs, |run| run.peak_kib),
         }
     }
+}
+
+/// Runs a command, whose success is a condition: when it first printed something, and when
+/// it ended.
+fn timed(command: &mut Command) -> Result<(Duration, Duration)> {
+    command.stdout(Stdio::piped());
+    let started = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+    let mut answer = None;
+    if let Some(mut stdout) = child.stdout.take() {
+        let mut bytes = [0; 1 << 16];
+        while stdout.read(&mut bytes)? > 0 {
+            answer.get_or_insert_with(|| started.elapsed());
+        }
+    }
+    let status = child.wait()?;
+    let wall = started.elapsed();
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok((answer.unwrap_or(wall), wall))
+}
+
+/// How long a program takes to its first byte on standard output.
+///
+/// # Errors
+/// Where it cannot be run, or fails.
+pub fn time_to_answer(tool: &Tool) -> Result<Duration> {
+    Ok(timed(tool.command(&[]).stdin(Stdio::null()))?.0)
 }
 
 /// The line that `dbdoctor-lab measure` prints: three times in microseconds, and KiB.

@@ -182,7 +182,8 @@ impl Tool {
         words
     }
 
-    fn command(&self, first: &[&str]) -> Command {
+    /// The command itself, for those who run it in their own way.
+    pub(crate) fn command(&self, first: &[&str]) -> Command {
         let words = self.words(first);
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear();
