@@ -31,7 +31,7 @@ pub struct Way<'a> {
     sshd: Option<Sshd>,
 }
 
-/// What both cost; without a time for ours or theirs where it was not measured.
+/// What both cost.
 pub struct Comparison {
     /// dbdoctor's.
     pub ours: Cost,
@@ -95,10 +95,10 @@ impl<'a> Way<'a> {
         let forward = format!("127.0.0.1:{port}:{}", self.postgres.addr());
         let near = self.conn(None).set("hostaddr", "127.0.0.1");
         let near = near.set("port", port);
-        // bash knows without a program whether the port is open.
+        // bash needs no program to find out whether the port is open.
         let script = format!(
             "{} -N -o ExitOnForwardFailure=yes -L {forward} {destination} & ssh=$!\n\
-             until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do read -rt 0.002 <> <(:); done\n\
+             until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.02; done\n\
              '{}' -Atqc '{ask}' '{near}'; status=$?\n\
              kill $ssh; wait $ssh; exit $status",
             std::iter::once(&ssh.program)
@@ -128,30 +128,37 @@ impl<'a> Way<'a> {
         })
     }
 
-    /// How many round trips go by before the report, or psql's answer, is printed: by how
-    /// much longer it takes where each direction is delayed. What is sent at once is not
-    /// delayed one by one.
+    /// How many round trips go by before dbdoctor's report is printed: by how much longer it
+    /// takes where each direction is delayed. What is sent at once is not delayed one by one.
     ///
     /// # Errors
-    /// Where one of them fails.
-    pub fn round_trips(&self) -> Result<(f64, f64)> {
+    /// Where it fails.
+    pub fn own_round_trips(&self) -> Result<f64> {
+        self.round_trips(|peer| self.ours(Some(peer)))
+    }
+
+    /// The same before psql's answer is printed.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub fn their_round_trips(&self) -> Result<f64> {
+        self.round_trips(|peer| self.theirs(Some(peer)))
+    }
+
+    fn round_trips(&self, call: impl Fn(&Peer) -> Result<Tool>) -> Result<f64> {
         let first = match &self.sshd {
             Some(sshd) => sshd.addr(),
             None => self.postgres.addr(),
         };
-        let count = |call: &dyn Fn(&Peer) -> Result<Tool>| -> Result<f64> {
-            let answer = |delay| -> Result<Duration> {
-                let peer = Peer::forward(first.clone(), Fault::Delay(delay))?;
-                let tool = call(&peer)?;
-                let runs: Result<Vec<Duration>> = (0..3).map(|_| time_to_answer(&tool)).collect();
-                Ok(runs?.into_iter().min().unwrap_or_default())
-            };
-            let longer = answer(DELAY)?.saturating_sub(answer(Duration::ZERO)?);
-            // The handshake of TCP is with the forward, which delays nothing of it.
-            Ok(longer.as_secs_f64() / (2.0 * DELAY.as_secs_f64()) + 1.0)
+        let answer = |delay| -> Result<Duration> {
+            let peer = Peer::forward(first.clone(), Fault::Delay(delay))?;
+            let tool = call(&peer)?;
+            let runs: Result<Vec<Duration>> = (0..3).map(|_| time_to_answer(&tool)).collect();
+            Ok(runs?.into_iter().min().unwrap_or_default())
         };
-        let ours = count(&|peer| self.ours(Some(peer)))?;
-        Ok((ours, count(&|peer| self.theirs(Some(peer)))?))
+        let longer = answer(DELAY)?.saturating_sub(answer(Duration::ZERO)?);
+        // The handshake of TCP is with the forward, which delays nothing of it.
+        Ok(longer.as_secs_f64() / (2.0 * DELAY.as_secs_f64()) + 1.0)
     }
 
     fn case(&self, by: Option<&Peer>) -> Result<Case> {
@@ -211,7 +218,7 @@ pub fn table(measurer: &Path, dbdoctor: &Path, names: &[String], runs: usize) ->
             continue;
         }
         let way = Way::new(&lab, name, dbdoctor)?;
-        let (ours, theirs) = way.round_trips()?;
+        let (ours, theirs) = (way.own_round_trips()?, way.their_round_trips()?);
         let cost = way.compare(measurer, runs)?;
         write!(text, "{name:<14} {ours:>11.1} {theirs:>5.1}")?;
         let figures: [fn(&Cost) -> f64; 3] = [
