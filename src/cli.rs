@@ -124,6 +124,8 @@ pub enum Written {
     Explain,
     /// diff --json
     Diff,
+    /// The reports of many targets: check --targets
+    Targets,
 }
 
 impl Command {
@@ -306,6 +308,10 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub client: ClientArgs,
 
+    /// Many targets at once.
+    #[command(flatten)]
+    pub many: TargetsArgs,
+
     /// At the end, keep connections idle for up to this long and report which are dropped
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Time")]
     pub idle: Option<Duration>,
@@ -317,6 +323,34 @@ pub struct CheckArgs {
     /// Waiting for it to pass.
     #[command(flatten)]
     pub wait: WaitArgs,
+}
+
+/// Many targets at once.
+#[derive(Debug, Default, Args)]
+pub struct TargetsArgs {
+    /// Check every target in FILE (- for standard input): one TARGET a line, or one JSON object a
+    /// line with the keys target, name, ssh, ssh_key, env_file, as and expect_*; empty lines and
+    /// lines that start with # are skipped
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "target", "url", "host", "password", "pid", "idle", "second_opinion", "wait", "command"
+        ],
+        help_heading = "Target"
+    )]
+    pub targets: Option<PathBuf>,
+
+    /// Number of targets checked at a time (1 to 256); one that has been waiting for an answer
+    /// for longer than a moment does not count [default: 16]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = count::<256>,
+        requires = "targets",
+        help_heading = "Target"
+    )]
+    pub concurrency: Option<u32>,
 }
 
 /// Asking other client stacks too.

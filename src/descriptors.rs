@@ -58,3 +58,9 @@ pub fn restore() {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, *soft, hard);
     }
 }
+
+/// How many descriptors this process may have open.
+pub fn limit() -> usize {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(ENOUGH, |(soft, _)| soft);
+    usize::try_from(soft).unwrap_or(usize::MAX)
+}

@@ -37,6 +37,7 @@
 //!   and what is safe to show
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`descriptors`], [`threads`]: enough of them to begin
+//! - [`run_id`]: which of several runs at once a piece of work belongs to
 //! - [`invocation`]: the name by which dbdoctor was called
 //! - [`vantage`]: the place of a running process, taken for `--pid`
 //! - [`version`]: which dbdoctor this is, and how it was built
@@ -90,6 +91,7 @@ pub mod provider;
 pub mod redact;
 pub mod render;
 pub mod report;
+pub mod run_id;
 pub mod second_opinion;
 pub mod secret;
 pub mod sockets;

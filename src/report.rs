@@ -391,17 +391,7 @@ impl Report {
             duration_ms: record.has_run().then(|| ms(record.duration())),
             summary: (!record.summary.is_empty()).then(|| crate::text::clean_ours(&record.summary)),
             facts: record.facts.clone(),
-            findings: record
-                .all_findings()
-                .map(|finding| FindingJson {
-                    cause: finding.cause,
-                    status: finding.status,
-                    summary: finding.summary(),
-                    fixes: finding.fixes(),
-                    retryable: finding.retryable,
-                    evidence: finding.evidence,
-                })
-                .collect(),
+            findings: record.all_findings().map(FindingJson::from).collect(),
         }
     }
 }
@@ -502,6 +492,9 @@ pub struct Environment {
 /// What was asked for, as it was understood.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TargetReport {
+    /// What it is called in the file of `--targets`; null where it has no name.
+    #[schemars(skip_serializing_if = "older_versions_lack_it")]
+    pub name: Option<String>,
     /// The target as a URI, without the password; null where it could not be read.
     pub url: Option<String>,
     /// The SSH servers on the way, in the order they are passed.
@@ -598,4 +591,17 @@ pub struct FindingJson {
     pub fixes: Vec<Fix>,
     /// Whether trying again may help.
     pub retryable: bool,
+}
+
+impl From<Finding> for FindingJson {
+    fn from(finding: Finding) -> Self {
+        Self {
+            cause: finding.cause,
+            status: finding.status,
+            summary: finding.summary(),
+            fixes: finding.fixes(),
+            retryable: finding.retryable,
+            evidence: finding.evidence,
+        }
+    }
 }

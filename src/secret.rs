@@ -2,6 +2,7 @@
 
 mod finder;
 mod forms;
+mod others;
 mod repeated;
 
 use std::fmt;

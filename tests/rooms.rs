@@ -13,6 +13,8 @@ use regex::Regex;
 const ROOMS: &[&str] = &[
     // Which dbdoctor this is.
     "version",
+    // Which run it is about.
+    "run_id",
     // What is safe to show, and what is found.
     "invocation",
     "visible",

@@ -8,6 +8,7 @@ use crate::config::Target;
 use crate::config::request::{Request, Whose};
 use crate::finding::Status;
 use crate::report::{Report, Stage};
+use crate::run_id::inherited;
 
 use super::{Asked, Fared, differ, form, settings};
 
@@ -128,7 +129,9 @@ pub async fn every_driver(
             outcomes.extend(under_way.join_next().await.and_then(Result::ok));
         }
         let until = asked.until;
-        under_way.spawn(async move { (number, ready.connect(until).await) });
+        under_way.spawn(inherited(async move {
+            (number, ready.connect(until).await)
+        }));
     }
     while let Some(outcome) = under_way.join_next().await {
         outcomes.extend(outcome);

@@ -7,26 +7,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::interrupt::interruption;
+use super::look::{Judges, Look, RunOutcome};
 use super::wait::{Next, Waiting};
 use super::{Exit, idle, output, pid, thresholds, tunnel, usage, wait};
-use crate::application::{self, Asked};
 use crate::cli::{
     CheckArgs, ClientArgs, ConfigArgs, Format, KeyArgs, LoginArgs, OutputArgs, RunArgs,
     SocketsArgs, StageArgs, TunnelArgs, WaitArgs,
 };
-use crate::client::Choice;
 use crate::client::detect::Detected;
+use crate::config::Guards;
 use crate::config::request::{Request, TimeLimits};
-use crate::config::{Guards, Target};
-use crate::ctx::{Ctx, Detail};
+use crate::ctx::Detail;
 use crate::host_kind;
 use crate::idle::{Plan, Stop};
-use crate::pipeline::{self, Connected, Ended, NotApplicable};
+use crate::pipeline::NotApplicable;
 use crate::progress::Progress;
-use crate::redact;
 use crate::render::options::{self, Style};
 use crate::render::progress::RunProgress;
-use crate::report::{Report, Stage, StageRecord, TargetReport};
+use crate::report::{Report, Stage};
 use crate::second_opinion;
 use crate::system::System;
 use crate::wire::linger;
@@ -80,6 +78,22 @@ impl Job<'_> {
         }
     }
 
+    /// One run over the target.
+    fn look(&self) -> Look {
+        Look {
+            command: self.command,
+            until: self.until,
+            request: self.request(),
+            limits: TimeLimits::from(&self.run.time),
+            detail: self.detail(),
+            idle: self.idle.is_some(),
+            judges: self.client.map(|client| Judges {
+                asked: client.driver,
+                found: self.found.iter().map(|found| found.driver).collect(),
+            }),
+        }
+    }
+
     /// The target, with whose settings it is.
     fn request(&self) -> Request {
         let mut request = match self.client {
@@ -104,6 +118,9 @@ pub async fn config(args: &ConfigArgs) -> Exit {
 
 /// `check`.
 pub async fn all(args: &CheckArgs) -> Exit {
+    if let Some(file) = &args.many.targets {
+        return super::targets::run(args, file).await;
+    }
     run(Job {
         wait: Some(&args.wait),
         idle: args.idle.map(Plan::new),
@@ -163,11 +180,17 @@ pub async fn run(job: Job<'_>) -> Exit {
         found: pid::drivers(&around).await,
         ..job
     };
+    let look = job.look();
     let mut settled = None;
     let mut waiting = Waiting::new(job.wait.and_then(|wait| wait.wait));
     let mut last: Option<Report> = None;
     let mut seen = loop {
-        let mut seen = match look(&job, &mut settled, &around, stop.as_mut()).await {
+        let mut progress = progress(&job.run.output, &around);
+        let looked = look
+            .run(&mut settled, &around, progress.as_mut(), stop.as_mut())
+            .await;
+        drop(progress);
+        let mut seen = match looked {
             Ok(seen) => seen,
             Err(NotApplicable(why)) => return usage(why),
         };
@@ -182,7 +205,7 @@ pub async fn run(job: Job<'_>) -> Exit {
         match waiting.after(&seen.report, seen.connected.as_mut()).await {
             Next::Stop => break seen,
             Next::Again(pause) => {
-                close(&mut seen.connected).await;
+                seen.close().await;
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = &mut stop => {
@@ -195,7 +218,8 @@ pub async fn run(job: Job<'_>) -> Exit {
         }
     };
     waiting.conclude(&mut seen.report);
-    through_application(&job, &mut seen, &around, stop.as_mut()).await;
+    look.through_application(&mut seen, &around, stop.as_mut())
+        .await;
     second_opinion(&job, &mut seen, &around, stop.as_mut()).await;
     match (job.idle, seen.connected.take()) {
         (None, Some(connected)) if job.listen.is_some() && !seen.report.interrupted => {
@@ -220,55 +244,13 @@ pub async fn run(job: Job<'_>) -> Exit {
         _ => output::To::Stderr,
     };
     let exit = output::conclude_to(to, &seen.report, &job.run.output, &around);
-    close(&mut seen.connected).await;
+    seen.close().await;
     drop(seen);
     if exit.passes() && !then.is_empty() {
         linger::finish().await;
         return wait::exec(then);
     }
     exit
-}
-
-/// Judges the run as the application's driver, or as every driver.
-async fn through_application(
-    job: &Job<'_>,
-    seen: &mut RunOutcome,
-    around: &Arc<System>,
-    stop: Stop<'_>,
-) {
-    if job.client.is_none() || seen.report.interrupted {
-        return;
-    }
-    let request = job.request();
-    let asked = Asked {
-        request: &request,
-        limits: &TimeLimits::from(&job.run.time),
-        around,
-        until: job.until.min(Stage::Server),
-    };
-    let target = seen.connected.as_ref().or(seen.left.as_ref());
-    let target = target.map(|connected| connected.target.clone());
-    let several = match job.client.and_then(|client| client.driver) {
-        Some(Choice::All) => application::drivers(),
-        None if job.found.len() > 1 => job.found.iter().map(|found| found.driver).collect(),
-        _ => Vec::new(),
-    };
-    let driver = application::driver_of(&seen.report);
-    if several.is_empty() && driver.is_none() {
-        return;
-    }
-    let report = &mut seen.report;
-    let interrupted = tokio::select! {
-        () = async {
-            let target = target.as_ref();
-            match driver.filter(|_| several.is_empty()) {
-                Some(driver) => application::judge(report, driver, target, &asked).await,
-                None => application::every_driver(report, target, &asked, several).await,
-            }
-        } => false,
-        () = stop => true,
-    };
-    seen.report.finish(interrupted);
 }
 
 /// Asks other client stacks about what the run went through, whether it
@@ -307,112 +289,6 @@ fn usable(job: Job<'_>) -> Result<Job<'_>, Exit> {
     }
     output::writable(&job.run.output)?;
     Ok(Job { until, ..job })
-}
-
-/// What one run left.
-struct RunOutcome {
-    report: Report,
-    connected: Option<Connected>,
-    /// How far it came, where it failed.
-    left: Option<Connected>,
-}
-
-/// What is read only once, even if the run is repeated, so that a password is
-/// prompted for only once.
-struct Settled {
-    target: Target,
-    ctx: Ctx,
-    record: StageRecord,
-    described: TargetReport,
-}
-
-/// One run, shown while it goes on; it ends early at `stop`.
-async fn look(
-    job: &Job<'_>,
-    settled: &mut Option<Settled>,
-    around: &Arc<System>,
-    stop: Stop<'_>,
-) -> Result<RunOutcome, NotApplicable> {
-    let stages: Vec<Stage> = Stage::RUN.into_iter().filter(|s| *s <= job.until).collect();
-    let mut report = Report::new(job.command, &stages, host_kind::detect(around));
-    if job.until == Stage::Idle && job.idle.is_none() {
-        report.stage(Stage::Idle).skip("not requested");
-    }
-    let mut progress = progress(&job.run.output, around);
-    let outcome = tokio::select! {
-        outcome = stages_of(job, settled, &mut report, around, progress.as_mut()) => Some(outcome),
-        () = stop => None,
-    };
-    drop(progress);
-    let interrupted = outcome.is_none();
-    let (connected, left) = match outcome.transpose()?.flatten() {
-        Some(Ended::Passed(connected)) => (Some(connected), None),
-        Some(Ended::Failed(left)) => (None, Some(left)),
-        None => (None, None),
-    };
-    report.finish(interrupted);
-    Ok(RunOutcome {
-        report,
-        connected,
-        left,
-    })
-}
-
-async fn stages_of(
-    job: &Job<'_>,
-    settled: &mut Option<Settled>,
-    report: &mut Report,
-    around: &Arc<System>,
-    progress: &mut dyn Progress,
-) -> Result<Option<Ended>, NotApplicable> {
-    let time = &job.run.time;
-    let (target, ctx) = match settled {
-        Some(settled) => {
-            *report.stage(Stage::Config) = settled.record.clone();
-            report.target = settled.described.clone();
-            progress.ended(&settled.record);
-            let ctx = Ctx {
-                started: report.started,
-                deadline: report.started + time.deadline,
-                ..settled.ctx.clone()
-            };
-            (settled.target.clone(), ctx)
-        }
-        None => {
-            let around = Arc::clone(around);
-            let request = job.request();
-            let limits = TimeLimits::from(time);
-            let read = pipeline::settings(report, &request, &limits, around, progress).await;
-            let Some((target, ctx)) = read else {
-                return Ok(None);
-            };
-            let ctx = Ctx {
-                detail: job.detail(),
-                ..ctx
-            };
-            redact::active::learn(&report.target);
-            pipeline::applicable(&target, job.until)?;
-            *settled = Some(Settled {
-                target: target.clone(),
-                ctx: ctx.clone(),
-                record: report.stage(Stage::Config).clone(),
-                described: report.target.clone(),
-            });
-            (target, ctx)
-        }
-    };
-    Ok(Some(
-        pipeline::connect_as_far(report, target, ctx, job.until, None, progress).await,
-    ))
-}
-
-/// Ends what a run left open, in order.
-async fn close(connected: &mut Option<Connected>) {
-    if let Some(connected) = connected.take()
-        && let Some(session) = connected.session
-    {
-        let _ = connected.ctx.within(session.close()).await;
-    }
 }
 
 /// `key`: the keys alone.

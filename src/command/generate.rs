@@ -12,6 +12,7 @@ use crate::cli::{Cli, Written};
 use crate::diff::Diff;
 use crate::explain::Explanation;
 use crate::render::json;
+use crate::render::targets::TargetsJson;
 
 /// The script that completes dbdoctor's command lines in a shell.
 ///
@@ -33,6 +34,7 @@ pub fn schema(of: Written) -> Vec<u8> {
         Written::Report => json::schema(),
         Written::Explain => json::schema_of::<Explanation>(),
         Written::Diff => json::schema_of::<Diff>(),
+        Written::Targets => json::schema_of::<TargetsJson>(),
     })
 }
 

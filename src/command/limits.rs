@@ -37,6 +37,8 @@ pub fn report(command: &Command, error: &std::io::Error) -> Exit {
 /// a connection.
 fn connects(command: &Command) -> Option<(&'static str, Stage, &OutputArgs)> {
     Some(match command {
+        // There is no report of one target.
+        Command::Check(args) if args.many.targets.is_some() => return None,
         Command::Check(args) => ("check", Stage::Idle, &args.run.output),
         Command::Tcp(args) => ("tcp", Stage::Tcp, &args.run.output),
         Command::Tunnel(args) => ("tunnel", Stage::Tunnel, &args.run.output),

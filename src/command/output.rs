@@ -10,6 +10,7 @@ use crate::finding::Status;
 use crate::redact;
 use crate::render::nagios::State;
 use crate::render::options::{Style, width_of};
+use crate::render::targets::{self, TargetsReport};
 use crate::render::{self, told};
 use crate::report::Report;
 use crate::system::System;
@@ -89,7 +90,7 @@ pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System
     };
     let shown = render::report(report, output, &Style::new(output, around, width));
     if output.format() == Format::Github {
-        summarise(report, output);
+        summarise(|| render::markdown(report, output.quiet));
     }
     if let Err(exit) = deliver(to, &shown, output, || render::json::render(report)) {
         return exit;
@@ -98,22 +99,50 @@ pub fn conclude_to(to: To, report: &Report, output: &OutputArgs, around: &System
         let judged = told::judged(report.to_json(), output.fail_on);
         return Exit::Plugin(State::of(&judged));
     }
-    match report.verdict().status {
-        _ if report.interrupted => Exit::Interrupted,
+    ended(report.verdict().status, report.interrupted, output)
+}
+
+/// How the process ends after a verdict, where the form has no rule of its own.
+fn ended(status: Status, interrupted: bool, output: &OutputArgs) -> Exit {
+    match status {
+        _ if interrupted => Exit::Interrupted,
         Status::Fail => Exit::Cause,
         Status::Warn if output.fail_on == FailOn::Warn => Exit::Cause,
         _ => Exit::Success,
     }
 }
 
+/// The same for the reports of many targets.
+pub fn conclude_targets(report: TargetsReport, output: &OutputArgs, around: &System) -> Exit {
+    let report = report.redacted();
+    let style = Style::new(output, around, width_of(io::stdout()));
+    let shown = targets::render(&report, output, &style);
+    if output.format() == Format::Github {
+        summarise(|| targets::markdown(&report, output.quiet));
+    }
+    if let Err(exit) = deliver(To::Stdout, &shown, output, || targets::json(&report)) {
+        return exit;
+    }
+    if output.format() == Format::Nagios {
+        return Exit::Plugin(report.state(output.fail_on));
+    }
+    let counts = report.counts();
+    let status = match (counts.failed, counts.warned) {
+        (1.., _) => Status::Fail,
+        (0, 1..) => Status::Warn,
+        (0, 0) => Status::Pass,
+    };
+    ended(status, report.interrupted, output)
+}
+
 /// Appends the report to the summary of a GitHub workflow's step, where there is one.
 /// A report that is lacking there is no reason to fail the step.
-fn summarise(report: &Report, output: &OutputArgs) {
+fn summarise( markdown: impl FnOnce() -> String) {
     let path = match std::env::var_os("GITHUB_STEP_SUMMARY") {
         Some(path) if !path.is_empty() => path,
         _ => return,
     };
-    let markdown = render::markdown(report, output.quiet);
+    let markdown = markdown();
     let _limit = on_limit();
     let appended = match pid::is_inside() {
         true => Err(io::Error::other("not with --pid")),

@@ -32,6 +32,7 @@ mod service_link;
 pub mod ssh;
 pub mod ssh_config;
 mod ssh_home;
+pub mod targets;
 pub mod uri;
 pub mod url_repair;
 pub mod validate;

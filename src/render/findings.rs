@@ -43,7 +43,7 @@ pub fn write(page: &mut Page, report: &Report, style: &Style) -> bool {
         if !in_brief(at, &all[at]) {
             page.gap();
             let drawn = report.find(*stage).map(charts::drawn).unwrap_or_default();
-            finding(page, one, &subject, &drawn, style);
+            finding(page, one, &subject, &drawn, None, style);
             in_full += 1;
         } else if !is_told(one) {
             page.gap();
@@ -96,9 +96,37 @@ fn heading(page: &mut Page, finding: &Finding, style: &Style) {
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding, subject: &str, drawn: &[&str], style: &Style) {
+/// Which targets a finding is about.
+pub(super) struct About<'a> {
+    pub(super) label: &'static str,
+    pub(super) names: &'a [String],
+}
+
+/// A finding of one target among many, or of several that have the same.
+pub(super) fn about(page: &mut Page, one: &Finding, about: Option<&About>, style: &Style) {
+    finding(page, one, "", &[], about, style);
+}
+
+/// The names of targets.
+pub(super) fn targets(page: &mut Page, about: &About, style: &Style) {
+    part(page, about.label, style, |page, indent| {
+        page.phrases(indent, ", ", about.names);
+    });
+}
+
+fn finding(
+    page: &mut Page,
+    finding: &Finding,
+    subject: &str,
+    drawn: &[&str],
+    about: Option<&About>,
+    style: &Style,
+) {
     heading(page, finding, style);
     page.gap();
+    if let Some(about) = about {
+        targets(page, about, style);
+    }
     let fixes = finding.fixes();
     match style.verbosity {
         Verbosity::Verbose | Verbosity::Wire => {

@@ -6,7 +6,7 @@ use crate::finding::Status;
 use crate::report::ReportJson;
 
 /// GitHub shows no more of a level in a step.
-const MOST: usize = 10;
+pub(super) const MOST: usize = 10;
 
 /// The report as workflow commands; one line of plain text where there is nothing to
 /// annotate.
@@ -16,8 +16,7 @@ pub fn render(report: &ReportJson) -> String {
         let of_level = findings.iter().filter(|(_, one)| one.status == status);
         let lines = of_level.take(MOST).map(|(stage, finding)| {
             let title = format!("{} ({})", finding.cause.code, stage.stage);
-            let text = told::finding(finding);
-            format!("::{name} title={}::{}\n", property(&title), data(&text))
+            annotation(name, &title, &told::finding(finding))
         });
         lines.collect::<String>()
     };
@@ -32,6 +31,11 @@ pub fn render(report: &ReportJson) -> String {
         report.verdict.summary,
         crate::text::visible(&about)
     )
+}
+
+/// One annotation of a level.
+pub(super) fn annotation(level: &str, title: &str, text: &str) -> String {
+    format!("::{level} title={}::{}\n", property(title), data(text))
 }
 
 /// A command's text, as the runner reads it back.

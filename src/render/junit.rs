@@ -7,38 +7,81 @@ use super::{settings, told};
 use crate::finding::Status;
 use crate::report::{FindingJson, INTERRUPTED, NOT_REACHED, ReportJson, Stage, StageJson};
 
+/// The report of a target, by its name.
+pub(super) struct Suite<'a> {
+    pub(super) name: &'a str,
+    pub(super) report: &'a ReportJson,
+}
+
 /// The report as an XML document.
 pub fn render(report: &ReportJson) -> String {
-    let count = |status: Status| {
-        let stages = report.stages.iter();
-        stages.filter(|stage| stage.status == status).count()
-    };
-    let unfinished = unfinished(report);
-    let errors = usize::from(unfinished.is_some());
-    let (failures, skipped) = (count(Status::Fail), count(Status::Skip) - errors);
-    let tests = report.stages.len();
-    let time = seconds(report.run.duration_ms);
     let name = settings::subject(&report.target);
     let name = name.unwrap_or_else(|| format!("dbdoctor {}", report.run.command));
+    let suite = Suite {
+        name: &name,
+        report,
+    };
+    document(&[suite], report.run.duration_ms)
+}
+
+/// Several suites as one document, which took so many milliseconds.
+pub(super) fn document(suites: &[Suite], duration_ms: f64) -> String {
+    let totals: Vec<Totals> = suites.iter().map(|suite| Totals::of(suite.report)).collect();
+    let sum = |of: fn(&Totals) -> usize| totals.iter().map(of).sum::<usize>();
     let mut page = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let _ = writeln!(
         page,
-        "<testsuites name=\"dbdoctor\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
-         time=\"{time}\">"
+        "<testsuites name=\"dbdoctor\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{}\">",
+        sum(|it| it.tests),
+        sum(|it| it.failures),
+        sum(|it| it.errors),
+        seconds(duration_ms),
     );
-    let _ = writeln!(
-        page,
-        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
-         skipped=\"{skipped}\" time=\"{time}\" timestamp=\"{}\">",
-        escaped(&name),
-        told::started(report),
-    );
-    for stage in &report.stages {
-        let is_error = unfinished == Some(stage.stage);
-        case(&mut page, &report.run.command, stage, is_error);
+    for (Suite { name, report }, totals) in suites.iter().zip(&totals) {
+        let _ = writeln!(
+            page,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" \
+             skipped=\"{}\" time=\"{}\" timestamp=\"{}\">",
+            escaped(name),
+            totals.tests,
+            totals.failures,
+            totals.errors,
+            totals.skipped,
+            seconds(report.run.duration_ms),
+            told::started(report),
+        );
+        let unfinished = unfinished(report);
+        for stage in &report.stages {
+            let is_error = unfinished == Some(stage.stage);
+            case(&mut page, &report.run.command, stage, is_error);
+        }
+        page.push_str("  </testsuite>\n");
     }
-    page.push_str("  </testsuite>\n</testsuites>\n");
+    page.push_str("</testsuites>\n");
     page
+}
+
+struct Totals {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Totals {
+    fn of(report: &ReportJson) -> Self {
+        let count = |status: Status| {
+            let stages = report.stages.iter();
+            stages.filter(|stage| stage.status == status).count()
+        };
+        let errors = usize::from(unfinished(report).is_some());
+        Self {
+            tests: report.stages.len(),
+            failures: count(Status::Fail),
+            errors,
+            skipped: count(Status::Skip) - errors,
+        }
+    }
 }
 
 /// The stage at which the run was interrupted, where nothing had failed: with skipped cases

@@ -127,6 +127,11 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Text that was laid out by itself.
+    pub fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
     /// Text that was laid out with room on its left, with a label in that room.
     pub fn beside(&mut self, label: &str, ink: Ink, text: &str) {
         let indent = text.len() - text.trim_start_matches(' ').len();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{evidence, settings, stages, told};
 use crate::finding::{Fix, Status};
-use crate::report::{FindingJson, ReportJson, StageJson};
+use crate::report::{FindingJson, ReportJson, Stage, StageJson};
 use crate::text;
 
 /// The report as Markdown.
@@ -40,7 +40,7 @@ pub fn render(report: &ReportJson, quiet: bool) -> String {
     }
     stages(&mut page, &report.stages);
     for (stage, one) in findings {
-        finding(&mut page, stage, one);
+        finding(&mut page, stage.stage, one, &[]);
     }
     for stage in &report.stages {
         facts(&mut page, stage);
@@ -57,7 +57,7 @@ pub fn render(report: &ReportJson, quiet: bool) -> String {
     page
 }
 
-fn sign(status: Status) -> &'static str {
+pub(super) fn sign(status: Status) -> &'static str {
     match status {
         Status::Pass => "✓",
         Status::Warn => "⚠",
@@ -109,11 +109,16 @@ fn headline(stage: &StageJson) -> &str {
     }
 }
 
-fn finding(page: &mut String, stage: &StageJson, finding: &FindingJson) {
+/// A finding, and the targets that have it where there are several.
+pub(super) fn finding(page: &mut String, stage: Stage, finding: &FindingJson, targets: &[String]) {
     let sign = sign(finding.status);
     let title = code(finding.cause.code);
-    let _ = writeln!(page, "#### {sign} {title} ({})\n", stage.stage);
+    let _ = writeln!(page, "#### {sign} {title} ({stage})\n");
     paragraph(page, &prose(&finding.summary));
+    if !targets.is_empty() {
+        let targets: Vec<String> = targets.iter().map(|name| prose(name)).collect();
+        paragraph(page, &format!("Targets: {}", targets.join(", ")));
+    }
     fixes(page, &finding.fixes);
     let rows = evidence::everything(&finding.evidence);
     folded(page, "Evidence", &rows);
@@ -184,17 +189,17 @@ fn paragraph(page: &mut String, text: &str) {
 }
 
 /// A code of ours.
-fn code(code: &str) -> String {
+pub(super) fn code(code: &str) -> String {
     format!("`{code}`")
 }
 
-fn milliseconds(ms: f64) -> String {
+pub(super) fn milliseconds(ms: f64) -> String {
     stages::time(Duration::from_secs_f64(ms.max(0.0) / 1e3))
 }
 
 /// Any text as text on one line. A comment, which shows as nothing and is not
 /// copied, parts what would be linked: `@name`, `#1`, `GH-1`, an address.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     const APART: &str = "<!-- -->";
     let text = text::visible(text);
     let mut out = String::with_capacity(text.len() + 16);

@@ -19,6 +19,7 @@ mod prometheus;
 pub mod settings;
 pub mod stages;
 pub mod table;
+pub mod targets;
 mod timeline;
 pub mod told;
 pub mod workflow;

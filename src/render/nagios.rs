@@ -86,7 +86,7 @@ pub fn unknown(why: &str) -> String {
 
 /// A state and a text: whatever it holds, it neither ends the line nor begins the
 /// performance data.
-fn line(state: State, said: &str) -> String {
+pub(super) fn line(state: State, said: &str) -> String {
     let said = text::visible(said).replace('|', "/");
     let cut = said.chars().count() > LONGEST;
     let said: String = said.chars().take(LONGEST).collect();

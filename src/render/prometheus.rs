@@ -19,80 +19,124 @@ const TARGET: [(&str, &str); 5] = [
     ("user", "user"),
 ];
 
+/// A report to be told in metrics.
+pub(super) struct Measured<'a> {
+    pub(super) report: &'a ReportJson,
+    /// When its run began.
+    pub(super) started: time::OffsetDateTime,
+    /// What the target is called, where it is one of many.
+    pub(super) name: Option<&'a str>,
+}
+
+impl Measured<'_> {
+    fn sample(&self, more: &[(&str, &str)], value: String) -> Sample {
+        let name = self.name.map(|name| ("target", name.to_owned()));
+        let target: Vec<_> = name.into_iter().chain(labels(self.report)).collect();
+        Sample {
+            labels: own_then(more, &target),
+            value,
+        }
+    }
+
+    fn up(&self) -> Vec<Sample> {
+        let report = self.report;
+        let up = u8::from(report.verdict.status != Status::Fail).to_string();
+        // A run that was cut short does not know.
+        let known = !report.run.interrupted || report.verdict.status == Status::Fail;
+        known.then(|| self.sample(&[], up)).into_iter().collect()
+    }
+
+    fn times(&self) -> Vec<Sample> {
+        let stages = self.report.stages.iter();
+        stages
+            .filter_map(|stage| Some((stage.stage.name(), stage.duration_ms?)))
+            .map(|(stage, ms)| self.sample(&[("stage", stage)], seconds(ms)))
+            .collect()
+    }
+
+    fn certificate(&self) -> Vec<Sample> {
+        let end = told::certificate_end(self.report);
+        let end = end.map(|end| self.sample(&[], end.to_string()));
+        end.into_iter().collect()
+    }
+
+    fn findings(&self) -> Vec<Sample> {
+        let mut causes: Vec<(&str, &str, &str)> = told::findings(self.report)
+            .into_iter()
+            .filter_map(|(stage, finding)| {
+                let severity = match finding.status {
+                    Status::Fail => "fail",
+                    Status::Warn => "warn",
+                    _ => return None,
+                };
+                Some((finding.cause.code, stage.stage.name(), severity))
+            })
+            .collect();
+        causes.sort_unstable();
+        causes.dedup();
+        causes
+            .into_iter()
+            .map(|(cause, stage, severity)| {
+                let more = [("cause", cause), ("stage", stage), ("severity", severity)];
+                self.sample(&more, "1".to_owned())
+            })
+            .collect()
+    }
+
+    fn took(&self) -> Vec<Sample> {
+        vec![self.sample(&[], seconds(self.report.run.duration_ms))]
+    }
+
+    fn began(&self) -> Vec<Sample> {
+        vec![self.sample(&[], self.started.unix_timestamp().to_string())]
+    }
+}
+
 /// The report as metrics.
 pub fn render(report: &ReportJson, started: time::OffsetDateTime) -> String {
-    let target = labels(report);
-    let sample = |more: &[(&str, &str)], value: String| Sample {
-        labels: own_then(more, &target),
-        value,
-    };
+    document(&[Measured {
+        report,
+        started,
+        name: None,
+    }])
+}
+
+/// Several reports as metrics: all samples of a metric stand together.
+pub(super) fn document(all: &[Measured]) -> String {
     let mut page = String::new();
-    // A run that was cut short does not know.
-    if !report.run.interrupted || report.verdict.status == Status::Fail {
-        let up = u8::from(report.verdict.status != Status::Fail).to_string();
-        family(
-            &mut page,
-            "dbdoctor_up",
-            "Whether the last run found no failure.",
-            &[sample(&[], up)],
-        );
-    }
-    let stages = report.stages.iter();
-    let times: Vec<Sample> = stages
-        .filter_map(|stage| Some((stage.stage.name(), stage.duration_ms?)))
-        .map(|(stage, ms)| sample(&[("stage", stage)], seconds(ms)))
-        .collect();
+    let mut family = |name: &str, help: &str, samples: fn(&Measured) -> Vec<Sample>| {
+        let samples: Vec<Sample> = all.iter().flat_map(samples).collect();
+        write_family(&mut page, name, help, &samples);
+    };
     family(
-        &mut page,
+        "dbdoctor_up",
+        "Whether the last run found no failure.",
+        |it| it.up(),
+    );
+    family(
         "dbdoctor_stage_seconds",
         "How long each stage of the last run took.",
-        &times,
+        |it| it.times(),
     );
-    let end = told::certificate_end(report).map(|end| sample(&[], end.to_string()));
-    let end: Vec<Sample> = end.into_iter().collect();
     family(
-        &mut page,
         "dbdoctor_certificate_not_after_seconds",
         "When the first certificate that the connection depends on expires, in seconds since 1970.",
-        &end,
+        |it| it.certificate(),
     );
-    let mut causes: Vec<(&str, &str, &str)> = told::findings(report)
-        .into_iter()
-        .filter_map(|(stage, finding)| {
-            let severity = match finding.status {
-                Status::Fail => "fail",
-                Status::Warn => "warn",
-                _ => return None,
-            };
-            Some((finding.cause.code, stage.stage.name(), severity))
-        })
-        .collect();
-    causes.sort_unstable();
-    causes.dedup();
-    let causes: Vec<Sample> = causes
-        .into_iter()
-        .map(|(cause, stage, severity)| {
-            let more = [("cause", cause), ("stage", stage), ("severity", severity)];
-            sample(&more, "1".to_owned())
-        })
-        .collect();
     family(
-        &mut page,
         "dbdoctor_finding",
         "A failure or warning of the last run, by its cause.",
-        &causes,
+        |it| it.findings(),
     );
     family(
-        &mut page,
         "dbdoctor_run_seconds",
         "How long the last run took.",
-        &[sample(&[], seconds(report.run.duration_ms))],
+        |it| it.took(),
     );
     family(
-        &mut page,
         "dbdoctor_last_run_timestamp_seconds",
         "When the last run began, in seconds since 1970.",
-        &[sample(&[], started.unix_timestamp().to_string())],
+        |it| it.began(),
     );
     page
 }
@@ -107,7 +151,7 @@ fn seconds(ms: f64) -> String {
 }
 
 /// A metric with its samples, or nothing where it has none.
-fn family(page: &mut String, name: &str, help: &str, samples: &[Sample]) {
+fn write_family(page: &mut String, name: &str, help: &str, samples: &[Sample]) {
     if samples.is_empty() {
         return;
     }

@@ -11,7 +11,7 @@ use super::forms::is_in_words;
 const SHOWN: usize = 4;
 
 /// What has this many bytes is not in another text by chance.
-const LONG: usize = 8;
+pub(super) const LONG: usize = 8;
 
 /// Whose text it is that a secret is looked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +58,36 @@ impl Form {
         }
     }
 
+    /// What is compared with a text.
+    pub(super) fn squeezed(&self) -> &[u8] {
+        &self.squeezed
+    }
+
+    /// Whether it is in no text of others by chance.
+    pub(super) fn is_unmistakable(&self) -> bool {
+        self.squeezed.len() >= LONG && self.place == Where::Anywhere
+    }
+
+    /// Whether our own sentences may have it in them.
+    pub(super) fn is_usual(&self) -> bool {
+        is_in_words(&self.whole)
+    }
+
+    /// Whether it is part of one of these values.
+    pub(super) fn is_part_of(&self, values: &[String]) -> bool {
+        let text = String::from_utf8_lossy(&self.whole);
+        values.iter().any(|value| value.contains(&*text))
+    }
+
     /// Whether what was found from `from` to `to` is taken out.
     fn counts(&self, text: &[u8], from: usize, to: usize, origin: Origin) -> bool {
         let long = self.squeezed.len() >= LONG;
-        if origin == Origin::Ours && (!long || is_in_words(&self.whole)) {
+        if origin == Origin::Ours && (!long || self.is_usual()) {
             return false;
         }
         let exact = || text.get(from..to) == Some(&self.whole);
         match self.place {
-            Where::Anywhere => exact() || (long && !is_in_words(&self.whole)),
+            Where::Anywhere => exact() || (long && !self.is_usual()),
             Where::Exactly => exact(),
             Where::Value => exact() && is_value(&text[..from], &text[to..]),
         }
@@ -217,14 +238,14 @@ impl Finder {
 
 /// A text without what does not count where a secret is looked for: a peer may
 /// break it into lines or put invisible characters into it.
-struct Squeezed {
-    bytes: Vec<u8>,
+pub(super) struct Squeezed {
+    pub(super) bytes: Vec<u8>,
     /// Where each of them stands in the text.
     places: Vec<usize>,
 }
 
 impl Squeezed {
-    fn of(text: &[u8]) -> Self {
+    pub(super) fn of(text: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(text.len());
         let mut places = Vec::with_capacity(text.len());
         let mut begun = 0;
@@ -248,7 +269,7 @@ impl Squeezed {
     }
 
     /// Where a piece of it, of a byte or more, stands in the text.
-    fn span(&self, from: usize, to: usize) -> (usize, usize) {
+    pub(super) fn span(&self, from: usize, to: usize) -> (usize, usize) {
         (self.places[from], self.places[to - 1] + 1)
     }
 }
@@ -280,10 +301,10 @@ fn md5(text: &[u8], part: bool) -> Vec<(usize, usize)> {
 
 /// What is taken out of a text: from where to where.
 #[derive(Default)]
-struct Spans(Vec<(usize, usize)>);
+pub(super) struct Spans(Vec<(usize, usize)>);
 
 impl Spans {
-    fn add(&mut self, from: usize, to: usize) {
+    pub(super) fn add(&mut self, from: usize, to: usize) {
         match self.0.last_mut() {
             Some(last) if last.0 <= from && from < last.1 => last.1 = last.1.max(to),
             _ => self.0.push((from, to)),
@@ -291,7 +312,7 @@ impl Spans {
     }
 
     /// The text without them; none where there are none.
-    fn hidden(mut self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn hidden(mut self, text: &[u8]) -> Option<Vec<u8>> {
         if self.0.is_empty() {
             return None;
         }

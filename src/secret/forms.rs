@@ -17,7 +17,7 @@ const LONG: usize = 8;
 pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> {
     let bytes = secret.expose_bytes();
     let text = secret.expose();
-    if bytes.is_empty() || known.iter().any(|value| value.contains(text)) {
+    if bytes.is_empty() || is_shown_anyway(secret, known) {
         return Vec::new();
     }
     let mut forms = vec![text.to_owned()];
@@ -42,6 +42,12 @@ pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> 
         all.push(Form::new(whole, place));
     }
     all
+}
+
+/// Whether a secret is part of what is shown of the target anyway.
+pub(super) fn is_shown_anyway(secret: &Secret, known: &[String]) -> bool {
+    let text = secret.expose();
+    known.iter().any(|value| value.contains(text))
 }
 
 /// What programs make of a secret that they print, send or store.

@@ -2,19 +2,34 @@
 //! them, in whatever form.
 
 use std::borrow::Cow;
-use std::sync::{PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Secret;
-use super::finder::{Finder, Origin};
-use super::forms::forms;
+use super::finder::{Finder, Form, Origin};
+use super::forms::{forms, is_shown_anyway};
+use super::others::Others;
+use crate::run_id::RunId;
 
-/// The secrets of this run in the forms that a peer may repeat them in.
-/// [`crate::text::clean`] takes them out of every text that is shown.
-static GUARDED: RwLock<Guarded> = RwLock::new(Guarded {
-    known: Vec::new(),
-    user: String::new(),
-    finder: Finder::new(),
+/// The secrets of this run in the forms that a peer may repeat them in, or of each of
+/// several runs. [`crate::text::clean`] takes them out of every text that is shown.
+static GUARDED: RwLock<AllGuarded> = RwLock::new(AllGuarded {
+    only: Guarded::new(),
+    runs: BTreeMap::new(),
+    others: Others::new(),
+    made: Vec::new(),
 });
+
+struct AllGuarded {
+    /// Those of the process's only run.
+    only: Guarded,
+    /// Those of each of several runs.
+    runs: BTreeMap<RunId, Guarded>,
+    /// Those of all of the several runs.
+    others: Others,
+    /// The forms that were made last: targets often share their password.
+    made: Vec<(Secret, String, Vec<Form>)>,
+}
 
 struct Guarded {
     /// The values of the target that are shown anyway.
@@ -23,11 +38,96 @@ struct Guarded {
     finder: Finder,
 }
 
+impl Guarded {
+    const fn new() -> Self {
+        Self {
+            known: Vec::new(),
+            user: String::new(),
+            finder: Finder::new(),
+        }
+    }
+}
+
+impl Default for Guarded {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// So many secrets have their forms kept.
+const MADE: usize = 8;
+
+impl AllGuarded {
+    /// Those of the run that the current task belongs to.
+    fn current(&mut self) -> &mut Guarded {
+        match RunId::current() {
+            Some(run) => self.runs.entry(run).or_default(),
+            None => &mut self.only,
+        }
+    }
+
+    fn guard(&mut self, secret: &Secret) {
+        let guarded = self.current();
+        let (user, known) = (guarded.user.clone(), guarded.known.clone());
+        if RunId::current().is_none() {
+            guarded.finder.add(forms(secret, &user, &known));
+            return;
+        }
+        if is_shown_anyway(secret, &known) {
+            return;
+        }
+        let made = self.made.iter().find(|(of, by, _)| of == secret && *by == user);
+        let made = match made {
+            Some((_, _, made)) => made.clone(),
+            None => {
+                let made = forms(secret, &user, &[]);
+                self.others.add(&made);
+                self.made.truncate(MADE - 1);
+                self.made.insert(0, (secret.clone(), user, made.clone()));
+                made
+            }
+        };
+        self.current().finder.add(made);
+    }
+
+    /// Bytes without secrets: the current run's, wherever they stand, and those of other runs
+    /// that are in no text by chance. Where it cannot be told whose text it is, all of them.
+    fn hide(&self, bytes: &[u8], part: bool, origin: Origin) -> Option<Vec<u8>> {
+        let run = RunId::current().map(|run| self.runs.get(&run));
+        match run {
+            None if self.runs.is_empty() => self.only.finder.hide(bytes, part, origin),
+            None => {
+                let all = std::iter::once(&self.only).chain(self.runs.values());
+                all.fold(None, |hidden: Option<Vec<u8>>, guarded| {
+                    let text = hidden.as_deref().unwrap_or(bytes);
+                    guarded.finder.hide(text, part, origin).or(hidden)
+                })
+            }
+            Some(own) => {
+                let nothing = Guarded::new();
+                let own = own.unwrap_or(&nothing);
+                let hidden = own.finder.hide(bytes, part, origin);
+                let text = hidden.as_deref().unwrap_or(bytes);
+                self.others.hide(text, &own.known).or(hidden)
+            }
+        }
+    }
+}
+
+fn written() -> RwLockWriteGuard<'static, AllGuarded> {
+    GUARDED.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read() -> RwLockReadGuard<'static, AllGuarded> {
+    GUARDED.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Says what is shown of the target anyway, before the first [`guard`]: a
 /// password that is part of that cannot be told from it, and hiding it there
 /// would give it away.
 pub fn exempt_from_redaction(user: &str, values: impl IntoIterator<Item = String>) {
-    let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
+    let mut guarded = written();
+    let guarded = guarded.current();
     user.clone_into(&mut guarded.user);
     guarded.known.extend(values);
 }
@@ -35,9 +135,7 @@ pub fn exempt_from_redaction(user: &str, values: impl IntoIterator<Item = String
 /// Keeps a secret of the target out of everything that is shown from now on:
 /// a hostile server may repeat the password that it was given.
 pub fn guard(secret: &Secret) {
-    let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
-    let forms = forms(secret, &guarded.user, &guarded.known);
-    guarded.finder.add(forms);
+    written().guard(secret);
 }
 
 /// Bytes without the secrets that are guarded.
@@ -52,8 +150,7 @@ pub fn hide_part(bytes: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn without(bytes: &[u8], part: bool, origin: Origin) -> Cow<'_, [u8]> {
-    let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
-    match guarded.finder.hide(bytes, part, origin) {
+    match read().hide(bytes, part, origin) {
         Some(hidden) => Cow::Owned(hidden),
         None => Cow::Borrowed(bytes),
     }
@@ -87,6 +184,33 @@ fn as_text(hidden: Cow<'_, [u8]>) -> Option<String> {
 mod tests {
     use super::super::HIDDEN;
     use super::*;
+
+    #[test]
+    fn each_of_several_runs_has_its_own_secrets() {
+        let of = |user: &str, database: &str, password: &str| {
+            let run = RunId::new();
+            run.enter(|| {
+                exempt_from_redaction(user, [database.to_owned()]);
+                guard(&Secret::new(password));
+            });
+            run
+        };
+        let short = of("one", "orders", "app");
+        let long = of("two", "app", "canary-of-two!");
+        let same = of("three", "canary-of-two!", "other-canary");
+        let said = "role app of orders, canary-of-two!, other-canary";
+        let shown = |run: RunId| run.enter(|| hide_text(said.to_owned()));
+        // So short that only its own run takes it out, and there as a value.
+        assert_eq!(short.enter(|| hide_text("'app'".into())), "'(hidden)'");
+        assert_eq!(long.enter(|| hide_text("'app'".into())), "'app'");
+        // One that is in no text by chance is taken out everywhere.
+        assert_eq!(shown(short), "role app of orders, (hidden), (hidden)");
+        assert_eq!(shown(long), "role app of orders, (hidden), (hidden)");
+        // But not where it is shown anyway.
+        assert_eq!(shown(same), "role app of orders, canary-of-two!, (hidden)");
+        // Nothing tells whose text this is.
+        assert_eq!(hide_text("'app' canary-of-two!".into()), "'(hidden)' (hidden)");
+    }
 
     fn finder(secret: &str, known: &[&str]) -> Finder {
         let known: Vec<String> = known.iter().map(|&k| k.to_owned()).collect();

@@ -12,10 +12,11 @@ use std::time::Instant;
 
 use super::Route;
 use super::server_error::ServerError;
+use crate::run_id::RunId;
 use crate::report::{Direction, WireConnection, WireEvent, ms};
 use crate::text;
 
-/// The most connections that are recorded.
+/// The most connections of a run that are recorded.
 const MOST_CONNECTIONS: usize = 40;
 /// The most messages of one connection; of a longer one the last are left out.
 const MOST_EVENTS: usize = 120;
@@ -39,14 +40,21 @@ pub fn open(route: &Route) -> Option<Arc<Timeline>> {
     }
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     let new = Arc::new(Timeline::new(route));
-    (all.len() < MOST_CONNECTIONS).then(|| all.push(Arc::clone(&new)))?;
+    let of_run = all.iter().filter(|one| one.run == new.run);
+    if of_run.count() >= MOST_CONNECTIONS {
+        return None;
+    }
+    all.push(Arc::clone(&new));
     Some(new)
 }
 
-/// What was recorded since a run began; none where nothing is.
+/// What was recorded of the current run since it began; none where nothing is.
 pub fn since(started: Instant) -> Option<Vec<WireConnection>> {
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-    let of_run = all.iter().filter(|one| one.opened >= started);
+    let run = RunId::current();
+    let of_run = all
+        .iter()
+        .filter(|one| one.run == run && one.opened >= started);
     RECORDING
         .load(Ordering::Relaxed)
         .then(|| of_run.map(|one| one.shown(started)).collect())
@@ -55,6 +63,7 @@ pub fn since(started: Instant) -> Option<Vec<WireConnection>> {
 /// One connection.
 #[derive(Debug)]
 pub struct Timeline {
+    run: Option<RunId>,
     to: String,
     opened: Instant,
     state: Mutex<State>,
@@ -112,6 +121,7 @@ impl Timeline {
             Route::Command(_) => "a command of the SSH configuration".to_owned(),
         };
         Self {
+            run: RunId::current(),
             to,
             opened: Instant::now(),
             state: Mutex::default(),

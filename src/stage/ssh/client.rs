@@ -14,6 +14,7 @@ use russh::{ChannelId, ChannelOpenFailure, Names};
 use tokio::sync::Notify;
 
 use super::host_key::{HostKeyVerifier, Judgement, Shown};
+use crate::run_id::{self, RunId};
 use crate::text;
 use crate::wire::TeeLog;
 
@@ -218,6 +219,8 @@ pub struct Client {
     /// What was accepted: the next key exchange shows the same again.
     accepted: Option<Shown>,
     below: Arc<TeeLog>,
+    /// The run that the session is part of: the library calls from a task of its own.
+    run: Option<RunId>,
 }
 
 impl Drop for Client {
@@ -239,7 +242,12 @@ impl Client {
             judge: Arc::new(judge),
             accepted: None,
             below,
+            run: RunId::current(),
         }
+    }
+
+    fn clean(&self, words: &str) -> String {
+        run_id::enter(self.run, || text::clean(words))
     }
 }
 
@@ -292,7 +300,7 @@ impl Handler for Client {
                 true => &mut seen.notice,
                 false => &mut seen.banner,
             };
-            let words = text::clean(banner);
+            let words = self.clean(banner);
             if shown.len() < text::LONGEST {
                 if !shown.is_empty() && !words.is_empty() {
                     shown.push(' ');
@@ -313,7 +321,7 @@ impl Handler for Client {
     ) -> Result<(), Self::Error> {
         let refusal = ForwardRefusal {
             code: reason.code(),
-            words: text::clean(description),
+            words: self.clean(description),
         };
         self.watch.change(|seen| {
             if seen.refusals.len() == MOST_REFUSALS {
@@ -338,7 +346,7 @@ impl Handler for Client {
             DisconnectReason::ReceivedDisconnect(said) => {
                 self.watch.note_end(SessionEnd::Disconnected {
                     code: said.reason_code as u32,
-                    words: text::clean(&said.message),
+                    words: self.clean(&said.message),
                 });
                 Ok(())
             }

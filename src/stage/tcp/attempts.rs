@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::config::Keepalives;
 use crate::config::local_end::LocalEnd;
 use crate::ctx::Ctx;
+use crate::run_id::inherited;
 use crate::wire::dial::{ConnectAttempt, ConnectError, close_socket, knock};
 use crate::wire::{Address, Stream};
 
@@ -58,13 +59,13 @@ impl Dials {
         for at in (self.begun..self.addresses.len()).take(AT_ONCE) {
             let (addresses, keepalives) = (Arc::clone(&self.addresses), self.keepalives);
             let local_end = self.local_end.clone();
-            self.tasks.spawn(async move {
+            self.tasks.spawn(inherited(async move {
                 let local_end = local_end.as_ref();
                 (
                     at,
                     knock(&addresses[at], &keepalives, local_end, limit).await,
                 )
-            });
+            }));
             self.begun = at + 1;
         }
     }

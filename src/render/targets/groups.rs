@@ -1,0 +1,128 @@
+//! What is the matter with which targets: the same said once for all that have it.
+
+use std::collections::HashMap;
+
+use super::TargetsReport;
+use crate::finding::{Finding, Status};
+use crate::report::{Stage, StageRecord};
+use crate::run_id::RunId;
+
+/// A finding, and the targets that have it.
+pub struct Group {
+    /// The stage that found it.
+    pub stage: Stage,
+    /// As the first of the targets has it.
+    pub finding: Finding,
+    /// The run of the first.
+    pub run: RunId,
+    /// The targets, by their number.
+    pub targets: Vec<usize>,
+}
+
+/// The groups of one cause.
+pub struct OfCause {
+    /// Those that differ in what is shown, the largest first.
+    pub groups: Vec<Group>,
+}
+
+impl OfCause {
+    /// The targets with this cause.
+    pub fn targets(&self) -> Vec<usize> {
+        let all = self.groups.iter().flat_map(|group| &group.targets);
+        let mut all: Vec<usize> = all.copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// The findings of this status of the targets whose verdict it is, those of the most frequent
+/// cause first. What is the same is told by `shown`.
+pub fn of_status(
+    report: &TargetsReport,
+    status: Status,
+    shown: impl Fn(&Finding) -> String,
+) -> Vec<OfCause> {
+    let mut causes: Vec<OfCause> = Vec::new();
+    let mut known: HashMap<&'static str, usize> = HashMap::new();
+    let mut same: HashMap<(&'static str, String), usize> = HashMap::new();
+    for (at, entry) in report.entries.iter().enumerate() {
+        if entry.report.verdict().status != status {
+            continue;
+        }
+        for record in &entry.report.stages {
+            for finding in found(record, status) {
+                let code = finding.cause.code;
+                let cause = *known.entry(code).or_insert_with(|| {
+                    causes.push(OfCause { groups: Vec::new() });
+                    causes.len() - 1
+                });
+                let groups = &mut causes[cause].groups;
+                let shown = entry.run.enter(|| shown(&finding));
+                let group = *same.entry((code, shown)).or_insert_with(|| {
+                    groups.push(Group {
+                        stage: record.stage,
+                        finding,
+                        run: entry.run,
+                        targets: Vec::new(),
+                    });
+                    groups.len() - 1
+                });
+                if groups[group].targets.last() != Some(&at) {
+                    groups[group].targets.push(at);
+                }
+            }
+        }
+    }
+    for cause in &mut causes {
+        let groups = &mut cause.groups;
+        groups.sort_by_key(|group| std::cmp::Reverse(group.targets.len()));
+    }
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.targets().len()));
+    causes
+}
+
+fn found(record: &StageRecord, status: Status) -> impl Iterator<Item = Finding> {
+    let all = record.all_findings();
+    all.filter(move |finding| finding.status == status)
+}
+
+/// The most frequent causes of this status, with how many targets have each as theirs.
+pub fn frequent(report: &TargetsReport, status: Status) -> Vec<(&'static str, usize)> {
+    let mut counts: Vec<(&'static str, usize)> = Vec::new();
+    for entry in &report.entries {
+        let verdict = entry.report.verdict();
+        let Some(cause) = verdict.cause.filter(|_| verdict.status == status) else {
+            continue;
+        };
+        match counts.iter_mut().find(|(code, _)| *code == cause.code) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((cause.code, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+/// The most frequent causes in words: `tcp.refused (2), tls.cert.expired`.
+pub fn in_words(counts: &[(&'static str, usize)], most: usize) -> String {
+    let word = |(code, count): &(&str, usize)| match count {
+        1 => (*code).to_owned(),
+        n => format!("{code} ({n})"),
+    };
+    let mut words: Vec<String> = counts.iter().take(most).map(word).collect();
+    if counts.len() > most {
+        words.push(format!("{} other causes", counts.len() - most));
+    }
+    words.join(", ")
+}
+
+/// The first of some names, and how many more there are.
+pub fn names(labels: &[String], targets: &[usize], most: usize) -> Vec<String> {
+    let shown = targets.iter().take(most).filter_map(|at| labels.get(*at));
+    let mut names: Vec<String> = shown.cloned().collect();
+    if targets.len() > most {
+        names.push(format!("and {} more", targets.len() - most));
+    }
+    names
+}
