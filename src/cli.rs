@@ -328,9 +328,9 @@ pub struct CheckArgs {
 /// Many targets at once.
 #[derive(Debug, Default, Args)]
 pub struct TargetsArgs {
-    /// Check every target in FILE (- for standard input): one TARGET a line, or one JSON object a
-    /// line with the keys target, name, ssh, ssh_key, env_file, as and expect_*; empty lines and
-    /// lines that start with # are skipped
+    /// Check every target in FILE (- reads standard input): on each line a TARGET, or a JSON
+    /// object with target, name, ssh, ssh_key, env_file, as, expect_*; empty lines and lines that
+    /// start with # are skipped. No password is prompted for
     #[arg(
         long,
         value_name = "FILE",
@@ -341,8 +341,9 @@ pub struct TargetsArgs {
     )]
     pub targets: Option<PathBuf>,
 
-    /// Number of targets checked at a time (1 to 256); one that has been waiting for an answer
-    /// for longer than a moment does not count [default: 16]
+    /// Number of targets checked at a time (1 to 256), not counting those that have been waiting
+    /// for an answer for more than 100 ms; connections to the same host start at least 2 ms apart
+    /// [default: 16]
     #[arg(
         long,
         value_name = "N",

@@ -27,6 +27,8 @@ Examples:
                                   Judge as the application's driver does
   dbdoctor check --pid 812        From where process 812 stands (Linux)
   dbdoctor check --wait 30s -h db -U app -d orders -- ./migrate.sh
+  dbdoctor check --targets fleet.txt --concurrency 32
+                                  Many targets at once
 
 The password comes from the same places as in psql: the target, PGPASSWORD,
 the password file, or a prompt with -W.";

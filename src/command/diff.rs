@@ -38,6 +38,11 @@ pub fn run(args: &DiffArgs) -> Exit {
         (Ok(a), Ok(b)) => (a, b),
         (Err(why), _) | (_, Err(why)) => return usage(&why),
     };
+    for (report, which) in [(&a, "first"), (&b, "second")] {
+        if report.get("reports").is_some_and(Value::is_array) {
+            return usage(&of_many(which));
+        }
+    }
     let (a, b) = match redact::active::redactor() {
         Some(mut redactor) => (redactor.json(&a), redactor.json(&b)),
         None => (a, b),
@@ -70,12 +75,17 @@ fn read(path: &Path, which: &'static str) -> Result<Value, String> {
     // Each but the first of an array or object follows a comma.
     let begins_value = |byte: &&u8| matches!(byte, b',' | b'[' | b'{');
     if bytes.iter().filter(begins_value).count() > MOST_VALUES {
-        return Err(unreadable(
-            which,
-            files::Unreadable::because("is too large"),
-        ));
+        let why = files::Unreadable::because("is too large for a single report");
+        return Err(unreadable(which, why));
     }
     serde_json::from_slice(&bytes).map_err(|_| not_a_report(which))
+}
+
+fn of_many(which: &str) -> String {
+    format!(
+        "diff: the {which} file has the reports of many targets, and diff compares single ones; \
+         take one out: jq '.reports[0]'"
+    )
 }
 
 fn unreadable(which: &str, why: files::Unreadable) -> String {

@@ -224,7 +224,10 @@ pub(super) fn description(command: &str) -> &'static [&'static str] {
             "With --stand-in no target is contacted: dbdoctor answers as a server up to the \
              login, and finds out whether the client verifies certificates.",
         ],
-        "schema" => &["Prints the JSON Schema of a report, or of the output of explain or diff."],
+        "schema" => &[
+            "Prints the JSON Schema of a report, of the reports of many targets, or of the output \
+             of explain or diff.",
+        ],
         "sockets" => &[
             "Looks for database connections that several processes hold, as after a fork in a \
              pre-forking server. Such processes take each other's answers and break TLS. It reads \

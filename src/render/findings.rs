@@ -107,6 +107,14 @@ pub(super) fn about(page: &mut Page, one: &Finding, about: Option<&About>, style
     finding(page, one, "", &[], about, style);
 }
 
+/// The sentence of a finding whose evidence and fixes are those of another.
+pub(super) fn about_briefly(page: &mut Page, one: &Finding, about: Option<&About>, style: &Style) {
+    heading(page, one, style);
+    if let Some(about) = about {
+        targets(page, about, style);
+    }
+}
+
 /// The names of targets.
 pub(super) fn targets(page: &mut Page, about: &About, style: &Style) {
     part(page, about.label, style, |page, indent| {

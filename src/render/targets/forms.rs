@@ -60,7 +60,7 @@ pub fn nagios(report: &TargetsReport, fail_on: FailOn) -> String {
     let mut said = counts.sentence();
     if !causes.is_empty() {
         let _ = write!(said, ": {}", groups::in_words(&causes, 3));
-        let _ = write!(said, " at {}", groups::names(&labels, &worst, 5).join(", "));
+        let _ = write!(said, "; {}", groups::names(&labels, &worst, 5).join(", "));
     }
     if report.interrupted {
         said = format!("interrupted; {said}");

@@ -1,6 +1,8 @@
 //! What is the matter with which targets: the same said once for all that have it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
 
 use super::TargetsReport;
 use crate::finding::{Finding, Status};
@@ -87,6 +89,38 @@ fn found(record: &StageRecord, status: Status) -> impl Iterator<Item = Finding> 
     all.filter(move |finding| finding.status == status)
 }
 
+/// What to do, without the values of this finding: the same for two that differ only in the
+/// target.
+pub fn advice(finding: &Finding) -> String {
+    let mut values = HashSet::new();
+    for value in finding.evidence.values() {
+        match value {
+            Value::String(text) => values.extend(words(text)),
+            Value::Number(number) => {
+                values.insert(number.to_string());
+            }
+            _ => {}
+        }
+    }
+    let fixes = finding.fixes();
+    let texts = fixes.iter().flat_map(|fix| [Some(&fix.text), fix.command.as_ref()]);
+    let kept = |word: &String| !values.contains(word);
+    texts
+        .map(|text| {
+            let text = text.map(String::as_str).unwrap_or_default();
+            words(text).filter(kept).collect::<Vec<_>>().join(" ")
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The words of a text, names and addresses among them.
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    let parts = text.split(|c: char| !c.is_alphanumeric() && !"._-/".contains(c));
+    let words = parts.map(|word| word.trim_matches('.'));
+    words.filter(|word| !word.is_empty()).map(str::to_owned)
+}
+
 /// The most frequent causes of this status, with how many targets have each as theirs.
 pub fn frequent(report: &TargetsReport, status: Status) -> Vec<(&'static str, usize)> {
     let mut counts: Vec<(&'static str, usize)> = Vec::new();
@@ -125,4 +159,34 @@ pub fn names(labels: &[String], targets: &[usize], most: usize) -> Vec<String> {
         names.push(format!("and {} more", targets.len() - most));
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::auth;
+
+    #[test]
+    fn advice_is_the_same_whatever_the_target() {
+        let of = |database: &str, user: &str| {
+            let finding = Finding::new(&auth::DATABASE_MISSING)
+                .with("database", database.to_owned())
+                .with("user", user.to_owned())
+                .with("endpoint", "127.0.0.1:5432");
+            advice(&finding)
+        };
+        assert_eq!(of("orders", "app"), of("bills", "billing"));
+        let other = advice(&Finding::new(&auth::PASSWORD_WRONG));
+        assert_ne!(of("orders", "app"), other);
+    }
+
+    #[test]
+    fn names_and_causes_in_words() {
+        let labels = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(names(&labels, &[0, 2], 2), ["a", "c"]);
+        assert_eq!(names(&labels, &[0, 1, 2], 1), ["a", "and 2 more"]);
+        let counts = [("tcp.refused", 2), ("dns.not-found", 1), ("x.y", 1)];
+        assert_eq!(in_words(&counts, 1), "tcp.refused (2), 2 other causes");
+        assert_eq!(in_words(&counts[1..2], 5), "dns.not-found");
+    }
 }

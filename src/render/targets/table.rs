@@ -1,17 +1,19 @@
 //! The table: how many failed, a row for each target with those that failed first, then what
 //! failed and what to do, once for all targets that have the same.
 
-use super::groups::{self, Group, OfCause};
+use super::groups::{self, Group};
 use super::{Entry, TargetsReport};
-use crate::finding::Status;
+use crate::finding::{Finding, Status};
 use crate::render::findings::{self, About};
 use crate::render::layout::{Ink, Page, mark, pad, pad_left, plain, width};
 use crate::render::options::{Style, Verbosity};
 use crate::render::{stages, table};
 use crate::report::Stage;
 
-/// So many that differ in more than the target are told in full of one cause.
+/// So many are told in full of one cause, where what to do differs.
 const IN_FULL: usize = 3;
+/// So many more are told in a sentence each.
+const IN_BRIEF: usize = 5;
 /// So many targets are named of one finding.
 const NAMED: usize = 20;
 /// A page of more lines ends with what it began with.
@@ -137,10 +139,14 @@ fn status_ink(status: Status) -> Ink {
 fn working(entry: &Entry) -> String {
     let server = entry.report.find(Stage::Server);
     let summary = server.map(|record| record.summary.as_str()).unwrap_or_default();
-    let first: Vec<&str> = summary.split(", ").take(2).collect();
-    match first.as_slice() {
-        [""] | [] => "passed".to_owned(),
-        parts => crate::text::clean_ours(&parts.join(", ")),
+    // `PostgreSQL 15.18 (Debian …), primary, 1 of 97 slots taken`
+    let (server, rest) = summary.split_once(", ").unwrap_or((summary, ""));
+    let server = server.split(" (").next().unwrap_or_default();
+    let role = rest.split(", ").next().unwrap_or_default();
+    match (server, role) {
+        ("", _) => "passed".to_owned(),
+        (server, "") => crate::text::clean_ours(server),
+        (server, role) => crate::text::clean_ours(&format!("{server}, {role}")),
     }
 }
 
@@ -152,25 +158,45 @@ fn details(
     labels: &[String],
     style: &Style,
 ) {
-    let shown = |finding: &crate::finding::Finding| {
+    let shown = |finding: &Finding| {
         let mut page = Page::new(style);
         findings::about(&mut page, finding, None, style);
         page.into_text()
     };
     for cause in groups::of_status(report, status, shown) {
-        let (full, rest) = cause.groups.split_at(cause.groups.len().min(IN_FULL));
-        for group in full {
+        let mut advised: Vec<String> = Vec::new();
+        let (mut brief, mut rest): (Vec<&Group>, Vec<&Group>) = Default::default();
+        for group in &cause.groups {
+            let advice = groups::advice(&group.finding);
+            if advised.contains(&advice) || advised.len() == IN_FULL {
+                match brief.len() < IN_BRIEF {
+                    true => brief.push(group),
+                    false => rest.push(group),
+                }
+                continue;
+            }
+            advised.push(advice);
             page.gap();
-            block(page, group, labels, style);
+            block(page, group, labels, style, findings::about);
+        }
+        for group in brief {
+            page.gap();
+            block(page, group, labels, style, findings::about_briefly);
         }
         if !rest.is_empty() {
             page.gap();
-            more(page, &cause, rest, labels, style);
+            more(page, &rest, labels, style);
         }
     }
 }
 
-fn block(page: &mut Page, group: &Group, labels: &[String], style: &Style) {
+fn block(
+    page: &mut Page,
+    group: &Group,
+    labels: &[String],
+    style: &Style,
+    write: fn(&mut Page, &Finding, Option<&About>, &Style),
+) {
     let names = groups::names(labels, &group.targets, NAMED);
     let about = About {
         label: match group.targets.len() {
@@ -179,14 +205,14 @@ fn block(page: &mut Page, group: &Group, labels: &[String], style: &Style) {
         },
         names: &names,
     };
-    group.run.enter(|| {
-        findings::about(page, &group.finding, Some(&about), style);
-    });
+    group
+        .run
+        .enter(|| write(page, &group.finding, Some(&about), style));
 }
 
-/// The targets with the cause that are not told in full.
-fn more(page: &mut Page, cause: &OfCause, rest: &[Group], labels: &[String], style: &Style) {
-    let Some(first) = cause.groups.first() else {
+/// The targets with a cause that are not told of one by one.
+fn more(page: &mut Page, rest: &[&Group], labels: &[String], style: &Style) {
+    let Some(first) = rest.first() else {
         return;
     };
     let targets: Vec<usize> = rest.iter().flat_map(|group| group.targets.clone()).collect();
