@@ -348,7 +348,6 @@ pub struct TargetsArgs {
         long,
         value_name = "N",
         value_parser = count::<256>,
-        requires = "targets",
         help_heading = "Target"
     )]
     pub concurrency: Option<u32>,

@@ -117,6 +117,7 @@ fn the_schemas_are_printed() {
         (&["schema", "report"], "ReportJson"),
         (&["schema", "explain"], "Explanation"),
         (&["schema", "diff"], "Diff"),
+        (&["schema", "targets"], "TargetsJson"),
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");

@@ -129,9 +129,9 @@ pub async fn every_driver(
             outcomes.extend(under_way.join_next().await.and_then(Result::ok));
         }
         let until = asked.until;
-        under_way.spawn(inherited(async move {
-            (number, ready.connect(until).await)
-        }));
+        under_way.spawn(inherited(
+            async move { (number, ready.connect(until).await) },
+        ));
     }
     while let Some(outcome) = under_way.join_next().await {
         outcomes.extend(outcome);

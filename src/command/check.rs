@@ -121,6 +121,9 @@ pub async fn all(args: &CheckArgs) -> Exit {
     if let Some(file) = &args.many.targets {
         return super::targets::run(args, file).await;
     }
+    if args.many.concurrency.is_some() {
+        return usage("--concurrency needs --targets");
+    }
     run(Job {
         wait: Some(&args.wait),
         idle: args.idle.map(Plan::new),

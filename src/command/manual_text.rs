@@ -165,6 +165,12 @@ pub(super) fn description(command: &str) -> &'static [&'static str] {
              --pid from where a running process stands. Guards (--expect-*, --not-host) make the \
              run fail where it reaches the wrong environment. --wait repeats the run until it \
              passes, then executes COMMAND in its place.",
+            "With --targets many targets are checked at once, each as if it were the only one: \
+             --timeout and --deadline count for each, from when its check starts. On each line of \
+             the file stands a target, or a JSON object with the key target and, where wanted, \
+             name, ssh, ssh_key (a string or a list), env_file, as, expect_database, expect_role, \
+             expect_server_version, expect_cluster_name and expect_writable, which count more \
+             than the flags. The exit status is 1 if any target failed.",
         ],
         "config" => &[
             "Shows each connection parameter that is in effect, where it comes from and what it \

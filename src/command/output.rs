@@ -137,7 +137,7 @@ pub fn conclude_targets(report: TargetsReport, output: &OutputArgs, around: &Sys
 
 /// Appends the report to the summary of a GitHub workflow's step, where there is one.
 /// A report that is lacking there is no reason to fail the step.
-fn summarise( markdown: impl FnOnce() -> String) {
+fn summarise(markdown: impl FnOnce() -> String) {
     let path = match std::env::var_os("GITHUB_STEP_SUMMARY") {
         Some(path) if !path.is_empty() => path,
         _ => return,

@@ -192,12 +192,16 @@ fn name(value: Value) -> Result<String, String> {
 fn unknown(key: &str) -> String {
     let is_word = key.len() <= 30
         && key.starts_with(|c: char| c.is_ascii_lowercase())
-        && key.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b));
-    let closest = KEYS.into_iter().min_by_key(|known| text::distance(known, key));
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b"_-".contains(&b));
+    let closest = KEYS
+        .into_iter()
+        .min_by_key(|known| text::distance(known, key));
     let close = closest.filter(|known| text::distance(known, key) <= 2);
     match (is_word, close) {
         (false, _) => format!("unknown key; the keys are {}", KEYS.join(", ")),
-        (true, _) if key.contains("pass") => format!(
+        (true, _) if key.contains("pass") || text::distance(key, "password") <= 2 => format!(
             "unknown key {key}; a password belongs into the target, into the password file, or \
              into PGPASSWORD in the file of env_file"
         ),
@@ -230,7 +234,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<TargetLine>, NoTargets> {
         if line.len() > LONGEST {
             return Err(wrong(format!("is longer than {} KiB", LONGEST >> 10)));
         }
-        let is_text = std::str::from_utf8(line).ok().filter(|it| !it.contains('\0'));
+        let is_text = std::str::from_utf8(line)
+            .ok()
+            .filter(|it| !it.contains('\0'));
         let Some(text) = is_text else {
             return Err(wrong("is not text in UTF-8".to_owned()));
         };
@@ -239,7 +245,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<TargetLine>, NoTargets> {
             continue;
         }
         if all.len() == MOST {
-            return Err(wrong(format!("is target {}; at most {MOST} are checked", MOST + 1)));
+            return Err(wrong(format!(
+                "is target {}; at most {MOST} are checked",
+                MOST + 1
+            )));
         }
         let read = match text.starts_with('{') {
             true => object(number, text).map_err(wrong)?,
@@ -267,7 +276,9 @@ fn object(number: usize, text: &str) -> Result<TargetLine, String> {
     let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
         let column = error.column();
         match error.is_eof() {
-            true => "is not valid JSON: it ends too early; an object must be on one line".to_owned(),
+            true => {
+                "is not valid JSON: it ends too early; an object must be on one line".to_owned()
+            }
             false => format!("is not valid JSON at column {column}"),
         }
     })?;
@@ -291,7 +302,10 @@ mod tests {
         let text = "\u{feff}# fleet\r\n\r\npostgres://app:p%23w@db/x#frag\r\n  host=a dbname=b  \n\
                     {\"name\": \"c\", \"target\": \"db:1\", \"ssh\": \"a,b\"}\r\n[::1]:5432";
         let read = parse(text.as_bytes()).unwrap();
-        let targets: Vec<_> = read.iter().map(|it| (it.line, it.target.as_str())).collect();
+        let targets: Vec<_> = read
+            .iter()
+            .map(|it| (it.line, it.target.as_str()))
+            .collect();
         let expected = [
             (3, "postgres://app:p%23w@db/x#frag"),
             (4, "host=a dbname=b"),
@@ -351,7 +365,12 @@ mod tests {
         assert!(parse(&"a\n".repeat(MOST).into_bytes()).is_ok());
         assert!(problem(&"a\n".repeat(MOST + 1)).contains("at most 10000"));
         assert!(problem(&"a".repeat(LONGEST + 1)).contains("64 KiB"));
-        assert!(parse(b"\xff\xfea\0").unwrap_err().problem.contains("UTF-16"));
+        assert!(
+            parse(b"\xff\xfea\0")
+                .unwrap_err()
+                .problem
+                .contains("UTF-16")
+        );
         assert_eq!(parse(b"\x7fELF\xff\n").unwrap_err().line, Some(1));
     }
 }

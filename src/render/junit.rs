@@ -26,7 +26,10 @@ pub fn render(report: &ReportJson) -> String {
 
 /// Several suites as one document, which took so many milliseconds.
 pub(super) fn document(suites: &[Suite], duration_ms: f64) -> String {
-    let totals: Vec<Totals> = suites.iter().map(|suite| Totals::of(suite.report)).collect();
+    let totals: Vec<Totals> = suites
+        .iter()
+        .map(|suite| Totals::of(suite.report))
+        .collect();
     let sum = |of: fn(&Totals) -> usize| totals.iter().map(of).sum::<usize>();
     let mut page = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let _ = writeln!(

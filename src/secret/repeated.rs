@@ -76,7 +76,10 @@ impl AllGuarded {
         if is_shown_anyway(secret, &known) {
             return;
         }
-        let made = self.made.iter().find(|(of, by, _)| of == secret && *by == user);
+        let made = self
+            .made
+            .iter()
+            .find(|(of, by, _)| of == secret && *by == user);
         let made = match made {
             Some((_, _, made)) => made.clone(),
             None => {
@@ -209,7 +212,10 @@ mod tests {
         // But not where it is shown anyway.
         assert_eq!(shown(same), "role app of orders, canary-of-two!, (hidden)");
         // Nothing tells whose text this is.
-        assert_eq!(hide_text("'app' canary-of-two!".into()), "'(hidden)' (hidden)");
+        assert_eq!(
+            hide_text("'app' canary-of-two!".into()),
+            "'(hidden)' (hidden)"
+        );
     }
 
     fn finder(secret: &str, known: &[&str]) -> Finder {

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use super::Route;
 use super::server_error::ServerError;
-use crate::run_id::RunId;
 use crate::report::{Direction, WireConnection, WireEvent, ms};
+use crate::run_id::RunId;
 use crate::text;
 
 /// The most connections of a run that are recorded.

@@ -49,7 +49,12 @@ pub async fn run(args: &CheckArgs, file: &Path) -> Exit {
         Ok(until) => until,
         Err(exit) => return exit,
     };
-    if run.target.dbname.as_ref().is_some_and(|it| resolve::is_dsn(it)) {
+    if run
+        .target
+        .dbname
+        .as_ref()
+        .is_some_and(|it| resolve::is_dsn(it))
+    {
         return usage("--targets and a whole target in -d cannot be used together");
     }
     if let Err(exit) = output::writable(&run.output) {
@@ -104,7 +109,9 @@ fn read(file: &Path) -> Result<Vec<TargetLine>, String> {
             let input = std::io::stdin().lock();
             let read = input.take(targets::LARGEST + 1).read_to_end(&mut bytes);
             match read {
-                Err(error) => return Err(format!("--targets: cannot read standard input: {error}")),
+                Err(error) => {
+                    return Err(format!("--targets: cannot read standard input: {error}"));
+                }
                 Ok(length) if length as u64 > targets::LARGEST => {
                     return Err("--targets: standard input is too large".to_owned());
                 }
@@ -244,7 +251,8 @@ impl Targets {
             let ran = look.run(&mut settled, &self.around, &mut steps, stop.as_mut());
             let mut seen = ran.await.ok()?;
             let slots = seen.report.find(Stage::Server).and_then(spare_slots);
-            look.through_application(&mut seen, &self.around, stop.as_mut()).await;
+            look.through_application(&mut seen, &self.around, stop.as_mut())
+                .await;
             seen.close().await;
             Some((seen.report, slots))
         };

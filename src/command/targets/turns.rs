@@ -269,7 +269,10 @@ mod tests {
     async fn waits(turns: &Turns, host: &str) -> bool {
         let mut turn = pin!(turns.take(host.to_owned()));
         let waits = poll_fn(|cx| {
-            assert!(turn.as_mut().poll(cx).is_pending(), "it begins a moment later");
+            assert!(
+                turn.as_mut().poll(cx).is_pending(),
+                "it begins a moment later"
+            );
             Poll::Ready(!turns.places().waiting.is_empty())
         });
         let waits = waits.await;

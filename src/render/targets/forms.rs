@@ -105,7 +105,11 @@ pub fn github(report: &TargetsReport, fail_on: FailOn) -> String {
         }
     }
     if page.is_empty() {
-        page = format!("dbdoctor {}: {}.\n", report.command, report.counts().sentence());
+        page = format!(
+            "dbdoctor {}: {}.\n",
+            report.command,
+            report.counts().sentence()
+        );
     }
     page
 }
@@ -130,7 +134,11 @@ pub fn markdown(report: &TargetsReport, quiet: bool) -> String {
         (_, _, 1..) => Status::Skip,
         _ => Status::Pass,
     };
-    let interrupted = if report.interrupted { "interrupted; " } else { "" };
+    let interrupted = if report.interrupted {
+        "interrupted; "
+    } else {
+        ""
+    };
     let mut page = format!(
         "### {} dbdoctor {}: {interrupted}{}\n\n",
         md::sign(status),

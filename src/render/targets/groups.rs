@@ -103,7 +103,9 @@ pub fn advice(finding: &Finding) -> String {
         }
     }
     let fixes = finding.fixes();
-    let texts = fixes.iter().flat_map(|fix| [Some(&fix.text), fix.command.as_ref()]);
+    let texts = fixes
+        .iter()
+        .flat_map(|fix| [Some(&fix.text), fix.command.as_ref()]);
     let kept = |word: &String| !values.contains(word);
     texts
         .map(|text| {

@@ -86,7 +86,11 @@ impl TargetsReport {
 
     /// How many came to what.
     pub fn counts(&self) -> Counts {
-        count(self.entries.iter().map(|entry| entry.report.verdict().status))
+        count(
+            self.entries
+                .iter()
+                .map(|entry| entry.report.verdict().status),
+        )
     }
 
     /// What a monitoring system takes all of it for.
@@ -158,7 +162,11 @@ impl Entry {
     fn causes(&self) -> Vec<&'static str> {
         let status = self.report.verdict().status;
         let mut codes = Vec::new();
-        let findings = self.report.stages.iter().flat_map(StageRecord::all_findings);
+        let findings = self
+            .report
+            .stages
+            .iter()
+            .flat_map(StageRecord::all_findings);
         for finding in findings.filter(|finding| finding.status == status) {
             if !codes.contains(&finding.cause.code) {
                 codes.push(finding.cause.code);
@@ -179,8 +187,12 @@ fn address(target: &TargetReport) -> Option<String> {
         Some((place, way)) => (place.to_owned(), format!(" through {way}")),
         None => (place, String::new()),
     };
-    let user = value("user").map(|user| format!("{user}@")).unwrap_or_default();
-    let database = value("dbname").map(|name| format!("/{name}")).unwrap_or_default();
+    let user = value("user")
+        .map(|user| format!("{user}@"))
+        .unwrap_or_default();
+    let database = value("dbname")
+        .map(|name| format!("/{name}"))
+        .unwrap_or_default();
     Some(format!("{user}{place}{database}{way}"))
 }
 

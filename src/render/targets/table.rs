@@ -97,7 +97,11 @@ fn rows(page: &mut Page, report: &TargetsReport, labels: &[String], style: &Styl
             false => String::new(),
         };
         let label = plain(label, style);
-        let ink = if status == Status::Pass { Ink::Plain } else { Ink::Strong };
+        let ink = if status == Status::Pass {
+            Ink::Plain
+        } else {
+            Ink::Strong
+        };
         let blanks = " ".repeat(width(&sign));
         if width(&label) > column {
             page.line(&[(status.into(), &sign), (ink, &label)]);
@@ -112,7 +116,11 @@ fn rows(page: &mut Page, report: &TargetsReport, labels: &[String], style: &Styl
         let lines = super::super::layout::wrap(&said, room);
         for (n, line) in lines.iter().enumerate() {
             let (first, last) = (n == 0, n + 1 == lines.len());
-            let lead = if first { sign.as_str() } else { &" ".repeat(width(&sign)) };
+            let lead = if first {
+                sign.as_str()
+            } else {
+                &" ".repeat(width(&sign))
+            };
             let name = if first { label.as_str() } else { "" };
             let time = if last { time.trim() } else { "" };
             page.line(&[
@@ -138,7 +146,9 @@ fn status_ink(status: Status) -> Ink {
 /// A target that works, in a few words.
 fn working(entry: &Entry) -> String {
     let server = entry.report.find(Stage::Server);
-    let summary = server.map(|record| record.summary.as_str()).unwrap_or_default();
+    let summary = server
+        .map(|record| record.summary.as_str())
+        .unwrap_or_default();
     // `PostgreSQL 15.18 (Debian …), primary, 1 of 97 slots taken`
     let (server, rest) = summary.split_once(", ").unwrap_or((summary, ""));
     let server = server.split(" (").next().unwrap_or_default();
@@ -215,7 +225,10 @@ fn more(page: &mut Page, rest: &[&Group], labels: &[String], style: &Style) {
     let Some(first) = rest.first() else {
         return;
     };
-    let targets: Vec<usize> = rest.iter().flat_map(|group| group.targets.clone()).collect();
+    let targets: Vec<usize> = rest
+        .iter()
+        .flat_map(|group| group.targets.clone())
+        .collect();
     let what = match targets.len() {
         1 => "1 more target; -v shows its evidence".to_owned(),
         n => format!("{n} more targets; -v shows the evidence of each"),
@@ -229,7 +242,14 @@ fn more(page: &mut Page, rest: &[&Group], labels: &[String], style: &Style) {
         &what,
     );
     let names = groups::names(labels, &targets, NAMED);
-    findings::targets(page, &About { label: "Targets", names: &names }, style);
+    findings::targets(
+        page,
+        &About {
+            label: "Targets",
+            names: &names,
+        },
+        style,
+    );
 }
 
 /// The whole table of each target, in the order of the rows.
@@ -243,7 +263,11 @@ fn everything(page: &mut Page, report: &TargetsReport, labels: &[String], style:
         let label = plain(label, style);
         let rest = style.width.saturating_sub(width(&label) + 4);
         let (before, after) = (format!("{rule}{rule} "), format!(" {}", rule.repeat(rest)));
-        page.line(&[(Ink::Faint, &before), (Ink::Strong, &label), (Ink::Faint, &after)]);
+        page.line(&[
+            (Ink::Faint, &before),
+            (Ink::Strong, &label),
+            (Ink::Faint, &after),
+        ]);
         page.gap();
         let text = entry.run.enter(|| table::render(&entry.report, style));
         page.text(&text);
