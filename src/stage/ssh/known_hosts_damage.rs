@@ -11,6 +11,9 @@ use super::known_hosts::{applies, fingerprint, line, names, public_key};
 /// A wrapped line has no more pieces than this.
 const MOST_PIECES: usize = 64;
 
+/// A host's name has the beginning of no more types of keys in it.
+const MOST_TYPES: usize = 4;
+
 /// The host that is looked for, and the key that it shows.
 pub struct Wanted<'a> {
     /// How known_hosts calls it.
@@ -72,9 +75,9 @@ pub fn find(content: &[u8], wanted: &Wanted<'_>) -> Option<Damage> {
         }
         _ => {}
     }
-    let lines: Vec<Cow<'_, str>> = content.split(|byte| *byte == b'\n').map(line).collect();
-    if let Some(first) = lines[0].strip_prefix('\u{feff}')
-        && (wanted.is_read(first) || wanted.damage(&[first.into()], 0).is_some())
+    let text: Vec<Cow<'_, str>> = content.split(|byte| *byte == b'\n').map(line).collect();
+    if let Some(first) = text[0].strip_prefix('\u{feff}')
+        && (wanted.is_read(first) || wanted.damage(&Lines::of(&[first.into()]), 0).is_some())
     {
         let damage = whole("it begins with a byte order mark", Mend::DropMark);
         return Some(Damage {
@@ -82,7 +85,30 @@ pub fn find(content: &[u8], wanted: &Wanted<'_>) -> Option<Damage> {
             ..damage
         });
     }
-    (0..lines.len()).find_map(|at| wanted.damage(&lines, at))
+    let lines = Lines::of(&text);
+    (0..text.len()).find_map(|at| wanted.damage(&lines, at))
+}
+
+/// The lines of a file.
+struct Lines<'a> {
+    text: &'a [Cow<'a, str>],
+    /// Which of them cannot go on with an entry that an earlier one began: each is looked
+    /// at from up to [`MOST_PIECES`] lines.
+    ends: Vec<bool>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a [Cow<'a, str>]) -> Self {
+        let ends = |line: &Cow<'_, str>| {
+            let next = piece(line);
+            let rest = words(next);
+            next.starts_with('#') || rest.get(1..).is_none_or(key_reads)
+        };
+        Self {
+            text,
+            ends: text.iter().map(ends).collect(),
+        }
+    }
 }
 
 impl Wanted<'_> {
@@ -115,9 +141,9 @@ impl Wanted<'_> {
         })
     }
 
-    fn damage(&self, lines: &[Cow<'_, str>], at: usize) -> Option<Damage> {
-        let text = lines[at].trim();
-        if text.is_empty() || text.starts_with('#') || self.is_read(&lines[at]) {
+    fn damage(&self, lines: &Lines<'_>, at: usize) -> Option<Damage> {
+        let text = lines.text[at].trim();
+        if text.is_empty() || text.starts_with('#') || self.is_read(&lines.text[at]) {
             return None;
         }
         let damage = |what: What, same_key, mend| {
@@ -205,32 +231,49 @@ impl Wanted<'_> {
 
     /// The last line of those that a line was wrapped over, and whether they
     /// have the host's key.
-    fn wrapped(&self, lines: &[Cow<'_, str>], at: usize) -> Option<(usize, bool)> {
-        let mut joined = vec![piece(&lines[at]).to_owned()];
-        for (last, next) in lines.iter().enumerate().skip(at + 1).take(MOST_PIECES) {
-            let next = piece(next);
-            if next.is_empty() || next.starts_with('#') || key_reads(words(next).get(1..)?) {
+    fn wrapped(&self, lines: &Lines<'_>, at: usize) -> Option<(usize, bool)> {
+        let mut joined = piece(&lines.text[at]).to_owned();
+        for (last, next) in lines.text.iter().enumerate().skip(at + 1).take(MOST_PIECES) {
+            if lines.ends[last] {
                 return None;
             }
-            // In the key there are no blanks.
-            let blank: Vec<String> = joined
-                .iter()
-                .filter(|text| words(text).len() < 3)
-                .map(|text| format!("{text} {next}"))
-                .collect();
-            joined.iter_mut().for_each(|text| text.push_str(next));
-            joined.extend(blank);
-            for text in &joined {
-                let words = words(text);
-                let fields = &words[usize::from(text.starts_with('@'))..];
-                if let Some((0, rest)) = self.entry(fields)
-                    && key_reads(rest)
-                {
-                    return Some((last, self.has_key(rest)));
-                }
+            joined.push_str(piece(next));
+            if let Some(same) = self.joined(&joined) {
+                return Some((last, same));
             }
         }
         None
+    }
+
+    /// Whether an entry for the host whose pieces were joined, with the blanks between them
+    /// lost, has the key that it shows; none where it is no such entry.
+    fn joined(&self, text: &str) -> Option<bool> {
+        // Every key begins with the length of its type, which has zeros before it.
+        text.find("AAAA")?;
+        let rest = match text.strip_prefix("@cert-authority") {
+            Some(rest) => rest,
+            None if text.starts_with('@') => text.split_once(is_blank)?.1,
+            None => text,
+        };
+        let first = rest.find("AAAA")?;
+        let starts = rest.char_indices().map(|(at, _)| at);
+        starts
+            .take_while(|at| *at < first)
+            .filter(|at| is_type(&rest[*at..]))
+            .take(MOST_TYPES)
+            .find_map(|at| {
+                let (host, typed) = rest.split_at(at);
+                let key = typed.find("AAAA")?;
+                let (key_type, key) = typed.split_at(key);
+                let host = host.trim_matches(is_blank);
+                let fields = [
+                    key_type.trim_matches(is_blank),
+                    key.split(is_blank).next().unwrap_or_default(),
+                ];
+                let ours = self.named(host) || self.meant(host) || host.ends_with(self.name);
+                let reads = ours && !host.contains(is_blank) && key_reads(&fields);
+                reads.then(|| self.has_key(&fields))
+            })
     }
 
     /// What is wrong with a line that names no host, if it is this one's.
@@ -368,4 +411,46 @@ fn is_cut(key: &str) -> bool {
     }
     // Every key has a part behind its type.
     !rest.is_empty() || parts < 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "[ssh-gw.example]:2222";
+    const TYPE: &str = "ssh-ed25519";
+    const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJKWiRBB2V0TAgWv0hWqDmBnGQRrkG0XCSbHY+8BY7rs";
+
+    fn damage(content: &str) -> Option<Damage> {
+        let key = public_key(TYPE, KEY).unwrap();
+        let wanted = Wanted {
+            name: NAME,
+            bare: Some(("ssh-gw.example", 2222)),
+            key: &key,
+        };
+        find(content.as_bytes(), &wanted)
+    }
+
+    #[test]
+    fn an_entry_that_was_wrapped_anywhere_is_put_together() {
+        let (begin, end) = KEY.split_at(30);
+        for (lines, wrapped) in [
+            (3, format!("{NAME}\n{TYPE}\n{KEY}\n")),
+            (3, format!("{NAME} \\\n  {TYPE} \\\n  {KEY} me\n")),
+            (2, format!("{NAME} {TYPE} {begin}\n{end} me@there\n")),
+            (2, format!("{NAME} {TYPE}\n{KEY}\n")),
+            (2, format!("@cert-authority {NAME} {TYPE} {begin}\n{end}\n")),
+            (
+                3,
+                format!("[ssh-gw.exa\nmple]:2222 {TYPE} {begin}\n{end}\n"),
+            ),
+            (2, format!("ssh-gw.example:2222\n{TYPE} {KEY}\n")),
+        ] {
+            let found = damage(&wrapped).unwrap_or_else(|| panic!("{wrapped}"));
+            assert_eq!(found.mend, Mend::Drop(1, lines), "{wrapped}");
+            assert!(found.same_key, "{wrapped}");
+        }
+        // Somebody else's.
+        assert_eq!(damage(&format!("other\n{TYPE}\n{KEY}x\n")), None);
+    }
 }
