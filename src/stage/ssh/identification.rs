@@ -77,6 +77,10 @@ pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         {
             let end = begun + length;
             let line = heard.get(begun..end).unwrap_or_default();
+            // As below, where the rest of it is still to come.
+            if line.contains(&0) || length > LONGEST_LINE {
+                return Err(Unheard::Foreign(std::mem::take(heard)));
+            }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.starts_with(b"SSH-") {
                 let greeting = Greeting {
@@ -91,7 +95,8 @@ pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 return Err(Unheard::Foreign(std::mem::take(heard)));
             }
         }
-        if heard.contains(&0) || heard.len() - begun > LONGEST_LINE {
+        let rest = heard.get(begun..).unwrap_or_default();
+        if rest.contains(&0) || rest.len() > LONGEST_LINE {
             return Err(Unheard::Foreign(std::mem::take(heard)));
         }
         match stream.read(&mut chunk).await {
@@ -326,6 +331,11 @@ mod tests {
         ));
         let endless = vec![b'x'; LONGEST_LINE + 1];
         assert!(matches!(heard(&endless).await, Err(Unheard::Foreign(_))));
+        // However they come: in one piece with the identification, too.
+        let ended = [endless.as_slice(), b"\nSSH-2.0-x\r\n"].concat();
+        assert!(matches!(heard(&ended).await, Err(Unheard::Foreign(_))));
+        let zero = heard(b"\0\r\nSSH-2.0-x\r\n").await;
+        assert!(matches!(zero, Err(Unheard::Foreign(_))));
         let lines = b"\n".repeat(MOST_LINES + 1);
         assert!(matches!(heard(&lines).await, Err(Unheard::Foreign(_))));
         assert_eq!(who(b"HTTP/1.1 400 Bad Request\r\n"), "a web server (HTTP)");
