@@ -6,6 +6,7 @@
 //! PostgreSQL server. Nothing a peer sends can make us read without end.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -27,6 +28,8 @@ const LONGEST_OLD_ERROR: usize = 8_192;
 
 /// How much is read at once.
 const READ_SIZE: usize = 4_096;
+/// How long the rest of an answer is waited for once it has begun.
+const REST: Duration = Duration::from_millis(150);
 
 /// One message from the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,6 +249,10 @@ impl Frames {
             }
         }
         let until = end(&self.inbox).unwrap_or(self.inbox.len());
+        // A server's zero follows at once; other peers' lines have none.
+        if until + 1 == self.inbox.len() && self.inbox.last() == Some(&b'\n') {
+            let _ = tokio::time::timeout(REST, self.fill()).await;
+        }
         let text = self.inbox.get(1..until).unwrap_or_default();
         // A server's own ends by a zero; it may be in any encoding. Other
         // peers' lines begin with this letter too.
