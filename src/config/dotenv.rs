@@ -1,7 +1,8 @@
 //! Dotenv files as docker compose reads them (Docker documentation, "Set
 //! environment variables": syntax of .env files, and "Interpolation").
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 /// How deep `${A:-${B:-…}}` may go.
 const DEEPEST: usize = 16;
@@ -46,6 +47,7 @@ pub fn parse(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut room = LONGEST;
     let mut rest = text;
+    let (mut line, mut counted) = (1, 0);
     loop {
         rest = rest.trim_start();
         if rest.is_empty() {
@@ -55,9 +57,14 @@ pub fn parse(
             rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
             continue;
         }
-        let line = 1 + text[..text.len() - rest.len()].matches('\n').count();
+        let begin = text.len() - rest.len();
+        line += text[counted..begin].matches('\n').count();
+        counted = begin;
         let bad = |problem| BadDotenvLine { line, problem };
-        let lookup = |name: &str| known.get(name).cloned().or_else(|| outside(name));
+        let lookup = |name: &str| match known.get(name) {
+            Some(value) => Some(Cow::Borrowed(value.as_str())),
+            None => outside(name).map(Cow::Owned),
+        };
 
         rest = match rest.strip_prefix("export") {
             Some(after) if after.starts_with([' ', '\t']) => after.trim_start_matches(blank),
@@ -120,7 +127,7 @@ pub fn parse(
 pub fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let mut room = LONGEST;
     let mut expander = Expander {
-        lookup,
+        lookup: &|name| lookup(name).map(Cow::Owned),
         unset: Vec::new(),
         room: &mut room,
     };
@@ -179,25 +186,29 @@ fn unescaped(value: &str) -> String {
 }
 
 struct Expander<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
+    lookup: &'a dyn Fn(&str) -> Option<Cow<'a, str>>,
     unset: Vec<String>,
     room: &'a mut usize,
 }
 
 impl Expander<'_> {
-    /// `$NAME`, `${NAME}`, `${NAME:-default}` and its kin; `$$` is a dollar.
+    /// `$NAME`, `${NAME}`, `${NAME:-default}` and its kin; `$$` is a dollar. Where there is
+    /// no more room, the rest stays as it is written.
     fn expand(&mut self, text: &str, depth: usize) -> String {
         let mut out = String::with_capacity(text.len());
+        let closing = closing(text);
         let mut rest = text;
-        while let Some(at) = rest.find('$') {
+        while let Some(at) = rest.find('$').filter(|_| *self.room > 0) {
             out.push_str(&rest[..at]);
             rest = &rest[at + 1..];
             if let Some(after) = rest.strip_prefix('$') {
                 out.push('$');
                 rest = after;
             } else if let Some(inner) = rest.strip_prefix('{') {
-                match closing(inner).filter(|_| depth < DEEPEST) {
+                let begin = text.len() - inner.len();
+                match closing.get(&begin).filter(|_| depth < DEEPEST) {
                     Some(end) => {
+                        let end = end - begin;
                         let value = self.braced(&inner[..end], depth);
                         self.add(&mut out, &value);
                         rest = &inner[end + 1..];
@@ -221,14 +232,18 @@ impl Expander<'_> {
     }
 
     fn add(&mut self, out: &mut String, value: &str) {
-        if value.len() <= *self.room {
-            *self.room -= value.len();
-            out.push_str(value);
+        match self.room.checked_sub(value.len()) {
+            Some(room) => {
+                *self.room = room;
+                out.push_str(value);
+            }
+            None => *self.room = 0,
         }
     }
 
     fn value(&mut self, name: &str) -> String {
-        (self.lookup)(name).unwrap_or_else(|| {
+        let value = (self.lookup)(name).map(Cow::into_owned);
+        value.unwrap_or_else(|| {
             self.unset.push(name.to_owned());
             String::new()
         })
@@ -240,39 +255,42 @@ impl Expander<'_> {
         if name.is_empty() {
             return format!("${{{inner}}}");
         }
+        // A value is copied only where it is used: what is not is long as often as it likes.
         let set = (self.lookup)(name);
-        let full = set.clone().filter(|value| !value.is_empty());
+        let full = set.as_deref().filter(|value| !value.is_empty());
         let two = operator.get(..2).unwrap_or_default();
         let (first, second) = (operator.get(1..), operator.get(2..));
-        let word = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let word = Option::unwrap_or_default;
         match (two, operator.chars().next()) {
-            (":-", _) => full.unwrap_or_else(|| self.expand(&word(second), depth + 1)),
-            (":+", _) => full.map_or(String::new(), |_| self.expand(&word(second), depth + 1)),
-            (":?", _) => full.unwrap_or_else(|| self.value(name)),
-            (_, Some('-')) => set.unwrap_or_else(|| self.expand(&word(first), depth + 1)),
-            (_, Some('+')) => set.map_or(String::new(), |_| self.expand(&word(first), depth + 1)),
-            (_, Some('?')) | (_, None) => set.unwrap_or_else(|| self.value(name)),
+            (":-", _) => match full {
+                Some(value) => value.to_owned(),
+                None => self.expand(word(second), depth + 1),
+            },
+            (":+", _) => full.map_or(String::new(), |_| self.expand(word(second), depth + 1)),
+            (":?", _) => full.map_or_else(|| self.value(name), str::to_owned),
+            (_, Some('-')) => match set {
+                Some(value) => value.into_owned(),
+                None => self.expand(word(first), depth + 1),
+            },
+            (_, Some('+')) => set.map_or(String::new(), |_| self.expand(word(first), depth + 1)),
+            (_, Some('?')) | (_, None) => set.map_or_else(|| self.value(name), Cow::into_owned),
             _ => format!("${{{inner}}}"),
         }
     }
 }
 
-/// Where the brace that is open is closed.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 1usize;
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' if before == '$' => depth += 1,
-            '}' => depth -= 1,
+/// Where each open brace is closed: the places behind the one and of the other.
+fn closing(text: &str) -> HashMap<usize, usize> {
+    let mut open = Vec::new();
+    let mut pairs = HashMap::new();
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if text[..at].ends_with('$') => open.push(at + 1),
+            b'}' => pairs.extend(open.pop().map(|begin| (begin, at))),
             _ => {}
         }
-        if depth == 0 {
-            return Some(at);
-        }
-        before = c;
     }
-    None
+    pairs
 }
 
 fn name_of(text: &str) -> &str {
