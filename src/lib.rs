@@ -40,6 +40,7 @@
 //! - [`run_id`]: which of several runs at once a piece of work belongs to
 //! - [`invocation`]: the name by which dbdoctor was called
 //! - [`vantage`]: the place of a running process, taken for `--pid`
+//! - `fuzz`: what every parser of foreign bytes must hold to, for tests and libFuzzer
 //! - [`version`]: which dbdoctor this is, and how it was built
 //! - [`usage`]: what is said about a command line that cannot be read
 //!
@@ -76,6 +77,8 @@ pub mod diff;
 pub mod explain;
 pub mod finding;
 pub mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod host_kind;
 pub mod idle;
 pub mod invocation;

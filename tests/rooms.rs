@@ -81,6 +81,8 @@ const ROOMS: &[&str] = &[
     "usage",
     "render",
     "command",
+    // What its parsers must hold to.
+    "fuzz",
 ];
 
 #[test]

@@ -18,12 +18,12 @@
 mod blob;
 mod companions;
 mod curve;
-mod damage;
-mod decrypt;
+pub(crate) mod damage;
+pub(crate) mod decrypt;
 pub(super) mod describe;
 mod examine;
 mod file;
-mod format;
+pub(crate) mod format;
 mod library;
 mod openssh_v1;
 mod pem;
@@ -104,6 +104,19 @@ pub struct OpenedKey {
     public: PublicKey,
     /// The comment in the file.
     comment: Option<String>,
+}
+
+#[cfg(any(test, fuzzing))]
+impl OpenedKey {
+    /// The key itself.
+    pub fn private(&self) -> Option<&PrivateKey> {
+        self.private.as_ref()
+    }
+
+    /// Its public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
 }
 
 /// Why OpenSSH would not open a file's content.

@@ -72,7 +72,8 @@ impl HandshakeLog {
         Ok(tap)
     }
 
-    fn note(&self, sent: bool, content: c_int, bytes: &[u8]) {
+    /// Notes a message or an alert, by whom and of which content it is.
+    pub(crate) fn note(&self, sent: bool, content: c_int, bytes: &[u8]) {
         if let (Some(timeline), Ok(content)) = (&self.seen().timeline, u8::try_from(content)) {
             timeline.tls(sent, content, bytes);
         }

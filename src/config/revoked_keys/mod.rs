@@ -46,11 +46,19 @@ impl RevokedKeys {
         let limit = Instant::now() + files::PATIENCE;
         let bytes = files::read_until(file, LARGEST, limit)
             .map_err(|unreadable| unreadable.problem.to_owned())?;
-        let content = match Krl::is(&bytes) {
-            true => Krl::parse(&bytes)
+        Self::of(file, &bytes)
+    }
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    /// As [`RevokedKeys::read`].
+    pub(crate) fn of(file: &Path, bytes: &[u8]) -> Result<Self, String> {
+        let content = match Krl::is(bytes) {
+            true => Krl::parse(bytes)
                 .map(Content::Krl)
                 .map_err(|what| format!("is a damaged key revocation list ({what})"))?,
-            false => lines(&bytes)
+            false => lines(bytes)
                 .map(Content::Lines)
                 .map_err(|line| format!("has no public key in line {line}"))?,
         };

@@ -55,7 +55,7 @@ pub fn question(name: &Name, kind: RecordType, edns: bool) -> Message {
 }
 
 /// Whether a message is the reply to a question.
-fn answers_to(reply: &Message, question: &Message) -> bool {
+pub(crate) fn answers_to(reply: &Message, question: &Message) -> bool {
     reply.metadata.id == question.metadata.id
         && reply.metadata.message_type == MessageType::Response
         && match (reply.queries.first(), question.queries.first()) {

@@ -11,13 +11,13 @@ mod classify;
 mod cluster;
 mod compare;
 pub mod compose;
-mod exchange;
+pub(crate) mod exchange;
 mod lookup;
 pub mod name;
 mod pinned;
-mod resolv;
+pub(crate) mod resolv;
 mod search;
-mod servers;
+pub(crate) mod servers;
 mod slow;
 mod system;
 

@@ -374,7 +374,12 @@ async fn ask_name(
 }
 
 /// What the replies to both questions come to, and each by itself.
-fn judge(server: SocketAddr, candidate: &str, name: &Name, replies: &[Reply]) -> ServerAnswer {
+pub(crate) fn judge(
+    server: SocketAddr,
+    candidate: &str,
+    name: &Name,
+    replies: &[Reply],
+) -> ServerAnswer {
     let mut answer = judge_together(server, candidate, name, replies);
     let alone = |reply| {
         let answer = judge_together(server, candidate, name, std::slice::from_ref(reply));

@@ -209,7 +209,7 @@ fn filter(mend: &Mend) -> Option<String> {
 }
 
 /// The content as the command leaves it.
-fn apply(mend: &Mend, content: &[u8]) -> Vec<u8> {
+pub(crate) fn apply(mend: &Mend, content: &[u8]) -> Vec<u8> {
     let text = || String::from_utf8_lossy(content);
     match mend {
         Mend::Decode(form) => decode(form, content).into_bytes(),

@@ -14,6 +14,8 @@ mod client;
 mod error_fields;
 mod hello;
 mod reader;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod same;
 mod sasl_choice;
 mod server;
 mod tls;

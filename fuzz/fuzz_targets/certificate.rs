@@ -1,0 +1,4 @@
+//! Feeds `certificate` of `src/fuzz/`.
+#![cfg_attr(fuzzing, no_main)]
+
+dbdoctor_fuzz::target!();

@@ -1,0 +1,4 @@
+//! Feeds `env_file` of `src/fuzz/`.
+#![cfg_attr(fuzzing, no_main)]
+
+dbdoctor_fuzz::target!();

@@ -1,0 +1,4 @@
+//! Feeds `explain` of `src/fuzz/`.
+#![cfg_attr(fuzzing, no_main)]
+
+dbdoctor_fuzz::target!();

@@ -1,0 +1,4 @@
+//! Feeds `key_damage` of `src/fuzz/`.
+#![cfg_attr(fuzzing, no_main)]
+
+dbdoctor_fuzz::target!();

@@ -1,0 +1,4 @@
+//! Feeds `ssh_packets` of `src/fuzz/`.
+#![cfg_attr(fuzzing, no_main)]
+
+dbdoctor_fuzz::target!();
