@@ -22,6 +22,7 @@ use crate::config::host_pattern::HostPattern;
 use crate::config::request::{Request, SshRequest, TimeLimits, Whose};
 use crate::config::{Guards, HostKeyCheck, ServerRole};
 use crate::report::Thresholds;
+use crate::secret::Secret;
 use help::*;
 
 /// Find out why a PostgreSQL connection fails and how to fix it
@@ -199,6 +200,16 @@ impl Command {
             Command::Stress(args) => (&args.client, &args.run.output, &[]),
             _ => return None,
         })
+    }
+}
+
+impl Command {
+    /// The command that is run in our place at the end.
+    pub fn then(&self) -> &[OsString] {
+        match self {
+            Command::Tunnel(args) => &args.wait.command,
+            command => command.client().map_or(&[], |(_, _, then)| then),
+        }
     }
 }
 
@@ -530,17 +541,18 @@ pub struct DiffArgs {
 #[derive(Debug, Default, PartialEq, Args)]
 pub struct TargetArgs {
     /// A postgres:// URI, a key=value connection string, or host[:port]
-    #[arg(value_name = "TARGET", help_heading = "Target", display_order = 0)]
-    pub target: Option<String>,
+    #[arg(value_name = "TARGET", help_heading = "Target", display_order = 0, value_parser = secret)]
+    pub target: Option<Secret>,
 
     /// Same as TARGET
     #[arg(
         long,
         conflicts_with = "target",
         value_name = "TARGET",
-        help_heading = "Target"
+        help_heading = "Target",
+        value_parser = secret
     )]
-    pub url: Option<String>,
+    pub url: Option<Secret>,
 
     /// Database server host or socket directory
     #[arg(short = 'h', long, value_name = "HOST", help_heading = "Target")]
@@ -561,8 +573,8 @@ pub struct TargetArgs {
     pub username: Option<String>,
 
     /// Database name, or a URI or connection string
-    #[arg(short, long, value_name = "NAME", help_heading = "Target")]
-    pub dbname: Option<String>,
+    #[arg(short, long, value_name = "NAME", help_heading = "Target", value_parser = secret)]
+    pub dbname: Option<Secret>,
 
     /// Prompt for the password before connecting
     #[arg(
@@ -594,12 +606,12 @@ impl From<&TargetArgs> for Request {
     fn from(args: &TargetArgs) -> Self {
         Self {
             whose: Whose::default(),
-            target: args.target.clone(),
-            url: args.url.clone(),
+            target: exposed(&args.target),
+            url: exposed(&args.url),
             host: args.host.clone(),
             port: args.port.clone(),
             username: args.username.clone(),
-            dbname: args.dbname.clone(),
+            dbname: exposed(&args.dbname),
             password: args.password,
             no_password: args.no_password,
             env_file: args.env_file.clone(),
@@ -609,11 +621,20 @@ impl From<&TargetArgs> for Request {
     }
 }
 
+/// Text that may have a password in it.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+fn exposed(given: &Option<Secret>) -> Option<String> {
+    given.as_ref().map(Secret::expose_owned)
+}
+
 impl TargetArgs {
     /// Whether `-d` is a target too, as in psql, and there is another one.
     pub fn names_two_targets(&self) -> bool {
-        let whole = |name: &String| name.contains("://") || name.contains('=');
-        self.dbname.as_ref().is_some_and(whole) && (self.target.is_some() || self.url.is_some())
+        let whole = |name: String| name.contains("://") || name.contains('=');
+        exposed(&self.dbname).is_some_and(whole) && (self.target.is_some() || self.url.is_some())
     }
 }
 
@@ -1051,7 +1072,7 @@ mod tests {
             panic!("not read as check");
         };
         assert_eq!(args.wait.command, ["psql", "-c", "x"]);
-        assert_eq!(args.run.target.target.as_deref(), Some("db"));
+        assert_eq!(args.run.target.target, Some("db".into()));
         assert!(parse(&["check", "db", "--", "psql"]).is_err());
     }
 

@@ -54,8 +54,10 @@ impl Pod {
     /// The pod here. `search` are the domains behind short names.
     pub fn here(system: &System, search: &[String]) -> Self {
         let namespace = std::fs::read_to_string(NAMESPACE).ok();
-        let vars = system.vars.iter();
-        let vars = vars.filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        let names = system.vars.keys().filter_map(|name| name.to_str());
+        let vars: Vec<_> = names.map(|name| (name, system.var(name))).collect();
+        let vars = vars.iter();
+        let vars = vars.filter_map(|(name, value)| Some((*name, value.as_deref()?)));
         Self::from_clues(search, namespace.as_deref(), vars)
     }
 

@@ -33,8 +33,8 @@
 //! - [`redact`]: a report without anybody's names
 //! - [`render`]: reports as bytes
 //! - [`progress`], [`terminal`]: what a run tells while it goes on; asking a person
-//! - [`secret`], [`text`], [`visible`], [`core_dumps`]: what must not be shown,
-//!   and what is safe to show
+//! - [`secret`], [`text`], [`visible`], [`core_dumps`], [`initial_stack`]: what must not
+//!   be shown or kept in memory, and what is safe to show
 //! - [`process`], [`temporary`]: programs that are started, files that are made for them
 //! - [`descriptors`], [`threads`]: enough of them to begin
 //! - [`run_id`]: which of several runs at once a piece of work belongs to
@@ -81,6 +81,7 @@ pub mod forward;
 pub mod fuzz;
 pub mod host_kind;
 pub mod idle;
+pub mod initial_stack;
 pub mod invocation;
 pub mod kubernetes;
 pub mod listeners;

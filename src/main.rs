@@ -1,5 +1,6 @@
 //! The command line: parse, run, render, exit.
 
+use std::alloc::System;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -12,7 +13,13 @@ use dbdoctor::command::{
     usage,
 };
 use dbdoctor::report::Stage;
-use dbdoctor::threads;
+use dbdoctor::{initial_stack, threads};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Memory is overwritten when it is freed: passwords and keys pass through buffers of the
+/// standard library and of crates that do not.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Whether anything panicked, in whatever thread.
 static DEFECT: AtomicBool = AtomicBool::new(false);
@@ -27,18 +34,19 @@ const NO_THREADS: &str = "dbdoctor: cannot start: no more threads available to t
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panic_hook));
+    initial_stack::find();
     dbdoctor::core_dumps::forbid();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     plugin::note(&args);
-    let exit = run(&args);
+    let exit = run(args);
     if exit == Exit::Defect {
         plugin::tell("dbdoctor could not run; its standard error says why");
     }
     exit.into()
 }
 
-fn run(args: &[OsString]) -> Exit {
-    if let Some(text) = dbdoctor::version::asked(args) {
+fn run(args: Vec<OsString>) -> Exit {
+    if let Some(text) = dbdoctor::version::asked(&args) {
         return output::print(text.as_bytes());
     }
     if let Some(candidates) = complete::answer() {
@@ -50,13 +58,14 @@ fn run(args: &[OsString]) -> Exit {
             return output::print(error.render().to_string().as_bytes());
         }
         Err(error) => {
-            let described = dbdoctor::usage::describe(&error, args);
+            let described = dbdoctor::usage::describe(&error, &args);
             eprintln!("{described}");
             let first = described.lines().next().unwrap_or_default();
             plugin::tell(first.trim_start_matches("dbdoctor: "));
             return Exit::Usage;
         }
     };
+    drop(args);
     if let Some(output) = cli.command.output().filter(|output| output.redacts()) {
         dbdoctor::redact::active::begin(output.redact_salt.as_deref());
     }
@@ -73,6 +82,7 @@ fn run(args: &[OsString]) -> Exit {
     if let Some(exit) = pid::arrange(&cli.command) {
         return exit;
     }
+    hide_secrets(&cli.command);
     let workers = match cli.command.is_parallel() {
         false => None,
         true => match threads::workers() {
@@ -105,6 +115,16 @@ fn run(args: &[OsString]) -> Exit {
     match exit {
         Ok(exit) if !DEFECT.load(Ordering::Relaxed) => exit,
         _ => Exit::Defect,
+    }
+}
+
+/// Writes over the passwords that this process was given, once they are read and before
+/// there is a second thread. A command that is run in our place inherits the environment.
+fn hide_secrets(command: &Command) {
+    initial_stack::hide_arguments();
+    if command.then().is_empty() {
+        dbdoctor::system::remember_variables();
+        initial_stack::hide_variables();
     }
 }
 

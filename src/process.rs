@@ -8,15 +8,17 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::process::Command;
 
-/// The environment of a process.
-pub type Variables = BTreeMap<OsString, OsString>;
+use crate::secret::Secret;
+
+/// The environment of a process; any value may hold a secret.
+pub type Variables = BTreeMap<OsString, Secret>;
 
 /// A program with this environment but for our own settings, which may hold
 /// secrets; with these descriptors, beside the standard ones; and without a
 /// way to outlive us, where the system has one.
 pub fn command(program: &str, environment: &Variables, inherited: Vec<OwnedFd>) -> Command {
     let mut command = Command::new(program);
-    let foreign = environment.iter().filter(|(name, _)| !is_setting(name));
+    let foreign = exposed(environment, |name| !is_setting(name));
     command.env_clear().envs(foreign).env("LC_ALL", "C");
     before_it_runs(&mut command, inherited, false);
     command
@@ -30,10 +32,8 @@ pub fn command(program: &str, environment: &Variables, inherited: Vec<OwnedFd>) 
 pub fn shell(line: &str, environment: &Variables) -> Command {
     let named = environment.get(OsStr::new("SHELL"));
     let shell = named.filter(|shell| !shell.is_empty());
-    let mut command = users_own(
-        shell.map_or(OsStr::new("/bin/sh"), OsString::as_os_str),
-        environment,
-    );
+    let shell = shell.map_or(OsString::from("/bin/sh"), Secret::expose_os);
+    let mut command = users_own(&shell, environment);
     command.arg("-c").arg(line);
     command
 }
@@ -43,11 +43,18 @@ pub fn shell(line: &str, environment: &Variables) -> Command {
 pub fn users_own(program: &OsStr, environment: &Variables) -> Command {
     let mut command = Command::new(program);
     let kept = |name: &OsStr| !is_setting(name) || name == "SSH_ASKPASS";
-    command
-        .env_clear()
-        .envs(environment.iter().filter(|(name, _)| kept(name)));
+    command.env_clear().envs(exposed(environment, kept));
     before_it_runs(&mut command, Vec::new(), true);
     command
+}
+
+/// The variables with such names, as a program gets them.
+fn exposed(
+    environment: &Variables,
+    kept: impl Fn(&OsStr) -> bool,
+) -> impl Iterator<Item = (&OsString, OsString)> {
+    let kept = environment.iter().filter(move |(name, _)| kept(name));
+    kept.map(|(name, value)| (name, value.expose_os()))
 }
 
 /// This program once more, as it was called, with these descriptors beside the
@@ -132,7 +139,7 @@ mod tests {
         let path = std::env::var_os("PATH").unwrap_or_default();
         of.iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
-            .chain([("PATH".into(), path)])
+            .chain([("PATH".into(), path.into())])
             .collect()
     }
 

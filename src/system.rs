@@ -1,18 +1,35 @@
 //! The outside world, passed in: environment variables, home, user, folder.
 //! Tests build one by hand; only [`System::of_process`] asks the system.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::process::Variables;
+use crate::secret::Secret;
 use crate::vantage::{self, Vantage};
+
+/// The environment, where the process's own was written over.
+static REMEMBERED: OnceLock<Variables> = OnceLock::new();
+
+/// Keeps the environment's variables for [`System::of_process`]: the process's own are
+/// written over ([`crate::initial_stack`]).
+pub fn remember_variables() {
+    REMEMBERED.get_or_init(variables);
+}
+
+fn variables() -> Variables {
+    let variables = std::env::vars_os();
+    variables
+        .map(|(name, value)| (name, value.into()))
+        .collect()
+}
 
 /// What the process stands in.
 #[derive(Clone, Debug, Default)]
 pub struct System {
-    /// The environment variables; values need not be UTF-8.
-    pub vars: BTreeMap<OsString, OsString>,
+    /// The environment variables; values need not be UTF-8, and any may hold a secret.
+    pub vars: Variables,
     /// The home directory: `HOME`, else the user database.
     pub home: Option<PathBuf>,
     /// The current directory.
@@ -51,14 +68,12 @@ impl System {
             name: user.name,
             home: user.dir,
         });
-        let vars: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        let home = vars
-            .get(&OsString::from("HOME"))
+        let home = std::env::var_os("HOME")
             .filter(|home| !home.is_empty())
             .map(PathBuf::from)
             .or_else(|| user.as_ref().map(|user| user.dir.clone()));
         Self {
-            vars,
+            vars: REMEMBERED.get().cloned().unwrap_or_else(variables),
             home,
             cwd: std::env::current_dir().unwrap_or_default(),
             os_user: user.map(|user| user.name),
@@ -79,6 +94,6 @@ impl System {
     pub fn var(&self, name: &str) -> Option<String> {
         self.vars
             .get(&OsString::from(name))
-            .map(|value| value.to_string_lossy().into_owned())
+            .map(Secret::expose_owned)
     }
 }

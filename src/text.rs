@@ -28,6 +28,12 @@ pub fn clean(text: &str) -> String {
     cut(parted(tokens::hide(hidden)), LONGEST)
 }
 
+/// Text without the passwords that it shows by its form: those of URLs and of
+/// assignments.
+pub fn without_passwords(text: &str) -> String {
+    assigned::hide(userinfo::hide(text.to_owned()))
+}
+
 /// A sentence of ours as one line. Its own words are kept whatever the secrets
 /// of the run are; what a peer said is put into it by [`clean`].
 pub fn clean_ours(text: &str) -> String {

@@ -537,7 +537,7 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
         process: None,
         vars: variables
             .iter()
-            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+            .map(|(name, value)| (OsString::from(name), value.into()))
             .collect(),
         home: Some(home.path().to_owned()),
         cwd: home.path().to_owned(),
@@ -575,7 +575,8 @@ fn compare(libpq: &mut Libpq, situation: &Situation) -> Result<(), String> {
         "" => "5432",
         port => port.trim(),
     };
-    let password = last.password.as_ref().map_or("", |p| p.secret.expose());
+    let password = last.password.as_ref().map(|p| p.secret.expose());
+    let password = password.as_ref().map_or("", |text| text.as_str());
     let reported = |name: &str| {
         let parameter = ours.report.parameters.get(name);
         parameter.map_or("", |it| it.value.as_str())

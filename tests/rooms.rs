@@ -33,6 +33,7 @@ const ROOMS: &[&str] = &[
     "sockets",
     "temporary",
     "core_dumps",
+    "initial_stack",
     "descriptors",
     "threads",
     // The person in front of it.

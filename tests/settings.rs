@@ -999,7 +999,7 @@ fn no_parser_panics() {
                     ("DATABASE_URL", &text),
                 ]
                 .into_iter()
-                .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+                .map(|(name, value)| (OsString::from(name), value.into()))
                 .collect(),
                 ..System::default()
             };

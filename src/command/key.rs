@@ -65,7 +65,7 @@ pub async fn run(
     if let (Some(copy), [one]) = (&args.repair, examined.as_mut_slice()) {
         match one.repaired.take() {
             Some(key) => {
-                output::create(copy, key.expose_bytes())?;
+                output::create(copy, &key.expose_bytes())?;
                 one.repaired_to(copy);
             }
             None => one.not_repaired(),

@@ -257,6 +257,7 @@ mod linux {
         let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
         let mut command = process::again(vec![OwnedFd::from(report)]);
         let mut child = command.env(INSIDE, &path).spawn()?;
+        crate::initial_stack::hide_arguments();
         let status = wait(&mut child, &arriving)?;
         signals.thread_unblock()?;
         Ok((status, std::fs::read(&path)?))

@@ -177,10 +177,7 @@ mod tests {
         let mut resolver = Resolver::new(&args, around, &mut report, &mut record);
         let target = resolver.resolve(None).unwrap();
         let end = &target.endpoints[0];
-        let password = end
-            .password
-            .as_ref()
-            .map(|it| it.secret.expose().to_owned());
+        let password = end.password.as_ref().map(|it| it.secret.expose_owned());
         let values = [
             end.host.clone(),
             end.port.to_string(),

@@ -145,7 +145,7 @@ impl<'a> Resolver<'a> {
         self.read_variables()?;
         if let Some(secret) = typed {
             self.parameters
-                .add("password", secret.expose_bytes(), Origin::Prompt);
+                .add("password", secret.expose_bytes().to_vec(), Origin::Prompt);
         }
         if let Some((driver, told_by)) = self.whose() {
             self.driver = Some(driver);
@@ -216,11 +216,10 @@ impl<'a> Resolver<'a> {
     /// The environment's variables, or the dotenv file's in place of the
     /// environment's PG* and DATABASE_URL.
     fn read_variables(&mut self) -> Result<(), Finding> {
-        use std::os::unix::ffi::OsStrExt;
         for (name, value) in &self.surroundings.vars {
             let name = name.to_string_lossy().into_owned();
             let variable = Variable {
-                value: value.as_bytes().to_vec(),
+                value: value.expose_bytes().to_vec(),
                 origin: match &self.surroundings.process {
                     None => Origin::Variable(name.clone()),
                     Some(process) => Origin::ProcessVariable {

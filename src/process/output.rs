@@ -76,7 +76,7 @@ mod tests {
 
     fn variables() -> Variables {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        [("PATH".into(), path)].into()
+        [("PATH".into(), path.into())].into()
     }
 
     #[test]

@@ -468,7 +468,7 @@ impl Libssh2Attempt {
         // After a partial success the server may want what it did not name before.
         if let Some(password) = means.password.as_ref().filter(|_| !keys_only) {
             self.pace(session);
-            if let Err(error) = session.userauth_password(user, password.expose()) {
+            if let Err(error) = session.userauth_password(user, &password.expose()) {
                 last = words(&error);
             }
             if !session.authenticated() {
@@ -501,7 +501,12 @@ impl Libssh2Attempt {
         let certificate = key.certificate.then(|| self.certificate_of(file)).flatten();
         let passphrase = passphrase.map(Secret::expose);
         session
-            .userauth_pubkey_file(user, certificate.as_deref(), file, passphrase)
+            .userauth_pubkey_file(
+                user,
+                certificate.as_deref(),
+                file,
+                passphrase.as_ref().map(|text| text.as_str()),
+            )
             .map_err(|error| format!("{} ({})", words(&error), file.display()))
     }
 
@@ -571,7 +576,7 @@ struct Typist<'a>(&'a Secret);
 impl KeyboardInteractivePrompt for Typist<'_> {
     fn prompt(&mut self, _: &str, _: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         match prompts {
-            [only] if !only.echo => vec![self.0.expose().to_owned()],
+            [only] if !only.echo => vec![self.0.expose_owned()],
             _ => prompts.iter().map(|_| String::new()).collect(),
         }
     }

@@ -78,7 +78,7 @@ pub fn text(scene: &Scene<'_>, earned: Earned, only: Option<&Dialled<'_>>) -> Op
         service.set("user", NAME)?;
         service.set("dbname", NAME)?;
     } else if let Some(password) = &target.tls.key_password {
-        service.set("sslpassword", password.expose())?;
+        service.set("sslpassword", &password.expose())?;
     }
     let timeout = scene.connected.ctx.timeout.as_secs().max(2).to_string();
     for (name, value) in [
@@ -163,7 +163,7 @@ pub enum Passwords {
 impl Passwords {
     /// For these hosts; `None` where they cannot be written down.
     pub fn of(endpoints: &[&Endpoint]) -> Option<Self> {
-        let mut each: Vec<Option<&[u8]>> = endpoints
+        let mut each: Vec<_> = endpoints
             .iter()
             .map(|endpoint| Some(endpoint.password.as_ref()?.secret.expose_bytes()))
             .collect();
@@ -194,7 +194,7 @@ impl Passwords {
             }
             lines.extend(escaped(host.as_bytes()));
             lines.extend(format!(":{}:*:*:", endpoint.port).bytes());
-            lines.extend(escaped(secret));
+            lines.extend(escaped(&secret));
             lines.push(b'\n');
         }
         Some(lines)

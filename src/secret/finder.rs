@@ -1,11 +1,14 @@
 //! Finding secrets in a text, in time that is linear in its length.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 
 use aho_corasick::AhoCorasick;
+use zeroize::Zeroizing;
 
 use super::HIDDEN;
 use super::forms::is_in_words;
+use super::masked::Masked;
 
 /// The longest piece of a secret that may be shown, in bytes.
 const SHOWN: usize = 4;
@@ -24,16 +27,16 @@ pub(super) enum Origin {
 }
 
 /// A form of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone)]
 pub(super) struct Form {
-    whole: Vec<u8>,
+    whole: Masked,
     /// Without what does not count; see [`Squeezed`].
-    squeezed: Vec<u8>,
+    squeezed: Masked,
     place: Where,
 }
 
 /// Where a form of a secret is taken out of a peer's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Where {
     /// Wherever it stands, also with blanks or invisible characters in it, unless our own
     /// sentences may have it in them.
@@ -52,15 +55,15 @@ impl Form {
     /// A form that is taken out there.
     pub(super) fn new(whole: Vec<u8>, place: Where) -> Self {
         Self {
-            squeezed: Squeezed::of(&whole).bytes,
-            whole,
+            squeezed: Masked::new(Squeezed::of(&whole).bytes),
+            whole: Masked::new(whole),
             place,
         }
     }
 
     /// What is compared with a text.
-    pub(super) fn squeezed(&self) -> &[u8] {
-        &self.squeezed
+    pub(super) fn squeezed(&self) -> Zeroizing<Vec<u8>> {
+        self.squeezed.reveal()
     }
 
     /// Whether it is in no text of others by chance.
@@ -70,12 +73,13 @@ impl Form {
 
     /// Whether our own sentences may have it in them.
     pub(super) fn is_usual(&self) -> bool {
-        is_in_words(&self.whole)
+        is_in_words(&self.whole.reveal())
     }
 
     /// Whether it is part of one of these values.
     pub(super) fn is_part_of(&self, values: &[String]) -> bool {
-        let text = String::from_utf8_lossy(&self.whole);
+        let whole = self.whole.reveal();
+        let text = String::from_utf8_lossy(&whole);
         values.iter().any(|value| value.contains(&*text))
     }
 
@@ -85,7 +89,7 @@ impl Form {
         if origin == Origin::Ours && (!long || self.is_usual()) {
             return false;
         }
-        let exact = || text.get(from..to) == Some(&self.whole);
+        let exact = || text.get(from..to) == Some(&**self.whole.reveal());
         match self.place {
             Where::Anywhere => exact() || (long && !self.is_usual()),
             Where::Exactly => exact(),
@@ -111,19 +115,20 @@ fn is_value(before: &[u8], after: &[u8]) -> bool {
 impl Form {
     /// How much of a text's beginning is the end of this form.
     fn piece_at_beginning(&self, text: &[u8]) -> usize {
-        let ends =
-            |length: &usize| text.starts_with(&self.squeezed[self.squeezed.len() - length..]);
+        let squeezed = self.squeezed.reveal();
+        let ends = |length: &usize| text.starts_with(&squeezed[squeezed.len() - length..]);
         self.pieces().find(ends).unwrap_or(0)
     }
 
     /// How much of a text's end is the beginning of this form. All of a text
     /// may be from the middle of it.
     fn piece_at_end(&self, text: &[u8]) -> usize {
-        let inside = |form: &[u8]| form.windows(text.len()).any(|piece| piece == text);
-        if self.pieces().any(|length| length == text.len()) && inside(&self.squeezed) {
+        let squeezed = self.squeezed.reveal();
+        let inside = || squeezed.windows(text.len()).any(|piece| piece == text);
+        if self.pieces().any(|length| length == text.len()) && inside() {
             return text.len();
         }
-        let begins = |length: &usize| text.ends_with(&self.squeezed[..*length]);
+        let begins = |length: &usize| text.ends_with(&squeezed[..*length]);
         self.pieces().find(begins).unwrap_or(0)
     }
 
@@ -141,16 +146,17 @@ impl Form {
 }
 
 /// All forms of all secrets.
-#[derive(Debug)]
 pub(super) struct Finder {
     forms: Vec<Form>,
-    known: BTreeSet<Form>,
+    /// Which forms these are, by a hash with a random key: a set of the forms would
+    /// have them in memory.
+    known: BTreeSet<u64>,
+    hasher: Option<RandomState>,
     groups: Vec<Group>,
 }
 
 /// Forms that are looked for at once. Each group is larger than the next, so
 /// that secrets can be added one by one without building all anew.
-#[derive(Debug)]
 struct Group {
     /// The first of its forms; they reach up to the next group's.
     first: usize,
@@ -164,6 +170,7 @@ impl Finder {
         Self {
             forms: Vec::new(),
             known: BTreeSet::new(),
+            hasher: None,
             groups: Vec::new(),
         }
     }
@@ -173,7 +180,9 @@ impl Finder {
         let mut first = self.forms.len();
         for form in forms {
             // One of nothing but blanks shows nothing.
-            if !form.squeezed.is_empty() && self.known.insert(form.clone()) {
+            let hasher = self.hasher.get_or_insert_default();
+            let known = hasher.hash_one((&*form.whole.reveal(), form.place));
+            if form.squeezed.len() > 0 && self.known.insert(known) {
                 self.forms.push(form);
             }
         }
@@ -186,10 +195,13 @@ impl Finder {
             first = last.first;
             self.groups.pop();
         }
-        let texts = self.forms[first..].iter().map(|form| &form.squeezed);
+        let texts = self.forms[first..]
+            .iter()
+            .map(|form| form.squeezed.reveal());
+        let texts: Vec<Zeroizing<Vec<u8>>> = texts.collect();
         self.groups.push(Group {
             first,
-            automaton: AhoCorasick::new(texts).ok(),
+            automaton: automaton(&texts),
         });
     }
 
@@ -234,6 +246,13 @@ impl Finder {
         }
         spans.hidden(text)
     }
+}
+
+/// An automaton that has each byte of its patterns in a state of its own; a prefilter
+/// would keep the patterns as they are.
+fn automaton(texts: &[Zeroizing<Vec<u8>>]) -> Option<AhoCorasick> {
+    let texts = texts.iter().map(|text| text.as_slice());
+    AhoCorasick::builder().prefilter(false).build(texts).ok()
 }
 
 /// A text without what does not count where a secret is looked for: a peer may

@@ -15,8 +15,8 @@ const LONG: usize = 8;
 
 /// The forms of a secret that are taken out, and where.
 pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> {
-    let bytes = secret.expose_bytes();
-    let text = secret.expose();
+    let (bytes, text) = (secret.expose_bytes(), secret.expose());
+    let (bytes, text) = (bytes.as_slice(), text.as_str());
     if bytes.is_empty() || is_shown_anyway(secret, known) {
         return Vec::new();
     }
@@ -47,7 +47,7 @@ pub(super) fn forms(secret: &Secret, user: &str, known: &[String]) -> Vec<Form> 
 /// Whether a secret is part of what is shown of the target anyway.
 pub(super) fn is_shown_anyway(secret: &Secret, known: &[String]) -> bool {
     let text = secret.expose();
-    known.iter().any(|value| value.contains(text))
+    known.iter().any(|value| value.contains(text.as_str()))
 }
 
 /// What programs make of a secret that they print, send or store.

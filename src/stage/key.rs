@@ -47,7 +47,7 @@ use crate::config::{NamedFile, SshPlan};
 use crate::ctx::Ctx;
 use crate::finding::Status;
 use crate::report::StageRecord;
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 use crate::stage::ssh::identities::AGENT_PATIENCE;
 use crate::terminal::{self, Echo};
 pub use describe::bits;
@@ -82,7 +82,7 @@ pub struct LoadedKey {
     pub public: PublicKey,
     /// The private half, unless it is locked (encrypted, no passphrase) or
     /// not there (only the public half is): then only an agent can sign.
-    pub private: Option<PrivateKey>,
+    pub private: Option<PrivateHalf>,
     /// Whether the file is a public key without a private one beside it: it
     /// names a key that only an agent has.
     pub names_agent_key: bool,
@@ -99,7 +99,7 @@ pub struct LoadedKey {
 #[derive(Clone, Debug)]
 pub struct OpenedKey {
     /// The key; `None` for one that only OpenSSH itself can sign with.
-    private: Option<PrivateKey>,
+    private: Option<PrivateHalf>,
     /// Its public half.
     public: PublicKey,
     /// The comment in the file.
@@ -109,13 +109,31 @@ pub struct OpenedKey {
 #[cfg(any(test, fuzzing))]
 impl OpenedKey {
     /// The key itself.
-    pub fn private(&self) -> Option<&PrivateKey> {
-        self.private.as_ref()
+    pub fn private(&self) -> Option<PrivateKey> {
+        self.private.as_ref().and_then(PrivateHalf::open)
     }
 
     /// Its public half.
     pub fn public(&self) -> &PublicKey {
         &self.public
+    }
+}
+
+/// The private half of a key, as SSH encodes the pair: decoded only to sign, since the
+/// library's key leaves copies of itself wherever it is moved.
+#[derive(Clone, Debug)]
+pub struct PrivateHalf(Secret);
+
+impl PrivateHalf {
+    /// The pair and its public half; `None` where it contradicts itself.
+    fn of(encoded: &[u8]) -> Option<(Self, PublicKey)> {
+        let public = keypair(encoded, "")?.public_key().clone();
+        Some((Self(Secret::from_bytes(encoded.to_vec())), public))
+    }
+
+    /// The key to sign with.
+    pub fn open(&self) -> Option<PrivateKey> {
+        keypair(&self.0.expose_bytes(), "")
     }
 }
 
@@ -269,7 +287,7 @@ impl Examination<'_> {
         let (named, passphrase) = (file.clone(), passphrase.cloned());
         let (uid, libraries) = (self.ctx.surroundings.uid, self.libraries);
         let task = tokio::task::spawn_blocking(move || {
-            examine::examine(&named, passphrase.as_ref(), uid, libraries)
+            secret::wiping(|| examine::examine(&named, passphrase.as_ref(), uid, libraries))
         });
         match self.ctx.until(self.ctx.deadline, task).await {
             Ok(Ok(examined)) => examined,

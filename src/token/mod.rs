@@ -119,7 +119,7 @@ pub fn read(password: &Secret) -> Option<Token> {
         return None;
     }
     let mut damage = Vec::new();
-    let mut text = given.to_owned();
+    let mut text = given.as_str().to_owned();
     for _ in 0..LAYERS {
         text = given::unwrapped(&text, &mut damage);
         if let Some(mut token) = of(&text, given.len()) {
@@ -188,6 +188,7 @@ pub fn parts(password: &Secret) -> Vec<Secret> {
     };
     let whole = password.expose();
     let mut parts = std::collections::BTreeSet::new();
+    let whole = whole.as_str();
     let mut text = whole.to_owned();
     for _ in 0..LAYERS {
         text = given::unwrapped(&text, &mut Vec::new());

@@ -171,7 +171,7 @@ mod tests {
 
     fn variables() -> Variables {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        [("PATH".into(), path)].into()
+        [("PATH".into(), path.into())].into()
     }
 
     fn soon() -> Instant {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::client::profile::Saslprep;
 use crate::config::{AuthMethod, ChannelBinding, RequireAuth, SslCertMode};
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 use crate::wire::frames::{
     BoundsPhase, Fields, Frame, Frames, PROTOCOL_3_0, ReadError, put_message, startup_message,
 };
@@ -437,7 +437,7 @@ impl Login {
 
     async fn cleartext(&mut self, frame: Frame) -> Result<(), StartupEnd> {
         let password = self.need_password(frame)?;
-        self.send_password(password.expose_bytes()).await;
+        self.send_password(&password.expose_bytes()).await;
         Ok(())
     }
 
@@ -448,7 +448,8 @@ impl Login {
             .and_then(|s| <[u8; 4]>::try_from(s).ok());
         let salt = salt.ok_or_else(|| malformed("request for MD5"))?;
         let password = self.need_password(frame)?;
-        let hash = md5_hash(self.rules.user.as_bytes(), password.expose_bytes(), salt);
+        let user = self.rules.user.as_bytes();
+        let hash = secret::wiping(|| md5_hash(user, &password.expose_bytes(), salt));
         let hash = Zeroizing::new(hash);
         self.send_password(hash.as_bytes()).await;
         Ok(())
@@ -517,7 +518,7 @@ impl Login {
         // A server may ask for very many iterations: not on the thread that
         // watches the time.
         let answer = tokio::task::spawn_blocking(move || {
-            first.answer(&challenge, password.expose_bytes(), saslprep)
+            secret::wiping(|| first.answer(&challenge, &password.expose_bytes(), saslprep))
         })
         .await
         .map_err(|error| StartupEnd::Scram(ScramError::Local(error.to_string())))?;

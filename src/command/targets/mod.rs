@@ -53,7 +53,7 @@ pub async fn run(args: &CheckArgs, file: &Path) -> Exit {
         .target
         .dbname
         .as_ref()
-        .is_some_and(|it| resolve::is_dsn(it))
+        .is_some_and(|it| resolve::is_dsn(&it.expose()))
     {
         return usage("--targets and a whole target in -d cannot be used together");
     }

@@ -76,7 +76,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Options, super::super::ConfigRejected> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let environment = [("PATH".into(), path)].into();
+        let environment = [("PATH".into(), path.into())].into();
         let asked = HostQuery {
             host: "h",
             user: None,
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_does_not_end_is_not_waited_for() {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let environment = [("PATH".into(), path)].into();
+        let environment = [("PATH".into(), path.into())].into();
         let soon = Duration::from_millis(50);
         assert_eq!(succeeds("sleep 60", &environment, soon), Ok(None));
     }

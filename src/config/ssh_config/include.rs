@@ -68,7 +68,7 @@ impl Reader<'_> {
         let variables = self.asked.environment;
         let variable = variables.and_then(|variables| variables.get(OsStr::new("HOME")));
         match variable.filter(|home| !home.is_empty()) {
-            Some(home) => Some(PathBuf::from(home)),
+            Some(home) => Some(PathBuf::from(home.expose_os())),
             None => self.asked.home.map(Path::to_owned),
         }
     }

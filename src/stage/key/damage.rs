@@ -138,7 +138,7 @@ impl Damage {
     /// The same damage, to a text that did not prove to be the key.
     pub fn irreparable(mut self) -> Self {
         let lost = self.repaired.take();
-        let lost = lost.and_then(|text| altered(text.expose_bytes()));
+        let lost = lost.and_then(|text| altered(&text.expose_bytes()));
         self.steps.extend(lost.into_iter().flat_map(|it| it.steps));
         self
     }

@@ -8,7 +8,7 @@ use russh::keys::ssh_key::{self, Cipher as SshCipher, Kdf};
 
 use super::blob::{Blob, bits, put_number, put_string};
 use super::curve;
-use super::{KeyRefusal, OpenedKey, keypair};
+use super::{KeyRefusal, OpenedKey, PrivateHalf};
 
 /// The header line with its line break: nothing may stand in between.
 const BEGIN: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----\n";
@@ -261,9 +261,9 @@ impl Container {
             return Err(KeyRefusal::Format);
         }
         let comment = String::from_utf8_lossy(comment).into_owned();
-        let private = keypair(&pair, &comment);
+        let private = PrivateHalf::of(&pair);
         Ok(OpenedKey {
-            private,
+            private: private.map(|(private, _)| private),
             public,
             comment: Some(comment),
         })

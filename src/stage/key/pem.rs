@@ -8,7 +8,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Private};
 
 use super::blob::{put_number, put_string};
-use super::{KeyRefusal, OpenedKey, keypair, version};
+use super::{KeyRefusal, OpenedKey, PrivateHalf, version};
 
 /// Opens the first private key of a PEM text.
 pub fn open(text: &[u8], passphrase: &str) -> Result<OpenedKey, KeyRefusal> {
@@ -70,9 +70,9 @@ fn convert(key: &PKey<Private>) -> Result<OpenedKey, KeyRefusal> {
         other => return Err(KeyRefusal::Type(name(other))),
     };
     read?.ok_or(KeyRefusal::Format)?;
-    let private = keypair(&pair, "").ok_or(KeyRefusal::Format)?;
+    let (private, public) = PrivateHalf::of(&pair).ok_or(KeyRefusal::Format)?;
     Ok(OpenedKey {
-        public: private.public_key().clone(),
+        public,
         private: Some(private),
         comment: None,
     })

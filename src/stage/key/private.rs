@@ -30,13 +30,15 @@ pub fn private(
 ) {
     let path = shown_path(&file.path);
     let given = passphrase.map(Secret::expose).unwrap_or_default();
+    let given = given.as_str();
     let opened = open_as_asked(&read.content, given);
     let readable = !matches!(opened, Err(KeyRefusal::Format));
     let (damage, beneath) = damage_of(&read.content, given, &opened);
     let repaired = damage.as_ref().and_then(|it| it.repaired.clone());
     // What is underneath the damage is told from the repaired text.
-    let (content, opened) = match (&repaired, beneath) {
-        (Some(repaired), Some(beneath)) if !readable => (repaired.expose_bytes(), beneath),
+    let exposed = repaired.as_ref().map(Secret::expose_bytes);
+    let (content, opened) = match (&exposed, beneath) {
+        (Some(repaired), Some(beneath)) if !readable => (repaired.as_slice(), beneath),
         _ => (read.content.as_slice(), opened),
     };
     // What OpenSSH does not read, of whatever version, is no repair.
@@ -84,7 +86,7 @@ fn damage_of(
     let Some(repaired) = damage.as_ref().and_then(|it| it.repaired.as_ref()) else {
         return (damage, None);
     };
-    let beneath = open_as_asked(repaired.expose_bytes(), given);
+    let beneath = open_as_asked(&repaired.expose_bytes(), given);
     let proved = match (opened, &beneath) {
         (_, Err(KeyRefusal::Format)) => false,
         (Err(KeyRefusal::Format), _) => true,

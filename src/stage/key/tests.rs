@@ -118,7 +118,7 @@ fn damage_is_named_and_undone() {
         let damage = diagnose(content.as_bytes()).expect(expected[0]);
         assert_eq!(damage.names(), expected);
         let repaired = damage.repaired.clone().expect(expected[0]);
-        assert!(reads(repaired.expose()), "{expected:?}");
+        assert!(reads(&repaired.expose()), "{expected:?}");
     }
 }
 
@@ -364,7 +364,7 @@ proptest! {
         // An RSA key of this size is weak; nothing else may be said of one that reads.
         prop_assert_eq!(!refused, reads(&text) || text.is_empty());
         if let Some(repaired) = found.repaired {
-            prop_assert!(reads(repaired.expose()));
+            prop_assert!(reads(&repaired.expose()));
         }
     }
 }

@@ -17,7 +17,9 @@ pub fn installed() -> Option<(u32, u32)> {
 /// `ssh -V` writes `OpenSSH_9.2p1 …` to standard error.
 fn ask() -> Option<(u32, u32)> {
     const PATIENCE: Duration = Duration::from_secs(1);
-    let environment = std::env::vars_os().collect();
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
     let mut child = process::command("ssh", &environment, Vec::new())
         .arg("-V")
         .stdin(Stdio::null())

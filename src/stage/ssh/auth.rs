@@ -442,7 +442,7 @@ impl AuthRun<'_> {
                     self.means.password,
                     only && answered.is_none() && wants_password(&prompt),
                 ) {
-                    (Some(password), true) => Some(password.expose().to_owned()),
+                    (Some(password), true) => Some(password.expose_owned()),
                     _ => self.ask(&prompt).await?,
                 };
                 match answer {
@@ -494,9 +494,7 @@ impl AuthRun<'_> {
         };
         let before = heard(self);
         let reply = self
-            .reply(|handle| {
-                Box::pin(handle.authenticate_password(user, password.expose().to_owned()))
-            })
+            .reply(|handle| Box::pin(handle.authenticate_password(user, password.expose_owned())))
             .await;
         if reply == Err(AuthEnd::Late) {
             let now = heard(self);
@@ -534,7 +532,7 @@ impl AuthRun<'_> {
         let took = began.elapsed();
         self.limit += took;
         self.story.asked += took;
-        Ok(answer.ok().map(|typed| typed.expose().to_owned()))
+        Ok(answer.ok().map(|typed| typed.expose_owned()))
     }
 
     /// Runs one request of the library within the time.

@@ -2,18 +2,17 @@
 //! `pubkey_prepare`), and who signs with each.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::certificate::CertType;
-use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey};
+use russh::keys::{Algorithm, Certificate, PublicKey};
 use serde_json::{Value, json};
 
 use super::agent::{Agent, AgentTrouble, Identity};
 use super::algorithms::key_type;
 use super::known_hosts::fingerprint;
 use crate::config::Hop;
-use crate::stage::key::Keyring;
+use crate::stage::key::{Keyring, PrivateHalf};
 
 /// An agent answers at once or not at all (a confirmation by its user aside).
 pub const AGENT_PATIENCE: Duration = Duration::from_secs(2);
@@ -55,7 +54,7 @@ impl Credential {
 #[derive(Clone, Debug)]
 pub enum SigningKey {
     /// We do.
-    Key(Arc<PrivateKey>),
+    Key(PrivateHalf),
     /// The agent, with the key of this blob.
     Agent(Vec<u8>),
     /// Nobody: the private half is locked or elsewhere.
@@ -183,7 +182,7 @@ fn arrange(
                 hand: match &key.private {
                     // OpenSSH does not sign for another key's public half.
                     Some(private) if key.offered.key_data() == key.public.key_data() => {
-                        SigningKey::Key(Arc::new(private.clone()))
+                        SigningKey::Key(private.clone())
                     }
                     _ if key.names_agent_key => SigningKey::AgentAlone,
                     _ => SigningKey::Nobody,

@@ -15,12 +15,14 @@ use russh::keys::signature::Signer as _;
 use russh::keys::ssh_encoding::Encode;
 use russh::keys::ssh_key::private::{KeypairData, RsaKeypair};
 use russh::keys::ssh_key::{Mpint, Signature};
-use russh::keys::{Algorithm, HashAlg, PrivateKey};
+use russh::keys::{Algorithm, HashAlg};
 use russh::{SendError, Signer};
 
 use super::agent::{Agent, AgentTrouble};
 use super::algorithms::put_string;
 use super::identities::SigningKey;
+use crate::secret;
+use crate::stage::key::PrivateHalf;
 
 /// Why there is no signature; the server's offer to take one stays open, and
 /// the next key can be offered.
@@ -65,7 +67,7 @@ impl Signer for KeySigner<'_> {
         mut data: Vec<u8>,
     ) -> Result<Vec<u8>, SignError> {
         let signature = match (self.hand, &mut self.agent) {
-            (SigningKey::Key(key), _) => sign(Arc::clone(key), hash, &data),
+            (SigningKey::Key(key), _) => secret::wiping(|| sign(key, hash, &data)),
             (SigningKey::Agent(blob), Some(agent)) => {
                 self.signing.store(true, Ordering::Relaxed);
                 let began = Instant::now();
@@ -86,9 +88,12 @@ impl Signer for KeySigner<'_> {
 }
 
 /// A signature by a private key, as it goes on the wire.
-fn sign(key: Arc<PrivateKey>, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, AgentTrouble> {
+fn sign(key: &PrivateHalf, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, AgentTrouble> {
     let failed =
         |error: &dyn std::fmt::Display| AgentTrouble::Broken(format!("signing failed: {error}"));
+    let key = key
+        .open()
+        .ok_or_else(|| failed(&"the key cannot be read"))?;
     let signature = match key.key_data() {
         KeypairData::Rsa(pair) => sign_by_rsa(pair, hash, data).map_err(|error| failed(&error))?,
         other => other.try_sign(data).map_err(|error| failed(&error))?,
@@ -109,7 +114,10 @@ fn sign_by_rsa(
         let bytes = number
             .as_positive_bytes()
             .ok_or("a number of the key is negative")?;
-        Ok::<_, Box<dyn std::error::Error>>(BigNum::from_slice(bytes)?)
+        // OpenSSL clears its copies of such a number too.
+        let mut number = BigNum::new_secure()?;
+        number.copy_from_slice(bytes)?;
+        Ok::<_, Box<dyn std::error::Error>>(number)
     };
     let (public, private) = (pair.public(), pair.private());
     let (d, p, q) = (

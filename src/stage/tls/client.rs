@@ -283,9 +283,9 @@ fn open(bytes: &[u8], password: Option<&Secret>) -> Result<PKey<Private>, KeyPro
     let mut asked = false;
     let from_pem = PKey::private_key_from_pem_callback(bytes, |buffer| {
         asked = true;
-        let secret = password.map(|p| p.expose().as_bytes()).unwrap_or_default();
+        let secret = password.map(Secret::expose).unwrap_or_default();
         let length = secret.len().min(buffer.len());
-        for (to, from) in buffer.iter_mut().zip(secret) {
+        for (to, from) in buffer.iter_mut().zip(secret.as_bytes()) {
             *to = *from;
         }
         Ok(length)

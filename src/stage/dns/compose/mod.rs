@@ -200,7 +200,7 @@ mod tests {
         }
         let vars = variables
             .iter()
-            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            .map(|(name, value)| (OsString::from(name), value.into()));
         Compose::read(&System {
             cwd: root.path().to_owned(),
             vars: vars.collect(),
