@@ -40,13 +40,13 @@ pub fn damage(data: &[u8]) {
     quotes_nothing(&words(&found), data);
     if let Some(repaired) = &found.repaired {
         let text = repaired.expose_bytes();
-        assert!(matches!(format::kind(text), KeyFileKind::Private(_)));
-        let opened = decrypt::open(text, "");
+        assert!(matches!(format::kind(&text), KeyFileKind::Private(_)));
+        let opened = decrypt::open(&text, "");
         assert_ne!(opened.as_ref().err(), Some(&KeyRefusal::Format));
         // What is still odd about it is no damage that another repair would see otherwise.
-        let again = damages::diagnose(text).and_then(|it| it.repaired);
+        let again = damages::diagnose(&text).and_then(|it| it.repaired);
         if let (Ok(first), Some(again)) = (opened, again) {
-            let second = decrypt::open(again.expose_bytes(), "").unwrap();
+            let second = decrypt::open(&again.expose_bytes(), "").unwrap();
             assert_eq!(first.public().key_data(), second.public().key_data());
         }
     }
