@@ -331,7 +331,7 @@ fn silent(lab: &Lab) -> Result<()> {
 /// told.
 fn telltale() -> Result<Peer> {
     let heard = std::sync::Mutex::new(Vec::<String>::new());
-    impostor(move |client| {
+    impostor::impostor(move |client| {
         client.send(b'R', &[0, 0, 0, 3])?;
         let (_, password) = client.receive()?;
         let password = text(&password).trim_end_matches('\0').to_owned();

@@ -4,8 +4,9 @@
 //! A target takes a place while it has work. One that has been waiting for an answer for longer
 //! than [`MOMENT`] gives its place back, and takes it again, without waiting for one, when the
 //! answer is there: so a target that nobody answers delays no other, however many there are.
-//! The host's own number is kept in the same way, but by what has connected to it for as long
-//! as [`PATIENCE`]: a server that is slow is not asked faster for it.
+//! The host's own number is kept in the same way before it accepts a connection. After that its
+//! place is kept, so that a server that is slow is not asked faster for it; only where none has
+//! passed yet, and it may be hung, for no longer than [`PATIENCE`].
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -21,9 +22,11 @@ use crate::report::{Stage, StageRecord};
 
 /// A stage that takes longer waits for an answer.
 const MOMENT: Duration = Duration::from_millis(100);
-/// A server that has accepted a connection and does not go on within this time takes no
-/// place of its host's any more.
+/// A server that none has passed at yet, and that does not go on within this time after it
+/// accepted, may be hung.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// So many are under way at a host of which it is not known how many it has room for.
+const UNKNOWN: usize = 8;
 /// Between the beginnings of two connections to the same host and port.
 const GAP: Duration = Duration::from_millis(2);
 
@@ -41,10 +44,10 @@ struct Places {
 }
 
 struct Host {
-    /// How many targets of it are under way at a time.
-    most: usize,
+    /// How many targets of it may be under way at a time, once it said so.
+    most: Option<usize>,
     under_way: usize,
-    /// Whether one came back, or waits: until then the first goes alone.
+    /// Whether one came back, or nobody answers it: until then the first goes alone.
     tried: bool,
     /// When the next may begin.
     next: Instant,
@@ -93,14 +96,17 @@ impl Places {
         while self.working < self.most
             && let Some((host, _)) = self.waiting.get(at)
         {
-            let most = self.most;
             let host = self.hosts.entry(host.clone()).or_insert_with(|| Host {
-                most,
+                most: None,
                 under_way: 0,
                 tried: false,
                 next: Instant::now(),
             });
-            let room = if host.tried { host.most } else { 1 };
+            let room = match (host.most, host.tried) {
+                (Some(most), _) => most,
+                (None, true) => UNKNOWN,
+                (None, false) => 1,
+            };
             if host.under_way >= room {
                 at += 1;
                 continue;
@@ -206,11 +212,17 @@ impl Turn {
             if self.now.changes_before(since + MOMENT).await {
                 continue;
             }
-            // Nothing is open yet that the server would have to care for.
+            // Before that nothing is open that the server would have to care for.
             let of_host = stage > Stage::Tcp;
             self.hold(false, of_host);
-            if !of_host || !self.now.changes_before(since + PATIENCE).await {
+            let hung = of_host
+                && !self.now.changes_before(since + PATIENCE).await
+                && !self.is_known();
+            if hung {
                 self.hold(false, false);
+            }
+            // If it has changed within the patience, that has been noticed already.
+            if *self.now.stage() == (stage, since) {
                 self.now.changed.notified().await;
             }
             self.hold(true, true);
@@ -224,7 +236,7 @@ impl Turn {
         count(&mut places.working, before.place, place);
         if let Some(host) = places.hosts.get_mut(&self.host) {
             count(&mut host.under_way, before.of_host, of_host);
-            host.tried = true;
+            host.tried |= !of_host;
         }
         places.give();
     }
@@ -233,10 +245,16 @@ impl Turn {
     pub fn spare(&self, free: u64) {
         let mut places = self.turns.places();
         let half = usize::try_from(free / 2).unwrap_or(usize::MAX).max(1);
-        let most = places.most.min(half);
         if let Some(host) = places.hosts.get_mut(&self.host) {
-            host.most = most;
+            host.most = Some(half);
         }
+    }
+
+    /// Whether the host said how many it has room for: then it works.
+    fn is_known(&self) -> bool {
+        let places = self.turns.places();
+        let host = places.hosts.get(&self.host);
+        host.is_some_and(|host| host.most.is_some())
     }
 }
 
