@@ -1,6 +1,6 @@
 //! Where a driver's way is another one than libpq's, and what of that explains a failure.
 
-use crate::cause::{Cause, auth, config, driver as codes, family, pooler as refusals, tls};
+use crate::cause::{Cause, auth, config, driver as codes, family, pooler as refusals, server, tls};
 use crate::client::pooler::{self, Pooler};
 use crate::client::profile::{Addresses, Hosts, Plan, Retry, Saslprep};
 use crate::client::{Driver, Profile, startup};
@@ -146,7 +146,11 @@ pub fn explain(
     }
     // The fault of a file is the file's.
     let file = failed.cause == &config::FILE_MISSING || failed.cause == &tls::ROOT_MISSING;
-    if psql.status == Status::Fail || file || failed.cause.is_of(family::DRIVER) {
+    // A time that was too short says nothing of the driver.
+    let late = failed
+        .cause
+        .is_any(&[&auth::TIMEOUT, &tls::TIMEOUT, &server::TIMEOUT]);
+    if psql.status == Status::Fail || file || late || failed.cause.is_of(family::DRIVER) {
         // The fault is not the driver's alone: its cause stays what it is.
         let own = failed.cause.is_of(family::DRIVER);
         let finding = match failed.evidence.contains_key("driver") {

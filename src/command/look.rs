@@ -2,6 +2,7 @@
 //! `--targets` does for each of many.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::application::{self, Asked};
 use crate::client::{Choice, Driver};
@@ -196,9 +197,16 @@ impl Look {
         let Some(judges) = self.judges.as_ref().filter(|_| !seen.report.interrupted) else {
             return;
         };
+        let mut limits = self.limits;
+        let end = seen.report.started + limits.deadline;
+        limits.deadline = end.saturating_duration_since(Instant::now());
+        if limits.deadline.is_zero() {
+            // What psql would do cannot be found out any more.
+            return;
+        }
         let asked = Asked {
             request: &self.request,
-            limits: &self.limits,
+            limits: &limits,
             around,
             until: self.until.min(Stage::Server),
         };

@@ -294,7 +294,7 @@ impl Visit<'_> {
         let shaken = Instant::now();
         self.fact("handshake_ms", ms(shaken - greeted));
 
-        let offer = Identities::gather(self.hop, self.keys).await;
+        let offer = Identities::gather(self.hop, self.keys, self.ctx.deadline).await;
         let keys_only = watch
             .seen()
             .host_key

@@ -269,6 +269,8 @@ async fn bound(
     match tokio::time::timeout_at(limit.into(), bound).await {
         Ok(Ok(bound)) => bound,
         Ok(Err(error)) => Err(Why::Other(error.to_string())),
+        // Only a name has to be looked up: else the time was too short for anything.
+        Err(_) if end.value.parse::<std::net::IpAddr>().is_ok() => Err(Why::Late),
         Err(_) => {
             let silent = BindFault::Unresolved("no answer from the name servers".to_owned());
             Err(Unbound::of(end, silent))

@@ -356,7 +356,8 @@ impl AuthRun<'_> {
             tokio::pin!(asking);
             match tokio::time::timeout_at(self.limit.into(), &mut asking).await {
                 Err(_) if signing.load(Ordering::Relaxed) => {
-                    tokio::time::timeout_at((agent_until + ANSWER).into(), asking).await
+                    let until = (agent_until + ANSWER).min(self.means.deadline);
+                    tokio::time::timeout_at(until.into(), asking).await
                 }
                 reply => reply,
             }

@@ -2,7 +2,7 @@
 //! `pubkey_prepare`), and who signs with each.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, PublicKey};
@@ -136,8 +136,9 @@ pub struct Identities {
 
 impl Identities {
     /// Puts together what the hop's settings name and its agent has.
-    pub async fn gather(hop: &Hop, keyring: &Keyring) -> Self {
+    pub async fn gather(hop: &Hop, keyring: &Keyring, deadline: Instant) -> Self {
         let mut offer = Self::default();
+        let limit = deadline.min(Instant::now() + AGENT_PATIENCE);
         let mut held = Vec::new();
         if let Some(socket) = &hop.agent {
             let asked = async {
@@ -145,7 +146,7 @@ impl Identities {
                 let identities = agent.identities().await?;
                 Ok((agent, identities))
             };
-            match tokio::time::timeout(AGENT_PATIENCE, asked).await {
+            match tokio::time::timeout_at(limit.into(), asked).await {
                 Ok(Ok((agent, identities))) => {
                     offer.agent_keys = Some(identities.len());
                     offer.agent = Some(agent);
