@@ -203,6 +203,10 @@ impl Candidates {
         if matches!(miss.why, dial::Why::Unbound(_)) {
             return None;
         }
+        // With more time the first try might have got through too.
+        if matches!(miss.why, dial::Why::Late) && ctx.timeout < LOOK {
+            return None;
+        }
         let limit = ctx.deadline.min(Instant::now() + LOOK);
         let stream = dial::knock(address, &Keepalives::OFF, None, limit)
             .await
