@@ -157,6 +157,7 @@ impl Command {
     /// one connection is done sooner on one thread.
     pub fn is_parallel(&self) -> bool {
         match self {
+            Command::Check(args) => args.many.targets.is_some(),
             Command::Stress(_) | Command::Tap(_) => true,
             Command::Tunnel(args) => args.listen.is_some(),
             _ => false,

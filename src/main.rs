@@ -136,7 +136,8 @@ fn runtime(workers: Option<usize>) -> std::io::Result<tokio::runtime::Runtime> {
         Some(_) => tokio::runtime::Builder::new_multi_thread(),
     };
     if let Some(workers) = workers {
-        builder.worker_threads(workers);
+        // A whole run may go on in one of them, as in the main thread.
+        builder.worker_threads(workers).thread_stack_size(8 << 20);
     }
     let runtime = builder
         .thread_keep_alive(Duration::from_secs(24 * 60 * 60))

@@ -56,6 +56,7 @@ fn command(lab: &Lab, lines: &[String], args: &[&str]) -> Result<Command> {
         .arg(file)
         .args(args)
         .env("HOME", lab.dir("home")?)
+        .env("LANG", "C.UTF-8")
         .env("PGPASSWORD", lab.password());
     Ok(command)
 }

@@ -215,9 +215,8 @@ impl Turn {
             // Before that nothing is open that the server would have to care for.
             let of_host = stage > Stage::Tcp;
             self.hold(false, of_host);
-            let hung = of_host
-                && !self.now.changes_before(since + PATIENCE).await
-                && !self.is_known();
+            let hung =
+                of_host && !self.now.changes_before(since + PATIENCE).await && !self.is_known();
             if hung {
                 self.hold(false, false);
             }

@@ -84,10 +84,7 @@ pub fn github(report: &TargetsReport, fail_on: FailOn) -> String {
             (Status::Warn, FailOn::Fail) => "warning",
             _ => "error",
         };
-        for cause in groups::of_status(report, status, Finding::summary)
-            .iter()
-            .take(github::MOST)
-        {
+        for cause in groups::of_status(report, status).iter().take(github::MOST) {
             let Some(first) = cause.groups.first() else {
                 continue;
             };
@@ -171,7 +168,7 @@ pub fn markdown(report: &TargetsReport, quiet: bool) -> String {
         page.push_str("</details>\n\n");
     }
     for status in [Status::Fail, Status::Warn] {
-        for cause in groups::of_status(report, status, Finding::summary) {
+        for cause in groups::of_status(report, status) {
             for group in &cause.groups {
                 let finding = group.finding.clone();
                 let finding = group.run.enter(|| FindingJson::from(finding));

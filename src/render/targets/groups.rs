@@ -1,6 +1,6 @@
 //! What is the matter with which targets: the same said once for all that have it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -17,6 +17,9 @@ pub struct Group {
     pub finding: Finding,
     /// The run of the first.
     pub run: RunId,
+    /// What to do, without the values of this finding: the same for two that differ only in
+    /// the target.
+    pub advice: String,
     /// The targets, by their number.
     pub targets: Vec<usize>,
 }
@@ -39,15 +42,11 @@ impl OfCause {
 }
 
 /// The findings of this status of the targets whose verdict it is, those of the most frequent
-/// cause first. What is the same is told by `shown`.
-pub fn of_status(
-    report: &TargetsReport,
-    status: Status,
-    shown: impl Fn(&Finding) -> String,
-) -> Vec<OfCause> {
+/// cause first. They are the same where the sentence and the advice are.
+pub fn of_status(report: &TargetsReport, status: Status) -> Vec<OfCause> {
     let mut causes: Vec<OfCause> = Vec::new();
     let mut known: HashMap<&'static str, usize> = HashMap::new();
-    let mut same: HashMap<(&'static str, String), usize> = HashMap::new();
+    let mut same: HashMap<(&'static str, String, String), usize> = HashMap::new();
     for (at, entry) in report.entries.iter().enumerate() {
         if entry.report.verdict().status != status {
             continue;
@@ -60,12 +59,14 @@ pub fn of_status(
                     causes.len() - 1
                 });
                 let groups = &mut causes[cause].groups;
-                let shown = entry.run.enter(|| shown(&finding));
-                let group = *same.entry((code, shown)).or_insert_with(|| {
+                let (summary, advice) = (entry.run).enter(|| (finding.summary(), advice(&finding)));
+                let key = (code, summary, advice.clone());
+                let group = *same.entry(key).or_insert_with(|| {
                     groups.push(Group {
                         stage: record.stage,
                         finding,
                         run: entry.run,
+                        advice,
                         targets: Vec::new(),
                     });
                     groups.len() - 1
@@ -89,31 +90,40 @@ fn found(record: &StageRecord, status: Status) -> impl Iterator<Item = Finding> 
     all.filter(move |finding| finding.status == status)
 }
 
-/// What to do, without the values of this finding: the same for two that differ only in the
-/// target.
-pub fn advice(finding: &Finding) -> String {
+/// The words of what to do, but for the values of this finding.
+fn advice(finding: &Finding) -> String {
     let mut values = HashSet::new();
-    for value in finding.evidence.values() {
-        match value {
-            Value::String(text) => values.extend(words(text)),
-            Value::Number(number) => {
-                values.insert(number.to_string());
-            }
-            _ => {}
-        }
-    }
+    finding
+        .evidence
+        .values()
+        .for_each(|it| collect(it, &mut values));
     let fixes = finding.fixes();
     let texts = fixes
         .iter()
         .flat_map(|fix| [Some(&fix.text), fix.command.as_ref()]);
-    let kept = |word: &String| !values.contains(word);
+    let of_text = |text: &String| -> BTreeSet<String> {
+        words(text).filter(|word| !values.contains(word)).collect()
+    };
     texts
         .map(|text| {
-            let text = text.map(String::as_str).unwrap_or_default();
-            words(text).filter(kept).collect::<Vec<_>>().join(" ")
+            let words: Vec<String> = text.map(of_text).unwrap_or_default().into_iter().collect();
+            words.join(" ")
         })
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The words of every value within a value.
+fn collect(value: &Value, words_of: &mut HashSet<String>) {
+    match value {
+        Value::String(text) => words_of.extend(words(text)),
+        Value::Number(number) => {
+            words_of.insert(number.to_string());
+        }
+        Value::Array(items) => items.iter().for_each(|it| collect(it, words_of)),
+        Value::Object(map) => map.values().for_each(|it| collect(it, words_of)),
+        Value::Null | Value::Bool(_) => {}
+    }
 }
 
 /// The words of a text, names and addresses among them.

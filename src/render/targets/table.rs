@@ -168,24 +168,18 @@ fn details(
     labels: &[String],
     style: &Style,
 ) {
-    let shown = |finding: &Finding| {
-        let mut page = Page::new(style);
-        findings::about(&mut page, finding, None, style);
-        page.into_text()
-    };
-    for cause in groups::of_status(report, status, shown) {
+    for cause in groups::of_status(report, status) {
         let mut advised: Vec<String> = Vec::new();
         let (mut brief, mut rest): (Vec<&Group>, Vec<&Group>) = Default::default();
         for group in &cause.groups {
-            let advice = groups::advice(&group.finding);
-            if advised.contains(&advice) || advised.len() == IN_FULL {
+            if advised.contains(&group.advice) || advised.len() == IN_FULL {
                 match brief.len() < IN_BRIEF {
                     true => brief.push(group),
                     false => rest.push(group),
                 }
                 continue;
             }
-            advised.push(advice);
+            advised.push(group.advice.clone());
             page.gap();
             block(page, group, labels, style, findings::about);
         }
