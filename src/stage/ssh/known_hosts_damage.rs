@@ -11,6 +11,9 @@ use super::known_hosts::{applies, fingerprint, line, names, public_key};
 /// A wrapped line has no more pieces than this.
 const MOST_PIECES: usize = 64;
 
+/// No key is shorter in base64: that of Ed25519.
+const SHORTEST: usize = 68;
+
 /// A host's name has the beginning of no more types of keys in it.
 const MOST_TYPES: usize = 4;
 
@@ -92,21 +95,21 @@ pub fn find(content: &[u8], wanted: &Wanted<'_>) -> Option<Damage> {
 /// The lines of a file.
 struct Lines<'a> {
     text: &'a [Cow<'a, str>],
-    /// Which of them cannot go on with an entry that an earlier one began: each is looked
-    /// at from up to [`MOST_PIECES`] lines.
-    ends: Vec<bool>,
+    /// What each of them adds to an entry that an earlier one began, and whether it can: it
+    /// is looked at from up to [`MOST_PIECES`] lines.
+    pieces: Vec<(&'a str, bool)>,
 }
 
 impl<'a> Lines<'a> {
     fn of(text: &'a [Cow<'a, str>]) -> Self {
-        let ends = |line: &Cow<'_, str>| {
-            let next = piece(line);
-            let rest = words(next);
-            next.starts_with('#') || rest.get(1..).is_none_or(key_reads)
-        };
+        let pieces = text.iter().map(|line| {
+            let piece = piece(line);
+            let goes_on = words(piece).get(1..).is_some_and(|rest| !key_reads(rest));
+            (piece, goes_on && !piece.starts_with('#'))
+        });
         Self {
             text,
-            ends: text.iter().map(ends).collect(),
+            pieces: pieces.collect(),
         }
     }
 }
@@ -232,13 +235,16 @@ impl Wanted<'_> {
     /// The last line of those that a line was wrapped over, and whether they
     /// have the host's key.
     fn wrapped(&self, lines: &Lines<'_>, at: usize) -> Option<(usize, bool)> {
-        let mut joined = piece(&lines.text[at]).to_owned();
-        for (last, next) in lines.text.iter().enumerate().skip(at + 1).take(MOST_PIECES) {
-            if lines.ends[last] {
+        let mut joined = lines.pieces[at].0.to_owned();
+        let rest = lines.pieces.iter().enumerate().skip(at + 1);
+        for (last, (piece, goes_on)) in rest.take(MOST_PIECES) {
+            if !goes_on {
                 return None;
             }
-            joined.push_str(piece(next));
-            if let Some(same) = self.joined(&joined) {
+            joined.push_str(piece);
+            if joined.len() >= SHORTEST
+                && let Some(same) = self.joined(&joined)
+            {
                 return Some((last, same));
             }
         }
