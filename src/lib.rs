@@ -98,6 +98,7 @@ pub mod report;
 pub mod run_id;
 pub mod second_opinion;
 pub mod secret;
+pub mod signals;
 pub mod sockets;
 pub mod stage;
 pub mod system;

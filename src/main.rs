@@ -13,7 +13,7 @@ use dbdoctor::command::{
     usage,
 };
 use dbdoctor::report::Stage;
-use dbdoctor::{initial_stack, threads};
+use dbdoctor::{initial_stack, signals, terminal, threads};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Memory is overwritten when it is freed: passwords and keys pass through buffers of the
@@ -35,6 +35,7 @@ const NO_THREADS: &str = "dbdoctor: cannot start: no more threads available to t
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panic_hook));
     initial_stack::find();
+    signals::note_blocked();
     dbdoctor::core_dumps::forbid();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     plugin::note(&args);
@@ -59,7 +60,7 @@ fn run(args: Vec<OsString>) -> Exit {
         }
         Err(error) => {
             let described = dbdoctor::usage::describe(&error, &args);
-            eprintln!("{described}");
+            terminal::say(format_args!("{described}"));
             let first = described.lines().next().unwrap_or_default();
             plugin::tell(first.trim_start_matches("dbdoctor: "));
             return Exit::Usage;
@@ -87,7 +88,7 @@ fn run(args: Vec<OsString>) -> Exit {
         false => None,
         true => match threads::workers() {
             None => {
-                eprintln!("{NO_THREADS}");
+                terminal::say(format_args!("{NO_THREADS}"));
                 return Exit::Defect;
             }
             workers => workers,
@@ -97,7 +98,7 @@ fn run(args: Vec<OsString>) -> Exit {
     let runtime = match runtime(workers) {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("dbdoctor: cannot start: {error}");
+            terminal::say(format_args!("dbdoctor: cannot start: {error}"));
             return Exit::Defect;
         }
     };
@@ -177,7 +178,7 @@ fn print_generated(text: std::io::Result<Vec<u8>>) -> Exit {
     match text {
         Ok(text) => output::print(&text),
         Err(error) => {
-            eprintln!("dbdoctor: {error}");
+            terminal::say(format_args!("dbdoctor: {error}"));
             Exit::Defect
         }
     }
@@ -189,7 +190,7 @@ fn panic_hook(panic: &std::panic::PanicHookInfo<'_>) {
     if STARTING.load(Ordering::SeqCst) {
         // Another process took the threads that were free a moment ago. Unwinding
         // would wait for the runtime's threads that did start.
-        eprintln!("{NO_THREADS}");
+        terminal::say(format_args!("{NO_THREADS}"));
         std::process::exit(Exit::Defect.code().into());
     }
     DEFECT.store(true, Ordering::Relaxed);
@@ -197,8 +198,8 @@ fn panic_hook(panic: &std::panic::PanicHookInfo<'_>) {
         .location()
         .map(|place| format!(" at {}:{}", place.file(), place.line()))
         .unwrap_or_default();
-    eprintln!(
+    terminal::say(format_args!(
         "dbdoctor {}: internal error{place}; please report this with the command you ran",
         env!("CARGO_PKG_VERSION")
-    );
+    ));
 }

@@ -1,5 +1,6 @@
 //! Asking a person on the terminal.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,6 +25,15 @@ pub enum Echo {
     Off,
     /// It is shown.
     On,
+}
+
+/// Prints a line on standard error. Where that takes nothing, the line is lost: `eprintln!`
+/// would panic.
+pub fn say(line: fmt::Arguments<'_>) {
+    // In one piece: another thread's or process's line does not come in between.
+    let _ = io::stderr()
+        .lock()
+        .write_all(format!("{line}\n").as_bytes());
 }
 
 /// Asks on the terminal, up to a limit, with the progress out of the way. The

@@ -35,6 +35,7 @@ const ROOMS: &[&str] = &[
     "core_dumps",
     "initial_stack",
     "descriptors",
+    "signals",
     "threads",
     // The person in front of it.
     "progress",

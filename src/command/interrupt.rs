@@ -1,14 +1,16 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first prints the partial report, the second exits at once.
+//! Ctrl-C, SIGTERM and SIGHUP, unless they are ignored: the first prints the partial
+//! report, the second exits at once.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{Signal as Arriving, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::Exit;
-use crate::{process, terminal};
+use crate::{process, signals, terminal};
 
 /// Whether the run is over, and an interruption has nothing left to ask for.
 static OVER: AtomicBool = AtomicBool::new(false);
@@ -21,7 +23,7 @@ static OVER: AtomicBool = AtomicBool::new(false);
 pub fn interruption() -> impl Future<Output = ()> + Send {
     let (ask, asked) = oneshot::channel();
     // Here and not at the first poll: work may be done before that.
-    let listening: io::Result<Vec<Signal>> = kinds().into_iter().map(signal).collect();
+    let listening: io::Result<Vec<Arriving>> = kinds().map(signal).collect();
     if let Ok(mut signals) = listening {
         // On its own, so that it works while the run is held up.
         tokio::spawn(async move {
@@ -47,29 +49,18 @@ pub fn end_at_once() {
     OVER.store(true, Ordering::SeqCst);
 }
 
-/// What interrupts. Under nohup a terminal that hangs up does not.
-fn kinds() -> Vec<SignalKind> {
-    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
-    if !hangup_ignored() {
-        kinds.push(SignalKind::hangup());
-    }
-    kinds
+/// What interrupts: what was ignored when we were started does not. nohup arranges that for a
+/// terminal that hangs up, and a shell for Ctrl-C where it runs a command in the background.
+fn kinds() -> impl Iterator<Item = SignalKind> {
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
+        .into_iter()
+        .filter(|signal| !signals::was_ignored(*signal))
+        .map(|signal| SignalKind::from_raw(signal as i32))
 }
 
-/// Whether SIGHUP is ignored, as nohup arranges it; where that cannot be told,
-/// it keeps its effect.
-fn hangup_ignored() -> bool {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        return true;
-    };
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_none_or(|mask| mask & (1 << (nix::sys::signal::SIGHUP as i32 - 1)) != 0)
-}
-
-async fn next(signals: &mut [Signal]) {
+async fn next(signals: &mut [Arriving]) {
     std::future::poll_fn(|cx| {
-        let came = |signal: &mut Signal| signal.poll_recv(cx).is_ready();
+        let came = |signal: &mut Arriving| signal.poll_recv(cx).is_ready();
         match signals.iter_mut().any(came) {
             true => Poll::Ready(()),
             false => Poll::Pending,

@@ -12,7 +12,7 @@ use crate::system::System;
 /// says so and ends as a program that cannot start.
 pub fn report(command: &Command, error: &std::io::Error) -> Exit {
     let Some((name, until, output)) = connects(command) else {
-        eprintln!("dbdoctor: cannot start: {error}");
+        crate::terminal::say(format_args!("dbdoctor: cannot start: {error}"));
         return Exit::Defect;
     };
     if let Err(exit) = output::writable(output) {

@@ -82,7 +82,7 @@ impl From<Exit> for std::process::ExitCode {
 pub fn usage(why: &str) -> Exit {
     let why = crate::invocation::as_typed(why);
     let why = crate::text::clean(&crate::redact::active::line(&why));
-    eprintln!("dbdoctor: {why}");
+    crate::terminal::say(format_args!("dbdoctor: {why}"));
     plugin::tell(&why);
     Exit::Usage
 }

@@ -149,7 +149,9 @@ fn summarise(markdown: impl FnOnce() -> String) {
         false => output_file::append(Path::new(&path), markdown.as_bytes()),
     };
     if let Err(error) = appended {
-        eprintln!("dbdoctor: cannot write to the file of GITHUB_STEP_SUMMARY: {error}");
+        crate::terminal::say(format_args!(
+            "dbdoctor: cannot write to the file of GITHUB_STEP_SUMMARY: {error}"
+        ));
     }
 }
 

@@ -107,7 +107,9 @@ fn outside(output: &OutputArgs, then: &[OsString]) -> Exit {
     let (status, json) = match linux::again() {
         Ok(ended) => ended,
         Err(error) => {
-            eprintln!("dbdoctor: cannot start once more for --pid: {error}");
+            crate::terminal::say(format_args!(
+                "dbdoctor: cannot start once more for --pid: {error}"
+            ));
             return Exit::Defect;
         }
     };
@@ -120,7 +122,9 @@ fn outside(output: &OutputArgs, then: &[OsString]) -> Exit {
         _ => Exit::Defect,
     };
     if let Some(signal) = status.signal() {
-        eprintln!("dbdoctor: the run in the place of the process was ended by signal {signal}");
+        crate::terminal::say(format_args!(
+            "dbdoctor: the run in the place of the process was ended by signal {signal}"
+        ));
     }
     if !json.is_empty()
         && let Err(exit) = output::write_file(output, &json)

@@ -162,11 +162,11 @@ impl Waiting {
             None => true,
         };
         if again {
-            eprintln!(
+            crate::terminal::say(format_args!(
                 "dbdoctor: waiting up to {} s more: {}",
                 left.as_secs_f64().ceil(),
                 redact::active::line(&why)
-            );
+            ));
             self.told = Some((why, Instant::now()));
         }
     }
@@ -287,8 +287,20 @@ pub fn exec(command: &[OsString]) -> Exit {
     crate::descriptors::restore();
     crate::core_dumps::restore();
     crate::process::started::end_all();
-    let error = std::process::Command::new(program).args(args).exec();
+    let error = replace_by(std::process::Command::new(program).args(args));
     usage(&format!("cannot run the command after --: {error}"))
+}
+
+/// Comes back with the reason where that cannot be done.
+#[allow(unsafe_code)]
+fn replace_by(command: &mut std::process::Command) -> std::io::Error {
+    let restore = || {
+        crate::signals::restore();
+        Ok(())
+    };
+    // SAFETY: without a fork the closure runs in this thread, where everything is allowed.
+    unsafe { command.pre_exec(restore) };
+    command.exec()
 }
 
 #[cfg(test)]

@@ -66,7 +66,10 @@ impl Board {
             IdleScreen::Nothing => {}
             IdleScreen::Lines(names) => {
                 if let Some(line) = line(names, event) {
-                    eprintln!("idle {:>9}  {line}", format_duration(self.began.elapsed()));
+                    crate::terminal::say(format_args!(
+                        "idle {:>9}  {line}",
+                        format_duration(self.began.elapsed())
+                    ));
                 }
             }
             IdleScreen::Bars { bars, .. } => lock(bars).tell(event),

@@ -62,7 +62,7 @@ impl Show {
         let words = text::clean(&redact::active::line(words));
         match &self.face {
             StressScreen::Nothing => {}
-            StressScreen::Lines { .. } => eprintln!("stress: {words}"),
+            StressScreen::Lines { .. } => crate::terminal::say(format_args!("stress: {words}")),
             StressScreen::Bar { bar, .. } => bar.println(words),
         }
     }
@@ -75,7 +75,10 @@ impl Show {
             StressScreen::Lines { told, of } => {
                 if told.elapsed() >= LINE || made == *of as usize {
                     *told = Instant::now();
-                    eprintln!("stress: {made} of {of} attempts, {} failed", made - passed);
+                    crate::terminal::say(format_args!(
+                        "stress: {made} of {of} attempts, {} failed",
+                        made - passed
+                    ));
                 }
             }
             StressScreen::Bar { bar, .. } => {
@@ -103,7 +106,7 @@ impl Show {
             .filter(|sample| sample.failure.is_none())
             .map(|sample| ms(sample.total));
         for line in histogram(times, if style.utf8 { "▇" } else { "#" }) {
-            eprintln!("  {line}");
+            crate::terminal::say(format_args!("  {line}"));
         }
     }
 }

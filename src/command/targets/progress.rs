@@ -67,7 +67,9 @@ impl Show {
             Face::Lines(told) => {
                 if told.elapsed() >= LINE {
                     *told = Instant::now();
-                    eprintln!("targets: {done} of {of} checked, {failed} failed");
+                    crate::terminal::say(format_args!(
+                        "targets: {done} of {of} checked, {failed} failed"
+                    ));
                 }
             }
             Face::Bar(bar) => {
