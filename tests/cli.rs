@@ -5,8 +5,10 @@ use std::process::{Command, Output, Stdio};
 
 /// dbdoctor in an environment of its own: nothing of the machine's.
 fn dbdoctor(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    let mut command = Command::new("/usr/bin/env");
     command
+        // Whoever runs the tests may ignore signals (nohup), which is inherited.
+        .args(["--default-signal", env!("CARGO_BIN_EXE_dbdoctor")])
         .args(args)
         .env_clear()
         .env("HOME", "/nonexistent")

@@ -31,8 +31,10 @@ fn main() {
 /// Holds a tunnel open and waits until it listens.
 fn hold(lab: &Lab, sshd: &Sshd, target: &str) -> Result<Listening> {
     let route = sshd.route();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    let mut command = Command::new("/usr/bin/env");
     command
+        // Whoever runs the tests may ignore signals (nohup), which is inherited.
+        .args(["--default-signal", env!("CARGO_BIN_EXE_dbdoctor")])
         .args(["tunnel", target, "--json", "--listen", "0"])
         .args(["--ssh-config", "/dev/null"])
         .arg("--ssh")

@@ -35,8 +35,10 @@ fn main() {
 
 /// A tap that listens.
 fn open(args: &[&str]) -> Result<Listening> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    let mut command = Command::new("/usr/bin/env");
     command
+        // Whoever runs the tests may ignore signals (nohup), which is inherited.
+        .args(["--default-signal", env!("CARGO_BIN_EXE_dbdoctor")])
         .args(["tap", "--listen", "0"])
         .args(args)
         .env_remove("DATABASE_URL");

@@ -28,8 +28,8 @@ impl Session {
         let keyboard = File::from(pty.master);
         let side = || pty.slave.try_clone().unwrap();
         let child = Command::new("setsid")
-            // Whoever runs the tests may ignore hangups (nohup), which is inherited.
-            .args(["--ctty", "env", "--default-signal=HUP"])
+            // Whoever runs the tests may ignore signals (nohup), which is inherited.
+            .args(["--ctty", "env", "--default-signal"])
             .arg(env!("CARGO_BIN_EXE_dbdoctor"))
             .args(args)
             .env_clear()

@@ -50,8 +50,10 @@ fn main() {
 
 /// dbdoctor in an empty environment.
 fn dbdoctor(lab: &Lab, args: &[&str]) -> Result<Command> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbdoctor"));
+    let mut command = Command::new("/usr/bin/env");
     command
+        // Whoever runs the tests may ignore signals (nohup), which is inherited.
+        .args(["--default-signal", env!("CARGO_BIN_EXE_dbdoctor")])
         .args(args)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

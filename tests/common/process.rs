@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 /// dbdoctor with nothing of the machine's environment.
 pub fn dbdoctor(args: &[&str]) -> Command {
-    isolated(Command::new(env!("CARGO_BIN_EXE_dbdoctor")), args)
+    let mut command = Command::new("/usr/bin/env");
+    // Whoever runs the tests may ignore signals (nohup), which is inherited.
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_dbdoctor")]);
+    isolated(command, args)
 }
 
 /// The same as another user, who may run the copy in this folder.
