@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use zeroize::Zeroizing;
 
 use super::HIDDEN;
@@ -249,10 +249,15 @@ impl Finder {
 }
 
 /// An automaton that has each byte of its patterns in a state of its own; a prefilter
-/// would keep the patterns as they are.
+/// would keep the patterns as they are. A DFA would have a row for each byte: for a password
+/// of 2,000 characters that is more to build than all texts of a run are to look through.
 fn automaton(texts: &[Zeroizing<Vec<u8>>]) -> Option<AhoCorasick> {
     let texts = texts.iter().map(|text| text.as_slice());
-    AhoCorasick::builder().prefilter(false).build(texts).ok()
+    AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .prefilter(false)
+        .build(texts)
+        .ok()
 }
 
 /// A text without what does not count where a secret is looked for: a peer may
