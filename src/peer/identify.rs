@@ -70,13 +70,7 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
     waited: Duration,
     ctx: &Ctx,
 ) -> Finding {
-    let answer = match asked {
-        PendingRequest::SslRequest => first_reply::classify(heard),
-        PendingRequest::StartUp | PendingRequest::ClientHello => {
-            first_reply::classify_first_message(heard)
-        }
-    };
-    let finding = match answer {
+    let finding = match first_answer(heard, asked) {
         Answer::Stranger(stranger)
             if stranger.kind == PeerProtocol::Tls && asked != PendingRequest::ClientHello =>
         {
@@ -102,6 +96,35 @@ pub async fn unmask_on<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let finding = describe(finding, endpoint, route);
     with_listener(finding, endpoint, route).await
+}
+
+/// What the first answer to this is.
+fn first_answer(heard: &Heard, asked: PendingRequest) -> Answer {
+    match asked {
+        PendingRequest::SslRequest => first_reply::classify(heard),
+        PendingRequest::StartUp | PendingRequest::ClientHello => {
+            first_reply::classify_first_message(heard)
+        }
+    }
+}
+
+/// Who says this after its time; none where PostgreSQL may, which was only late then.
+fn belated(bytes: Vec<u8>, asked: PendingRequest) -> Option<Stranger> {
+    let heard = Heard {
+        bytes,
+        ending: Ending::Open,
+    };
+    match first_answer(&heard, asked) {
+        Answer::Stranger(stranger) => Some(stranger),
+        // A line of text that begins as a yes does.
+        Answer::Tls { injected } if is_line(&injected) => stranger::recognise(&heard.bytes),
+        _ => None,
+    }
+}
+
+fn is_line(bytes: &[u8]) -> bool {
+    let texty = |b: &u8| matches!(b, 0x20..=0x7e | b'\r' | b'\n' | b'\t');
+    bytes.ends_with(b"\n") && bytes.iter().all(texty)
 }
 
 /// Adds the process of this machine that accepts there, if it is one: what
@@ -250,9 +273,9 @@ async fn silent<S: AsyncRead + AsyncWrite + Unpin>(
         );
         let answers = [poked.ok().flatten(), asked_anew.ok().flatten()];
         let stranger = answers
-            .iter()
+            .into_iter()
             .flatten()
-            .find_map(|bytes| stranger::recognise(bytes));
+            .find_map(|bytes| belated(bytes, asked));
         if let Some(stranger) = stranger {
             return somebody(&stranger).with("seen", "after dbdoctor sent a line end");
         }
@@ -363,4 +386,32 @@ fn what_came(bytes: &[u8]) -> String {
         _ => "a part of a message",
     };
     format!("{kind} ({} bytes)", bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_server_is_no_stranger() {
+        let is_stranger = |bytes: &[u8]| belated(bytes.to_vec(), PendingRequest::SslRequest);
+        // The last is a TLS alert, which complains of our line end.
+        for said in [
+            &b""[..],
+            b"S",
+            b"N",
+            b"EFATAL:  no\n\0",
+            b"SR\0\0\0\x08\0\0\0\0",
+            b"S\x15\x03\x01\0\x02\x02\x0a",
+        ] {
+            assert_eq!(is_stranger(said), None, "{said:?}");
+        }
+        for said in [
+            &b"-ERR what\r\n"[..],
+            b"Syntax error\r\n",
+            b"HTTP/1.1 400 x\r\n",
+        ] {
+            assert!(is_stranger(said).is_some(), "{said:?}");
+        }
+    }
 }

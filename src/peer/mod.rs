@@ -12,6 +12,10 @@ use crate::config::Endpoint;
 use crate::finding::Finding;
 use crate::wire::Route;
 
+/// The shortest silence that says something of a peer: in less time one that is merely slow,
+/// or far away, has not answered either.
+pub(crate) const TELLING: Duration = Duration::from_secs(1);
+
 /// Adds who was spoken to.
 pub(crate) fn describe(finding: Finding, endpoint: &Endpoint, route: &Route) -> Finding {
     let finding = finding

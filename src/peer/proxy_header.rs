@@ -58,9 +58,12 @@ pub async fn expected(route: &Route, direct: bool, ctx: &Ctx) -> Option<Header> 
             (_, true) => HEADERS[1],
             _ => continue,
         };
-        // One server of several may have been down, or busy for a moment.
+        // One server of several may have been down, or busy for a moment. A silence counts
+        // only where it was a whole look.
+        let begun = Instant::now();
         let without = ask(route, question, ctx, LOOK).await;
-        return (!understood(&without)).then_some(header);
+        let told = without.ending != Ending::Silent || begun.elapsed() >= LOOK;
+        return (told && !understood(&without)).then_some(header);
     }
     None
 }

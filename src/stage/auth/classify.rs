@@ -5,7 +5,7 @@ use crate::cause::{auth, pooler, protocol, server, tls};
 use crate::config::ChannelBinding;
 use crate::finding::{Composed, Finding};
 use crate::message::Message;
-use crate::peer::in_words;
+use crate::peer::{TELLING, in_words};
 use crate::wire::first_reply::is_ancient;
 use crate::wire::frames::ReadError;
 use crate::wire::scram::ScramError;
@@ -193,7 +193,9 @@ fn unserved(s: &LoginContext<'_>) -> Finding {
 /// second connection.
 pub fn late(s: &LoginContext<'_>, speaker: Option<Speaker>) -> Finding {
     let elapsed = s.elapsed.as_millis() as u64;
-    let pooler = speaker == Some(Speaker::Pooler);
+    // A pooler that had little time need not lack its server.
+    let is_telling = s.elapsed >= TELLING;
+    let pooler = speaker == Some(Speaker::Pooler) && is_telling;
     let finding = if s.exchange.authenticated {
         s.finding(if pooler {
             &pooler::WAIT
@@ -202,7 +204,7 @@ pub fn late(s: &LoginContext<'_>, speaker: Option<Speaker>) -> Finding {
         })
         .with("how", "the login succeeded but the session did not start")
         .with("error", "the session did not start")
-    } else if pooler || s.exchange.proven {
+    } else if pooler || (s.exchange.proven && is_telling) {
         // PostgreSQL says yes as soon as it has proved itself; a pooler first
         // needs a server.
         let error = if s.exchange.answered {

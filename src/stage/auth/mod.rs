@@ -28,6 +28,7 @@ use crate::cause::{self, family};
 use crate::config::{Endpoint, ProtocolVersion, Target};
 use crate::ctx::Ctx;
 use crate::finding::Finding;
+use crate::peer::TELLING;
 use crate::peer::identify::{PendingRequest, unmask_on};
 use crate::peer::proxy_header;
 use crate::progress;
@@ -142,7 +143,7 @@ pub async fn probe(
     let finding = match &stop {
         Some(stop) => classify::stop(stop, &situation),
         // Something short of another connection got through.
-        None if in_vain && speaker.is_some() => classify::stalled(&situation),
+        None if in_vain && speaker.is_some() && elapsed >= TELLING => classify::stalled(&situation),
         None => classify::late(&situation, speaker),
     };
     let now = time::OffsetDateTime::now_utc();

@@ -15,7 +15,7 @@ use crate::peer::commands;
 use crate::peer::identify::PendingRequest;
 use crate::peer::identify::unmask_on;
 use crate::peer::tls_probe;
-use crate::peer::{describe, in_words};
+use crate::peer::{TELLING, describe, in_words};
 use crate::report::StageRecord;
 use crate::stage::protocol::Attempt;
 use crate::wire::first_reply::{Answer, Ending, Heard};
@@ -368,7 +368,8 @@ impl HandshakeEvidence<'_> {
     async fn late(&self) -> Finding {
         let received = self.received();
         let trickles = received > 0 && self.is_flowing();
-        if self.direct() && received == 0 {
+        let is_telling = self.waited >= TELLING;
+        if self.direct() && received == 0 && is_telling {
             let usual = tls_probe::asks_for_tls(self.route, self.ctx, BRIEF).await;
             if let Some(Answer::Tls { .. } | Answer::NoTls { .. }) = usual {
                 return Finding::new(&cause::DIRECT_UNSUPPORTED).with(
@@ -381,8 +382,9 @@ impl HandshakeEvidence<'_> {
         let out_of_order = self.socket.and_then(later_packets_came);
         let brief = tls_probe::answers_briefly(self.route, self.direct(), self.ctx, BRIEF).await;
         let cause = match brief || out_of_order == Some(true) {
-            // Bytes were coming to the end: slow is not stuck.
+            // Bytes were coming to the end: slow is not stuck. Nor is what had no time.
             _ if trickles => &cause::TIMEOUT,
+            true if !is_telling => &cause::TIMEOUT,
             true => &protocol_cause::STALL,
             false if self.direct() && received == 0 => &protocol_cause::SILENT,
             false => &cause::TIMEOUT,
