@@ -309,7 +309,7 @@ impl AuthRun<'_> {
         let hash = match announced.await {
             Ok(Ok(Some(None))) if self.means.announces_too_few => Some(HashAlg::Sha512),
             Ok(Ok(hash)) => hash.flatten(),
-            Ok(Err(_)) => return Err(AuthEnd::Ended(self.watch.end().await)),
+            Ok(Err(_)) => return Err(AuthEnd::Ended(self.watch.end(self.means.deadline).await)),
             Err(_) => None,
         };
         self.rsa_hash = Some(hash);
@@ -375,7 +375,9 @@ impl AuthRun<'_> {
                 return Ok(KeyOutcome::Unsigned(trouble));
             }
             Ok(Err(SignError::Nobody)) => return Ok(KeyOutcome::Locked),
-            Ok(Err(SignError::Gone)) => return Err(AuthEnd::Ended(self.watch.end().await)),
+            Ok(Err(SignError::Gone)) => {
+                return Err(AuthEnd::Ended(self.watch.end(self.means.deadline).await));
+            }
             Ok(Ok(reply)) => reply,
         };
         match self.step(reply, "publickey").await {
@@ -549,7 +551,7 @@ impl AuthRun<'_> {
         match tokio::time::timeout_at(self.limit.into(), request).await {
             Err(_) => Err(AuthEnd::Late),
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(_)) => Err(AuthEnd::Ended(self.watch.end().await)),
+            Ok(Err(_)) => Err(AuthEnd::Ended(self.watch.end(self.means.deadline).await)),
         }
     }
 
@@ -575,7 +577,7 @@ impl AuthRun<'_> {
             AuthResult::Failure {
                 remaining_methods,
                 partial_success: false,
-            } if remaining_methods.is_empty() => match self.watch.end().await {
+            } if remaining_methods.is_empty() => match self.watch.end(self.means.deadline).await {
                 SessionEnd::Error(_) => {
                     self.methods = MethodSet::empty();
                     self.story.methods = Vec::new();

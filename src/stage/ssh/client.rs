@@ -171,9 +171,10 @@ impl Watch {
         self.until(reached).await
     }
 
-    /// How the session ended; the callback may come a little after the error.
-    pub async fn end(&self) -> SessionEnd {
-        self.wait(|seen| seen.end.clone())
+    /// How the session ended; the callback may come a little after the error, but is not
+    /// waited for after the deadline.
+    pub async fn end(&self, deadline: Instant) -> SessionEnd {
+        self.wait(deadline, |seen| seen.end.clone())
             .await
             .unwrap_or(SessionEnd::Closed)
     }
@@ -184,19 +185,26 @@ impl Watch {
     }
 
     /// The server's words for a forward that it refused with this code.
-    pub async fn refusal(&self, code: u32) -> ForwardRefusal {
+    pub async fn refusal(&self, code: u32, deadline: Instant) -> ForwardRefusal {
         let take = |seen: &mut SshTranscript| {
             let at = seen.refusals.iter().position(|r| r.code == code)?;
             seen.refusals.remove(at)
         };
-        self.wait(take).await.unwrap_or(ForwardRefusal {
+        self.wait(deadline, take).await.unwrap_or(ForwardRefusal {
             code,
             words: String::new(),
         })
     }
 
-    async fn wait<T>(&self, look: impl FnMut(&mut SshTranscript) -> Option<T>) -> Option<T> {
-        tokio::time::timeout(AFTERWORD, self.until(look)).await.ok()
+    async fn wait<T>(
+        &self,
+        deadline: Instant,
+        look: impl FnMut(&mut SshTranscript) -> Option<T>,
+    ) -> Option<T> {
+        let limit = deadline.min(Instant::now() + AFTERWORD);
+        tokio::time::timeout_at(limit.into(), self.until(look))
+            .await
+            .ok()
     }
 
     async fn until<T>(&self, mut look: impl FnMut(&mut SshTranscript) -> Option<T>) -> T {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::classify_auth::certificate_file;
 use super::client::{ForwardRefusal, SessionEnd};
@@ -22,6 +22,10 @@ use crate::wire::BoxIo;
 
 /// `SSH_OPEN_UNKNOWN_CHANNEL_TYPE` (RFC 4254, section 5.1).
 const UNKNOWN_CHANNEL_TYPE: u32 = 3;
+
+/// How long a server may be busy with a first forward, whose kernel acknowledges all that it
+/// is sent: it opens the session (PAM) and looks names up before it answers anything.
+const BUSY: Duration = Duration::from_millis(2_900);
 
 /// Why a forward did not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +68,12 @@ impl Session {
             .handle
             .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
         let first = !self.used.load(Ordering::Relaxed);
+        let begun = Instant::now();
         let name = !host.eq_ignore_ascii_case("localhost") && host.parse::<IpAddr>().is_err();
-        match self.opened(ctx.until(limit, opening).await).await {
+        match self
+            .opened(ctx.until(limit, opening).await, begun, ctx)
+            .await
+        {
             Err(ForwardFailure::Lost(SessionEnd::Dead))
                 if name && self.looks_up_first && self.arrives() =>
             {
@@ -86,26 +94,40 @@ impl Session {
         limit: Instant,
     ) -> Result<BoxIo, ForwardFailure> {
         let opening = self.handle.channel_open_direct_streamlocal(path);
-        self.opened(ctx.until(limit, opening).await).await
+        let begun = Instant::now();
+        self.opened(ctx.until(limit, opening).await, begun, ctx)
+            .await
+    }
+
+    /// The shortest silence after which a server is taken for dead.
+    fn telling_silence(&self) -> Duration {
+        match self.is_cut_off() {
+            true => SIGN_OF_LIFE,
+            false => BUSY,
+        }
     }
 
     async fn opened(
         &self,
         outcome: Result<Result<russh::Channel<russh::client::Msg>, russh::Error>, crate::ctx::Late>,
+        begun: Instant,
+        ctx: &Ctx,
     ) -> Result<BoxIo, ForwardFailure> {
+        let soon = ctx.deadline.min(Instant::now() + SIGN_OF_LIFE);
         match outcome {
             Ok(Ok(channel)) => {
                 self.used.store(true, Ordering::Relaxed);
                 Ok(Box::new(channel.into_stream()))
             }
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(ForwardFailure::Refused(
-                self.watch.refusal(reason.code()).await,
+                self.watch.refusal(reason.code(), ctx.deadline).await,
             )),
-            Ok(Err(_)) => Err(ForwardFailure::Lost(self.watch.end().await)),
+            Ok(Err(_)) => Err(ForwardFailure::Lost(self.watch.end(ctx.deadline).await)),
             // A target that is silent, or a server that is?
-            Err(_) => match tokio::time::timeout(SIGN_OF_LIFE, self.answers()).await {
+            Err(_) => match ctx.until(soon, self.answers()).await {
                 Ok(true) => Err(ForwardFailure::Late),
-                Ok(false) => Err(ForwardFailure::Lost(self.watch.end().await)),
+                Ok(false) => Err(ForwardFailure::Lost(self.watch.end(ctx.deadline).await)),
+                Err(_) if begun.elapsed() < self.telling_silence() => Err(ForwardFailure::Late),
                 Err(_) => Err(ForwardFailure::Lost(SessionEnd::Dead)),
             },
         }

@@ -124,9 +124,17 @@ impl Session {
     /// Whether what we send arrives at the first hop's machine: its kernel
     /// acknowledges all of it, whatever its programs do.
     pub(super) fn arrives(&self) -> bool {
-        let socket = self.socket.upgrade();
-        let info = socket.and_then(|socket| tcp_info::tcp_info(&socket));
-        info.is_some_and(|info| info.unacked == 0)
+        self.unacknowledged() == Some(0)
+    }
+
+    /// Whether some of it does not.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.unacknowledged().is_some_and(|packets| packets > 0)
+    }
+
+    fn unacknowledged(&self) -> Option<u32> {
+        let socket = self.socket.upgrade()?;
+        Some(tcp_info::tcp_info(&socket)?.unacked)
     }
 
     /// Whether it is OpenSSH's server.
