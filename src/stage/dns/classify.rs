@@ -70,12 +70,17 @@ pub struct ResolverFailure<'a> {
     pub settings: &'a Settings,
     /// Whether the cluster's DNS says that there is no Service of that name.
     pub no_service: bool,
+    /// Whether the time was up before all name servers had theirs.
+    pub cut: bool,
 }
 
 impl ResolverFailure<'_> {
     /// The cause of the failure.
     pub fn classify(&self) -> &'static Cause {
         let row = self.classify_anywhere();
+        if self.cut && self.rests_on_answers(row) {
+            return &cause::dns::TIMEOUT;
+        }
         // A short name ends as itself, which servers outside of the cluster may refuse.
         let absent = row.is_any(&[&cause::dns::CONTAINER_NAME, &cause::dns::NXDOMAIN])
             || (self.no_service && row == &cause::dns::SERVER_FAILURE);
@@ -157,6 +162,18 @@ impl ResolverFailure<'_> {
                 }
             }
             Some(_) => &UNCLASSIFIED,
+        }
+    }
+
+    /// Whether an answer that did not come in time could have made another cause of this one.
+    fn rests_on_answers(&self, row: &Cause) -> bool {
+        use cause::dns::*;
+        let is_late = matches!(self.refusal, ResolverRefusal::Late);
+        match row {
+            row if *row == CONTAINER_NAME => !matches!(self.inside(), Some(Inside::Compose(_))),
+            // The system resolver may have come to it.
+            row if *row == SERVER_ONLY => is_late,
+            row => row.is_any(&[&NXDOMAIN, &NO_ADDRESS, &SERVER_FAILURE]),
         }
     }
 
@@ -435,6 +452,7 @@ mod tests {
             servers: &servers,
             settings: &settings,
             no_service: false,
+            cut: false,
         };
         let finding = failure.finding();
         assert_ne!(
@@ -502,6 +520,7 @@ mod tests {
                 servers: &servers,
                 settings: &settings,
                 no_service: false,
+                cut: false,
             };
             let finding = failure.finding();
             assert_eq!(finding.cause.code, cause, "{refusal:?} {servers:?}");
@@ -595,6 +614,38 @@ mod tests {
                 cause,
                 "{name} {code:?} {outcomes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_has_not_come_in_time_denies_no_name() {
+        let eai = |code| {
+            ResolverRefusal::Error(Eai {
+                code,
+                errno: None,
+                text: "text".to_owned(),
+            })
+        };
+        let silent = [server(1, Silent, &[])];
+        let settings = settings("", &["files", "dns"]);
+        let cause = |refusal: &ResolverRefusal, cut| {
+            let failure = ResolverFailure {
+                name: "db.test",
+                refusal,
+                waited: Duration::from_millis(3),
+                servers: &silent,
+                settings: &settings,
+                no_service: false,
+                cut,
+            };
+            failure.classify().code
+        };
+        for (code, known) in [
+            (libc::EAI_NONAME, "dns.nxdomain"),
+            (libc::EAI_NODATA, "dns.no-address"),
+        ] {
+            assert_eq!(cause(&eai(code), false), known);
+            assert_eq!(cause(&eai(code), true), "dns.timeout");
         }
     }
 }

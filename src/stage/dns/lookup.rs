@@ -86,6 +86,11 @@ impl Asking {
         self.head_start_over.notify_one();
     }
 
+    /// Whether a name server has not answered yet.
+    fn is_waiting(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
     /// Waits until all have answered, at most until `limit`.
     pub async fn wait(&mut self, limit: Instant) {
         if let Some(task) = &mut self.task
@@ -315,18 +320,23 @@ async fn fail(
     ctx: &Ctx,
     settings: &Settings,
 ) -> Finding {
+    let begun = Instant::now();
+    let mut cut = false;
     // A name that cannot be says enough by itself.
     if let Some(asking) = &mut look.servers
         && name::flaw(&look.name).is_none()
     {
         let limit = limit.min(ctx.deadline);
-        let now = Instant::now();
+        let now = begun;
         asking.wait(limit.min(now + ENOUGH)).await;
         let says =
             |a: &ServerAnswer| a.outcome.is_answer() || matches!(a.outcome, AnswerKind::Failed(_));
         if !asking.answers.so_far().iter().any(says) {
             asking.wait(limit.min(now + AFTER_FAILURE)).await;
         }
+        // They have been asked for as long as the system resolver.
+        let had = look.took + begun.elapsed();
+        cut = asking.is_waiting() && had < AFTER_FAILURE && Instant::now() >= limit;
     }
     let servers = look.answers();
     let failed = |a: &ServerAnswer| matches!(a.outcome, AnswerKind::Failed(_));
@@ -343,6 +353,7 @@ async fn fail(
         servers: &servers,
         settings,
         no_service,
+        cut,
     }
     .finding();
     match &settings.pod {
