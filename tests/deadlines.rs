@@ -41,6 +41,8 @@ const SAMPLE: &[&str] = &[
     "dns-slow",
     "tcp-refused",
     "tcp-dropped",
+    // A server that answers after its time was named as something unknown.
+    "tcp-partial-silent",
     "ssh-closed",
     "ssh-timeout",
     "ssh-timeout-auth",
@@ -53,6 +55,8 @@ const SAMPLE: &[&str] = &[
     "protocol-silent",
     "tls-cert-expired",
     "tls-cert-hostname",
+    // A look that was cut off made it one that serves behind a load balancer only.
+    "tls-timeout",
     "auth-hba-reject",
     "auth-timeout",
     "config-driver-sqlalchemy",
@@ -216,10 +220,10 @@ fn wrong(scenario: &Scenario, run: &Finished) -> Option<String> {
 }
 
 /// Where in a run a cause belongs: a time that was up after the stage of a fault would mean that
-/// the fault was passed. A bad key is a verdict once the SSH server has refused what is left, and
-/// a tunnel that dies does so under a later stage.
+/// the fault was passed. A bad key is a verdict once the SSH server has refused what is left; a
+/// tunnel that dies does so under a later stage, and so do larger packets that get stuck.
 fn rank(cause: Option<&str>) -> usize {
-    if cause == Some("tunnel.lost") {
+    if matches!(cause, Some("tunnel.lost" | "protocol.stall")) {
         return usize::MAX;
     }
     const ORDER: &[&str] = &[
