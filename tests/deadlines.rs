@@ -201,9 +201,7 @@ fn wrong(scenario: &Scenario, run: &Finished) -> Option<String> {
         ("pass" | "warn", Some(0)) => !must_fail,
         ("fail", Some(1)) => {
             let is_late = cause.is_some_and(|cause| LATE.contains(&cause));
-            let early = must_fail
-                .then(|| rank(expected) >= rank(cause))
-                .unwrap_or(true);
+            let early = !must_fail || rank(expected) >= rank(cause);
             cause == expected && must_fail || is_late && early
         }
         _ => false,
