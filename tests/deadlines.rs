@@ -86,6 +86,15 @@ const LATE: &[&str] = &[
     "server.timeout",
 ];
 
+/// Causes that say what was seen, where the look that says why was cut off.
+const SEEN: &[&str] = &[
+    "protocol.closed",
+    "protocol.reset",
+    "protocol.error-response",
+    "protocol.malformed",
+    "ssh.closed",
+];
+
 fn main() {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(2);
@@ -201,8 +210,9 @@ fn wrong(scenario: &Scenario, run: &Finished) -> Option<String> {
         ("pass" | "warn", Some(0)) => !must_fail,
         ("fail", Some(1)) => {
             let is_late = cause.is_some_and(|cause| LATE.contains(&cause));
+            let is_seen = cause.is_some_and(|cause| SEEN.contains(&cause));
             let early = !must_fail || rank(expected) >= rank(cause);
-            cause == expected && must_fail || is_late && early
+            cause == expected && must_fail || is_late && early || is_seen && must_fail && early
         }
         _ => false,
     };

@@ -10,7 +10,7 @@
 //! * [`Peer`]: ends that misbehave, and forwards that spoil what passes through them
 //! * [`impostor`]: ends that speak the protocol and are no PostgreSQL server
 //! * [`RecordingServer`]: what clients show to a TLS server
-//! * [`bench`]: what a run costs beside psql and ssh
+//! * [`mod@bench`]: what a run costs beside psql and ssh
 //! * [`Netns`]: hosts of one's own
 //! * [`token`]: tokens that are passed as a password
 //! * [`Ca`] and [`CertSpec`]: certificates
