@@ -1,8 +1,9 @@
 //! Signals as this process found them: which were ignored, and which were blocked.
 //! nohup, and shells that run a command in the background, ignore some for it.
 //!
-//! Rust's runtime ignores SIGPIPE before `main`, and its `exec` unblocks every signal and
-//! gives SIGPIPE its default action. A handler that was set is lost in an `exec`, too.
+//! Rust's runtime ignores SIGPIPE before `main`, and its `exec` gives SIGPIPE the default
+//! action. A signal with a handler gets the default action in an `exec`, too. `--pid`
+//! blocks some while it waits.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
