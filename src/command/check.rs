@@ -223,6 +223,8 @@ pub async fn run(job: Job<'_>) -> Exit {
     waiting.conclude(&mut seen.report);
     look.through_application(&mut seen, &around, stop.as_mut())
         .await;
+    // It has the target as it was written, and what comes next may last.
+    drop(look);
     second_opinion(&job, &mut seen, &around, stop.as_mut()).await;
     match (job.idle, seen.connected.take()) {
         (None, Some(connected)) if job.listen.is_some() && !seen.report.interrupted => {

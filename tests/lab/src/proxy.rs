@@ -71,6 +71,8 @@ pub struct Peer {
 struct State {
     stop: AtomicBool,
     connections: AtomicUsize,
+    /// The ports of our own connections that only show that all before them were counted.
+    markers: Mutex<Vec<u16>>,
     turns: AtomicUsize,
     server_spoke: AtomicBool,
     received: Mutex<Vec<u8>>,
@@ -99,6 +101,13 @@ impl Peer {
             for stream in listener.incoming().flatten() {
                 if state.stop.load(Ordering::Relaxed) {
                     return;
+                }
+                if let Ok(from) = stream.peer_addr()
+                    && let mut markers = lock(&state.markers)
+                    && let Some(at) = markers.iter().position(|marker| *marker == from.port())
+                {
+                    markers.swap_remove(at);
+                    continue;
                 }
                 state.connections.fetch_add(1, Ordering::Relaxed);
                 let stream = Arc::new(stream);
@@ -203,9 +212,30 @@ impl Peer {
         self.addr
     }
 
-    /// How many connections it has seen.
+    /// How many connections it has seen. A client may be gone before its connection is taken
+    /// from the queue: those that came before this call are waited for.
     pub fn connections(&self) -> usize {
+        let _ = self.pass_marker();
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connects behind all others, and waits until the queue has been taken up to there.
+    fn pass_marker(&self) -> io::Result<()> {
+        let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(self.addr.ip(), 0).into())?;
+        let from = socket.local_addr()?.as_socket().map(|end| end.port());
+        lock(&self.shared.markers).extend(from);
+        socket.connect_timeout(&self.addr.into(), Duration::from_secs(5))?;
+        let end = Instant::now() + Duration::from_secs(5);
+        let waits = || {
+            lock(&self.shared.markers)
+                .iter()
+                .any(|it| Some(*it) == from)
+        };
+        while waits() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// How often a client spoke to a forward after it had been spoken to, or first: the number
