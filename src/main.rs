@@ -85,14 +85,13 @@ fn run(args: Vec<OsString>) -> Exit {
     }
     hide_secrets(&cli.command);
     let workers = match cli.command.is_parallel() {
-        false => None,
-        true => match threads::workers() {
-            None => {
-                terminal::say(format_args!("{NO_THREADS}"));
-                return Exit::Defect;
-            }
-            workers => workers,
-        },
+        // What waits for Ctrl-C must go on while the run is held up.
+        false => Some(1),
+        true => threads::workers(),
+    };
+    let Some(workers) = workers else {
+        terminal::say(format_args!("{NO_THREADS}"));
+        return Exit::Defect;
     };
     STARTING.store(true, Ordering::SeqCst);
     let runtime = match runtime(workers) {
@@ -129,18 +128,13 @@ fn hide_secrets(command: &Command) {
     }
 }
 
-/// The runtime, on this thread or on so many workers, with one thread for blocking work
-/// that stays: the runtime panics only where such work finds none and none can be made.
-fn runtime(workers: Option<usize>) -> std::io::Result<tokio::runtime::Runtime> {
-    let mut builder = match workers {
-        None => tokio::runtime::Builder::new_current_thread(),
-        Some(_) => tokio::runtime::Builder::new_multi_thread(),
-    };
-    if let Some(workers) = workers {
+/// The runtime, with one thread for blocking work that stays: the runtime
+/// panics only where such work finds none and none can be made.
+fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
         // A whole run may go on in one of them, as in the main thread.
-        builder.worker_threads(workers).thread_stack_size(8 << 20);
-    }
-    let runtime = builder
+        .thread_stack_size(8 << 20)
         .thread_keep_alive(Duration::from_secs(24 * 60 * 60))
         .enable_all()
         .build()?;
