@@ -30,9 +30,6 @@ const ALL: &[u64] = &[1, 3, 10, 30, 100, 300, 1000];
 
 /// At least one of every stage: what passes, what fails at once, what stays silent, what is slow.
 const SAMPLE: &[&str] = &[
-    "healthy-verify-full",
-    "healthy-socket",
-    "healthy-ssh-jump",
     "config-user-unknown",
     "key-run-permissions",
     "dns-healthy",
@@ -48,7 +45,6 @@ const SAMPLE: &[&str] = &[
     "ssh-timeout-auth",
     "ssh-silent",
     "ssh-auth-agent-mute",
-    "ssh-bind-address",
     "ssh-hostkey-changed",
     "tunnel-target-refused",
     "tunnel-target-timeout",
@@ -59,7 +55,6 @@ const SAMPLE: &[&str] = &[
     "tls-timeout",
     "auth-hba-reject",
     "auth-timeout",
-    "config-driver-sqlalchemy",
 ];
 
 /// The subcommands whose time is that of their stages.

@@ -2,8 +2,9 @@
 //! report, the second exits at once.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Arriving, SignalKind, signal};
@@ -14,6 +15,20 @@ use crate::{process, signals, terminal};
 
 /// Whether the run is over, and an interruption has nothing left to ask for.
 static OVER: AtomicBool = AtomicBool::new(false);
+
+/// How many files are being written.
+static FILES: AtomicUsize = AtomicUsize::new(0);
+
+/// How long an interruption waits for them.
+const FILE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Writes a file that no interruption leaves half done.
+pub fn whole<T>(write: impl FnOnce() -> T) -> T {
+    FILES.fetch_add(1, Ordering::SeqCst);
+    let written = write();
+    FILES.fetch_sub(1, Ordering::SeqCst);
+    written
+}
 
 /// Waits for the first interruption, which counts from this call on. After it
 /// another one ends the process at once.
@@ -31,6 +46,12 @@ pub fn interruption() -> impl Future<Output = ()> + Send {
             if !OVER.load(Ordering::SeqCst) && ask.send(()).is_ok() {
                 next(&mut signals).await;
             }
+            let file_done = async {
+                while FILES.load(Ordering::SeqCst) > 0 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            let _ = tokio::time::timeout(FILE_PATIENCE, file_done).await;
             terminal::restore();
             process::started::end_all();
             std::process::exit(Exit::Interrupted.code().into());

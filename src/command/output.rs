@@ -204,7 +204,7 @@ pub fn deliver(
             let kept = if metrics { shown.to_vec() } else { json() };
             match pid::is_inside() {
                 true => pid::leave(&kept).map_err(|error| refuse(&error)),
-                false => write_file(output, &kept),
+                false => interrupt::whole(|| write_file(output, &kept)),
             }
         }
         None => Ok(()),
