@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use process::{ended, run, text, until};
+use process::{ended, isolated, run, text, until};
 use serde_json::Value;
 
 const TRIALS: &[trials::Named<()>] = &[
@@ -72,19 +72,9 @@ fn main() {
 /// A command whose program has these words before it. Whoever runs the tests may ignore
 /// signals (nohup, a shell's background), which is inherited.
 fn under(prefix: &[&str], args: &[&str]) -> Command {
-    let mut command = Command::new("env");
-    command
-        .arg("--default-signal")
-        .args(prefix)
-        .arg(BIN)
-        .args(args)
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal").args(prefix).arg(BIN);
+    isolated(command, args)
 }
 
 fn dbdoctor(args: &[&str]) -> Command {

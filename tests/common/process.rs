@@ -24,7 +24,8 @@ pub fn dbdoctor_as(user: u32, folder: &Path, args: &[&str]) -> Command {
     isolated(command, args)
 }
 
-fn isolated(mut command: Command, args: &[&str]) -> Command {
+/// The command with these arguments, and nothing of the machine's environment.
+pub fn isolated(mut command: Command, args: &[&str]) -> Command {
     command
         .args(args)
         .env_clear()
