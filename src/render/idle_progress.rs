@@ -2,7 +2,6 @@
 //! per connection, otherwise a line per event.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,10 +41,7 @@ enum IdleScreen {
 impl Board {
     /// A board for standard error as it is.
     pub fn new(output: &OutputArgs, around: &System) -> Self {
-        let able = std::io::stderr().is_terminal()
-            && around
-                .var("TERM")
-                .is_some_and(|term| !matches!(term.as_str(), "" | "dumb"));
+        let able = options::writes_over(around);
         let face = match (output.quiet, able) {
             (true, _) => IdleScreen::Nothing,
             (false, false) => IdleScreen::Lines(BTreeMap::new()),

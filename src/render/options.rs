@@ -63,6 +63,14 @@ impl Style {
     }
 }
 
+/// Whether standard error is a terminal on which a line can be written over.
+pub fn writes_over(around: &System) -> bool {
+    std::io::stderr().is_terminal()
+        && around
+            .var("TERM")
+            .is_some_and(|term| !matches!(term.as_str(), "" | "dumb"))
+}
+
 /// A stream's width, if it is a terminal. One that does not know its size has
 /// the columns of a pipe.
 pub fn width_of(stream: impl IsTerminal + std::os::fd::AsFd) -> Option<usize> {

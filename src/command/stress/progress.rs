@@ -1,7 +1,6 @@
 //! Progress of the attempts on standard error: on a terminal one line that updates,
 //! otherwise a line from time to time.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,10 +33,7 @@ impl Show {
     /// For standard error as it is.
     pub fn new(output: &OutputArgs, around: &System, of: u32) -> Self {
         let stderr = std::io::stderr();
-        let able = stderr.is_terminal()
-            && around
-                .var("TERM")
-                .is_some_and(|term| !matches!(term.as_str(), "" | "dumb"));
+        let able = options::writes_over(around);
         let face = match (output.quiet, able) {
             (true, _) => StressScreen::Nothing,
             (false, false) => StressScreen::Lines {
